@@ -1,0 +1,17 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of published recordings: VENTRAL_DATA, or `shared/data` beside the checkout."""
+    folder = Path(os.environ.get("VENTRAL_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no published recordings at {folder}: set VENTRAL_DATA to their folder")
+    return folder

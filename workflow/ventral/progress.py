@@ -1,0 +1,45 @@
+"""Plain lines that say how far a long computation is and when it will end."""
+
+import logging
+import time
+
+logger = logging.getLogger("ventral")
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Log a line at the start, every ten seconds, and at the end.
+
+    The lines suit a terminal that several jobs share as well as a log file: no carriage returns, no colours.
+
+    Parameters
+    ----------
+    label : str
+        What is being done, such as ``extract resnet50``.
+    total : int
+        How many units there are.
+    unit : str
+        Name of the unit, in the plural.
+    """
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0
+        self.started = self.last_line = time.monotonic()
+        logger.info("%s: %d %s to do", label, total, unit)
+
+    def advance(self, count: int = 1) -> None:
+        """Count `count` more units as done, and log a line when one is due."""
+        self.done += count
+        now = time.monotonic()
+        if self.done >= self.total or now - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = now
+            logger.info("%s", self)
+
+    def __str__(self) -> str:
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        rate = self.done / seconds
+        left = (self.total - self.done) / rate if rate else float("inf")
+        ending = f"{left:.0f} s left" if self.done < self.total else f"took {seconds:.1f} s"
+        return f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {ending}"

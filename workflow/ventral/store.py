@@ -1,0 +1,129 @@
+"""Outputs that are whole or absent: written beside their final name and renamed when complete."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import xarray as xr
+import zarr
+from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[Path]:
+    """Give a path beside `path` to write a file or folder to, and rename it to `path` when the block ends well.
+
+    Zarr's `LocalStore` writes array by array and chunk by chunk; a killed job leaves half a store. What stands at
+    `path` is therefore always whole. What a killed job left beside it is cleared first. When the block raises,
+    nothing remains.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final name of the output. An output of an earlier run there is replaced.
+
+    Yields
+    ------
+    Path
+        Where to write; its parent exists, it does not.
+    """
+    path = Path(path)
+    # `.snakemake_timestamp` and other leftovers never decide: the name alone says that this is unfinished.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    _remove(unfinished)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield unfinished
+        _remove(path)
+        unfinished.rename(path)
+    except BaseException:
+        _remove(unfinished)
+        raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def create_array(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    chunks: tuple[int, ...],
+    shards: tuple[int, ...],
+    compress: bool = True,
+) -> zarr.Array:
+    """Create a sharded array whose every chunk carries a CRC-32C, so that a flipped bit is an error on reading.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Where the array goes.
+    name : str
+        Its name.
+    shape, chunks, shards : tuple of int
+        Extent of the array, of what is read at once, and of one file. They are fitted to `shape`: a chunk never
+        reaches beyond the array, a shard is a whole number of chunks.
+    dtype : str
+        As in NumPy.
+    compress : bool
+        Compress with Zstandard. Features are not worth it: they are read once and deleted.
+    """
+    chunks = tuple(max(1, min(chunk, extent)) for chunk, extent in zip(chunks, shape, strict=True))
+    shards = tuple(
+        chunk * max(1, -(-min(shard, extent) // chunk))
+        for shard, chunk, extent in zip(shards, chunks, shape, strict=True)
+    )
+    codecs = [BytesCodec(), ZstdCodec(level=3), Crc32cCodec()] if compress else [BytesCodec(), Crc32cCodec()]
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=shards,
+        serializer=ShardingCodec(chunk_shape=chunks, codecs=codecs),
+        compressors=None,
+        filters=None,
+    )
+
+
+def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write an in-memory dataset as a Zarr v3 store at `path`, whole or not at all.
+
+    Every variable is one file, each chunk of it with a checksum.
+    """
+    # NumPy's fixed-width text has no Zarr v3 specification; text of variable length has one.
+    text = {
+        name: variable.astype(object)
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "UT"
+    }
+    dataset = dataset.assign(
+        {name: variable for name, variable in text.items() if name not in dataset.coords}
+    )
+    dataset = dataset.assign_coords(
+        {name: variable for name, variable in text.items() if name in dataset.coords}
+    )
+    with writing(path) as unfinished:
+        encoding = {
+            name: {"compressors": (ZstdCodec(level=3), Crc32cCodec()), "chunks": variable.shape or None}
+            for name, variable in dataset.variables.items()
+            if variable.size
+        }
+        dataset.to_zarr(unfinished, zarr_format=3, consolidated=False, encoding=encoding)
+
+
+def read_dataset(path: str | Path) -> xr.Dataset:
+    """Open a store written by `write_dataset`; arrays are read when used."""
+    return xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None)
