@@ -105,16 +105,10 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
     """
     # NumPy's fixed-width text has no Zarr v3 specification; text of variable length has one.
     text = {
-        name: variable.astype(object)
-        for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "UT"
+        name: variable.astype(object) for name, variable in dataset.variables.items() if variable.dtype.kind in "UT"
     }
-    dataset = dataset.assign(
-        {name: variable for name, variable in text.items() if name not in dataset.coords}
-    )
-    dataset = dataset.assign_coords(
-        {name: variable for name, variable in text.items() if name in dataset.coords}
-    )
+    dataset = dataset.assign({name: variable for name, variable in text.items() if name not in dataset.coords})
+    dataset = dataset.assign_coords({name: variable for name, variable in text.items() if name in dataset.coords})
     with writing(path) as unfinished:
         encoding = {
             name: {"compressors": (ZstdCodec(level=3), Crc32cCodec()), "chunks": variable.shape or None}
