@@ -1,1 +1,13 @@
 """Which model, and which layer, predicts my neurons, and what do my neurons make explicit?"""
+
+
+def __getattr__(name: str):
+    # The engine is loaded when it is used: the workflow's parser and most stages need none of it.
+    if name in ("NestedRidge", "nested_ridge"):
+        from ventral import ridge
+
+        return getattr(ridge, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["NestedRidge", "nested_ridge"]

@@ -104,11 +104,7 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
     Every variable is one file, each chunk of it with a checksum.
     """
     # NumPy's fixed-width text has no Zarr v3 specification; text of variable length has one.
-    text = {
-        name: variable.astype(object) for name, variable in dataset.variables.items() if variable.dtype.kind in "UT"
-    }
-    dataset = dataset.assign({name: variable for name, variable in text.items() if name not in dataset.coords})
-    dataset = dataset.assign_coords({name: variable for name, variable in text.items() if name in dataset.coords})
+    dataset = _text_as_objects(dataset)
     with writing(path) as unfinished:
         encoding = {
             name: {"compressors": (ZstdCodec(level=3), Crc32cCodec()), "chunks": variable.shape or None}
@@ -119,5 +115,14 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
 
 
 def read_dataset(path: str | Path) -> xr.Dataset:
-    """Open a store written by `write_dataset`; arrays are read when used."""
-    return xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None)
+    """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects."""
+    return _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
+
+
+def _text_as_objects(dataset: xr.Dataset) -> xr.Dataset:
+    text = {
+        name: variable.astype(object) for name, variable in dataset.variables.items() if variable.dtype.kind in "UT"
+    }
+    coordinates = {name: variable for name, variable in text.items() if name in dataset.coords}
+    variables = {name: variable for name, variable in text.items() if name not in coordinates}
+    return dataset.assign(variables).assign_coords(coordinates)

@@ -1,0 +1,26 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+report: "workflow/report/workflow.rst"
+
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/stimuli.smk"
+include: "workflow/rules/recordings.smk"
+include: "workflow/rules/activations.smk"
+include: "workflow/rules/grams.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/scores.parquet",
+        expand("<results>/figures/{figure}.{format}", figure=FIGURES, format=["svg", "pdf", "csv"]),

@@ -1,0 +1,130 @@
+"""Streamed Gram matrices against one product, whatever the shards, the cores and the memory."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import zarr
+from ventral import grams
+from ventral.errors import InputError
+from ventral.grams import gram, sample_of_units
+from ventral.store import create_array
+
+LAYERS = [
+    {"name": "early.0", "depth": 0.25, "shape": [3, 50, 60], "n_features": 9000},
+    {"name": "late", "depth": 1.0, "shape": [7], "n_features": 7},
+]
+
+
+def write_shard(path, features, start, **changes):
+    stop = start + len(features["late"])
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    attributes = {
+        "model": "m",
+        "stimuli": "s",
+        "stimuli_sha256": "0" * 64,
+        "weights_sha256": "1" * 64,
+        "dtype": "float16",
+        "device": "cpu",
+        "preprocessing": {},
+        "layers": LAYERS,
+        "start": start,
+        "stop": stop,
+    }
+    group.attrs.update(attributes | changes)
+    for name, values in features.items():
+        array = create_array(group, name, values.shape, "float16", (8, 4096), (8, values.shape[1]), compress=False)
+        array[:] = values
+    return path
+
+
+@pytest.fixture
+def features():
+    rng = np.random.default_rng(0)
+    return {layer["name"]: rng.normal(2, 1, size=(23, layer["n_features"])).astype(np.float16) for layer in LAYERS}
+
+
+def shards_of(folder, features, bounds):
+    return [
+        write_shard(folder / f"{start}.zarr", {name: values[start:stop] for name, values in features.items()}, start)
+        for start, stop in zip(bounds, bounds[1:], strict=False)
+    ]
+
+
+def test_equals_the_product_of_the_features(tmp_path, features):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    gram(reversed(shards), tmp_path / "gram.zarr", seed=3)
+    store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
+    assert store.attrs["layers"] == LAYERS
+    for layer in LAYERS:
+        x = features[layer["name"]].astype(np.float64)
+        group = store[layer["name"]]
+        np.testing.assert_allclose(group["gram"][:], x @ x.T, rtol=1e-13)
+        np.testing.assert_allclose(group["row_sums"][:], x.sum(axis=1), rtol=1e-13)
+        assert np.array_equal(group["gram"][:], group["gram"][:].T)
+        sampled = group["sampled_features"][:]
+        assert len(np.unique(sampled)) == min(2000, x.shape[1])
+        assert np.array_equal(sampled, sample_of_units(x.shape[1], 3))
+        np.testing.assert_array_equal(group["sample"][:], features[layer["name"]][:, sampled])
+        assert group.attrs["n_features"] == layer["n_features"]
+
+
+def test_bits_do_not_depend_on_shards_cores_or_memory(tmp_path, features):
+    whole = shards_of(tmp_path / "one", features, [0, 23])
+    uneven = shards_of(tmp_path / "three", features, [0, 1, 9, 23])
+    run = {
+        "one shard": partial(gram, whole),
+        "three shards": partial(gram, uneven),
+        "four cores": partial(gram, uneven, cores=4),
+        "little memory": partial(gram, whole, cores=4, memory_mb=2),
+    }
+    for name, compute in run.items():
+        compute(tmp_path / f"{name}.zarr")
+    stores = [zarr.open_group(tmp_path / f"{name}.zarr", mode="r") for name in run]
+    for store in stores[1:]:
+        for layer in LAYERS:
+            for array in ("gram", "row_sums", "sample"):
+                assert np.array_equal(store[layer["name"]][array][:], stores[0][layer["name"]][array][:])
+
+
+def test_blocks_in_flight_keep_to_the_memory(tmp_path, features, monkeypatch):
+    waves = []
+    compute = grams.dask.compute
+    monkeypatch.setattr(grams.dask, "compute", lambda *tasks: waves.append(len(tasks)) or compute(*tasks))
+    shards = shards_of(tmp_path, features, [0, 23])
+    block = 23 * grams.FEATURES_PER_BLOCK * 12 / 2**20
+    for memory_mb, most in ((int(2 * block) + 1, 2), (1000, 3)):
+        waves.clear()
+        gram(shards, tmp_path / "gram.zarr", cores=8, memory_mb=memory_mb)
+        assert max(waves) == most
+
+
+def test_too_little_memory_says_how_much_is_needed(tmp_path, features, monkeypatch):
+    shards = shards_of(tmp_path, features, [0, 23])
+    monkeypatch.setattr(grams, "FEATURES_PER_BLOCK", 2**20)
+    with pytest.raises(InputError, match=r"grams\.memory_mb: 1 does not suffice for 23 stimuli; set it to \d+ or more"):
+        gram(shards, tmp_path / "gram.zarr", memory_mb=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start": 11}, "starts at stimulus 11, expected 10"),
+        ({"weights_sha256": "2" * 64}, "weights_sha256 differs"),
+        ({"stimuli_sha256": "2" * 64}, "stimuli_sha256 differs"),
+        ({"dtype": "float32"}, "dtype differs"),
+    ],
+)
+def test_shards_that_do_not_fit_together(tmp_path, features, changes, message):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    zarr.open_group(shards[1], mode="a").attrs.update(changes)
+    with pytest.raises(InputError, match=message):
+        gram(shards, tmp_path / "gram.zarr")
+    assert not (tmp_path / "gram.zarr").exists()
+
+
+def test_features_that_are_not_finite(tmp_path, features):
+    features["late"][4, 2] = np.inf
+    with pytest.raises(InputError, match="layer late: features of stimulus 4 are not finite"):
+        gram(shards_of(tmp_path, features, [0, 23]), tmp_path / "gram.zarr")
+    assert not (tmp_path / "gram.zarr").exists()

@@ -1,0 +1,150 @@
+"""The engine against scikit-learn's Ridge, refitted for every outer fold, inner fold and penalty."""
+
+import dask
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from ventral import nested_ridge, ridge
+from ventral.parallel import computing
+
+
+def refit(features, responses, folds, penalties):
+    """Return inner squared errors (folds, m, targets) and outer predictions (m, n, targets) of every single fit."""
+    inner = np.zeros((len(folds), len(penalties), responses.shape[1]))
+    outer = np.empty((len(penalties), *responses.shape))
+    for i, held_out in enumerate(folds):
+        training = np.setdiff1d(np.arange(len(responses)), held_out)
+        for m, penalty in enumerate(penalties):
+            model = Ridge(alpha=penalty).fit(features[training], responses[training])
+            outer[m, held_out] = model.predict(features[held_out]).reshape(len(held_out), -1)
+            for j, inner_fold in enumerate(folds):
+                if j != i:
+                    rows = np.setdiff1d(training, inner_fold)
+                    model = Ridge(alpha=penalty).fit(features[rows], responses[rows])
+                    predicted = model.predict(features[inner_fold]).reshape(len(inner_fold), -1)
+                    inner[i, m] += np.square(responses[inner_fold] - predicted).sum(axis=0)
+    return inner, outer
+
+
+def assert_equals_refitting(features, responses, folds, penalties):
+    result = nested_ridge(features @ features.T, responses, folds, penalties)
+    inner, outer = refit(features, responses, folds, penalties)
+    for i, fold in enumerate(folds):
+        chosen = np.searchsorted(penalties, result.penalty[i])
+        assert np.array_equal(penalties[chosen], result.penalty[i])
+        for target, m in enumerate(chosen):
+            errors = inner[i, :, target]
+            # Where penalties are tied to rounding, either is right.
+            assert errors[m] <= errors.min() * (1 + 1e-9)
+            if (errors <= errors.min() * (1 + 1e-9)).sum() == 1:
+                assert m == errors.argmin()
+            scale = np.abs(responses[:, target]).max() + 1e-300
+            np.testing.assert_allclose(result.predictions[fold, target], outer[m, fold, target], atol=1e-8 * scale)
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sizes = draw(st.lists(st.integers(1, 9), min_size=3, max_size=6))
+    n, p, targets = sum(sizes), draw(st.integers(1, 80)), draw(st.integers(1, 4))
+    features = rng.normal(size=(n, p)) + draw(st.sampled_from([0.0, 1.0, 5.0]))
+    features[:, : draw(st.integers(0, p - 1))] = 1.0  # features that do not vary
+    features *= 10.0 ** draw(st.integers(-6, 6))
+    weights = rng.normal(size=(p, targets)) / np.linalg.norm(features - features.mean(axis=0))
+    responses = features @ weights * np.sqrt(n) + rng.normal(size=(n, targets)) * draw(st.sampled_from([0.1, 1.0]))
+    responses += rng.normal() * 10
+    rows = rng.permutation(n)
+    folds = np.split(rows, np.cumsum(sizes)[:-1])
+    centred = features - features.mean(axis=0)
+    penalties = np.geomspace(1e-3, 1e4, draw(st.integers(1, 8))) * np.square(centred).sum() / n
+    return features, responses, folds, penalties
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_equals_refitting_with_scikit_learn(problem):
+    assert_equals_refitting(*problem)
+
+
+def test_equals_refitting_at_a_realistic_size():
+    rng = np.random.default_rng(0)
+    features = np.maximum(rng.normal(size=(120, 1000)), 0)
+    responses = features[:, :40] @ rng.normal(size=(40, 6)) + 3 * rng.normal(size=(120, 6))
+    folds = np.array_split(rng.permutation(120), 5)
+    assert_equals_refitting(features, responses, folds, np.geomspace(1, 1e6, 20))
+
+
+def test_every_target_gets_its_own_penalty():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(100, 30))
+    clean = features @ rng.normal(size=30)
+    noisy = clean + 30 * rng.normal(size=100)
+    folds = np.array_split(np.arange(100), 5)
+    penalty = nested_ridge(features @ features.T, np.column_stack([clean, noisy]), folds, np.geomspace(1e-2, 1e4, 10))
+    assert (penalty.penalty[:, 0] < penalty.penalty[:, 1]).all()
+
+
+def test_responses_of_one_fold_change_no_prediction_of_it():
+    rng = np.random.default_rng(2)
+    features, responses = rng.normal(size=(40, 60)), rng.normal(size=(40, 3))
+    folds = np.array_split(rng.permutation(40), 4)
+    penalties = np.geomspace(1, 1e3, 5)
+    before = nested_ridge(features @ features.T, responses, folds, penalties)
+    responses[folds[1]] = 1e3 * rng.normal(size=(10, 3))
+    after = nested_ridge(features @ features.T, responses, folds, penalties)
+    np.testing.assert_allclose(before.predictions[folds[1]], after.predictions[folds[1]], atol=1e-7)
+    assert np.array_equal(before.penalty[1], after.penalty[1])
+
+
+def test_results_do_not_depend_on_workers(monkeypatch):
+    rng = np.random.default_rng(3)
+    features, responses = rng.normal(size=(150, 400)), rng.normal(size=(150, 70))
+    folds = np.array_split(rng.permutation(150), 5)
+    arguments = features @ features.T, responses, folds, np.geomspace(1, 1e4, 12)
+    results = []
+    for cores in (1, 2, 4):
+        with computing(cores):
+            results.append(nested_ridge(*arguments))
+    with dask.config.set(scheduler="synchronous"), computing(1):
+        results.append(nested_ridge(*arguments))
+    for result in results[1:]:
+        assert np.array_equal(result.predictions, results[0].predictions)
+        assert np.array_equal(result.penalty, results[0].penalty)
+    monkeypatch.setattr(ridge, "TARGETS_PER_TASK", 16)
+    in_blocks = nested_ridge(*arguments)
+    assert np.array_equal(in_blocks.penalty, results[0].penalty)
+    np.testing.assert_allclose(in_blocks.predictions, results[0].predictions, rtol=1e-12, atol=1e-12)
+
+
+def test_identical_stimuli_are_predicted_by_the_mean_of_the_others():
+    responses = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    folds = [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
+    result = nested_ridge(np.ones((6, 6)), responses, folds, [1.0])
+    np.testing.assert_allclose(result.predictions[:, 0], [15, 15, 12.75, 12.75, 3.75, 3.75])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gram": np.eye(5)}, r"gram has shape \(5, 5\); with 6 stimuli"),
+        ({"gram": np.full((6, 6), np.nan)}, "gram has values that are not finite"),
+        ({"responses": np.array([[1.0], [np.nan], [2], [3], [4], [5]])}, "responses of target 0 are not all finite"),
+        ({"folds": [[0, 1], [2, 3, 4, 5]]}, "at least 3 folds, got 2"),
+        ({"folds": [[0, 1], [2, 3], [4]]}, "each of the 6 stimuli exactly once"),
+        ({"folds": [[0, 1], [1, 2, 3], [4, 5]]}, "each of the 6 stimuli exactly once"),
+        ({"folds": [[0, 1, 2], [], [3, 4, 5]]}, "fold 1 is empty"),
+        ({"penalties": [1.0, 0.0]}, "penalties must be positive"),
+        ({"penalties": []}, "penalties must be positive"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    arguments = {
+        "gram": np.eye(6),
+        "responses": np.arange(6.0)[:, None],
+        "folds": [[0, 1], [2, 3], [4, 5]],
+        "penalties": [1.0],
+    }
+    with pytest.raises(ValueError, match=message):
+        nested_ridge(**(arguments | change))

@@ -1,0 +1,177 @@
+"""One command a stage: ``python -m ventral STAGE ...``, as the workflow's rules call it."""
+
+import argparse
+import errno
+import json
+import logging
+import sys
+from pathlib import Path
+
+from ventral.errors import InputError
+
+logger = logging.getLogger("ventral")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage and return the exit status: 0, or 1 after an error that is in the log."""
+    options = vars(_parser().parse_args(arguments))
+    _start_logging(options.pop("log"))
+    run = options.pop("run")
+    stage = options.pop("stage")
+    try:
+        run(**options)
+    except InputError as error:
+        logger.error("%s: %s", stage, error)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            logger.exception("%s failed", stage)
+            return 1
+        logger.error(
+            "%s: no space left for %s; free some, or set `results` to a folder on another disk, and start again: "
+            "what is finished is kept",
+            stage,
+            options.get("output") or error.filename,
+        )
+        return 1
+    except Exception:
+        logger.exception("%s failed", stage)
+        return 1
+    return 0
+
+
+def _start_logging(log: Path | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+    logger.setLevel(logging.INFO)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ventral", description=__doc__)
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+
+    stage = _stage(stages, "fetch", _fetch, "download one file of a published data set")
+    stage.add_argument("--url", required=True)
+    stage.add_argument("--sha256", required=True)
+
+    stage = _stage(stages, "stimuli", _stimuli, "ingest a set of images")
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--cores", type=int, default=1)
+
+    stage = _stage(stages, "recording", _recording, "ingest a recording, with reliabilities")
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--seed", type=int, default=0)
+
+    stage = _stage(stages, "extract", _extract, "extract all layers of a model for one shard of the stimuli")
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--shard", type=int, required=True)
+    stage.add_argument("--shards", type=int, required=True)
+    stage.add_argument("--options", type=json.loads, default={}, help="dtype, autocast and channels_last")
+    stage.add_argument("--device", default="auto")
+    stage.add_argument("--batch-size", type=int, default=32)
+    stage.add_argument("--cores", type=int, default=1)
+
+    stage = _stage(stages, "gram", _gram, "compute the Gram matrix of every layer from activation shards")
+    stage.add_argument("shards", type=Path, nargs="+")
+    stage.add_argument("--memory-mb", type=int, default=2048)
+    stage.add_argument("--cores", type=int, default=1)
+    stage.add_argument("--seed", type=int, default=0)
+
+    stage = _stage(stages, "fit", _fit, "score every layer of a model against a recording")
+    stage.add_argument("gram", type=Path)
+    stage.add_argument("recording", type=Path)
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--splits", nargs="+", required=True)
+    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--penalties", type=json.loads, required=True)
+    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument("--cores", type=int, default=1)
+
+    stage = _stage(stages, "join", _join, "join score tables")
+    stage.add_argument("tables", type=Path, nargs="+")
+
+    for figure in ("layer_profile", "categorisation"):
+        stage = stages.add_parser(figure, help=f"draw the figure {figure}")
+        stage.set_defaults(run=_figure(figure))
+        stage.add_argument("scores", type=Path)
+        for kind in ("svg", "pdf", "csv"):
+            stage.add_argument(f"--{kind}", type=Path, required=True)
+        stage.add_argument("--reliability-threshold", type=float, default=0.1)
+        stage.add_argument("--log", type=Path)
+    return parser
+
+
+def _stage(stages, name: str, run, description: str) -> argparse.ArgumentParser:
+    stage = stages.add_parser(name, help=description)
+    stage.set_defaults(run=run)
+    stage.add_argument("--output", type=Path, required=True)
+    stage.add_argument("--log", type=Path, help="also write what is reported to this file")
+    return stage
+
+
+# Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
+
+
+def _fetch(**options) -> None:
+    from ventral.cowley2023 import fetch
+
+    fetch(options["output"], url=options["url"], sha256=options["sha256"])
+
+
+def _stimuli(**options) -> None:
+    from ventral.stimuli import ingest
+
+    ingest(options["spec"], options["output"], name=options["name"], threads=options["cores"])
+
+
+def _recording(**options) -> None:
+    from ventral.recordings import ingest
+
+    ingest(options["spec"], options["stimuli"], options["output"], name=options["name"], seed=options["seed"])
+
+
+def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:
+    from ventral.activations import extract
+    from ventral.shards import rows_of_shard
+    from ventral.store import read_dataset
+
+    start, stop = rows_of_shard(read_dataset(stimuli).sizes["stimulus"], shard, shards)
+    extract(stimuli, spec, start, stop, model_name=spec["name"], threads=cores, **options, **rest)
+
+
+def _gram(**options) -> None:
+    from ventral.grams import gram
+
+    gram(**options)
+
+
+def _fit(folds: int, **options) -> None:
+    from ventral.scores import fit
+
+    fit(n_folds=folds, **options)
+
+
+def _join(**options) -> None:
+    from ventral.scores import join
+
+    join(**options)
+
+
+def _figure(name: str):
+    def draw(**options) -> None:
+        from ventral import figures
+
+        getattr(figures, name)(**options)
+
+    return draw
+
+
+if __name__ == "__main__":
+    sys.exit(main())

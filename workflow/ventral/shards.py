@@ -1,0 +1,26 @@
+"""How a stimulus set is cut into parts that are extracted apart."""
+
+from ventral.errors import InputError
+
+
+def rows_of_shard(n_stimuli: int, shard: int, n_shards: int) -> tuple[int, int]:
+    """Return the first row of a shard and the row after its last; sizes differ by one at most.
+
+    Parameters
+    ----------
+    n_stimuli : int
+        Number of stimuli in the set.
+    shard, n_shards : int
+        Which shard, from 0, of how many.
+
+    Raises
+    ------
+    InputError
+        If there are more shards than stimuli.
+    """
+    if n_shards > n_stimuli:
+        raise InputError(
+            f"config key extraction.shards: {n_stimuli} stimuli cannot be cut into {n_shards} shards; "
+            f"set it to {n_stimuli} or less"
+        )
+    return shard * n_stimuli // n_shards, (shard + 1) * n_stimuli // n_shards
