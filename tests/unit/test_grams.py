@@ -1,5 +1,6 @@
 """Streamed Gram matrices against one product, whatever the shards, the cores and the memory."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -47,7 +48,7 @@ def features():
 def shards_of(folder, features, bounds):
     return [
         write_shard(folder / f"{start}.zarr", {name: values[start:stop] for name, values in features.items()}, start)
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        for start, stop in itertools.pairwise(bounds)
     ]
 
 

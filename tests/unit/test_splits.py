@@ -1,5 +1,7 @@
 """Splits hold every stimulus out once, and say so where they cannot be made."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,7 +64,7 @@ def test_shards_cut_without_gap_or_overlap(n, data):
     bounds = [rows_of_shard(n, shard, n_shards) for shard in range(n_shards)]
     assert bounds[0][0] == 0
     assert bounds[-1][1] == n
-    assert all(stop == start for (_, stop), (start, _) in zip(bounds, bounds[1:], strict=False))
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(bounds))
     assert np.ptp([stop - start for start, stop in bounds]) <= 1
 
 

@@ -159,7 +159,7 @@ def properties(stimuli: xr.Dataset) -> Targets:
         for name, coordinate in sorted(stimuli.coords.items())
         if coordinate.dtype.kind in "fiu" and name != "stimulus"
     }
-    columns = {name: values for name, values in columns.items() if np.ptp(values[np.isfinite(values)], initial=0) > 0}
+    columns = {name: values for name, values in columns.items() if len(np.unique(values[np.isfinite(values)])) > 1}
     names = np.array(list(columns), dtype=str)
     values = np.column_stack(list(columns.values())) if columns else np.empty((stimuli.sizes["stimulus"], 0))
     return Targets(values, "property", names, np.full(len(names), ""), np.full(len(names), np.nan))

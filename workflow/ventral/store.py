@@ -64,6 +64,7 @@ def create_array(
     chunks: tuple[int, ...],
     shards: tuple[int, ...],
     compress: bool = True,
+    dimension_names: tuple[str, ...] | None = None,
 ) -> zarr.Array:
     """Create a sharded array whose every chunk carries a CRC-32C, so that a flipped bit is an error on reading.
 
@@ -80,6 +81,8 @@ def create_array(
         As in NumPy.
     compress : bool
         Compress with Zstandard. Features are not worth it: they are read once and deleted.
+    dimension_names : tuple of str, optional
+        Names of the axes; an array without them cannot be opened by `read_dataset`.
     """
     chunks = tuple(max(1, min(chunk, extent)) for chunk, extent in zip(chunks, shape, strict=True))
     shards = tuple(
@@ -95,6 +98,7 @@ def create_array(
         serializer=ShardingCodec(chunk_shape=chunks, codecs=codecs),
         compressors=None,
         filters=None,
+        dimension_names=dimension_names,
     )
 
 

@@ -1,0 +1,155 @@
+"""Every mistake in the config is found, named and explained before anything runs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from ventral.config import check_inputs, penalty_grid, resolve
+from ventral.errors import InputError
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A config of one's own data: 12 images of 3 objects, 4 neurons."""
+    images = tmp_path / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(images / f"image{k}.png")
+    table = tmp_path / "stimuli.csv"
+    table.write_text("stimulus,object\n" + "".join(f"image{k},object{k % 3}\n" for k in range(12)))
+    np.save(tmp_path / "responses.npy", rng.normal(size=(4, 12, 2)))
+    return {
+        "results": str(tmp_path / "results"),
+        "stimuli": {"mine": {"images": str(images), "table": str(table)}},
+        "recordings": {"rec": {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "area": "IT"}},
+        "models": {"pixels": None},
+        "splits": ["images", "objects"],
+        "folds": 4,
+    }
+
+
+def test_a_good_config_passes_and_is_completed(config):
+    resolved = resolve(config)
+    check_inputs(resolved)
+    assert resolved["recordings"]["rec"]["splits"] == ["images", "objects"]
+    assert resolved["extraction"]["dtype"] == "float16"
+    assert resolved["models"]["pixels"]["architecture"] == "pixels"
+    assert "extraction" not in config
+
+
+def test_models_may_be_a_list_of_names(config):
+    assert resolve(config | {"models": ["pixels"]})["models"] == resolve(config)["models"]
+
+
+def test_a_recording_may_have_splits_of_its_own(config):
+    config["recordings"]["rec"]["splits"] = ["images"]
+    assert resolve(config)["recordings"]["rec"]["splits"] == ["images"]
+
+
+def test_penalties_are_a_logarithmic_grid():
+    grid = penalty_grid({"lowest": 1e-2, "highest": 1e2, "number": 5})
+    np.testing.assert_allclose(grid, [1e-2, 1e-1, 1, 10, 100])
+
+
+def changed(config, path, value):
+    *folders, last = path
+    place = config
+    for key in folders:
+        place = place.setdefault(key, {})
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["modles"], {}, r"unknown key `modles`; did you mean `models`\? allowed: results, dataset"),
+        (["extraction", "batchsize"], 2, r"unknown key `batchsize` in `extraction`; did you mean `batch_size`\?"),
+        (["stimuli", "mine", "tabel"], "x", r"unknown key `tabel` in `stimuli\.mine`; did you mean `table`\?"),
+        (["models"], None, "config: missing key: models"),
+        (["stimuli", "mine", "images"], None, r"config: missing key in `stimuli\.mine`: images"),
+        (["folds"], 2, r"config key folds: 2 is less than the minimum of 3"),
+        (["folds"], "five", r"config key folds: 'five' is not of type 'integer'"),
+        (["extraction", "device"], "gpu", r"config key extraction\.device: 'gpu' is not known; .*auto, cpu, cuda"),
+        (["splits"], ["image"], r"config key splits\.0: 'image' is not known; did you mean `images`\?"),
+        (["models"], "pixels", "config key models: a list of names, or names with their options"),
+        (["stimuli", "a/b"], {"images": "x"}, "'a/b' is no name"),
+        (["recordings", "rec", "stimuli"], "mien", r"no stimulus set is called 'mien'; did you mean `mine`\?"),
+        (["recordings"], {}, "no recordings"),
+        (["data_dir"], "x", "config key data_dir: belongs to a published data set"),
+        (["dataset"], "cowley", r"config key dataset: 'cowley' is not known; did you mean `cowley2023`\?"),
+        (["penalties", "lowest"], 1e9, r"penalties\.lowest: 1000000000\.0 must be below penalties\.highest"),
+    ],
+)
+def test_what_the_schema_forbids_is_explained(config, path, value, message):
+    with pytest.raises(InputError, match=message):
+        resolve(changed(config, path, value))
+
+
+def test_all_mistakes_are_named_at_once(config):
+    config |= {"modles": {}, "folds": 1}
+    with pytest.raises(InputError) as error:
+        resolve(config)
+    assert "modles" in str(error.value)
+    assert "folds" in str(error.value)
+
+
+def test_missing_images(config, tmp_path):
+    config["stimuli"]["mine"]["images"] = str(tmp_path / "nowhere.zip")
+    with pytest.raises(InputError, match=r"stimuli\.mine\.images: .*nowhere\.zip"):
+        check_inputs(resolve(config))
+
+
+def test_missing_responses(config, tmp_path):
+    config["recordings"]["rec"]["responses"] = str(tmp_path / "nowhere.npy")
+    with pytest.raises(InputError, match=r"recordings\.rec\.responses: .*nowhere\.npy"):
+        check_inputs(resolve(config))
+
+
+def test_files_to_be_downloaded_may_be_missing(config):
+    config["stimuli"]["mine"] = {"images": "resources/cowley2023/none.zip"}
+    config["recordings"]["rec"]["responses"] = "resources/cowley2023/none.npy"
+    check_inputs(resolve(config))
+
+
+def test_as_many_responses_as_images(config, tmp_path):
+    np.save(tmp_path / "responses.npy", np.zeros((4, 11, 2)))
+    with pytest.raises(InputError, match=r"recordings\.rec\.responses: .*11.*12"):
+        check_inputs(resolve(config))
+
+
+def test_fewer_stimuli_of_an_object_than_folds(config):
+    with pytest.raises(InputError, match=r"stimuli\.mine: .*each of 5 folds.*object0 \(4\)"):
+        check_inputs(resolve(config | {"folds": 5}))
+
+
+def test_a_split_that_the_stimuli_have_no_label_for(config):
+    with pytest.raises(InputError, match="split `categories` needs a column `category`"):
+        check_inputs(resolve(config | {"splits": ["categories"]}))
+
+
+def test_unknown_model_option(config):
+    with pytest.raises(InputError, match=r"pixels.*`sise`"):
+        check_inputs(resolve(config | {"models": {"pixels": {"sise": 3}}}))
+
+
+def test_checkpoint_with_the_wrong_hash(config, tmp_path):
+    (tmp_path / "net.safetensors").write_bytes(b"x")
+    options = {"architecture": "resnet18", "weights": str(tmp_path / "net.safetensors"), "sha256": "0" * 64}
+    with pytest.raises(InputError, match="sha256"):
+        check_inputs(resolve(config | {"models": {"mine": options}}))
+
+
+def test_results_below_a_file_cannot_be_made(config, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"config key results: .*file is a file; name another folder"):
+        check_inputs(resolve(config | {"results": str(tmp_path / "file" / "results")}))
+
+
+def test_results_on_a_read_only_disk(config, monkeypatch):
+    monkeypatch.setattr("ventral.config.os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"config key results: .* cannot be written"):
+        check_inputs(resolve(config))

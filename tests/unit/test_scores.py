@@ -1,0 +1,208 @@
+"""The score table against refitting with scikit-learn, row by row."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+from scipy.stats import pearsonr
+from sklearn.linear_model import Ridge
+from ventral.errors import InputError
+from ventral.scores import COLUMNS, correlation_in_folds, fit, join, penalty_scale
+from ventral.splits import make_folds
+from ventral.store import write_dataset
+
+N, NEURONS = 60, 5
+PENALTIES = [1e-2, 1.0, 1e2]
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """A model of two layers, a recording of five neurons, and 60 stimuli of 4 objects in 2 categories."""
+    rng = np.random.default_rng(0)
+    objects = np.repeat(["bear", "car", "dog", "plane"], N // 4)
+    category = np.where(np.isin(objects, ["bear", "dog"]), "animal", "vehicle")
+    stimuli = xr.Dataset(
+        coords={
+            "stimulus": [f"image{k}" for k in range(N)],
+            "object": ("stimulus", objects),
+            "category": ("stimulus", category),
+            "size": ("stimulus", rng.uniform(1, 2, N)),
+            "constant": ("stimulus", np.ones(N)),
+        },
+        attrs={"name": "set", "sha256": "a" * 64},
+    )
+    write_dataset(stimuli, tmp_path / "stimuli.zarr")
+    features = {"early": rng.normal(size=(N, 200)), "late": rng.normal(size=(N, 12)) + 3}
+    features["late"][:, 0] += objects == "car"
+    signal = features["late"] @ rng.normal(size=(12, NEURONS))
+    responses = signal + rng.normal(size=(4, N, NEURONS))
+    responses[3, ::2] = np.nan
+    responses[:, 7:12, 1] = np.nan
+    recording = xr.Dataset(
+        {
+            "responses": (("repetition", "stimulus", "neuroid"), responses),
+            "reliability": ("neuroid", [0.9, 0.8, np.nan, -0.1, 0.5]),
+            "left_out": ("neuroid", ["", "", "", "", "constant"]),
+        },
+        coords={
+            "stimulus": stimuli["stimulus"].values,
+            "neuroid": [f"n{k}" for k in range(NEURONS)],
+            "area": ("neuroid", ["V4", "V4", "IT", "IT", "IT"]),
+        },
+        attrs={"recording": "rec", "stimuli": "set", "stimuli_sha256": "a" * 64, "has_repetitions": True},
+    )
+    write_dataset(recording, tmp_path / "recording.zarr")
+    layers = [
+        {"name": name, "depth": depth, "shape": [values.shape[1]], "n_features": values.shape[1]}
+        for (name, values), depth in zip(features.items(), (0.5, 1.0), strict=True)
+    ]
+    group = zarr.open_group(tmp_path / "gram.zarr", mode="w")
+    group.attrs.update(model="net", stimuli="set", stimuli_sha256="a" * 64, layers=layers)
+    for name, values in features.items():
+        group.create_group(name).create_array("gram", data=values @ values.T)
+    return {"folder": tmp_path, "features": features, "responses": responses, "stimuli": stimuli}
+
+
+def score(folder, output="scores.parquet", **changes):
+    arguments = {"splits": ["images", "objects"], "n_folds": 5, "seed": 1, "penalties": PENALTIES} | changes
+    fit(folder / "gram.zarr", folder / "recording.zarr", folder / "stimuli.zarr", folder / output, **arguments)
+    return pd.read_parquet(folder / output)
+
+
+def refitted_r(features, values, folds, penalties):
+    rows = np.flatnonzero(np.isfinite(values))
+    folds = [np.intersect1d(fold, rows) for fold in folds]
+    correlations, chosen = [], []
+    for fold in folds:
+        training = np.setdiff1d(rows, fold)
+        errors = []
+        for penalty in penalties:
+            squares = 0.0
+            for inner in folds:
+                if inner is not fold:
+                    kept = np.setdiff1d(training, inner)
+                    predicted = Ridge(alpha=penalty).fit(features[kept], values[kept]).predict(features[inner])
+                    squares += np.square(values[inner] - predicted).sum()
+            errors.append(squares)
+        chosen.append(penalties[int(np.argmin(errors))])
+        model = Ridge(alpha=chosen[-1]).fit(features[training], values[training])
+        correlations.append(pearsonr(model.predict(features[fold]), values[fold]).statistic)
+    return np.mean(correlations), np.exp(np.mean(np.log(chosen)))
+
+
+@pytest.mark.parametrize("split", ["images", "objects"])
+@pytest.mark.parametrize("layer", ["early", "late"])
+def test_rows_equal_refitting(experiment, layer, split):
+    table = score(experiment["folder"])
+    features = experiment["features"][layer]
+    labels = {"object": experiment["stimuli"]["object"].values}
+    folds = make_folds(split, labels, N, 5, 1, "set")
+    centred = features - features.mean(axis=0)
+    penalties = np.array(PENALTIES) * np.square(centred).sum() / N
+    rows = table[(table.layer == layer) & (table.split == split) & (table.mapping == "ridge")].set_index("target")
+    shown = np.isfinite(experiment["responses"])
+    with np.errstate(invalid="ignore"):
+        mean = np.where(shown, experiment["responses"], 0).sum(axis=0) / shown.sum(axis=0)
+    targets = {f"n{k}": mean[:, k] for k in range(4)} | {"size": experiment["stimuli"]["size"].values}
+    assert set(rows.index) == set(targets)
+    for target, values in targets.items():
+        r, alpha = refitted_r(features, values, folds, penalties)
+        assert rows.loc[target, "r"] == pytest.approx(r, abs=1e-9)
+        assert rows.loc[target, "alpha"] == pytest.approx(alpha)
+        assert rows.loc[target, "n_stimuli"] == np.isfinite(values).sum()
+
+
+def test_predictivity_is_r_over_the_root_of_reliability(experiment):
+    rows = score(experiment["folder"], splits=["images"]).query("layer == 'late' and mapping == 'ridge'")
+    rows = rows.set_index("target")
+    assert rows.loc["n0", "predictivity"] == rows.loc["n0", "r"] / np.sqrt(0.9)
+    assert rows.loc["n0", "explained_variance"] == pytest.approx(rows.loc["n0", "r"] ** 2 / 0.9)
+    assert rows.loc[["n2", "n3", "size"], "predictivity"].isna().all()
+    assert rows.loc[["n0", "n1", "n2", "n3"], "area"].tolist() == ["V4", "V4", "IT", "IT"]
+
+
+def test_columns_and_kinds(experiment):
+    table = score(experiment["folder"])
+    assert list(table.columns) == list(COLUMNS)
+    assert set(table["target_kind"]) == {"neuron", "property", "category"}
+    assert set(zip(table["layer"], table["depth"], strict=True)) == {("early", 0.5), ("late", 1.0)}
+    assert not table.duplicated(["model", "layer", "target", "split", "mapping"]).any()
+    accuracy = table.query("mapping == 'svm'")
+    assert accuracy["balanced_accuracy"].between(0, 1).all()
+    # An object that is held out has no name among those in training; its category does.
+    assert set(zip(accuracy["split"], accuracy["target"], strict=True)) == {
+        ("images", "category"),
+        ("images", "object"),
+        ("objects", "category"),
+    }
+
+
+def test_bytes_do_not_depend_on_the_cores(experiment):
+    for cores in (1, 3):
+        score(experiment["folder"], f"{cores}.parquet", cores=cores)
+    assert (experiment["folder"] / "1.parquet").read_bytes() == (experiment["folder"] / "3.parquet").read_bytes()
+
+
+def test_a_joined_table_has_every_row_whatever_the_order(experiment):
+    folder = experiment["folder"]
+    for split in ("images", "objects"):
+        score(folder, f"{split}.parquet", splits=[split])
+    join([folder / "images.parquet", folder / "objects.parquet"], folder / "joined.parquet")
+    join([folder / "objects.parquet", folder / "images.parquet"], folder / "reversed.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "joined.parquet"), score(folder))
+    assert (folder / "joined.parquet").read_bytes() == (folder / "reversed.parquet").read_bytes()
+
+
+def test_a_layer_that_does_not_vary_scores_nan_and_not_a_number_by_chance(experiment):
+    store = zarr.open_group(experiment["folder"] / "gram.zarr", mode="a")
+    store["late"]["gram"][:] = np.full((N, N), 0.3)
+    rows = score(experiment["folder"]).query("layer == 'late'")
+    assert rows["r"].isna().all()
+    assert rows["balanced_accuracy"].isna().all()
+
+
+def test_a_neuroid_with_too_few_folds_left_is_named(experiment, caplog):
+    folder = experiment["folder"]
+    recording = xr.open_zarr(folder / "recording.zarr", consolidated=False).load()
+    recording["responses"][:, 30:, 2] = np.nan
+    write_dataset(recording, folder / "recording.zarr")
+    table = score(folder, splits=["objects"])
+    assert "n2" not in set(table["target"])
+    assert "left out: n2: values for 30 stimuli in 2 folds" in caplog.text
+
+
+@pytest.mark.parametrize("store", ["gram.zarr", "recording.zarr"])
+def test_stores_of_other_stimuli_are_refused(experiment, store):
+    zarr.open_group(experiment["folder"] / store, mode="a").attrs["stimuli_sha256"] = "b" * 64
+    with pytest.raises(InputError, match=rf"{store}: made from other stimuli"):
+        score(experiment["folder"])
+    assert not (experiment["folder"] / "scores.parquet").exists()
+
+
+def test_correlation_is_averaged_over_folds_and_not_pooled():
+    rng = np.random.default_rng(0)
+    values, predictions = rng.normal(size=(2, 40, 3))
+    folds = np.split(rng.permutation(40), [10, 25])
+    predictions[folds[1]] += 100
+    expected = [
+        np.mean([pearsonr(predictions[fold, k], values[fold, k]).statistic for fold in folds]) for k in range(3)
+    ]
+    np.testing.assert_allclose(correlation_in_folds(predictions, values, folds), expected)
+
+
+def test_correlation_with_what_does_not_vary_is_nan():
+    values = np.random.default_rng(0).normal(size=(12, 2))
+    folds = np.split(np.arange(12), 3)
+    predictions = values.copy()
+    predictions[folds[1], 0] = 5.0 + 1e-16 * values[folds[1], 0]
+    assert np.isnan(correlation_in_folds(predictions, values, folds)).tolist() == [True, False]
+
+
+def test_penalties_scale_with_the_features():
+    features = np.random.default_rng(0).normal(size=(30, 8)) + 5
+    centred = features - features.mean(axis=0)
+    for scale in (1e-6, 1.0, 1e6):
+        expected = scale**2 * np.square(centred).sum() / 30
+        assert penalty_scale((features * scale) @ (features * scale).T) == pytest.approx(expected)
+    assert penalty_scale(np.full((4, 4), 9.0)) == 1.0

@@ -1,0 +1,126 @@
+"""A small experiment of one's own, and how to run the workflow on it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+
+NETWORK = '''
+"""A network small enough for tests."""
+
+import torch
+from torch import nn
+
+
+def make():
+    torch.manual_seed(7)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(784, 4)
+    )
+'''
+
+
+def command(*arguments: str) -> list[str]:
+    """The snakemake of this environment on this checkout."""
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """One's own network is importable from the folder; the workflow is deaf to a profile of the person testing."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    return kept | {"PYTHONPATH": str(folder)}
+
+
+class Experiment:
+    """A folder with images, responses, a network and a config.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the workflow runs.
+    config : dict
+        What `run` writes to config.yaml.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rng = np.random.default_rng(0)
+        (folder / "images").mkdir(parents=True)
+        pixels = rng.integers(0, 255, (48, 4, 4, 3), dtype=np.uint8)
+        for k, image in enumerate(pixels):
+            Image.fromarray(image).resize((32, 32)).save(folder / "images" / f"image{k}.png")
+        rows = [f"image{k},object{k % 4},{k / 7:.3f}" for k in range(48)]
+        (folder / "stimuli.csv").write_text("\n".join(["stimulus,object,size", *rows]) + "\n")
+        signal = pixels.reshape(48, -1).astype(float) @ rng.normal(size=(48, 6))
+        responses = signal.T[:, :, None] / signal.std() + 0.5 * rng.normal(size=(6, 48, 5))
+        responses[:, ::3, 4] = np.nan
+        np.save(folder / "responses.npy", responses)
+        (folder / "tinynet.py").write_text(NETWORK)
+        self.config = {
+            "results": "results",
+            "stimuli": {"mine": {"images": "images", "table": "stimuli.csv"}},
+            "recordings": {"rec": {"stimuli": "mine", "responses": "responses.npy", "area": "V4"}},
+            "models": {
+                "tiny": {"architecture": "tinynet:make", "size": 32, "layers": ["0", "2", "5"]},
+                "pixels": None,
+            },
+            "splits": ["images", "objects"],
+            "penalties": {"number": 6},
+        }
+
+    def start(self, *arguments: str, **changes) -> subprocess.Popen:
+        """Start the workflow in the background."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config | changes))
+        return subprocess.Popen(
+            command("--configfile", "config.yaml", "--cores", "2", *arguments),
+            cwd=self.folder,
+            env=environment(self.folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **changes) -> str:
+        """Run the workflow, and return what it printed."""
+        return finish(self.start(*arguments, **changes))
+
+    def outputs(self) -> dict[str, float]:
+        """When each whole output of a stage was made, by path."""
+        results = self.folder / "results"
+        stores = [
+            path for pattern in ("*/*.zarr", "*/*/*.zarr", "scores/*/*.parquet") for path in results.glob(pattern)
+        ]
+        stores = [path for path in stores if not path.name.startswith(".")]
+        return {str(path.relative_to(results)): _made(path) for path in stores}
+
+
+def _made(path: Path) -> float:
+    content = path / "zarr.json" if path.is_dir() else path
+    return content.stat().st_mtime_ns
+
+
+def finish(process: subprocess.Popen, expect: int | None = 0) -> str:
+    """Wait for a run of the workflow, check its exit status, and return what it printed."""
+    printed, _ = process.communicate(timeout=300)
+    assert expect is None or process.returncode == expect, printed
+    return printed
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Experiment:
+    return Experiment(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> Experiment:
+    """The experiment after a run from start to end; not to be changed."""
+    experiment = Experiment(tmp_path_factory.mktemp("undisturbed"))
+    experiment.printed = experiment.run()
+    return experiment

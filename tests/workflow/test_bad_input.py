@@ -1,0 +1,62 @@
+"""What a user gets to see: the workflow stops before any job, and says what to change."""
+
+import numpy as np
+import pytest
+
+from tests.workflow.conftest import finish
+
+
+def refused(experiment, **changes) -> str:
+    printed = finish(experiment.start(**changes), expect=1)
+    assert "Traceback" not in printed
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modles": ["pixels"]}, "unknown key `modles`; did you mean `models`? allowed: results,"),
+        ({"stimuli": {"mine": {"images": "nowhere"}}}, "stimuli.mine.images"),
+        ({"folds": 13}, "put every object into each of 13 folds".replace("put", "puts")),
+        ({"results": "stimuli.csv/results"}, "config key results: stimuli.csv/results cannot be made"),
+        (
+            {"models": {"m": {"architecture": "resnet18", "weights": "stimuli.csv", "sha256": "0" * 64}}},
+            "sha256",
+        ),
+    ],
+)
+def test_before_any_job(experiment, changes, message):
+    assert message in refused(experiment, **changes)
+    assert not (experiment.folder / "results").exists()
+
+
+def test_responses_to_another_number_of_images(experiment):
+    np.save(experiment.folder / "responses.npy", np.zeros((6, 47, 5)))
+    printed = refused(experiment)
+    assert "recordings.rec.responses" in printed
+    assert "47" in printed
+    assert "48" in printed
+    assert not (experiment.folder / "results").exists()
+
+
+def test_a_truncated_image_is_named_before_extraction(experiment):
+    path = experiment.folder / "images" / "image7.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    printed = refused(experiment)
+    assert "image7.png" in printed
+    assert not (experiment.folder / "results" / "activations").exists()
+
+
+def test_an_unknown_layer_is_named_with_its_neighbours(experiment):
+    experiment.config["models"]["tiny"]["layers"] = ["Conv_1"]
+    assert "Conv_1" in refused(experiment)
+
+
+def test_silent_neurons_are_left_out_counted_and_named(experiment):
+    responses = np.load(experiment.folder / "responses.npy")
+    responses[2], responses[5] = np.nan, 3.0
+    np.save(experiment.folder / "responses.npy", responses)
+    printed = experiment.run(models={"pixels": None})
+    log = (experiment.folder / "results" / "logs" / "recordings" / "rec.log").read_text()
+    assert "2 of 6" in log
+    assert log in printed or "left out" in printed

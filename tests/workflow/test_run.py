@@ -1,0 +1,120 @@
+"""The workflow from images and responses to figures."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import zarr
+
+from tests.workflow.conftest import ROOT, Experiment, command, environment
+
+
+def test_every_output_is_made(undisturbed):
+    results = undisturbed.folder / "results"
+    for figure in ("layer_profile", "categorisation"):
+        for kind in ("svg", "pdf", "csv"):
+            assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 100
+    scores = pd.read_parquet(results / "scores.parquet")
+    assert scores.groupby("model")["layer"].unique().map(sorted).to_dict() == {
+        "pixels": ["pixels"],
+        "tiny": ["0", "2", "5"],
+    }
+    assert set(scores["split"]) == {"images", "objects"}
+    neurons = scores.query("target_kind == 'neuron' and model == 'pixels' and split == 'images'")
+    assert len(neurons) == 6
+    assert neurons["predictivity"].median() > 0.8
+    assert set(scores.query("target_kind == 'property'")["target"]) == {"size"}
+    # Activations are deleted once the Gram matrices stand.
+    assert not list(results.glob("activations/*/*/*.zarr"))
+    assert zarr.open_group(results / "grams" / "tiny" / "mine.zarr", mode="r")["5"].attrs["n_features"] == 4
+
+
+def test_nothing_finished_is_done_again(undisturbed):
+    before = undisturbed.outputs()
+    assert "Nothing to be done" in undisturbed.run()
+    assert undisturbed.outputs() == before
+
+
+def test_scores_do_not_depend_on_the_number_of_shards(undisturbed, experiment):
+    experiment.run(extraction={"shards": 5})
+    for table in ("scores.parquet", "figures/layer_profile.csv", "figures/categorisation.svg"):
+        produced = [run.folder / "results" / table for run in (experiment, undisturbed)]
+        assert produced[0].read_bytes() == produced[1].read_bytes()
+
+
+@pytest.fixture
+def copy_of_undisturbed(undisturbed, tmp_path) -> Experiment:
+    shutil.copytree(undisturbed.folder, tmp_path / "copy", copy_function=shutil.copy2)
+    copied = Experiment(tmp_path / "unused")
+    copied.folder = tmp_path / "copy"
+    return copied
+
+
+def jobs_of(printed: str) -> dict[str, int]:
+    """The table of jobs that snakemake prints before it starts."""
+    lines = printed.split("Job stats:")[1].split("total")[0].splitlines()
+    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[1].isdigit()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"reliability_threshold": 0.3}, {"layer_profile": 1, "categorisation": 1, "all": 1}),
+        ({"folds": 6}, {"fit": 2, "join": 1, "layer_profile": 1, "categorisation": 1, "all": 1}),
+        (
+            {"models": {"pixels": None, "tiny": {"architecture": "tinynet:make", "size": 32, "layers": ["0"]}}},
+            {"extract": 2, "gram": 1, "fit": 1, "join": 1, "layer_profile": 1, "categorisation": 1, "all": 1},
+        ),
+    ],
+)
+def test_a_changed_config_makes_anew_what_depends_on_it(copy_of_undisturbed, changes, jobs):
+    assert jobs_of(copy_of_undisturbed.run("--dry-run", **changes)) == jobs
+
+
+def test_activations_are_kept_when_asked(experiment):
+    experiment.run(extraction={"keep": True, "shards": 2}, models={"pixels": None})
+    stores = sorted((experiment.folder / "results" / "activations" / "pixels" / "mine").glob("*.zarr"))
+    assert [store.name for store in stores] == ["0.zarr", "1.zarr"]
+    assert zarr.open_group(stores[1], mode="r")["pixels"].shape == (24, 3 * 32 * 32)
+
+
+def test_report_is_one_page_with_the_figures(copy_of_undisturbed):
+    copy_of_undisturbed.run("--report", "report.html")
+    page = (copy_of_undisturbed.folder / "report.html").read_text()
+    for text in ("layer_profile.svg", "categorisation.svg", "scores.parquet", "Figures", "Tables"):
+        assert text in page
+
+
+def test_logs_tell_what_was_done(undisturbed):
+    logs = undisturbed.folder / "results" / "logs"
+    assert "images/s" in "".join(path.read_text() for path in logs.glob("activations/tiny/mine/*.log"))
+    assert "4/4 layers" in (logs / "scores" / "rec" / "tiny.log").read_text().replace("3/3", "4/4")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+def test_ready_configs_dry_run_with_no_data(tmp_path, name):
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "results", "resources", "__pycache__"))
+    arguments = command("--dry-run", "--configfile", f"config/{name}")
+    arguments[arguments.index("--snakefile") + 1] = "Snakefile"
+    done = subprocess.run(
+        arguments, cwd=checkout, env=environment(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"fetch", "ingest", "extract", "gram", "fit", "layer_profile"} <= set(jobs_of(done.stdout + done.stderr))
+    assert not (checkout / "results").exists()
+
+
+def test_a_plain_dry_run_takes_the_config_of_the_checkout(tmp_path):
+    arguments = command("--dry-run", "--directory", str(ROOT))
+    done = subprocess.run(arguments, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rule all" in done.stdout + done.stderr or "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_science_does_not_know_the_workflow():
+    package = ROOT / "workflow" / "ventral"
+    assert not [path for path in package.rglob("*.py") if "import snakemake" in path.read_text()]
+    assert Path(package / "__main__.py").exists()
