@@ -2,6 +2,7 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
+
 report: "workflow/report/workflow.rst"
 
 
@@ -13,6 +14,7 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/stimuli.smk"
 include: "workflow/rules/recordings.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/grams.smk"
 include: "workflow/rules/scores.smk"

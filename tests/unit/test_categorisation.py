@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
+
 from ventral.categorisation import svm_balanced_accuracy
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+
 from ventral.config import check_inputs, penalty_grid, resolve
 from ventral.errors import InputError
 

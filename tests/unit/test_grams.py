@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import zarr
+
 from ventral import grams
 from ventral.errors import InputError
 from ventral.grams import gram, sample_of_units

@@ -19,7 +19,7 @@ def by_loops(responses, n_splits, seed):
                 shown = [k for k in range(repetitions) if not np.isnan(responses[k, stimulus, neuroid])]
                 if len(shown) < 2:
                     continue
-                dealt = responses[sorted(shown, key=lambda k: keys[k, stimulus]), stimulus, neuroid]  # noqa: B023
+                dealt = responses[sorted(shown, key=lambda k: keys[k, stimulus]), stimulus, neuroid]
                 halves.append((dealt[: len(shown) // 2].mean(), dealt[len(shown) // 2 :].mean()))
             if halves:
                 rs.append(np.corrcoef(np.array(halves).T)[0, 1])

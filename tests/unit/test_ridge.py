@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
+
 from ventral import nested_ridge, ridge
 from ventral.parallel import computing
 

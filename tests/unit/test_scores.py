@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
+
 from ventral.errors import InputError
 from ventral.scores import COLUMNS, correlation_in_folds, fit, join, penalty_scale
 from ventral.splits import make_folds

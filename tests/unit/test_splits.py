@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ventral.errors import InputError
 from ventral.shards import rows_of_shard
 from ventral.splits import make_folds

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+
 from ventral.store import create_array, read_dataset, sha256, write_dataset, writing
 
 

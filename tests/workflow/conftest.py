@@ -21,9 +21,9 @@ from torch import nn
 
 def make():
     torch.manual_seed(7)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(784, 4)
-    )
+    early = [nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()]
+    late = [nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(784, 4)]
+    return nn.Sequential(*early, *late)
 '''
 
 

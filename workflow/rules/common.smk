@@ -8,8 +8,8 @@ from snakemake.exceptions import WorkflowError
 # Jobs run this checkout's package with this interpreter, unless an environment of their own comes first.
 PACKAGE = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, PACKAGE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [PACKAGE, os.environ.get("PYTHONPATH")]))
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
+    os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 from ventral.config import check_inputs, penalty_grid, resolve
 from ventral.cowley2023 import DOWNLOADS
@@ -25,8 +25,8 @@ except InputError as error:
 
 pathvars:
     results=settings["results"],
-    logs=settings["results"] + "/logs",
-    benchmarks=settings["results"] + "/benchmarks",
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
 
 
 wildcard_constraints:

@@ -17,13 +17,13 @@ rule layer_profile:
         ),
     log:
         "<logs>/figures/layer_profile.log",
-    params:
-        threshold=settings["reliability_threshold"],
     conda:
         "../../envs/ventral.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral layer_profile {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --log {log:q}"
@@ -48,13 +48,13 @@ rule categorisation:
         ),
     log:
         "<logs>/figures/categorisation.log",
-    params:
-        threshold=settings["reliability_threshold"],
     conda:
         "../../envs/ventral.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --log {log:q}"

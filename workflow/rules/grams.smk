@@ -11,14 +11,15 @@ rule gram:
         "<logs>/grams/{model}/{stimuli}.log",
     benchmark:
         "<benchmarks>/grams/{model}/{stimuli}.tsv"
-    params:
-        seed=settings["seed"],
     conda:
         "../../envs/ventral.yaml"
     threads: 8
     resources:
         mem_mb=settings["grams"]["memory_mb"] + 1000,
+        arrays_mb=settings["grams"]["memory_mb"],
         runtime=240,
+    params:
+        seed=settings["seed"],
     shell:
-        "python -m ventral gram {input:q} --memory-mb {settings[grams][memory_mb]} --seed {params.seed} "
+        "python -m ventral gram {input:q} --memory-mb {resources.arrays_mb} --seed {params.seed} "
         "--cores {threads} --output {output:q} --log {log:q}"

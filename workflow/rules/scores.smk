@@ -9,17 +9,17 @@ rule fit:
         "<logs>/scores/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/scores/{recording}/{model}.tsv"
-    params:
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        seed=settings["seed"],
     conda:
         "../../envs/ventral.yaml"
     threads: 8
     resources:
         mem_mb=8000,
         runtime=240,
+    params:
+        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
+        folds=settings["folds"],
+        penalties=as_json(penalty_grid(settings["penalties"])),
+        seed=settings["seed"],
     shell:
         "python -m ventral fit {input.gram:q} {input.recording:q} {input.stimuli:q} --splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} "

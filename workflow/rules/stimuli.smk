@@ -3,14 +3,14 @@ rule fetch:
         "resources/{dataset}/{file}",
     log:
         "<logs>/fetch/{dataset}/{file}.log",
-    params:
-        url=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["url"],
-        sha256=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["sha256"],
     conda:
         "../../envs/ventral.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        url=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["url"],
+        sha256=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["sha256"],
     shell:
         "python -m ventral fetch --url {params.url:q} --sha256 {params.sha256} --output {output:q} --log {log:q}"
 
@@ -24,14 +24,14 @@ rule ingest:
         "<logs>/stimuli/{stimuli}.log",
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
-    params:
-        spec=lambda wildcards: as_json(settings["stimuli"][wildcards.stimuli]),
     conda:
         "../../envs/ventral.yaml"
     threads: 4
     resources:
         mem_mb=4000,
         runtime=120,
+    params:
+        spec=lambda wildcards: as_json(settings["stimuli"][wildcards.stimuli]),
     shell:
         "python -m ventral stimuli --name {wildcards.stimuli:q} --spec {params.spec:q} --cores {threads} "
         "--output {output:q} --log {log:q}"

@@ -45,7 +45,9 @@ def _start_logging(log: Path | None) -> None:
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.getLogger().addHandler(handler)
     logger.setLevel(logging.INFO)
 
 
@@ -67,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
+
+    stage = _stage(stages, "model", _model, "describe a model and its layers")
+    stage.add_argument("--spec", type=json.loads, required=True)
 
     stage = _stage(stages, "extract", _extract, "extract all layers of a model for one shard of the stimuli")
     stage.add_argument("stimuli", type=Path)
@@ -135,6 +140,12 @@ def _recording(**options) -> None:
     from ventral.recordings import ingest
 
     ingest(options["spec"], options["stimuli"], options["output"], name=options["name"], seed=options["seed"])
+
+
+def _model(**options) -> None:
+    from ventral.models import describe
+
+    describe(**options)
 
 
 def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:

@@ -1,0 +1,229 @@
+"""Features of every layer of a model for a range of stimuli, from one forward pass each."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.progress import Progress
+from ventral.stimuli import read_pixels
+from ventral.store import create_array, read_dataset, writing
+from ventral.zoo import preprocessing
+
+logger = logging.getLogger(__name__)
+
+FEATURES_PER_CHUNK = 4096
+MEBIBYTE = 2**20
+
+
+def extract(
+    stimuli: str | Path,
+    spec: dict,
+    start: int,
+    stop: int,
+    output: str | Path,
+    *,
+    model_name: str,
+    device: str = "auto",
+    batch_size: int = 32,
+    dtype: str = "float16",
+    autocast: str | None = None,
+    channels_last: bool = False,
+    buffer_mb: int = 512,
+    threads: int | None = None,
+) -> None:
+    """Write the features of all chosen layers of one model for the stimuli of one shard.
+
+    Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
+    number of stimuli, the last one filled up, so that no feature depends on where shards begin.
+
+    Parameters
+    ----------
+    stimuli : path
+        Store of the stimuli.
+    spec : dict
+        The model, from `ventral.zoo.resolve_model`.
+    start, stop : int
+        Range of stimuli.
+    output : path
+        Store to write: one array (stop - start, features) a layer.
+    model_name : str
+        Name of the model in the results.
+    device : str
+        'auto', 'cpu' or 'cuda'.
+    batch_size : int
+        Stimuli in a forward pass; halved, down to 1, when memory runs out.
+    dtype : str
+        Of the stored features: 'float16' or 'float32'.
+    autocast : str, optional
+        'bfloat16' or 'float16', the reduced precision of the forward pass.
+    channels_last : bool
+        Memory layout of the forward pass.
+    buffer_mb : int
+        Memory for features that wait to be written, in MiB.
+    threads : int, optional
+        Threads of the forward pass on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the model or its layers cannot be had, there is no such device, memory does not suffice for one stimulus, or
+        features are not finite numbers of this type.
+    """
+    dataset = read_dataset(stimuli)
+    shape = dataset["pixels"].shape[1:]
+    with ExitStack() as stack:
+        if spec["architecture"] == "pixels":
+            representation = _Pixels(spec, shape)
+        else:
+            from ventral.forward import Network
+
+            representation = stack.enter_context(
+                Network.opened(
+                    spec, shape, device=device, autocast=autocast, channels_last=channels_last, threads=threads
+                )
+            )
+        unfinished = stack.enter_context(writing(output))
+        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+        group.attrs.update(
+            {
+                "model": model_name,
+                "stimuli": dataset.attrs["name"],
+                "stimuli_sha256": dataset.attrs["sha256"],
+                "start": start,
+                "stop": stop,
+                "layers": representation.layers,
+                "weights_sha256": representation.weights_sha256,
+                "dtype": dtype,
+                "device": representation.device,
+                "preprocessing": preprocessing(spec),
+            }
+        )
+        progress = Progress(f"extract {model_name} {start}-{stop}", stop - start, "images")
+        names = dataset["stimulus"].values
+        blocks = _rows_per_write(representation.layers, stop - start, dtype, buffer_mb, batch_size)
+        arrays = {
+            layer["name"]: create_array(
+                group,
+                layer["name"],
+                (stop - start, layer["n_features"]),
+                dtype,
+                (blocks, FEATURES_PER_CHUNK),
+                (blocks, layer["n_features"]),
+                compress=False,
+            )
+            for layer in representation.layers
+        }
+        _fill(arrays, representation, stimuli, (start, stop, blocks), batch_size, dtype, names, progress)
+
+
+class _Pixels:
+    """The stimuli's own pixels, 0 to 255, as a representation of one layer."""
+
+    device = "cpu"
+    weights_sha256 = ""
+
+    def __init__(self, spec: dict, shape: tuple[int, ...]) -> None:
+        self.size = spec["size"]
+        self.spec = spec
+        shape = shape if self.size is None else (shape[0], self.size, self.size)
+        n_features = int(np.prod(shape))
+        self.layers = [{"name": "pixels", "depth": 0.0, "shape": list(shape), "n_features": n_features}]
+
+    def buffers(self, rows: int, dtype: str) -> dict[str, NDArray]:
+        return {"pixels": np.empty((rows, self.layers[0]["n_features"]), dtype)}
+
+    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> str | None:
+        if self.size is not None:
+            import torch
+
+            from ventral.models import resize
+
+            pixels = resize(torch.from_numpy(pixels), self.spec).numpy()
+        buffers["pixels"][row : row + len(pixels)] = pixels.reshape(len(pixels), -1)
+        return None
+
+
+def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
+    """Return how many stimuli's features are gathered before they are written, as one file a layer."""
+    bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize
+    # One half is filled while the other is written.
+    affordable = buffer_mb * MEBIBYTE // 2 // bytes_each
+    if affordable > batch_size:
+        affordable -= affordable % batch_size
+    return int(max(1, min(affordable, rows)))
+
+
+def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> None:
+    start, stop, block = rows
+    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
+        written = None
+        pending = reader.submit(read_pixels, stimuli, start, min(start + batch_size, start + block, stop))
+        for first in range(start, stop, block):
+            last = min(first + block, stop)
+            buffers = representation.buffers(last - first, dtype)
+            row = first
+            while row < last:
+                pixels = pending.result()
+                following = row + len(pixels)
+                if following < stop:
+                    # A read never crosses the end of a block, nor does a batch.
+                    end = min(following + batch_size, (last if following < last else last + block), stop)
+                    pending = reader.submit(read_pixels, stimuli, following, end)
+                batch_size = _compute(
+                    representation, pixels, batch_size, buffers, row - first, names[row:following], dtype
+                )
+                progress.advance(len(pixels))
+                row = following
+            if written is not None:
+                written.result()
+            written = writer.submit(_write, arrays, buffers, first - start, last - start)
+        written.result()
+
+
+def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> int:
+    """Compute features of some stimuli into the buffers from a row on, and return the batch size that memory allows."""
+    done = 0
+    while done < len(pixels):
+        batch = pixels[done : done + batch_size]
+        try:
+            layer = representation.compute(batch, batch_size, buffers, row + done)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise InputError(
+                    "memory does not suffice for a forward pass of one stimulus; run on a device with more of it, or "
+                    "use a smaller network or a smaller `size`"
+                ) from error
+            batch_size //= 2
+            logger.warning("out of memory: batches of %d from here on", batch_size)
+            continue
+        if layer is not None:
+            _refuse_not_finite(layer, buffers[layer][row + done : row + done + len(batch)], names[done:], dtype)
+        done += len(batch)
+    return batch_size
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message
+
+
+def _refuse_not_finite(layer: str, features, names, dtype: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(np.asarray(features)).all(axis=1))
+    remedy = "set `extraction: {dtype: float32}`" if dtype == "float16" else "the network gives no number for it"
+    raise InputError(
+        f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
+        f"{np.finfo(dtype).max:.0f}); {remedy}"
+    )
+
+
+def _write(arrays: dict[str, zarr.Array], buffers, first: int, last: int) -> None:
+    for name, array in arrays.items():
+        array[first:last] = np.asarray(buffers[name])

