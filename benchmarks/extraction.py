@@ -2,7 +2,8 @@
 
     python benchmarks/extraction.py [--images 192] [--repeats 3] [--models efficientnet_lite0 resnet18_random]
 
-The two are measured in turn, and the median of the ratios of neighbours is quoted: the machine's speed drifts.
+The two are measured in turn, and the median of the ratios of neighbours is quoted: the machine's speed drifts. Both
+run first as in any process (`default`), then with freed memory kept, as jobs of the workflow run (`kept`).
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 
 from ventral.activations import extract
+from ventral.allocator import keep_freed_memory
 from ventral.models import build, preprocess
 from ventral.stimuli import ingest
 from ventral.zoo import resolve_model
@@ -35,8 +37,11 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with tempfile.TemporaryDirectory() as folder:
         stimuli = images(Path(folder), options.images)
-        for name in options.models:
-            print(json.dumps(compare(name, stimuli, Path(folder), options, device)))
+        for memory in ("default", "kept"):
+            if memory == "kept":
+                keep_freed_memory()
+            for name in options.models:
+                print(json.dumps({"memory": memory, **compare(name, stimuli, Path(folder), options, device)}))
 
 
 def images(folder: Path, count: int) -> Path:

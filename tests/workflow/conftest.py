@@ -13,17 +13,27 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 
 NETWORK = '''
-"""A network small enough for tests."""
+"""A network small enough for tests, which takes its time where there is a file called slow."""
+
+import time
+from pathlib import Path
 
 import torch
 from torch import nn
+
+
+class Network(nn.Sequential):
+    def forward(self, images):
+        while Path("slow").exists():
+            time.sleep(0.01)
+        return super().forward(images)
 
 
 def make():
     torch.manual_seed(7)
     early = [nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()]
     late = [nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(784, 4)]
-    return nn.Sequential(*early, *late)
+    return Network(*early, *late)
 '''
 
 

@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from ventral.allocator import keep_freed_memory
 from ventral.errors import InputError
 
 logger = logging.getLogger("ventral")
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     _start_logging(options.pop("log"))
     run = options.pop("run")
     stage = options.pop("stage")
+    keep_freed_memory()
     try:
         run(**options)
     except InputError as error:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.progress import Progress
+from ventral.shardfile import ShardWriter
 from ventral.stimuli import read_pixels
 from ventral.store import create_array, read_dataset, writing
 from ventral.zoo import preprocessing
@@ -34,7 +35,7 @@ def extract(
     dtype: str = "float16",
     autocast: str | None = None,
     channels_last: bool = False,
-    buffer_mb: int = 512,
+    buffer_mb: int = 128,
     threads: int | None = None,
 ) -> None:
     """Write the features of all chosen layers of one model for the stimuli of one shard.
@@ -65,7 +66,7 @@ def extract(
     channels_last : bool
         Memory layout of the forward pass.
     buffer_mb : int
-        Memory for features that wait to be written, in MiB.
+        Memory for features that wait to be written, in MiB; those of two batches at least.
     threads : int, optional
         Threads of the forward pass on the CPU.
 
@@ -152,15 +153,14 @@ class _Pixels:
 def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
     """Return how many stimuli's features are gathered before they are written, as one file a layer."""
     bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize
-    # One half is filled while the other is written.
-    affordable = buffer_mb * MEBIBYTE // 2 // bytes_each
-    if affordable > batch_size:
-        affordable -= affordable % batch_size
-    return int(max(1, min(affordable, rows)))
+    # One half is filled while the other is written. Whole batches: a part of one costs as much as all of it.
+    batches = buffer_mb * MEBIBYTE // 2 // (bytes_each * batch_size)
+    return min(max(1, batches) * batch_size, rows)
 
 
 def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> None:
     start, stop, block = rows
+    shards = ShardWriter()
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         written = None
         pending = reader.submit(read_pixels, stimuli, start, min(start + batch_size, start + block, stop))
@@ -182,7 +182,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
                 row = following
             if written is not None:
                 written.result()
-            written = writer.submit(_write, arrays, buffers, first - start, last - start)
+            written = writer.submit(_write, shards, arrays, buffers, first - start)
         written.result()
 
 
@@ -224,6 +224,6 @@ def _refuse_not_finite(layer: str, features, names, dtype: str) -> None:
     )
 
 
-def _write(arrays: dict[str, zarr.Array], buffers, first: int, last: int) -> None:
+def _write(shards: ShardWriter, arrays: dict[str, zarr.Array], buffers, first: int) -> None:
     for name, array in arrays.items():
-        array[first:last] = np.asarray(buffers[name])
+        shards.write(array, first, np.asarray(buffers[name]))

@@ -59,6 +59,11 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
         In evaluation mode.
     example : (2, 3, height, width) tensor
         Two stimuli as the network is shown them; outputs whose first axis is not 2 are not taken for layers.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be shown stimuli of this shape.
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     passed: set[int] = set()
@@ -76,6 +81,12 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
     try:
         with torch.inference_mode():
             network(example)
+    except Exception as error:
+        shape = " x ".join(map(str, example.shape[1:]))
+        raise InputError(
+            f"the network's forward pass fails on stimuli of {shape}: {type(error).__name__}: {error}; is the "
+            f"model's `size` the one it was made for?"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

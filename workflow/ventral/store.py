@@ -99,6 +99,8 @@ def create_array(
         compressors=None,
         filters=None,
         dimension_names=dimension_names,
+        # To find out whether a chunk is empty takes longer than to write it.
+        config={"write_empty_chunks": True},
     )
 
 

@@ -1,0 +1,171 @@
+"""Networks with the weights that are asked for, and what they are shown."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from ventral.errors import InputError
+from ventral.models import build, describe, preprocess, weights_sha256
+from ventral.store import sha256
+from ventral.zoo import resolve_model
+
+MODULE = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 4))
+
+def broken():
+    raise RuntimeError("no such thing")
+
+def a_list():
+    return []
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of one's own, called mine_to_test."""
+    (tmp_path / "mine_to_test.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "mine_to_test"
+    sys.modules.pop("mine_to_test", None)
+
+
+def spec_of(own, function="make", **options):
+    return resolve_model("m", {"architecture": f"{own}:{function}", "size": 8, **options})
+
+
+def test_random_weights_are_those_of_the_seed(own):
+    state = torch.random.get_rng_state()
+    first, again, other = (weights_sha256(build(spec_of(own, weights="random", seed=seed))) for seed in (1, 1, 2))
+    assert first == again != other
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_network_is_ready_to_be_asked(own):
+    network = build(spec_of(own))
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("missing", "models.m.architecture: the module mine_to_test has no 'missing'"),
+        ("broken", "mine_to_test:broken() failed: RuntimeError: no such thing"),
+        ("a_list", "mine_to_test:a_list() returned list, a torch.nn.Module is needed"),
+    ],
+)
+def test_a_function_that_gives_no_network(own, function, message):
+    with pytest.raises(InputError) as caught:
+        build(spec_of(own, function))
+    assert message in str(caught.value)
+
+
+def test_pretrained_networks_have_their_weights():
+    trained = build(resolve_model("efficientnet_lite0"))
+    assert weights_sha256(trained) == weights_sha256(build(resolve_model("efficientnet_lite0")))
+    assert weights_sha256(trained) != weights_sha256(build(resolve_model("efficientnet_lite0_random")))
+
+
+def test_an_unknown_network_of_torchvision_is_named_with_its_neighbours():
+    with pytest.raises(InputError, match="torchvision has no classification network 'resnet5'; did you mean resnet50"):
+        build(resolve_model("resnet5"))
+
+
+@pytest.mark.parametrize(("suffix", "nested"), [(".safetensors", False), (".pth", False), (".pth", True)])
+def test_a_checkpoint_is_loaded(own, tmp_path, suffix, nested):
+    source = build(spec_of(own, seed=5))
+    path = tmp_path / f"weights{suffix}"
+    save(source.state_dict(), path, nested)
+    loaded = build(spec_of(own, weights=str(path), sha256=sha256(path)))
+    assert weights_sha256(loaded) == weights_sha256(source)
+
+
+def save(state, path, nested=False):
+    if path.suffix == ".safetensors":
+        from safetensors.torch import save_file
+
+        save_file(state, path)
+    else:
+        torch.save({"state_dict": state, "epoch": 3} if nested else state, path)
+
+
+def test_a_checkpoint_that_does_not_fit_says_where(own, tmp_path):
+    state = build(spec_of(own)).state_dict()
+    state["0.weight"] = torch.zeros(2, 3, 5, 5)
+    state["head.bias"] = state.pop("2.bias")
+    path = tmp_path / "weights.pth"
+    save(state, path)
+    with pytest.raises(InputError) as caught:
+        build(spec_of(own, weights=str(path), sha256=sha256(path)))
+    said = str(caught.value)
+    assert "1 missing, such as 2.bias" in said
+    assert "1 unexpected, such as head.bias" in said
+    assert "1 of another shape, such as 0.weight (2, 3, 5, 5) instead of (2, 3, 3, 3)" in said
+
+
+class Malicious:
+    def __reduce__(self):
+        return print, ("code was run",)
+
+
+@pytest.mark.parametrize("content", ["code", "cut"])
+def test_a_checkpoint_runs_no_code(own, tmp_path, capfd, content):
+    path = tmp_path / "weights.pth"
+    if content == "code":
+        torch.save({"0.weight": Malicious()}, path)
+    else:
+        path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"weights.pth cannot be read as a state dict of tensors"):
+        build(spec_of(own, weights=str(path), sha256=sha256(path)))
+    assert "code was run" not in capfd.readouterr().out
+
+
+def test_preprocessing_is_that_of_the_network():
+    pixels = torch.tensor([0, 127, 255], dtype=torch.uint8).reshape(1, 3, 1, 1).expand(1, 3, 224, 224)
+    shown = preprocess(pixels, resolve_model("efficientnet_lite0"))
+    expected = (np.array([0, 127, 255]) - 127) / 128
+    np.testing.assert_allclose(shown[0, :, 5, 7], expected, atol=1e-6)
+    assert shown.dtype == torch.float32
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_images_are_resized_as_pillow_resizes_them(interpolation):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (30, 40, 3), dtype=np.uint8)).resize((120, 100))
+    spec = resolve_model("m", {"size": 64, "interpolation": interpolation, "mean": [0.0] * 3, "std": [1.0] * 3})
+    pixels = torch.from_numpy(np.asarray(image).transpose(2, 0, 1)[None].copy())
+    shown = preprocess(pixels, spec)[0].permute(1, 2, 0).numpy() * 255
+    filters = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+    assert np.abs(shown - np.asarray(image.resize((64, 64), filters[interpolation]), float)).max() <= 1
+
+
+def test_a_description_says_which_layers_are_taken_and_which_there_are(own, tmp_path):
+    describe(spec_of(own, layers=["2", "0"]), tmp_path / "m.json")
+    said = json.loads((tmp_path / "m.json").read_text())
+    assert said["layers"] == [{"name": "0", "depth": 0.5}, {"name": "2", "depth": 1.0}]
+    assert said["available"] == ["0", "1", "2"]
+    assert said["weights_sha256"] == weights_sha256(build(spec_of(own)))
+    assert said["preprocessing"]["size"] == 8
+
+
+def test_a_description_of_pixels_needs_no_network(tmp_path):
+    describe(resolve_model("pixels"), tmp_path / "pixels.json")
+    assert json.loads((tmp_path / "pixels.json").read_text())["available"] == ["pixels"]
+
+
+def test_a_wrong_layer_leaves_no_description(own, tmp_path):
+    with pytest.raises(InputError, match="there is no layer 'conv9'"):
+        describe(spec_of(own, layers=["conv9"]), tmp_path / "m.json")
+    assert not list(tmp_path.glob("*.json*"))
+
+
+def test_modules_without_weights_have_a_hash():
+    assert weights_sha256(nn.ReLU()) == weights_sha256(nn.Identity())

@@ -1,0 +1,69 @@
+"""What the name of a model stands for, and which descriptions are refused."""
+
+import hashlib
+
+import pytest
+
+from ventral.errors import InputError
+from ventral.zoo import check_model, resolve_model
+
+
+def test_a_name_is_enough():
+    spec = resolve_model("efficientnet_lite2")
+    assert spec["architecture"] == "efficientnet_lite2"
+    assert spec["weights"] == "pretrained"
+    assert spec["size"] == 260
+    assert spec["interpolation"] == "bicubic"
+    assert "_blocks.*" in spec["layers"]
+    check_model(spec)
+
+
+def test_random_is_the_network_before_training():
+    spec = resolve_model("resnet50_random", {"seed": 3})
+    assert (spec["architecture"], spec["weights"], spec["seed"]) == ("resnet50", "random", 3)
+    assert spec["layers"] == "auto"
+    check_model(spec)
+
+
+def test_options_override_what_the_name_says():
+    spec = resolve_model("small", {"architecture": "efficientnet_lite0", "size": 96, "layers": ["_bn0"]})
+    assert (spec["size"], spec["layers"], spec["interpolation"]) == (96, ["_bn0"], "bicubic")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("m", {"wieghts": "random"}, "models.m: unknown option `wieghts`; did you mean `weights`? allowed: archi"),
+        ("m", {"seed": -1}, "models.m.seed: -1 is not a whole number, 0 or more"),
+        ("m", {"seed": 1.5}, "models.m.seed: 1.5 is not"),
+        ("m", {"size": 0}, "models.m.size: 0 is not a number of pixels"),
+        ("m", {"mean": [0.5]}, "models.m.mean: [0.5] is not three numbers"),
+        ("m", {"std": [1, 0, 1]}, "models.m.std: [1, 0, 1] is not three numbers other than 0"),
+        ("m", {"interpolation": "nearest"}, "models.m.interpolation: 'nearest' is not bicubic or bilinear"),
+        ("m", {"layers": []}, "models.m.layers: [] is not `auto`, or a list of names or globs"),
+        ("m", {"layers": "blocks"}, "models.m.layers: 'blocks' is not `auto`"),
+        ("m", {"max_layers": 0}, "models.m.max_layers: 0 is not a number of layers"),
+        ("efficientnet_lite9", {}, "no model is called 'efficientnet_lite9'; did you mean `efficientnet_lite"),
+        ("Some Net", {}, "no model is called 'Some Net'; known: efficientnet_lite0"),
+        ("m", {"architecture": "no_such_module:make"}, "module no_such_module of no_such_module:make cannot be imp"),
+        ("m", {"architecture": "no.such:make"}, "module no.such of no.such:make cannot be imported"),
+        ("m", {"architecture": "resnet18", "weights": "best"}, "'best' is neither `pretrained` nor `random` nor a "),
+        ("m", {"architecture": "resnet18", "weights": "best.pth"}, "models.m.weights: no such file: best.pth"),
+    ],
+)
+def test_what_is_wrong_is_said(name, options, message):
+    with pytest.raises(InputError) as caught:
+        check_model(resolve_model(name, options))
+    assert message in str(caught.value)
+
+
+def test_a_checkpoint_is_the_one_that_its_hash_says(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"weights")
+    found = hashlib.sha256(b"weights").hexdigest()
+    options = {"architecture": "resnet18", "weights": str(path)}
+    with pytest.raises(InputError, match=rf"models.m.sha256: missing; .* It is {found}"):
+        check_model(resolve_model("m", options))
+    with pytest.raises(InputError, match=rf"has the sha256 {found}, the config says 00"):
+        check_model(resolve_model("m", options | {"sha256": "0" * 64}))
+    check_model(resolve_model("m", options | {"sha256": found.upper()}))
