@@ -26,7 +26,7 @@ benchmark: .venv/installed
 
 # Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11.
 lock: .venv/installed
-	.venv/bin/python -m pip install --quiet --group lock
+	.venv/bin/python -m pip install --quiet uv
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --group test pyproject.toml --output-file envs/requirements.lock

@@ -14,7 +14,7 @@ from tests.workflow.conftest import finish
 # What a job leaves when it has begun; extraction is stopped in the middle of its store.
 BEGUN = {
     "model": "logs/models/*.log",
-    "stimuli": "logs/stimuli/mine.log",
+    "stimuli": "logs/stimuli/*.log",
     "recording": "logs/recordings/rec.log",
     "extract": "activations/tiny/mine/.*.zarr.unfinished/zarr.json",
     "gram": "logs/grams/tiny/mine.log",
@@ -22,6 +22,7 @@ BEGUN = {
     "join": "logs/join.log",
     "layer_profile": "logs/figures/layer_profile.log",
 }
+RULES = {"stimuli": "ingest"}
 
 
 def wait_until_begun(process: subprocess.Popen, stage: str, results: Path) -> psutil.Process:
@@ -47,7 +48,8 @@ def interrupt(experiment, stage: str, stop) -> set[str]:
     slow = experiment.folder / "slow"
     if stage == "extract":
         slow.touch()
-    process = experiment.start()
+    # No further than this stage, or a later one may be over before this one begins.
+    process = experiment.start("--until", RULES.get(stage, stage))
     job = wait_until_begun(process, stage, results)
     stop(process, job)
     slow.unlink(missing_ok=True)
