@@ -1,11 +1,15 @@
 """Every mistake in the config is found, named and explained before anything runs."""
 
+import re
+
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from ventral.config import check_inputs, penalty_grid, resolve
+from ventral.config import SCHEMA, check_inputs, penalty_grid, resolve
 from ventral.errors import InputError
+from ventral.zoo import OPTIONS
 
 
 @pytest.fixture
@@ -154,3 +158,21 @@ def test_results_on_a_read_only_disk(config, monkeypatch):
     monkeypatch.setattr("ventral.config.os.access", lambda path, mode: False)
     with pytest.raises(InputError, match=r"config key results: .* cannot be written"):
         check_inputs(resolve(config))
+
+
+def test_every_key_is_explained():
+    documented = set(
+        re.findall(r"^\| (`.*?) \|", (SCHEMA.parents[2] / "config" / "README.md").read_text(), re.MULTILINE)
+    )
+    documented = {name for cell in documented for name in re.findall(r"`([^`]+)`", cell)}
+    schema = yaml.safe_load(SCHEMA.read_text())
+    keys = set()
+    for key, below in schema["properties"].items():
+        nested = below.get("properties", {})
+        keys |= {f"{key}.{inner}" for inner in nested} if key in ("extraction", "grams") else {key}
+    assert documented == keys | set(OPTIONS)
+
+
+def test_the_readme_shows_the_config_that_is_there():
+    root = SCHEMA.parents[2]
+    assert (root / "config" / "config.yaml").read_text() in (root / "README.md").read_text()

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import warnings
 
 import numpy as np
 import pytest
@@ -94,3 +95,11 @@ def test_an_array_is_few_files(tmp_path):
 def test_sha256_of_a_file(tmp_path):
     (tmp_path / "file").write_bytes(b"abc" * 1000)
     assert sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_a_hidden_file_of_a_workflow_is_no_reason_to_warn(tmp_path):
+    write_dataset(xr.Dataset({"x": ("a", [1.0, 2.0])}), tmp_path / "s.zarr")
+    (tmp_path / "s.zarr" / ".snakemake_timestamp").touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_dataset(tmp_path / "s.zarr")

@@ -44,6 +44,7 @@ COLUMNS = {
     "explained_variance": "float64",
     "alpha": "float64",
     "balanced_accuracy": "float64",
+    "chance": "float64",
 }
 SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
 
@@ -322,6 +323,7 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
             "n_stimuli": len(labels),
             "n_folds": len(folds),
             "balanced_accuracy": svm_balanced_accuracy(gram, labels, folds),
+            "chance": 1 / len(np.unique(labels)),
         }
     )
 

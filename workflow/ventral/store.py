@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,7 +123,10 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
 
 def read_dataset(path: str | Path) -> xr.Dataset:
     """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects."""
-    return _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
+    with warnings.catch_warnings():
+        # A workflow may keep a time stamp of its own in the folder.
+        warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
+        return _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
 
 
 def _text_as_objects(dataset: xr.Dataset) -> xr.Dataset:

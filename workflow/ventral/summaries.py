@@ -23,6 +23,7 @@ COLUMNS = [
     "reliability",
     "predictivity",
     "balanced_accuracy",
+    "chance",
 ]
 PANEL = ["recording", "area", "split", "mapping"]
 FEWEST_POINTS = 4
@@ -39,7 +40,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns that summaries need; `chance` is NaN throughout where the table lacks it.
+        The columns that summaries need.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             f"{path}: {len(scores)} rows, none with target_kind 'neuron'; score a recording with at least one neuroid "
             f"that responds differently to different stimuli"
         )
-    return scores.reindex(columns=[*COLUMNS, "chance"])
+    return scores[COLUMNS]
 
 
 def area_summary(

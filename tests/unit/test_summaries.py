@@ -1,0 +1,111 @@
+"""Medians, intervals and correlations, against brute force and SciPy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import pearsonr
+
+from tests.unit.synthetic_scores import score_table
+from ventral.errors import InputError
+from ventral.summaries import (
+    area_summary,
+    bootstrap_medians,
+    categorisation_summary,
+    correlation,
+    models_by_predictivity,
+    read_scores,
+)
+
+
+@given(n=st.integers(1, 9), missing=st.integers(0, 3), seed=st.integers(0, 99))
+def test_bootstrap_medians_are_medians_of_samples_drawn_with_replacement(n, missing, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(2, n))
+    values[0, :missing] = np.nan
+    counts = np.random.default_rng(3).multinomial(n, np.full(n, 1 / n), size=20)
+    medians = bootstrap_medians(values, 20, seed=3)
+    for k, of_layer in enumerate(values):
+        for b, count in enumerate(counts):
+            sample = np.repeat(of_layer, count)
+            sample = sample[np.isfinite(sample)]
+            expected = np.median(sample) if len(sample) else np.nan
+            np.testing.assert_allclose(medians[k, b], expected)
+
+
+@pytest.mark.parametrize("n", [4, 5, 40])
+def test_correlation_and_its_interval_are_those_of_scipy(n):
+    x, y = np.random.default_rng(n).normal(size=(2, n))
+    y += x
+    found = correlation(pd.Series(np.append(x, np.nan)), pd.Series(np.append(y, 1.0)))
+    expected = pearsonr(x, y)
+    interval = expected.confidence_interval(0.95)
+    assert found["n_points"] == n
+    np.testing.assert_allclose(found["correlation"], expected.statistic)
+    np.testing.assert_allclose([found["correlation_low"], found["correlation_high"]], [interval.low, interval.high])
+
+
+@pytest.mark.parametrize(("x", "y"), [([1, 2], [1, 2]), ([1, 1, 1, 1], [1, 2, 3, 4])])
+def test_no_correlation_of_too_few_or_constant_points(x, y):
+    assert np.isnan(correlation(pd.Series(x), pd.Series(y))["correlation"])
+
+
+def test_medians_are_over_reliable_neurons_and_the_others_are_counted():
+    scores = score_table({"net": 3, "pixels": 1}, {"V4": 15, "IT": 8})
+    reliable = scores.query("area == 'V4'").groupby("target")["reliability"].first()
+    threshold = float(reliable.median())
+    summary = area_summary(scores.sample(frac=1, random_state=1), threshold).set_index(["area", "model", "layer"])
+    taken = scores[(scores["reliability"] >= threshold) & (scores["area"] == "V4")]
+    for (model, layer), rows in taken.groupby(["model", "layer"]):
+        row = summary.loc[("V4", model, layer)]
+        assert row["predictivity"] == pytest.approx(rows["predictivity"].median())
+        assert row["predictivity_low"] <= row["predictivity"] <= row["predictivity_high"]
+        assert (row["n_neuroids"], row["n_left_out"]) == (8, 7)
+        assert row["has_ceiling"]
+
+
+def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
+    summary = area_summary(score_table({"net": 2}, {"V4": 6}, repetitions=False), 0.5)
+    assert not summary["has_ceiling"].any()
+    assert summary["predictivity"].isna().all()
+    assert (summary["n_neuroids"] == 6).all()
+    assert summary["r"].notna().all()
+
+
+def test_the_order_of_rows_does_not_matter():
+    scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["images", "objects"])
+    pd.testing.assert_frame_equal(area_summary(scores, 0.1), area_summary(scores[::-1], 0.1))
+
+
+def test_a_models_best_layer_is_marked_and_its_accuracy_stands_beside_it():
+    scores = score_table({"a": 4, "b": 3}, {"V4": 9}, labels={"object": 0.125})
+    points = categorisation_summary(scores, area_summary(scores, 0.1))
+    for _, rows in points.groupby("model"):
+        best = rows[rows["best_layer"]]
+        assert best["predictivity"].tolist() == [rows["predictivity"].max()]
+    accuracies = scores[scores["target"] == "object"].set_index(["model", "layer"])["balanced_accuracy"]
+    found = points.set_index(["model", "layer"])["balanced_accuracy"]
+    pd.testing.assert_series_equal(found, accuracies[found.index])
+    assert (points["chance"] == 0.125).all()
+    assert (points["n_points"] == 7).all()
+    expected = pearsonr(points["balanced_accuracy"], points["predictivity"]).statistic
+    np.testing.assert_allclose(points["correlation"], expected)
+
+
+def test_models_come_in_the_order_of_their_best_layer():
+    summary = pd.DataFrame({"model": ["a", "a", "b"], "predictivity": [0.1, 0.3, 0.5], "r": [0.1, 0.2, 0.3]})
+    assert models_by_predictivity(summary) == ["b", "a"]
+
+
+def test_tables_that_are_no_score_tables(tmp_path):
+    path = tmp_path / "scores.parquet"
+    with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
+        read_scores(path)
+    scores = score_table({"net": 1}, labels={"object": 0.1})
+    scores.drop(columns="r").to_parquet(path)
+    with pytest.raises(InputError, match="not a score table: it lacks the columns r"):
+        read_scores(path)
+    scores[scores["target_kind"] == "category"].to_parquet(path)
+    with pytest.raises(InputError, match="none with target_kind 'neuron'"):
+        read_scores(path)
