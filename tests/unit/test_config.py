@@ -38,6 +38,7 @@ def test_a_good_config_passes_and_is_completed(config):
     check_inputs(resolved)
     assert resolved["recordings"]["rec"]["splits"] == ["images", "objects"]
     assert resolved["extraction"]["dtype"] == "float16"
+    assert resolved["extraction"]["channels_last"] is True
     assert resolved["models"]["pixels"]["architecture"] == "pixels"
     assert "extraction" not in config
 

@@ -169,3 +169,30 @@ def test_a_wrong_layer_leaves_no_description(own, tmp_path):
 
 def test_modules_without_weights_have_a_hash():
     assert weights_sha256(nn.ReLU()) == weights_sha256(nn.Identity())
+
+
+def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch):
+    from urllib.error import URLError
+
+    from torchvision import models
+
+    def unreachable(*_arguments, **_options):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(models, "get_model", unreachable)
+    with pytest.raises(
+        InputError, match="models.resnet18: torchvision's weights of resnet18 cannot be downloaded: .*no"
+    ):
+        build(resolve_model("resnet18"))
+
+
+def test_weights_from_torchvisions_own_cache(tmp_path, monkeypatch):
+    """The loading code of torchvision, with a file where its download would be."""
+    from torchvision import models
+
+    source = models.squeezenet1_1(weights=None)
+    enum = models.get_model_weights("squeezenet1_1").DEFAULT
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(source.state_dict(), tmp_path / "checkpoints" / enum.url.rpartition("/")[2])
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    assert weights_sha256(build(resolve_model("squeezenet1_1"))) == weights_sha256(source)

@@ -34,7 +34,7 @@ def extract(
     batch_size: int = 32,
     dtype: str = "float16",
     autocast: str | None = None,
-    channels_last: bool = False,
+    channels_last: bool = True,
     buffer_mb: int = 128,
     threads: int | None = None,
 ) -> None:
