@@ -73,7 +73,7 @@ def compare(name: str, stimuli: Path, folder: Path, options: argparse.Namespace,
     def extraction(images: int = options.images) -> None:
         output = folder / "activations.zarr"
         settings = {"batch_size": options.batch_size, "threads": options.threads, "device": device}
-        extract(stimuli, spec, 0, images, output, model_name=name, **settings)
+        extract(stimuli, spec, 0, images, output, **settings)
 
     def seconds(function, *arguments) -> float:
         began = time.perf_counter()

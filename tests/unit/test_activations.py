@@ -1,7 +1,6 @@
 """Features as a plain forward pass gives them, whatever the shards, batches and memory."""
 
 import logging
-import sys
 
 import numpy as np
 import pytest
@@ -59,11 +58,8 @@ def stimuli(tmp_path_factory):
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "net_to_extract.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "net_to_extract"
-    sys.modules.pop("net_to_extract", None)
+def own(importable):
+    return importable("net_to_extract", MODULE)
 
 
 def spec_of(own, function="make", layers=("conv", "relu", "pool", "late"), **options):
@@ -72,7 +68,7 @@ def spec_of(own, function="make", layers=("conv", "relu", "pool", "late"), **opt
 
 def extracted(stimuli, spec, output, start=0, stop=N, **options):
     options = {"dtype": "float32", "device": "cpu", "batch_size": 8} | options
-    extract(stimuli, spec, start, stop, output, model_name="m", **options)
+    extract(stimuli, spec, start, stop, output, **options)
     store = zarr.open_group(output, mode="r")
     return {layer["name"]: store[layer["name"]][:] for layer in store.attrs["layers"]}
 

@@ -1,7 +1,6 @@
 """Networks with the weights that are asked for, and what they are shown."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -29,12 +28,8 @@ def a_list():
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A module of one's own, called mine_to_test."""
-    (tmp_path / "mine_to_test.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield "mine_to_test"
-    sys.modules.pop("mine_to_test", None)
+def own(importable):
+    return importable("mine_to_test", MODULE)
 
 
 def spec_of(own, function="make", **options):

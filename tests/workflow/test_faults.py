@@ -40,7 +40,7 @@ def wait_until_begun(process: subprocess.Popen, stage: str, results: Path) -> ps
     raise AssertionError(f"no job of stage {stage} was seen")
 
 
-def interrupt(experiment, stage: str, stop) -> set[str]:
+def interrupt(experiment, stage: str, stop) -> dict[str, float]:
     """Start the workflow, stop it at a stage, and return what was finished."""
     results = experiment.folder / "results"
     for sign in results.glob(BEGUN[stage]):

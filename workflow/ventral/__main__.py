@@ -156,7 +156,7 @@ def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, 
     from ventral.store import read_dataset
 
     start, stop = rows_of_shard(read_dataset(stimuli).sizes["stimulus"], shard, shards)
-    extract(stimuli, spec, start, stop, model_name=spec["name"], threads=cores, **options, **rest)
+    extract(stimuli, spec, start, stop, threads=cores, **options, **rest)
 
 
 def _gram(**options) -> None:

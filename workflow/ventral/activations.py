@@ -29,7 +29,6 @@ def extract(
     stop: int,
     output: str | Path,
     *,
-    model_name: str,
     device: str = "auto",
     batch_size: int = 32,
     dtype: str = "float16",
@@ -53,8 +52,6 @@ def extract(
         Range of stimuli.
     output : path
         Store to write: one array (stop - start, features) a layer.
-    model_name : str
-        Name of the model in the results.
     device : str
         'auto', 'cpu' or 'cuda'.
     batch_size : int
@@ -93,7 +90,7 @@ def extract(
         group = zarr.open_group(unfinished, mode="w", zarr_format=3)
         group.attrs.update(
             {
-                "model": model_name,
+                "model": spec["name"],
                 "stimuli": dataset.attrs["name"],
                 "stimuli_sha256": dataset.attrs["sha256"],
                 "start": start,
@@ -105,7 +102,7 @@ def extract(
                 "preprocessing": preprocessing(spec),
             }
         )
-        progress = Progress(f"extract {model_name} {start}-{stop}", stop - start, "images")
+        progress = Progress(f"extract {spec['name']} {start}-{stop}", stop - start, "images")
         names = dataset["stimulus"].values
         blocks = _rows_per_write(representation.layers, stop - start, dtype, buffer_mb, batch_size)
         arrays = {
@@ -130,9 +127,9 @@ class _Pixels:
     weights_sha256 = ""
 
     def __init__(self, spec: dict, shape: tuple[int, ...]) -> None:
-        self.size = spec["size"]
         self.spec = spec
-        shape = shape if self.size is None else (shape[0], self.size, self.size)
+        size = spec["size"]
+        shape = shape if size is None else (shape[0], size, size)
         n_features = int(np.prod(shape))
         self.layers = [{"name": "pixels", "depth": 0.0, "shape": list(shape), "n_features": n_features}]
 
@@ -140,7 +137,7 @@ class _Pixels:
         return {"pixels": np.empty((rows, self.layers[0]["n_features"]), dtype)}
 
     def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> str | None:
-        if self.size is not None:
+        if self.spec["size"] is not None:
             import torch
 
             from ventral.models import resize

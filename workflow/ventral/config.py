@@ -1,7 +1,6 @@
 """What the user said, checked and completed: the one place that reads the config."""
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 import jsonschema
@@ -9,7 +8,7 @@ import numpy as np
 import yaml
 
 from ventral import cowley2023, recordings, stimuli
-from ventral.errors import InputError
+from ventral.errors import InputError, allowed_instead
 from ventral.zoo import check_model, resolve_model
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -45,7 +44,7 @@ def resolve(config: dict) -> dict:
         if recording["stimuli"] not in config["stimuli"]:
             raise InputError(
                 f"config key recordings.{name}.stimuli: no stimulus set is called {recording['stimuli']!r}; "
-                f"{_allowed(recording['stimuli'], config['stimuli'])}"
+                f"{allowed_instead(recording['stimuli'], config['stimuli'])}"
             )
         recording.setdefault("splits", config["splits"])
     models = config["models"]
@@ -157,22 +156,16 @@ def _message(error: jsonschema.ValidationError) -> str:
         allowed = error.schema["properties"]
         unknown = [key for key in error.instance if key not in allowed]
         inside = f" in `{place}`" if place else ""
-        return "\n".join(f"config: unknown key `{key}`{inside}; {_allowed(key, allowed)}" for key in unknown)
+        return "\n".join(f"config: unknown key `{key}`{inside}; {allowed_instead(key, allowed)}" for key in unknown)
     if error.validator == "required":
         inside = f" in `{place}`" if place else ""
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"config: missing key{inside}: {', '.join(missing)}"
     if error.validator == "enum":
-        return f"config key {place}: {error.instance!r} is not known; {_allowed(error.instance, error.validator_value)}"
+        instead = allowed_instead(error.instance, error.validator_value)
+        return f"config key {place}: {error.instance!r} is not known; {instead}"
     if "propertyNames" in error.schema_path or error.validator == "pattern":
         return f"config key {place}: {error.instance!r} is no name: letters, digits, dot, hyphen and underscore only"
     if error.validator == "oneOf":
         return f"config key {place}: a list of names, or names with their options, is needed; got {error.instance!r}"
     return f"config key {place}: {error.message}"
-
-
-def _allowed(wrong, allowed) -> str:
-    names = [str(name) for name in allowed]
-    near = get_close_matches(str(wrong), names, n=1)
-    guess = f"did you mean `{near[0]}`? " if near else ""
-    return f"{guess}allowed: {', '.join(names) or 'none'}"

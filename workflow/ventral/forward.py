@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ventral.errors import InputError
-from ventral.layers import choose_layers, trace
-from ventral.models import build, preprocess, weights_sha256
+from ventral.layers import choose_layers
+from ventral.models import build, preprocess, trace_stimuli, weights_sha256
 
 
 class _AllLayersSeen(Exception):  # noqa: N818
@@ -38,9 +38,7 @@ class Network:
         self.device = self._device.type
         network = build(spec)
         self.weights_sha256 = weights_sha256(network)
-        layers = choose_layers(
-            network, trace(network, preprocess(torch.zeros(2, *shape, dtype=torch.uint8), spec)), spec
-        )
+        layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
         self.layers = [
             {
                 "name": layer.name,

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -11,11 +12,11 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from ventral.errors import InputError
-from ventral.layers import choose_layers, trace
+from ventral.layers import Layer, choose_layers, trace
 from ventral.store import writing
 from ventral.zoo import check_model, preprocessing
 
-# Side of the images that show what layers there are, for a model that takes images of any size.
+# Side of the blank images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
 
 
@@ -41,8 +42,7 @@ def describe(spec: dict, output: str | Path) -> None:
         weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
     else:
         network = build(spec)
-        side = spec["size"] or ANY_SIZE
-        traced = trace(network, preprocess(torch.zeros(2, 3, side, side, dtype=torch.uint8), spec))
+        traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
         layers = [{"name": layer.name, "depth": layer.depth} for layer in choose_layers(network, traced, spec)]
         weights, available = weights_sha256(network), [name for name, layer in traced.items() if layer.calls == 1]
     description = {
@@ -78,6 +78,11 @@ def build(spec: dict) -> nn.Module:
     if spec["weights"] not in ("pretrained", "random"):
         _load_checkpoint(network, spec)
     return network.eval().requires_grad_(False)
+
+
+def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dict[str, Layer]:
+    """Return the layers of a network that is shown stimuli of some shape (3, height, width), as `trace` finds them."""
+    return trace(network, preprocess(torch.zeros(2, *shape, dtype=torch.uint8), spec))
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -138,8 +143,6 @@ def _efficientnet_lite(name: str, pretrained: bool) -> nn.Module:
 
 
 def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
-    from difflib import get_close_matches
-
     from torchvision import models
 
     # The list without a module's filter also has segmentation, detection and video.

@@ -75,10 +75,10 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
 def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = None) -> None:
     """Decode every image once and write the store of the set.
 
-    The store holds `pixels` (stimulus, channel, y, x) uint8, RGB, the coordinate `stimulus`, one coordinate for each
-    property, and the attributes `name`, `sha256` (of names, properties and pixels) and `duplicates` (lists of the
-    names of images with the same pixels). Duplicates are also named in a warning: they stay, because the responses
-    to both are there.
+    The store holds `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB, the coordinate `stimulus`, one
+    coordinate for each property, and the attributes `name`, `sha256` (of names, properties and pixels) and
+    `duplicates` (lists of the names of images with the same pixels). Duplicates are also named in a warning: they
+    stay, because the responses to both are there.
 
     Parameters
     ----------

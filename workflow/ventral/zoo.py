@@ -5,7 +5,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from ventral.errors import InputError
+from ventral.errors import InputError, allowed_instead
 from ventral.store import sha256
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -63,9 +63,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     options = options or {}
     for key in options:
         if key not in OPTIONS:
-            near = get_close_matches(str(key), OPTIONS, n=1)
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            raise InputError(f"models.{name}: unknown option `{key}`; {guess}allowed: {', '.join(OPTIONS)}")
+            raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, OPTIONS)}")
     architecture, before_training = re.subn(r"_random$", "", name)
     architecture = options.get("architecture", architecture)
     preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}

@@ -1,0 +1,21 @@
+"""Fixtures that unit tests share."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def importable(tmp_path, monkeypatch):
+    """A function that makes a module of one's own of a text, for the time of a test, and returns its name."""
+    made = []
+
+    def make(name: str, text: str) -> str:
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        sys.modules.pop(name, None)
