@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+FAMILIES = ("pretrained", "trained", "checkpoint", "untrained", "classical")
+
 
 def score_table(
     models: Mapping[str, int],
@@ -20,7 +22,7 @@ def score_table(
     Parameters
     ----------
     models : mapping
-        Number of layers of each model.
+        Number of layers of each model; their families are those of FAMILIES in turn.
     areas : mapping
         Number of neuroids of each area.
     splits, recording, repetitions
@@ -40,6 +42,7 @@ def score_table(
             depth = k / max(1, n_layers - 1)
             level = 0.3 + (0.45 - 0.04 * m) * np.sin(2.4 * depth**0.8) if n_layers > 1 else 0.3
             row = {"model": model, "layer": f"blocks.{k}", "depth": depth, "stimuli": "set", "recording": recording}
+            row["family"] = FAMILIES[m % len(FAMILIES)]
             for s, split in enumerate(splits):
                 for a, (area, n) in enumerate(areas.items()):
                     ceiling = np.sqrt(reliability[area]) if repetitions else np.full(n, 0.85)
@@ -61,3 +64,28 @@ def score_table(
     columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance"]
     table = pd.DataFrame(rows)
     return table.reindex(columns=table.columns.union(columns, sort=False))
+
+
+def matrix_table(
+    models: Mapping[str, int],
+    areas: Mapping[str, int],
+    recording: str = "fmri",
+    labels: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rows of a score table of a recording given as dissimilarity matrices.
+
+    Parameters
+    ----------
+    models : mapping
+        Number of layers of each model.
+    areas : mapping
+        Number of matrices of each area.
+    recording, labels, seed
+        As for `score_table`.
+    """
+    table = score_table(models, areas, recording=recording, repetitions=False, labels=labels, seed=seed)
+    matrices = table["target_kind"] == "neuron"
+    kinds = ["target_kind", "mapping", "split"]
+    table.loc[matrices, kinds] = ["matrix", "rsa", "none"]
+    return table

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_scores import score_table
+from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral import figures
 from ventral.summaries import area_summary, categorisation_summary
 
@@ -18,6 +18,15 @@ SCORES = {
     "objects alone": score_table({"net": 3}, splits=["objects"]),
     "many models": score_table({f"model_with_a_long_name_{k}": 2 for k in range(12)}, labels={"object": 0.125}),
     "one neuron, one layer": score_table({"net": 1}, {"V4": 1}, labels={"object": 0.125}),
+    "matrices": matrix_table({"net": 5, "pixels": 1}, {"V1": 1, "IT": 3}, labels={"category": 0.5}),
+    "matrices without labels": matrix_table({"net": 3}, {"IT": 1}),
+    "neurons and matrices": pd.concat(
+        [
+            score_table({"net": 4}, {"V4": 9}, ["images", "objects"], labels={"object": 0.1}),
+            matrix_table({"net": 4, "other": 2}, {"V1": 1, "IT": 1, "FFA": 1}, seed=1),
+        ],
+        ignore_index=True,
+    ),
 }
 
 
@@ -63,6 +72,64 @@ def test_without_repetitions_the_axis_says_raw_r():
     assert not [line for line in axes.lines if line.get_label() == "_ceiling"]
 
 
+def panel(figure, name):
+    """The axes of a figure over which a name stands, and all that stands there."""
+    for axes in figure.axes:
+        texts = [text.get_text() for text in axes.texts]
+        if name in texts:
+            return axes, texts
+    raise AssertionError(f"no panel {name}")
+
+
+def test_a_matrix_is_drawn_as_its_correlation_without_an_interval():
+    summary = area_summary(SCORES["matrices"], 0.1)
+    axes, texts = panel(figures.draw_layer_profile(summary), "fmri, V1")
+    assert axes.get_ylabel() == "RSA, Spearman r"
+    assert "one dissimilarity matrix" in texts
+    assert not [text for text in texts if "held-out" in text or "ceiling" in text or "neuroids" in text]
+    rows = SCORES["matrices"].query("area == 'V1' and model == 'net'")
+    (line,) = [line for line in axes.lines if line.get_label() == "net"]
+    np.testing.assert_array_equal(line.get_ydata(), rows["r"])
+    for interval in axes.collections:
+        assert not interval.get_paths() or np.isnan(interval.get_paths()[0].vertices).all()
+
+
+def test_several_matrices_of_an_area_are_summarised_by_their_median():
+    axes, texts = panel(figures.draw_layer_profile(area_summary(SCORES["matrices"], 0.1)), "fmri, IT")
+    assert "median of 3 dissimilarity matrices" in texts
+    rows = SCORES["matrices"].query("area == 'IT' and model == 'net'")
+    (line,) = [line for line in axes.lines if line.get_label() == "net"]
+    np.testing.assert_array_equal(line.get_ydata(), rows.groupby("depth")["r"].median())
+
+
+def test_panels_of_matrices_stand_below_those_of_neurons_and_do_not_overlap():
+    figure = figures.draw_layer_profile(area_summary(SCORES["neurons and matrices"], 0.1))
+    places = {tuple(np.round(axes.get_position().bounds, 6)) for axes in figure.axes}
+    assert len(places) == len(figure.axes) == 5
+    lowest_of_neurons = min(
+        axes.get_position().y0 for axes in figure.axes if axes.get_ylabel() == "Median predictivity"
+    )
+    tops = [axes.get_position().y1 for axes in figure.axes if axes.get_ylabel() == "RSA, Spearman r"]
+    assert len(tops) == 3
+    assert max(tops) < lowest_of_neurons
+
+
+def test_four_panels_make_a_square():
+    summary = area_summary(matrix_table({"net": 2}, dict.fromkeys("abcd", 1)), 0.1)
+    figure = figures.draw_layer_profile(summary)
+    assert len({round(axes.get_position().x0, 6) for axes in figure.axes}) == 2
+
+
+def test_categorisation_is_drawn_against_the_agreement_with_matrices():
+    scores = SCORES["matrices"]
+    figure = figures.draw_categorisation(categorisation_summary(scores, area_summary(scores, 0.1)))
+    axes, _ = panel(figure, "fmri, V1")
+    (points,) = [line for line in axes.lines if line.get_label() == "net"]
+    np.testing.assert_array_equal(points.get_ydata(), scores.query("area == 'V1' and model == 'net'")["r"])
+    accuracy = scores.query("target == 'category' and model == 'net'")["balanced_accuracy"]
+    np.testing.assert_array_equal(points.get_xdata(), accuracy)
+
+
 def test_one_point_a_layer_and_the_best_is_marked():
     scores = SCORES["one area"]
     summary = categorisation_summary(scores, area_summary(scores, 0.1))
@@ -78,7 +145,11 @@ def test_one_point_a_layer_and_the_best_is_marked():
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("no labels", "no labels to tell these stimuli apart"), ("objects alone", "split images was not scored")],
+    [
+        ("no labels", "no labels to tell these stimuli apart"),
+        ("objects alone", "split images was not scored"),
+        ("matrices without labels", "no labels, or split images not scored"),
+    ],
 )
 def test_a_figure_without_points_says_why(name, reason):
     summary = categorisation_summary(SCORES[name], area_summary(SCORES[name], 0.1))
@@ -94,3 +165,15 @@ def test_the_table_has_every_number_of_the_figure(tmp_path):
     np.testing.assert_allclose(table["predictivity_low"], expected["predictivity_low"])
     assert (table["reliability_threshold"] == 0.1).all()
     assert (table["ceiling"] == 1).all()
+
+
+def test_many_models_look_like_their_family():
+    summary = area_summary(SCORES["many models"], 0.1)
+    figure = figures.draw_layer_profile(summary)
+    labels = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert labels == {"pretrained (3)", "trained (3)", "checkpoint (2)", "untrained (2)", "classical (2)"}
+    (axes,) = figure.axes
+    family = summary.groupby("model")["family"].first()
+    for line in axes.lines:
+        if line.get_label() in family:
+            assert line.get_color() == figures.FAMILIES[family[line.get_label()]]["color"]

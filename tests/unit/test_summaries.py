@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from tests.unit.synthetic_scores import score_table
+from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
 from ventral.summaries import (
     area_summary,
@@ -73,6 +73,17 @@ def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
     assert summary["r"].notna().all()
 
 
+def test_a_matrix_is_its_areas_and_has_no_interval():
+    scores = matrix_table({"net": 2}, {"V1": 1, "IT": 1})
+    summary = area_summary(scores, 0.5)
+    assert not summary["has_ceiling"].any()
+    assert (summary["n_neuroids"] == 1).all()
+    assert summary[["r_low", "r_high", "predictivity"]].isna().all(axis=None)
+    expected = scores.set_index(["area", "layer"])["r"]
+    found = summary.set_index(["area", "layer"])["r"]
+    pd.testing.assert_series_equal(found, expected[found.index])
+
+
 def test_the_order_of_rows_does_not_matter():
     scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["images", "objects"])
     pd.testing.assert_frame_equal(area_summary(scores, 0.1), area_summary(scores[::-1], 0.1))
@@ -107,5 +118,15 @@ def test_tables_that_are_no_score_tables(tmp_path):
     with pytest.raises(InputError, match="not a score table: it lacks the columns r"):
         read_scores(path)
     scores[scores["target_kind"] == "category"].to_parquet(path)
-    with pytest.raises(InputError, match="none with target_kind 'neuron'"):
+    with pytest.raises(InputError, match="none with target_kind 'neuron' or 'matrix'"):
         read_scores(path)
+
+
+def test_the_best_layers_alone_make_one_point_a_model():
+    scores = score_table({f"net{k}": 4 for k in range(6)}, labels={"object": 0.125})
+    points = categorisation_summary(scores, area_summary(scores, 0.1))
+    best = points[points["best_layer"]]
+    assert (points["models_n_points"] == 6).all()
+    expected = np.corrcoef(best["balanced_accuracy"], best["predictivity"])[0, 1]
+    np.testing.assert_allclose(points["models_correlation"], expected)
+    assert (points["models_correlation_low"] < points["models_correlation_high"]).all()

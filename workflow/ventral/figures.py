@@ -26,8 +26,16 @@ from ventral.summaries import (
 
 # Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+# How models are drawn by their family, where they are too many to tell apart one by one.
+FAMILIES = {
+    "pretrained": {"color": "#D55E00", "marker": "D"},
+    "trained": {"color": "#0072B2", "marker": "o"},
+    "checkpoint": {"color": "#56B4E9", "marker": "^"},
+    "fitted": {"color": "#CC79A7", "marker": "P"},
+    "untrained": {"color": "#009E73", "marker": "v"},
+    "classical": {"color": "#000000", "marker": "s"},
+}
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
-DASHES = ["-", (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (4, 1, 1, 1, 1, 1))]
 SINGLE_LAYER = (0, (4, 2))
 GREY = "0.45"
 CHANCE = {"color": GREY, "linestyle": ":"}
@@ -65,7 +73,7 @@ SPLITS = ["images", "objects", "categories"]
 
 
 def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
-    """Write the figure of predictivity by layer depth, a panel for every recorded area and split.
+    """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
 
     Parameters
     ----------
@@ -79,13 +87,13 @@ def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_thr
     Raises
     ------
     InputError
-        If the score table cannot be read, or has no rows of neuroids.
+        If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
     """
     summary = area_summary(read_scores(scores), reliability_threshold)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
-    _write(draw_layer_profile(summary), table, svg, pdf, csv)
+    write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
 
 
 def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
@@ -93,17 +101,18 @@ def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_th
 
     Parameters and errors are those of `layer_profile`. A recording of stimuli without labels has a panel that says so.
     """
-    table = read_scores(scores)
-    summary = categorisation_summary(table, area_summary(table, reliability_threshold))
-    _write(draw_categorisation(summary), summary.assign(reliability_threshold=reliability_threshold), svg, pdf, csv)
+    rows = read_scores(scores)
+    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold))
+    table = summary.assign(reliability_threshold=reliability_threshold)
+    write_figure(draw_categorisation(summary), table, svg, pdf, csv)
 
 
 def draw_layer_profile(summary: pd.DataFrame) -> Figure:
     """Draw the rows of `ventral.summaries.area_summary`; each model's line has its name as label."""
     with _style():
         looks = _looks(summary)
-        limits = _limits(summary, drawn_measure(summary), {True: [0, 1], False: [0]})
-        handles = [Line2D([], [], **look, label=model) for model, look in looks.items()]
+        limits = _limits(summary, drawn_measure(summary), {"predictivity": [0, 1], "raw r": [0], "RSA": [0]})
+        handles = _handles(summary, looks)
         figure, panels = _page(summary, ["recording", "area"], _neuroids, handles)
         for axes, rows in panels:
             if rows["has_ceiling"].iloc[0]:
@@ -123,8 +132,10 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
         looks = _looks(summary)
         points = summary[summary["balanced_accuracy"].notna()]
         intervals = drawn_measure(points)[["low", "high"]].where(points["best_layer"])
-        limits = _limits(points, drawn_measure(points)[["median"]].join(intervals), {True: [], False: []})
-        handles = [Line2D([], [], **look | {"linestyle": ""}, label=model) for model, look in looks.items()]
+        limits = _limits(
+            points, drawn_measure(points)[["median"]].join(intervals), {"predictivity": [], "raw r": [], "RSA": []}
+        )
+        handles = _handles(summary, looks, linestyle="")
         handles.append(
             Line2D([], [], **BEST_LAYER, marker="o", color="white", linestyle="", label="a model's best layer")
         )
@@ -140,7 +151,7 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
             label = rows["label"].iloc[0]
             if label == "":
                 splits = summary.loc[summary["recording"] == rows["recording"].iloc[0], "split"]
-                _say_that_there_are_no_points(axes, "images" in set(splits))
+                _say_that_there_are_no_points(axes, set(splits))
                 continue
             for model, look in looks.items():
                 _draw_points(axes, rows[rows["model"] == model], look, model)
@@ -157,7 +168,8 @@ def _style():
     return matplotlib.style.context(["default", STYLE])
 
 
-def _write(figure: Figure, table: pd.DataFrame, svg: Path, pdf: Path, csv: Path) -> None:
+def write_figure(figure: Figure, table: pd.DataFrame, svg: Path, pdf: Path, csv: Path) -> None:
+    """Write a figure and the table behind it, without a date, so that the same content gives the same bytes."""
     with _style(), writing(svg) as svg_unfinished, writing(pdf) as pdf_unfinished, writing(csv) as csv_unfinished:
         figure.savefig(svg_unfinished, format="svg", metadata={"Date": None})
         figure.savefig(pdf_unfinished, format="pdf", metadata={"CreationDate": None})
@@ -165,17 +177,33 @@ def _write(figure: Figure, table: pd.DataFrame, svg: Path, pdf: Path, csv: Path)
 
 
 def _looks(summary: pd.DataFrame) -> dict[str, dict]:
-    """Return how each model is drawn, best model first; the look goes by the order of names, not by rank."""
+    """Return how each model is drawn, best model first; the look goes by the order of names, not by rank.
+
+    Models that are more than there are colours look like their family.
+    """
     n_layers = summary.groupby("model")["layer"].nunique()
+    crowded = len(n_layers) > len(COLOURS)
+    family = summary.groupby("model")["family"].first()
     looks = {
         model: {
-            "color": COLOURS[k % len(COLOURS)],
-            "marker": MARKERS[k % len(MARKERS)],
-            "linestyle": DASHES[k // len(COLOURS) % len(DASHES)] if n_layers[model] > 1 else SINGLE_LAYER,
+            **(
+                FAMILIES[family[model]]
+                if crowded
+                else {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+            ),
+            "linestyle": "-" if n_layers[model] > 1 else SINGLE_LAYER,
         }
         for k, model in enumerate(n_layers.index)
     }
     return {model: looks[model] for model in models_by_predictivity(summary)}
+
+
+def _handles(summary: pd.DataFrame, looks: dict[str, dict], **changes) -> list[Line2D]:
+    """Return what the legend shows: every model, or every family with how many models it has."""
+    if len(looks) > len(COLOURS):
+        counts = summary.groupby("family")["model"].nunique()
+        looks = {f"{family} ({counts[family]})": look for family, look in FAMILIES.items() if family in counts}
+    return [Line2D([], [], **look | changes, label=label) for label, look in looks.items()]
 
 
 def _draw_ceiling(axes: Axes) -> None:
@@ -212,25 +240,37 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None
     axes.plot(best["balanced_accuracy"], best["median"], **look | BEST_LAYER, label=f"_best of {model}", zorder=4)
 
 
-def _say_that_there_are_no_points(axes: Axes, images_scored: bool) -> None:
-    why = "no labels to tell these stimuli apart" if images_scored else "split images was not scored"
+def _say_that_there_are_no_points(axes: Axes, splits: set[str]) -> None:
+    if "images" in splits:
+        why = "no labels to tell these stimuli apart"
+    elif splits == {"none"}:
+        why = "no labels, or split images not scored"
+    else:
+        why = "split images was not scored"
     axes.set_axis_off()
     axes.text(0, 1, f"No categorisation scores: {why}", va="top", transform=axes.transAxes)
 
 
-def _scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[bool, tuple[float, float]]) -> None:
-    has_ceiling = bool(rows["has_ceiling"].iloc[0])
-    axes.set_ylim(limits[has_ceiling])
-    axes.set_ylabel("Median predictivity" if has_ceiling else "Median raw r")
+def _measures(summary: pd.DataFrame) -> pd.Series:
+    """Return what the median of each row is of: `predictivity` (with a ceiling), `raw r` (without) or `RSA`."""
+    return pd.Series(
+        np.select([summary["mapping"] == "rsa", summary["has_ceiling"]], ["RSA", "predictivity"], "raw r"),
+        index=summary.index,
+    )
 
 
-def _limits(
-    rows: pd.DataFrame, values: pd.DataFrame, shown: dict[bool, list[float]]
-) -> dict[bool, tuple[float, float]]:
-    """Return the limits of medians, the same for all panels with a ceiling (True), and for all without."""
+def _scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float, float]]) -> None:
+    measure = _measures(rows).iloc[0]
+    axes.set_ylim(limits[measure])
+    axes.set_ylabel("RSA, Spearman r" if measure == "RSA" else f"Median {measure}")
+
+
+def _limits(rows: pd.DataFrame, values: pd.DataFrame, shown: dict[str, list[float]]) -> dict[str, tuple[float, float]]:
+    """Return the limits of medians, the same for all panels of a measure."""
+    measures = _measures(rows)
     return {
-        kind: _padded(np.append(values[rows["has_ceiling"] == kind].to_numpy(float), also))
-        for kind, also in shown.items()
+        measure: _padded(np.append(values[measures == measure].to_numpy(float), also))
+        for measure, also in shown.items()
     }
 
 
@@ -246,6 +286,8 @@ def _neuroids(rows: pd.DataFrame) -> str:
     # A layer that says nothing of any neuroid is a gap in the line, and does not count.
     known = rows[rows["n_neuroids"] > 0] if rows["n_neuroids"].any() else rows
     taken, left_out = (_range(known[column]) for column in ("n_neuroids", "n_left_out"))
+    if rows["mapping"].iloc[0] == "rsa":
+        return "one dissimilarity matrix" if taken == "1" else f"median of {taken} dissimilarity matrices"
     ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
     return f"n = {taken} neuroids, {left_out} left out{ceiling}"
 
@@ -255,14 +297,22 @@ def _range(counts: pd.Series) -> str:
 
 
 def _correlation(rows: pd.DataFrame) -> str:
-    n_points, r, low, high = rows[["n_points", "correlation", "correlation_low", "correlation_high"]].iloc[0]
-    layers = f"{n_points:.0f} layer{'' if n_points == 1 else 's'}"
     if rows["label"].iloc[0] == "":
         return ""
+    return "\n".join(
+        _correlation_of(rows.iloc[0], prefix, noun) for prefix, noun in (("models_", "model"), ("", "layer"))
+    )
+
+
+def _correlation_of(row: pd.Series, prefix: str, noun: str) -> str:
+    n_points, r, low, high = row[
+        [f"{prefix}{name}" for name in ("n_points", "correlation", "correlation_low", "correlation_high")]
+    ]
+    over = f"{n_points:.0f} {noun}{'' if n_points == 1 else 's'}"
     if np.isnan(r):
-        return f"Pearson r not defined, {layers}"
+        return f"Pearson r not defined, {over}"
     interval = f"95 % {low:.2f} to {high:.2f}" if n_points >= FEWEST_POINTS else "too few for an interval"
-    return f"Pearson r = {r:.2f} ({interval}), {layers}".replace("-", "\N{MINUS SIGN}")
+    return f"Pearson r = {r:.2f} ({interval}), {over}".replace("-", "\N{MINUS SIGN}")
 
 
 def _page(
@@ -296,7 +346,7 @@ def _page(
     n_rows, n_columns = np.max(places, axis=0) + 1
     width = NARROW if n_columns == 1 else WIDE
     panel_width = width / n_columns - LEFT - RIGHT
-    several_mappings = summary["mapping"].nunique() > 1
+    several_mappings = summary.loc[summary["mapping"] != "rsa", "mapping"].nunique() > 1
     headers = [_header(rows, several_mappings, describe(rows), panel_width) for rows in panels]
     cell = TOP + LINE * max(map(len, headers)) + PANEL_HEIGHT + BOTTOM
 
@@ -315,14 +365,25 @@ def _page(
 
 
 def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
-    """Return row and column of each panel: a column for every mapping and split, or three abreast of a single one."""
+    """Return row and column of each panel: a column for every mapping and split, or three abreast of a single one.
+
+    Four of a single one make a square. Panels of dissimilarity matrices, which know no split, fill the rows below the
+    others.
+    """
+    matrices = [rows["mapping"].iloc[0] == "rsa" for rows in panels]
+    if any(matrices) and not all(matrices):
+        above = _places([rows for rows, matrix in zip(panels, matrices, strict=True) if not matrix], row)
+        n_rows, n_columns = np.max(above, axis=0) + 1
+        below = [(n_rows + k // n_columns, k % n_columns) for k in range(sum(matrices))]
+        upper, lower = iter(above), iter(below)
+        return [next(lower if matrix else upper) for matrix in matrices]
     rows = [tuple(rows[row].iloc[0]) for rows in panels]
     columns = [
         (mapping, SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
         for mapping, split in (rows[["mapping", "split"]].iloc[0] for rows in panels)
     ]
     if len(set(columns)) == 1:
-        return [divmod(k, 3) for k in range(len(panels))]
+        return [divmod(k, 2 if len(panels) == 4 else 3) for k in range(len(panels))]
     row_of, column_of = ({key: k for k, key in enumerate(sorted(set(keys)))} for keys in (rows, columns))
     return [(row_of[key], column_of[column]) for key, column in zip(rows, columns, strict=True)]
 
@@ -330,8 +391,9 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
     """Return the lines above a panel of some width in mm, each with its weight."""
     recording, area, split, mapping = rows[["recording", "area", "split", "mapping"]].iloc[0]
-    measure = "predictivity" if rows["has_ceiling"].iloc[0] else "raw r"
-    plain = [f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}", *description.split("\n")]
+    measure = _measures(rows).iloc[0]
+    compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
+    plain = ["RSA, Spearman r" if measure == "RSA" else compared, *description.split("\n")]
     return [
         *((line, "bold") for line in _wrapped(f"{recording}, {area}", "bold", width)),
         *((line, "normal") for text in plain for line in _wrapped(text, "normal", width)),

@@ -3,7 +3,7 @@
 from ventral.errors import InputError
 
 
-def rows_of_shard(n_stimuli: int, shard: int, n_shards: int) -> tuple[int, int]:
+def rows_of_shard(n_stimuli: int, shard: int, n_shards: int, key: str = "extraction.shards") -> tuple[int, int]:
     """Return the first row of a shard and the row after its last; sizes differ by one at most.
 
     Parameters
@@ -12,6 +12,8 @@ def rows_of_shard(n_stimuli: int, shard: int, n_shards: int) -> tuple[int, int]:
         Number of stimuli in the set.
     shard, n_shards : int
         Which shard, from 0, of how many.
+    key : str
+        Place of the number of shards in the config, for messages.
 
     Raises
     ------
@@ -20,7 +22,6 @@ def rows_of_shard(n_stimuli: int, shard: int, n_shards: int) -> tuple[int, int]:
     """
     if n_shards > n_stimuli:
         raise InputError(
-            f"config key extraction.shards: {n_stimuli} stimuli cannot be cut into {n_shards} shards; "
-            f"set it to {n_stimuli} or less"
+            f"config key {key}: {n_stimuli} stimuli cannot be cut into {n_shards} shards; set it to {n_stimuli} or less"
         )
     return shard * n_stimuli // n_shards, (shard + 1) * n_stimuli // n_shards

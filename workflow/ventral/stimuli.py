@@ -53,7 +53,8 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     Parameters
     ----------
     spec : dict
-        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus.
+        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus. Or
+        `render`, how images are rendered.
     key : str
         Place of `spec` in the config, for messages.
 
@@ -69,6 +70,10 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     InputError
         If the images or the table cannot be read, or do not fit together.
     """
+    if spec.get("render"):
+        from ventral.rendering import plan
+
+        return plan(spec["render"], f"{key}.render")
     return _described(spec, key)[0]
 
 
@@ -97,40 +102,20 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         As for `describe`, and if any image is corrupt, truncated, of another size than the others, or of a kind that
         is refused (see the module): one error names them all.
     """
-    import pandas as pd
-    import xarray as xr
-    import zarr
-
-    from ventral.store import create_array, write_dataset, writing
+    from ventral.store import writing
 
     table, files = _described(spec, f"stimuli.{name}")
-    columns = {
-        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
-        for column, values in table.items()
-    }
-    coordinates = xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns})
     with (
         writing(output) as unfinished,
         _opener(Path(spec["images"])) as opened,
         ThreadPoolExecutor(threads or os.cpu_count()) as pool,
     ):
         width, height = _most_common_size(pool.map(lambda file: _size(opened, file), files))
-        write_dataset(coordinates, unfinished)
-        group = zarr.open_group(unfinished, mode="r+")
-        pixels = create_array(
-            group,
-            "pixels",
-            (len(files), 3, height, width),
-            "uint8",
-            chunks=(ROWS_PER_CHUNK, 3, height, width),
-            shards=(_rows_per_shard(3 * height * width), 3, height, width),
-            dimension_names=DIMENSIONS,
-        )
+        pixels = create_set(unfinished, table, height, width)
         digests, problems = _fill(pixels, opened, files, pool, Progress(f"ingest {name}", len(files), "images"))
         if problems:
             raise InputError(_report(problems, f"stimuli.{name}.images: {spec['images']}", len(files)))
-        duplicates = _duplicates(table.index, digests)
-        group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates)
+        duplicates = complete_set(unfinished, name, table, digests)
     if duplicates:
         logger.warning(
             "stimuli.%s.images: %s: %d images are there more than once: %s. Where one of them is held out and the "
@@ -141,6 +126,71 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
             len(duplicates),
             _shown([" = ".join(names) for names in duplicates]),
         )
+
+
+def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "zarr.Array":
+    """Create the store of a set with the names and properties of its stimuli, and return its pixels, to be filled.
+
+    Parameters
+    ----------
+    path : path
+        The store, which is not there yet.
+    table : DataFrame
+        One row a stimulus, as `describe` returns it.
+    height, width : int
+        Of every image, in pixels.
+
+    Returns
+    -------
+    (n, 3, height, width) uint8 zarr array
+    """
+    import pandas as pd
+    import xarray as xr
+    import zarr
+
+    from ventral.store import create_array, write_dataset
+
+    columns = {
+        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
+        for column, values in table.items()
+    }
+    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+    return create_array(
+        zarr.open_group(path, mode="r+"),
+        "pixels",
+        (len(table), 3, height, width),
+        "uint8",
+        chunks=(ROWS_PER_CHUNK, 3, height, width),
+        shards=(_rows_per_shard(3 * height * width), 3, height, width),
+        dimension_names=DIMENSIONS,
+    )
+
+
+def complete_set(
+    path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
+) -> list[list[str]]:
+    """Write what the store of a set says of itself, and return the names of images with the same pixels.
+
+    Parameters
+    ----------
+    path : path
+        The store, its pixels filled.
+    name : str
+        Name of the set.
+    table : DataFrame
+        As for `create_set`.
+    digests : sequence of bytes
+        SHA-256 of the pixels of each stimulus.
+    attributes
+        What else there is to say.
+    """
+    import zarr
+
+    duplicates = _duplicates(table.index, digests)
+    zarr.open_group(path, mode="r+").attrs.update(
+        name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes
+    )
+    return duplicates
 
 
 def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
@@ -255,7 +305,7 @@ def _typed(values: "pd.Series", typed: bool, strict: bool, place: str) -> "pd.Se
 def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
     import pandas as pd
 
-    files = _image_files(Path(spec["images"]), f"{key}.images")
+    files = list_images(Path(spec["images"]), f"{key}.images")
     if not spec.get("table"):
         return pd.DataFrame(index=pd.Index(_without_common_folder(files), name="stimulus", dtype=object)), files
     place = f"{key}.table"
@@ -277,8 +327,14 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
     return table.set_index("stimulus"), files
 
 
-def _image_files(images: Path, key: str) -> list[str]:
-    """Return the paths of the images within a folder or zip, in natural order."""
+def list_images(images: Path, key: str) -> list[str]:
+    """Return the paths of the images within a folder or zip, in natural order.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no images.
+    """
     if images.is_dir():
         found = [
             Path(folder, file).relative_to(images).as_posix() for folder, _, names in os.walk(images) for file in names

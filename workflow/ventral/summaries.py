@@ -11,6 +11,7 @@ from ventral.errors import InputError
 
 COLUMNS = [
     "model",
+    "family",
     "layer",
     "depth",
     "recording",
@@ -26,11 +27,13 @@ COLUMNS = [
     "chance",
 ]
 PANEL = ["recording", "area", "split", "mapping"]
+# What is recorded, one or the other: an area is summarised over its neuroids, or over its dissimilarity matrices.
+RECORDED = ("neuron", "matrix")
 FEWEST_POINTS = 4
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a score table that has scores of neuroids.
+    """Read a score table that has scores of neuroids or of dissimilarity matrices.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there is no such table, or it lacks columns, or has no rows of neuroids.
+        If there is no such table, or it lacks columns, or has no rows of neuroids or matrices.
     """
     try:
         scores = pd.read_parquet(path)
@@ -54,10 +57,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
         raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
-    if not (scores["target_kind"] == "neuron").any():
+    if not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
-            f"{path}: {len(scores)} rows, none with target_kind 'neuron'; score a recording with at least one neuroid "
-            f"that responds differently to different stimuli"
+            f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
+            f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
     return scores[COLUMNS]
 
@@ -69,6 +72,7 @@ def area_summary(
 
     Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
     neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and there is no ceiling.
+    Dissimilarity matrices stand for neuroids where they are what was recorded; mostly an area has one.
 
     Intervals are percentiles of the medians of bootstrap samples of neuroids (Efron 1979, Annals of Statistics 7:1).
     All layers of all models are resampled alike, so that their differences are those of paired samples.
@@ -85,12 +89,12 @@ def area_summary(
     Returns
     -------
     DataFrame
-        Sorted by `recording`, `area`, `split`, `mapping`, `model`, `depth`, `layer`, with `predictivity` (NaN without
-        repetitions) and `r` (medians over the same neuroids), the ends of their intervals `predictivity_low`,
+        Sorted by `recording`, `area`, `split`, `mapping`, `model`, `depth`, `layer`, with `family`, `predictivity` (NaN
+        without repetitions) and `r` (medians over the same neuroids), the ends of their intervals `predictivity_low`,
         `predictivity_high`, `r_low`, `r_high` (NaN with fewer than two neuroids), `n_neuroids`, `n_left_out` and
         `has_ceiling`.
     """
-    neurons = scores[scores["target_kind"] == "neuron"]
+    neurons = scores[scores["target_kind"].isin(RECORDED)]
     return pd.concat(
         [
             _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(**dict(zip(PANEL, key, strict=True)))
@@ -98,7 +102,7 @@ def area_summary(
         ],
         ignore_index=True,
     )[
-        [*PANEL, "model", "layer", "depth"]
+        [*PANEL, "model", "family", "layer", "depth"]
         + [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
         + ["n_neuroids", "n_left_out", "has_ceiling"]
     ]
@@ -140,7 +144,8 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
         The rows of `summary`, once for each label (`object`, `category`) of its stimuli, with `label`,
         `balanced_accuracy`, `chance`, `best_layer` (of its model in this panel, by the median over neuroids), and, of
         all layers in the panel, `n_points` and the `correlation` of the two with `correlation_low` and
-        `correlation_high`. Where a recording's stimuli have no scored label, `label` is '' and these are NaN.
+        `correlation_high`; and the same with the prefix `models_`, of the best layers alone, one point a model. Where a
+        recording's stimuli have no scored label, `label` is '' and these are NaN.
     """
     accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'images'")
     accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
@@ -150,12 +155,17 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     points = points.astype({"balanced_accuracy": float, "chance": float}).fillna({"label": ""})
     points["median"] = drawn_measure(points)["median"]
     panel = [*PANEL, "label"]
-    correlations = [
-        dict(zip(panel, key, strict=True)) | correlation(rows["balanced_accuracy"], rows["median"])
-        for key, rows in points.groupby(panel)
-    ]
+    correlations = [dict(zip(panel, key, strict=True)) | _correlations(rows) for key, rows in points.groupby(panel)]
     points = points.drop(columns="median").merge(pd.DataFrame(correlations), on=panel)
     return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
+
+
+def _correlations(points: pd.DataFrame) -> dict[str, float]:
+    best = points[points["best_layer"]]
+    of_models = correlation(best["balanced_accuracy"], best["median"])
+    return correlation(points["balanced_accuracy"], points["median"]) | {
+        f"models_{name}": value for name, value in of_models.items()
+    }
 
 
 def correlation(x: pd.Series, y: pd.Series) -> dict[str, float]:
@@ -216,7 +226,9 @@ def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed:
     has_ceiling = bool(reliability.notna().any())
     reliable = (reliability >= threshold).to_numpy() if has_ceiling else np.full(len(reliability), True)
     values = {
-        measure: rows.pivot(index=["model", "depth", "layer"], columns="target", values=measure)[reliability.index]
+        measure: rows.pivot(index=["model", "family", "depth", "layer"], columns="target", values=measure)[
+            reliability.index
+        ]
         for measure in ("predictivity", "r")
     }
     taken = values["predictivity" if has_ceiling else "r"].notna().to_numpy() & reliable
