@@ -59,7 +59,7 @@ def experiment(tmp_path):
         for (name, values), depth in zip(features.items(), (0.5, 1.0), strict=True)
     ]
     group = zarr.open_group(tmp_path / "gram.zarr", mode="w")
-    group.attrs.update(model="net", stimuli="set", stimuli_sha256="a" * 64, layers=layers)
+    group.attrs.update(model="net", family="pretrained", stimuli="set", stimuli_sha256="a" * 64, layers=layers)
     for name, values in features.items():
         group.create_group(name).create_array("gram", data=values @ values.T)
     return {"folder": tmp_path, "features": features, "responses": responses, "stimuli": stimuli}
@@ -121,6 +121,13 @@ def test_predictivity_is_r_over_the_root_of_reliability(experiment):
     assert rows.loc["n0", "explained_variance"] == pytest.approx(rows.loc["n0", "r"] ** 2 / 0.9)
     assert rows.loc[["n2", "n3", "size"], "predictivity"].isna().all()
     assert rows.loc[["n0", "n1", "n2", "n3"], "area"].tolist() == ["V4", "V4", "IT", "IT"]
+
+
+def test_every_row_says_which_kind_of_model_it_is_of(experiment):
+    assert (score(experiment["folder"])["family"] == "pretrained").all()
+    del zarr.open_group(experiment["folder"] / "gram.zarr", mode="a").attrs["family"]
+    with pytest.raises(InputError, match=r"gram.zarr: does not say which kind of model it is of; delete it"):
+        score(experiment["folder"], "again.parquet")
 
 
 def test_columns_and_kinds(experiment):
@@ -198,6 +205,18 @@ def test_correlation_with_what_does_not_vary_is_nan():
     predictions = values.copy()
     predictions[folds[1], 0] = 5.0 + 1e-16 * values[folds[1], 0]
     assert np.isnan(correlation_in_folds(predictions, values, folds)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e8])
+def test_units_of_the_features_do_not_matter(experiment, factor):
+    expected = score(experiment["folder"])
+    store = zarr.open_group(experiment["folder"] / "gram.zarr", mode="a")
+    for layer, features in experiment["features"].items():
+        store[layer]["gram"][:] = (factor * features) @ (factor * features).T
+    table = score(experiment["folder"])
+    assert table["balanced_accuracy"].notna().any()
+    table["alpha"] /= factor**2
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-8)
 
 
 def test_penalties_scale_with_the_features():

@@ -1,4 +1,4 @@
-"""Recordings: responses of neuroids to stimuli, with the reliability of each."""
+"""Recordings: responses of neuroids to stimuli, with the reliability of each; or published dissimilarity matrices."""
 
 import logging
 import zipfile
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral import rsa
 from ventral.errors import InputError
 from ventral.stimuli import read_table
 
@@ -31,7 +32,8 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     spec : dict
         `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
         stimuli), NaN where not shown; optionally `neuroids`, a CSV or Parquet file with one row a neuroid, in the
-        array's order; and `area` and `animal` of all neuroids.
+        array's order; and `area` and `animal` of all neuroids. Or `matrices`, as for `ventral.rsa.read_matrices`,
+        with `area` of all of them or by name.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
@@ -42,6 +44,9 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     InputError
         If a file cannot be read, or the array is not of this kind.
     """
+    if "matrices" in spec:
+        rsa.areas_of(spec, list(rsa.read_matrices(spec, n_stimuli, key)), key)
+        return
     n_neuroids = _responses(spec, n_stimuli, f"{key}.responses").shape[0]
     _neuroids(spec, n_neuroids, key)
 
@@ -55,6 +60,9 @@ def ingest(
     without repetitions; `left_out` (neuroid), the reason why a neuroid cannot be used, '' for those that can; the
     coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
     `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`.
+
+    A recording given as dissimilarity matrices has `dissimilarities` (matrix, pair) instead, one row for each matrix of
+    each subject, with the coordinates `name`, `subject` (from 1) and `area` of each row, and `stimulus`.
 
     Parameters
     ----------
@@ -74,20 +82,59 @@ def ingest(
     InputError
         As for `check`, and if no neuroid can be used.
     """
-    import xarray as xr
-
-    from ventral.reliability import split_half_reliability
     from ventral.store import read_dataset, write_dataset
 
     stimulus_set = read_dataset(stimuli)
     key = f"recordings.{name}"
+    if "matrices" in spec:
+        write_dataset(_matrices(spec, stimulus_set, name), output)
+        return
     array = _responses(spec, stimulus_set.sizes["stimulus"], f"{key}.responses")
     neuroids = _neuroids(spec, array.shape[0], key)
     array = array[..., None] if array.ndim == 2 else array
     responses = np.ascontiguousarray(array.transpose(2, 1, 0), dtype=np.float64)
+    place = f"{key}.responses: {spec['responses']}"
+    write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed), output)
+
+
+def dataset_of(
+    responses: NDArray[np.float64],
+    neuroids: "pd.DataFrame",
+    stimulus_set: "xr.Dataset",
+    name: str,
+    place: str,
+    n_splits: int = 100,
+    seed: int = 0,
+) -> "xr.Dataset":
+    """Return the store of a recording of neuroids, as `ingest` describes it, before it is written.
+
+    Parameters
+    ----------
+    responses : (repetitions, n, neuroids) array
+        NaN where not shown.
+    neuroids : DataFrame
+        One row a neuroid, by its id, with the column `area`.
+    stimulus_set : Dataset
+        The stimuli that were shown.
+    name : str
+        Name of the recording.
+    place : str
+        Where the responses come from, for messages.
+    n_splits, seed : int
+        As for `split_half_reliability`.
+
+    Raises
+    ------
+    InputError
+        If no neuroid can be used.
+    """
+    import xarray as xr
+
+    from ventral.reliability import split_half_reliability
+
     left_out = _left_out(responses, stimulus_set["stimulus"].values)
     kept = left_out == ""
-    _report(left_out, neuroids.index, f"{key}.responses: {spec['responses']}")
+    _report(left_out, neuroids.index, place)
     reliability = np.full(len(kept), np.nan)
     reliability[kept] = split_half_reliability(responses[:, :, kept], n_splits, seed)
     repeated = bool(((~np.isnan(responses)).sum(axis=0) > 1).any())
@@ -100,7 +147,7 @@ def ingest(
         if np.isfinite(reliability).any()
         else "no repetitions, hence no ceiling",
     )
-    dataset = xr.Dataset(
+    return xr.Dataset(
         {
             "responses": (("repetition", "stimulus", "neuroid"), responses),
             "reliability": ("neuroid", reliability),
@@ -119,12 +166,54 @@ def ingest(
             "has_repetitions": repeated,
         },
     )
-    write_dataset(dataset, output)
 
 
 def mean_responses(dataset: "xr.Dataset") -> "xr.DataArray":
     """Return the mean response (stimulus, neuroid) over the repetitions that were shown; NaN where none was."""
     return dataset["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
+
+
+def published_matrices(dataset: "xr.Dataset") -> rsa.Matrices:
+    """Return the dissimilarity matrices of a store."""
+    return rsa.Matrices(
+        dissimilarities=dataset["dissimilarities"].values,
+        names=dataset["name"].values.astype(str),
+        areas=dataset["area"].values.astype(str),
+        n_stimuli=dataset.sizes["stimulus"],
+    )
+
+
+def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset":
+    import xarray as xr
+
+    matrices = rsa.read_matrices(spec, stimulus_set.sizes["stimulus"], f"recordings.{name}")
+    areas = dict(zip(matrices, rsa.areas_of(spec, list(matrices), f"recordings.{name}"), strict=True))
+    rows = [(matrix, subject) for matrix, array in matrices.items() for subject in range(1, len(array) + 1)]
+    logger.info(
+        "recording %s: %s, of %d stimuli",
+        name,
+        ", ".join(
+            f"{matrix} ({areas[matrix]}{f', {len(array)} subjects' if len(array) > 1 else ''})"
+            for matrix, array in matrices.items()
+        ),
+        stimulus_set.sizes["stimulus"],
+    )
+    return xr.Dataset(
+        {"dissimilarities": (("matrix", "pair"), rsa.upper_triangle(np.concatenate(list(matrices.values()))))},
+        coords={
+            "stimulus": stimulus_set["stimulus"].values.astype(object),
+            "name": ("matrix", np.array([matrix for matrix, _ in rows], dtype=object)),
+            "subject": ("matrix", np.array([subject for _, subject in rows])),
+            "area": ("matrix", np.array([areas[matrix] for matrix, _ in rows], dtype=object)),
+        },
+        attrs={
+            "recording": name,
+            "stimuli": stimulus_set.attrs["name"],
+            "stimuli_sha256": stimulus_set.attrs["sha256"],
+            "n_repetitions": 1,
+            "has_repetitions": False,
+        },
+    )
 
 
 def _responses(spec: dict, n_stimuli: int | None, key: str) -> NDArray:

@@ -17,8 +17,9 @@ from ventral.categorisation import svm_balanced_accuracy
 from ventral.errors import InputError
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.recordings import mean_responses
+from ventral.recordings import mean_responses, published_matrices
 from ventral.ridge import nested_ridge_graph
+from ventral.rsa import Matrices, agreement, correlation_distances, standardised_ranks
 from ventral.splits import FEWEST_FOLDS, make_folds
 from ventral.store import read_dataset, writing
 
@@ -26,10 +27,12 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = {
     "model": "string",
+    "family": "string",
     "layer": "string",
     "depth": "float64",
     "stimuli": "string",
     "recording": "string",
+    "simulated": "boolean",
     "area": "string",
     "target": "string",
     "target_kind": "string",
@@ -86,6 +89,9 @@ def fit(
 ) -> None:
     """Score every layer of one model against one recording, and write the rows of the score table.
 
+    A recording given as dissimilarity matrices is compared with the layer's own dissimilarities, without any fit: these
+    rows have split `none`.
+
     Parameters
     ----------
     gram, recording, stimuli : paths
@@ -104,34 +110,49 @@ def fit(
     Raises
     ------
     InputError
-        If the stores are of other stimuli, or a split cannot be made of these stimuli.
+        If the stores are of other stimuli or of an earlier version, or a split cannot be made of these stimuli.
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     grams = zarr.open_group(gram, mode="r")
     for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
         if found != stimulus_set.attrs["sha256"]:
             raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    if "family" not in grams.attrs:
+        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
     labels = labels_of(stimulus_set)
     n = stimulus_set.sizes["stimulus"]
     folds = {
         split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
     }
-    targets = [neurons(responses), properties(stimulus_set)]
+    targets = [properties(stimulus_set)]
+    matrices = ranks = None
+    if "dissimilarities" in responses:
+        matrices = published_matrices(responses)
+        ranks = standardised_ranks(matrices.dissimilarities)
+    else:
+        targets.append(neurons(responses))
     layers = grams.attrs["layers"]
     progress = Progress(f"fit {grams.attrs['model']}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
         for layer in layers:
             matrix = delayed(_read_gram, pure=False)(str(gram), layer["name"])
-            rows = [_rows_of_split(matrix, split, folds[split], targets, labels, penalties) for split in splits]
+            rows = [
+                part
+                for split in splits
+                for part in _rows_of_split(matrix, split, folds[split], targets, labels, penalties)
+            ]
+            if matrices:
+                rows.append(delayed(_rsa_rows, pure=False)(matrix, str(gram), layer, matrices, ranks))
             graph.append(delayed(_concatenated, pure=False)(rows, progress))
         tables = dask.compute(*graph)
         for layer, table in zip(layers, tables, strict=True):
             table["layer"], table["depth"], table["n_features"] = layer["name"], layer["depth"], layer["n_features"]
         table = pd.concat(tables, ignore_index=True)
-        table["model"] = grams.attrs["model"]
+        table["model"], table["family"] = grams.attrs["model"], grams.attrs["family"]
         table["stimuli"] = stimulus_set.attrs["name"]
         table["recording"] = responses.attrs["recording"]
+        table["simulated"] = bool(responses.attrs.get("simulated", False))
         _write(table, unfinished)
 
 
@@ -221,7 +242,7 @@ def _rows_of_split(
     targets: Sequence[Targets],
     labels: Mapping[str, NDArray],
     penalties: Sequence[float],
-) -> Delayed:
+) -> list[Delayed]:
     scale = delayed(penalty_scale, pure=False)(gram)
     scaled = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in penalties]
     parts = [
@@ -235,7 +256,7 @@ def _rows_of_split(
         for label in ("category", "object")
         if label in labels and _seen_in_training(labels[label], folds)
     ]
-    return delayed(_stacked, pure=False)(parts)
+    return parts
 
 
 def _restricted(gram: Delayed, rows: NDArray) -> Delayed:
@@ -328,13 +349,37 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
     )
 
 
-def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True)
+def _rsa_rows(gram: NDArray, path: str, layer: Mapping, matrices: Matrices, ranks: NDArray) -> pd.DataFrame:
+    row_sums = zarr.open_group(path, mode="r")[layer["name"]]["row_sums"][:]
+    distances = correlation_distances(gram, row_sums, layer["n_features"])
+    constant = np.flatnonzero(np.isnan(np.diag(distances)))
+    if len(constant):
+        logger.warning(
+            "layer %s: its %d features are all the same for %d stimuli (the first in row %d): no correlation distance",
+            layer["name"],
+            layer["n_features"],
+            len(constant),
+            constant[0] + 1,
+        )
+    r = agreement(distances, ranks)
+    names = list(dict.fromkeys(matrices.names))
+    return pd.DataFrame(
+        {
+            "area": [matrices.areas[matrices.names == name][0] for name in names],
+            "target": names,
+            "target_kind": "matrix",
+            "split": "none",
+            "mapping": "rsa",
+            "n_stimuli": matrices.n_stimuli,
+            "n_folds": 0,
+            "r": [r[matrices.names == name].mean() for name in names],
+        }
+    )
 
 
 def _concatenated(parts: Sequence[pd.DataFrame], progress: Progress) -> pd.DataFrame:
     progress.advance()
-    return _stacked(parts)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
