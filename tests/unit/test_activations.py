@@ -1,6 +1,7 @@
 """Features as a plain forward pass gives them, whatever the shards, batches and memory."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 
 from ventral import forward
 from ventral.activations import extract
+from ventral.backgrounds import noise
 from ventral.errors import InputError
+from ventral.grams import gram
 from ventral.models import build, preprocess
 from ventral.stimuli import ingest, read_pixels
 from ventral.zoo import resolve_model
@@ -37,13 +40,28 @@ class InPlace(nn.Module):
 def make():
     return InPlace()
 
-class Large(nn.Module):
+class Steep(nn.Module):
+    # Steps between neighbouring pixels give far more than natural images lead one to expect.
     def forward(self, x):
-        return x.flatten(1) * 1e6
+        return torch.exp(10 * x.diff(dim=-1)).flatten(1)
 
-def large():
-    return nn.Sequential(nn.Conv2d(3, 1, 1), Large())
+def steep():
+    return nn.Sequential(nn.Identity(), Steep())
+
+def scaled(factor):
+    convolutions = [nn.Conv2d(3, 6, 3), nn.Conv2d(6, 8, 3), nn.Conv2d(8, 5, 3)]
+    for convolution in convolutions:
+        convolution.weight.data *= factor
+        convolution.bias.data.zero_()
+    return nn.Sequential(convolutions[0], nn.ReLU(inplace=True), convolutions[1], nn.ReLU(), convolutions[2])
+
+def shrinking():
+    return scaled(1e-7)
+
+def growing():
+    return scaled(1e6)
 """
+CHAIN = ["0", "1", "2", "4"]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +89,11 @@ def extracted(stimuli, spec, output, start=0, stop=N, **options):
     extract(stimuli, spec, start, stop, output, **options)
     store = zarr.open_group(output, mode="r")
     return {layer["name"]: store[layer["name"]][:] for layer in store.attrs["layers"]}
+
+
+def scales(path):
+    store = zarr.open_group(path, mode="r")
+    return {layer["name"]: store[layer["name"]].attrs["scale"] for layer in store.attrs["layers"]}
 
 
 def reference(stimuli, spec):
@@ -126,6 +149,98 @@ def test_float16_is_float32_rounded(stimuli, own, tmp_path):
         np.testing.assert_array_equal(half[name], full[name].astype(np.float16))
 
 
+@pytest.mark.parametrize("function", ["shrinking", "growing"])
+def test_features_outside_the_range_of_float16_are_multiplied_by_a_power_of_two(stimuli, own, tmp_path, function):
+    spec = spec_of(own, function, CHAIN)
+    full = extracted(stimuli, spec, tmp_path / "float32.zarr", dtype="float32")
+    half = extracted(stimuli, spec, tmp_path / "float16.zarr", dtype="float16")
+    for name, scale in scales(tmp_path / "float16.zarr").items():
+        assert np.frexp(scale)[0] == 0.5
+        np.testing.assert_array_equal(half[name], (full[name] * np.float32(scale)).astype(np.float16))
+        assert 0.5 < np.abs(half[name]).max() < 64
+    assert set(scales(tmp_path / "float32.zarr").values()) == {1}
+
+
+@pytest.mark.parametrize("function", ["shrinking", "growing"])
+def test_gram_matrices_of_such_features_are_those_of_a_computation_in_float64(stimuli, own, tmp_path, function):
+    spec = spec_of(own, function, CHAIN)
+    extracted(stimuli, spec, tmp_path / "a.zarr", dtype="float16")
+    gram([tmp_path / "a.zarr"], tmp_path / "gram.zarr")
+    store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
+    outputs = preprocess(torch.from_numpy(read_pixels(stimuli, 0, N)), spec).double()
+    for k, module in enumerate(build(spec).double()):
+        outputs = module(outputs)
+        if str(k) not in CHAIN:
+            continue
+        features, found = outputs.flatten(1).clone().numpy(), store[str(k)]
+        sizes = np.linalg.norm(features, axis=1)
+        assert np.abs(found["gram"][:] - features @ features.T).max() < 1e-3 * sizes.min() ** 2
+        tolerance = 1e-3 * np.abs(features).sum(axis=1).min()
+        np.testing.assert_allclose(found["row_sums"][:], features.sum(axis=1), rtol=0, atol=tolerance)
+        sample = features[:, found["sampled_features"][:]]
+        np.testing.assert_allclose(found["sample"][:], sample, rtol=1e-3, atol=1e-6 * np.abs(features).max())
+
+
+def test_how_features_are_multiplied_does_not_depend_on_the_stimuli(own, tmp_path):
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(6):
+        # Three that are nearly black, and three of full contrast.
+        pixels = rng.integers(0, 2 if k < 3 else 256, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"image{k}.png")
+    ingest({"images": str(tmp_path / "images")}, tmp_path / "stimuli.zarr", name="mine")
+    spec = spec_of(own, "shrinking", CHAIN, mean=[0.0] * 3, std=[1.0] * 3)
+    bounds = {"whole": (0, 6), "dark": (0, 3), "bright": (3, 6)}
+    found = {
+        name: extracted(tmp_path / "stimuli.zarr", spec, tmp_path / name, *rows, dtype="float16", batch_size=len(name))
+        for name, rows in bounds.items()
+    }
+    assert np.abs(found["bright"]["4"]).max() > 50 * np.abs(found["dark"]["4"]).max() > 0
+    assert scales(tmp_path / "dark") == scales(tmp_path / "bright") == scales(tmp_path / "whole")
+    assert set(scales(tmp_path / "dark").values()) != {1}
+    for name, features in found["whole"].items():
+        np.testing.assert_array_equal(np.concatenate([found["dark"][name], found["bright"][name]]), features)
+
+
+def test_features_in_the_range_of_float16_are_not_multiplied(stimuli, own, tmp_path):
+    extracted(stimuli, spec_of(own), tmp_path / "a.zarr", dtype="float16")
+    extracted(stimuli, resolve_model("pixels"), tmp_path / "pixels.zarr", dtype="float16")
+    assert scales(tmp_path / "a.zarr") == dict.fromkeys(["conv", "relu", "pool", "late"], 1)
+    assert scales(tmp_path / "pixels.zarr") == {"pixels": 1}
+
+
+def test_the_power_of_two_brings_any_value_into_the_middle_of_float16():
+    for largest in (2.0**-4, 1.0, 3.7, 2.0**10, 0.0, np.inf, np.nan):
+        assert forward.scale_for_float16(largest) == 1
+    for largest in (1e-30, 1.4e-6, 2.0**-5, 0.0624, 1025.0, 65504.0, 1e6, 3.4e38):
+        assert 4 <= largest * forward.scale_for_float16(largest) < 8
+        assert np.frexp(forward.scale_for_float16(largest))[0] == 0.5
+    # The smallest number of float32: a larger power of two would be none of its numbers.
+    assert np.isfinite(np.float32(forward.scale_for_float16(1e-45)))
+
+
+def test_a_network_before_training_has_the_gram_matrices_of_float32(tmp_path):
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(24):
+        pixels = noise(64, rng).transpose(1, 2, 0)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"image{k}.png")
+    ingest({"images": str(tmp_path / "images")}, tmp_path / "stimuli.zarr", name="mine")
+    spec = resolve_model("efficientnet_lite0_random", {"size": 64})
+    stores = []
+    for dtype in ("float16", "float32"):
+        options = {"dtype": dtype, "device": "cpu", "batch_size": 24}
+        extract(tmp_path / "stimuli.zarr", spec, 0, 24, tmp_path / f"{dtype}.zarr", **options)
+        gram([tmp_path / f"{dtype}.zarr"], tmp_path / f"{dtype}_gram.zarr")
+        stores.append(zarr.open_group(tmp_path / f"{dtype}_gram.zarr", mode="r"))
+    for layer in stores[0].attrs["layers"]:
+        half, full = (store[layer["name"]]["gram"][:] for store in stores)
+        for projection in (np.eye(24), np.eye(24) - 1 / 24):
+            expected = projection @ full @ projection
+            assert np.linalg.norm(projection @ half @ projection - expected) < 1e-2 * np.linalg.norm(expected)
+        assert np.linalg.matrix_rank(half) == np.linalg.matrix_rank(full) == 24
+
+
 def test_autocast_and_channels_last_change_little(stimuli, own, tmp_path):
     plain = extracted(stimuli, spec_of(own), tmp_path / "a.zarr")
     for options, tolerance in (({"autocast": "bfloat16"}, 0.05), ({"channels_last": False}, 1e-5)):
@@ -163,7 +278,8 @@ def test_batches_are_halved_when_memory_runs_out(stimuli, own, tmp_path, monkeyp
         found = extracted(stimuli, spec_of(own), tmp_path / "b.zarr")
     assert batches[:3] == [8, 4, 2]
     assert set(batches[3:]) == {2}
-    assert [record.getMessage() for record in caplog.records] == [
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [
         "out of memory: batches of 4 from here on",
         "out of memory: batches of 2 from here on",
     ]
@@ -194,15 +310,17 @@ def test_another_error_of_the_network_is_not_taken_for_a_lack_of_memory(stimuli,
 
 
 def test_features_too_large_for_float16_are_refused(stimuli, own, tmp_path):
-    spec = spec_of(own, "large", layers=["1"])
+    spec = spec_of(own, "steep", layers=["1"])
     with pytest.raises(InputError) as caught:
         extracted(stimuli, spec, tmp_path / "a.zarr", dtype="float16")
-    assert str(caught.value) == (
-        "layer 1: the features of stimulus image0.png are not finite as float16 (largest: 65504); set "
-        "`extraction: {dtype: float32}`"
+    said = re.fullmatch(
+        r"layer 1: the features of stimulus image0.png are not finite as float16 \(largest: ([0-9.e+]+)\); set "
+        r"`extraction: {dtype: float32}`",
+        str(caught.value),
     )
     assert not list(tmp_path.glob("*.zarr*"))
-    extracted(stimuli, spec, tmp_path / "a.zarr", dtype="float32")
+    features = extracted(stimuli, spec, tmp_path / "a.zarr", dtype="float32")["1"]
+    assert 65504 < float(said[1]) < features[0].max()
 
 
 def test_pixels_are_the_stimuli(stimuli, tmp_path):

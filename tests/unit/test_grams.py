@@ -23,6 +23,7 @@ def write_shard(path, features, start, **changes):
     group = zarr.open_group(path, mode="w", zarr_format=3)
     attributes = {
         "model": "m",
+        "family": "untrained",
         "stimuli": "s",
         "stimuli_sha256": "0" * 64,
         "weights_sha256": "1" * 64,
@@ -58,6 +59,7 @@ def test_equals_the_product_of_the_features(tmp_path, features):
     gram(reversed(shards), tmp_path / "gram.zarr", seed=3)
     store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
     assert store.attrs["layers"] == LAYERS
+    assert store.attrs["family"] == "untrained"
     for layer in LAYERS:
         x = features[layer["name"]].astype(np.float64)
         group = store[layer["name"]]
@@ -69,6 +71,30 @@ def test_equals_the_product_of_the_features(tmp_path, features):
         assert np.array_equal(sampled, sample_of_units(x.shape[1], 3))
         np.testing.assert_array_equal(group["sample"][:], features[layer["name"]][:, sampled])
         assert group.attrs["n_features"] == layer["n_features"]
+
+
+def test_a_power_of_two_that_features_were_multiplied_by_is_divided_out_again(tmp_path, features):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    gram(shards, tmp_path / "as_stored.zarr")
+    for shard in shards:
+        zarr.open_group(shard, mode="a")["late"].attrs["scale"] = 2.0**25
+    gram(shards, tmp_path / "gram.zarr")
+    as_stored, found = (zarr.open_group(tmp_path / name, mode="r") for name in ("as_stored.zarr", "gram.zarr"))
+    for layer, scale in (("early.0", 1.0), ("late", 2.0**25)):
+        for array, factor in (("gram", scale**2), ("row_sums", scale), ("sample", scale)):
+            np.testing.assert_array_equal(found[layer][array][:] * factor, as_stored[layer][array][:])
+    assert (found["early.0"]["sample"].dtype, found["late"]["sample"].dtype) == (np.float16, np.float32)
+    assert found.attrs["layers"] == LAYERS
+
+
+def test_shards_whose_features_were_multiplied_by_different_powers_of_two(tmp_path, features):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    zarr.open_group(shards[1], mode="a")["late"].attrs["scale"] = 8.0
+    with pytest.raises(
+        InputError, match=r"10\.zarr: features of layer late are multiplied by 8, .*0\.zarr by 1; extract"
+    ):
+        gram(shards, tmp_path / "gram.zarr")
+    assert not (tmp_path / "gram.zarr").exists()
 
 
 def test_bits_do_not_depend_on_shards_cores_or_memory(tmp_path, features):

@@ -1,5 +1,7 @@
 """Which layers a description takes, in which order, how deep they are, and how wrong names are said."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -67,6 +69,22 @@ def test_layers_come_in_the_order_of_completion_with_their_depth(traced):
     assert traced["stage.0"].shape == (4, 8, 8)
     assert traced["twice"].calls == 2
     assert not {"unused", "pair", ""} & set(traced)
+
+
+def test_the_largest_value_of_a_layer_is_known_as_it_is_before_the_next_works_in_place():
+    chain = nn.Sequential(nn.Flatten(), nn.ReLU(inplace=True), nn.Tanh()).eval()
+    traced = trace(chain, torch.tensor([[-7.0, 2.0], [5.0, -1.0]]))
+    assert [traced[name].largest for name in "01"] == [7, 5]
+    assert traced["2"].largest == pytest.approx(math.tanh(5))
+
+
+def test_layers_without_fractions_or_values_have_no_largest_value():
+    class Whole(nn.Module):
+        def forward(self, x):
+            return (x > 0).long()
+
+    assert math.isnan(trace(nn.Sequential(Whole()), torch.ones(2, 3))["0"].largest)
+    assert math.isnan(trace(nn.Sequential(nn.Flatten()), torch.ones(2, 0, 3))["0"].largest)
 
 
 def test_hooks_are_gone_after_a_trace(network, traced):

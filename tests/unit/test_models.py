@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from ventral.errors import InputError
-from ventral.models import build, describe, preprocess, weights_sha256
+from ventral.models import build, describe, preprocess, trace_stimuli, weights_sha256
 from ventral.store import sha256
 from ventral.zoo import resolve_model
 
@@ -140,6 +140,19 @@ def test_images_are_resized_as_pillow_resizes_them(interpolation):
     shown = preprocess(pixels, spec)[0].permute(1, 2, 0).numpy() * 255
     filters = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
     assert np.abs(shown - np.asarray(image.resize((64, 64), filters[interpolation]), float)).max() <= 1
+
+
+def test_a_trace_shows_the_same_natural_images_at_the_shape_of_the_stimuli():
+    shown = []
+    network = nn.Sequential(nn.Identity())
+    network[0].register_forward_hook(lambda _module, _inputs, output: shown.append(output.clone()))
+    spec = resolve_model("m", {"size": None, "mean": [0.0] * 3, "std": [1.0] * 3})
+    traced = [trace_stimuli(network, (3, 20, 30), spec) for _ in range(2)]
+    assert torch.equal(*shown)
+    assert shown[0].shape == (2, 3, 20, 30)
+    assert (shown[0].std(dim=(2, 3)) > 0.1).all()
+    assert not torch.equal(*shown[0])
+    assert traced[0]["0"].largest == shown[0].max()
 
 
 def test_a_description_says_which_layers_are_taken_and_which_there_are(own, tmp_path):

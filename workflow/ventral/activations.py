@@ -14,7 +14,7 @@ from ventral.progress import Progress
 from ventral.shardfile import ShardWriter
 from ventral.stimuli import read_pixels
 from ventral.store import create_array, read_dataset, writing
-from ventral.zoo import preprocessing
+from ventral.zoo import family, preprocessing
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,8 @@ def extract(
     start, stop : int
         Range of stimuli.
     output : path
-        Store to write: one array (stop - start, features) a layer.
+        Store to write: one array (stop - start, features) a layer, its attribute `scale` the power of two by which the
+        features in it were multiplied: 1 but for float16 and layers whose values are not in the middle of its range.
     device : str
         'auto', 'cpu' or 'cuda'.
     batch_size : int
@@ -77,13 +78,19 @@ def extract(
     shape = dataset["pixels"].shape[1:]
     with ExitStack() as stack:
         if spec["architecture"] == "pixels":
-            representation = _Pixels(spec, shape)
+            representation = _Pixels(spec, shape, dtype)
         else:
             from ventral.forward import Network
 
             representation = stack.enter_context(
                 Network.opened(
-                    spec, shape, device=device, autocast=autocast, channels_last=channels_last, threads=threads
+                    spec,
+                    shape,
+                    dtype=dtype,
+                    device=device,
+                    autocast=autocast,
+                    channels_last=channels_last,
+                    threads=threads,
                 )
             )
         unfinished = stack.enter_context(writing(output))
@@ -91,6 +98,7 @@ def extract(
         group.attrs.update(
             {
                 "model": spec["name"],
+                "family": family(spec),
                 "stimuli": dataset.attrs["name"],
                 "stimuli_sha256": dataset.attrs["sha256"],
                 "start": start,
@@ -117,6 +125,8 @@ def extract(
             )
             for layer in representation.layers
         }
+        for name, array in arrays.items():
+            array.attrs["scale"] = representation.scales[name]
         _fill(arrays, representation, stimuli, (start, stop, blocks), batch_size, dtype, names, progress)
 
 
@@ -126,15 +136,17 @@ class _Pixels:
     device = "cpu"
     weights_sha256 = ""
 
-    def __init__(self, spec: dict, shape: tuple[int, ...]) -> None:
+    def __init__(self, spec: dict, shape: tuple[int, ...], dtype: str) -> None:
         self.spec = spec
+        self.scales = {"pixels": 1.0}
+        self._dtype = dtype
         size = spec["size"]
         shape = shape if size is None else (shape[0], size, size)
         n_features = int(np.prod(shape))
         self.layers = [{"name": "pixels", "depth": 0.0, "shape": list(shape), "n_features": n_features}]
 
-    def buffers(self, rows: int, dtype: str) -> dict[str, NDArray]:
-        return {"pixels": np.empty((rows, self.layers[0]["n_features"]), dtype)}
+    def buffers(self, rows: int) -> dict[str, NDArray]:
+        return {"pixels": np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
 
     def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> str | None:
         if self.spec["size"] is not None:
@@ -163,7 +175,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
         pending = reader.submit(read_pixels, stimuli, start, min(start + batch_size, start + block, stop))
         for first in range(start, stop, block):
             last = min(first + block, stop)
-            buffers = representation.buffers(last - first, dtype)
+            buffers = representation.buffers(last - first)
             row = first
             while row < last:
                 pixels = pending.result()
@@ -191,7 +203,7 @@ def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> 
         try:
             layer = representation.compute(batch, batch_size, buffers, row + done)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             if batch_size == 1:
                 raise InputError(
@@ -202,22 +214,24 @@ def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> 
             logger.warning("out of memory: batches of %d from here on", batch_size)
             continue
         if layer is not None:
-            _refuse_not_finite(layer, buffers[layer][row + done : row + done + len(batch)], names[done:], dtype)
+            features = buffers[layer][row + done : row + done + len(batch)]
+            _refuse_not_finite(layer, features, names[done:], dtype, representation.scales[layer])
         done += len(batch)
     return batch_size
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
     message = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message
 
 
-def _refuse_not_finite(layer: str, features, names, dtype: str) -> None:
+def _refuse_not_finite(layer: str, features, names, dtype: str, scale: float) -> None:
     bad = np.flatnonzero(~np.isfinite(np.asarray(features)).all(axis=1))
     remedy = "set `extraction: {dtype: float32}`" if dtype == "float16" else "the network gives no number for it"
     raise InputError(
         f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
-        f"{np.finfo(dtype).max:.0f}); {remedy}"
+        f"{float(np.finfo(dtype).max) / scale:g}); {remedy}"
     )
 
 

@@ -30,7 +30,8 @@ def gram(
 
     Products and sums are float64. One block of features is read from all shards at a time, so that memory depends on
     the number of stimuli alone. Blocks are computed side by side and added in their order, each with one BLAS thread:
-    the result does not depend on the shards, the cores or the memory.
+    the result does not depend on the shards, the cores or the memory. It is in the network's own units: the power of
+    two that stored features were multiplied by is divided out again, which is exact.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ def gram(
         Activation stores that together hold every stimulus once.
     output : path
         Zarr store to write: for each layer a group with `gram` (n, n) float64, `row_sums` (n,) float64, `sample`
-        (n, min(2000, p)) and `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
+        (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied, and
+        `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
     memory_mb : int
         Peak memory of the arrays in MiB; fewer blocks are computed side by side to keep to it.
     cores : int
@@ -59,7 +61,7 @@ def gram(
     progress = Progress(f"gram {stores[0].attrs['model']}", sum(layer["n_features"] for layer in layers), "features")
     with writing(output) as unfinished, computing(workers):
         group = zarr.open_group(unfinished, mode="w", zarr_format=3)
-        kept = ("model", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
+        kept = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
         group.attrs.update({key: stores[0].attrs[key] for key in kept}, layers=layers)
         for layer in layers:
             arrays = [store[layer["name"]] for store in stores]
@@ -68,6 +70,11 @@ def gram(
             if not np.isfinite(np.diag(matrix)).all():
                 row = int(np.flatnonzero(~np.isfinite(np.diag(matrix)))[0])
                 raise InputError(f"layer {layer['name']}: features of stimulus {row} are not finite")
+            scale = _scale(arrays[0])
+            if scale != 1:
+                matrix /= scale**2
+                row_sums /= scale
+                sample = sample.astype(np.float32) / np.float32(scale)
             _write_layer(group, layer, matrix, row_sums, sample, sampled)
 
 
@@ -130,6 +137,18 @@ def _check_shards(stores: Sequence[zarr.Group]) -> None:
         if store.attrs["start"] != row:
             raise InputError(f"{store.store}: starts at stimulus {store.attrs['start']}, expected {row}")
         row = store.attrs["stop"]
+        for name in (layer["name"] for layer in first["layers"]):
+            scale, expected = _scale(store[name]), _scale(stores[0][name])
+            if scale != expected:
+                raise InputError(
+                    f"{store.store}: features of layer {name} are multiplied by {scale:g}, those of {stores[0].store} "
+                    f"by {expected:g}; extract both again"
+                )
+
+
+def _scale(array: zarr.Array) -> float:
+    """Return the power of two that the features of a layer were multiplied by."""
+    return array.attrs.get("scale", 1.0)
 
 
 def _workers(n: int, memory_mb: int, cores: int) -> int:

@@ -1,5 +1,6 @@
 """The layers of a network: their names, their order, how deep they are, and which to take."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ class Layer:
         Of its output to one stimulus.
     calls : int
         How often it ran in the forward pass.
+    largest : float
+        Largest absolute value of its output; NaN where that is of whole numbers, or empty.
     """
 
     name: str
     depth: float
     shape: tuple[int, ...]
     calls: int
+    largest: float
 
 
 def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
@@ -67,15 +71,16 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     passed: set[int] = set()
-    completed: dict[str, tuple[int, tuple[int, ...], int]] = {}
+    completed: dict[str, tuple[int, tuple[int, ...], int, float]] = {}
 
     def complete(module: nn.Module, _inputs, output) -> None:
         if not any(True for _ in module.children()) and any(True for _ in module.parameters()):
             passed.add(id(module))
         name = names.get(id(module))
         if name and isinstance(output, Tensor) and output.ndim > 1 and len(output) == len(example):
-            calls = completed.pop(name, (0, (), 0))[2] + 1
-            completed[name] = (len(passed), tuple(output.shape[1:]), calls)
+            calls = completed.pop(name)[2] + 1 if name in completed else 1
+            # Now: the next module may work in place.
+            completed[name] = (len(passed), tuple(output.shape[1:]), calls, _largest(output))
 
     handles = [module.register_forward_hook(complete) for module in network.modules()]
     try:
@@ -91,9 +96,15 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
         for handle in handles:
             handle.remove()
     return {
-        name: Layer(name, count / len(passed) if passed else 1.0, shape, calls)
-        for name, (count, shape, calls) in completed.items()
+        name: Layer(name, count / len(passed) if passed else 1.0, shape, calls, largest)
+        for name, (count, shape, calls, largest) in completed.items()
     }
+
+
+def _largest(output: Tensor) -> float:
+    if not output.is_floating_point() or output.numel() == 0 or output.is_meta:
+        return math.nan
+    return float(torch.stack(torch.aminmax(output)).abs().amax())
 
 
 def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> list[Layer]:

@@ -6,18 +6,23 @@ import json
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
+from ventral.backgrounds import noise
 from ventral.errors import InputError
 from ventral.layers import Layer, choose_layers, trace
+from ventral.networks import NETWORKS
 from ventral.store import writing
-from ventral.zoo import check_model, preprocessing
+from ventral.zoo import CONTROLS, check_model, preprocessing, weights_file
 
-# Side of the blank images that show what layers there are, before a model that says its size has them resized.
+# Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
+# Key of the metadata of a checkpoint that was trained here.
+TRAINED = "ventral"
 
 
 def describe(spec: dict, output: str | Path) -> None:
@@ -75,14 +80,53 @@ def build(spec: dict) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
         network = _architecture(spec)
-    if spec["weights"] not in ("pretrained", "random"):
+    if weights_file(spec):
         _load_checkpoint(network, spec)
     return network.eval().requires_grad_(False)
 
 
+def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
+    """Replace the last linear layer of a network by a new one, with random weights and as many outputs as are needed.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Is changed, and returned.
+    n_outputs : int
+        Number of outputs.
+    spec : dict
+        `seed` of the new weights; `name` and `architecture`, for messages.
+
+    Raises
+    ------
+    InputError
+        If the network has no linear layer.
+    """
+    name = _last_linear(network)
+    if name is None:
+        raise InputError(
+            f"models.{spec['name']}.train: {spec['architecture']} has no torch.nn.Linear that could be its readout; "
+            f"train a network that ends in one"
+        )
+    before = network.get_submodule(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec["seed"])
+        after = nn.Linear(before.in_features, n_outputs, bias=before.bias is not None)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, after)
+    return network
+
+
 def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dict[str, Layer]:
-    """Return the layers of a network that is shown stimuli of some shape (3, height, width), as `trace` finds them."""
-    return trace(network, preprocess(torch.zeros(2, *shape, dtype=torch.uint8), spec))
+    """Return the layers of a network that is shown images of some shape (3, height, width), as `trace` finds them.
+
+    The images are two of noise with a natural spectrum, always the same, so that how large a layer's values are is
+    about what it is for natural stimuli, but depends on none.
+    """
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(2)]))
+    images = transforms.resize(images, list(shape[1:]), interpolation=InterpolationMode.BILINEAR, antialias=True)
+    return trace(network, preprocess(images, spec))
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -122,10 +166,21 @@ def resize(pixels: Tensor, spec: dict) -> Tensor:
     return transforms.resize(pixels, [size, size], interpolation=mode, antialias=True)
 
 
+def _last_linear(network: nn.Module) -> str | None:
+    names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Linear)]
+    return names[-1] if names else None
+
+
 def _architecture(spec: dict) -> nn.Module:
     name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
     if ":" in name:
         return _own(name, spec)
+    if name in NETWORKS:
+        return NETWORKS[name]()
+    if name in CONTROLS:
+        from ventral.controls import make
+
+        return make(name, spec["seed"])
     if name.startswith("efficientnet_lite"):
         return _efficientnet_lite(name, pretrained)
     return _torchvision(name, pretrained, spec)
@@ -184,15 +239,17 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> None:
     path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
+            state, trained_here = _read_safetensors(path)
         else:
+            trained_here = False
             # Tensors alone: no code that a pickle might carry is run.
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"{key}: {path} cannot be read as a state dict of tensors: {error}") from error
     state = state.get("state_dict", state)
+    readout = _last_linear(network)
+    if trained_here and f"{readout}.weight" in state:
+        with_outputs(network, len(state[f"{readout}.weight"]), spec)
     expected = network.state_dict()
     missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     misshapen = [
@@ -208,3 +265,12 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> None:
     if problems:
         raise InputError(f"{key}: {path} does not fit {spec['architecture']}: {'; '.join(problems)}")
     network.load_state_dict(state)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], bool]:
+    """Return the tensors of a file, and whether they come from training here, which gives a network its own readout."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, TRAINED in (file.metadata() or {})
