@@ -25,4 +25,10 @@ rule all:
     default_target: True
     input:
         "<results>/scores.parquet",
+        "<results>/claims.csv",
         expand("<results>/figures/{figure}.{format}", figure=FIGURES, format=["svg", "pdf", "csv"]),
+        expand(
+            "<results>/figures/contact_sheets/{stimuli}.{format}",
+            stimuli=settings["stimuli"],
+            format=["svg", "pdf", "csv"],
+        ),

@@ -76,7 +76,24 @@ def changed(config, path, value):
         (["extraction", "batchsize"], 2, r"unknown key `batchsize` in `extraction`; did you mean `batch_size`\?"),
         (["stimuli", "mine", "tabel"], "x", r"unknown key `tabel` in `stimuli\.mine`; did you mean `table`\?"),
         (["models"], None, "config: missing key: models"),
-        (["stimuli", "mine", "images"], None, r"config: missing key in `stimuli\.mine`: images"),
+        (["stimuli", "mine", "images"], None, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
+        (["stimuli", "mine", "render"], {}, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
+        (
+            ["stimuli", "mine"],
+            {"render": {}, "table": "t.csv"},
+            r"config key stimuli\.mine\.table: belongs to `images`",
+        ),
+        (
+            ["stimuli", "mine"],
+            {"render": {"variation": ["large"]}},
+            r"config key stimuli\.mine\.render\.variation\.0: 'large' is not known; allowed: low, medium, high",
+        ),
+        (
+            ["unseen"],
+            {"stimuli": "mine", "category": "a", "models": ["pixls"]},
+            r"unseen\.models: .* 'pixls' .* `pixels`",
+        ),
+        (["unseen"], {"stimuli": "m", "category": "a", "models": ["pixels"]}, r"unseen\.stimuli: no recording is of"),
         (["folds"], 2, r"config key folds: 2 is less than the minimum of 3"),
         (["folds"], "five", r"config key folds: 'five' is not of type 'integer'"),
         (["extraction", "device"], "gpu", r"config key extraction\.device: 'gpu' is not known; .*auto, cpu, cuda"),
@@ -171,9 +188,61 @@ def test_every_key_is_explained():
     for key, below in schema["properties"].items():
         nested = below.get("properties", {})
         keys |= {f"{key}.{inner}" for inner in nested} if key in ("extraction", "grams") else {key}
+    recordings = schema["properties"]["recordings"]["additionalProperties"]["properties"]
+    keys |= {f"simulate.{inner}" for inner in recordings["simulate"]["properties"]}
+    stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]
+    keys |= {f"render.{inner}" for inner in stimuli["render"]["properties"]}
+    keys |= {f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]}
     assert documented == keys | set(OPTIONS)
 
 
 def test_the_readme_shows_the_config_that_is_there():
     root = SCHEMA.parents[2]
     assert (root / "config" / "config.yaml").read_text() in (root / "README.md").read_text()
+
+
+RENDERED = {"render": {"categories": ["cars", "faces"], "exemplars": 2, "images": 4, "size": 16}}
+
+
+@pytest.fixture
+def rendered(config, tmp_path):
+    """A config with 16 rendered images."""
+    np.save(tmp_path / "responses.npy", np.random.default_rng(0).normal(size=(4, 16, 2)))
+    return config | {"stimuli": {"mine": RENDERED}}
+
+
+def test_rendered_stimuli_are_checked_without_being_rendered(rendered):
+    check_inputs(resolve(rendered))
+    assert resolve(rendered)["stimuli"]["mine"]["render"]["variation"] == ["low", "medium", "high"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"categories": ["crs", "faces"]},
+            r"stimuli\.mine\.render\.categories: 'crs' is not made by code; did you mean",
+        ),
+        ({"exemplars": 1}, r"stimuli\.mine\.render\.exemplars: 1; a category needs at least 2 objects"),
+        ({"shards": 17}, r"stimuli\.mine\.render\.shards: 16 stimuli cannot be cut into 17 shards"),
+        ({"backgrounds": "nowhere"}, r"stimuli\.mine\.render\.backgrounds: 'nowhere' is neither"),
+        ({"images": 5}, r"recordings\.rec\.responses: .*responses to 16 stimuli, where the set 'mine' has 20"),
+    ],
+)
+def test_what_cannot_be_rendered_is_said_before_any_job(rendered, changes, message):
+    rendered["stimuli"] = {"mine": {"render": RENDERED["render"] | changes}}
+    with pytest.raises(InputError, match=message):
+        check_inputs(resolve(rendered))
+
+
+def test_an_empty_folder_of_backgrounds(rendered, tmp_path):
+    (tmp_path / "empty").mkdir()
+    rendered["stimuli"] = {"mine": {"render": RENDERED["render"] | {"backgrounds": str(tmp_path / "empty")}}}
+    with pytest.raises(InputError, match=r"stimuli\.mine\.render\.backgrounds: .*empty: no images in it"):
+        check_inputs(resolve(rendered))
+
+
+def test_a_category_that_no_stimulus_shows(rendered):
+    rendered["unseen"] = {"stimuli": "mine", "category": "face", "models": ["pixels"]}
+    with pytest.raises(InputError, match=r"unseen\.category: .* no category 'face'; did you mean `faces`"):
+        check_inputs(resolve(rendered))

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ventral.errors import InputError
-from ventral.zoo import check_model, resolve_model
+from ventral.zoo import CONTROLS, NOT_TRAINED, check_model, family, resolve_model, weights_file
 
 
 def test_a_name_is_enough():
@@ -23,6 +23,24 @@ def test_random_is_the_network_before_training():
     assert (spec["architecture"], spec["weights"], spec["seed"]) == ("resnet50", "random", 3)
     assert spec["layers"] == "auto"
     check_model(spec)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_controls_see_pixels_in_0_to_1(name):
+    spec = resolve_model(name)
+    assert (spec["mean"], spec["std"], spec["size"], spec["weights"]) == ([0.0] * 3, [1.0] * 3, 128, None)
+    assert weights_file(spec) is None
+    check_model(spec)
+
+
+@pytest.mark.parametrize("name", NOT_TRAINED)
+@pytest.mark.parametrize("weights", ["random", "pretrained", "best.pth"])
+def test_what_is_not_trained_has_no_weights(name, weights):
+    message = rf"models.m.weights: nothing of {name} is trained, .*; name it `{name}`, without `weights`"
+    with pytest.raises(InputError, match=message):
+        check_model(resolve_model("m", {"architecture": name, "weights": weights}))
+    with pytest.raises(InputError, match=rf"models.{name}_random.weights: nothing of {name} is trained"):
+        check_model(resolve_model(f"{name}_random"))
 
 
 def test_options_override_what_the_name_says():
@@ -49,6 +67,7 @@ def test_options_override_what_the_name_says():
         ("m", {"architecture": "no.such:make"}, "module no.such of no.such:make cannot be imported"),
         ("m", {"architecture": "resnet18", "weights": "best"}, "'best' is neither `pretrained` nor `random` nor a "),
         ("m", {"architecture": "resnet18", "weights": "best.pth"}, "models.m.weights: no such file: best.pth"),
+        ("m", {"architecture": "resnet18", "weights": None}, "models.m.weights: None is not `pretrained`, `random`"),
     ],
 )
 def test_what_is_wrong_is_said(name, options, message):
@@ -67,3 +86,20 @@ def test_a_checkpoint_is_the_one_that_its_hash_says(tmp_path):
     with pytest.raises(InputError, match=rf"has the sha256 {found}, the config says 00"):
         check_model(resolve_model("m", options | {"sha256": "0" * 64}))
     check_model(resolve_model("m", options | {"sha256": found.upper()}))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        *((resolve_model(name), "classical") for name in NOT_TRAINED),
+        (resolve_model("resnet18"), "pretrained"),
+        (resolve_model("resnet18_random"), "untrained"),
+        (resolve_model("m", {"architecture": "resnet18", "weights": "best.pth"}), "trained"),
+        ({"architecture": "conv1", "weights": "results/models/n/final.safetensors", "trained_by": "n"}, "trained"),
+        ({"architecture": "conv1", "weights": "epoch_0000.safetensors", "trained_by": "n", "epoch": 0}, "untrained"),
+        ({"architecture": "conv1", "weights": "epoch_0004.safetensors", "trained_by": "n", "epoch": 4}, "checkpoint"),
+        ({"architecture": "conv1", "weights": "final.safetensors", "trained_by": "n", "fitted_to": "rec"}, "fitted"),
+    ],
+)
+def test_models_are_of_families(spec, expected):
+    assert family(spec) == expected

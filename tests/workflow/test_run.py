@@ -61,8 +61,8 @@ def jobs_of(printed: str) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
-        ({"reliability_threshold": 0.3}, {"layer_profile": 1, "categorisation": 1, "all": 1}),
-        ({"folds": 6}, {"fit": 2, "join": 1, "layer_profile": 1, "categorisation": 1, "all": 1}),
+        ({"reliability_threshold": 0.3}, {"layer_profile": 1, "categorisation": 1, "claims": 1, "all": 1}),
+        ({"folds": 6}, {"fit": 2, "join": 1, "layer_profile": 1, "categorisation": 1, "claims": 1, "all": 1}),
         (
             {"models": {"pixels": None, "tiny": {"architecture": "tinynet:make", "size": 32, "layers": ["0"]}}},
             {
@@ -73,6 +73,7 @@ def jobs_of(printed: str) -> dict[str, int]:
                 "join": 1,
                 "layer_profile": 1,
                 "categorisation": 1,
+                "claims": 1,
                 "all": 1,
             },
         ),
@@ -106,13 +107,17 @@ def test_logs_tell_what_was_done(undisturbed):
 def test_ready_configs_dry_run_with_no_data(tmp_path, name):
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "results", "resources", "__pycache__"))
-    arguments = command("--dry-run", "--configfile", f"config/{name}")
+    # One that adds to the demo is given beside it.
+    names = ["demo.yaml", name] if name == "demo_recordings.yaml" else [name]
+    arguments = command("--dry-run", "--configfile", *(f"config/{name}" for name in names))
     arguments[arguments.index("--snakefile") + 1] = "Snakefile"
     done = subprocess.run(
         arguments, cwd=checkout, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {"fetch", "ingest", "extract", "gram", "fit", "layer_profile"} <= set(jobs_of(done.stdout + done.stderr))
+    sources = {"render", "simulate", "train"} if name.startswith("demo") else set()
+    sources |= {"fetch", "ingest"} if name != "demo.yaml" else set()
+    assert {*sources, "extract", "gram", "fit", "layer_profile"} <= set(jobs_of(done.stdout + done.stderr))
     assert not (checkout / "results").exists()
 
 

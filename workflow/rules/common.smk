@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,9 +12,10 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
-from ventral.config import check_inputs, penalty_grid, resolve
-from ventral.cowley2023 import DOWNLOADS
+from ventral import cowley2023, kriegeskorte2008
+from ventral.config import check_inputs, models_of, penalty_grid, resolve
 from ventral.errors import InputError
+from ventral.zoo import weights_file
 
 try:
     settings = resolve(config)
@@ -36,12 +38,33 @@ wildcard_constraints:
     shard=r"\d+",
 
 
-FIGURES = ["layer_profile", "categorisation"]
+DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
+# Networks that are fitted to neurons, and the recording of each.
+FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
+FIGURES = [
+    "layer_profile",
+    "categorisation",
+    *(["unseen"] if "unseen" in settings else []),
+    *(["fitted"] if FITTED else []),
+]
 
 
 def as_json(value):
     """Return the text of a part of the config, the same for the same content: a changed part makes its jobs anew."""
     return json.dumps(value, sort_keys=True)
+
+
+def any_of(names):
+    """Return the expression of a wildcard that can be any of some names, and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def render_folders(spec):
+    """Return the folders of meshes and photographs that a rendered set is made of."""
+    categories, backgrounds = spec["categories"], spec["backgrounds"]
+    folders = list(categories.values()) if isinstance(categories, dict) else []
+    folders += [backgrounds] if isinstance(backgrounds, str) else backgrounds
+    return [folder for folder in folders if folder not in (None, "photographs", "noise")]
 
 
 def given(spec, *keys):
@@ -50,8 +73,11 @@ def given(spec, *keys):
 
 
 def checkpoint_of(model):
-    """Return the file that a model's weights come from, where there is one."""
-    return [] if model["weights"] in ("pretrained", "random") else [model["weights"]]
+    """Return the file that a model's weights come from, or the folder that training makes, where there is one."""
+    if model.get("trained_by"):
+        return [f"<results>/models/{model['trained_by']}"]
+    file = weights_file(model)
+    return [file] if file else []
 
 
 def activations(path):

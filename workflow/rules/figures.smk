@@ -58,3 +58,119 @@ rule categorisation:
     shell:
         "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --log {log:q}"
+
+
+rule contact_sheet:
+    input:
+        "<results>/stimuli/{stimuli}.zarr",
+    output:
+        svg=report(
+            "<results>/figures/contact_sheets/{stimuli}.svg",
+            caption="../report/contact_sheet.rst",
+            category="Stimuli",
+            labels={"figure": "{stimuli}"},
+        ),
+        pdf="<results>/figures/contact_sheets/{stimuli}.pdf",
+        csv="<results>/figures/contact_sheets/{stimuli}.csv",
+    log:
+        "<logs>/figures/contact_sheets/{stimuli}.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m ventral contact_sheet {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--log {log:q}"
+
+
+rule unseen:
+    input:
+        selectivity="<results>/selectivity.csv",
+        scores="<results>/scores.parquet",
+    output:
+        svg=report(
+            "<results>/figures/unseen.svg",
+            caption="../report/unseen.rst",
+            category="Figures",
+            labels={"figure": "A category that was never seen"},
+        ),
+        pdf="<results>/figures/unseen.pdf",
+        csv=report(
+            "<results>/figures/unseen.csv",
+            caption="../report/unseen.rst",
+            category="Tables",
+            labels={"table": "A category that was never seen"},
+        ),
+    log:
+        "<logs>/figures/unseen.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m ventral unseen {input.selectivity:q} --scores {input.scores:q} --svg {output.svg:q} "
+        "--pdf {output.pdf:q} --csv {output.csv:q} --log {log:q}"
+
+
+rule fitted:
+    input:
+        trainings=expand("<results>/models/{model}", model=FITTED),
+        scores="<results>/scores.parquet",
+    output:
+        svg=report(
+            "<results>/figures/fitted.svg",
+            caption="../report/fitted.rst",
+            category="Figures",
+            labels={"figure": "Networks fitted to neurons"},
+        ),
+        pdf="<results>/figures/fitted.pdf",
+        csv=report(
+            "<results>/figures/fitted.csv",
+            caption="../report/fitted.rst",
+            category="Tables",
+            labels={"table": "Networks fitted to neurons"},
+        ),
+    log:
+        "<logs>/figures/fitted.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        recordings=list(FITTED.values()),
+        threshold=settings["reliability_threshold"],
+    shell:
+        "python -m ventral fitted {input.trainings:q} --recordings {params.recordings:q} --scores {input.scores:q} "
+        "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--reliability-threshold {params.threshold} --log {log:q}"
+
+
+rule claims:
+    input:
+        scores="<results>/scores.parquet",
+        fitted=["<results>/figures/fitted.csv"] if FITTED else [],
+        selectivity=["<results>/selectivity.csv"] if "unseen" in settings else [],
+    output:
+        report(
+            "<results>/claims.csv",
+            caption="../report/claims.rst",
+            category="Tables",
+            labels={"table": "Which claims hold"},
+        ),
+    log:
+        "<logs>/claims.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        fitted=lambda wildcards, input: [f"--fitted={path}" for path in input.fitted],
+        selectivity=lambda wildcards, input: [f"--selectivity={path}" for path in input.selectivity],
+        threshold=settings["reliability_threshold"],
+    shell:
+        "python -m ventral claims {input.scores:q} {params.fitted:q} {params.selectivity:q} "
+        "--reliability-threshold {params.threshold} --output {output:q} --log {log:q}"

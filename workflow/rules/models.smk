@@ -1,3 +1,44 @@
+rule train:
+    input:
+        stimuli=lambda wildcards: f"<results>/stimuli/{settings['trainings'][wildcards.model]['stimuli']}.zarr",
+        tested=lambda wildcards: [
+            f"<results>/stimuli/{name}.zarr" for name in settings["trainings"][wildcards.model]["tested"]
+        ],
+        recording=lambda wildcards: [
+            f"<results>/recordings/{name}.zarr" for name in given(settings["trainings"][wildcards.model], "recording")
+        ],
+        checkpoint=lambda wildcards: checkpoint_of(settings["trainings"][wildcards.model]["network"]),
+    output:
+        directory("<results>/models/{model}"),
+    log:
+        "<logs>/trainings/{model}.log",
+    benchmark:
+        "<benchmarks>/trainings/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(settings["trainings"]),
+    # As early as may be: it takes long, and on one core.
+    priority: 90
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=1440,
+        # How, and what is checked beforehand, not what: a change of these trains nothing anew.
+        device=lambda wildcards: settings["trainings"][wildcards.model]["device"],
+        layers=lambda wildcards: as_json(
+            {key: settings["models"][wildcards.model][key] for key in ("layers", "max_layers")}
+        ),
+    params:
+        spec=lambda wildcards: as_json(
+            {key: value for key, value in settings["trainings"][wildcards.model].items() if key != "device"}
+        ),
+        recording=lambda wildcards, input: [f"--recording={store}" for store in input.recording],
+    shell:
+        "python -m ventral train {input.stimuli:q} --tested {input.tested:q} {params.recording:q} "
+        "--spec {params.spec:q} --layers {resources.layers:q} --device {resources.device} --output {output:q} "
+        "--log {log:q}"
+
+
 rule model:
     input:
         lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),

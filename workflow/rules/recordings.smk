@@ -1,13 +1,15 @@
 rule recording:
     input:
         stimuli=stimuli_of,
-        files=lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "neuroids"),
+        files=lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
     output:
         directory("<results>/recordings/{recording}.zarr"),
     log:
         "<logs>/recordings/{recording}.log",
     benchmark:
         "<benchmarks>/recordings/{recording}.tsv"
+    wildcard_constraints:
+        recording=any_of(name for name, spec in settings["recordings"].items() if not spec.get("simulate")),
     conda:
         "../../envs/ventral.yaml"
     resources:
@@ -21,3 +23,53 @@ rule recording:
     shell:
         "python -m ventral recording {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} "
         "--seed {params.seed} --output {output:q} --log {log:q}"
+
+
+rule teacher:
+    input:
+        lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
+    output:
+        "<results>/teachers/{recording}.json",
+    log:
+        "<logs>/teachers/{recording}.log",
+    # First of all: a wrong name of a layer is told before any long work.
+    priority: 100
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
+    shell:
+        "python -m ventral teacher --name {wildcards.recording:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
+
+
+rule simulate:
+    input:
+        stimuli=stimuli_of,
+        teacher="<results>/teachers/{recording}.json",
+        checkpoint=lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
+    output:
+        directory("<results>/recordings/{recording}.zarr"),
+    log:
+        "<logs>/recordings/{recording}.log",
+    benchmark:
+        "<benchmarks>/recordings/{recording}.tsv"
+    wildcard_constraints:
+        recording=any_of(name for name, spec in settings["recordings"].items() if spec.get("simulate")),
+    conda:
+        "../../envs/ventral.yaml"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        device=settings["extraction"]["device"],
+        batch_size=settings["extraction"]["batch_size"],
+    params:
+        spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
+        seed=settings["seed"],
+    shell:
+        "python -m ventral simulate {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} "
+        "--device {resources.device} --batch-size {resources.batch_size} --cores {threads} --seed {params.seed} "
+        "--output {output:q} --log {log:q}"

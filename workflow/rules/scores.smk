@@ -28,11 +28,11 @@ rule fit:
 
 rule join:
     input:
-        expand(
-            "<results>/scores/{recording}/{model}.parquet",
-            recording=settings["recordings"],
-            model=settings["models"],
-        ),
+        [
+            f"<results>/scores/{recording}/{model}.parquet"
+            for recording in settings["recordings"]
+            for model in models_of(settings, recording)
+        ],
     output:
         report("<results>/scores.parquet", caption="../report/scores.rst", category="Tables"),
     log:
@@ -44,3 +44,29 @@ rule join:
         runtime=60,
     shell:
         "python -m ventral join {input:q} --output {output:q} --log {log:q}"
+
+
+rule selectivity:
+    input:
+        stimuli=lambda wildcards: f"<results>/stimuli/{settings['unseen']['stimuli']}.zarr",
+        grams=lambda wildcards: expand(
+            "<results>/grams/{model}/{stimuli}.zarr",
+            model=settings["unseen"]["models"],
+            stimuli=settings["unseen"]["stimuli"],
+        ),
+    output:
+        "<results>/selectivity.csv",
+    log:
+        "<logs>/selectivity.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        category=lambda wildcards: settings["unseen"]["category"],
+        folds=settings["folds"],
+        seed=settings["seed"],
+    shell:
+        "python -m ventral selectivity {input.grams:q} --stimuli {input.stimuli:q} --category {params.category:q} "
+        "--folds {params.folds} --seed {params.seed} --output {output:q} --log {log:q}"

@@ -61,10 +61,28 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--url", required=True)
     stage.add_argument("--sha256", required=True)
 
+    stage = stages.add_parser("unpack", help="write images, labels and matrices of kriegeskorte2008 from its one file")
+    stage.set_defaults(run=_unpack)
+    stage.add_argument("source", type=Path)
+    for kind in ("images", "table", "matrices"):
+        stage.add_argument(f"--{kind}", type=Path, required=True)
+    stage.add_argument("--log", type=Path)
+
     stage = _stage(stages, "stimuli", _stimuli, "ingest a set of images")
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--cores", type=int, default=1)
+
+    stage = _stage(stages, "render", _render, "render one shard of a set of images")
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--shard", type=int, required=True)
+    stage.add_argument("--shards", type=int, required=True)
+
+    stage = _stage(stages, "assemble", _assemble, "join the shards of a rendered set")
+    stage.add_argument("shards", type=Path, nargs="+")
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
 
     stage = _stage(stages, "recording", _recording, "ingest a recording, with reliabilities")
     stage.add_argument("stimuli", type=Path)
@@ -72,8 +90,29 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
 
+    stage = _stage(stages, "teacher", _teacher, "describe the network that a simulated recording is made of")
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
+
+    stage = _stage(stages, "simulate", _simulate, "make a simulated recording of a network's layers")
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--name", required=True)
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--device", default="auto")
+    stage.add_argument("--batch-size", type=int, default=32)
+    stage.add_argument("--cores", type=int, default=1)
+    stage.add_argument("--seed", type=int, default=0)
+
     stage = _stage(stages, "model", _model, "describe a model and its layers")
     stage.add_argument("--spec", type=json.loads, required=True)
+
+    stage = _stage(stages, "train", _train, "train a network")
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
+    stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
+    stage.add_argument("--layers", type=json.loads, help="layers wanted of it, checked before training")
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--device", default="auto")
 
     stage = _stage(stages, "extract", _extract, "extract all layers of a model for one shard of the stimuli")
     stage.add_argument("stimuli", type=Path)
@@ -105,13 +144,35 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("tables", type=Path, nargs="+")
 
     for figure in ("layer_profile", "categorisation"):
-        stage = stages.add_parser(figure, help=f"draw the figure {figure}")
-        stage.set_defaults(run=_figure(figure))
+        stage = _figure_stage(stages, figure, _figure(figure))
         stage.add_argument("scores", type=Path)
-        for kind in ("svg", "pdf", "csv"):
-            stage.add_argument(f"--{kind}", type=Path, required=True)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
-        stage.add_argument("--log", type=Path)
+
+    stage = _stage(stages, "selectivity", _selectivity, "measure how layers treat one category")
+    stage.add_argument("grams", type=Path, nargs="+")
+    stage.add_argument("--stimuli", type=Path, required=True)
+    stage.add_argument("--category", required=True)
+    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--seed", type=int, default=0)
+
+    stage = _stage(stages, "claims", _claims, "say which published claims hold")
+    stage.add_argument("scores", type=Path)
+    stage.add_argument("--fitted", type=Path)
+    stage.add_argument("--selectivity", type=Path)
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
+
+    stage = _figure_stage(stages, "unseen", _unseen)
+    stage.add_argument("selectivity", type=Path)
+    stage.add_argument("--scores", type=Path, required=True)
+
+    stage = _figure_stage(stages, "fitted", _fitted)
+    stage.add_argument("trainings", type=Path, nargs="+")
+    stage.add_argument("--recordings", nargs="+", required=True)
+    stage.add_argument("--scores", type=Path, required=True)
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
+
+    stage = _figure_stage(stages, "contact_sheet", _contact_sheet)
+    stage.add_argument("stimuli", type=Path)
     return parser
 
 
@@ -119,6 +180,15 @@ def _stage(stages, name: str, run, description: str) -> argparse.ArgumentParser:
     stage = stages.add_parser(name, help=description)
     stage.set_defaults(run=run)
     stage.add_argument("--output", type=Path, required=True)
+    stage.add_argument("--log", type=Path, help="also write what is reported to this file")
+    return stage
+
+
+def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
+    stage = stages.add_parser(name, help=f"draw the figure {name}")
+    stage.set_defaults(run=run)
+    for kind in ("svg", "pdf", "csv"):
+        stage.add_argument(f"--{kind}", type=Path, required=True)
     stage.add_argument("--log", type=Path, help="also write what is reported to this file")
     return stage
 
@@ -132,10 +202,28 @@ def _fetch(**options) -> None:
     fetch(options["output"], url=options["url"], sha256=options["sha256"])
 
 
+def _unpack(**options) -> None:
+    from ventral.kriegeskorte2008 import unpack
+
+    unpack(**options)
+
+
 def _stimuli(**options) -> None:
     from ventral.stimuli import ingest
 
     ingest(options["spec"], options["output"], name=options["name"], threads=options["cores"])
+
+
+def _render(**options) -> None:
+    from ventral.rendering import render
+
+    render(**options)
+
+
+def _assemble(**options) -> None:
+    from ventral.rendering import assemble
+
+    assemble(**options)
 
 
 def _recording(**options) -> None:
@@ -144,10 +232,28 @@ def _recording(**options) -> None:
     ingest(options["spec"], options["stimuli"], options["output"], name=options["name"], seed=options["seed"])
 
 
+def _teacher(**options) -> None:
+    from ventral.simulation import describe_teacher
+
+    describe_teacher(**options)
+
+
+def _simulate(cores: int, **options) -> None:
+    from ventral.simulation import simulate
+
+    simulate(threads=cores, **options)
+
+
 def _model(**options) -> None:
     from ventral.models import describe
 
     describe(**options)
+
+
+def _train(**options) -> None:
+    from ventral.training import train
+
+    train(**options)
 
 
 def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:
@@ -175,6 +281,36 @@ def _join(**options) -> None:
     from ventral.scores import join
 
     join(**options)
+
+
+def _selectivity(folds: int, **options) -> None:
+    from ventral.selectivity import selectivity
+
+    selectivity(n_folds=folds, **options)
+
+
+def _claims(**options) -> None:
+    from ventral.claims import claims
+
+    claims(**options)
+
+
+def _unseen(**options) -> None:
+    from ventral.unseen import unseen
+
+    unseen(**options)
+
+
+def _fitted(**options) -> None:
+    from ventral.fitted import fitted
+
+    fitted(**options)
+
+
+def _contact_sheet(**options) -> None:
+    from ventral.contact_sheets import contact_sheet
+
+    contact_sheet(**options)
 
 
 def _figure(name: str):

@@ -7,10 +7,13 @@ import jsonschema
 import numpy as np
 import yaml
 
-from ventral import cowley2023, recordings, stimuli
+from ventral import cowley2023, kriegeskorte2008, recordings, simulation, stimuli
 from ventral.errors import InputError, allowed_instead
-from ventral.zoo import check_model, resolve_model
+from ventral.exclusion import training_rows
+from ventral.shards import rows_of_shard
+from ventral.zoo import NOT_TRAINED, check_model, resolve_model
 
+DATASETS = ("cowley2023", "kriegeskorte2008")
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 
 
@@ -27,7 +30,9 @@ def resolve(config: dict) -> dict:
     Returns
     -------
     dict
-        With `stimuli`, `recordings` (each with its `splits`) and `models` by name.
+        With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
+        those that are trained here; `trainings`, what each of these is trained on and how, by the model's name; and
+        `sources`, the files that published data sets are unpacked from, by the name of the data set.
 
     Raises
     ------
@@ -37,10 +42,19 @@ def resolve(config: dict) -> dict:
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     config = _completed(config, schema, schema)
     _check_against(schema, config)
-    _expand_dataset(config)
+    _expand_datasets(config)
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
+    for name, spec in config["stimuli"].items():
+        if ("images" in spec) == ("render" in spec):
+            raise InputError(
+                f"config key stimuli.{name}: a stimulus set has either `images`, a folder or zip of them, or "
+                f"`render`, how they are rendered"
+            )
+        if "render" in spec and "table" in spec:
+            raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
     for name, recording in config["recordings"].items():
+        _check_kind(recording, f"recordings.{name}")
         if recording["stimuli"] not in config["stimuli"]:
             raise InputError(
                 f"config key recordings.{name}.stimuli: no stimulus set is called {recording['stimuli']!r}; "
@@ -50,6 +64,12 @@ def resolve(config: dict) -> dict:
     models = config["models"]
     models = dict.fromkeys(models) if isinstance(models, list) else models
     config["models"] = {name: resolve_model(name, options) for name, options in models.items()}
+    _expand_trainings(config)
+    for name, recording in config["recordings"].items():
+        if "simulate" in recording:
+            scored = {model: _network_of(config, model) for model in models_of(config, name)}
+            recording["simulate"] = simulation.resolve_simulation(recording["simulate"], scored, name)
+    _check_unseen(config)
     penalties = config["penalties"]
     if penalties["number"] > 1 and penalties["lowest"] >= penalties["highest"]:
         raise InputError(
@@ -77,18 +97,64 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
         stimuli, wrong checkpoints, and a results folder that cannot be written.
     """
     _check_writable(Path(config["results"]))
-    for spec in config["models"].values():
+    for spec in [training["network"] for training in config["trainings"].values()] + list(config["models"].values()):
         check_model(spec)
+    # Published data sets are unpacked by the workflow, too.
+    fetched = (fetched, f"{config['results']}/datasets/")
     described = {}
     for name, spec in config["stimuli"].items():
-        if not _to_be_fetched(spec["images"], fetched):
+        if "render" in spec or not _to_be_fetched(spec["images"], fetched):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
+        if "render" in spec:
+            rows_of_shard(len(described[name]), 0, spec["render"]["shards"], f"stimuli.{name}.render.shards")
     for name, spec in config["recordings"].items():
         table = described.get(spec["stimuli"])
-        if not _to_be_fetched(spec["responses"], fetched):
+        if "simulate" in spec:
+            simulation.check(spec["simulate"], f"recordings.{name}.simulate")
+        elif not _to_be_fetched(spec.get("matrices") or spec["responses"], fetched):
             recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
+    labels = {name: _labels(table) for name, table in described.items()}
+    if "unseen" in config and config["unseen"]["stimuli"] in described:
+        from ventral.splits import check_category
+
+        unseen = config["unseen"]
+        check_category(unseen["category"], labels[unseen["stimuli"]], unseen["stimuli"], "unseen.category")
+    for training in config["trainings"].values():
+        if training["stimuli"] in described:
+            table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()
+            training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
+            if training["recording"]:
+                # What it is tested on is the first fold of this split.
+                _check_splits({"splits": ["images"]}, table, config, f"stimuli.{training['stimuli']}")
+
+
+def _check_unseen(config: dict) -> None:
+    unseen = config.get("unseen")
+    if unseen is None:
+        return
+    of_set = [name for name, recording in config["recordings"].items() if recording["stimuli"] == unseen["stimuli"]]
+    if not of_set:
+        tested = sorted({recording["stimuli"] for recording in config["recordings"].values()})
+        raise InputError(
+            f"config key unseen.stimuli: no recording is of a stimulus set called {unseen['stimuli']!r}; "
+            f"{allowed_instead(unseen['stimuli'], tested)}"
+        )
+    scored = [model for recording in of_set for model in models_of(config, recording)]
+    for model in unseen["models"]:
+        if model not in scored:
+            raise InputError(
+                f"config key unseen.models: no model called {model!r} is scored on {unseen['stimuli']}; "
+                f"{allowed_instead(model, scored)}"
+            )
+
+
+def models_of(config: dict, recording: str) -> list[str]:
+    """Return the names of the models that are scored against a recording: never one that was trained on it."""
+    spec = config["recordings"][recording]
+    names = config["models"] if spec.get("models") is None else spec["models"]
+    return [name for name in names if _recording_of(config, name) != recording]
 
 
 def penalty_grid(penalties: dict) -> list[float]:
@@ -96,14 +162,166 @@ def penalty_grid(penalties: dict) -> list[float]:
     return np.geomspace(penalties["lowest"], penalties["highest"], penalties["number"]).tolist()
 
 
-def _to_be_fetched(path: str, fetched: str) -> bool:
+def _network_of(config: dict, model: str) -> dict:
+    """Return the description of a model's network; before the first epoch, it is that which training starts from."""
+    spec = config["models"][model]
+    training = spec.get("trained_by")
+    return config["trainings"][training]["network"] if training and model == f"{training}.epoch0" else spec
+
+
+def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
     return path.startswith(fetched) and not Path(path).exists()
+
+
+def _check_kind(recording: dict, key: str) -> None:
+    given = [kind for kind in ("responses", "matrices", "simulate") if kind in recording]
+    if len(given) != 1:
+        raise InputError(
+            f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has either `responses`, of "
+            f"neuroids, or `matrices`, published dissimilarity matrices, or `simulate`, how they are made of a network"
+        )
+    for option in ("neuroids", "area", "animal"):
+        if "simulate" in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
+    for option in ("neuroids", "animal"):
+        if "matrices" in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
+    if "responses" in recording and isinstance(recording.get("area"), dict):
+        raise InputError(
+            f"config key {key}.area: one area of all neuroids; give that of each in the table `neuroids`, column `area`"
+        )
+
+
+def _expand_trainings(config: dict) -> None:
+    """Take what trains a network out of its description, and add its checkpoints to the models."""
+    given, models, trainings = config["models"], {}, {}
+    for name, spec in given.items():
+        train = spec.pop("train", None)
+        models[name] = spec
+        if train is None:
+            continue
+        trainings[name] = _training(name, spec, train, config)
+        folder = f"{config['results']}/models/{name}"
+        models[name] = {**spec, "weights": f"{folder}/final.safetensors", "sha256": None, "trained_by": name}
+        if train.get("recording"):
+            models[name]["fitted_to"] = train["recording"]
+        for epoch in train["checkpoints"]:
+            checkpoint = f"{name}.epoch{epoch}"
+            if checkpoint in given:
+                raise InputError(
+                    f"config key models.{checkpoint}: so is called the checkpoint of {name} after epoch {epoch}; "
+                    f"choose another name"
+                )
+            weights = f"{folder}/epoch_{epoch:04d}.safetensors"
+            models[checkpoint] = {**models[name], "name": checkpoint, "weights": weights, "epoch": epoch}
+    config["models"], config["trainings"] = models, trainings
+    for name, recording in config["recordings"].items():
+        for model in recording.get("models") or []:
+            key = f"config key recordings.{name}.models"
+            if model not in models:
+                raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, models)}")
+            if _recording_of(config, model) == name:
+                raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
+    if not any(models_of(config, recording) for recording in config["recordings"]):
+        raise InputError("config: no model is scored against any recording; name models that were not trained on it")
+    for name, training in trainings.items():
+        training["tested"] = _tested(name, config)
+        if training["stimuli"] in training["tested"]:
+            recordings_of = [
+                other
+                for other, recording in config["recordings"].items()
+                if recording["stimuli"] == training["stimuli"] and _is_scored(name, other, config)
+            ]
+            raise InputError(
+                f"config key models.{name}.train: it would be tested on the images that it is trained on, those of "
+                f"{training['stimuli']!r}, in the recordings {', '.join(recordings_of)}; train it on others, or leave "
+                f"it out there: `recordings.{recordings_of[0]}.models` names those that are scored"
+            )
+
+
+def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
+    """Return the complete description of a network's training, but for the sets that it is tested on."""
+    key = f"config key models.{name}.train"
+    if spec["architecture"] in NOT_TRAINED:
+        raise InputError(f"{key}: {spec['architecture']} has no weights to train; leave `train` out")
+    if ("label" in train) == ("recording" in train):
+        raise InputError(
+            f"{key}: it has {'both' if 'label' in train else 'neither'}; a network is trained on either a `label`, "
+            f"category or object, or a `recording`"
+        )
+    stimulus_set = _trained_on(train, config, key)
+    late = [epoch for epoch in train["checkpoints"] if epoch > train["epochs"]]
+    if late:
+        raise InputError(f"{key}.checkpoints: {late[0]}, but training ends after epoch {train['epochs']} (`epochs`)")
+    training = {
+        **train,
+        "name": name,
+        # Which layers are taken makes no other network.
+        "network": {**spec, "layers": "auto", "max_layers": 1},
+        "stimuli": stimulus_set,
+        "label": train.get("label"),
+        "recording": train.get("recording"),
+        "checkpoints": sorted(train["checkpoints"]),
+    }
+    if training["recording"]:
+        training |= {"folds": config["folds"], "folds_seed": config["seed"]}
+    return training
+
+
+def _trained_on(train: dict, config: dict, key: str) -> str:
+    """Return the name of the stimulus set that a network is trained on."""
+    given = train.get("stimuli")
+    if "recording" in train:
+        recording = config["recordings"].get(train["recording"])
+        if recording is None:
+            raise InputError(
+                f"{key}.recording: no recording is called {train['recording']!r}; "
+                f"{allowed_instead(train['recording'], config['recordings'])}"
+            )
+        if "matrices" in recording:
+            raise InputError(
+                f"{key}.recording: {train['recording']} has dissimilarity matrices; a network is fitted to the "
+                f"responses of neuroids"
+            )
+        if given not in (None, recording["stimuli"]):
+            raise InputError(
+                f"{key}.stimuli: {given!r}, but the stimuli of the recording {train['recording']} are "
+                f"{recording['stimuli']!r}; leave it out"
+            )
+        return recording["stimuli"]
+    if given is None:
+        raise InputError(f"{key}.stimuli: missing; name the stimulus set to train on, one of those under `stimuli`")
+    if given not in config["stimuli"]:
+        raise InputError(
+            f"{key}.stimuli: no stimulus set is called {given!r}; {allowed_instead(given, config['stimuli'])}"
+        )
+    return given
+
+
+def _recording_of(config: dict, model: str) -> str | None:
+    """Return the recording that a model was trained on, where there is one."""
+    trained_by = config["models"][model].get("trained_by")
+    return config["trainings"][trained_by]["recording"] if trained_by else None
+
+
+def _is_scored(trained: str, recording: str, config: dict) -> bool:
+    """Say whether a network that is trained here, or a checkpoint of it, is scored against a recording."""
+    return any(config["models"][name].get("trained_by") == trained for name in models_of(config, recording))
+
+
+def _tested(trained: str, config: dict) -> list[str]:
+    """Return the names of the stimulus sets that a network that is trained here is tested on."""
+    return sorted({spec["stimuli"] for name, spec in config["recordings"].items() if _is_scored(trained, name, config)})
+
+
+def _labels(table) -> dict:
+    return {name: table[name].to_numpy() for name in ("object", "category") if name in table}
 
 
 def _check_splits(recording: dict, table, config: dict, key: str) -> None:
     from ventral.splits import make_folds
 
-    labels = {name: table[name].to_numpy() for name in ("object", "category") if name in table}
+    labels = _labels(table)
     for split in recording["splits"]:
         make_folds(split, labels, len(table), config["folds"], config["seed"], key)
 
@@ -116,16 +334,26 @@ def _check_writable(folder: Path) -> None:
         raise InputError(f"config key results: {existing} cannot be written; name another folder or change its rights")
 
 
-def _expand_dataset(config: dict) -> None:
-    dataset = config.get("dataset")
-    if dataset is None:
-        for key in ("data_dir", "sessions"):
-            if config.get(key) is not None:
-                raise InputError(f"config key {key}: belongs to a published data set; name it under `dataset`")
-        return
-    expanded = cowley2023.expand(config.get("data_dir"), config.get("sessions", ["210325"]))
-    for kind in ("stimuli", "recordings"):
-        config[kind] = {**expanded[kind], **config[kind]}
+def _expand_datasets(config: dict) -> None:
+    names = config.get("dataset") or []
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in DATASETS:
+            raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
+    for key, owners in (("data_dir", DATASETS), ("sessions", ("cowley2023",))):
+        if config.get(key) is not None and not set(owners) & set(names):
+            owner = "a published data set" if owners == DATASETS else f"the published data set {owners[0]}"
+            raise InputError(f"config key {key}: belongs to {owner}; name it under `dataset`")
+    published = {"stimuli": {}, "recordings": {}, "sources": {}}
+    for name in names:
+        if name == "cowley2023":
+            expanded = cowley2023.expand(config.get("data_dir"), config.get("sessions", ["210325"]))
+        else:
+            expanded = kriegeskorte2008.expand(config.get("data_dir"), config["results"])
+        for kind, found in published.items():
+            found.update(expanded.get(kind, {}))
+    for kind, found in published.items():
+        config[kind] = {**found, **config.get(kind, {})}
 
 
 def _completed(value, schema: dict, root: dict):
@@ -166,6 +394,6 @@ def _message(error: jsonschema.ValidationError) -> str:
         return f"config key {place}: {error.instance!r} is not known; {instead}"
     if "propertyNames" in error.schema_path or error.validator == "pattern":
         return f"config key {place}: {error.instance!r} is no name: letters, digits, dot, hyphen and underscore only"
-    if error.validator == "oneOf":
+    if error.validator == "oneOf" or error.validator_value == ["array", "object"]:
         return f"config key {place}: a list of names, or names with their options, is needed; got {error.instance!r}"
     return f"config key {place}: {error.message}"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, allowed_instead
 
 LABEL_OF_SPLIT = {"images": None, "objects": "object", "categories": "category"}
 FEWEST_FOLDS = 3
@@ -107,3 +107,27 @@ def make_folds(
             f"{', '.join(labels) or 'no labels'}. Add the column, or take `{split}` out of `splits`"
         )
     return folds_of_labels(labels[needed], source, split)
+
+
+def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, key: str) -> None:
+    """Check that a set of stimuli has a category.
+
+    Parameters
+    ----------
+    category : str
+        Its name.
+    labels : dict of arrays
+        As for `make_folds`.
+    stimuli, key : str
+        Name of the set, and place of the category in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If no stimulus is of this category.
+    """
+    known = np.unique(np.asarray(labels.get("category", []), dtype=str))
+    if category not in known:
+        raise InputError(
+            f"config key {key}: the stimuli {stimuli} have no category {category!r}; {allowed_instead(category, known)}"
+        )

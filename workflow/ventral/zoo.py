@@ -27,13 +27,30 @@ LITE = {
     "interpolation": "bicubic",
     "layers": ["_bn0", "_blocks.*", "_bn1"],
 }
+# Networks made to be trained here: `ventral.networks.NETWORKS` has what they are.
+SMALL = {"weights": "random", "size": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
+CONVOLUTIONAL = {**SMALL, "layers": ["block*", "pooled"]}
+# Models of fixed form, which see luminance in 0 to 1: `ventral.controls` has what they are.
+CLASSICAL = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}
 ARCHITECTURES = {
     "efficientnet_lite0": {**LITE, "size": 224},
     "efficientnet_lite1": {**LITE, "size": 240},
     "efficientnet_lite2": {**LITE, "size": 260},
-    "pixels": {"size": None, "mean": [0.0] * 3, "std": [1.0] * 3, "layers": ["pixels"]},
+    "conv1": CONVOLUTIONAL,
+    "conv2": CONVOLUTIONAL,
+    "conv4": CONVOLUTIONAL,
+    "conv4_wide": CONVOLUTIONAL,
+    "small_resnet": {**SMALL, "layers": ["stem", "block*", "pooled"]},
+    "v1like": {**CLASSICAL, "layers": ["simple", "complex"]},
+    "v2like": {**CLASSICAL, "layers": ["products", "correlations"]},
+    "hmax": {**CLASSICAL, "layers": ["s1", "c1", "s2", "c2"]},
+    "sift_bag": {**CLASSICAL, "layers": ["descriptors", "bag", "pyramid"]},
+    "pixels": {**CLASSICAL, "size": None, "layers": ["pixels"]},
 }
-OPTIONS = ("architecture", *DEFAULTS)
+CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
+# Nothing of them is trained.
+NOT_TRAINED = ("pixels", *CONTROLS)
+OPTIONS = ("architecture", *DEFAULTS, "train")
 INTERPOLATIONS = ("bicubic", "bilinear")
 
 
@@ -51,9 +68,10 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     Returns
     -------
     dict
-        `name` and every key of `OPTIONS`. `architecture` is `pixels`, `efficientnet_lite0` to `2`, a classification
-        network of torchvision, or `package.module:function` that returns a network; `weights` is `pretrained`,
-        `random`, or the path of a checkpoint.
+        `name` and every key of `OPTIONS`, `train` only if it is given. `architecture` is one of `ARCHITECTURES`, a
+        classification network of torchvision, or `package.module:function` that returns a network; `weights` is
+        `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from; None of
+        `NOT_TRAINED`.
 
     Raises
     ------
@@ -67,7 +85,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     architecture, before_training = re.subn(r"_random$", "", name)
     architecture = options.get("architecture", architecture)
     preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}
-    if before_training:
+    if before_training or "train" in options:
         preset["weights"] = "random"
     return {"name": name, "architecture": architecture, **preset, **options}
 
@@ -77,21 +95,55 @@ def preprocessing(spec: dict) -> dict:
     return {key: spec[key] for key in ("size", "interpolation", "mean", "std")}
 
 
+def weights_file(spec: dict) -> str | None:
+    """Return the path of the checkpoint that a model's weights are read from, None where they come from elsewhere."""
+    return None if spec["weights"] in (None, "pretrained", "random") else spec["weights"]
+
+
+def family(spec: dict) -> str:
+    """Return what kind of model this is, so that models can be compared by it.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`. What was trained in this workflow has `trained_by`, its checkpoints `epoch`, and
+        `fitted_to` where it learned the responses of a recording.
+
+    Returns
+    -------
+    str
+        `classical`: pixels, and models of fixed form; `untrained`: random weights; `pretrained`: weights that come with
+        the architecture; `trained`: weights from a checkpoint's file, or trained in this workflow to the end;
+        `checkpoint`: after some epoch of training in this workflow; `fitted`: trained on the responses of neuroids.
+    """
+    if spec["architecture"] in NOT_TRAINED:
+        return "classical"
+    if spec.get("epoch") == 0:
+        return "untrained"
+    if spec.get("fitted_to"):
+        return "fitted"
+    if spec.get("epoch") is not None:
+        return "checkpoint"
+    return {"pretrained": "pretrained", "random": "untrained"}.get(spec["weights"], "trained")
+
+
 def check_model(spec: dict) -> None:
     """Check a model's description as far as this can be done without loading it.
 
     Parameters
     ----------
     spec : dict
-        From `resolve_model`.
+        From `resolve_model`. A checkpoint of training in this workflow has `trained_by`, and need not be there yet.
 
     Raises
     ------
     InputError
-        For values of the wrong kind, an unknown architecture, a module that is not installed, or a checkpoint that is
-        missing or another one than its hash says.
+        For values of the wrong kind, an unknown architecture, a module that is not installed, weights that nobody has,
+        or a checkpoint that is missing or another one than its hash says.
     """
     key = f"models.{spec['name']}"
+    if "train" in spec:
+        raise InputError(f"{key}.train: only a network under `models` can be trained")
     for option, right, wanted in (
         ("seed", isinstance(spec["seed"], int) and spec["seed"] >= 0, "a whole number, 0 or more"),
         ("size", spec["size"] is None or (isinstance(spec["size"], int) and spec["size"] > 0), "a number of pixels"),
@@ -104,8 +156,26 @@ def check_model(spec: dict) -> None:
         if not right:
             raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
     _check_architecture(spec["architecture"], key)
-    if spec["weights"] not in ("pretrained", "random"):
+    _check_weights(spec, key)
+    if weights_file(spec) and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
+
+
+def _check_weights(spec: dict, key: str) -> None:
+    weights, architecture = spec["weights"], spec["architecture"]
+    if architecture in NOT_TRAINED:
+        if weights is not None:
+            raise InputError(
+                f"{key}.weights: nothing of {architecture} is trained, so it has neither weights nor a state before "
+                f"training; name it `{architecture}`, without `weights`"
+            )
+    elif not isinstance(weights, str):
+        raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
+    if weights == "pretrained" and ARCHITECTURES.get(architecture, {}).get("weights") == "random":
+        raise InputError(
+            f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
+            f"checkpoint"
+        )
 
 
 def _is_colour(values) -> bool:

@@ -1,0 +1,126 @@
+"""The embedded experiment, as small as it can be: from objects made by code to the claims that hold."""
+
+import pandas as pd
+import pytest
+import yaml
+import zarr
+
+from tests.workflow.conftest import ROOT, Experiment
+
+# One run serves all.
+pytestmark = pytest.mark.xdist_group("embedded")
+
+TESTED = ["cars", "faces", "fruits"]
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory) -> Experiment:
+    experiment = Experiment(tmp_path_factory.mktemp("embedded"))
+    objects = {"categories": TESTED, "exemplars": 2, "images": 6, "size": 32, "shards": 1}
+    training = {
+        "categories": ["faces", "shoes", "trees"],
+        "first_exemplar": 2,
+        "exemplars": 2,
+        "images": 12,
+        "size": 32,
+        "shards": 3,
+    }
+    train = {"stimuli": "training", "label": "category", "epochs": 2}
+    small = {"architecture": "conv1", "size": 32}
+    experiment.config = {
+        "results": "results",
+        "stimuli": {"objects": {"render": objects}, "training": {"render": training}},
+        "recordings": {
+            "simulated": {
+                "stimuli": "objects",
+                "simulate": {
+                    "teacher": {"architecture": "tinynet:make", "size": 32, "weights": "random"},
+                    "areas": {"V1": {"layer": "0", "neuroids": 3}, "IT": {"layer": "5", "neuroids": 3}},
+                },
+            }
+        },
+        "models": {
+            "pixels": None,
+            "net": {**small, "train": {**train, "checkpoints": [0, 1]}},
+            "net_with_faces": {**small, "train": {**train, "see": ["faces"]}},
+            "fit": {**small, "train": {"recording": "simulated", "epochs": 2, "validation": 0.3}},
+        },
+        "unseen": {"stimuli": "objects", "category": "faces", "models": ["net_with_faces", "net", "net.epoch0"]},
+        "splits": ["images", "categories"],
+        "extraction": {"shards": 1},
+        "folds": 3,
+        "penalties": {"number": 4},
+    }
+    experiment.run()
+    return experiment
+
+
+def table(experiment, path) -> pd.DataFrame:
+    path = experiment.folder / "results" / path
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def test_models_checkpoints_and_controls_are_scored_and_fitted_networks_are_not(embedded):
+    scores = table(embedded, "scores.parquet")
+    families = scores.groupby("model")["family"].first().to_dict()
+    assert families == {
+        "net": "trained",
+        "net.epoch0": "untrained",
+        "net.epoch1": "checkpoint",
+        "net_with_faces": "trained",
+        "pixels": "classical",
+    }
+    assert scores["simulated"].all()
+    assert set(scores["split"]) == {"images", "categories"}
+    assert {"position_x", "size", "rotation_z", "area"} <= set(scores.query("target_kind == 'property'")["target"])
+
+
+def test_no_network_saw_what_it_is_tested_on(embedded):
+    seen = {name: table(embedded, f"models/{name}/seen.csv") for name in ("net", "net_with_faces")}
+    assert set(seen["net"]["category"]) == {"shoes", "trees"}
+    assert set(seen["net_with_faces"]["category"]) == {"faces", "shoes", "trees"}
+    tested = set(table(embedded, "figures/contact_sheets/objects.csv")["object"])
+    assert tested == {f"{category}_0{k}" for category in TESTED for k in range(2)}
+    for of_model in seen.values():
+        assert not tested & set(of_model["object"])
+        assert (of_model["times"] >= 1).all()
+
+
+def test_every_figure_and_table_is_made(embedded):
+    results = embedded.folder / "results"
+    for figure in ("layer_profile", "categorisation", "unseen", "fitted", "contact_sheets/objects"):
+        for kind in ("svg", "pdf", "csv"):
+            assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 100
+    for name in ("layer_profile", "fitted"):
+        assert "simulated" in (results / "figures" / f"{name}.svg").read_text()
+    assert set(table(embedded, "selectivity.csv")["model"]) == {"net_with_faces", "net", "net.epoch0"}
+    claims = table(embedded, "claims.csv")
+    assert claims["simulated"].any()
+    assert claims["claim"].str.contains("fitted to the neurons").sum() == 2
+    assert claims["claim"].str.contains("faces are decoded").sum() == 1
+    # Shards of rendering are deleted once the set is whole.
+    assert not list(results.glob("renders/*/*.zarr"))
+
+
+def test_another_number_of_shards_and_cores_gives_the_same_images(embedded, tmp_path):
+    again = Experiment(tmp_path / "again")
+    again.config = {**embedded.config}
+    again.config["stimuli"] = {
+        name: {"render": spec["render"] | {"shards": 2}} for name, spec in embedded.config["stimuli"].items()
+    }
+    again.run("results/stimuli/training.zarr", "results/stimuli/objects.zarr", "--cores", "1")
+    for name in ("training", "objects"):
+        hashes = [
+            zarr.open_group(run.folder / "results" / "stimuli" / f"{name}.zarr", mode="r").attrs["sha256"]
+            for run in (embedded, again)
+        ]
+        assert hashes[0] == hashes[1]
+
+
+def test_the_demo_runs_at_least_25_models(embedded):
+    from ventral.config import resolve
+
+    demo = resolve(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text()))
+    assert len(demo["models"]) >= 25
+    teacher = demo["recordings"]["simulated"]["simulate"]["teacher"]
+    assert teacher["architecture"] not in {spec["architecture"] for spec in demo["models"].values()}

@@ -1,0 +1,99 @@
+"""What a network must not see in training: the categories and objects of the stimuli that it is tested on."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ventral.errors import InputError
+
+KINDS = ("category", "object")
+FEWEST_CLASSES = 2
+
+
+def training_rows(
+    training: dict, labels: Mapping[str, ArrayLike], n_stimuli: int, tested: Mapping[str, Mapping[str, ArrayLike]]
+) -> tuple[NDArray[np.intp], dict[str, list[str]]]:
+    """Return which stimuli of a set a network may be trained on, and what is excluded.
+
+    Excluded are every category of the tested sets but those under `see`, every object of the tested sets, and what is
+    named under `exclude`. Where the training set has only one of the two labels, it is compared with both.
+
+    Parameters
+    ----------
+    training : dict
+        `name` of the model, `stimuli`, `label` (None for a network that is fitted to a recording), `exclude`, `see`.
+    labels : mapping of (n_stimuli,) arrays
+        Labels of the training set, by `category` and `object`, as far as it has them.
+    n_stimuli : int
+        Stimuli in the training set.
+    tested : mapping
+        The same of each set that the network is tested on, by the set's name.
+
+    Returns
+    -------
+    rows : integer array
+        Ascending.
+    excluded : dict of lists
+        Names of `category` and `object`, sorted.
+
+    Raises
+    ------
+    InputError
+        If the training set lacks the label, `exclude` or `see` names what it does not have, or too little is left.
+    """
+    key, source = f"models.{training['name']}.train", f"the stimulus set {training['stimuli']!r}"
+    labels = {kind: np.asarray(labels[kind]).astype(str) for kind in KINDS if kind in labels}
+    label = training["label"]
+    if label and label not in labels:
+        raise InputError(f"{key}.label: {source} has no column `{label}`; it has {', '.join(labels) or 'no labels'}")
+    _check_names(training, labels, key, source)
+    named = {kind: set(training["exclude"]) & set(labels.get(kind, ())) for kind in KINDS}
+    of_tests = {
+        kind: {str(name) for of_set in tested.values() for name in np.unique(np.asarray(of_set.get(kind, []), str))}
+        for kind in KINDS
+    }
+    of_tests["category"] -= set(training["see"])
+    excluded = {kind: sorted(of_tests[kind] | named[kind]) for kind in KINDS}
+    kept = np.ones(n_stimuli, dtype=bool)
+    for kind, other in (KINDS, KINDS[::-1]):
+        column = labels.get(kind, labels.get(other))
+        if column is not None:
+            kept &= ~np.isin(column, excluded[kind])
+    _check_left(training, labels, kept, excluded, list(tested), key, source)
+    return np.flatnonzero(kept), excluded
+
+
+def _check_names(training: dict, labels: Mapping[str, NDArray], key: str, source: str) -> None:
+    for option, kinds, means in (("exclude", KINDS, "category or object"), ("see", KINDS[:1], "category")):
+        known = [str(name) for kind in kinds if kind in labels for name in np.unique(labels[kind])]
+        for name in training[option]:
+            if name not in known:
+                near = ", ".join(get_close_matches(name, known, n=3, cutoff=0.4) or known[:5])
+                raise InputError(
+                    f"{key}.{option}: {name!r} is no {means} of {source}; "
+                    f"{f'the nearest are {near}' if near else 'it has no such labels'}"
+                )
+            if option == "see" and name in training["exclude"]:
+                raise InputError(f"{key}.see: {name!r} is under `exclude`, too; take it out of one of the two")
+
+
+def _check_left(training, labels, kept, excluded, tested, key, source) -> None:
+    label = training["label"]
+    left = np.unique(labels[label][kept]) if label else None
+    if kept.any() and (left is None or len(left) >= FEWEST_CLASSES):
+        return
+    there = {kind: sorted(set(excluded[kind]) & set(labels[kind])) for kind in labels}
+    taken = "; ".join(f"{kind}: {shown(names)}" for kind, names in there.items() if names)
+    remains = f"only {label} {str(left[0])!r} of {source} is left" if kept.any() else f"nothing of {source} is left"
+    sets = f" (tested on: {', '.join(tested)})" if tested else ""
+    raise InputError(
+        f"{key}.stimuli: {remains} to train on, where {FEWEST_CLASSES} labels or more are right; excluded are "
+        f"{taken or 'none'}{sets}. Categories under `see` are shown all the same, tested objects never"
+    )
+
+
+def shown(names: list[str], most: int = 8) -> str:
+    """Return the first names of a list as text, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
