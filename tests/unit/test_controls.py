@@ -26,7 +26,7 @@ def networks():
     return {name: build(resolve_model(name)) for name in CONTROLS}
 
 
-def layers_of(network, images):
+def layers_of(network, images, device="cpu"):
     """Return every layer that is a tensor, for images (n, 3, height, width) or luminance (n, height, width)."""
     images = torch.as_tensor(np.asarray(images), dtype=torch.float32)
     images = images if images.ndim == 4 else images[:, None].expand(-1, 3, -1, -1)
@@ -37,10 +37,10 @@ def layers_of(network, images):
         if name in LAYERS
     ]
     with torch.inference_mode():
-        network(images)
+        network(images.to(device))
     for handle in handles:
         handle.remove()
-    return {name: output.numpy() for name, output in found.items()}
+    return {name: output.cpu().numpy() for name, output in found.items()}
 
 
 def natural(n, size=SIZE):
@@ -141,6 +141,17 @@ def test_extraction_takes_controls_as_it_takes_networks(networks, tmp_path):
     assert store.attrs["family"] == "classical"
     for layer in ("products", "correlations"):
         np.testing.assert_allclose(store[layer][:], expected[layer], atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_gpu_gives_what_the_cpu_gives(networks, name):
+    expected = layers_of(networks[name], natural(2))
+    network = build(resolve_model(name)).to("cuda")
+    found = layers_of(network, natural(2), device="cuda")
+    for layer, features in expected.items():
+        # A descriptor halfway between two words may be taken for the other.
+        assert np.mean(np.abs(found[layer] - features) > 1e-3) < 0.01
 
 
 def test_stimuli_that_are_too_small_are_refused(networks):

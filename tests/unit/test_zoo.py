@@ -36,10 +36,10 @@ def test_controls_see_pixels_in_0_to_1(name):
 @pytest.mark.parametrize("name", NOT_TRAINED)
 @pytest.mark.parametrize("weights", ["random", "pretrained", "best.pth"])
 def test_what_is_not_trained_has_no_weights(name, weights):
-    message = rf"models.m.weights: nothing of {name} is trained, .*; name it `{name}`, without `weights`"
+    message = rf"models.m.weights: {name} is not trained for any task, .*; name it `{name}`, without `weights`"
     with pytest.raises(InputError, match=message):
         check_model(resolve_model("m", {"architecture": name, "weights": weights}))
-    with pytest.raises(InputError, match=rf"models.{name}_random.weights: nothing of {name} is trained"):
+    with pytest.raises(InputError, match=rf"models.{name}_random.weights: {name} is not trained for any task"):
         check_model(resolve_model(f"{name}_random"))
 
 

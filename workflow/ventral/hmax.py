@@ -57,6 +57,7 @@ class HMAX(Control):
         self.bands = nn.ModuleList(Band(side, window) for side, window in BANDS)
         self.s1, self.c1, self.s2, self.c2 = Joined(), Joined(), Joined(), Largest()
         self.prototypes = nn.ModuleList(Prototypes(patches) for patches in _learned(self.bands, seed))
+        self.float()
 
     def represent(self, luminance: Tensor) -> Tensor:
         """Return C2 (n, prototypes) of luminance (n, 1, height, width)."""
@@ -167,8 +168,15 @@ def centred_filters(side: int, reach: int) -> NDArray:
 
 
 def _norms(squares: Tensor, side: int, step: int) -> Tensor:
-    rows = functional.avg_pool2d(squares, (side, 1), (step, 1))
-    return functional.avg_pool2d(rows, (1, side), (1, step)).sqrt().mul(side).clamp_min(LEAST_NORM)
+    """Return the norms (n, 1, rows, columns) of patches a step apart, from squares (n, 1, height, width)."""
+    rows, columns = (_sums(extent, side, step).to(squares) for extent in squares.shape[-2:])
+    return (rows @ squares @ columns.T).sqrt().clamp_min(LEAST_NORM)
+
+
+def _sums(extent: int, side: int, step: int) -> Tensor:
+    """Return the matrix (places, extent) that sums `side` neighbours at places a step apart."""
+    first, each = torch.arange(0, extent - side + 1, step)[:, None], torch.arange(extent)
+    return (each >= first) & (each < first + side)
 
 
 def _learned(bands: Sequence[Band], seed: int) -> list[NDArray]:

@@ -48,7 +48,7 @@ ARCHITECTURES = {
     "pixels": {**CLASSICAL, "size": None, "layers": ["pixels"]},
 }
 CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
-# Nothing of them is trained.
+# Not trained for any task.
 NOT_TRAINED = ("pixels", *CONTROLS)
 OPTIONS = ("architecture", *DEFAULTS, "train")
 INTERPOLATIONS = ("bicubic", "bilinear")
@@ -166,8 +166,8 @@ def _check_weights(spec: dict, key: str) -> None:
     if architecture in NOT_TRAINED:
         if weights is not None:
             raise InputError(
-                f"{key}.weights: nothing of {architecture} is trained, so it has neither weights nor a state before "
-                f"training; name it `{architecture}`, without `weights`"
+                f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
+                f"before training; name it `{architecture}`, without `weights`"
             )
     elif not isinstance(weights, str):
         raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
