@@ -1,16 +1,21 @@
 # `make demo` runs the main job, `make test` the tests: both on a fresh machine with Python 3.11+ and make.
 PYTHON ?= python3
-# Published recordings already on this disk; without them they are downloaded.
-DATA_DIR ?= $(wildcard ../shared/data/cowley2023_v4)
+# Folder with published recordings (cowley2023_v4, kriegeskorte2008) already on this disk.
+DATA_DIR ?= $(patsubst %/cowley2023_v4,%,$(wildcard ../shared/data/cowley2023_v4))
 
 .PHONY: demo test lint lock benchmark clean
 
+# The published experiment, small, with nothing downloaded; real recordings beside it where they are on this disk.
+DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yaml --config data_dir=$(DATA_DIR))
+
+# Many short jobs are over sooner side by side, each on one core, than one after the other on all.
 demo: .venv/installed
-	.venv/bin/snakemake --configfile config/demo.yaml $(if $(DATA_DIR),--config data_dir=$(DATA_DIR))
+	.venv/bin/snakemake --set-threads extract=1 gram=1 fit=1 $(DEMO)
 	@echo
-	@echo "Figures:     results/demo/figures/"
-	@echo "Score table: results/demo/scores.parquet"
-	@echo "As a page:   .venv/bin/snakemake --configfile config/demo.yaml$(if $(DATA_DIR), --config data_dir=$(DATA_DIR)) --report report.html"
+	@echo "Figures:           results/demo/figures/"
+	@echo "Which claims hold: results/demo/claims.csv"
+	@echo "Score table:       results/demo/scores.parquet"
+	@echo "As a page:         .venv/bin/snakemake --report report.html $(DEMO)"
 
 test: .venv/installed lint
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
@@ -23,6 +28,8 @@ lint: .venv/installed
 
 benchmark: .venv/installed
 	.venv/bin/python benchmarks/extraction.py
+	.venv/bin/python benchmarks/rendering.py
+	.venv/bin/python benchmarks/training.py
 
 # Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11.
 lock: .venv/installed

@@ -133,9 +133,14 @@ def test_networks_fitted_to_neurons_are_taken_at_their_best_epoch(tmp_path, ridg
 
 
 def test_a_category_that_was_never_seen(tmp_path):
-    rows = [("saw", 0.9, 0.3), ("never", 0.8, 0.2)]
-    pd.DataFrame(rows, columns=["model", "balanced_accuracy", "selective"]).assign(
+    rows = [("saw", "trained", 0.9, 0.3), ("never", "trained", 0.8, 0.2), ("before", "untrained", 0.5, 0.0)]
+    pd.DataFrame(rows, columns=["model", "family", "balanced_accuracy", "selective"]).assign(
         layer="late", depth=0.9, category="faces", n_units=100, dprime=0.1
     ).to_csv(tmp_path / "selectivity.csv", index=False)
     found = verdicts(tmp_path, table(TRUE), selectivity=tmp_path / "selectivity.csv")
-    assert found["faces are decoded from networks whether or not they saw any (0.5 is chance)"] == "holds"
+    assert found["trained networks tell faces from others, if they saw any or not (chance 0.5)"] == "holds"
+
+
+def test_of_v1_only_the_place_of_its_best_layer_is_claimed(tmp_path):
+    found = verdicts(tmp_path, table(TRUE, area="simulated V1"))
+    assert list(found.index) == ["the best layer for V1 lies at a depth of 0 to 0.4"]

@@ -52,6 +52,25 @@ def test_a_recording_may_have_splits_of_its_own(config):
     assert resolve(config)["recordings"]["rec"]["splits"] == ["images"]
 
 
+def test_a_published_recording_may_be_scored_with_some_models_alone(config, tmp_path):
+    for name in ("images_210325.zip", "responses_raw_210325.npy"):
+        (tmp_path / name).touch()
+    options = {"models": ["pixels"]}
+    resolved = resolve(
+        config
+        | {
+            "dataset": "cowley2023",
+            "data_dir": str(tmp_path),
+            "models": {"pixels": None, "resnet18": None},
+            "recordings": config["recordings"] | {"cowley2023_210325": options},
+        }
+    )
+    recording = resolved["recordings"]["cowley2023_210325"]
+    assert recording["responses"] == str(tmp_path / "responses_raw_210325.npy")
+    assert recording["models"] == ["pixels"]
+    assert resolved["recordings"]["rec"].get("models") is None
+
+
 def test_penalties_are_a_logarithmic_grid():
     grid = penalty_grid({"lowest": 1e-2, "highest": 1e2, "number": 5})
     np.testing.assert_allclose(grid, [1e-2, 1e-1, 1, 10, 100])

@@ -29,7 +29,7 @@ def scores() -> pd.DataFrame:
 def test_curves_and_the_best_layer_of_trained_networks_stand_side_by_side(scores):
     summary = area_summary(scores, 0.1)
     table = fitted_table({"fit": CURVE}, {"fit": "rec"}, summary)
-    values = table.set_index(["area", "part", "epoch"])["r"]
+    values = table.set_index(["area", "part", "epoch"])["r"].sort_index()
     assert values["V4", TRAIN, 2] == 0.9
     assert values["IT", TEST, 1] == 0.3
     best = summary.query("area == 'V4' and split == 'images' and model in ('net', 'other')")["r"].max()

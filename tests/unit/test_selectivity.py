@@ -42,7 +42,7 @@ def stores(tmp_path):
     group = zarr.open_group(tmp_path / "grams.zarr", mode="w", zarr_format=3)
     names = [("early", 0.2), ("late", 1.0)]
     layers = [{"name": name, "depth": depth} for name, depth in names]
-    group.attrs.update(model="net", layers=layers)
+    group.attrs.update(model="net", family="trained", layers=layers)
     for name, _ in names:
         units = rng.normal(size=(90, 100))
         if name == "late":

@@ -115,8 +115,9 @@ def test_ready_configs_dry_run_with_no_data(tmp_path, name):
         arguments, cwd=checkout, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    sources = {"render", "simulate", "train"} if name.startswith("demo") else set()
-    sources |= {"fetch", "ingest"} if name != "demo.yaml" else set()
+    embedded = name in ("demo.yaml", "published.yaml")
+    sources = {"render", "simulate", "train"} if embedded or len(names) > 1 else set()
+    sources |= set() if embedded else {"fetch", "ingest"}
     assert {*sources, "extract", "gram", "fit", "layer_profile"} <= set(jobs_of(done.stdout + done.stderr))
     assert not (checkout / "results").exists()
 

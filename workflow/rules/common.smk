@@ -41,11 +41,13 @@ wildcard_constraints:
 DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
 # Networks that are fitted to neurons, and the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
+CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
 FIGURES = [
     "layer_profile",
     "categorisation",
     *(["unseen"] if "unseen" in settings else []),
     *(["fitted"] if FITTED else []),
+    *(["learning_curves"] if CATEGORISERS else []),
 ]
 
 

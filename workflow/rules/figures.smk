@@ -148,6 +148,30 @@ rule fitted:
         "--reliability-threshold {params.threshold} --log {log:q}"
 
 
+rule learning_curves:
+    input:
+        expand("<results>/models/{model}", model=CATEGORISERS),
+    output:
+        svg=report(
+            "<results>/figures/learning_curves.svg",
+            caption="../report/learning_curves.rst",
+            category="Figures",
+            labels={"figure": "Learning curves"},
+        ),
+        pdf="<results>/figures/learning_curves.pdf",
+        csv="<results>/figures/learning_curves.csv",
+    log:
+        "<logs>/figures/learning_curves.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m ventral learning_curves {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--log {log:q}"
+
+
 rule claims:
     input:
         scores="<results>/scores.parquet",

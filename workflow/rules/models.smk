@@ -21,7 +21,8 @@ rule train:
     conda:
         "../../envs/ventral.yaml"
     resources:
-        mem_mb=8000,
+        # The images that are trained on are held in memory, at the network's size.
+        mem_mb=lambda wildcards, input: max(8000, 6000 + int(2 * input.size_mb)),
         runtime=1440,
         # How, and what is checked beforehand, not what: a change of these trains nothing anew.
         device=lambda wildcards: settings["trainings"][wildcards.model]["device"],

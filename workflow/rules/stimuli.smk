@@ -39,12 +39,12 @@ rule ingest:
         lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table"),
     output:
         directory("<results>/stimuli/{stimuli}.zarr"),
-    wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not spec.get("render")),
     log:
         "<logs>/stimuli/{stimuli}.log",
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not spec.get("render")),
     conda:
         "../../envs/ventral.yaml"
     threads: 4
@@ -89,10 +89,10 @@ rule assemble:
         ),
     output:
         directory("<results>/stimuli/{stimuli}.zarr"),
-    wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if spec.get("render")),
     log:
         "<logs>/stimuli/{stimuli}.log",
+    wildcard_constraints:
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if spec.get("render")),
     conda:
         "../../envs/ventral.yaml"
     resources:

@@ -171,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
+    stage = _figure_stage(stages, "learning_curves", _learning_curves)
+    stage.add_argument("trainings", type=Path, nargs="+")
+
     stage = _figure_stage(stages, "contact_sheet", _contact_sheet)
     stage.add_argument("stimuli", type=Path)
     return parser
@@ -305,6 +308,12 @@ def _fitted(**options) -> None:
     from ventral.fitted import fitted
 
     fitted(**options)
+
+
+def _learning_curves(**options) -> None:
+    from ventral.learning_curves import learning_curves
+
+    learning_curves(**options)
 
 
 def _contact_sheet(**options) -> None:

@@ -54,6 +54,8 @@ def resolve(config: dict) -> dict:
         if "render" in spec and "table" in spec:
             raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
     for name, recording in config["recordings"].items():
+        if "stimuli" not in recording:
+            raise InputError(f"config: missing key in `recordings.{name}`: stimuli")
         _check_kind(recording, f"recordings.{name}")
         if recording["stimuli"] not in config["stimuli"]:
             raise InputError(
@@ -352,6 +354,10 @@ def _expand_datasets(config: dict) -> None:
             expanded = kriegeskorte2008.expand(config.get("data_dir"), config["results"])
         for kind, found in published.items():
             found.update(expanded.get(kind, {}))
+    # What the user says of a published recording, such as which models are scored, is added to what is known of it.
+    config["recordings"] = {
+        name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()
+    }
     for kind, found in published.items():
         config[kind] = {**found, **config.get(kind, {})}
 

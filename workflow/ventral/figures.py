@@ -70,6 +70,7 @@ PANEL_HEIGHT = 48
 LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
 LINE = 3.2
 SPLITS = ["images", "objects", "categories"]
+AREAS = ["V1", "V2", "V4", "IT"]
 
 
 def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
@@ -103,6 +104,9 @@ def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_th
     """
     rows = read_scores(scores)
     summary = categorisation_summary(rows, area_summary(rows, reliability_threshold))
+    # Of stimuli with categories, these: that is the task of the published comparison.
+    has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
+    summary = summary[~has_categories | (summary["label"] == "category")]
     table = summary.assign(reliability_threshold=reliability_threshold)
     write_figure(draw_categorisation(summary), table, svg, pdf, csv)
 
@@ -365,7 +369,7 @@ def _page(
 
 
 def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
-    """Return row and column of each panel: a column for every mapping and split, or three abreast of a single one.
+    """Return row and column of each panel: its splits side by side, or three abreast where all have the same one.
 
     Four of a single one make a square. Panels of dissimilarity matrices, which know no split, fill the rows below the
     others.
@@ -384,8 +388,19 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
     ]
     if len(set(columns)) == 1:
         return [divmod(k, 2 if len(panels) == 4 else 3) for k in range(len(panels))]
-    row_of, column_of = ({key: k for k, key in enumerate(sorted(set(keys)))} for keys in (rows, columns))
-    return [(row_of[key], column_of[column]) for key, column in zip(rows, columns, strict=True)]
+    row_of = {key: k for k, key in enumerate(sorted(set(rows), key=_along_the_stream))}
+    # A row has no gap where another recording has a split that its own lacks.
+    of_row = {
+        key: sorted({column for other, column in zip(rows, columns, strict=True) if other == key}) for key in rows
+    }
+    return [(row_of[key], of_row[key].index(column)) for key, column in zip(rows, columns, strict=True)]
+
+
+def _along_the_stream(row: tuple[str, ...]) -> tuple:
+    """Return the place of a row of panels: by recording, then its area from the eye inwards, then the rest."""
+    recording, area, *rest = row
+    word = area.split()[-1] if area else ""
+    return recording, AREAS.index(word) if word in AREAS else len(AREAS), area, *rest
 
 
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:

@@ -60,16 +60,14 @@ class Targets:
     ----------
     values : (n, targets) array
         NaN where a target has no value for a stimulus.
-    kind : str
-        'neuron' or 'property'.
-    names, areas : (targets,) arrays of str
-        Name of each target, and its area ('' for a property).
+    kinds, names, areas : (targets,) arrays of str
+        Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
     reliability : (targets,) array
         Split-half reliability, NaN where there is none.
     """
 
     values: NDArray[np.float64]
-    kind: str
+    kinds: NDArray
     names: NDArray
     areas: NDArray
     reliability: NDArray[np.float64]
@@ -124,13 +122,13 @@ def fit(
     folds = {
         split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
     }
-    targets = [properties(stimulus_set)]
+    targets = properties(stimulus_set)
     matrices = ranks = None
     if "dissimilarities" in responses:
         matrices = published_matrices(responses)
         ranks = standardised_ranks(matrices.dissimilarities)
     else:
-        targets.append(neurons(responses))
+        targets = _together(targets, neurons(responses))
     layers = grams.attrs["layers"]
     progress = Progress(f"fit {grams.attrs['model']}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
@@ -167,7 +165,7 @@ def neurons(responses: xr.Dataset) -> Targets:
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
     return Targets(
         values=mean_responses(kept).transpose("stimulus", "neuroid").values,
-        kind="neuron",
+        kinds=np.full(kept.sizes["neuroid"], "neuron"),
         names=kept["neuroid"].values.astype(str),
         areas=kept["area"].values.astype(str),
         reliability=kept["reliability"].values,
@@ -184,7 +182,19 @@ def properties(stimuli: xr.Dataset) -> Targets:
     columns = {name: values for name, values in columns.items() if len(np.unique(values[np.isfinite(values)])) > 1}
     names = np.array(list(columns), dtype=str)
     values = np.column_stack(list(columns.values())) if columns else np.empty((stimuli.sizes["stimulus"], 0))
-    return Targets(values, "property", names, np.full(len(names), ""), np.full(len(names), np.nan))
+    n = len(names)
+    return Targets(values, np.full(n, "property"), names, np.full(n, ""), np.full(n, np.nan))
+
+
+def _together(*targets: Targets) -> Targets:
+    """Return all targets as one: those with values for the same stimuli share one factorisation for each penalty."""
+    return Targets(
+        np.concatenate([some.values for some in targets], axis=1),
+        *(
+            np.concatenate([getattr(some, name) for some in targets])
+            for name in ("kinds", "names", "areas", "reliability")
+        ),
+    )
 
 
 def labels_of(stimuli: xr.Dataset) -> dict[str, NDArray]:
@@ -239,7 +249,7 @@ def _rows_of_split(
     gram: Delayed,
     split: str,
     folds: Sequence[NDArray],
-    targets: Sequence[Targets],
+    targets: Targets,
     labels: Mapping[str, NDArray],
     penalties: Sequence[float],
 ) -> list[Delayed]:
@@ -247,8 +257,7 @@ def _rows_of_split(
     scaled = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in penalties]
     parts = [
         delayed(_ridge_rows, pure=False)(ridge, group, group_folds, split)
-        for target in targets
-        for group, rows, group_folds in grouped_by_missing(target, folds)
+        for group, rows, group_folds in grouped_by_missing(targets, folds)
         for ridge in [nested_ridge_graph(_restricted(gram, rows), group.values, group_folds, scaled)]
     ]
     parts += [
@@ -296,7 +305,7 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
             continue
         group = Targets(
             targets.values[np.ix_(rows, columns)],
-            targets.kind,
+            targets.kinds[columns],
             targets.names[columns],
             targets.areas[columns],
             targets.reliability[columns],
@@ -319,7 +328,7 @@ def _ridge_rows(ridge, targets: Targets, folds: Sequence[NDArray], split: str) -
         {
             "area": targets.areas,
             "target": targets.names,
-            "target_kind": targets.kind,
+            "target_kind": targets.kinds,
             "split": split,
             "mapping": "ridge",
             "n_stimuli": len(targets.values),

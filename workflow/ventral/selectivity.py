@@ -34,8 +34,8 @@ def selectivity(
     stimuli : path
         Store of the stimuli, with the label `category`.
     output : path
-        CSV to write, a row a layer: `model`, `layer`, `depth`, `category`, `n_units` (sampled), `selective` (share of
-        units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector machine
+        CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
+        (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector machine
         that tells the category from all others on held-out images (chance: 0.5).
     category : str
         The category.
@@ -61,6 +61,7 @@ def selectivity(
             rows.append(
                 {
                     "model": group.attrs["model"],
+                    "family": group.attrs["family"],
                     "layer": layer["name"],
                     "depth": layer["depth"],
                     "category": category,
