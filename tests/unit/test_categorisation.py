@@ -1,6 +1,7 @@
 """The support vector machine on a Gram matrix against scikit-learn's on the features."""
 
 import numpy as np
+import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
@@ -42,3 +43,22 @@ def test_identical_stimuli_and_unseen_labels_have_no_accuracy():
     assert np.isnan(svm_balanced_accuracy(np.full((12, 12), 3.0), labels, folds))
     by_label = [np.flatnonzero(labels == 0), np.flatnonzero(labels == 1)]
     assert np.isnan(svm_balanced_accuracy(np.eye(12), labels, by_label))
+
+
+def test_a_rare_label_counts_as_much_as_the_others():
+    """Two labels, one of them a tenth: without equal weight, everything is taken for the other."""
+    rng = np.random.default_rng(4)
+    rare = np.arange(200) % 10 == 0
+    features = rng.normal(size=(200, 5)) + 1.2 * rare[:, None]
+    folds = [np.arange(k, 200, 4) for k in range(4)]
+    gram = features @ features.T
+    equal, unequal = (svm_balanced_accuracy(gram, rare, folds, equal_labels=weight) for weight in (True, False))
+    assert equal > 0.75 > unequal
+    scale = np.trace(gram - gram.mean(axis=0)) / 200
+    expected = []
+    for fold in folds:
+        training = np.setdiff1d(np.arange(200), fold)
+        centred = (features - features.mean(axis=0)) / np.sqrt(scale)
+        classifier = SVC(kernel="linear", C=1.0, class_weight="balanced").fit(centred[training], rare[training])
+        expected.append(balanced_accuracy_score(rare[fold], classifier.predict(centred[fold])))
+    assert equal == pytest.approx(np.mean(expected), abs=0.02)

@@ -28,7 +28,7 @@ def test_each_measure_has_a_panel_with_a_line_for_each_model():
     table = unseen_table(SELECTIVITY, scores())
     figure = draw_unseen(table)
     assert [axes.get_ylabel() for axes in figure.axes] == list(dict.fromkeys(table["measure"]))
-    assert "RSA with macaque IT, Spearman r" in set(table["measure"])
+    assert "RSA with macaque IT, r" in set(table["measure"])
     for axes in figure.axes:
         assert {"saw", "never_saw"} <= {line.get_label() for line in axes.lines}
     (line,) = [line for line in figure.axes[1].lines if line.get_label() == "never_saw"]

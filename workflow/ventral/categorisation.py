@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def svm_balanced_accuracy(gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray]) -> float:
+def svm_balanced_accuracy(
+    gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], *, equal_labels: bool = False
+) -> float:
     """Return the balanced accuracy of a linear support vector machine, averaged over held-out folds.
 
     The features are scaled together so that stimuli lie at a mean squared distance of 1 from their mean; then C = 1.
@@ -21,6 +23,8 @@ def svm_balanced_accuracy(gram: NDArray, labels: ArrayLike, folds: Sequence[NDAr
         Label of each stimulus.
     folds : sequence of integer arrays
         Held-out rows of each fold.
+    equal_labels : bool
+        Give every label the same weight in the fit: where one is rare, all stimuli would be taken for another.
 
     Returns
     -------
@@ -43,7 +47,8 @@ def svm_balanced_accuracy(gram: NDArray, labels: ArrayLike, folds: Sequence[NDAr
         training = np.setdiff1d(np.arange(len(codes)), fold)
         if not np.isin(codes[fold], codes[training]).all():
             return float("nan")
-        classifier = SVC(kernel="precomputed", C=1.0).fit(kernel[np.ix_(training, training)], codes[training])
+        classifier = SVC(kernel="precomputed", C=1.0, class_weight="balanced" if equal_labels else None)
+        classifier.fit(kernel[np.ix_(training, training)], codes[training])
         right = classifier.predict(kernel[np.ix_(fold, training)]) == codes[fold]
         accuracies.append(np.mean([right[codes[fold] == code].mean() for code in np.unique(codes[fold])]))
     return float(np.mean(accuracies))

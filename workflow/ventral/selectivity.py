@@ -35,8 +35,9 @@ def selectivity(
         Store of the stimuli, with the label `category`.
     output : path
         CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
-        (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector machine
-        that tells the category from all others on held-out images (chance: 0.5).
+        (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector
+        machine that tells the category from all others, each of the two with the same weight, on held-out images
+        (chance: 0.5).
     category : str
         The category.
     n_folds, seed : int
@@ -68,7 +69,9 @@ def selectivity(
                     "n_units": len(unit_dprime),
                     "selective": np.mean(unit_dprime > SELECTIVE),
                     "dprime": np.mean(unit_dprime),
-                    "balanced_accuracy": svm_balanced_accuracy(group[layer["name"]]["gram"][:], is_category, folds),
+                    "balanced_accuracy": svm_balanced_accuracy(
+                        group[layer["name"]]["gram"][:], is_category, folds, equal_labels=True
+                    ),
                 }
             )
         progress.advance()

@@ -12,7 +12,7 @@ from ventral.figures import CHANCE, COLOURS, MARKERS, MM, STYLE, WIDE, write_fig
 from ventral.selectivity import SELECTIVE
 from ventral.summaries import read_scores
 
-PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 16, 8, 10, 3.6
+PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 15, 4, 13, 3.8
 
 
 def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path) -> None:
@@ -36,7 +36,7 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
     category = selectivity["category"].iloc[0]
     measures = {
         f"Balanced accuracy, {category} or not": selectivity["balanced_accuracy"],
-        f"Share of units selective for {category} (d' > {SELECTIVE})": selectivity["selective"],
+        f"Units with d' > {SELECTIVE} for {category}": selectivity["selective"],
     }
     parts = [
         selectivity[["model", "layer", "depth"]].assign(measure=measure, value=values)
@@ -44,7 +44,7 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
     ]
     matrices = scores[(scores["target_kind"] == "matrix") & scores["model"].isin(selectivity["model"])]
     parts += [
-        rows[["model", "layer", "depth"]].assign(measure=f"RSA with {area}, Spearman r", value=rows["r"])
+        rows[["model", "layer", "depth"]].assign(measure=f"RSA with {area}, r", value=rows["r"])
         for area, rows in matrices.groupby("area")
     ]
     return pd.concat(parts, ignore_index=True)
