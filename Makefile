@@ -18,7 +18,7 @@ demo: .venv/installed
 	@echo "As a page:         .venv/bin/snakemake --report report.html $(DEMO)"
 
 test: .venv/installed lint
-	.venv/bin/python -m pytest -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed
 	.venv/bin/ruff check .

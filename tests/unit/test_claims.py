@@ -138,7 +138,7 @@ def test_a_category_that_was_never_seen(tmp_path):
         layer="late", depth=0.9, category="faces", n_units=100, dprime=0.1
     ).to_csv(tmp_path / "selectivity.csv", index=False)
     found = verdicts(tmp_path, table(TRUE), selectivity=tmp_path / "selectivity.csv")
-    assert found["trained networks tell faces from others, if they saw any or not (chance 0.5)"] == "holds"
+    assert found["trained networks tell faces from others, whether or not they saw any (chance 0.5)"] == "holds"
 
 
 def test_of_v1_only_the_place_of_its_best_layer_is_claimed(tmp_path):

@@ -13,9 +13,10 @@ from ventral.__main__ import main
 
 
 @pytest.fixture(autouse=True)
-def handlers_of_one_test():
-    before = list(logging.getLogger().handlers)
+def logging_of_one_test():
+    before, level = list(logging.getLogger().handlers), logging.getLogger("ventral").level
     yield
+    logging.getLogger("ventral").setLevel(level)
     for handler in set(logging.getLogger().handlers) - set(before):
         logging.getLogger().removeHandler(handler)
         handler.close()

@@ -362,6 +362,7 @@ def test_several_processes_do_as_one_does(own, shown, tmp_path, caplog):
     recording = make_recording(tmp_path / "rec.zarr", shown)
     spec = spec_of(f"{own}:plain", recording="rec", epochs=2, batch_size=7, checkpoints=[0, 1], learning_rate=0.001)
     train(shown, tmp_path / "net1", spec, recording=recording)
+    caplog.clear()
     with caplog.at_level(logging.INFO, "ventral"):
         train(shown, tmp_path / "net2", spec, recording=recording, device="cpu", processes=2)
     # What the first process logs is passed on, the others are silent.

@@ -7,9 +7,6 @@ import zarr
 
 from tests.workflow.conftest import ROOT, Experiment
 
-# One run serves all.
-pytestmark = pytest.mark.xdist_group("embedded")
-
 TESTED = ["cars", "faces", "fruits"]
 
 

@@ -8,9 +8,6 @@ import yaml
 
 from tests.workflow.conftest import command, environment
 
-# One run serves all.
-pytestmark = pytest.mark.xdist_group("science")
-
 # Median predictivity over the neurons of session 210325 (five folds; images at 224 pixels), and how far another right
 # computation may be from it.
 EXPECTED = {

@@ -218,7 +218,7 @@ def _of_unseen(table: pd.DataFrame) -> list[tuple]:
     verdict = HOLDS if len(accuracies) and (accuracies > DECODED).all() else FAILS
     return [
         (
-            f"trained networks tell {category} from others, if they saw any or not (chance 0.5)",
+            f"trained networks tell {category} from others, whether or not they saw any (chance 0.5)",
             "",
             "",
             "images",

@@ -31,6 +31,8 @@ def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
     chosen = shown(dataset)
     places = np.argwhere(chosen >= 0)
     table = dataset.drop_vars("pixels").isel(stimulus=chosen[chosen >= 0]).to_dataframe()
+    # A store lists its arrays in any order.
+    table = table[sorted(table.columns)]
     table.insert(0, "row", places[:, 0])
     table.insert(1, "column", places[:, 1])
     write_figure(draw_contact_sheet(dataset, chosen), table.reset_index(), svg, pdf, csv)
