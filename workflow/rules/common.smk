@@ -12,7 +12,7 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
-from ventral import cowley2023, kriegeskorte2008
+from ventral import cowley2023, kriegeskorte2008, rendering
 from ventral.config import check_inputs, models_of, penalty_grid, resolve
 from ventral.errors import InputError
 from ventral.zoo import weights_file
@@ -59,14 +59,6 @@ def as_json(value):
 def any_of(names):
     """Return the expression of a wildcard that can be any of some names, and nothing else."""
     return "|".join(map(re.escape, names)) or "(?!)"
-
-
-def render_folders(spec):
-    """Return the folders of meshes and photographs that a rendered set is made of."""
-    categories, backgrounds = spec["categories"], spec["backgrounds"]
-    folders = list(categories.values()) if isinstance(categories, dict) else []
-    folders += [backgrounds] if isinstance(backgrounds, str) else backgrounds
-    return [folder for folder in folders if folder not in (None, "photographs", "noise")]
 
 
 def given(spec, *keys):

@@ -60,7 +60,7 @@ rule ingest:
 
 rule render:
     input:
-        lambda wildcards: render_folders(settings["stimuli"][wildcards.stimuli]["render"]),
+        lambda wildcards: rendering.folders(settings["stimuli"][wildcards.stimuli]["render"]),
     output:
         temp(directory("<results>/renders/{stimuli}/{shard}.zarr")),
     log:

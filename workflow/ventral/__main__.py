@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import importlib
 import json
 import logging
 import sys
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--sha256", required=True)
 
     stage = stages.add_parser("unpack", help="write images, labels and matrices of kriegeskorte2008 from its one file")
-    stage.set_defaults(run=_unpack)
+    stage.set_defaults(run=_call("kriegeskorte2008", "unpack"))
     stage.add_argument("source", type=Path)
     for kind in ("images", "table", "matrices"):
         stage.add_argument(f"--{kind}", type=Path, required=True)
@@ -73,13 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--cores", type=int, default=1)
 
-    stage = _stage(stages, "render", _render, "render one shard of a set of images")
+    stage = _stage(stages, "render", _call("rendering", "render"), "render one shard of a set of images")
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--shard", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True)
 
-    stage = _stage(stages, "assemble", _assemble, "join the shards of a rendered set")
+    stage = _stage(stages, "assemble", _call("rendering", "assemble"), "join the shards of a rendered set")
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
@@ -90,7 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "teacher", _teacher, "describe the network that a simulated recording is made of")
+    stage = _stage(
+        stages,
+        "teacher",
+        _call("simulation", "describe_teacher"),
+        "describe the network that a simulated recording is made of",
+    )
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
 
@@ -103,10 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--cores", type=int, default=1)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "model", _model, "describe a model and its layers")
+    stage = _stage(stages, "model", _call("models", "describe"), "describe a model and its layers")
     stage.add_argument("--spec", type=json.loads, required=True)
 
-    stage = _stage(stages, "train", _train, "train a network")
+    stage = _stage(stages, "train", _call("training", "train"), "train a network")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
@@ -124,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--batch-size", type=int, default=32)
     stage.add_argument("--cores", type=int, default=1)
 
-    stage = _stage(stages, "gram", _gram, "compute the Gram matrix of every layer from activation shards")
+    stage = _stage(
+        stages, "gram", _call("grams", "gram"), "compute the Gram matrix of every layer from activation shards"
+    )
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
     stage.add_argument("--cores", type=int, default=1)
@@ -140,11 +148,11 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--seed", type=int, default=0)
     stage.add_argument("--cores", type=int, default=1)
 
-    stage = _stage(stages, "join", _join, "join score tables")
+    stage = _stage(stages, "join", _call("scores", "join"), "join score tables")
     stage.add_argument("tables", type=Path, nargs="+")
 
     for figure in ("layer_profile", "categorisation"):
-        stage = _figure_stage(stages, figure, _figure(figure))
+        stage = _figure_stage(stages, figure, _call("figures", figure))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
@@ -155,26 +163,26 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--folds", type=int, default=5)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "claims", _claims, "say which published claims hold")
+    stage = _stage(stages, "claims", _call("claims", "claims"), "say which published claims hold")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--fitted", type=Path)
     stage.add_argument("--selectivity", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _figure_stage(stages, "unseen", _unseen)
+    stage = _figure_stage(stages, "unseen", _call("unseen", "unseen"))
     stage.add_argument("selectivity", type=Path)
     stage.add_argument("--scores", type=Path, required=True)
 
-    stage = _figure_stage(stages, "fitted", _fitted)
+    stage = _figure_stage(stages, "fitted", _call("fitted", "fitted"))
     stage.add_argument("trainings", type=Path, nargs="+")
     stage.add_argument("--recordings", nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _figure_stage(stages, "learning_curves", _learning_curves)
+    stage = _figure_stage(stages, "learning_curves", _call("learning_curves", "learning_curves"))
     stage.add_argument("trainings", type=Path, nargs="+")
 
-    stage = _figure_stage(stages, "contact_sheet", _contact_sheet)
+    stage = _figure_stage(stages, "contact_sheet", _call("contact_sheets", "contact_sheet"))
     stage.add_argument("stimuli", type=Path)
     return parser
 
@@ -199,16 +207,17 @@ def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
 
 
+def _call(module: str, function: str):
+    def run(**options) -> None:
+        getattr(importlib.import_module(f"ventral.{module}"), function)(**options)
+
+    return run
+
+
 def _fetch(**options) -> None:
     from ventral.cowley2023 import fetch
 
     fetch(options["output"], url=options["url"], sha256=options["sha256"])
-
-
-def _unpack(**options) -> None:
-    from ventral.kriegeskorte2008 import unpack
-
-    unpack(**options)
 
 
 def _stimuli(**options) -> None:
@@ -217,46 +226,16 @@ def _stimuli(**options) -> None:
     ingest(options["spec"], options["output"], name=options["name"], threads=options["cores"])
 
 
-def _render(**options) -> None:
-    from ventral.rendering import render
-
-    render(**options)
-
-
-def _assemble(**options) -> None:
-    from ventral.rendering import assemble
-
-    assemble(**options)
-
-
 def _recording(**options) -> None:
     from ventral.recordings import ingest
 
     ingest(options["spec"], options["stimuli"], options["output"], name=options["name"], seed=options["seed"])
 
 
-def _teacher(**options) -> None:
-    from ventral.simulation import describe_teacher
-
-    describe_teacher(**options)
-
-
 def _simulate(cores: int, **options) -> None:
     from ventral.simulation import simulate
 
     simulate(threads=cores, **options)
-
-
-def _model(**options) -> None:
-    from ventral.models import describe
-
-    describe(**options)
-
-
-def _train(**options) -> None:
-    from ventral.training import train
-
-    train(**options)
 
 
 def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:
@@ -268,67 +247,16 @@ def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, 
     extract(stimuli, spec, start, stop, threads=cores, **options, **rest)
 
 
-def _gram(**options) -> None:
-    from ventral.grams import gram
-
-    gram(**options)
-
-
 def _fit(folds: int, **options) -> None:
     from ventral.scores import fit
 
     fit(n_folds=folds, **options)
 
 
-def _join(**options) -> None:
-    from ventral.scores import join
-
-    join(**options)
-
-
 def _selectivity(folds: int, **options) -> None:
     from ventral.selectivity import selectivity
 
     selectivity(n_folds=folds, **options)
-
-
-def _claims(**options) -> None:
-    from ventral.claims import claims
-
-    claims(**options)
-
-
-def _unseen(**options) -> None:
-    from ventral.unseen import unseen
-
-    unseen(**options)
-
-
-def _fitted(**options) -> None:
-    from ventral.fitted import fitted
-
-    fitted(**options)
-
-
-def _learning_curves(**options) -> None:
-    from ventral.learning_curves import learning_curves
-
-    learning_curves(**options)
-
-
-def _contact_sheet(**options) -> None:
-    from ventral.contact_sheets import contact_sheet
-
-    contact_sheet(**options)
-
-
-def _figure(name: str):
-    def draw(**options) -> None:
-        from ventral import figures
-
-        getattr(figures, name)(**options)
-
-    return draw
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The one kind of error that a user can cause and mend, and what its message offers instead."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -18,3 +18,15 @@ def allowed_instead(wrong: object, allowed: Iterable[object]) -> str:
     near = get_close_matches(str(wrong), names, n=1)
     guess = f"did you mean `{near[0]}`? " if near else ""
     return f"{guess}allowed: {', '.join(names) or 'none'}"
+
+
+def shown(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names of a list as text, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the names that are most like one that is not known, or the first that are where none is."""
+    names = list(known)
+    return ", ".join(get_close_matches(name, names, n=5, cutoff=0.3) or names[:5])

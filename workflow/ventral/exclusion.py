@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 
 KINDS = ("category", "object")
 FEWEST_CLASSES = 2
@@ -85,15 +85,10 @@ def _check_left(training, labels, kept, excluded, tested, key, source) -> None:
     if kept.any() and (left is None or len(left) >= FEWEST_CLASSES):
         return
     there = {kind: sorted(set(excluded[kind]) & set(labels[kind])) for kind in labels}
-    taken = "; ".join(f"{kind}: {shown(names)}" for kind, names in there.items() if names)
+    taken = "; ".join(f"{kind}: {shown(names, 8)}" for kind, names in there.items() if names)
     remains = f"only {label} {str(left[0])!r} of {source} is left" if kept.any() else f"nothing of {source} is left"
     sets = f" (tested on: {', '.join(tested)})" if tested else ""
     raise InputError(
         f"{key}.stimuli: {remains} to train on, where {FEWEST_CLASSES} labels or more are right; excluded are "
         f"{taken or 'none'}{sets}. Categories under `see` are shown all the same, tested objects never"
     )
-
-
-def shown(names: list[str], most: int = 8) -> str:
-    """Return the first names of a list as text, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

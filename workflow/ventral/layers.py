@@ -4,12 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
 
-from ventral.errors import InputError
+from ventral.errors import InputError, nearest
 
 # What ends a block is not what only passes it on, drops parts of it, or pools it.
 NOT_THE_END_OF_A_BLOCK = (
@@ -135,7 +134,7 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
             expression = re.compile(_expression(pattern))
             matched = [name for name in once if expression.fullmatch(name)]
             if not matched:
-                raise InputError(f"{key}: nothing matches {pattern!r}; there are {_near(pattern, once)}")
+                raise InputError(f"{key}: nothing matches {pattern!r}; there are {nearest(pattern, once)}")
             chosen.update(matched)
         else:
             chosen.add(_named(pattern, network, traced, key))
@@ -145,23 +144,18 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
 def _named(name: str, network: nn.Module, traced: dict[str, Layer], key: str) -> str:
     modules = dict(network.named_modules())
     if name not in modules:
-        raise InputError(f"{key}: there is no layer {name!r}; the nearest are {_near(name, traced)}")
+        raise InputError(f"{key}: there is no layer {name!r}; the nearest are {nearest(name, traced)}")
     if name not in traced:
         raise InputError(
             f"{key}: {name!r} gives no tensor with one row a stimulus in a forward pass; the nearest that do are "
-            f"{_near(name, traced)}"
+            f"{nearest(name, traced)}"
         )
     if traced[name].calls > 1:
         raise InputError(
             f"{key}: {name!r} runs {traced[name].calls} times in a forward pass, so its output is not one layer; take "
-            f"the modules before it, such as {_near(name, {n: 0 for n, layer in traced.items() if layer.calls == 1})}"
+            f"the modules before it, such as {nearest(name, {n: 0 for n, layer in traced.items() if layer.calls == 1})}"
         )
     return name
-
-
-def _near(name: str, known) -> str:
-    names = list(known)
-    return ", ".join(get_close_matches(name, names, n=5, cutoff=0.3) or names[:5])
 
 
 def _expression(pattern: str) -> str:

@@ -218,6 +218,15 @@ def measures(coverage: NDArray) -> NDArray[np.float64]:
     )
 
 
+def folders(spec: dict) -> list[str]:
+    """Return the folders of meshes and photographs that a set is rendered from."""
+    meshes_of = spec["categories"].values() if isinstance(spec["categories"], dict) else []
+    known = (backgrounds.PHOTOGRAPHS, backgrounds.NOISE)
+    return [folder for folder in meshes_of if folder is not None] + [
+        source for source in _sources(spec) if source not in known
+    ]
+
+
 def _sources(spec: dict) -> list[str]:
     return [spec["backgrounds"]] if isinstance(spec["backgrounds"], str) else spec["backgrounds"]
 

@@ -33,14 +33,13 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, nearest
 from ventral.zoo import check_model, resolve_model
 
 if TYPE_CHECKING:
@@ -177,10 +176,9 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
         available = json.loads(unfinished.read_text(encoding="utf-8"))["available"]
         for area, options in spec["areas"].items():
             if options["layer"] not in available:
-                near = get_close_matches(options["layer"], available, n=5, cutoff=0.3) or available[:5]
                 raise InputError(
                     f"{key}.areas.{area}.layer: {spec['teacher']['architecture']} has no layer {options['layer']!r} "
-                    f"that runs once in a forward pass; the nearest are {', '.join(near)}"
+                    f"that runs once in a forward pass; the nearest are {nearest(options['layer'], available)}"
                 )
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 from ventral.progress import Progress
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
             name,
             spec["images"],
             len(duplicates),
-            _shown([" = ".join(names) for names in duplicates]),
+            shown([" = ".join(names) for names in duplicates]),
         )
 
 
@@ -382,13 +382,13 @@ def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, ima
     absent = [f"{name!r} (data row {row})" for row, name in enumerate(stimuli, 1) if not matches[row - 1]]
     if absent:
         raise InputError(
-            f"{place}: {len(absent)} of {len(stimuli)} stimuli have no image in {images}: {_shown(absent)}; images "
-            f"there are called {_shown(files, 3)}"
+            f"{place}: {len(absent)} of {len(stimuli)} stimuli have no image in {images}: {shown(absent)}; images "
+            f"there are called {shown(files, 3)}"
         )
     for row, (name, found) in enumerate(zip(stimuli, matches, strict=True), 1):
         if len(found) > 1:
             raise InputError(
-                f"{place}: data row {row}: {name!r} may be any of {_shown(found)} in {images}; name it with its "
+                f"{place}: data row {row}: {name!r} may be any of {shown(found)} in {images}; name it with its "
                 f"sub-folder and extension"
             )
     chosen = [found for (found,) in matches]
@@ -396,7 +396,7 @@ def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, ima
     left_over = sorted(set(files) - set(chosen), key=_natural)
     if left_over:
         raise InputError(
-            f"{place}: {len(left_over)} of {len(files)} images in {images} have no row: {_shown(left_over)}; add the "
+            f"{place}: {len(left_over)} of {len(files)} images in {images} have no row: {shown(left_over)}; add the "
             f"rows, or take the images out of the folder"
         )
     return chosen
@@ -548,8 +548,3 @@ def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
     digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
     digest.update(b"".join(digests))
     return digest.hexdigest()
-
-
-def _shown(names: Sequence[str], most: int = NAMED_IN_MESSAGE) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -33,8 +33,8 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from ventral.activations import is_out_of_memory
-from ventral.errors import InputError
-from ventral.exclusion import shown, training_rows
+from ventral.errors import InputError, shown
+from ventral.exclusion import training_rows
 from ventral.forward import choose_device
 from ventral.layers import choose_layers
 from ventral.models import TRAINED, build, preprocess, resize, trace_stimuli, with_outputs
@@ -266,7 +266,7 @@ def _left(spec: dict, dataset, labels: Mapping[str, NDArray], tested) -> NDArray
         len(rows),
         dataset.sizes["stimulus"],
         dataset.attrs["name"],
-        "; ".join(f"{kind} {shown(names)}" for kind, names in excluded.items() if names) or "nothing",
+        "; ".join(f"{kind} {shown(names, 8)}" for kind, names in excluded.items() if names) or "nothing",
     )
     return rows
 
