@@ -8,8 +8,9 @@ import sys
 import pandas as pd
 import pytest
 
-from ventral import scores
+from ventral import score_table
 from ventral.__main__ import main
+from ventral.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def test_a_full_disk_is_explained(tmp_path, monkeypatch, code):
     def full(**options):
         raise OSError(code, "No space left on device", "somewhere")
 
-    monkeypatch.setattr(scores, "join", full)
+    monkeypatch.setattr(score_table, "join", full)
     assert joined(tmp_path, "in.parquet") == 1
     log = (tmp_path / "a" / "log").read_text()
     assert f"join: no space left for {tmp_path / 'out.parquet'}" in log
@@ -51,16 +52,16 @@ def test_a_bug_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
     def broken(**options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(scores, "join", broken)
+    monkeypatch.setattr(score_table, "join", broken)
     assert joined(tmp_path, "in.parquet") == 1
     assert "ZeroDivisionError" in (tmp_path / "a" / "log").read_text()
 
 
 def test_a_mistake_of_the_user_is_one_message(tmp_path, monkeypatch):
     def mistaken(**options):
-        raise scores.InputError("set `folds` to 3")
+        raise InputError("set `folds` to 3")
 
-    monkeypatch.setattr(scores, "join", mistaken)
+    monkeypatch.setattr(score_table, "join", mistaken)
     assert joined(tmp_path, "in.parquet") == 1
     assert (tmp_path / "a" / "log").read_text().endswith("ERROR join: set `folds` to 3\n")
 

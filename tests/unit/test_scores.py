@@ -9,7 +9,8 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 
 from ventral.errors import InputError
-from ventral.scores import COLUMNS, correlation_in_folds, fit, join, penalty_scale
+from ventral.score_table import COLUMNS, correlation_in_folds, join
+from ventral.scores import fit, penalty_scale
 from ventral.splits import make_folds
 from ventral.store import write_dataset
 
@@ -61,7 +62,11 @@ def experiment(tmp_path):
     group = zarr.open_group(tmp_path / "gram.zarr", mode="w")
     group.attrs.update(model="net", family="pretrained", stimuli="set", stimuli_sha256="a" * 64, layers=layers)
     for name, values in features.items():
-        group.create_group(name).create_array("gram", data=values @ values.T)
+        layer = group.create_group(name, attributes={"n_features": values.shape[1]})
+        layer.create_array("gram", data=values @ values.T)
+        layer.create_array("row_sums", data=values.sum(axis=1))
+        layer.create_array("sample", data=values)
+        layer.create_array("sampled_features", data=np.arange(values.shape[1]))
     return {"folder": tmp_path, "features": features, "responses": responses, "stimuli": stimuli}
 
 

@@ -16,12 +16,14 @@ rule fit:
         mem_mb=8000,
         runtime=240,
     params:
+        mappings=settings["mappings"],
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
         folds=settings["folds"],
         penalties=as_json(penalty_grid(settings["penalties"])),
         seed=settings["seed"],
     shell:
-        "python -m ventral fit {input.gram:q} {input.recording:q} {input.stimuli:q} --splits {params.splits} "
+        "python -m ventral fit {input.gram:q} {input.recording:q} {input.stimuli:q} --mappings {params.mappings} "
+        "--splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} "
         "--output {output:q} --log {log:q}"
 

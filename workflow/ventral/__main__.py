@@ -142,13 +142,14 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("gram", type=Path)
     stage.add_argument("recording", type=Path)
     stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--mappings", nargs="+", default=["ridge"])
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
     stage.add_argument("--cores", type=int, default=1)
 
-    stage = _stage(stages, "join", _call("scores", "join"), "join score tables")
+    stage = _stage(stages, "join", _call("score_table", "join"), "join score tables")
     stage.add_argument("tables", type=Path, nargs="+")
 
     for figure in ("layer_profile", "categorisation"):

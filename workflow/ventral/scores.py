@@ -1,14 +1,12 @@
-"""The score table: how well every layer of a model predicts every target, on stimuli held out of the fit."""
+"""How well every layer of a model predicts every target, on stimuli held out of the fit."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import dask
 import numpy as np
 import pandas as pd
-import xarray as xr
 import zarr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
@@ -17,60 +15,17 @@ from ventral.categorisation import svm_balanced_accuracy
 from ventral.errors import InputError
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.recordings import mean_responses, published_matrices
+from ventral.recorded import FAMILY, Halved, averaged, halved, neurons_elsewhere, recorded_areas, representation_of
+from ventral.recordings import published_matrices
+from ventral.representations import Representation, read_representation
 from ventral.ridge import nested_ridge_graph
 from ventral.rsa import Matrices, agreement, correlation_distances, standardised_ranks
-from ventral.splits import FEWEST_FOLDS, make_folds
+from ventral.score_table import prediction_rows, write_table
+from ventral.splits import make_folds
 from ventral.store import read_dataset, writing
+from ventral.targets import Targets, grouped_by_missing, labels_of, neurons, properties, together
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = {
-    "model": "string",
-    "family": "string",
-    "layer": "string",
-    "depth": "float64",
-    "stimuli": "string",
-    "recording": "string",
-    "simulated": "boolean",
-    "area": "string",
-    "target": "string",
-    "target_kind": "string",
-    "split": "string",
-    "mapping": "string",
-    "n_stimuli": "int64",
-    "n_features": "int64",
-    "n_folds": "int64",
-    "r": "float64",
-    "reliability": "float64",
-    "predictivity": "float64",
-    "explained_variance": "float64",
-    "alpha": "float64",
-    "balanced_accuracy": "float64",
-    "chance": "float64",
-}
-SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Values to be predicted, one column a target.
-
-    Attributes
-    ----------
-    values : (n, targets) array
-        NaN where a target has no value for a stimulus.
-    kinds, names, areas : (targets,) arrays of str
-        Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
-    reliability : (targets,) array
-        Split-half reliability, NaN where there is none.
-    """
-
-    values: NDArray[np.float64]
-    kinds: NDArray
-    names: NDArray
-    areas: NDArray
-    reliability: NDArray[np.float64]
 
 
 def fit(
@@ -79,6 +34,7 @@ def fit(
     stimuli: str | Path,
     output: str | Path,
     *,
+    mappings: Sequence[str] = ("ridge",),
     splits: Sequence[str],
     n_folds: int,
     seed: int,
@@ -96,6 +52,8 @@ def fit(
         Stores of the model's Gram matrices, of the recording, and of the stimuli that both are of.
     output : path
         Parquet file to write.
+    mappings : sequence of str
+        How targets are predicted: `ridge`; or compared without a fit.
     splits : sequence of str
         Of `images`, `objects`, `categories`.
     n_folds, seed : int
@@ -122,26 +80,33 @@ def fit(
     folds = {
         split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
     }
-    targets = properties(stimulus_set)
+    targets = of_stimuli = properties(stimulus_set)
     matrices = ranks = None
+    # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
+    own = grams.attrs["family"] == FAMILY and grams.attrs["model"] == responses.attrs["recording"]
+    areas = {area.name: area for area in recorded_areas(responses)} if own else {}
     if "dissimilarities" in responses:
         matrices = published_matrices(responses)
         ranks = standardised_ranks(matrices.dissimilarities)
     else:
-        targets = _together(targets, neurons(responses))
+        targets = together(targets, neurons(responses))
     layers = grams.attrs["layers"]
     progress = Progress(f"fit {grams.attrs['model']}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
         for layer in layers:
-            matrix = delayed(_read_gram, pure=False)(str(gram), layer["name"])
+            representation = delayed(read_representation, pure=False)(str(gram), layer["name"])
+            if own:
+                targets = together(of_stimuli, neurons_elsewhere(responses, areas[layer["name"]]))
             rows = [
                 part
                 for split in splits
-                for part in _rows_of_split(matrix, split, folds[split], targets, labels, penalties)
+                for part in _rows_of_split(representation, split, folds[split], targets, labels, penalties)
             ]
+            if own:
+                rows += _rows_of_halves(list(halved(responses, areas[layer["name"]], seed)), folds, penalties)
             if matrices:
-                rows.append(delayed(_rsa_rows, pure=False)(matrix, str(gram), layer, matrices, ranks))
+                rows.append(delayed(_rsa_rows, pure=False)(representation, layer["name"], matrices, ranks))
             graph.append(delayed(_concatenated, pure=False)(rows, progress))
         tables = dask.compute(*graph)
         for layer, table in zip(layers, tables, strict=True):
@@ -151,55 +116,7 @@ def fit(
         table["stimuli"] = stimulus_set.attrs["name"]
         table["recording"] = responses.attrs["recording"]
         table["simulated"] = bool(responses.attrs.get("simulated", False))
-        _write(table, unfinished)
-
-
-def join(tables: Sequence[str | Path], output: str | Path) -> None:
-    """Join the tables of all models and recordings into the one that every figure is a query on."""
-    with writing(output) as unfinished:
-        _write(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True), unfinished)
-
-
-def neurons(responses: xr.Dataset) -> Targets:
-    """Return the mean responses of the neuroids of a recording that are not left out."""
-    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
-    return Targets(
-        values=mean_responses(kept).transpose("stimulus", "neuroid").values,
-        kinds=np.full(kept.sizes["neuroid"], "neuron"),
-        names=kept["neuroid"].values.astype(str),
-        areas=kept["area"].values.astype(str),
-        reliability=kept["reliability"].values,
-    )
-
-
-def properties(stimuli: xr.Dataset) -> Targets:
-    """Return the numeric properties of the stimuli that vary."""
-    columns = {
-        name: coordinate.values.astype(float)
-        for name, coordinate in sorted(stimuli.coords.items())
-        if coordinate.dtype.kind in "fiu" and name != "stimulus"
-    }
-    columns = {name: values for name, values in columns.items() if len(np.unique(values[np.isfinite(values)])) > 1}
-    names = np.array(list(columns), dtype=str)
-    values = np.column_stack(list(columns.values())) if columns else np.empty((stimuli.sizes["stimulus"], 0))
-    n = len(names)
-    return Targets(values, np.full(n, "property"), names, np.full(n, ""), np.full(n, np.nan))
-
-
-def _together(*targets: Targets) -> Targets:
-    """Return all targets as one: those with values for the same stimuli share one factorisation for each penalty."""
-    return Targets(
-        np.concatenate([some.values for some in targets], axis=1),
-        *(
-            np.concatenate([getattr(some, name) for some in targets])
-            for name in ("kinds", "names", "areas", "reliability")
-        ),
-    )
-
-
-def labels_of(stimuli: xr.Dataset) -> dict[str, NDArray]:
-    """Return the labels of the stimuli, `object` and `category` where there are any, as text."""
-    return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
+        write_table(table, unfinished)
 
 
 def penalty_scale(gram: NDArray) -> float:
@@ -212,133 +129,51 @@ def penalty_scale(gram: NDArray) -> float:
     return float(scale) if scale > 1e-12 * np.abs(gram).max() else 1.0
 
 
-def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[NDArray]) -> NDArray:
-    """Return Pearson's r of each column, computed within each fold and averaged over folds.
-
-    Parameters
-    ----------
-    predictions, values : (n, targets) arrays
-        Held-out predictions and what was measured.
-    folds : sequence of integer arrays
-        Rows of each fold.
-
-    Returns
-    -------
-    (targets,) array
-        NaN where predictions or values do not vary within some fold.
-    """
-    return np.mean([_pearson(predictions[fold], values[fold]) for fold in folds], axis=0)
-
-
-def _pearson(a: NDArray, b: NDArray) -> NDArray:
-    deviations = []
-    for values in (a, b):
-        centred = values - values.mean(axis=0)
-        size = np.linalg.norm(centred, axis=0)
-        # Deviations at the size of rounding carry no sign.
-        constant = size <= 1e-12 * np.linalg.norm(values, axis=0)
-        deviations.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=~constant & (size > 0)))
-    return np.einsum("ij,ij->j", *deviations)
-
-
-def _read_gram(path: str, layer: str) -> NDArray:
-    return zarr.open_group(path, mode="r")[layer]["gram"][:]
-
-
 def _rows_of_split(
-    gram: Delayed,
+    representation: Delayed,
     split: str,
     folds: Sequence[NDArray],
     targets: Targets,
     labels: Mapping[str, NDArray],
     penalties: Sequence[float],
 ) -> list[Delayed]:
-    scale = delayed(penalty_scale, pure=False)(gram)
+    scale = delayed(penalty_scale, pure=False)(representation.gram)
     scaled = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in penalties]
-    parts = [
-        delayed(_ridge_rows, pure=False)(ridge, group, group_folds, split)
-        for group, rows, group_folds in grouped_by_missing(targets, folds)
-        for ridge in [nested_ridge_graph(_restricted(gram, rows), group.values, group_folds, scaled)]
-    ]
+    parts = []
+    for group, rows, group_folds in grouped_by_missing(targets, folds):
+        part = representation.of_stimuli(rows) if len(rows) < len(targets.values) else representation
+        ridge = nested_ridge_graph(part.gram, group.values, group_folds, scaled)
+        parts.append(
+            delayed(prediction_rows, pure=False)(ridge.predictions, group, group_folds, split, "ridge", ridge.penalty)
+        )
     parts += [
-        delayed(_svm_rows, pure=False)(gram, labels[label], folds, split, label)
+        delayed(_svm_rows, pure=False)(representation.gram, labels[label], folds, split, label)
         for label in ("category", "object")
         if label in labels and _seen_in_training(labels[label], folds)
     ]
     return parts
 
 
-def _restricted(gram: Delayed, rows: NDArray) -> Delayed:
-    return delayed(lambda matrix: matrix[np.ix_(rows, rows)] if len(rows) < len(matrix) else matrix, pure=False)(gram)
-
-
-def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
-    """Give the targets in groups that have values for the same stimuli.
-
-    Yields
-    ------
-    group : Targets
-        Targets of the group, their values (m, targets) for the m stimuli they have.
-    rows : (m,) integer array
-        Which stimuli these are.
-    folds : list of integer arrays
-        The folds among the m stimuli. Targets with fewer than three folds left are not given, and are named in a
-        warning.
-    """
-    present = np.isfinite(targets.values)
-    patterns, group_of = np.unique(present, axis=1, return_inverse=True) if present.shape[1] else (present, [])
-    for k in range(patterns.shape[1]):
-        columns = np.flatnonzero(np.ravel(group_of) == k)
-        rows = np.flatnonzero(patterns[:, k])
-        place = np.full(len(present), -1)
-        place[rows] = np.arange(len(rows))
-        remaining = [place[fold][place[fold] >= 0] for fold in folds]
-        remaining = [fold for fold in remaining if len(fold)]
-        if len(remaining) < FEWEST_FOLDS:
-            logger.warning(
-                "left out: %s: values for %d stimuli in %d folds, at least %d folds are needed",
-                ", ".join(targets.names[columns]),
-                len(rows),
-                len(remaining),
-                FEWEST_FOLDS,
-            )
-            continue
-        group = Targets(
-            targets.values[np.ix_(rows, columns)],
-            targets.kinds[columns],
-            targets.names[columns],
-            targets.areas[columns],
-            targets.reliability[columns],
-        )
-        yield group, rows, remaining
+def _rows_of_halves(
+    halves: Sequence[Halved], folds: Mapping[str, Sequence[NDArray]], penalties: Sequence[float]
+) -> list[Delayed]:
+    parts, gains = [], []
+    for half in halves:
+        representation = delayed(representation_of, pure=False)(half.features)
+        of_half = [
+            part
+            for split in folds
+            for part in _rows_of_split(representation, split, folds[split], half.targets, {}, penalties)
+        ]
+        parts += of_half
+        gains += [half.gain] * len(of_half)
+    return [delayed(averaged, pure=False)(parts, gains)] if parts else []
 
 
 def _seen_in_training(labels: NDArray, folds: Sequence[NDArray]) -> bool:
     everything = np.arange(len(labels))
     return len(np.unique(labels)) > 1 and all(
         np.isin(labels[fold], labels[np.setdiff1d(everything, fold)]).all() for fold in folds
-    )
-
-
-def _ridge_rows(ridge, targets: Targets, folds: Sequence[NDArray], split: str) -> pd.DataFrame:
-    r = correlation_in_folds(ridge.predictions, targets.values, folds)
-    with np.errstate(invalid="ignore"):
-        ceiling = np.sqrt(np.where(targets.reliability > 0, targets.reliability, np.nan))
-    return pd.DataFrame(
-        {
-            "area": targets.areas,
-            "target": targets.names,
-            "target_kind": targets.kinds,
-            "split": split,
-            "mapping": "ridge",
-            "n_stimuli": len(targets.values),
-            "n_folds": len(folds),
-            "r": r,
-            "reliability": targets.reliability,
-            "predictivity": r / ceiling,
-            "explained_variance": np.square(r / ceiling),
-            "alpha": np.exp(np.log(ridge.penalty).mean(axis=0)),
-        }
     )
 
 
@@ -358,15 +193,14 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
     )
 
 
-def _rsa_rows(gram: NDArray, path: str, layer: Mapping, matrices: Matrices, ranks: NDArray) -> pd.DataFrame:
-    row_sums = zarr.open_group(path, mode="r")[layer["name"]]["row_sums"][:]
-    distances = correlation_distances(gram, row_sums, layer["n_features"])
+def _rsa_rows(representation: Representation, layer: str, matrices: Matrices, ranks: NDArray) -> pd.DataFrame:
+    distances = correlation_distances(representation.gram, representation.row_sums, representation.n_features)
     constant = np.flatnonzero(np.isnan(np.diag(distances)))
     if len(constant):
         logger.warning(
             "layer %s: its %d features are all the same for %d stimuli (the first in row %d): no correlation distance",
-            layer["name"],
-            layer["n_features"],
+            layer,
+            representation.n_features,
             len(constant),
             constant[0] + 1,
         )
@@ -388,9 +222,4 @@ def _rsa_rows(gram: NDArray, path: str, layer: Mapping, matrices: Matrices, rank
 
 def _concatenated(parts: Sequence[pd.DataFrame], progress: Progress) -> pd.DataFrame:
     progress.advance()
-    return pd.concat(parts, ignore_index=True)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    table = table.reindex(columns=list(COLUMNS)).astype(COLUMNS)
-    table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

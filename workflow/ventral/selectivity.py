@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ventral.categorisation import svm_balanced_accuracy
 from ventral.progress import Progress
-from ventral.scores import labels_of
 from ventral.splits import check_category, make_folds
 from ventral.store import read_dataset, writing
+from ventral.targets import labels_of
 
 logger = logging.getLogger(__name__)
 

@@ -40,10 +40,10 @@ from ventral.layers import choose_layers
 from ventral.models import TRAINED, build, preprocess, resize, trace_stimuli, with_outputs
 from ventral.progress import Progress
 from ventral.recordings import mean_responses
-from ventral.scores import labels_of
 from ventral.splits import make_folds
 from ventral.stimuli import read_pixels
 from ventral.store import read_dataset, sha256, writing
+from ventral.targets import labels_of
 
 logger = logging.getLogger("ventral")
 
