@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from ventral import nested_ridge, ridge
+from ventral import nested_ridge, nested_ridge_features, ridge, ridge_features
 from ventral.parallel import computing
+from ventral.ridge_features import nested_ridge_feature_graphs
 
 
 def refit(features, responses, folds, penalties):
@@ -29,8 +30,7 @@ def refit(features, responses, folds, penalties):
     return inner, outer
 
 
-def assert_equals_refitting(features, responses, folds, penalties):
-    result = nested_ridge(features @ features.T, responses, folds, penalties)
+def assert_equals_refitting(result, features, responses, folds, penalties):
     inner, outer = refit(features, responses, folds, penalties)
     for i, fold in enumerate(folds):
         chosen = np.searchsorted(penalties, result.penalty[i])
@@ -63,18 +63,138 @@ def problems(draw):
     return features, responses, folds, penalties
 
 
-@settings(max_examples=60, deadline=None)
-@given(problems())
-def test_equals_refitting_with_scikit_learn(problem):
-    assert_equals_refitting(*problem)
+@pytest.fixture(params=["float32", "float64"], scope="module")
+def precision(request):
+    """Inner errors in either precision, whatever the number of stimuli."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ridge, "FLOAT32_FROM", 0 if request.param == "float32" else 10**9)
+        yield request.param
 
 
-def test_equals_refitting_at_a_realistic_size():
+@settings(max_examples=40, deadline=None)
+@given(problem=problems())
+def test_equals_refitting_with_scikit_learn(precision, problem):
+    features, *rest = problem
+    assert_equals_refitting(nested_ridge(features @ features.T, *rest), *problem)
+
+
+@settings(max_examples=40, deadline=None)
+@given(problem=problems())
+def test_equals_refitting_from_the_features(problem):
+    features, responses, folds, penalties = problem
+    (result,) = dask.compute(*nested_ridge_feature_graphs(features, list(penalties), responses, [folds]))
+    assert_equals_refitting(result, *problem)
+
+
+def test_equals_refitting_at_a_realistic_size(precision):
     rng = np.random.default_rng(0)
     features = np.maximum(rng.normal(size=(120, 1000)), 0)
     responses = features[:, :40] @ rng.normal(size=(40, 6)) + 3 * rng.normal(size=(120, 6))
     folds = np.array_split(rng.permutation(120), 5)
-    assert_equals_refitting(features, responses, folds, np.geomspace(1, 1e6, 20))
+    problem = features, responses, folds, np.geomspace(1, 1e6, 20)
+    assert_equals_refitting(nested_ridge(features @ features.T, *problem[1:]), *problem)
+
+
+def test_float32_chooses_what_float64_does_and_predicts_as_precisely(monkeypatch):
+    rng = np.random.default_rng(4)
+    n, p = 200, 150
+    features = rng.normal(size=(n, p)) * np.arange(1, p + 1) ** -0.5
+    signal = features @ rng.normal(size=(p, 40))
+    responses = signal / signal.std(axis=0) + rng.normal(size=(n, 40)) * np.geomspace(0.05, 20, 40)
+    gram = features @ features.T
+    folds = np.array_split(rng.permutation(n), 5)
+    penalties = np.geomspace(1e-8, 1e4, 20) * np.trace(gram) / n
+    used = []
+    inverse = ridge._inverse
+    monkeypatch.setattr(ridge, "_inverse", lambda *arguments: used.append(inverse(*arguments)) or used[-1])
+    results = []
+    for smallest in (0, 10**9):
+        monkeypatch.setattr(ridge, "FLOAT32_FROM", smallest)
+        results.append(nested_ridge(gram, responses, folds, penalties))
+    # The smallest penalties are beyond float32.
+    assert {values.dtype for values in used[:20]} == {np.dtype("f4"), np.dtype("f8")}
+    assert {values.dtype for values in used[20:]} == {np.dtype("f8")}
+    assert len(np.unique(results[0].candidate)) > 5
+    assert np.array_equal(results[0].candidate, results[1].candidate)
+    np.testing.assert_allclose(results[0].predictions, results[1].predictions, atol=1e-7)
+
+
+@pytest.mark.parametrize("kept", [0, 2**29])
+def test_splits_that_share_inverses_equal_each_alone(precision, kept, monkeypatch):
+    monkeypatch.setattr(ridge, "KEPT_BYTES", kept)
+    rng = np.random.default_rng(5)
+    features, responses = rng.normal(size=(60, 90)), rng.normal(size=(60, 7))
+    gram, penalties = features @ features.T, np.geomspace(1, 1e3, 6)
+    splits = [np.array_split(rng.permutation(60), k) for k in (3, 5, 12)]
+    together = dask.compute(*ridge.nested_ridge_graphs([(gram, a) for a in penalties], responses, splits))
+    for result, folds in zip(together, splits, strict=True):
+        alone = nested_ridge(gram, responses, folds, penalties)
+        assert np.array_equal(result.candidate, alone.candidate)
+        np.testing.assert_allclose(result.predictions, alone.predictions, atol=1e-7)
+
+
+def test_candidates_may_be_of_different_matrices():
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(size=(2, 50, 20))
+    responses = np.column_stack([first[:, 0], second[:, 0]]) + 0.1 * rng.normal(size=(50, 2))
+    folds = np.array_split(rng.permutation(50), 5)
+    candidates = [(first @ first.T, 1.0), (second @ second.T, 1.0)]
+    (result,) = dask.compute(*ridge.nested_ridge_graphs(candidates, responses, [folds]))
+    assert (result.candidate == [0, 1]).all()
+    alone = nested_ridge(first @ first.T, responses[:, :1], folds, [1.0])
+    np.testing.assert_allclose(result.predictions[:, :1], alone.predictions, atol=1e-10)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_units_of_features_and_responses_do_not_matter(precision, unit):
+    rng = np.random.default_rng(7)
+    features, responses = rng.normal(size=(60, 90)), rng.normal(size=(60, 5))
+    folds = np.array_split(rng.permutation(60), 5)
+    gram, penalties = features @ features.T, np.geomspace(1, 1e3, 6)
+    plain = nested_ridge(gram, responses, folds, penalties)
+    scaled = nested_ridge(gram * unit**2, responses / unit, folds, penalties * unit**2)
+    assert np.array_equal(plain.candidate, scaled.candidate)
+    np.testing.assert_allclose(scaled.predictions * unit, plain.predictions, atol=1e-7)
+
+
+def test_a_target_that_does_not_vary_is_predicted_by_its_value(precision):
+    features = np.random.default_rng(8).normal(size=(30, 40))
+    responses = np.column_stack([np.full(30, 7.0), features[:, 0]])
+    result = nested_ridge(features @ features.T, responses, np.array_split(np.arange(30), 3), [1.0, 10.0])
+    np.testing.assert_allclose(result.predictions[:, 0], 7.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("features", [np.arange(24.0)[:, None], np.outer(np.arange(24.0), np.ones(500))])
+def test_one_direction_is_enough(precision, features):
+    responses = np.column_stack([2 * np.arange(24.0) + 1, np.random.default_rng(9).normal(size=24)])
+    problem = (
+        features,
+        responses,
+        np.array_split(np.arange(24), 4),
+        np.geomspace(1e-2, 1e2, 5) * np.square(features).sum(),
+    )
+    assert_equals_refitting(nested_ridge(features @ features.T, *problem[1:]), *problem)
+    assert_equals_refitting(nested_ridge_features(*problem), *problem)
+
+
+def test_the_cheaper_form_is_taken_and_both_agree(monkeypatch):
+    rng = np.random.default_rng(10)
+    taken = []
+    for name in ("nested_ridge_graphs", "nested_ridge_feature_graphs"):
+        original = getattr(ridge_features, name)
+        monkeypatch.setattr(
+            ridge_features, name, lambda *a, name=name, original=original: taken.append(name) or original(*a)
+        )
+    folds = np.array_split(rng.permutation(100), 5)
+    for p in (4, 400):
+        features, responses = rng.normal(size=(100, p)), rng.normal(size=(100, 3))
+        by_features = nested_ridge_features(features, responses, folds, [1.0, 30.0])
+        by_gram = nested_ridge(features @ features.T, responses, folds, [1.0, 30.0])
+        assert np.array_equal(by_features.candidate, by_gram.candidate)
+        np.testing.assert_allclose(by_features.predictions, by_gram.predictions, atol=1e-10)
+    assert taken == ["nested_ridge_feature_graphs", "nested_ridge_graphs"]
+    assert not ridge_features.few_enough(100, [20] * 5, 10, 20)
+    assert ridge_features.few_enough(20, [20] * 5, 10, 20)
 
 
 def test_every_target_gets_its_own_penalty():
@@ -99,7 +219,7 @@ def test_responses_of_one_fold_change_no_prediction_of_it():
     assert np.array_equal(before.penalty[1], after.penalty[1])
 
 
-def test_results_do_not_depend_on_workers(monkeypatch):
+def test_results_do_not_depend_on_workers(precision, monkeypatch):
     rng = np.random.default_rng(3)
     features, responses = rng.normal(size=(150, 400)), rng.normal(size=(150, 70))
     folds = np.array_split(rng.permutation(150), 5)
@@ -113,7 +233,7 @@ def test_results_do_not_depend_on_workers(monkeypatch):
     for result in results[1:]:
         assert np.array_equal(result.predictions, results[0].predictions)
         assert np.array_equal(result.penalty, results[0].penalty)
-    monkeypatch.setattr(ridge, "TARGETS_PER_TASK", 16)
+    monkeypatch.setattr(ridge, "TARGETS_AT_ONCE", 16)
     in_blocks = nested_ridge(*arguments)
     assert np.array_equal(in_blocks.penalty, results[0].penalty)
     np.testing.assert_allclose(in_blocks.predictions, results[0].predictions, rtol=1e-12, atol=1e-12)

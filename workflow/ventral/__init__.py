@@ -7,7 +7,11 @@ def __getattr__(name: str):
         from ventral import ridge
 
         return getattr(ridge, name)
+    if name == "nested_ridge_features":
+        from ventral.ridge_features import nested_ridge_features
+
+        return nested_ridge_features
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["NestedRidge", "nested_ridge"]
+__all__ = ["NestedRidge", "nested_ridge", "nested_ridge_features"]

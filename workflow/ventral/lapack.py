@@ -1,9 +1,8 @@
-"""The five LAPACK and BLAS routines of the engine, called without Python's global lock and in place.
+"""Inverse and Cholesky factor of a positive definite matrix, without Python's global lock and in place.
 
-SciPy's own wrappers of these routines hold the lock, so that threads take turns (measured: two factorisations in two
-threads take as long as one after the other). SciPy also publishes the routines' addresses for Cython; calling those
-through ctypes releases the lock and needs no copy. All matrices are in Fortran order, float32 or float64; of a
-symmetric matrix only the lower triangle is read or written.
+SciPy's own wrappers of LAPACK hold the lock, so that threads take turns (measured: two factorisations in two threads
+take as long as one after the other). SciPy also publishes the routines' addresses for Cython; calling those through
+ctypes releases the lock and needs no copy.
 """
 
 import ctypes
@@ -11,13 +10,14 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cython_blas, cython_lapack
+from scipy.linalg import cython_lapack
+
+ROWS_AT_ONCE = 256
 
 
 @cache
 def _routine(name: str):
-    module = cython_lapack if name[1:] in ("potrf", "potri") else cython_blas
-    capsule = module.__pyx_capi__[name]
+    capsule = cython_lapack.__pyx_capi__[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
     get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
@@ -26,114 +26,55 @@ def _routine(name: str):
     return ctypes.CFUNCTYPE(None)(get_pointer(capsule, get_name(capsule)))
 
 
-def _prefix(array: NDArray) -> str:
-    return {"float32": "s", "float64": "d"}[array.dtype.name]
-
-
-def _number(value: int):
-    return ctypes.byref(ctypes.c_int(value))
-
-
-def _letter(value: str):
-    return ctypes.byref(ctypes.c_char(value.encode()))
-
-
-def _scalar(value: float, like: NDArray):
-    return ctypes.byref((ctypes.c_float if like.dtype == np.float32 else ctypes.c_double)(value))
-
-
-def _address(array: NDArray):
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-def _leading(array: NDArray) -> int:
-    """Return the leading dimension of a Fortran-ordered matrix or of a block of one."""
-    if array.strides[0] != array.itemsize and array.shape[0] > 1:
-        raise ValueError("a matrix in Fortran order is needed")
-    return max(array.strides[1] // array.itemsize if array.shape[1] > 1 else array.shape[0], array.shape[0], 1)
-
-
-def cholesky(matrix: NDArray) -> None:
-    """Replace the lower triangle of a positive definite (n, n) matrix by that of its Cholesky factor L, M = L L^T.
+def invert(matrix: NDArray) -> None:
+    """Replace a symmetric positive definite (n, n) matrix, float32 or float64 in C order, by its inverse.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         If the matrix is not positive definite to working precision.
     """
-    info = ctypes.c_int(0)
-    n = matrix.shape[0]
-    _routine(_prefix(matrix) + "potrf")(
-        _letter("L"), _number(n), _address(matrix), _number(_leading(matrix)), ctypes.byref(info)
-    )
-    if info.value:
-        raise np.linalg.LinAlgError(f"the matrix is not positive definite (pivot {info.value} of {n})")
+    factorise(matrix)
+    n = len(matrix)
+    _call("potri", matrix, n, matrix, n)
+    for start in range(0, n, ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        matrix[rows, :start] = matrix[:start, rows].T
+        block = matrix[rows, rows]
+        block[:] = np.triu(block) + np.triu(block, 1).T
 
 
-def invert_from_cholesky(factor: NDArray) -> None:
-    """Replace the lower triangle of a Cholesky factor (n, n) by that of the inverse of the factorised matrix.
+def factorise(matrix: NDArray) -> None:
+    """Replace the upper triangle of such a matrix by R, its Cholesky factor, M = R^T R.
 
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the factor is singular.
+        If the matrix is not positive definite to working precision.
     """
+    if not (matrix.flags.c_contiguous and matrix.ndim == 2):
+        raise ValueError("a matrix in C order is needed")
+    _call("potrf", matrix, len(matrix), matrix, len(matrix))
+
+
+def solve(factor: NDArray, right: NDArray) -> NDArray:
+    """Return M^-1 right (n, m), with M given by what `factorise` made of it."""
+    solution = np.array(right, dtype=factor.dtype, order="F")
+    n, m = right.shape
+    _call("potrs", factor, n, m, factor, n, solution, n)
+    return solution
+
+
+def _call(routine: str, like: NDArray, *arguments: int | NDArray) -> None:
+    """Call a LAPACK routine for lower triangles: in C order, what it takes for the lower one is the upper one."""
     info = ctypes.c_int(0)
-    _routine(_prefix(factor) + "potri")(
-        _letter("L"), _number(factor.shape[0]), _address(factor), _number(_leading(factor)), ctypes.byref(info)
+    _routine({"float32": "s", "float64": "d"}[like.dtype.name] + routine)(
+        ctypes.byref(ctypes.c_char(b"L")),
+        *(
+            ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else ctypes.byref(ctypes.c_int(value))
+            for value in arguments
+        ),
+        ctypes.byref(info),
     )
     if info.value:
-        raise np.linalg.LinAlgError(f"the Cholesky factor is singular (row {info.value})")
-
-
-def solve_triangular(factor: NDArray, right: NDArray, transpose: bool = False) -> None:
-    """Replace right (n, m) by L^-1 right, or by L^-T right, with L the lower triangle of factor (n, n)."""
-    _routine(_prefix(right) + "trsm")(
-        _letter("L"),
-        _letter("L"),
-        _letter("T" if transpose else "N"),
-        _letter("N"),
-        _number(right.shape[0]),
-        _number(right.shape[1]),
-        _scalar(1.0, right),
-        _address(factor),
-        _number(_leading(factor)),
-        _address(right),
-        _number(_leading(right)),
-    )
-
-
-def subtract_gram(result: NDArray, factor: NDArray) -> None:
-    """Subtract factor^T factor from the lower triangle of result (n, n), with factor (m, n)."""
-    _routine(_prefix(result) + "syrk")(
-        _letter("L"),
-        _letter("T"),
-        _number(result.shape[0]),
-        _number(factor.shape[0]),
-        _scalar(-1.0, result),
-        _address(factor),
-        _number(_leading(factor)),
-        _scalar(1.0, result),
-        _address(result),
-        _number(_leading(result)),
-    )
-
-
-def multiply_symmetric(matrix: NDArray, right: NDArray) -> NDArray:
-    """Return M right (n, m), with M given by the lower triangle of matrix (n, n)."""
-    result = np.empty(right.shape, right.dtype, order="F")
-    _routine(_prefix(right) + "symm")(
-        _letter("L"),
-        _letter("L"),
-        _number(right.shape[0]),
-        _number(right.shape[1]),
-        _scalar(1.0, right),
-        _address(matrix),
-        _number(_leading(matrix)),
-        _address(right),
-        _number(_leading(right)),
-        _scalar(0.0, right),
-        _address(result),
-        _number(_leading(result)),
-    )
-    return result
+        raise np.linalg.LinAlgError(f"the matrix is not positive definite (pivot {info.value} of {len(like)})")
