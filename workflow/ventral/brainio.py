@@ -1,0 +1,259 @@
+"""Recordings as BrainIO publishes them: a NetCDF assembly of presentations by neuroids.
+
+BrainIO (the data of Brain-Score: Schrimpf et al. 2020, Neuron 108:413) keeps one row for every time that a stimulus was
+shown. Coordinates along `presentation` say which (`stimulus_id`, in older files `image_id`) and for how many times
+(`repetition`); those along `neuroid` say what was recorded (`neuroid_id`, `region`, `animal` or `subject`, and more).
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+logger = logging.getLogger("ventral")
+
+IDS = ("stimulus_id", "image_id")
+# What the table of neuroids calls the assembly's coordinates.
+COLUMNS = {"region": "area", "animal": "animal", "subject": "animal"}
+
+
+def check(path: str | Path, key: str, n_stimuli: int | None = None) -> "pd.DataFrame":
+    """Check that a file is an assembly, reading no more than its coordinates, and return its table of neuroids.
+
+    Parameters
+    ----------
+    path : path
+        NetCDF file.
+    key : str
+        Its place in the config, for messages.
+    n_stimuli : int, optional
+        Number of stimuli in the set that was shown, where it is known.
+
+    Returns
+    -------
+    DataFrame
+        As from `read`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or its variables are not those of an assembly.
+    """
+    with _opened(path, key) as (assembly, place):
+        ids = np.unique(_ids(assembly, place))
+        if n_stimuli is not None and len(ids) > n_stimuli:
+            raise InputError(
+                f"{place}: {len(ids)} stimuli were presented, where the set has {n_stimuli}; give the set they are of"
+            )
+        return _neuroids(assembly, place)
+
+
+def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[NDArray[np.float64], "pd.DataFrame"]:
+    """Read an assembly, stimuli in the order of the set that was shown.
+
+    The assembly's ids are looked for in the set's columns `stimulus_id` and `image_id`, then among its stimuli's names,
+    then among those without folders and extension; the first that has all of them is taken. Rows of one stimulus and
+    repetition are joined where they hold different neuroids, such as those of two animals.
+
+    Parameters
+    ----------
+    path, key
+        As for `check`.
+    stimuli : mapping of (n,) arrays
+        Columns of the stimulus set, `stimulus` among them.
+
+    Returns
+    -------
+    responses : (neuroids, n, repetitions) array
+        NaN where not shown. Repetitions are in the order of the coordinate `repetition`; without it, or where it
+        counts on from stimulus to stimulus, in the order of each stimulus's presentations.
+    neuroids : DataFrame
+        One row a neuroid, by its id, with the column `area` where the assembly has `region`, `animal` where it has
+        `animal` or `subject`, and its other coordinates.
+
+    Raises
+    ------
+    InputError
+        As for `check`, and if a presentation is of none of the stimuli, or two disagree about one response.
+    """
+    with _opened(path, key) as (assembly, place):
+        neuroids = _neuroids(assembly, place)
+        ids = _ids(assembly, place)
+        rows = _rows(ids, stimuli, place)
+        repetitions = _repetitions(assembly, ids, place)
+        values = assembly.transpose("presentation", "neuroid").values.astype(np.float64)
+    n = len(stimuli["stimulus"])
+    responses = np.full((repetitions.max() + 1, n, len(neuroids)), np.nan)
+    for presentations in _without_repeats(rows, repetitions):
+        cells = repetitions[presentations], rows[presentations]
+        before, now = responses[cells], values[presentations]
+        twice = np.argwhere(~np.isnan(before) & ~np.isnan(now))
+        if len(twice):
+            presentation, neuroid = twice[0]
+            presentation = presentations[presentation]
+            raise InputError(
+                f"{place}: neuroid {neuroids.index[neuroid]!r} has more than one response to `{ids[presentation]}` in "
+                f"the same `repetition` (one is presentation {presentation + 1}; {len(twice)} such responses); number "
+                f"the repetitions of every stimulus"
+            )
+        responses[cells] = np.where(np.isnan(now), before, now)
+    absent = np.setdiff1d(np.arange(n), rows)
+    if len(absent):
+        logger.warning(
+            "%s: %d of %d stimuli were not shown: %s",
+            place,
+            len(absent),
+            n,
+            shown([str(name) for name in np.asarray(stimuli["stimulus"])[absent]]),
+        )
+    return responses.transpose(2, 1, 0), neuroids
+
+
+@contextmanager
+def _opened(path: str | Path, key: str) -> Iterator[tuple["xr.DataArray", str]]:
+    """Give the assembly of a file, its values still unread, and what to call it in messages."""
+    import xarray as xr
+
+    place = f"{key}: {path}"
+    if not Path(path).is_file():
+        raise InputError(f"{key}: no such file: {path}")
+    with Path(path).open("rb") as file:
+        if file.read(3) == b"CDF":
+            raise InputError(f"{place}: NetCDF 3; NetCDF 4 is right, as xarray's `to_netcdf(format='NETCDF4')` writes")
+    try:
+        dataset = xr.open_dataset(os.fspath(path), engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{place}: cannot be read as NetCDF, or is cut short: {error}") from error
+    with dataset:
+        found = [
+            name for name, variable in dataset.data_vars.items() if {"presentation", "neuroid"} <= {*variable.dims}
+        ]
+        if len(found) != 1:
+            described = ", ".join(f"{name} {variable.dims}" for name, variable in dataset.data_vars.items())
+            raise InputError(
+                f"{place}: one variable with the dimensions `presentation` and `neuroid` is right; it has "
+                f"{len(found)} ({described or 'no variables'})"
+            )
+        assembly = dataset[found[0]]
+        if assembly.dtype.kind not in "fiu":
+            raise InputError(f"{place}: its values are {assembly.dtype}; responses are numbers")
+        for dimension, size in assembly.sizes.items():
+            if dimension not in ("presentation", "neuroid") and size != 1:
+                raise InputError(
+                    f"{place}: {size} values along `{dimension}`; one response to each presentation is right: select "
+                    f"one, or average them, and save the assembly again"
+                )
+        if 0 in assembly.shape:
+            raise InputError(f"{place}: it is empty: {dict(assembly.sizes)}")
+        yield assembly.squeeze([dim for dim in assembly.dims if dim not in ("presentation", "neuroid")]), place
+
+
+def _along(assembly: "xr.DataArray", dimension: str) -> dict[str, NDArray]:
+    """Return the coordinates along a dimension, and, as an array of it, those that hold for all of the assembly."""
+    return {
+        str(name): np.broadcast_to(coordinate.values, assembly.sizes[dimension])
+        for name, coordinate in assembly.coords.items()
+        if coordinate.dims in ((), (dimension,))
+    }
+
+
+def _ids(assembly: "xr.DataArray", place: str) -> NDArray:
+    coordinates = _along(assembly, "presentation")
+    for name in IDS:
+        if name in coordinates:
+            return _as_text(coordinates[name])
+    raise InputError(
+        f"{place}: no coordinate `stimulus_id` (nor `image_id`) along `presentation`; it has "
+        f"{', '.join(coordinates) or 'none'}"
+    )
+
+
+def _as_text(values: NDArray) -> NDArray:
+    """Return ids as text, whole numbers without a decimal point, whatever a table or a file made of them."""
+    return np.array([str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist()])
+
+
+def _neuroids(assembly: "xr.DataArray", place: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    coordinates = _along(assembly, "neuroid")
+    if "neuroid_id" not in coordinates:
+        raise InputError(
+            f"{place}: no coordinate `neuroid_id` along `neuroid`; it has {', '.join(coordinates) or 'none'}"
+        )
+    names = pd.Index(_as_text(coordinates.pop("neuroid_id")).astype(object), name="neuroid")
+    if names.has_duplicates:
+        name = names[names.duplicated()][0]
+        rows = (np.flatnonzero(names == name) + 1).tolist()
+        raise InputError(
+            f"{place}: neuroids {', '.join(map(str, rows))} are all called {name!r} in `neuroid_id`; every neuroid "
+            f"needs a name of its own"
+        )
+    table = {}
+    for coordinate, values in coordinates.items():
+        column = COLUMNS.get(coordinate, coordinate)
+        along_neuroids = assembly[coordinate].dims == ("neuroid",) and coordinate != "neuroid"
+        if column not in table and (along_neuroids or coordinate in COLUMNS):
+            table[column] = values if values.dtype.kind in "fiub" else values.astype(str).astype(object)
+    return pd.DataFrame(table, index=names)
+
+
+def _rows(ids: NDArray, stimuli: Mapping[str, NDArray], place: str) -> NDArray[np.intp]:
+    """Return the row in the stimulus set of each presentation."""
+    names = _as_text(np.asarray(stimuli["stimulus"]))
+    candidates = {f"column `{column}`": _as_text(np.asarray(stimuli[column])) for column in IDS if column in stimuli}
+    candidates["column `stimulus`"] = names
+    candidates["names of images"] = np.array([PurePosixPath(name).stem for name in names])
+    missing = {}
+    for kind, known in candidates.items():
+        rows = {name: row for row, name in enumerate(known)}
+        missing[kind] = [name for name in np.unique(ids).tolist() if name not in rows]
+        if not missing[kind] and len(rows) == len(known):
+            return np.array([rows[name] for name in ids.tolist()])
+    kind = min(missing, key=lambda kind: len(missing[kind]))
+    if not missing[kind]:
+        raise InputError(f"{place}: the stimulus set's {kind} has the assembly's ids, but not every one once")
+    raise InputError(
+        f"{place}: {len(missing[kind])} of {len(np.unique(ids))} stimuli that were presented are not in the stimulus "
+        f"set, by its {kind}: {shown(missing[kind], 3)}; there, they are called {shown(candidates[kind].tolist(), 3)}. "
+        f"Give the stimulus table a column `stimulus_id` with the assembly's ids"
+    )
+
+
+def _repetitions(assembly: "xr.DataArray", ids: NDArray, place: str) -> NDArray[np.intp]:
+    """Return the number, from 0, of each presentation's repetition."""
+    import pandas as pd
+
+    most = np.unique(ids, return_counts=True)[1].max()
+    labels = np.arange(len(ids))
+    if "repetition" in assembly.coords:
+        labels = assembly["repetition"].values
+        if assembly["repetition"].dims != ("presentation",):
+            labels = np.broadcast_to(labels, len(ids))
+        values, numbers = np.unique(labels, return_inverse=True)
+        if len(values) <= 2 * most:
+            return numbers
+    order = np.argsort(labels, kind="stable")
+    numbers = np.empty(len(ids), dtype=np.intp)
+    numbers[order] = pd.Series(ids[order]).groupby(ids[order]).cumcount().to_numpy()
+    return numbers
+
+
+def _without_repeats(rows: NDArray[np.intp], repetitions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Give the presentations in parts that hold no stimulus and repetition twice."""
+    import pandas as pd
+
+    turn = pd.DataFrame({"row": rows, "repetition": repetitions}).groupby(["row", "repetition"]).cumcount().to_numpy()
+    for number in range(turn.max() + 1):
+        yield np.flatnonzero(turn == number)

@@ -1,0 +1,90 @@
+"""Ordinary least squares, where the features are fewer than the stimuli and say what the weights are."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class NotDefinedError(ValueError):
+    """What was asked for has no value; the message says why."""
+
+
+def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    """Predict every target for every stimulus by ordinary least squares, with an intercept, fitted without its fold.
+
+    Features that are linear combinations of others, to the precision of their type, leave the weights open, but not the
+    predictions where the held-out stimuli obey the same combinations (an estimable function: Searle 1971, Linear
+    Models, chapter 5); only there are predictions given. No choice is made among solutions, such as the shortest one.
+
+    Parameters
+    ----------
+    features : (n, p) array
+        All features of the representation.
+    responses : (n, targets) array
+        Finite values.
+    folds : sequence of integer arrays
+        Rows of each fold; each row in exactly one.
+
+    Returns
+    -------
+    (n, targets) array
+
+    Raises
+    ------
+    NotDefinedError
+        If a training part has as many features as stimuli or more, or its features do not determine what is predicted
+        of a held-out stimulus.
+    """
+    features, responses = np.asarray(features), np.asarray(responses, dtype=np.float64)
+    n, p = features.shape
+    fewest = n - max(map(len, folds))
+    if p >= fewest:
+        raise NotDefinedError(
+            f"least squares needs fewer features than training stimuli: {p} features, {fewest} stimuli"
+        )
+    precision = np.finfo(features.dtype if features.dtype.kind == "f" else float).eps
+    features = features.astype(np.float64)
+    predictions = np.empty(responses.shape)
+    for fold in folds:
+        training = np.setdiff1d(np.arange(n), fold)
+        mean, deviations = responses[training].mean(axis=0), _scaled(features, training, precision)
+        predictions[fold] = mean + _solved(
+            deviations[training], responses[training] - mean, deviations[fold], n * precision
+        )
+    return predictions
+
+
+def _scaled(features: NDArray, training: NDArray, precision: float) -> NDArray[np.float64]:
+    """Return the features' deviations from their training mean, each of mean square 1, or 0 if it is constant."""
+    deviations = features - features[training].mean(axis=0)
+    deviations[:, np.abs(deviations).max(axis=0) <= 4 * precision * np.abs(features).max(axis=0)] = 0
+    size = np.sqrt(np.mean(deviations**2, axis=0))
+    return np.divide(deviations, size, out=deviations, where=size > 0)
+
+
+def _solved(features: NDArray, responses: NDArray, held_out: NDArray, tolerance: float) -> NDArray[np.float64]:
+    """Return the predictions (m, targets) for held-out features (m, p), from a QR factorisation with column pivoting.
+
+    Parameters
+    ----------
+    features : (n, p) array
+    responses : (n, targets) array
+    held_out : (m, p) array
+    tolerance : float
+        Smallest diagonal of R, relative to the largest, of a feature that is no combination of those before it.
+    """
+    from scipy.linalg import qr, solve_triangular
+
+    Q, R, order = qr(features, mode="economic", pivoting=True, check_finite=False)
+    diagonal = np.abs(np.diag(R))
+    rank = int((diagonal > tolerance * diagonal[0]).sum())
+    R, rest, Q = R[:rank, :rank], R[:rank, rank:], Q[:, :rank]
+    independent, dependent = held_out[:, order[:rank]], held_out[:, order[rank:]]
+    error = np.abs(dependent - independent @ solve_triangular(R, rest, check_finite=False))
+    if error.size and error.max() > np.sqrt(tolerance):
+        raise NotDefinedError(
+            f"least squares is not determined: the {len(order)} features have rank {rank} on {len(features)} training "
+            f"stimuli, and differ otherwise on those held out"
+        )
+    return independent @ solve_triangular(R, Q.T @ responses, check_finite=False)

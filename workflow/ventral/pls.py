@@ -1,0 +1,246 @@
+"""Partial least squares from the Gram matrix alone.
+
+Let K = X X^T (n, n) be the Gram matrix of the training stimuli's centred features X (n, p), and Y (n, t) their centred
+responses. Partial least squares (Wold, Ruhe, Wold and Dunn 1984, SIAM Journal on Scientific and Statistical Computing
+5:735) takes, component by component, the direction X^T u of features that covaries most with the responses, u = Y c
+with c the first eigenvector of Y^T K Y, and its scores t = K u. Both K and Y are then freed of t. With U and T
+(orthonormal) all components' u and t,
+
+    predictions = K_test U (T^T K U)^-1 T^T Y,
+
+in which T^T K U is upper triangular (the kernel form: Rosipal and Trejo 2001, JMLR 2:97). The features are needed for
+nothing else, so that their number does not matter; and rotating the responses, Y Q, changes neither u nor t, so that
+more targets than stimuli cost no more eigenvectors than stimuli do.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# Below, all of Y^T K Y and one of its eigenvectors take less time than iterations on its products with vectors.
+FEW_TARGETS = 256
+# Deviations from a mean at this share of the values are rounding.
+ROUNDING = 1e-12
+
+
+def pls_predictions(
+    gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike], n_components: int
+) -> NDArray[np.float64]:
+    """Predict every target for every stimulus by partial least squares fitted without its fold.
+
+    Equal to refitting scikit-learn's ``PLSRegression(n_components, scale=False)`` for every fold, where that is
+    iterated to convergence; all targets are fitted together, as there.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors, of any centring.
+    responses : (n, targets) or (n,) array
+        Finite values.
+    folds : sequence of integer arrays
+        Rows of each fold; each row in exactly one.
+    n_components : int
+        Number of components. A fold has fewer where nothing but rounding is left to covary.
+
+    Returns
+    -------
+    (n, targets) array
+        A target that does not vary in the training part is predicted to be its mean there.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, values are not finite, folds are not a partition, or there is no component.
+    """
+    gram, responses = _checked(gram, responses, n_components)
+    n = len(gram)
+    folds = [np.asarray(fold) for fold in folds]
+    if not np.array_equal(np.sort(np.concatenate(folds)), np.arange(n)):
+        raise ValueError(f"folds must hold each of the {n} stimuli exactly once")
+    rotated = _rotated(responses)
+    predictions = np.empty(responses.shape)
+    for fold in folds:
+        training = np.setdiff1d(np.arange(n), fold)
+        predictions[fold] = _fit_predict(gram, responses, rotated, training, fold, n_components, dominant_direction)
+    return predictions
+
+
+def pls_fit_predict(
+    gram: ArrayLike,
+    responses: ArrayLike,
+    training: ArrayLike,
+    test: ArrayLike,
+    n_components: int,
+    direction: Callable[[NDArray, NDArray], NDArray] | None = None,
+) -> NDArray[np.float64]:
+    """Fit some stimuli by partial least squares, and predict others.
+
+    Parameters
+    ----------
+    gram, responses, n_components
+        As for `pls_predictions`.
+    training, test : integer arrays
+        Rows to fit, and rows to predict.
+    direction : callable, optional
+        How to find the direction of targets of a component, as `dominant_direction`, which is the default.
+
+    Returns
+    -------
+    (len(test), targets) array
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, values are not finite, no stimulus is left to fit, or there is no component.
+    """
+    gram, responses = _checked(gram, responses, n_components)
+    training, test = np.asarray(training), np.asarray(test)
+    if direction is None:
+        direction, rotated = dominant_direction, _rotated(responses)
+    else:
+        rotated = responses
+    return _fit_predict(gram, responses, rotated, training, test, n_components, direction)
+
+
+def dominant_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float64]:
+    """Return the first eigenvector (t,) of Y^T K Y, of unit length.
+
+    Parameters
+    ----------
+    targets : (n, t) array
+        Y, freed of the components so far.
+    covaried : (n, t) array
+        K Y, freed of the components so far.
+    """
+    from scipy.linalg import eigh
+
+    t = targets.shape[1]
+    if t == 1:
+        return np.ones(1)
+    if t > FEW_TARGETS:
+        from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+        operator = LinearOperator((t, t), matvec=lambda c: targets.T @ (covaried @ c), dtype=np.float64)
+        start = np.random.default_rng(0).normal(size=t)
+        try:
+            return eigsh(operator, k=1, which="LA", v0=start)[1][:, 0]
+        except ArpackNoConvergence:
+            # Eigenvalues too near to each other for the iteration.
+            pass
+    return eigh(targets.T @ covaried, subset_by_index=[t - 1, t - 1], check_finite=False)[1][:, 0]
+
+
+def centred(values: NDArray) -> NDArray[np.float64]:
+    """Return the columns of values (n, t) without their means; exactly 0 where one is constant but for rounding."""
+    deviations = values - values.mean(axis=0)
+    constant = np.linalg.norm(deviations, axis=0) <= ROUNDING * np.linalg.norm(values, axis=0)
+    deviations[:, constant] = 0
+    return deviations
+
+
+def _checked(gram: ArrayLike, responses: ArrayLike, n_components: int) -> tuple[NDArray, NDArray]:
+    gram, responses = np.asarray(gram, dtype=np.float64), np.asarray(responses, dtype=np.float64)
+    if responses.ndim == 1:
+        responses = responses[:, None]
+    n = len(responses)
+    if gram.shape != (n, n):
+        raise ValueError(f"gram has shape {gram.shape}; with {n} stimuli in responses it must be ({n}, {n})")
+    if not np.isfinite(gram).all():
+        raise ValueError("gram has values that are not finite")
+    if not np.isfinite(responses).all():
+        column = int(np.flatnonzero(~np.isfinite(responses).all(axis=0))[0])
+        raise ValueError(
+            f"responses of target {column} are not all finite; fit a target with missing stimuli on those it has"
+        )
+    if n_components < 1:
+        raise ValueError(f"at least one component is needed, got {n_components}")
+    return gram, responses
+
+
+def _rotated(responses: NDArray) -> NDArray[np.float64]:
+    """Return responses (n, min(n, t)) with the same inner products between stimuli, but for the targets' means."""
+    n, n_targets = responses.shape
+    if n_targets <= n:
+        return responses
+    return np.linalg.qr(centred(responses).T, mode="r").T
+
+
+def _fit_predict(
+    gram: NDArray,
+    responses: NDArray,
+    rotated: NDArray,
+    training: NDArray,
+    test: NDArray,
+    n_components: int,
+    direction: Callable[[NDArray, NDArray], NDArray],
+) -> NDArray[np.float64]:
+    from scipy.linalg import solve_triangular
+
+    if not len(training):
+        raise ValueError("there is no stimulus to fit")
+    mean = responses[training].mean(axis=0)
+    values = centred(responses[training])
+    of_training = gram[np.ix_(training, training)]
+    # What the product of features left in the matrix before it was centred stays there.
+    rounding = len(training) * np.finfo(float).eps * np.diag(of_training).max()
+    feature_means = of_training.mean(axis=0)
+    of_training -= feature_means
+    of_training -= of_training.mean(axis=1, keepdims=True)
+    weights, scores = _components(
+        of_training, values if rotated is responses else centred(rotated[training]), n_components, direction, rounding
+    )
+    of_test = gram[np.ix_(test, training)] - feature_means
+    of_test -= of_test.mean(axis=1, keepdims=True)
+    triangle = scores.T @ (of_training @ weights)
+    scores_of_test = solve_triangular(triangle, (of_test @ weights).T, trans="T", check_finite=False).T
+    return mean + scores_of_test @ (scores.T @ values)
+
+
+def _components(
+    gram: NDArray,
+    targets: NDArray,
+    n_components: int,
+    direction: Callable[[NDArray, NDArray], NDArray],
+    rounding: float,
+) -> tuple[NDArray, NDArray]:
+    """Return U (n, components) and T (n, components) of a training part; fewer than asked once only rounding is left.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        K, centred.
+    targets : (n, t) array
+        Y, centred.
+    n_components, direction
+        As for `pls_fit_predict`.
+    rounding : float
+        Largest eigenvalue that K may have by rounding alone.
+    """
+    n = len(gram)
+    remaining = targets.copy()
+    covaried = gram @ remaining
+    smallest = n * np.finfo(float).eps * np.linalg.norm(targets)
+    weights, scores = np.empty((n, n_components), order="F"), np.empty((n, n_components), order="F")
+    for component in range(n_components):
+        if np.linalg.norm(remaining) <= smallest:
+            return weights[:, :component], scores[:, :component]
+        weight = remaining @ direction(remaining, covaried)
+        score = _without(scores[:, :component], gram @ weight)
+        length = np.linalg.norm(score)
+        if length <= rounding * np.linalg.norm(weight):
+            return weights[:, :component], scores[:, :component]
+        score /= length
+        weights[:, component], scores[:, component] = weight, score
+        loadings = score @ remaining
+        remaining -= np.outer(score, loadings)
+        also = _without(scores[:, : component + 1], gram @ score)
+        covaried -= np.column_stack([score, also]) @ np.stack([score @ covaried, loadings])
+    return weights, scores
+
+
+def _without(directions: NDArray, vector: NDArray) -> NDArray:
+    """Return a vector freed of orthonormal directions; twice, for once leaves the rounding of what is taken off."""
+    for _ in range(2):
+        vector = vector - directions @ (directions.T @ vector)
+    return vector
