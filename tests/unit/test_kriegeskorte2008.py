@@ -16,7 +16,7 @@ from ventral.__main__ import main
 from ventral.config import check_inputs, resolve
 from ventral.errors import InputError
 from ventral.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
-from ventral.rsa import read_matrices, upper_triangle
+from ventral.matrices import read_matrices, upper_triangle
 from ventral.store import read_dataset, sha256
 
 

@@ -1,115 +1,21 @@
-"""Representational similarity analysis: published dissimilarity matrices, and how well those of layers agree with them.
+"""Representational similarity analysis: how alike two representations are in the dissimilarities of their stimuli.
 
-Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4): two representations are compared by the
-dissimilarities of all pairs of stimuli in each. Pairs (i, j), i < j, always stand in the order of the rows of the upper
-triangle, which is that of `scipy.spatial.distance.squareform` and of MATLAB's.
+Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4). Dissimilarities follow from the inner
+products of the stimuli's feature vectors, whatever the number of features.
 """
 
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError, allowed_instead
+from ventral.matrices import upper_triangle
 
-# Matrices that were computed in float32 are symmetric, and 0 on their diagonal, to about this share of their largest
-# value.
-ROUNDING = 1e-5
+if TYPE_CHECKING:
+    from ventral.representations import Representation
+
 # Where features are few, many pairs are equally dissimilar but for rounding, which must not decide their ranks.
 DECIMALS = 10
-
-
-@dataclass(frozen=True)
-class Matrices:
-    """Measured dissimilarities, one row for each matrix of each subject.
-
-    Attributes
-    ----------
-    dissimilarities : (rows, pairs) array
-        In any unit: only their order counts.
-    names, areas : (rows,) arrays of str
-        Rows of the same name are of different subjects.
-    n_stimuli : int
-        Number of stimuli, of which there are n (n - 1) / 2 pairs.
-    """
-
-    dissimilarities: NDArray[np.float64]
-    names: NDArray
-    areas: NDArray
-    n_stimuli: int
-
-
-def read_matrices(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> dict[str, NDArray[np.float64]]:
-    """Read published dissimilarity matrices, and check that they are such.
-
-    Parameters
-    ----------
-    spec : dict
-        `matrices`, path of an npz file with an array (n, n) or (subjects, n, n) for each name, or of an npy file with
-        one such array, whose name is the file's.
-    n_stimuli : int, optional
-        Number of stimuli in the set that was shown, where it is known.
-    key : str
-        Place of `spec` in the config, for messages.
-
-    Returns
-    -------
-    dict of (subjects, n, n) arrays
-        By name, in the order of the file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or a matrix is not square, finite, symmetric and 0 on its diagonal, is of another
-        number of stimuli, or has the same dissimilarity for every pair.
-    """
-    path = Path(spec["matrices"])
-    place = f"{key}.matrices: {path}"
-    if not path.is_file():
-        raise InputError(f"{key}.matrices: no such file: {path}")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = {path.stem: loaded}
-        else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{place}: cannot be read, cut short, or neither npz nor npy: {error}; an npz file with an array "
-            f"(stimuli, stimuli) or (subjects, stimuli, stimuli) for each name is right"
-        ) from error
-    if not arrays:
-        raise InputError(f"{place}: there is no array in it")
-    return {name: _checked(array, n_stimuli, f"{place}: array `{name}`", spec) for name, array in arrays.items()}
-
-
-def areas_of(spec: dict, names: Sequence[str], key: str = "recordings") -> list[str]:
-    """Return the area of each matrix: what `area` says of all of them, or of each by its name, else the name.
-
-    Raises
-    ------
-    InputError
-        If `area` speaks of a matrix that is not there.
-    """
-    area = spec.get("area")
-    if not isinstance(area, dict):
-        return [area or name for name in names]
-    for name in area:
-        if name not in names:
-            raise InputError(
-                f"{key}.area: no matrix in {spec['matrices']} is called {name!r}; {allowed_instead(name, names)}"
-            )
-    return [area.get(name) or name for name in names]
-
-
-def upper_triangle(matrices: NDArray) -> NDArray:
-    """Return the pairs (..., n (n - 1) / 2) of matrices (..., n, n)."""
-    return matrices[(..., *np.triu_indices(matrices.shape[-1], k=1))]
 
 
 def correlation_distances(gram: NDArray, row_sums: NDArray, n_features: int) -> NDArray[np.float64]:
@@ -132,32 +38,87 @@ def correlation_distances(gram: NDArray, row_sums: NDArray, n_features: int) -> 
         0 to 2, and NaN for every pair with a stimulus whose features are all the same.
     """
     covariance = gram - np.outer(row_sums, row_sums) / n_features
-    variance = np.diag(covariance)
     # What is left of equal features after their mean is taken off is rounding.
-    varies = variance > 1e-12 * np.diag(gram)
-    # The product of two variances may leave the range of numbers where the variances do not.
-    deviation = np.sqrt(np.where(varies, variance, np.nan))
-    distances = 1 - np.clip(covariance / np.outer(deviation, deviation), -1, 1)
-    distances[np.diag_indices(len(gram))] = np.where(varies, 0, np.nan)
-    return distances
+    return _one_minus_cosine(covariance, np.diag(covariance) > 1e-12 * np.diag(gram))
 
 
-def agreement(distances: NDArray, ranks: NDArray) -> NDArray[np.float64]:
-    """Return Spearman's correlation of a layer's dissimilarities with each of the measured ones.
+def cosine_distances(gram: NDArray) -> NDArray[np.float64]:
+    """Return 1 - the cosine of the angle between the feature vectors of all pairs of stimuli.
 
     Parameters
     ----------
-    distances : (n, n) array
-        From `correlation_distances`.
-    ranks : (rows, pairs) array
-        From `standardised_ranks`.
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
 
     Returns
     -------
-    (rows,) array
-        NaN where a distance is not defined, or all are the same.
+    (n, n) array
+        0 to 2, and NaN for every pair with a stimulus whose features are all 0.
     """
-    return ranks @ standardised_ranks(np.round(upper_triangle(distances), DECIMALS))
+    return _one_minus_cosine(gram, np.diag(gram) > 0)
+
+
+def euclidean_distances(gram: NDArray, n_features: int) -> NDArray[np.float64]:
+    """Return the squared Euclidean distances of the feature vectors, divided by their length p.
+
+    This is what rsatoolbox calls `euclidean` (Schuett et al. 2023, eLife 12:e82566): mean squared differences of
+    features, so that layers of different width are on one scale.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+    n_features : int
+        p.
+
+    Returns
+    -------
+    (n, n) array
+        In squared units of the features, 0 or more.
+    """
+    squared_norms = np.diag(gram)
+    distances = np.maximum(squared_norms[:, None] + squared_norms - 2 * gram, 0) / n_features
+    distances[np.diag_indices(len(gram))] = 0
+    return distances
+
+
+def dissimilarities(representation: "Representation", distance: str) -> NDArray[np.float64]:
+    """Return the dissimilarity of every pair of stimuli, rounded to what the Gram matrix knows of it.
+
+    Parameters
+    ----------
+    representation : Representation
+        Of n stimuli.
+    distance : str
+        `correlation`, `cosine` or `euclidean`.
+
+    Returns
+    -------
+    (n (n - 1) / 2,) array
+        In the order of `upper_triangle`; NaN where a distance is not defined.
+    """
+    gram, n_features = representation.gram, representation.n_features
+    if distance == "euclidean":
+        # Differences of large inner products are known to a share of these, not of themselves.
+        unit = np.diag(gram).max() / n_features
+        return np.round(upper_triangle(euclidean_distances(gram, n_features)) / (unit or 1), DECIMALS) * unit
+    if distance == "cosine":
+        distances = cosine_distances(gram)
+    else:
+        distances = correlation_distances(gram, representation.row_sums, n_features)
+    return np.round(upper_triangle(distances), DECIMALS)
+
+
+def standardised_values(values: NDArray) -> NDArray[np.float64]:
+    """Return values (..., pairs) centred and of unit length; the inner product of two such vectors is Pearson's r.
+
+    NaN where a value is NaN, or all are the same.
+    """
+    # Squares of the largest and of the smallest numbers leave the range of numbers.
+    centred = values - values.mean(axis=-1, keepdims=True)
+    largest = np.abs(centred).max(axis=-1, keepdims=True)
+    constant = np.ptp(values, axis=-1, keepdims=True) == 0
+    return _of_unit_length(centred / np.where(constant | (largest == 0), np.nan, largest))
 
 
 def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
@@ -170,49 +131,109 @@ def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
 
     ranks = rankdata(values, axis=-1)
     ranks -= (ranks.shape[-1] + 1) / 2
-    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
-    return ranks / np.where(length > 0, length, np.nan)
+    return _of_unit_length(ranks)
 
 
-def _checked(array: NDArray, n_stimuli: int | None, place: str, spec: dict) -> NDArray[np.float64]:
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        found = array.dtype if isinstance(array, np.ndarray) else "no array"
-        raise InputError(f"{place}: its values are {found}; dissimilarities are numbers")
-    if array.ndim not in (2, 3) or array.shape[-1] != array.shape[-2] or 0 in array.shape:
-        hint = "; scipy.spatial.distance.squareform makes a matrix of the pairs of its triangle" * (array.ndim == 1)
-        raise InputError(
-            f"{place}: its shape is {array.shape}; (stimuli, stimuli) or (subjects, stimuli, stimuli) is right{hint}"
-        )
-    if n_stimuli is not None and array.shape[-1] != n_stimuli:
-        raise InputError(
-            f"{place}: dissimilarities of {array.shape[-1]} stimuli, where the set {spec['stimuli']!r} has {n_stimuli}"
-        )
-    matrices = np.array(array, dtype=np.float64, ndmin=3)
-    for subject, matrix in enumerate(matrices, 1):
-        _check_matrix(matrix, f"{place}, subject {subject}" if array.ndim == 3 else place)
-    return matrices
+def standardised(values: NDArray, comparison: str) -> NDArray[np.float64]:
+    """Return what `compare` compares: values (..., pairs) for `pearson`, their ranks for `spearman` and `kendall`."""
+    return standardised_values(values) if comparison == "pearson" else standardised_ranks(values)
 
 
-def _check_matrix(matrix: NDArray, place: str) -> None:
-    def first(wrong: NDArray) -> tuple[int, int] | None:
-        found = np.argwhere(wrong)
-        return tuple(found[0].tolist()) if len(found) else None
+def compare(layer: NDArray, measured: NDArray, comparison: str) -> NDArray[np.float64]:
+    """Return the correlation of a layer's dissimilarities with each of the measured ones.
 
-    if entry := first(~np.isfinite(matrix)):
-        raise InputError(f"{place}: {_entry(matrix, *entry)}; every pair of stimuli needs a finite dissimilarity")
-    rounding = ROUNDING * np.abs(matrix).max()
-    if entry := first(np.abs(np.diag(np.diag(matrix))) > rounding):
-        raise InputError(
-            f"{place}: {_entry(matrix, *entry)}, though a stimulus is not dissimilar to itself: the diagonal is 0; "
-            f"similarities, such as correlations r, become dissimilarities as 1 - r"
-        )
-    if entry := first(np.abs(matrix - matrix.T) > rounding):
-        raise InputError(
-            f"{place}: {_entry(matrix, *entry)}, but {_entry(matrix, *entry[::-1])}; dissimilarities are symmetric"
-        )
-    if len(matrix) < 3 or np.ptp(upper_triangle(matrix)) == 0:
-        raise InputError(f"{place}: all pairs of stimuli are equally dissimilar: there is nothing to compare")
+    Parameters
+    ----------
+    layer : (pairs,) array
+        From `standardised`, with the same comparison.
+    measured : (rows, pairs) array
+        From `standardised`, with the same comparison.
+    comparison : str
+        `pearson`, `spearman`, or `kendall`, which is tau-a (`tau_a`).
+
+    Returns
+    -------
+    (rows,) array
+        -1 to 1; NaN where a dissimilarity is not defined, or all are the same.
+    """
+    if comparison == "kendall":
+        return np.array([tau_a(layer, row) for row in measured])
+    return np.clip(measured @ layer, -1, 1)
 
 
-def _entry(matrix: NDArray, row: int, column: int) -> str:
-    return f"row {row + 1}, column {column + 1} is {matrix[row, column]:g}"
+def tau_a(x: NDArray, y: NDArray) -> float:
+    """Return Kendall's tau-a (1938, Biometrika 30:81): concordant less discordant pairs of values, over all pairs.
+
+    Unlike tau-b it gives no advantage to a model that predicts ties (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553). Of m values it takes m log m steps: SciPy counts for tau-b = (concordant - discordant) /
+    sqrt((all - tied in x) (all - tied in y)).
+
+    Parameters
+    ----------
+    x, y : (m,) arrays
+
+    Returns
+    -------
+    float
+        NaN where a value is NaN, or all of x or of y are the same.
+    """
+    from scipy.stats import kendalltau
+
+    if np.isnan(x).any() or np.isnan(y).any():
+        return np.nan
+    untied = [_untied_pairs(values) for values in (x, y)]
+    n_pairs = len(x) * (len(x) - 1) / 2
+    if min(untied) == 0:
+        return np.nan
+    # The square root of a product of two such counts, both up to m^2 / 2, keeps what is left of 53 bits.
+    difference = kendalltau(x, y).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1])
+    return float(np.round(difference) / n_pairs)
+
+
+def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how well each subject's dissimilarities agree with the mean of the others, and with the mean of all.
+
+    The means of the two over subjects are the ends of the noise ceiling (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553): a model that knows the truth agrees with subjects about as well as the others' mean does, and
+    none better than the mean of all, which has seen them. Means are of ranks for `spearman` and `kendall`, and of
+    values in units of their standard deviation for `pearson`.
+
+    Parameters
+    ----------
+    measured : (subjects, pairs) array
+        From `standardised`, with the same comparison.
+    comparison : str
+        As for `compare`.
+
+    Returns
+    -------
+    low, high : (subjects,) arrays
+        NaN with a single subject.
+    """
+    n_subjects = len(measured)
+    if n_subjects < 2:
+        return np.full(n_subjects, np.nan), np.full(n_subjects, np.nan)
+    total = measured.sum(axis=0)
+    # Sums of ranks that are equal come out equal but for rounding, which must not decide their ranks.
+    decimals = DECIMALS + 4
+    others = standardised(np.round(total - measured, decimals), comparison)
+    low = [compare(mean, row[None], comparison)[0] for mean, row in zip(others, measured, strict=True)]
+    return np.array(low), compare(standardised(np.round(total, decimals), comparison), measured, comparison)
+
+
+def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
+    # The product of two squared lengths may leave the range of numbers where these do not.
+    length = np.sqrt(np.where(defined, np.diag(products), np.nan))
+    distances = 1 - np.clip(products / np.outer(length, length), -1, 1)
+    distances[np.diag_indices(len(products))] = np.where(defined, 0, np.nan)
+    return distances
+
+
+def _of_unit_length(centred: NDArray) -> NDArray[np.float64]:
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    return centred / np.where(length > 0, length, np.nan)
+
+
+def _untied_pairs(values: NDArray) -> float:
+    counts = np.unique(values, return_counts=True)[1].astype(float)
+    return (len(values) * (len(values) - 1) - (counts * (counts - 1)).sum()) / 2

@@ -1,0 +1,88 @@
+"""Linear centred kernel alignment: how alike two Gram matrices of the same stimuli are.
+
+Kornblith, Norouzi, Lee and Hinton 2019 (ICML, PMLR 97:3519): CKA is HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)), where
+HSIC (Gretton et al. 2005, ALT:63) is, but for a factor, the inner product of the two centred matrices. So both forms
+here are the cosine of the angle between two matrices, and differ in how these are centred:
+
+- `biased` centres rows and columns: the CKA of that paper. With few stimuli and many features it nears 1 even for
+  unrelated features.
+- `debiased` centres without the diagonal, which makes HSIC unbiased (Song et al. 2012, Journal of Machine Learning
+  Research 13:1393, equation 5; in CKA: Nguyen, Raghu and Kornblith 2021, ICLR). About 0 for unrelated features, and
+  possibly below.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def linear_cka(first: NDArray, second: NDArray) -> float:
+    """Return the linear CKA of two representations of the same stimuli.
+
+    Parameters
+    ----------
+    first, second : (n, n) arrays
+        From `centred`, with the same comparison.
+
+    Returns
+    -------
+    float
+        0 to 1 if biased, -1 to 1 if debiased; NaN where a representation does not vary over stimuli.
+    """
+    return float(np.clip(np.vdot(first, second), -1, 1))
+
+
+def centred(gram: NDArray, comparison: str) -> NDArray[np.float64]:
+    """Return a Gram matrix centred, and of unit length as a vector.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Symmetric.
+    comparison : str
+        `biased` or `debiased`.
+
+    Returns
+    -------
+    (n, n) array
+        NaN where nothing varies over stimuli, and with fewer than four stimuli if debiased.
+    """
+    n = len(gram)
+    largest = np.abs(gram).max()
+    if not largest > 0 or (comparison == "debiased" and n < 4):
+        return np.full((n, n), np.nan)
+    # Squares of the largest and of the smallest numbers leave the range of numbers.
+    matrix = doubly_centred(gram / largest)
+    if np.abs(matrix).max() <= 1e-12:
+        return np.full((n, n), np.nan)
+    if comparison == "debiased":
+        # Centring first changes nothing here but the precision.
+        scale = np.linalg.norm(matrix)
+        np.fill_diagonal(matrix, 0)
+        means = matrix.sum(axis=0) / (n - 2)
+        matrix -= means[:, None] + means - means.sum() / (n - 1)
+        np.fill_diagonal(matrix, 0)
+        if np.linalg.norm(matrix) <= 1e-12 * scale:
+            return np.full((n, n), np.nan)
+    return matrix / np.linalg.norm(matrix)
+
+
+def doubly_centred(matrix: NDArray) -> NDArray[np.float64]:
+    """Return a symmetric matrix with the mean of every row and column taken off, J M J with J = I - 1 1^T / n."""
+    means = matrix.mean(axis=0)
+    return matrix - means[:, None] - means + means.mean()
+
+
+def gram_of_dissimilarities(dissimilarities: NDArray) -> NDArray[np.float64]:
+    """Return the centred Gram matrix of points with given squared distances, -1/2 J D J.
+
+    Gower 1966 (Biometrika 53:325), with J as in `doubly_centred`.
+
+    1 - r is half the squared distance of two vectors of features that are centred and of unit length, so that of
+    a published matrix of 1 - r this is, but for a factor, the Gram matrix of the vectors of responses so scaled.
+
+    Parameters
+    ----------
+    dissimilarities : (n, n) array
+        Symmetric, 0 on the diagonal.
+    """
+    return -doubly_centred(dissimilarities) / 2
