@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.reliability import split_half_reliability
+from ventral.reliability import means_of_halves, split_half_reliability
 
 
 def by_loops(responses, n_splits, seed):
@@ -141,3 +141,80 @@ def test_real_recording(data_dir):
     by_variance = 1 - noise / np.nanmean(responses, axis=0).var(axis=0, ddof=1)
     assert np.corrcoef(reliability, by_variance)[0, 1] > 0.99
     assert abs(np.median(reliability) - np.median(by_variance)) < 0.01
+
+
+def within_folds_by_loops(responses, folds, n_splits, seed):
+    """The definition, one neuroid, split and fold at a time."""
+    repetitions, n, n_neuroids = responses.shape
+    reliability = np.full(n_neuroids, np.nan)
+    for neuroid in range(n_neuroids):
+        rs = []
+        for split in range(n_splits):
+            keys = np.random.default_rng([seed, split]).random((repetitions, n))
+            for fold in folds:
+                halves = []
+                for stimulus in fold:
+                    shown = np.flatnonzero(~np.isnan(responses[:, stimulus, neuroid]))
+                    if len(shown) >= 2:
+                        dealt = responses[shown[np.argsort(keys[shown, stimulus])], stimulus, neuroid]
+                        halves.append((dealt[: len(shown) // 2].mean(), dealt[len(shown) // 2 :].mean()))
+                rs.append(np.corrcoef(np.array(halves).T)[0, 1])
+        reliability[neuroid] = 2 * np.mean(rs) / (1 + np.mean(rs))
+    return reliability
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_within_folds_it_equals_the_definition_by_loops(missing):
+    rng = np.random.default_rng(6)
+    responses = simulated(rng, 5, 30, 4, noise=0.5)
+    responses[2:][rng.random((3, 30, 4)) < missing] = np.nan
+    folds = np.array_split(rng.permutation(30), 4)
+    np.testing.assert_allclose(
+        split_half_reliability(responses, 6, seed=2, folds=folds), within_folds_by_loops(responses, folds, 6, 2)
+    )
+
+
+def test_differences_between_folds_do_not_count_as_reliable_within_them():
+    rng = np.random.default_rng(7)
+    folds = np.split(np.arange(60), 3)
+    responses = rng.normal(size=(6, 60, 40)) + 5 * np.repeat([0, 1, 2], 20)[:, None]
+    assert np.median(split_half_reliability(responses)) > 0.95
+    assert abs(np.median(split_half_reliability(responses, folds=folds))) < 0.1
+
+
+def test_a_fold_that_a_neuroid_was_not_shown_is_none_of_its_folds_but_one_shown_once_has_no_reliability():
+    responses = simulated(np.random.default_rng(8), 4, 30, 3)
+    folds = np.split(np.arange(30), 3)
+    responses[:, folds[0], 1] = np.nan
+    responses[1:, folds[0], 2] = np.nan
+    reliability = split_half_reliability(responses, 10, folds=folds)
+    expected = split_half_reliability(responses[:, :, :2], 10, folds=folds[1:])
+    assert reliability[1] == pytest.approx(expected[1])
+    assert reliability[0] != pytest.approx(expected[0])
+    assert np.isnan(reliability[2])
+
+
+def test_populations_are_halved_by_repetition_of_each_stimulus():
+    """Values that say where they come from: a half's mean is of the same repetitions for all neuroids."""
+    repetitions, n = 5, 7
+    responses = np.zeros((repetitions, n, 2))
+    responses[:, :, 0] = 2.0 ** np.arange(repetitions)[:, None]
+    responses[:, :, 1] = 3 * responses[:, :, 0]
+    responses[0, 2], responses[1, 4, 1] = np.nan, np.nan
+    halvings = list(means_of_halves(responses, 6, seed=1))
+    assert len({first.tobytes() for first, _ in halvings}) == 6
+    for first, second in halvings:
+        whole = [k for k in range(n) if k not in (2, 4)]
+        np.testing.assert_allclose(first[whole, 1], 3 * first[whole, 0])
+        np.testing.assert_allclose(2 * first[whole, 0] + 3 * second[whole, 0], 2.0**repetitions - 1)
+        np.testing.assert_allclose(2 * first[2] + 2 * second[2], [30, 90])
+        np.testing.assert_allclose(2 * first[4, 0] + 3 * second[4, 0], 31)
+
+
+def test_a_stimulus_shown_once_is_in_one_half_alone():
+    responses = np.random.default_rng(0).normal(size=(3, 4, 2))
+    responses[1:, 0] = np.nan
+    ((first, second),) = means_of_halves(responses, 1)
+    assert np.isnan(first[0]).all()
+    np.testing.assert_array_equal(second[0], responses[0, 0])
+    assert np.isfinite(np.concatenate([first[1:], second])).all()

@@ -11,6 +11,7 @@ from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
 from ventral.summaries import (
     area_summary,
+    bootstrap_means,
     bootstrap_medians,
     categorisation_summary,
     correlation,
@@ -109,6 +110,13 @@ def test_models_come_in_the_order_of_their_best_layer():
     assert models_by_predictivity(summary) == ["b", "a"]
 
 
+def test_layers_that_predict_together_are_no_layers_of_a_profile(tmp_path):
+    scores = score_table({"net": 2})
+    together = scores.assign(mapping="banded", layer="a + b", depth=np.nan)
+    pd.concat([scores, together]).to_parquet(tmp_path / "scores.parquet")
+    assert set(read_scores(tmp_path / "scores.parquet")["mapping"]) == {"ridge"}
+
+
 def test_tables_that_are_no_score_tables(tmp_path):
     path = tmp_path / "scores.parquet"
     with pytest.raises(InputError, match=r"scores.parquet: cannot be read"):
@@ -130,3 +138,51 @@ def test_the_best_layers_alone_make_one_point_a_model():
     expected = np.corrcoef(best["balanced_accuracy"], best["predictivity"])[0, 1]
     np.testing.assert_allclose(points["models_correlation"], expected)
     assert (points["models_correlation_low"] < points["models_correlation_high"]).all()
+
+
+def subjects_table():
+    """Of a matrix of six subjects, and of the first of them alone with another comparison."""
+    scores = matrix_table({"net": 3, "other": 1}, {"IT": 6})
+    scores["subject"] = scores["target"].str[-1].astype(int) + 1
+    scores = scores.assign(target="fmri_IT", ceiling_low=scores["subject"] / 10, ceiling_high=0.9)
+    return pd.concat([scores, scores[scores["subject"] == 1].assign(comparison="kendall", r=0.5)], ignore_index=True)
+
+
+def test_subjects_are_summarised_by_their_mean_with_an_interval_over_them(tmp_path):
+    scores = subjects_table()
+    scores.astype({"subject": "Int64"}).to_parquet(tmp_path / "scores.parquet")
+    read = read_scores(tmp_path / "scores.parquet")
+    assert read["target"].iloc[0] == "fmri_IT, subject 1"
+    summary = area_summary(read, 0.1).set_index(["comparison", "model", "layer"])
+    of_layer = scores.query("comparison == 'spearman' and model == 'net' and layer == 'blocks.1'")["r"]
+    row = summary.loc[("spearman", "net", "blocks.1")]
+    assert row["r"] == pytest.approx(of_layer.mean())
+    counts = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=1000)
+    expected = np.percentile(counts @ of_layer.to_numpy() / 6, [2.5, 97.5])
+    np.testing.assert_allclose(row[["r_low", "r_high"]].astype(float), expected)
+    assert (row["n_neuroids"], row["n_left_out"]) == (6, 0)
+    assert row["ceiling_low"] == pytest.approx(0.35)
+    assert row["ceiling_high"] == pytest.approx(0.9)
+    alone = summary.loc[("kendall", "net", "blocks.1")]
+    assert (alone["r"], alone["n_neuroids"]) == (0.5, 1)
+    assert np.isnan(alone["r_low"])
+
+
+def test_bootstrap_means_are_means_of_samples_drawn_with_replacement():
+    values = np.random.default_rng(0).normal(size=(2, 5))
+    values[0, 3] = np.nan
+    counts = np.random.default_rng(3).multinomial(5, np.full(5, 1 / 5), size=20)
+    means = bootstrap_means(values, 20, seed=3)
+    for k, of_layer in enumerate(values):
+        for b, count in enumerate(counts):
+            sample = np.repeat(of_layer, count)
+            np.testing.assert_allclose(means[k, b], sample[np.isfinite(sample)].mean())
+
+
+def test_a_matrix_of_an_areas_neuroids_has_a_ceiling_and_no_interval():
+    scores = matrix_table({"net": 2}, {"IT": 1}).assign(reliability=0.8)
+    scores["predictivity"] = scores["r"] / np.sqrt(0.8)
+    summary = area_summary(scores, 0.1)
+    assert summary["has_ceiling"].all()
+    np.testing.assert_allclose(summary["predictivity"], scores["predictivity"])
+    assert summary[["predictivity_low", "ceiling_low"]].isna().all(axis=None)

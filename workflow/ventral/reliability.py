@@ -1,6 +1,6 @@
 """How reproducible each neuroid's responses are: the ceiling of what any model can predict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 VALUES_AT_ONCE = 2**21
 
 
-def split_half_reliability(responses: NDArray[np.float64], n_splits: int = 100, seed: int = 0) -> NDArray[np.float64]:
+def split_half_reliability(
+    responses: NDArray[np.float64], n_splits: int = 100, seed: int = 0, folds: Sequence[NDArray[np.intp]] | None = None
+) -> NDArray[np.float64]:
     """Return the reliability of every neuroid's mean response.
 
     For each split, the repetitions that a stimulus has are dealt at random into two halves, floor(count / 2) and the
@@ -27,11 +29,16 @@ def split_half_reliability(responses: NDArray[np.float64], n_splits: int = 100, 
         Number of random splits.
     seed : int
         Seed of the keys: split k takes those of NumPy's generator seeded by (seed, k).
+    folds : sequence of integer arrays, optional
+        Stimuli of each held-out fold: r is then taken within each fold and averaged over the folds of which the
+        neuroid was shown any stimulus. It is the ceiling of an r that is averaged over folds, as that of predictions
+        is: within a fold of one object, say, responses vary less than over all stimuli, and are less reliable.
 
     Returns
     -------
     (neuroids,) array
-        NaN where no stimulus was repeated, and where in some split a half has the same mean for every stimulus.
+        NaN where no stimulus was repeated, and where in some split a half has the same mean for every stimulus; with
+        folds, where this is so of any fold.
     """
     repetitions, n_stimuli, n_neuroids = responses.shape
     shown = ~np.isnan(responses)
@@ -47,15 +54,51 @@ def split_half_reliability(responses: NDArray[np.float64], n_splits: int = 100, 
         for neuroids in groups:
             counts = shown[:, :, neuroids[0]].sum(axis=0)
             stimuli = np.flatnonzero(counts >= 2)
-            if len(stimuli) == 0:
+            shown_folds = [fold for fold in folds if counts[fold].any()] if folds is not None else [stimuli]
+            parts = [np.flatnonzero(np.isin(stimuli, fold)) for fold in shown_folds]
+            if not parts or not all(map(len, parts)):
                 sum_of_r[neuroids] = np.nan
                 continue
             half = _half(shown[:, stimuli, neuroids[0]], order[:, :, stimuli])
             for block in _blocks(len(neuroids), max(repetitions, len(splits)) * len(stimuli)):
                 chosen = neuroids[block]
-                sum_of_r[chosen] += _r_of_halves(responses[:, stimuli[:, None], chosen], half).sum(axis=0)
+                sum_of_r[chosen] += _r_of_halves(responses[:, stimuli[:, None], chosen], half, parts).sum(axis=0)
     r = sum_of_r / n_splits
     return np.divide(2 * r, 1 + r, out=np.full(n_neuroids, np.nan), where=1 + r > 1e-9)
+
+
+def means_of_halves(
+    responses: NDArray[np.float64], n_splits: int, seed: int = 0
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Give the mean responses of a population in two random halves of the repetitions, for each of several splits.
+
+    A repetition is in the same half for all neuroids, so that noise which they share is in one half only.
+
+    Parameters
+    ----------
+    responses : (repetitions, n, neuroids) array
+        NaN where a stimulus was not shown.
+    n_splits, seed : int
+        As for `split_half_reliability`, with the same keys: of the repetitions shown to any neuroid, the first
+        floor(count / 2) in the order of the keys make the first half.
+
+    Yields
+    ------
+    first, second : (n, neuroids) arrays
+        NaN where a neuroid has no repetition in that half.
+    """
+    shown = ~np.isnan(responses)
+    values = np.where(shown, responses, 0)
+    shown_to_any = shown.any(axis=2)
+    for split in range(n_splits):
+        order = np.argsort(np.random.default_rng([seed, split]).random(shown_to_any.shape), axis=0)
+        half = _half(shown_to_any, order[None])[0]
+        means = []
+        for chosen in (half, ~half):
+            counts = (shown & chosen[:, :, None]).sum(axis=0)
+            sums = (values * chosen[:, :, None]).sum(axis=0)
+            means.append(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
+        yield means[0], means[1]
 
 
 def _alike(shown: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
@@ -92,8 +135,10 @@ def _half(shown: NDArray[np.bool_], order: NDArray[np.intp]) -> NDArray[np.bool_
     return half
 
 
-def _r_of_halves(responses: NDArray[np.float64], half: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return Pearson's r between the two halves' means.
+def _r_of_halves(
+    responses: NDArray[np.float64], half: NDArray[np.bool_], parts: Sequence[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Return Pearson's r between the two halves' means, within each part of the stimuli, averaged over parts.
 
     Parameters
     ----------
@@ -101,11 +146,13 @@ def _r_of_halves(responses: NDArray[np.float64], half: NDArray[np.bool_]) -> NDA
         Every stimulus with two repetitions or more, the same ones for all neuroids.
     half : (splits, repetitions, n) array
         Which repetitions are in the smaller half.
+    parts : sequence of integer arrays
+        Stimuli of each part.
 
     Returns
     -------
     (splits, neuroids) array
-        NaN where a half does not vary over stimuli.
+        NaN where a half does not vary over the stimuli of a part.
     """
     shown = ~np.isnan(responses[:, :, 0])
     # Deviations from the neuroid's mean lose no digits when the halves are subtracted from the total.
@@ -116,7 +163,9 @@ def _r_of_halves(responses: NDArray[np.float64], half: NDArray[np.bool_]) -> NDA
     others = values.sum(axis=1)[:, None] - first
     n_first = chosen.sum(axis=2)[:, :, None]
     n_others = shown.sum(axis=0)[:, None, None] - n_first
-    return np.einsum("nsk,nsk->sk", _standardised(first / n_first), _standardised(others / n_others))
+    first, others = first / n_first, others / n_others
+    rs = [np.einsum("nsk,nsk->sk", _standardised(first[part]), _standardised(others[part])) for part in parts]
+    return np.mean(rs, axis=0)
 
 
 def _standardised(means: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What the score table says of whole areas: medians over neuroids, with intervals, and their relation to a label."""
+"""What the score table says of whole areas, over neuroids or subjects, with intervals, and its relation to a label."""
 
 from pathlib import Path
 from statistics import NormalDist
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
+from ventral.recorded import FAMILY
 
 COLUMNS = [
     "model",
@@ -20,14 +21,21 @@ COLUMNS = [
     "target_kind",
     "split",
     "mapping",
+    "distance",
+    "comparison",
+    "subject",
     "r",
     "reliability",
     "predictivity",
+    "ceiling_low",
+    "ceiling_high",
     "balanced_accuracy",
     "chance",
 ]
 PANEL = ["recording", "area", "split", "mapping"]
-# What is recorded, one or the other: an area is summarised over its neuroids, or over its dissimilarity matrices.
+# Of mappings that compare without a fit, a panel has one way to.
+COMPARED = [*PANEL, "distance", "comparison"]
+# What is recorded, one or the other: an area is summarised over its neuroids, or over its matrices or their subjects.
 RECORDED = ("neuron", "matrix")
 FEWEST_POINTS = 4
 
@@ -43,7 +51,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns that summaries need.
+        The columns that summaries need. The `target` of a matrix of several subjects names the subject, too.
 
     Raises
     ------
@@ -62,19 +70,25 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
-    return scores[COLUMNS]
+    # Layers that predict together have no depth, and a table of their own.
+    scores = scores.loc[scores["mapping"] != "banded", COLUMNS]
+    of_subject = scores["subject"].notna()
+    named = scores["target"] + ", subject " + scores["subject"].astype("Int64").astype("string")
+    return scores.assign(target=scores["target"].where(~of_subject, named))
 
 
 def area_summary(
     scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Return the median over neuroids for every layer, recorded area, split and mapping, with 95 % intervals.
+    """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
 
     Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
     neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and there is no ceiling.
-    Dissimilarity matrices stand for neuroids where they are what was recorded; mostly an area has one.
+    Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a published one for
+    each subject.
 
-    Intervals are percentiles of the medians of bootstrap samples of neuroids (Efron 1979, Annals of Statistics 7:1).
+    Intervals, of 95 %, are percentiles of the medians of bootstrap samples of neuroids, or of the means of bootstrap
+    samples of subjects (Efron 1979, Annals of Statistics 7:1).
     All layers of all models are resampled alike, so that their differences are those of paired samples.
 
     Parameters
@@ -89,27 +103,33 @@ def area_summary(
     Returns
     -------
     DataFrame
-        Sorted by `recording`, `area`, `split`, `mapping`, `model`, `depth`, `layer`, with `family`, `predictivity` (NaN
-        without repetitions) and `r` (medians over the same neuroids), the ends of their intervals `predictivity_low`,
-        `predictivity_high`, `r_low`, `r_high` (NaN with fewer than two neuroids), `n_neuroids`, `n_left_out` and
-        `has_ceiling`.
+        Sorted by `recording`, `area`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`, `layer`, with
+        `family`, `predictivity` (NaN without repetitions) and `r` (medians or means over the same neuroids or
+        subjects), the ends of their intervals `predictivity_low`, `predictivity_high`, `r_low`, `r_high` (NaN with
+        fewer than two), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and `ceiling_high`,
+        the noise ceiling of r over subjects (NaN where there are none).
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     return pd.concat(
         [
-            _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(**dict(zip(PANEL, key, strict=True)))
-            for key, rows in neurons.groupby(PANEL)
+            _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(
+                **dict(zip(COMPARED, of, strict=True))
+            )
+            for of, rows in neurons.groupby(COMPARED)
         ],
         ignore_index=True,
     )[
-        [*PANEL, "model", "family", "layer", "depth"]
+        [*COMPARED, "model", "family", "layer", "depth"]
         + [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
-        + ["n_neuroids", "n_left_out", "has_ceiling"]
+        + ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
     ]
 
 
 def drawn_measure(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return `median`, `low` and `high` of each row: of predictivity where there is a ceiling, else of r."""
+    """Return `median`, `low` and `high` of each row: of predictivity where there is a ceiling, else of r.
+
+    Of matrices, `median` is the mean.
+    """
     return pd.DataFrame(
         {
             name: summary[f"predictivity{end}"].where(summary["has_ceiling"], summary[f"r{end}"])
@@ -147,6 +167,8 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
         `correlation_high`; and the same with the prefix `models_`, of the best layers alone, one point a model. Where a
         recording's stimuli have no scored label, `label` is '' and these are NaN.
     """
+    # How models compare is asked of models: a recorded area is none.
+    summary = summary[summary["family"] != FAMILY]
     accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'images'")
     accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
     points = summary.assign(best_layer=_is_best(summary)).merge(
@@ -154,7 +176,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     )
     points = points.astype({"balanced_accuracy": float, "chance": float}).fillna({"label": ""})
     points["median"] = drawn_measure(points)["median"]
-    panel = [*PANEL, "label"]
+    panel = [*COMPARED, "label"]
     correlations = [dict(zip(panel, key, strict=True)) | _correlations(rows) for key, rows in points.groupby(panel)]
     points = points.drop(columns="median").merge(pd.DataFrame(correlations), on=panel)
     return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
@@ -205,7 +227,32 @@ def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) 
         NaN where a layer has no value for any neuroid of a sample.
     """
     n = values.shape[1]
+    return medians_of_samples(values, np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap))
+
+
+def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
+    """Return the means over bootstrap samples of subjects, as `bootstrap_medians` does over those of neuroids."""
+    n = values.shape[1]
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
+    known = np.isfinite(values)
+    drawn = known.astype(float) @ counts.T
+    return np.where(known, values, 0) @ counts.T / np.where(drawn > 0, drawn, np.nan)
+
+
+def medians_of_samples(values: NDArray[np.float64], counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the median of each layer's values (layers, neuroids) in samples that have neuroid k `counts` times.
+
+    Parameters
+    ----------
+    values : (layers, neuroids) array
+        NaN is in no sample.
+    counts : (samples, neuroids) array
+
+    Returns
+    -------
+    (layers, samples) array
+        NaN where a layer has no value for any neuroid of a sample.
+    """
     return np.stack([_medians_of_samples(of_layer, counts) for of_layer in values])
 
 
@@ -221,7 +268,23 @@ def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
     return (ranked[lower] + ranked[upper]) / 2
 
 
-def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
+def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.DataFrame], bool]:
+    """Return the scores of one panel's neuroids, a row for each layer, a column for each neuroid.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, those of one panel.
+    threshold : float
+        Lowest reliability of a neuroid that is taken; without repetitions, all are.
+
+    Returns
+    -------
+    values : dict of DataFrame
+        `predictivity` and `r`, by `model`, `family`, `depth` and `layer`; NaN for what is not taken or not defined.
+    has_ceiling : bool
+        Whether any neuroid has a reliability.
+    """
     reliability = rows.groupby("target")["reliability"].first()
     has_ceiling = bool(reliability.notna().any())
     reliable = (reliability >= threshold).to_numpy() if has_ceiling else np.full(len(reliability), True)
@@ -231,28 +294,39 @@ def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed:
         ]
         for measure in ("predictivity", "r")
     }
-    taken = values["predictivity" if has_ceiling else "r"].notna().to_numpy() & reliable
+    taken = values["predictivity" if has_ceiling else "r"].notna() & reliable
+    return {measure: table.where(taken) for measure, table in values.items()}, has_ceiling
+
+
+def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
+    values, has_ceiling = panel_values(rows, threshold)
+    taken = values["predictivity" if has_ceiling else "r"].notna().to_numpy()
     n_neuroids = taken.sum(axis=1)
     summary = values["r"].index.to_frame(index=False)
+    of_matrices = rows["target_kind"].iloc[0] == "matrix"
     for measure, table in values.items():
-        summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _median_and_interval(
-            np.where(taken, table.to_numpy(float), np.nan)[:, taken.any(axis=0)], n_bootstrap, seed
+        summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _centre_and_interval(
+            table.to_numpy(float)[:, taken.any(axis=0)], n_bootstrap, seed, of_matrices
         )
-    return summary.assign(n_neuroids=n_neuroids, n_left_out=len(reliability) - n_neuroids, has_ceiling=has_ceiling)
+    ceilings = rows.drop_duplicates("target")[["ceiling_low", "ceiling_high"]].astype(float).mean()
+    return summary.assign(
+        n_neuroids=n_neuroids, n_left_out=taken.shape[1] - n_neuroids, has_ceiling=has_ceiling, **ceilings
+    )
 
 
-def _median_and_interval(values: NDArray, n_bootstrap: int, seed: int) -> NDArray:
-    """Return median, low and high (3, layers) of values (layers, neuroids)."""
+def _centre_and_interval(values: NDArray, n_bootstrap: int, seed: int, of_matrices: bool) -> NDArray:
+    """Return median, or mean of matrices, low and high (3, layers) of values (layers, neuroids)."""
+    centre, resampled = (np.nanmean, bootstrap_means) if of_matrices else (np.nanmedian, bootstrap_medians)
     known = np.isfinite(values).sum(axis=1)
     result = np.full((3, len(values)), np.nan)
     if known.any():
-        result[0, known > 0] = np.nanmedian(values[known > 0], axis=1)
-        medians = bootstrap_medians(values, n_bootstrap, seed)[known > 1]
-        result[1:, known > 1] = np.nanpercentile(medians, [2.5, 97.5], axis=1) if len(medians) else np.nan
+        result[0, known > 0] = centre(values[known > 0], axis=1)
+        samples = resampled(values, n_bootstrap, seed)[known > 1]
+        result[1:, known > 1] = np.nanpercentile(samples, [2.5, 97.5], axis=1) if len(samples) else np.nan
     return result
 
 
 def _is_best(summary: pd.DataFrame) -> NDArray[np.bool_]:
     medians = drawn_measure(summary)["median"].fillna(-np.inf)
-    best = medians.groupby([summary[column] for column in (*PANEL, "model")]).idxmax()
+    best = medians.groupby([summary[column] for column in (*COMPARED, "model")]).idxmax()
     return summary.index.isin(best) & np.isfinite(medians)
