@@ -1,0 +1,175 @@
+"""The summary of what is explicit where, on tables of which every number is known."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t
+
+from ventral.decoding import COLUMNS
+from ventral.explicit import (
+    curve_table,
+    draw_explicitness,
+    drawn_rows,
+    explicit,
+    explicit_table,
+    layer_table,
+    sentences,
+)
+
+DRAWS = 8
+LAYERS = {"first": (0.1, 0.2), "second": (0.3, 0.3), "third": (0.7, 0.6), "last": (1.0, 0.5)}
+AREAS = {"V4": 0.35, "IT": 0.55}
+
+
+def decoded(splits=("images",), targets=("size", "turn", "object"), matched=("V4", "IT"), draws=DRAWS):
+    """Draws of four layers and two areas; the third layer is the best, and IT; noise costs 0.05 (IT) or 0.1 (V4)."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for split, target, draw in itertools.product(splits, targets, range(draws)):
+        kind, measure, chance = {
+            "object": ("category", "balanced accuracy", 0.1),
+            "turn": ("property", "circular r", 0.0),
+            "size": ("property", "r", 0.0),
+        }[target]
+        common = {"recording": "rec", "simulated": False, "stimuli": "set", "target": target, "target_kind": kind}
+        common |= {"measure": measure, "chance": chance, "split": split, "n_stimuli": 40, "draw": draw}
+        common |= {"angular_error": 12.0 + draw if target == "turn" else np.nan}
+
+        def row(score, units, common=common, **columns):
+            noise = rng.normal(0, 0.01)
+            matched_units = units == 4
+            score = score * (1 - 1 / (1 + units)) / 0.8
+            score = {"score": score + noise, "resampled": score + 2 * noise}
+            return common | columns | score | {"units": units, "matched_units": matched_units}
+
+        for layer, (depth, score) in LAYERS.items():
+            for noise, area in [("none", ""), *(("matched", area) for area in matched)]:
+                cost = {"": 0, "IT": 0.05, "V4": 0.1}[area]
+                of_layer = {"model": "net", "family": "trained", "layer": layer, "depth": depth}
+                sizes = (1, 2, 4, 8) if layer == "third" else (4,)
+                rows += [row(score - cost, units, noise=noise, matched_area=area, **of_layer) for units in sizes]
+        for area, score in AREAS.items():
+            of_area = {"model": "rec", "family": "recorded", "layer": area, "depth": np.nan}
+            rows += [row(score, units, noise="recorded", matched_area="", **of_area) for units in (1, 2, 4, 6)]
+    return pd.DataFrame(rows)[list(COLUMNS)]
+
+
+def test_a_layer_has_the_mean_over_draws_and_an_interval_of_one():
+    rows = decoded()
+    table = layer_table(rows)
+    assert len(table) == 3 * (4 * 3 + 2)
+    of_layer = rows.query("layer == 'third' and noise == 'none' and target == 'size' and units == 4")
+    (found,) = table.query("layer == 'third' and noise == 'none' and target == 'size'").to_dict("records")
+    reach = t.ppf(0.975, DRAWS - 1) * of_layer["resampled"].std()
+    assert found["score"] == pytest.approx(of_layer["score"].mean())
+    assert [found["low"], found["high"]] == pytest.approx([found["score"] - reach, found["score"] + reach])
+    assert found["draws"] == DRAWS
+    assert set(table.loc[table["target"] == "turn", "angular_error"]) == {12 + (DRAWS - 1) / 2}
+
+
+def test_no_interval_goes_beyond_what_a_score_can_be():
+    rows = decoded(draws=2)
+    rows["resampled"] = rows["draw"] * 3.0
+    table = layer_table(rows)
+    assert (table["high"] == 1).all()
+    assert set(zip(table["measure"], table["low"], strict=True)) == {
+        ("r", -1),
+        ("circular r", -1),
+        ("balanced accuracy", 0),
+    }
+
+
+def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
+    assert layer_table(decoded(draws=1))["low"].isna().all()
+    rows = decoded()
+    rows.loc[(rows["layer"] == "last") & (rows["draw"] == 2), "score"] = np.nan
+    assert layer_table(rows).set_index("layer").loc["last", "score"].isna().all()
+
+
+def test_the_best_layer_of_each_noise_stands_before_the_areas():
+    rows = decoded(splits=["images", "categories"])
+    table = explicit_table(rows, layer_table(rows), 100)
+    models = table[table["family"] != "recorded"]
+    assert set(models["layer"]) == {"third"}
+    assert len(models) == 2 * 3 * 3
+    areas = table[(table["family"] == "recorded") & (table["target"] == "size") & (table["split"] == "images")]
+    assert list(areas["layer"]) == ["IT", "V4"]
+    assert list(areas["best"]) == [True, False]
+    np.testing.assert_allclose(models["late_minus_early"], (0.6 + 0.5 - 0.2 - 0.3) / 2, atol=0.02)
+    assert (models["late_minus_early_low"] < models["late_minus_early"]).all()
+    assert areas["late_minus_early"].isna().all()
+    of_none = models.query("noise == 'none' and target == 'size'")
+    assert (of_none["extrapolated"] > of_none["score"]).all()
+    assert (table["extrapolated_to"] == 100).all()
+
+
+def test_curves_have_every_size_and_the_extrapolation():
+    rows = decoded()
+    table = explicit_table(rows, layer_table(rows), 100)
+    curves = curve_table(rows, table)
+    of_area = curves.query("layer == 'IT' and target == 'size'")
+    assert list(of_area["units"]) == [1, 2, 4, 6, 100]
+    assert list(of_area["is_extrapolated"]) == [False] * 4 + [True]
+    expected = rows.query("layer == 'IT' and target == 'size' and units == 2")["score"].mean()
+    assert of_area["score"].iloc[1] == pytest.approx(expected)
+
+
+def test_words_say_what_the_table_says():
+    rows = decoded(splits=["categories"])
+    table = explicit_table(rows, layer_table(rows), 100)
+    text = list(sentences(table))
+    assert text[0] == "## rec, held-out categories; every category is read by a fit that never saw it"
+    (line,) = [line for line in text if line.startswith("- **size**")]
+    found = table.query("target == 'size' and noise == 'none'").iloc[0]
+    assert line.startswith(f"- **size** (r, 4 units): best from third (depth 0.70) of net, {found['score']:.2f} (")
+    assert "With noise as in IT: third" in line
+    assert "as in V4" not in line
+    assert line.index("Of the recorded areas: IT 0.5") < line.index("V4 0.3")
+    assert any(line.startswith("- **object** (balanced accuracy, chance 0.10, 4 units)") for line in text)
+
+
+def test_the_figure_draws_models_as_noisy_as_the_area_that_reads_best():
+    layers = layer_table(decoded())
+    drawn = drawn_rows(layers)
+    assert set(drawn.loc[drawn["family"] != "recorded", "matched_area"]) == {"IT"}
+    figure = draw_explicitness(drawn)
+    assert len(figure.axes) == 3
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left").startswith("rec, size"))
+    assert axes.get_title(loc="left").endswith("held-out images, 4 units\nas noisy as IT")
+    lines = {line.get_label(): line for line in axes.lines}
+    expected = layers.query("target == 'size' and matched_area == 'IT'").sort_values("depth")
+    np.testing.assert_array_equal(lines["net"].get_ydata(), expected["score"])
+    np.testing.assert_array_equal(
+        lines["V4"].get_ydata(), 2 * list(layers.query("target == 'size' and layer == 'V4'")["score"])
+    )
+
+
+def test_without_noise_to_match_layers_are_drawn_as_they_are():
+    drawn = drawn_rows(layer_table(decoded(matched=())))
+    assert set(drawn.loc[drawn["family"] != "recorded", "noise"]) == {"none"}
+    assert draw_explicitness(drawn).axes[0].get_title(loc="left").endswith("no noise added")
+
+
+def test_the_same_tables_give_the_same_bytes(tmp_path):
+    rows = decoded()
+    is_area = rows["family"] == "recorded"
+    for folder, parts in (("a", [rows[~is_area], rows[is_area]]), ("b", [rows[is_area], rows[~is_area]])):
+        (tmp_path / folder).mkdir()
+        tables = [tmp_path / folder / f"{k}.parquet" for k in range(2)]
+        for table, part in zip(tables, parts, strict=True):
+            part.astype(COLUMNS).to_parquet(table)
+        outputs = [tmp_path / folder / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
+        explicit(tables, *outputs, extrapolate_to=100)
+    for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_where_nothing_was_decoded_all_outputs_say_so(tmp_path):
+    decoded().iloc[:0].astype(COLUMNS).to_parquet(tmp_path / "empty.parquet")
+    outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
+    explicit([tmp_path / "empty.parquet"], *outputs, extrapolate_to=100)
+    assert pd.read_csv(tmp_path / "s.csv").empty
+    assert "Nothing was decoded" in (tmp_path / "s.md").read_text()
+    assert "Nothing was decoded" in (tmp_path / "f.svg").read_text()

@@ -1,0 +1,107 @@
+# The models that are read, for each recording of neuroids.
+DECODED = decoded_models(settings)
+
+
+rule decode:
+    input:
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+    output:
+        "<results>/decoding/{recording}/{model}.parquet",
+    log:
+        "<logs>/decoding/{recording}/{model}.log",
+    benchmark:
+        "<benchmarks>/decoding/{recording}/{model}.tsv"
+    conda:
+        "../../envs/ventral.yaml"
+    threads: 8
+    resources:
+        # Where tasks run, not what: a change of it makes nothing anew.
+        dask=settings["dask"],
+        mem_mb=8000,
+        runtime=480,
+    params:
+        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
+        folds=settings["folds"],
+        penalties=as_json(penalty_grid(settings["penalties"])),
+        periods=periods_of,
+        units=lambda wildcards: as_json(settings["decoding"]["units"]),
+        draws=lambda wildcards: settings["decoding"]["draws"],
+        threshold=settings["reliability_threshold"],
+        seed=settings["seed"],
+    shell:
+        "python -m ventral decode {input.gram:q} {input.recording:q} {input.stimuli:q} --splits {params.splits} "
+        "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
+        "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
+        "--output {output:q} --log {log:q}"
+
+
+rule decode_areas:
+    input:
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+    output:
+        "<results>/decoded_areas/{recording}.parquet",
+    log:
+        "<logs>/decoded_areas/{recording}.log",
+    benchmark:
+        "<benchmarks>/decoded_areas/{recording}.tsv"
+    conda:
+        "../../envs/ventral.yaml"
+    threads: 8
+    resources:
+        # Where tasks run, not what: a change of it makes nothing anew.
+        dask=settings["dask"],
+        mem_mb=8000,
+        runtime=480,
+    params:
+        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
+        folds=settings["folds"],
+        penalties=as_json(penalty_grid(settings["penalties"])),
+        periods=periods_of,
+        units=lambda wildcards: as_json(settings["decoding"]["units"]),
+        draws=lambda wildcards: settings["decoding"]["draws"],
+        threshold=settings["reliability_threshold"],
+        seed=settings["seed"],
+    shell:
+        "python -m ventral decode_areas {input.recording:q} {input.stimuli:q} --splits {params.splits} "
+        "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
+        "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
+        "--output {output:q} --log {log:q}"
+
+
+rule explicit:
+    input:
+        [f"<results>/decoding/{recording}/{model}.parquet" for recording, models in DECODED.items() for model in models],
+        [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
+    output:
+        summary=report(
+            "<results>/explicit.csv",
+            caption="../report/explicit.rst",
+            category="Tables",
+            labels={"table": "What is explicit where"},
+        ),
+        text="<results>/explicit.md",
+        curves="<results>/population_curves.csv",
+        svg=report(
+            "<results>/figures/explicitness.svg",
+            caption="../report/explicit.rst",
+            category="Figures",
+            labels={"figure": "What is explicit where"},
+        ),
+        pdf="<results>/figures/explicitness.pdf",
+        csv="<results>/figures/explicitness.csv",
+    log:
+        "<logs>/explicit.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
+    shell:
+        "python -m ventral explicit {input:q} --summary {output.summary:q} --text {output.text:q} "
+        "--curves {output.curves:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--extrapolate-to {params.extrapolate_to} --log {log:q}"
