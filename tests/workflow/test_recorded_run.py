@@ -1,0 +1,62 @@
+"""Recorded areas beside models, and models predicted from recorded areas, from the images to the figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.workflow.conftest import Experiment, finish
+
+
+def with_areas(experiment: Experiment) -> Experiment:
+    """Two areas in `rec`, one of another animal in `other`, which saw the same images."""
+    folder, config = experiment.folder, experiment.config
+    (folder / "neuroids.csv").write_text("area\n" + "V4\n" * 4 + "IT\n" * 2)
+    np.save(folder / "other.npy", np.load(folder / "responses.npy")[::-1].mean(axis=2))
+    config["recordings"]["rec"] |= {"neuroids": "neuroids.csv"}
+    config["recordings"]["rec"].pop("area")
+    config["recordings"]["other"] = {"stimuli": "mine", "responses": "other.npy", "area": "V4", "models": []}
+    config["models"] = {"tiny": config["models"]["tiny"]}
+    config |= {"splits": ["images"], "extraction": {"shards": 1}, "penalties": {"number": 3}}
+    config |= {"recorded_models": ["rec"], "reverse": ["rec"]}
+    return experiment
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    experiment = with_areas(Experiment(tmp_path_factory.mktemp("recorded")))
+    experiment.run()
+    return experiment.folder / "results"
+
+
+def test_areas_predict_each_other_and_the_other_recording(results):
+    scores = pd.read_parquet(results / "scores.parquet").query("target_kind == 'neuron'")
+    areas = scores[scores["family"] == "recorded"]
+    pairs = areas.groupby(["recording", "layer", "area"])["target"].nunique().to_dict()
+    assert pairs == {
+        ("rec", "IT", "V4"): 4,
+        ("rec", "V4", "IT"): 2,
+        ("other", "IT", "V4"): 6,
+        ("other", "V4", "V4"): 6,
+    }
+    assert set(areas["model"]) == {"rec"}
+    assert set(scores[scores["recording"] == "other"]["model"]) == {"rec"}
+    assert set(scores[scores["recording"] == "rec"]["model"]) == {"rec", "tiny"}
+
+
+def test_figures_show_areas_beside_layers_and_the_reverse(results):
+    profile = pd.read_csv(results / "figures" / "layer_profile.csv")
+    assert "recorded" in set(profile["family"])
+    assert "IT of rec" in (results / "figures" / "layer_profile.svg").read_text()
+    assert "recorded" not in set(pd.read_csv(results / "figures" / "categorisation.csv")["family"])
+    reverse = pd.read_csv(results / "figures" / "reverse.csv", dtype={"layer": str})
+    assert set(zip(reverse["area"], reverse["layer"], strict=True)) == {
+        (area, layer) for area in ("V4", "IT") for layer in ("0", "2", "5")
+    }
+    assert reverse[["forward_r", "reverse_r"]].notna().all(axis=None)
+    assert (results / "reverse" / "rec" / "tiny.parquet").exists()
+
+
+def test_a_recording_that_does_not_exist_is_named_at_once(experiment):
+    printed = finish(with_areas(experiment).start(recorded_models=["recs"]), expect=1)
+    assert "config key recorded_models: no recording is called 'recs'; did you mean `rec`?" in printed
+    assert not (experiment.folder / "results").exists()
