@@ -26,10 +26,14 @@ lint: .venv/installed
 	.venv/bin/snakefmt --check Snakefile workflow
 	.venv/bin/snakemake --lint
 
-benchmark: .venv/installed
+# About two hours, and 40 GB of disk for a while. What stands in the README is made from benchmarks/results.json.
+benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/extraction.py
 	.venv/bin/python benchmarks/rendering.py
 	.venv/bin/python benchmarks/training.py
+	.venv/bin/python benchmarks/engine.py --long $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+	.venv/bin/python benchmarks/cost.py benchmarks/results.json docs/cost.svg
+	.venv/bin/python benchmarks/table.py --readme README.md
 
 # Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11.
 lock: .venv/installed
@@ -39,7 +43,16 @@ lock: .venv/installed
 	  --group test pyproject.toml --output-file envs/requirements.lock
 
 clean:
-	rm -rf .venv results resources .snakemake
+	rm -rf .venv benchmarks/.venv results resources .snakemake
+
+# What ventral is measured against, apart from its own environment, and in two: their NumPys differ.
+benchmarks/.venv/installed: benchmarks/peers.txt benchmarks/brainscore.txt
+	$(PYTHON) -m venv benchmarks/.venv/peers
+	benchmarks/.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	$(PYTHON) -m venv benchmarks/.venv/brainscore
+	benchmarks/.venv/brainscore/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --requirement benchmarks/brainscore.txt
+	touch $@
 
 .venv/installed: envs/requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

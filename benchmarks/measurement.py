@@ -1,0 +1,183 @@
+"""One measurement in a process of its own, so that it begins cold and its peak memory is its own.
+
+A question's file holds, side by side, one function for each way to answer it. Marked as a `task`, it runs as
+`python FILE NAME ARGUMENTS` in the environment that it names, and what it returns comes back as JSON. Only the block
+`with timed()` is timed, not imports nor the reading of inputs; peak memory is that of the whole process.
+"""
+
+import datetime
+import functools
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+ENVIRONMENTS = {
+    "ventral": Path(sys.executable),
+    "peers": FOLDER / ".venv/peers/bin/python",
+    "brainscore": FOLDER / ".venv/brainscore/bin/python",
+}
+TASKS: dict[str, Callable] = {}
+
+
+def task(environment: str) -> Callable:
+    """Mark a function as one to be run in a process of its own; calling it does that, and returns what it measured.
+
+    Arguments must have a form in JSON. The number of BLAS threads is the number of cores, or `threads` if that is
+    among the arguments.
+    """
+
+    def mark(function: Callable) -> Callable:
+        TASKS[function.__name__] = function
+
+        @functools.wraps(function)
+        def in_process(**arguments) -> dict:
+            threads = str(arguments.get("threads", cores()))
+            limits = {f"{library}_NUM_THREADS": threads for library in ("OPENBLAS", "OMP", "MKL")}
+            command = [ENVIRONMENTS[environment], function.__code__.co_filename, function.__name__]
+            print(f"{Path(command[1]).stem}: {function.__name__} {arguments}", file=sys.stderr, flush=True)
+            finished = subprocess.run(
+                [*command, json.dumps(arguments, default=str)],
+                stdout=subprocess.PIPE,
+                env={**os.environ, **limits, "PYTHONWARNINGS": "ignore"},
+                text=True,
+                check=True,
+            )
+            return json.loads(finished.stdout.splitlines()[-1])
+
+        return in_process
+
+    return mark
+
+
+def run_task() -> None:
+    """Run the task that the command line names, if it names one; at the end of a question's file."""
+    _, name, arguments = sys.argv
+    figures = TASKS[name](**json.loads(arguments)) or {}
+    print(json.dumps({**figures, "peak_mb": round(peak_mb())}))
+
+
+@contextmanager
+def timed() -> Iterator[dict]:
+    """Give a dict that holds `seconds` and `cpu_seconds` of the block when it has ended."""
+    taken = {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield taken
+    taken["seconds"] = time.perf_counter() - wall
+    taken["cpu_seconds"] = time.process_time() - cpu
+
+
+def repeated(times: int, function: Callable) -> tuple[dict, object]:
+    """Return the timing of the median of some calls, and what the last one returned."""
+    timings = []
+    for _ in range(times):
+        with timed() as taken:
+            result = function()
+        timings.append(taken)
+    timings.sort(key=lambda taken: taken["seconds"])
+    return {**timings[times // 2], "repeats": times}, result
+
+
+def peak_mb() -> float:
+    """Return the most memory, in MiB, that this process had resident since it began."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage says begins with the memory of the process that started this one.
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
+def available_gib() -> float:
+    """Return the memory of this machine that is not in use."""
+    info = Path("/proc/meminfo")
+    if info.exists():
+        return int(info.read_text().split("MemAvailable:")[1].split()[0]) / 2**20
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@task("ventral")
+def versions_ventral() -> dict:
+    return _versions()
+
+
+@task("peers")
+def versions_peers() -> dict:
+    return _versions()
+
+
+@task("brainscore")
+def versions_brainscore() -> dict:
+    return _versions()
+
+
+def _versions() -> dict:
+    """Return every installed package's version, and the BLAS libraries that NumPy and SciPy run on."""
+    from importlib.metadata import distributions
+
+    import numpy  # noqa: F401  loads its BLAS
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    packages = {found.metadata["Name"]: found.version for found in distributions() if found.metadata["Name"]}
+    blas = [
+        {key: library.get(key) for key in ("internal_api", "version", "architecture", "num_threads")}
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+    return {
+        "python": platform.python_version(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        "blas": blas,
+    }
+
+
+def now() -> str:
+    """Return the date and time, in UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+
+
+def described() -> dict:
+    """Return what the measurements run on: the machine, and every environment's packages."""
+    environments = {
+        "ventral": versions_ventral(),
+        "peers": versions_peers(),
+        "brainscore": versions_brainscore(),
+    }
+    for environment in environments.values():
+        environment.pop("peak_mb")
+    return {
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": cores(),
+            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+            "system": platform.platform(),
+        },
+        "environments": environments,
+    }
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        fields = dict(line.split(":", 1) for line in info.read_text().split("\n\n")[0].splitlines() if ":" in line)
+        fields = {key.strip(): value.strip() for key, value in fields.items()}
+        widest = "AVX-512" if "avx512f" in fields.get("flags", "") else "AVX2" if "avx2" in fields["flags"] else ""
+        return f"{fields['model name']}, family {fields['cpu family']} model {fields['model']}, {widest}".rstrip(", ")
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    run_task()

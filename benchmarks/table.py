@@ -1,0 +1,225 @@
+"""The tables of the README's section on speed and memory, made from benchmarks/results.json.
+
+    python benchmarks/table.py [--results FILE] [--readme README.md]
+
+Prints them, or puts them into the README between the lines `<!-- benchmarks -->` and `<!-- /benchmarks -->`.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+COLUMNS = ("what", "ventral", "beside it", "ratio", "agreement")
+MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
+# Whose versions the machine's line gives, and in which environment.
+NAMED = {
+    "ventral": ("numpy", "scipy", "dask"),
+    "peers": ("himalaya", "scikit-learn", "rsatoolbox", "ikpls", "numpy"),
+    "brainscore": ("brainscore_vision", "scikit-learn", "numpy"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=FOLDER / "results.json")
+    parser.add_argument("--readme", type=Path)
+    options = parser.parse_args()
+    text = markdown(json.loads(options.results.read_text(encoding="utf-8")))
+    if options.readme is None:
+        print(text)
+        return
+    readme = options.readme.read_text(encoding="utf-8")
+    if not MARKED.search(readme):
+        raise SystemExit(f"{options.readme}: no line <!-- benchmarks --> followed by <!-- /benchmarks -->")
+    options.readme.write_text(MARKED.sub(lambda found: f"{found[1]}{text}\n{found[2]}", readme), encoding="utf-8")
+
+
+def markdown(results: dict) -> str:
+    rows = [row for name, figures in _figures(results) if name in ROWS for row in ROWS[name](figures)]
+    lines = [f"| {' | '.join(COLUMNS)} |", "| --- | ---: | --- | ---: | --- |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    for name, figures in _figures(results):
+        if name == "workers":
+            lines += ["", *_worker_lines(figures)]
+        if name == "cost":
+            lines += ["", _crossover(figures["crossover"])]
+    return "\n".join([*lines, "", _machine(results)])
+
+
+def _figures(results: dict) -> Iterator[tuple[str, dict | list]]:
+    for name, measure in results["measures"].items():
+        yield name, measure["figures"]
+
+
+def _machine(results: dict) -> str:
+    machine, environments = results["machine"], results["environments"]
+    parts = []
+    for name, packages in NAMED.items():
+        versions = environments[name]["packages"]
+        parts.append(", ".join(f"{package} {versions[package]}" for package in packages))
+    blas = " and ".join(
+        sorted({f"{library['internal_api']} {library['version']}" for library in environments["ventral"]["blas"]})
+    )
+    dates = sorted({measure["date"][:10] for measure in results["measures"].values()})
+    return (
+        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {machine['cores']} cores of "
+        f"{machine['cpu']}, {machine['memory_gib']:g} GiB; {blas}; ventral on {parts[0]}; beside it {parts[1]}; and, "
+        f"for Brain-Score, {parts[2]}. Wall time, inputs in memory unless said otherwise; most memory that the process "
+        f"had."
+    )
+
+
+def _ridge_rows(problems: list[dict]) -> Iterator[tuple[str, ...]]:
+    for problem in problems:
+        what = (
+            f"nested ridge, n = {problem['n']:,}, p = {problem['p']:,}, {problem['targets']:,} targets, Gram included"
+        )
+        yield from _against_himalaya(what, problem)
+        for dtype, timing in problem["product"].items():
+            times = _times(problem["times_product"][dtype])
+            yield what, _cost(problem["ventral"]), f"X Xᵀ alone, {dtype}: {_cost(timing)}", times + " as long", ""
+
+
+def _many_targets_rows(problem: dict) -> Iterator[tuple[str, ...]]:
+    yield from _against_himalaya(f"nested ridge, n = {problem['n']:,}, {problem['targets']:,} targets", problem)
+    rates = [f"{name}: {timing['regressions_per_second']:,.0f}" for name, timing in problem["himalaya"].items()]
+    yield (
+        f"the same, regressions a second (1.8 billion in {problem['hours_for_1800_million']:.2g} h)",
+        f"{problem['ventral']['regressions_per_second']:,.0f}",
+        f"himalaya, {'; '.join(rates)}",
+        "",
+        "",
+    )
+
+
+def _against_himalaya(what: str, problem: dict) -> Iterator[tuple[str, ...]]:
+    for way, timing in problem["himalaya"].items():
+        agreement = problem["agreement"][way]
+        said = f"{agreement['same_penalties']:.1%} same penalties, there {_sd(agreement['largest_difference_sd'])}"
+        if way == "kernel float64":
+            said += f"; {_sd(problem['agreement']['scikit_learn']['largest_difference_sd'])} from scikit-learn's Ridge"
+        times = _times(problem["times_faster"][way])
+        yield what, _cost(problem["ventral"]), f"himalaya, {_way(way)}: {_cost(timing)}", times, said
+    for way, gib in problem["himalaya_needs_gib"].items():
+        yield what, _cost(problem["ventral"]), f"himalaya, {_way(way)}: would need {gib:.0f} GiB", "", ""
+
+
+def _way(way: str) -> str:
+    form, dtype = way.split()
+    return f"{dtype}, {'kernel computed once' if form == 'kernel' else 'given features'}"
+
+
+def _pls_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    called, *converged = figures["brainscore_one_split"].items()
+    yield (
+        f"PLS-{figures['components']}, {figures['splits']} splits, n = {figures['n']}, p = {figures['p']:,}, "
+        f"{figures['neurons']} neurons, features on disk",
+        _cost(figures["ventral"]),
+        f"Brain-Score: {_cost(called[1])} for one split",
+        _times(figures["times_faster"]),
+        "; ".join(f"{_sd(timing['largest_difference_sd'])} with `tol` {tol}" for tol, timing in (called, *converged)),
+    )
+
+
+def _comparison_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    of = f"n = {figures['n']}, p = {figures['p']:,}"
+    shared = figures["gram"]["seconds"]
+    for name, what, other, grams in (
+        ("rsa", "RSA of two layers, Spearman of correlation distances", "rsatoolbox", 2),
+        ("cka", "CKA of two layers", "plain", 2),
+        ("pls", f"PLS, 25 components, 5 folds, {figures['targets']} targets", "ikpls", 1),
+    ):
+        ours, theirs = figures[name]["ventral"], figures[name][other]
+        total = ours["seconds"] + grams * shared
+        if name == "pls":
+            agreement = _sd(figures[name]["largest_difference_sd"])
+        else:
+            agreement = f"{figures[name]['largest_difference']:.1g}"
+        yield (
+            f"{what}, {of}",
+            f"{_seconds(total)}, of it {_seconds(ours['seconds'])} after the Gram matrix",
+            f"{'NumPy' if other == 'plain' else other}: {_cost(theirs)}",
+            _times(theirs["seconds"] / total),
+            agreement,
+        )
+
+
+def _gram_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    yield f"Gram matrix, n = {figures['n']:,}, p = {figures['p']:,}, from disk", _cost(figures), "", "", ""
+
+
+def _vgg16_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    jobs = ", ".join(f"{job} {figures['jobs'][job] / 1024:.2g} GiB" for job in ("extract", "gram", "fit"))
+    yield (
+        f"VGG16, all {figures['layers']} layers, {figures['features']:,} features, {figures['images']} images, from "
+        f"images to scores",
+        f"{figures['seconds'] / 60:.0f} min, {max(figures['jobs'].values()) / 1024:.2g} GiB",
+        "",
+        "",
+        f"most memory of a job: {jobs}",
+    )
+
+
+def _worker_lines(figures: dict) -> Iterator[str]:
+    yield "| Dask on | 1 worker | all workers | speed-up | BLAS threads of a task |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for place, of in figures["scheduler"].items():
+        one, several = of["workers"].values()
+        count = list(of["workers"])[-1]
+        threads = max(one["blas_threads_of_a_task"], several["blas_threads_of_a_task"])
+        cells = (place, _seconds(one["seconds"]), f"{count}: {_seconds(several['seconds'])}", f"{of['speed_up']:.2f}")
+        yield f"| {' | '.join(cells)} | {threads} |"
+    overhead = figures["scheduler_overhead"]
+    same = "the same to the last bit" if figures["same_bits"] else "not the same"
+    yield ""
+    yield (
+        f"Scheduler: {overhead['tasks']} empty tasks take {_seconds(overhead['empty_seconds'])}, "
+        f"{overhead['share']:.1%} of the {_seconds(overhead['seconds'])} of as many that fit {figures['layers']} "
+        f"layers, n = {figures['n']:,}, {figures['targets']:,} targets. Predictions are {same} on all of these."
+    )
+
+
+def _crossover(figures: dict) -> str:
+    faster, chosen = [], []
+    for k, p in enumerate(figures["p"]):
+        if figures["on_features_seconds"][k] < figures["on_stimuli_seconds"][k]:
+            faster.append(p)
+        if figures["chosen"][k] == "on_features":
+            chosen.append(p)
+    return (
+        f"With n = {figures['n']:,} and {figures['targets']:,} targets, of p = {', '.join(map(str, figures['p']))} the "
+        f"p x p form was faster up to {max(faster, default='none')}, and is chosen up to {max(chosen, default='none')}."
+    )
+
+
+ROWS = {
+    "nested_ridge": _ridge_rows,
+    "many_targets": _many_targets_rows,
+    "brainscore_pls": _pls_rows,
+    "comparisons": _comparison_rows,
+    "memory_gram": _gram_rows,
+    "memory_vgg16": _vgg16_rows,
+}
+
+
+def _cost(timing: dict) -> str:
+    return f"{_seconds(timing['seconds'])}, {timing['peak_mb'] / 1024:.2g} GiB"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}x" if ratio >= 10 else f"{ratio:.2g}x"
+
+
+def _sd(difference: float | None) -> str:
+    return "-" if difference is None else f"{difference:.0e} sd"
+
+
+if __name__ == "__main__":
+    main()
