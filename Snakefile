@@ -18,6 +18,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/grams.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/decoding.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -26,6 +27,13 @@ rule all:
     input:
         "<results>/scores.parquet",
         "<results>/claims.csv",
+        ["<results>/banded.csv"] if BANDED else [],
+        [
+            f"<results>/brainscore/{recording}.csv"
+            for recording in sorted({name for name, _ in RESAMPLED})
+            if settings["brainscore"]
+        ],
+        ["<results>/best_layers.csv", "<results>/comparisons.csv"] if RESAMPLED else [],
         expand("<results>/figures/{figure}.{format}", figure=FIGURES, format=["svg", "pdf", "csv"]),
         expand(
             "<results>/figures/contact_sheets/{stimuli}.{format}",

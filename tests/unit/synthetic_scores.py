@@ -61,8 +61,8 @@ def score_table(
                         | {"area": "", "target": label, "target_kind": "category", "split": split, "mapping": "svm"}
                         | {"balanced_accuracy": accuracy, "chance": chance}
                     )
-    columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance"]
-    table = pd.DataFrame(rows)
+    columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance", "ceiling_low", "ceiling_high"]
+    table = pd.DataFrame(rows).assign(distance="", comparison="", subject=pd.NA)
     return table.reindex(columns=table.columns.union(columns, sort=False))
 
 
@@ -86,6 +86,6 @@ def matrix_table(
     """
     table = score_table(models, areas, recording=recording, repetitions=False, labels=labels, seed=seed)
     matrices = table["target_kind"] == "neuron"
-    kinds = ["target_kind", "mapping", "split"]
-    table.loc[matrices, kinds] = ["matrix", "rsa", "none"]
+    kinds = ["target_kind", "mapping", "split", "distance", "comparison"]
+    table.loc[matrices, kinds] = ["matrix", "rsa", "none", "correlation", "spearman"]
     return table

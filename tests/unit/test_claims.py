@@ -29,10 +29,12 @@ def table(levels: dict[str, dict[str, float]], n=20, noise=0.02, repetitions=Tru
                 }
                 for k in range(n)
             ]
-    frame = pd.DataFrame(rows).assign(
+    frame = pd.DataFrame(rows)
+    frame = frame.assign(
         recording="simulated", area="simulated IT", stimuli="objects", target_kind="neuron", split="images",
         mapping="ridge", reliability=1.0 if repetitions else np.nan, balanced_accuracy=np.nan, chance=np.nan,
-        simulated=True,
+        simulated=True, distance="", comparison="", subject=pd.array([pd.NA] * len(frame), dtype="Int64"),
+        ceiling_low=np.nan, ceiling_high=np.nan,
     )  # fmt: skip
     return frame.assign(**columns)
 
@@ -83,10 +85,27 @@ def test_without_a_ceiling_raw_correlations_are_compared(tmp_path):
 
 def test_a_single_matrix_has_no_interval_but_a_margin(tmp_path):
     columns = {"target_kind": "matrix", "mapping": "rsa", "split": "none"}
+    columns |= {"distance": "correlation", "comparison": "spearman"}
     scores = table(TRUE, n=1, noise=0, repetitions=False, **columns)
     found = verdicts(tmp_path, scores)
     assert found["a network trained on ImageNet predicts better than an untrained network"] == "holds"
     assert "interval" not in pd.read_csv(tmp_path / "claims.csv")["evidence"].iloc[0]
+
+
+def test_subjects_are_compared_by_the_interval_of_their_mean_difference(tmp_path):
+    columns = {"target_kind": "matrix", "mapping": "rsa", "split": "none", "distance": "correlation"}
+    scores = table(TRUE, n=15, repetitions=False, comparison="spearman", **columns)
+    scores["subject"] = scores["target"].str[1:].astype(int).astype("Int64") + 1
+    scores["target"] = "fmri_IT"
+    others = {"kendall": 1, "biased": 0}
+    scores = pd.concat([scores, *(scores.assign(comparison=name, r=k * scores["r"]) for name, k in others.items())])
+    found = verdicts(tmp_path, scores)
+    claim = "a network trained on ImageNet predicts better than an untrained network"
+    assert found[claim] == "holds"
+    assert found[f"{claim} (rsa, correlation, kendall)"] == "holds"
+    evidence = pd.read_csv(tmp_path / "claims.csv").set_index("claim")["evidence"]
+    assert "mean difference 0.3" in evidence[claim]
+    assert not [name for name in evidence.index if "biased" in name]
 
 
 def test_properties_are_compared_between_the_first_layer_and_late_ones(tmp_path):

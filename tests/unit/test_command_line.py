@@ -30,7 +30,7 @@ def joined(tmp_path, *tables):
 
 
 def test_a_stage_that_ends_well(tmp_path):
-    table = pd.DataFrame({column: [] for column in scores.COLUMNS})
+    table = pd.DataFrame({column: [] for column in score_table.COLUMNS})
     table.to_parquet(tmp_path / "in.parquet")
     assert joined(tmp_path, tmp_path / "in.parquet") == 0
     assert (tmp_path / "out.parquet").exists()

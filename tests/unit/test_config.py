@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from ventral.config import SCHEMA, check_inputs, penalty_grid, resolve
+from ventral.config import SCHEMA, check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
 from ventral.errors import InputError
 from ventral.zoo import OPTIONS
 
@@ -206,7 +206,7 @@ def test_every_key_is_explained():
     keys = set()
     for key, below in schema["properties"].items():
         nested = below.get("properties", {})
-        keys |= {f"{key}.{inner}" for inner in nested} if key in ("extraction", "grams") else {key}
+        keys |= {f"{key}.{inner}" for inner in nested} if key in ("extraction", "grams", "rsa") else {key}
     recordings = schema["properties"]["recordings"]["additionalProperties"]["properties"]
     keys |= {f"simulate.{inner}" for inner in recordings["simulate"]["properties"]}
     stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]
@@ -265,3 +265,104 @@ def test_a_category_that_no_stimulus_shows(rendered):
     rendered["unseen"] = {"stimuli": "mine", "category": "face", "models": ["pixels"]}
     with pytest.raises(InputError, match=r"unseen\.category: .* no category 'face'; did you mean `faces`"):
         check_inputs(resolve(rendered))
+
+
+def with_recorded(config, **keys):
+    folder = config["recordings"]["rec"]["responses"].removesuffix("responses.npy")
+    np.savez(f"{folder}/matrices.npz", it=1 - np.eye(12))
+    others = {
+        "session_2": {**config["recordings"]["rec"]},
+        "fmri": {"stimuli": "mine", "matrices": f"{folder}/matrices.npz"},
+    }
+    return config | {"recordings": config["recordings"] | others} | keys
+
+
+def test_recorded_models_predict_all_recordings_of_their_stimuli(config):
+    resolved = resolve(with_recorded(config, recorded_models=["rec"]))
+    assert {name: recorded_models_of(resolved, name) for name in resolved["recordings"]} == {
+        name: ["rec"] for name in ("rec", "session_2", "fmri")
+    }
+    resolved["recordings"]["session_2"]["stimuli"] = "others"
+    assert recorded_models_of(resolved, "session_2") == []
+    assert recorded_models_of(resolve(config), "rec") == []
+
+
+@pytest.mark.parametrize("key", ["recorded_models", "reverse"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("recc", "no recording is called 'recc'; did you mean `rec`?"),
+        ("fmri", "fmri has dissimilarity matrices"),
+        ("pixels", "a model is called pixels, too"),
+    ],
+)
+def test_recordings_that_cannot_predict_are_named(config, key, name, message):
+    config = with_recorded(config)
+    config["recordings"]["pixels"] = config["recordings"]["rec"]
+    with pytest.raises(InputError, match=re.escape(f"config key {key}: {message}")):
+        resolve(config | {key: [name]})
+
+
+def test_the_reverse_needs_a_model(config):
+    config = with_recorded(config, reverse=["session_2"])
+    config["recordings"]["session_2"]["models"] = []
+    with pytest.raises(InputError, match="config key reverse: no model is scored against session_2"):
+        resolve(config)
+
+
+@pytest.mark.parametrize(
+    ("banded", "message"),
+    [
+        ({"pixls": ["pixels", "other"]}, r"banded: no model is called 'pixls'; did you mean `pixels`"),
+        ({"pixels": ["pixels"]}, r"banded\.pixels"),
+        ({"pixels": ["pixels", "pixels"]}, r"banded\.pixels"),
+    ],
+)
+def test_layers_that_predict_together(config, banded, message):
+    layers = {"pixels": ["pixels", "other"]}
+    assert resolve(config | {"banded": layers})["banded"] == layers
+    with pytest.raises(InputError, match=message):
+        resolve(config | {"banded": banded})
+
+
+def test_layers_predict_together_where_there_are_neuroids(config):
+    recording = config["recordings"]["rec"]
+    recording["matrices"] = recording.pop("responses")
+    with pytest.raises(InputError, match=r"banded\.pixels: it is scored against no recording of neuroids"):
+        resolve(config | {"banded": {"pixels": ["pixels", "other"]}})
+
+
+def test_decoding_is_off_until_it_is_asked_for(config):
+    assert "decoding" not in resolve(config)
+    assert decoded_models(resolve(config)) == {}
+    resolved = resolve(config | {"decoding": {}})
+    assert resolved["decoding"] == {"units": None, "draws": 20, "extrapolate_to": 1000, "models": None}
+    assert decoded_models(resolved) == {"rec": ["pixels"]}
+
+
+@pytest.mark.parametrize(
+    ("decoding", "message"),
+    [
+        ({"draw": 3}, r"unknown key `draw` in `decoding`; did you mean `draws`"),
+        ({"units": 0}, r"config key decoding\.units"),
+        ({"models": ["pixls"]}, r"decoding\.models: no model is called 'pixls'; did you mean `pixels`"),
+    ],
+)
+def test_what_is_wrong_with_decoding_is_said(config, decoding, message):
+    with pytest.raises(InputError, match=message):
+        resolve(config | {"decoding": decoding})
+
+
+def test_decoding_needs_neuroids(config):
+    recording = config["recordings"]["rec"]
+    recording["matrices"] = recording.pop("responses")
+    with pytest.raises(InputError, match="config key decoding: no model is scored against a recording of neuroids"):
+        resolve(config | {"decoding": {}})
+    with pytest.raises(InputError, match=r"decoding\.models: pixels is scored against no recording of neuroids"):
+        resolve(config | {"decoding": {"models": ["pixels"]}})
+
+
+def test_a_rendered_set_knows_what_is_circular(config):
+    config["stimuli"]["mine"] = {"render": {}, "circular": {"rotation_x": 360}}
+    with pytest.raises(InputError, match=r"stimuli\.mine\.circular: belongs to `images`"):
+        resolve(config)

@@ -94,12 +94,28 @@ def test_a_matrix_is_drawn_as_its_correlation_without_an_interval():
         assert not interval.get_paths() or np.isnan(interval.get_paths()[0].vertices).all()
 
 
-def test_several_matrices_of_an_area_are_summarised_by_their_median():
+def test_several_matrices_of_an_area_are_summarised_by_their_mean():
     axes, texts = panel(figures.draw_layer_profile(area_summary(SCORES["matrices"], 0.1)), "fmri, IT")
-    assert "median of 3 dissimilarity matrices" in texts
+    assert "mean of 3 dissimilarity matrices" in texts
     rows = SCORES["matrices"].query("area == 'IT' and model == 'net'")
     (line,) = [line for line in axes.lines if line.get_label() == "net"]
-    np.testing.assert_array_equal(line.get_ydata(), rows.groupby("depth")["r"].median())
+    np.testing.assert_allclose(line.get_ydata(), rows.groupby("depth")["r"].mean())
+
+
+def test_the_noise_ceiling_over_subjects_is_a_band_and_every_comparison_has_a_panel():
+    scores = matrix_table({"net": 4}, {"IT": 3}).assign(ceiling_low=0.2, ceiling_high=0.7)
+    cka = scores.assign(mapping="cka", distance="", comparison="debiased")
+    cosine = scores.assign(distance="cosine", comparison="kendall", reliability=0.9, predictivity=scores["r"])
+    summary = area_summary(pd.concat([scores, cka, cosine]), 0.1)
+    figure = figures.draw_layer_profile(summary)
+    assert {axes.get_ylabel() for axes in figure.axes} == {
+        "RSA, Spearman r",
+        "CKA, debiased",
+        "RSA (cosine), Kendall tau-a / ceiling",
+    }
+    for axes in figure.axes:
+        (band,) = [patch for patch in axes.patches if patch.get_label() == "_noise ceiling"]
+        assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.2, 0.7))
 
 
 def test_panels_of_matrices_stand_below_those_of_neurons_and_do_not_overlap():
@@ -177,3 +193,33 @@ def test_many_models_look_like_their_family():
     for line in axes.lines:
         if line.get_label() in family:
             assert line.get_color() == figures.FAMILIES[family[line.get_label()]]["color"]
+
+
+def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():
+    scores = SCORES["areas and splits"]
+    areas = scores[(scores["model"] == "other") & (scores["target_kind"] == "neuron") & (scores["area"] == "IT")]
+    areas = areas[areas["layer"] == "blocks.0"].iloc[1:]
+    areas = areas.assign(model="rec", family="recorded", layer="V4", depth=np.nan)
+    summary = area_summary(pd.concat([scores, areas], ignore_index=True), 0.1)
+    drawn = figures.draw_layer_profile(summary)
+    for axes in drawn.axes:
+        (title, *_) = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
+        lines = {line.get_label(): line for line in axes.lines}
+        assert ("_V4" in lines) == (title == "rec, IT")
+        assert {"net", "other"} <= set(lines)
+        if "_V4" in lines:
+            split = "images" if any("images" in text.get_text() for text in axes.texts) else "objects"
+            row = summary[(summary["model"] == "rec") & (summary["split"] == split)]
+            assert lines["_V4"].get_ydata()[0] == row["predictivity"].iloc[0]
+            assert any("n = 7 neuroids" in text.get_text() for text in axes.texts)
+    with_labels = categorisation_summary(pd.concat([scores, areas]), summary)
+    assert set(with_labels["model"]) == {"net", "other"}
+
+
+def test_an_area_alone_is_drawn_too():
+    scores = SCORES["one area"]
+    areas = scores[scores["model"] == "pixels"].assign(family="recorded", depth=np.nan)
+    summary = area_summary(areas, 0.1)
+    assert summary["depth"].isna().all()
+    (axes,) = figures.draw_layer_profile(summary).axes
+    assert [line.get_label() for line in axes.lines] == ["_ceiling", "_blocks.0 of pixels"]

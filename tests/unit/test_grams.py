@@ -36,7 +36,9 @@ def write_shard(path, features, start, **changes):
     }
     group.attrs.update(attributes | changes)
     for name, values in features.items():
-        array = create_array(group, name, values.shape, "float16", (8, 4096), (8, values.shape[1]), compress=False)
+        array = create_array(
+            group, name, values.shape, str(values.dtype), (8, 4096), (8, values.shape[1]), compress=False
+        )
         array[:] = values
     return path
 
@@ -54,7 +56,9 @@ def shards_of(folder, features, bounds):
     ]
 
 
-def test_equals_the_product_of_the_features(tmp_path, features):
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_equals_the_product_of_the_features(tmp_path, features, dtype):
+    features = {name: values.astype(dtype) for name, values in features.items()}
     shards = shards_of(tmp_path, features, [0, 10, 23])
     gram(reversed(shards), tmp_path / "gram.zarr", seed=3)
     store = zarr.open_group(tmp_path / "gram.zarr", mode="r")

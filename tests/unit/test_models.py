@@ -175,6 +175,14 @@ def test_a_wrong_layer_leaves_no_description(own, tmp_path):
     assert not list(tmp_path.glob("*.json*"))
 
 
+def test_layers_that_are_to_predict_together_are_among_those_that_are_taken(own, tmp_path):
+    spec = spec_of(own, layers=["2", "0"])
+    describe(spec, tmp_path / "m.json", together=["0", "2"])
+    with pytest.raises(InputError, match=rf"banded\.{spec['name']}: '1' is none of the layers that are taken"):
+        describe(spec, tmp_path / "other.json", together=["0", "1"])
+    assert not (tmp_path / "other.json").exists()
+
+
 def test_modules_without_weights_have_a_hash():
     assert weights_sha256(nn.ReLU()) == weights_sha256(nn.Identity())
 

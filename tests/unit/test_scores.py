@@ -6,11 +6,15 @@ import pytest
 import xarray as xr
 import zarr
 from scipy.stats import pearsonr
-from sklearn.linear_model import Ridge
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.linear_model import LinearRegression, Ridge
 
+from ventral.bootstrap import read_bootstraps
 from ventral.errors import InputError
+from ventral.mappings import penalty_scale
+from ventral.reliability import split_half_reliability
 from ventral.score_table import COLUMNS, correlation_in_folds, join
-from ventral.scores import fit, penalty_scale
+from ventral.scores import fit
 from ventral.splits import make_folds
 from ventral.store import write_dataset
 
@@ -62,12 +66,16 @@ def experiment(tmp_path):
     group = zarr.open_group(tmp_path / "gram.zarr", mode="w")
     group.attrs.update(model="net", family="pretrained", stimuli="set", stimuli_sha256="a" * 64, layers=layers)
     for name, values in features.items():
-        layer = group.create_group(name, attributes={"n_features": values.shape[1]})
-        layer.create_array("gram", data=values @ values.T)
-        layer.create_array("row_sums", data=values.sum(axis=1))
-        layer.create_array("sample", data=values)
-        layer.create_array("sampled_features", data=np.arange(values.shape[1]))
+        write_layer(group, name, values)
     return {"folder": tmp_path, "features": features, "responses": responses, "stimuli": stimuli}
+
+
+def write_layer(group, name, values):
+    layer = group.create_group(name, overwrite=True, attributes={"n_features": values.shape[1]})
+    layer.create_array("gram", data=values @ values.T)
+    layer.create_array("row_sums", data=values.sum(axis=1))
+    layer.create_array("sample", data=values)
+    layer.create_array("sampled_features", data=np.arange(values.shape[1]))
 
 
 def score(folder, output="scores.parquet", **changes):
@@ -169,7 +177,7 @@ def test_a_joined_table_has_every_row_whatever_the_order(experiment):
 
 def test_a_layer_that_does_not_vary_scores_nan_and_not_a_number_by_chance(experiment):
     store = zarr.open_group(experiment["folder"] / "gram.zarr", mode="a")
-    store["late"]["gram"][:] = np.full((N, N), 0.3)
+    write_layer(store, "late", np.full((N, 12), 0.3))
     rows = score(experiment["folder"]).query("layer == 'late'")
     assert rows["r"].isna().all()
     assert rows["balanced_accuracy"].isna().all()
@@ -183,6 +191,53 @@ def test_a_neuroid_with_too_few_folds_left_is_named(experiment, caplog):
     table = score(folder, splits=["objects"])
     assert "n2" not in set(table["target"])
     assert "left out: n2: values for 30 stimuli in 2 folds" in caplog.text
+
+
+def test_images_that_are_held_out_and_seen_in_the_fit_are_told_and_counted(experiment, caplog):
+    store = zarr.open_group(experiment["folder"] / "stimuli.zarr", mode="a")
+    store.attrs["duplicates"] = [["image0", "image1"], ["image15", "image44"]]
+    table = score(experiment["folder"])
+    folds = make_folds("images", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    fold_of = {row: k for k, fold in enumerate(folds) for row in fold}
+    expected = 2 * (fold_of[0] != fold_of[1]) + 2 * (fold_of[15] != fold_of[44])
+    assert set(table[table.split == "images"]["n_leaked"]) == {expected}
+    assert set(table[table.split == "objects"]["n_leaked"]) == {2}
+    assert "split objects: 2 have the same pixels as one of another fold" in caplog.text
+    assert "image15, image44" in caplog.text
+    assert "image0," not in caplog.text.split("split objects")[1]
+
+
+def test_every_mapping_predicts_the_same_stimuli_in_the_same_table(experiment, caplog):
+    mappings = ["ridge", "ols", "pls", "one_to_one"]
+    table = score(experiment["folder"], mappings=mappings, components=3, splits=["images"])
+    rows = table[table.target_kind == "neuron"].set_index(["layer", "mapping", "target"]).sort_index()
+    assert set(rows.index.get_level_values("mapping")) == set(mappings)
+    folds = make_folds("images", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    shown = np.isfinite(experiment["responses"])
+    with np.errstate(invalid="ignore"):
+        mean = np.where(shown, experiment["responses"], 0).sum(axis=0) / shown.sum(axis=0)
+    features, values = experiment["features"]["late"], mean[:, 0]
+    models = {"ols": LinearRegression(), "pls": PLSRegression(3, scale=False, tol=1e-24, max_iter=10**5)}
+    for mapping, model in models.items():
+        expected = [
+            pearsonr(
+                model.fit(np.delete(features, fold, 0), np.delete(values, fold)).predict(features[fold]).ravel(),
+                values[fold],
+            ).statistic
+            for fold in folds
+        ]
+        assert rows.loc[("late", mapping, "n0"), "r"] == pytest.approx(np.mean(expected), abs=1e-9)
+    assert rows.loc[("late", "one_to_one", "n0"), "r"] < rows.loc[("late", "ridge", "n0"), "r"]
+    # 200 features, 48 stimuli in training.
+    assert rows.loc[("early", "ols"), "r"].isna().all()
+    assert "layer early: no ols: least squares needs fewer features than training stimuli: 200 features" in caplog.text
+    assert (rows["alpha"].notna().to_numpy() == (rows.index.get_level_values("mapping") == "ridge")).all()
+
+
+def test_more_components_than_there_are_features_are_told(experiment, caplog):
+    score(experiment["folder"], mappings=["pls"], components=25, splits=["images"])
+    assert "layer late: pls has 12 components, fewer than the 25 asked for: there are 12 features" in caplog.text
+    assert "layer early: pls has" not in caplog.text
 
 
 @pytest.mark.parametrize("store", ["gram.zarr", "recording.zarr"])
@@ -217,7 +272,7 @@ def test_units_of_the_features_do_not_matter(experiment, factor):
     expected = score(experiment["folder"])
     store = zarr.open_group(experiment["folder"] / "gram.zarr", mode="a")
     for layer, features in experiment["features"].items():
-        store[layer]["gram"][:] = (factor * features) @ (factor * features).T
+        write_layer(store, layer, factor * features)
     table = score(experiment["folder"])
     assert table["balanced_accuracy"].notna().any()
     table["alpha"] /= factor**2
@@ -231,3 +286,44 @@ def test_penalties_scale_with_the_features():
         expected = scale**2 * np.square(centred).sum() / 30
         assert penalty_scale((features * scale) @ (features * scale).T) == pytest.approx(expected)
     assert penalty_scale(np.full((4, 4), 9.0)) == 1.0
+
+
+def test_resampled_medians_stand_beside_the_scores(experiment):
+    folder = experiment["folder"]
+    table = score(folder, bootstraps=folder / "bootstraps.parquet", n_bootstrap=40)
+    resampled = read_bootstraps([folder / "bootstraps.parquet"])
+    assert set(zip(resampled["layer"], resampled["area"], resampled["split"], strict=True)) == {
+        (layer, area, split) for layer in ("early", "late") for area, split in (("V4", "images"), ("V4", "objects"))
+    }
+    assert (resampled[["model", "family", "recording", "mapping"]] == ["net", "pretrained", "rec", "ridge"]).all(
+        axis=None
+    )
+    neurons = table[(table["target_kind"] == "neuron") & (table["area"] == "V4")]
+    expected = neurons.groupby(["layer", "split"])["predictivity"].median()
+    found = resampled.set_index(["layer", "split"])["median"]
+    pd.testing.assert_series_equal(found, expected[found.index], check_names=False)
+    for column in ("medians", "first_halves", "second_halves"):
+        assert np.isfinite(np.stack(resampled[column])).all()
+        assert np.stack(resampled[column]).shape == (4, 40)
+    assert (np.stack(resampled["medians"]).std(axis=1) > 0).all()
+
+
+def test_resamples_do_not_depend_on_the_cores(experiment):
+    folder = experiment["folder"]
+    for cores in (1, 3):
+        score(folder, f"{cores}.parquet", bootstraps=folder / f"{cores}.bootstraps", n_bootstrap=20, cores=cores)
+    assert (folder / "1.bootstraps").read_bytes() == (folder / "3.bootstraps").read_bytes()
+
+
+def test_predictivity_within_folds_is_r_over_the_root_of_the_reliability_within_folds(experiment):
+    rows = score(experiment["folder"]).query("layer == 'late' and mapping == 'ridge'")
+    labels = {"object": experiment["stimuli"]["object"].values}
+    for split, of_split in rows.groupby("split"):
+        folds = make_folds(split, labels, N, 5, 1, "set")
+        expected = split_half_reliability(experiment["responses"], seed=1, folds=folds)
+        of_neurons = of_split.set_index("target").loc[["n0", "n1", "n2", "n3"]]
+        np.testing.assert_allclose(of_neurons["fold_reliability"], expected[:4])
+        np.testing.assert_allclose(of_neurons["fold_predictivity"], of_neurons["r"] / np.sqrt(expected[:4]))
+        assert (
+            of_split.set_index("target").loc[["size"], ["fold_reliability", "fold_predictivity"]].isna().all(axis=None)
+        )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ventral.errors import InputError
 from ventral.shards import rows_of_shard
-from ventral.splits import make_folds
+from ventral.splits import leaked, make_folds
 
 
 @given(st.lists(st.integers(5, 30), min_size=1, max_size=6), st.integers(3, 5), st.integers(0, 5))
@@ -72,3 +72,9 @@ def test_shards_cut_without_gap_or_overlap(n, data):
 def test_more_shards_than_stimuli():
     with pytest.raises(InputError, match=r"extraction\.shards: 3 stimuli cannot be cut into 4 shards"):
         rows_of_shard(3, 0, 4)
+
+
+def test_what_is_held_out_was_seen_where_a_duplicate_is_in_another_fold():
+    folds = [np.array([0, 1, 2]), np.array([3, 4]), np.array([5, 6])]
+    assert leaked(folds, [[0, 1], [2, 4], [3, 5, 6]]).tolist() == [2, 3, 4, 5, 6]
+    assert leaked(folds, []).tolist() == []

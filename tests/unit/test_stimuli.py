@@ -12,7 +12,7 @@ from PIL import Image
 
 from ventral import stimuli
 from ventral.errors import InputError
-from ventral.stimuli import describe, ingest, read_pixels
+from ventral.stimuli import describe, ingest, periods, read_pixels
 from ventral.store import read_dataset
 
 KEY = "stimuli.my_set"
@@ -124,6 +124,25 @@ def test_tables_as_other_programs_write_them(folder, tmp_path):
     described = describe({"images": str(folder), "table": str(tmp_path / "table.parquet")})
     assert list(described.index) == sorted(names())
     assert described["shown"].dtype == np.float64
+
+
+def test_circular_columns_are_numeric_ones_of_the_table(folder, tmp_path):
+    table = write_table(tmp_path / "table.csv", stimulus=names(), angle=range(12), object=["a"] * 12)
+    spec = {"images": str(folder), "table": table, "circular": {"angle": 180}}
+    assert "angle" in describe(spec)
+    assert periods(spec) == {"angle": 180}
+    for column in ("angl", "object"):
+        with pytest.raises(
+            InputError, match=rf"stimuli\.circular\.{column}: .* has no numeric column .* allowed: angle"
+        ):
+            describe(spec | {"circular": {column: 180}})
+    with pytest.raises(InputError, match=r"stimuli\.circular\.angle: there is no table"):
+        describe({"images": str(folder), "circular": {"angle": 180}})
+
+
+def test_turns_of_rendered_objects_are_circular():
+    assert periods({"render": {"images": 3}}) == {"rotation_x": 360, "rotation_y": 360, "rotation_z": 360}
+    assert periods({"images": "folder", "circular": {}}) == {}
 
 
 def test_table_names_images_in_sub_folders(tmp_path):
@@ -419,3 +438,25 @@ def test_shards_stay_small_for_large_images():
     assert rows % stimuli.ROWS_PER_CHUNK == 0
     assert rows * 3 * 1000 * 1000 <= stimuli.BYTES_PER_SHARD
     assert stimuli._rows_per_shard(10**9) == stimuli.ROWS_PER_CHUNK
+
+
+def test_images_of_different_sizes_are_resized_where_the_user_says_so(folder, tmp_path):
+    save(folder / "image5.png", noise(5, (9, 31)))
+    ingest({"images": str(folder), "size": 8}, tmp_path / "s.zarr", name="my_set")
+    pixels = read_dataset(tmp_path / "s.zarr")["pixels"].values
+    assert pixels.shape == (12, 3, 8, 8)
+    with Image.open(folder / "image5.png") as image:
+        expected = np.asarray(image.resize((8, 8), Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(pixels[4].transpose(1, 2, 0), expected)
+    assert "image5.png: 9 x 31 pixels (width x height), where most have 8 x 6 (`size: N`" in message(
+        ingest, {"images": str(folder)}, tmp_path / "t.zarr", name="my_set"
+    )
+
+
+def test_images_of_the_size_that_is_asked_for_stay_as_they_are(tmp_path):
+    for k in range(2):
+        save(tmp_path / f"image{k}.png", noise(k, (8, 8)))
+    for name, spec in (("plain", {}), ("sized", {"size": 8})):
+        ingest({"images": str(tmp_path), **spec}, tmp_path / f"{name}.zarr", name="my_set")
+    plain, sized = (read_dataset(tmp_path / f"{name}.zarr") for name in ("plain", "sized"))
+    assert plain.attrs["sha256"] == sized.attrs["sha256"]

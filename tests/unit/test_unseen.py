@@ -46,3 +46,13 @@ def test_without_matrices_there_are_two_panels(tmp_path):
         made.append([path.read_bytes() for path in paths])
     assert made[0] == made[1]
     assert pd.read_csv(tmp_path / "one.csv")["measure"].nunique() == 2
+
+
+def test_several_subjects_are_drawn_as_their_mean_and_one_comparison_alone():
+    subjects = matrix_table({"saw": 2, "never_saw": 2}, {"human IT": 3})
+    other = subjects.assign(comparison="kendall", r=0.9)
+    table = unseen_table(SELECTIVITY, pd.concat([subjects, other]))
+    rows = table[table["measure"] == "RSA with human IT, r"].set_index(["model", "layer"])["value"]
+    expected = subjects.groupby(["model", "layer"])["r"].mean()
+    pd.testing.assert_series_equal(rows, expected[rows.index], check_names=False)
+    assert len(rows) == 4

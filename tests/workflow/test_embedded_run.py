@@ -44,6 +44,7 @@ def embedded(tmp_path_factory) -> Experiment:
         },
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["net_with_faces", "net", "net.epoch0"]},
         "splits": ["images", "categories"],
+        "decoding": {"units": 2, "draws": 3, "extrapolate_to": 50, "models": ["net", "pixels"]},
         "extraction": {"shards": 1},
         "folds": 3,
         "penalties": {"number": 4},
@@ -85,7 +86,8 @@ def test_no_network_saw_what_it_is_tested_on(embedded):
 
 def test_every_figure_and_table_is_made(embedded):
     results = embedded.folder / "results"
-    for figure in ("layer_profile", "categorisation", "unseen", "fitted", "learning_curves", "contact_sheets/objects"):
+    figures = ("layer_profile", "categorisation", "explicitness", "unseen", "fitted", "learning_curves")
+    for figure in (*figures, "contact_sheets/objects"):
         for kind in ("svg", "pdf", "csv"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 100
     for name in ("layer_profile", "fitted"):
@@ -97,6 +99,20 @@ def test_every_figure_and_table_is_made(embedded):
     assert claims["claim"].str.contains("tell faces from others").sum() == 1
     # Shards of rendering are deleted once the set is whole.
     assert not list(results.glob("renders/*/*.zarr"))
+
+
+def test_areas_and_layers_are_read_from_as_many_units(embedded):
+    read = table(embedded, "explicit.csv")
+    assert set(read["model"]) == {"net", "pixels", "simulated"}
+    assert set(read["units"]) == {2}
+    assert set(read.loc[read["family"] == "recorded", "layer"]) <= {"simulated V1", "simulated IT"}
+    assert set(read.loc[read["target"].str.startswith("rotation"), "measure"]) == {"circular r"}
+    assert {"object", "category", "position_x"} <= set(read["target"])
+    assert "category" not in set(read.loc[read["split"] == "categories", "target"])
+    curves = table(embedded, "population_curves.csv")
+    assert set(curves.loc[curves["is_extrapolated"], "units"]) == {50}
+    text = (embedded.folder / "results" / "explicit.md").read_text()
+    assert "- **position_x** (r, 2 units): best from" in text
 
 
 def test_another_number_of_shards_and_cores_gives_the_same_images(embedded, tmp_path):

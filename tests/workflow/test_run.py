@@ -13,7 +13,7 @@ from tests.workflow.conftest import ROOT, Experiment, command, environment
 
 def test_every_output_is_made(undisturbed):
     results = undisturbed.folder / "results"
-    for figure in ("layer_profile", "categorisation"):
+    for figure in ("layer_profile", "categorisation", "ranking"):
         for kind in ("svg", "pdf", "csv"):
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 100
     scores = pd.read_parquet(results / "scores.parquet")
@@ -25,7 +25,14 @@ def test_every_output_is_made(undisturbed):
     neurons = scores.query("target_kind == 'neuron' and model == 'pixels' and split == 'images'")
     assert len(neurons) == 6
     assert neurons["predictivity"].median() > 0.5
+    assert neurons["fold_predictivity"].notna().all()
     assert set(scores.query("target_kind == 'property'")["target"]) == {"size"}
+    comparisons = pd.read_csv(results / "comparisons.csv")
+    # Three pairs of layers of tiny, and the two models, for each split.
+    assert comparisons.groupby(["split", "compared"]).size().tolist() == [3, 1, 3, 1]
+    best = pd.read_csv(results / "best_layers.csv")
+    assert best["model"].tolist() == ["pixels", "tiny"] * 2
+    assert (pd.read_csv(results / "figures" / "layer_profile.csv")["both_low"].notna()).all()
     # Activations are deleted once the Gram matrices stand.
     assert not list(results.glob("activations/*/*/*.zarr"))
     assert zarr.open_group(results / "grams" / "tiny" / "mine.zarr", mode="r")["5"].attrs["n_features"] == 4
@@ -58,24 +65,18 @@ def jobs_of(printed: str) -> dict[str, int]:
     return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[1].isdigit()}
 
 
+# What is made of the joined score table.
+OF_SCORES = dict.fromkeys(["layer_profile", "categorisation", "claims", "best_layers", "compare", "ranking", "all"], 1)
+
+
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [
-        ({"reliability_threshold": 0.3}, {"layer_profile": 1, "categorisation": 1, "claims": 1, "all": 1}),
-        ({"folds": 6}, {"fit": 2, "join": 1, "layer_profile": 1, "categorisation": 1, "claims": 1, "all": 1}),
+        ({"reliability_threshold": 0.3}, {"fit": 2, "join": 1} | OF_SCORES),
+        ({"folds": 6}, {"fit": 2, "join": 1} | OF_SCORES),
         (
             {"models": {"pixels": None, "tiny": {"architecture": "tinynet:make", "size": 32, "layers": ["0"]}}},
-            {
-                "model": 1,
-                "extract": 2,
-                "gram": 1,
-                "fit": 1,
-                "join": 1,
-                "layer_profile": 1,
-                "categorisation": 1,
-                "claims": 1,
-                "all": 1,
-            },
+            {"model": 1, "extract": 2, "gram": 1, "fit": 1, "join": 1} | OF_SCORES,
         ),
     ],
 )

@@ -13,8 +13,17 @@ for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executab
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 from ventral import cowley2023, kriegeskorte2008, rendering
-from ventral.config import check_inputs, models_of, penalty_grid, resolve
+from ventral.config import (
+    check_inputs,
+    decoded_models,
+    models_of,
+    models_with_neuroids,
+    penalty_grid,
+    recorded_models_of,
+    resolve,
+)
 from ventral.errors import InputError
+from ventral.stimuli import periods
 from ventral.zoo import weights_file
 
 try:
@@ -42,12 +51,37 @@ DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
 # Networks that are fitted to neurons, and the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
 CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
+# What is predicted by recording and model, and hence resampled.
+RESAMPLED = [
+    (recording, model)
+    for recording, spec in settings["recordings"].items()
+    if "matrices" not in spec
+    for model in models_of(settings, recording) + recorded_models_of(settings, recording)
+]
 FIGURES = [
     "layer_profile",
     "categorisation",
+    *(["ranking"] if RESAMPLED else []),
     *(["unseen"] if "unseen" in settings else []),
+    *(["reverse"] if settings["reverse"] else []),
+    *(["explicitness"] if "decoding" in settings else []),
     *(["fitted"] if FITTED else []),
     *(["learning_curves"] if CATEGORISERS else []),
+]
+
+
+# Models with a factorised readout, and with layers that predict together, each with a recording of neuroids.
+FACTORISED = [
+    (recording, model)
+    for recording in settings["recordings"]
+    for model in models_with_neuroids(settings, recording)
+    if "factorised" in settings["mappings"]
+]
+BANDED = [
+    (recording, model)
+    for recording in settings["recordings"]
+    for model in models_with_neuroids(settings, recording)
+    if model in settings["banded"]
 ]
 
 
@@ -62,8 +96,9 @@ def any_of(names):
 
 
 def given(spec, *keys):
-    """Return the paths that a part of the config names."""
-    return [spec[key] for key in keys if spec.get(key)]
+    """Return the paths that a part of the config names, alone or by name."""
+    named = [spec[key] for key in keys if spec.get(key)]
+    return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else [paths])]
 
 
 def checkpoint_of(model):
@@ -79,8 +114,24 @@ def activations(path):
     return path if settings["extraction"]["keep"] else temp(path)
 
 
+def areas_of(recording):
+    """Return the Gram matrices of a recording's own areas."""
+    return f"<results>/grams/{recording}/{settings['recordings'][recording]['stimuli']}.zarr"
+
+
 def stimuli_of(wildcards):
     return f"<results>/stimuli/{settings['recordings'][wildcards.recording]['stimuli']}.zarr"
+
+
+def activations_of(wildcards):
+    stimuli = settings["recordings"][wildcards.recording]["stimuli"]
+    shards = range(settings["extraction"]["shards"])
+    return [f"<results>/activations/{wildcards.model}/{stimuli}/{shard}.zarr" for shard in shards]
+
+
+def periods_of(wildcards):
+    """Return the periods of the circular properties of a recording's stimuli, by name."""
+    return as_json(periods(settings["stimuli"][settings["recordings"][wildcards.recording]["stimuli"]]))
 
 
 def gram_of(wildcards):

@@ -1,6 +1,7 @@
 rule layer_profile:
     input:
-        "<results>/scores.parquet",
+        scores="<results>/scores.parquet",
+        bootstraps=[f"<results>/bootstraps/{recording}/{model}.parquet" for recording, model in RESAMPLED],
     output:
         svg=report(
             "<results>/figures/layer_profile.svg",
@@ -25,7 +26,7 @@ rule layer_profile:
     params:
         threshold=settings["reliability_threshold"],
     shell:
-        "python -m ventral layer_profile {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "python -m ventral layer_profile {input.scores:q} --bootstraps {input.bootstraps:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --log {log:q}"
 
 
@@ -58,6 +59,36 @@ rule categorisation:
     shell:
         "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --log {log:q}"
+
+
+rule ranking:
+    input:
+        bootstraps=[f"<results>/bootstraps/{recording}/{model}.parquet" for recording, model in RESAMPLED],
+        best_layers="<results>/best_layers.csv",
+    output:
+        svg=report(
+            "<results>/figures/ranking.svg",
+            caption="../report/ranking.rst",
+            category="Figures",
+            labels={"figure": "Ranking of the models"},
+        ),
+        pdf="<results>/figures/ranking.pdf",
+        csv=report(
+            "<results>/figures/ranking.csv",
+            caption="../report/ranking.rst",
+            category="Tables",
+            labels={"table": "Ranking of the models"},
+        ),
+    log:
+        "<logs>/figures/ranking.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "python -m ventral ranking {input.bootstraps:q} --best-layers {input.best_layers:q} --svg {output.svg:q} "
+        "--pdf {output.pdf:q} --csv {output.csv:q} --log {log:q}"
 
 
 rule contact_sheet:
@@ -112,6 +143,44 @@ rule unseen:
     shell:
         "python -m ventral unseen {input.selectivity:q} --scores {input.scores:q} --svg {output.svg:q} "
         "--pdf {output.pdf:q} --csv {output.csv:q} --log {log:q}"
+
+
+rule reverse_figure:
+    input:
+        tables=[
+            f"<results>/reverse/{recording}/{model}.parquet"
+            for recording in settings["reverse"]
+            for model in models_of(settings, recording)
+        ],
+        areas=[areas_of(recording) for recording in settings["reverse"]],
+        scores="<results>/scores.parquet",
+    output:
+        svg=report(
+            "<results>/figures/reverse.svg",
+            caption="../report/reverse.rst",
+            category="Figures",
+            labels={"figure": "Reverse predictivity"},
+        ),
+        pdf="<results>/figures/reverse.pdf",
+        csv=report(
+            "<results>/figures/reverse.csv",
+            caption="../report/reverse.rst",
+            category="Tables",
+            labels={"table": "Reverse predictivity"},
+        ),
+    log:
+        "<logs>/figures/reverse.log",
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        threshold=settings["reliability_threshold"],
+    shell:
+        "python -m ventral reverse_figure {input.tables:q} --areas {input.areas:q} --scores {input.scores:q} "
+        "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "--reliability-threshold {params.threshold} --log {log:q}"
 
 
 rule fitted:

@@ -11,10 +11,14 @@ rule gram:
         "<logs>/grams/{model}/{stimuli}.log",
     benchmark:
         "<benchmarks>/grams/{model}/{stimuli}.tsv"
+    wildcard_constraints:
+        model=any_of(settings["models"]),
     conda:
         "../../envs/ventral.yaml"
     threads: 8
     resources:
+        # Where tasks run, not what: a change of it makes nothing anew.
+        dask=settings["dask"],
         mem_mb=settings["grams"]["memory_mb"] + 1000,
         arrays_mb=settings["grams"]["memory_mb"],
         runtime=240,
@@ -22,4 +26,22 @@ rule gram:
         seed=settings["seed"],
     shell:
         "python -m ventral gram {input:q} --memory-mb {resources.arrays_mb} --seed {params.seed} "
-        "--cores {threads} --output {output:q} --log {log:q}"
+        "--cores {threads} --dask {resources.dask:q} --output {output:q} --log {log:q}"
+
+
+rule recorded_gram:
+    input:
+        "<results>/recordings/{recording}.zarr",
+    output:
+        directory("<results>/grams/{recording}/{stimuli}.zarr"),
+    log:
+        "<logs>/grams/{recording}/{stimuli}.log",
+    wildcard_constraints:
+        recording=any_of({*settings["recorded_models"], *settings["reverse"]}),
+    conda:
+        "../../envs/ventral.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "python -m ventral recorded_gram {input:q} --output {output:q} --log {log:q}"

@@ -54,7 +54,10 @@ rule model:
     resources:
         mem_mb=4000,
         runtime=60,
+        # Checked beforehand, not what the model is: a change of these describes nothing anew.
+        together=lambda wildcards: as_json(settings["banded"].get(wildcards.model, [])),
     params:
         spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
     shell:
-        "python -m ventral model --spec {params.spec:q} --output {output:q} --log {log:q}"
+        "python -m ventral model --spec {params.spec:q} --together {resources.together:q} --output {output:q} "
+        "--log {log:q}"

@@ -52,7 +52,10 @@ rule ingest:
         mem_mb=4000,
         runtime=120,
     params:
-        spec=lambda wildcards: as_json(settings["stimuli"][wildcards.stimuli]),
+        # Which properties are circular is for those who decode them.
+        spec=lambda wildcards: as_json(
+            {key: value for key, value in settings["stimuli"][wildcards.stimuli].items() if key != "circular"}
+        ),
     shell:
         "python -m ventral stimuli --name {wildcards.stimuli:q} --spec {params.spec:q} --cores {threads} "
         "--output {output:q} --log {log:q}"

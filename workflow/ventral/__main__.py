@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from ventral.allocator import keep_freed_memory
@@ -22,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     stage = options.pop("stage")
     keep_freed_memory()
     try:
-        run(**options)
+        with _scheduler(options.pop("dask", None)):
+            run(**options)
     except InputError as error:
         logger.error("%s: %s", stage, error)
         return 1
@@ -41,6 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
         logger.exception("%s failed", stage)
         return 1
     return 0
+
+
+def _scheduler(where: str | None):
+    if where is None:
+        return nullcontext()
+    import dask
+
+    from ventral.parallel import SETTING
+
+    return dask.config.set({SETTING: where})
 
 
 def _start_logging(log: Path | None) -> None:
@@ -111,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
     stage = _stage(stages, "model", _call("models", "describe"), "describe a model and its layers")
     stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--together", type=json.loads, default=[], help="layers that are to predict together")
 
     stage = _stage(stages, "train", _call("training", "train"), "train a network")
     stage.add_argument("stimuli", type=Path)
@@ -135,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
-    stage.add_argument("--cores", type=int, default=1)
+    _add_dask(stage)
     stage.add_argument("--seed", type=int, default=0)
 
     stage = _stage(stages, "fit", _fit, "score every layer of a model against a recording")
@@ -143,19 +156,108 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("recording", type=Path)
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--mappings", nargs="+", default=["ridge"])
+    stage.add_argument("--components", type=int, default=25)
+    stage.add_argument("--rsa", type=json.loads, help="distances and comparisons")
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
-    stage.add_argument("--cores", type=int, default=1)
+    stage.add_argument("--bootstraps", type=Path, help="also write medians of resamples to this file")
+    stage.add_argument("--bootstrap", type=int, default=1000, help="number of resamples")
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_dask(stage)
+
+    stage = _stage(
+        stages, "recorded_gram", _call("recorded", "recorded_gram"), "compute the Gram matrix of every recorded area"
+    )
+    stage.add_argument("recording", type=Path)
+
+    stage = _stage(stages, "reverse", _reverse, "predict the units of every layer of a model from a recording's areas")
+    stage.add_argument("areas", type=Path)
+    stage.add_argument("gram", type=Path)
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--splits", nargs="+", required=True)
+    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--penalties", type=json.loads, required=True)
+    stage.add_argument("--seed", type=int, default=0)
+    _add_dask(stage)
+
+    stage = _stage(stages, "factorise", _factorise, "score the factorised readout of every layer that has maps")
+    stage.add_argument("shards", type=Path, nargs="+")
+    stage.add_argument("--recording", type=Path, required=True)
+    stage.add_argument("--stimuli", type=Path, required=True)
+    stage.add_argument("--splits", nargs="+", required=True)
+    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--seed", type=int, default=0)
+    _add_dask(stage)
+
+    stage = _stage(stages, "banded", _banded, "score layers of a model together, and without each of them")
+    stage.add_argument("gram", type=Path)
+    stage.add_argument("recording", type=Path)
+    stage.add_argument("stimuli", type=Path)
+    stage.add_argument("--layers", type=json.loads, required=True)
+    stage.add_argument("--splits", nargs="+", required=True)
+    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--penalties", type=json.loads, required=True)
+    stage.add_argument("--seed", type=int, default=0)
+    _add_dask(stage)
+
+    for name, function, description in (
+        ("decode", _decode, "read labels and properties from every layer of a model"),
+        ("decode_areas", _decode_areas, "read labels and properties from every area of a recording"),
+    ):
+        stage = _stage(stages, name, function, description)
+        if name == "decode":
+            stage.add_argument("gram", type=Path)
+        stage.add_argument("recording", type=Path)
+        stage.add_argument("stimuli", type=Path)
+        stage.add_argument("--splits", nargs="+", required=True)
+        stage.add_argument("--folds", type=int, default=5)
+        stage.add_argument("--penalties", type=json.loads, required=True)
+        stage.add_argument("--periods", type=json.loads, default={}, help="periods of circular properties, by name")
+        stage.add_argument("--units", type=json.loads, help="number of units; by default that of the smallest area")
+        stage.add_argument("--draws", type=int, default=20)
+        stage.add_argument("--reliability-threshold", type=float, default=0.1)
+        stage.add_argument("--seed", type=int, default=0)
+        _add_dask(stage)
+
+    stage = _figure_stage(stages, "explicit", _call("explicit", "explicit"))
+    stage.add_argument("tables", type=Path, nargs="+")
+    for output in ("summary", "text", "curves"):
+        stage.add_argument(f"--{output}", type=Path, required=True)
+    stage.add_argument("--extrapolate-to", type=int, default=1000)
+
+    stage = _stage(stages, "contributions", _call("banded", "contributions"), "say what each layer adds to the others")
+    stage.add_argument("tables", type=Path, nargs="+")
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
+
+    stage = _stage(stages, "brainscore", _call("brainscore", "brainscore"), "score layers as Brain-Score does")
+    stage.add_argument("grams", type=Path, nargs="+")
+    stage.add_argument("--recording", type=Path, required=True)
+    stage.add_argument("--stimuli", type=Path, required=True)
 
     stage = _stage(stages, "join", _call("score_table", "join"), "join score tables")
     stage.add_argument("tables", type=Path, nargs="+")
+
+    stage = _stage(stages, "best_layers", _call("best_layers", "best_layers"), "find each model's best layer")
+    stage.add_argument("scores", type=Path)
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    stage.add_argument("--seed", type=int, default=0)
+
+    stage = _stage(stages, "compare", _call("comparisons", "compare"), "say which layers and which models differ")
+    stage.add_argument("bootstraps", type=Path, nargs="+")
+    stage.add_argument("--best-layers", type=Path, required=True)
+
+    stage = _figure_stage(stages, "ranking", _call("ranking", "ranking"))
+    stage.add_argument("bootstraps", type=Path, nargs="+")
+    stage.add_argument("--best-layers", type=Path, required=True)
 
     for figure in ("layer_profile", "categorisation"):
         stage = _figure_stage(stages, figure, _call("figures", figure))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
+        if figure == "layer_profile":
+            stage.add_argument("--bootstraps", type=Path, nargs="*", default=[])
 
     stage = _stage(stages, "selectivity", _selectivity, "measure how layers treat one category")
     stage.add_argument("grams", type=Path, nargs="+")
@@ -173,6 +275,12 @@ def _parser() -> argparse.ArgumentParser:
     stage = _figure_stage(stages, "unseen", _call("unseen", "unseen"))
     stage.add_argument("selectivity", type=Path)
     stage.add_argument("--scores", type=Path, required=True)
+
+    stage = _figure_stage(stages, "reverse_figure", _call("reverse_figure", "reverse_figure"))
+    stage.add_argument("tables", type=Path, nargs="+")
+    stage.add_argument("--areas", type=Path, nargs="+", required=True)
+    stage.add_argument("--scores", type=Path, required=True)
+    stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
     stage = _figure_stage(stages, "fitted", _call("fitted", "fitted"))
     stage.add_argument("trainings", type=Path, nargs="+")
@@ -194,6 +302,11 @@ def _stage(stages, name: str, run, description: str) -> argparse.ArgumentParser:
     stage.add_argument("--output", type=Path, required=True)
     stage.add_argument("--log", type=Path, help="also write what is reported to this file")
     return stage
+
+
+def _add_dask(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--cores", type=int, default=1)
+    stage.add_argument("--dask", default="threads", help="threads, processes, or the address of a cluster's scheduler")
 
 
 def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
@@ -248,10 +361,40 @@ def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, 
     extract(stimuli, spec, start, stop, threads=cores, **options, **rest)
 
 
-def _fit(folds: int, **options) -> None:
+def _fit(folds: int, bootstrap: int, **options) -> None:
     from ventral.scores import fit
 
-    fit(n_folds=folds, **options)
+    fit(n_folds=folds, n_bootstrap=bootstrap, **options)
+
+
+def _reverse(folds: int, **options) -> None:
+    from ventral.reverse import reverse
+
+    reverse(n_folds=folds, **options)
+
+
+def _factorise(folds: int, **options) -> None:
+    from ventral.factorised import factorise
+
+    factorise(n_folds=folds, **options)
+
+
+def _decode(folds: int, **options) -> None:
+    from ventral.decoding import decode
+
+    decode(n_folds=folds, **options)
+
+
+def _decode_areas(folds: int, **options) -> None:
+    from ventral.decoding import decode_areas
+
+    decode_areas(n_folds=folds, **options)
+
+
+def _banded(folds: int, **options) -> None:
+    from ventral.banded import banded
+
+    banded(n_folds=folds, **options)
 
 
 def _selectivity(folds: int, **options) -> None:

@@ -11,17 +11,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.store import writing
-from ventral.summaries import area_summary, bootstrap_medians, categorisation_summary, drawn_measure, read_scores
+from ventral.summaries import (
+    COMPARED,
+    RECORDED,
+    area_summary,
+    bootstrap_means,
+    bootstrap_medians,
+    categorisation_summary,
+    drawn_measure,
+    read_scores,
+)
 
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
 TRAINED = ("pretrained", "trained")
 # Where along a network's depth an area is expected to be predicted best, by the last word of its name.
-PLACES = {"V1": (0.0, 0.4), "V2": (0.0, 0.6), "V4": (0.2, 0.8), "IT": (0.6, 1.0)}
+PLACES = {"EVC": (0.0, 0.6), "V1": (0.0, 0.4), "V2": (0.0, 0.6), "V4": (0.2, 0.8), "IT": (0.6, 1.0)}
 # What is claimed of training and categorisation is claimed of V4 and IT.
-NOT_CLAIMED = "V1"
+NOT_CLAIMED = ("EVC", "V1")
 # Properties of rendered stimuli that Hong et al. read out: position, size and pose.
 PROPERTIES = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
 LATE = 0.5
+USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 # Balanced accuracy from which on a category counts as decoded; chance is 0.5.
 DECODED = 0.6
 N_BOOTSTRAP = 1000
@@ -53,6 +63,8 @@ def claims(
     """
     whole = pd.read_parquet(scores)
     rows = read_scores(scores)
+    # With few stimuli, biased CKA is near 1 whatever the features: it decides nothing.
+    rows = rows[rows["comparison"] != "biased"]
     summary = area_summary(rows, reliability_threshold)
     summary["median"] = drawn_measure(summary)["median"]
     simulated = whole.groupby("recording")["simulated"].first()
@@ -73,8 +85,10 @@ def claims(
 
 def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) -> Iterator[tuple]:
     """Give the claims that compare representations of an area, and that of where its best layer lies."""
-    for (recording, area, split, mapping), panel in summary.groupby(["recording", "area", "split", "mapping"]):
+    for key, panel in summary.groupby(COMPARED):
+        recording, area, split, *how = key
         place = (recording, area, split)
+        by = _by(how)
         best = {
             name: panel.loc[chosen["median"].idxmax()]
             for name, chosen in {
@@ -85,8 +99,8 @@ def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) ->
             }.items()
             if chosen["median"].notna().any()
         }
-        values = _values(scores, recording, area, split, mapping, threshold)
-        if area.split()[-1] == NOT_CLAIMED:
+        values, of_matrices = _values(scores, dict(zip(COMPARED, key, strict=True)), threshold)
+        if area.split()[-1] in NOT_CLAIMED:
             best = {}
         for better, worse in (
             ("a network trained on ImageNet", "an untrained network"),
@@ -94,36 +108,41 @@ def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) ->
             ("an untrained network", "pixels"),
         ):
             if better in best and worse in best:
-                yield (f"{better} predicts better than {worse}", *place, *_compared(best[better], best[worse], values))
+                compared = _compared(best[better], best[worse], values, of_matrices)
+                yield (f"{better} predicts better than {worse}{by}", *place, *compared)
         trained = panel[panel["family"].isin(TRAINED)]
         word = area.split()[-1]
         if word in PLACES and trained["median"].notna().any():
             top = trained.loc[trained["median"].idxmax()]
             low, high = PLACES[word]
             yield (
-                f"the best layer for {word} lies at a depth of {low:g} to {high:g}",
+                f"the best layer for {word} lies at a depth of {low:g} to {high:g}{by}",
                 *place,
                 f"{top['model']} {top['layer']}, depth {top['depth']:.2f}, {top['median']:.2f}",
                 HOLDS if low <= top["depth"] <= high else FAILS,
             )
 
 
-def _values(scores, recording, area, split, mapping, threshold: float) -> pd.DataFrame:
-    """Return the score of every neuroid (columns) for every layer (rows by model and layer)."""
-    rows = scores[
-        (scores["recording"] == recording)
-        & (scores["area"] == area)
-        & (scores["split"] == split)
-        & (scores["mapping"] == mapping)
-    ]
+def _by(how: list[str]) -> str:
+    """Return how it was compared; ridge regression, and Spearman's r of correlation distances, go without saying."""
+    return "" if how in USUAL else f" ({', '.join(filter(None, how))})"
+
+
+def _values(scores: pd.DataFrame, panel: dict[str, str], threshold: float) -> tuple[pd.DataFrame, bool]:
+    """Return the score of every neuroid (columns) for every layer (rows), and whether they are matrices instead."""
+    rows = scores[(scores[list(panel)] == pd.Series(panel)).all(axis=1) & scores["target_kind"].isin(RECORDED)]
+    of_matrices = rows["target_kind"].iloc[0] == "matrix"
     if rows["reliability"].notna().any():
         rows = rows[rows["reliability"] >= threshold]
-        return rows.pivot_table(index=["model", "layer"], columns="target", values="predictivity")
-    return rows.pivot_table(index=["model", "layer"], columns="target", values="r")
+        return rows.pivot_table(index=["model", "layer"], columns="target", values="predictivity"), of_matrices
+    return rows.pivot_table(index=["model", "layer"], columns="target", values="r"), of_matrices
 
 
-def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame) -> tuple[str, str]:
-    """Return the two medians with the interval of the neurons' median difference, and what follows."""
+def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matrices: bool) -> tuple[str, str]:
+    """Return what the two are, with the interval of the median difference over neurons, and what follows.
+
+    Of matrices, it is the mean difference over subjects.
+    """
     text = (
         f"{better['model']} {better['layer']} {better['median']:.2f}, "
         f"{worse['model']} {worse['layer']} {worse['median']:.2f}"
@@ -131,13 +150,13 @@ def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame) -> tupl
     pairs = values.loc[[(better["model"], better["layer"]), (worse["model"], worse["layer"])]].dropna(axis=1).to_numpy()
     if pairs.shape[1] < 2:
         return text, _verdict(*(2 * [better["median"] - worse["median"]]), margin=0.02)
-    low, high = _interval(pairs[0] - pairs[1])
-    return f"{text}; median difference {low:.2f} to {high:.2f}", _verdict(low, high)
+    low, high = _interval(pairs[0] - pairs[1], of_matrices)
+    return f"{text}; {'mean' if of_matrices else 'median'} difference {low:.2f} to {high:.2f}", _verdict(low, high)
 
 
-def _interval(differences: NDArray) -> tuple[float, float]:
-    medians = bootstrap_medians(differences[None], N_BOOTSTRAP, seed=0)
-    low, high = np.percentile(medians, [2.5, 97.5])
+def _interval(differences: NDArray, of_matrices: bool) -> tuple[float, float]:
+    resampled = bootstrap_means if of_matrices else bootstrap_medians
+    low, high = np.percentile(resampled(differences[None], N_BOOTSTRAP, seed=0), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -146,14 +165,14 @@ def _verdict(low: float, high: float, margin: float = 0.0) -> str:
 
 
 def _of_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
-    points = points[points["area"].str.split().str[-1] != NOT_CLAIMED]
-    for (recording, area, split, label), rows in points.groupby(["recording", "area", "split", "label"]):
+    points = points[~points["area"].str.split().str[-1].isin(NOT_CLAIMED)]
+    for (recording, area, split, *how, label), rows in points.groupby([*COMPARED, "label"]):
         r, low, high, n = rows[
             ["models_correlation", "models_correlation_low", "models_correlation_high", "models_n_points"]
         ].iloc[0]
         if label and np.isfinite(low):
             yield (
-                f"the better a model categorises ({label}), the better it predicts",
+                f"the better a model categorises ({label}), the better it predicts{_by(how)}",
                 recording,
                 area,
                 split,

@@ -7,13 +7,13 @@ import jsonschema
 import numpy as np
 import yaml
 
-from ventral import cowley2023, kriegeskorte2008, recordings, simulation, stimuli
+from ventral import algonauts2019, cowley2023, kriegeskorte2008, recordings, simulation, stimuli
 from ventral.errors import InputError, allowed_instead
 from ventral.exclusion import training_rows
 from ventral.shards import rows_of_shard
 from ventral.zoo import NOT_TRAINED, check_model, resolve_model
 
-DATASETS = ("cowley2023", "kriegeskorte2008")
+DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 
 
@@ -53,6 +53,12 @@ def resolve(config: dict) -> dict:
             )
         if "render" in spec and "table" in spec:
             raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
+        if "render" in spec and spec.get("circular"):
+            raise InputError(
+                f"config key stimuli.{name}.circular: belongs to `images`; of a rendered set this is known"
+            )
+        if "render" in spec and "size" in spec:
+            raise InputError(f"config key stimuli.{name}.size: belongs to `images`; of a rendered set, `render.size`")
     for name, recording in config["recordings"].items():
         if "stimuli" not in recording:
             raise InputError(f"config: missing key in `recordings.{name}`: stimuli")
@@ -72,6 +78,9 @@ def resolve(config: dict) -> dict:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
             recording["simulate"] = simulation.resolve_simulation(recording["simulate"], scored, name)
     _check_unseen(config)
+    _check_recorded(config)
+    _check_banded(config)
+    _check_decoding(config)
     penalties = config["penalties"]
     if penalties["number"] > 1 and penalties["lowest"] >= penalties["highest"]:
         raise InputError(
@@ -113,7 +122,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
         table = described.get(spec["stimuli"])
         if "simulate" in spec:
             simulation.check(spec["simulate"], f"recordings.{name}.simulate")
-        elif not _to_be_fetched(spec.get("matrices") or spec["responses"], fetched):
+        elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
             recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
@@ -152,11 +161,90 @@ def _check_unseen(config: dict) -> None:
             )
 
 
+def _check_recorded(config: dict) -> None:
+    for key in ("recorded_models", "reverse"):
+        for name in config[key]:
+            if name not in config["recordings"]:
+                raise InputError(
+                    f"config key {key}: no recording is called {name!r}; {allowed_instead(name, config['recordings'])}"
+                )
+            if "matrices" in config["recordings"][name]:
+                raise InputError(
+                    f"config key {key}: {name} has dissimilarity matrices; responses of neuroids are needed to predict "
+                    f"anything; leave it out"
+                )
+            if name in config["models"]:
+                raise InputError(
+                    f"config key {key}: a model is called {name}, too, and tables could not tell them apart; choose "
+                    f"another name for one of them"
+                )
+    for name in config["reverse"]:
+        if not models_of(config, name):
+            raise InputError(f"config key reverse: no model is scored against {name}, so it has no units to predict")
+
+
+def _check_banded(config: dict) -> None:
+    for name in config["banded"]:
+        if name not in config["models"]:
+            raise InputError(
+                f"config key banded: no model is called {name!r}; {allowed_instead(name, config['models'])}"
+            )
+        if not any(name in models_with_neuroids(config, recording) for recording in config["recordings"]):
+            raise InputError(
+                f"config key banded.{name}: it is scored against no recording of neuroids, which are what its layers "
+                f"would predict together; leave it out"
+            )
+
+
+def _check_decoding(config: dict) -> None:
+    if "decoding" not in config:
+        return
+    read = [model for models in decoded_models(config).values() for model in models]
+    for model in config["decoding"]["models"] or []:
+        if model not in config["models"]:
+            raise InputError(
+                f"config key decoding.models: no model is called {model!r}; {allowed_instead(model, config['models'])}"
+            )
+        if model not in read:
+            raise InputError(
+                f"config key decoding.models: {model} is scored against no recording of neuroids, whose areas would be "
+                f"read beside it; leave it out"
+            )
+    if not read:
+        raise InputError(
+            "config key decoding: no model is scored against a recording of neuroids, whose areas would be read beside "
+            "it; leave `decoding` out"
+        )
+
+
+def decoded_models(config: dict) -> dict[str, list[str]]:
+    """Return the models from which labels and properties are read, for each recording of neuroids that has any."""
+    if "decoding" not in config:
+        return {}
+    names = config["decoding"]["models"]
+    read = {
+        recording: [model for model in models_with_neuroids(config, recording) if names is None or model in names]
+        for recording in config["recordings"]
+    }
+    return {recording: models for recording, models in read.items() if models}
+
+
+def recorded_models_of(config: dict, recording: str) -> list[str]:
+    """Return the recordings whose areas are scored against a recording: those of its stimuli, itself among them."""
+    stimuli = config["recordings"][recording]["stimuli"]
+    return [name for name in config["recorded_models"] if config["recordings"][name]["stimuli"] == stimuli]
+
+
 def models_of(config: dict, recording: str) -> list[str]:
     """Return the names of the models that are scored against a recording: never one that was trained on it."""
     spec = config["recordings"][recording]
     names = config["models"] if spec.get("models") is None else spec["models"]
     return [name for name in names if _recording_of(config, name) != recording]
+
+
+def models_with_neuroids(config: dict, recording: str) -> list[str]:
+    """Return the names of the models that predict neuroids of a recording: none, where it has matrices."""
+    return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
 
 
 def penalty_grid(penalties: dict) -> list[float]:
@@ -169,6 +257,12 @@ def _network_of(config: dict, model: str) -> dict:
     spec = config["models"][model]
     training = spec.get("trained_by")
     return config["trainings"][training]["network"] if training and model == f"{training}.epoch0" else spec
+
+
+def _files_of(recording: dict) -> list[str]:
+    """Return the files that a recording's responses or matrices are in."""
+    files = recording.get("matrices") or recording["responses"]
+    return list(files.values()) if isinstance(files, dict) else [files]
 
 
 def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
@@ -350,8 +444,10 @@ def _expand_datasets(config: dict) -> None:
     for name in names:
         if name == "cowley2023":
             expanded = cowley2023.expand(config.get("data_dir"), config.get("sessions", ["210325"]))
-        else:
+        elif name == "kriegeskorte2008":
             expanded = kriegeskorte2008.expand(config.get("data_dir"), config["results"])
+        else:
+            expanded = algonauts2019.expand(config.get("data_dir"))
         for kind, found in published.items():
             found.update(expanded.get(kind, {}))
     # What the user says of a published recording, such as which models are scored, is added to what is known of it.

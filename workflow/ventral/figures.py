@@ -12,11 +12,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from ventral.bootstrap import intervals, read_bootstraps
+from ventral.recorded import FAMILY
 from ventral.store import writing
 from ventral.summaries import (
     FEWEST_POINTS,
+    PANEL,
     area_summary,
     categorisation_summary,
     drawn_measure,
@@ -39,6 +43,7 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))
 GREY = "0.45"
 CHANCE = {"color": GREY, "linestyle": ":"}
+RECORDED_AREA = {"color": GREY, "linestyle": "-."}
 BEST_LAYER = {"markersize": 5.5, "markeredgecolor": "black", "markeredgewidth": 0.7}
 STYLE = {
     "font.family": "sans-serif",
@@ -70,10 +75,21 @@ PANEL_HEIGHT = 48
 LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
 LINE = 3.2
 SPLITS = ["images", "objects", "categories"]
-AREAS = ["V1", "V2", "V4", "IT"]
+# Mappings that compare dissimilarity or Gram matrices, and the ways to.
+COMPARISONS = {"rsa": "RSA", "cka": "CKA"}
+NAMES = {
+    "spearman": "Spearman r",
+    "pearson": "Pearson r",
+    "kendall": "Kendall tau-a",
+    "biased": "biased",
+    "debiased": "debiased",
+}
+AREAS = ["EVC", "V1", "V2", "V4", "IT"]
 
 
-def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
+def layer_profile(
+    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, bootstraps: Sequence[Path] = ()
+) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
 
     Parameters
@@ -84,6 +100,9 @@ def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_thr
         The figure, and every number in it.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    bootstraps : sequence of paths, optional
+        Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
+        over resamples of both stimuli and neuroids, where the one that is drawn is over neuroids alone.
 
     Raises
     ------
@@ -94,6 +113,8 @@ def layer_profile(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_thr
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
+    if bootstraps:
+        table = table.merge(intervals(read_bootstraps(bootstraps)), on=[*PANEL, "model", "layer"], how="left")
     write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
 
 
@@ -114,19 +135,29 @@ def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_th
 def draw_layer_profile(summary: pd.DataFrame) -> Figure:
     """Draw the rows of `ventral.summaries.area_summary`; each model's line has its name as label."""
     with _style():
-        looks = _looks(summary)
-        limits = _limits(summary, drawn_measure(summary), {"predictivity": [0, 1], "raw r": [0], "RSA": [0]})
-        handles = _handles(summary, looks)
-        figure, panels = _page(summary, ["recording", "area"], _neuroids, handles)
+        of_models = summary[summary["family"] != FAMILY]
+        looks = _looks(of_models)
+        limits = _limits(
+            summary,
+            drawn_measure(summary).join(summary["ceiling_low"]),
+            {"predictivity": [0, 1], "raw r": [0], "matrices": [0]},
+        )
+        handles = _handles(of_models, looks)
+        if len(of_models) < len(summary):
+            handles.append(Line2D([], [], **RECORDED_AREA, label="another recorded area, of any depth"))
+        figure, panels = _page(summary, ["recording", "area"], lambda rows: _neuroids(_predicted(rows)), handles)
         for axes, rows in panels:
             if rows["has_ceiling"].iloc[0]:
                 _draw_ceiling(axes)
             for model, look in looks.items():
                 _draw_profile(axes, rows[rows["model"] == model], look, model)
+            _draw_recorded_areas(axes, rows[rows["family"] == FAMILY])
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
             axes.set_xlabel("Layer depth")
             _scale_medians(axes, rows, limits)
+            if rows["ceiling_low"].notna().any():
+                _draw_noise_ceiling(axes, *rows[["ceiling_low", "ceiling_high"]].iloc[0])
     return figure
 
 
@@ -137,7 +168,7 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
         points = summary[summary["balanced_accuracy"].notna()]
         intervals = drawn_measure(points)[["low", "high"]].where(points["best_layer"])
         limits = _limits(
-            points, drawn_measure(points)[["median"]].join(intervals), {"predictivity": [], "raw r": [], "RSA": []}
+            points, drawn_measure(points)[["median"]].join(intervals), {"predictivity": [], "raw r": [], "matrices": []}
         )
         handles = _handles(summary, looks, linestyle="")
         handles.append(
@@ -215,6 +246,13 @@ def _draw_ceiling(axes: Axes) -> None:
     axes.annotate("ceiling", (1, 1), (0, 2), textcoords="offset points", ha="right", va="bottom", color=GREY)
 
 
+def _draw_noise_ceiling(axes: Axes, low: float, high: float) -> None:
+    """Draw the band of the noise ceiling, whose upper end may be far above the panel, which has its limits."""
+    top = min(high, axes.get_ylim()[1])
+    axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0, zorder=1, label="_noise ceiling")
+    axes.annotate("noise ceiling", (1, top), (0, -2), textcoords="offset points", ha="right", va="top", color=GREY)
+
+
 def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None:
     """Draw a line through a model's layers; of a single one, a line across the panel with a marker at its depth."""
     if len(rows) == 1:
@@ -233,6 +271,14 @@ def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> Non
         label=f"_interval of {model}",
         zorder=2,
     )
+
+
+def _draw_recorded_areas(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw what each recorded area predicts as a line across the panel, with its name, where no other name stands."""
+    for k, ((_, row), median) in enumerate(zip(rows.iterrows(), drawn_measure(rows)["median"], strict=True)):
+        name = row["layer"] if row["model"] == row["recording"] else f"{row['layer']} of {row['model']}"
+        axes.axhline(median, **RECORDED_AREA, zorder=1, label=f"_{name}")
+        axes.annotate(name, (k / len(rows), median), (0, 1), textcoords="offset points", va="bottom", color=GREY)
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None:
@@ -256,25 +302,40 @@ def _say_that_there_are_no_points(axes: Axes, splits: set[str]) -> None:
 
 
 def _measures(summary: pd.DataFrame) -> pd.Series:
-    """Return what the median of each row is of: `predictivity` (with a ceiling), `raw r` (without) or `RSA`."""
+    """Return what each row is of: `predictivity` (with a ceiling), `raw r` (without), or how matrices are compared."""
+    compared = [_comparison(row) for row in summary[["mapping", "distance", "comparison", "has_ceiling"]].to_numpy()]
     return pd.Series(
-        np.select([summary["mapping"] == "rsa", summary["has_ceiling"]], ["RSA", "predictivity"], "raw r"),
+        np.select([_of_matrices(summary), summary["has_ceiling"]], [compared, "predictivity"], "raw r"),
         index=summary.index,
     )
+
+
+def _of_matrices(summary: pd.DataFrame) -> pd.Series:
+    return summary["mapping"].isin(COMPARISONS)
+
+
+def _comparison(row: Sequence) -> str:
+    mapping, distance, comparison, has_ceiling = row
+    if mapping not in COMPARISONS:
+        return ""
+    distance = "" if distance in ("", "correlation") else f" ({distance})"
+    return f"{COMPARISONS[mapping]}{distance}, {NAMES[comparison]}{' / ceiling' if has_ceiling else ''}"
 
 
 def _scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float, float]]) -> None:
     measure = _measures(rows).iloc[0]
     axes.set_ylim(limits[measure])
-    axes.set_ylabel("RSA, Spearman r" if measure == "RSA" else f"Median {measure}")
+    axes.set_ylabel(measure if _of_matrices(rows).iloc[0] else f"Median {measure}")
+    # Numbers of two decimals, for which there is room.
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _limits(rows: pd.DataFrame, values: pd.DataFrame, shown: dict[str, list[float]]) -> dict[str, tuple[float, float]]:
-    """Return the limits of medians, the same for all panels of a measure."""
+    """Return the limits of medians, the same for all panels of a measure; `shown`, by measure, is within them."""
     measures = _measures(rows)
     return {
-        measure: _padded(np.append(values[measures == measure].to_numpy(float), also))
-        for measure, also in shown.items()
+        measure: _padded(np.append(values[measures == measure].to_numpy(float), shown.get(measure, shown["matrices"])))
+        for measure in {*measures, *shown}
     }
 
 
@@ -290,10 +351,16 @@ def _neuroids(rows: pd.DataFrame) -> str:
     # A layer that says nothing of any neuroid is a gap in the line, and does not count.
     known = rows[rows["n_neuroids"] > 0] if rows["n_neuroids"].any() else rows
     taken, left_out = (_range(known[column]) for column in ("n_neuroids", "n_left_out"))
-    if rows["mapping"].iloc[0] == "rsa":
-        return "one dissimilarity matrix" if taken == "1" else f"median of {taken} dissimilarity matrices"
+    if _of_matrices(rows).iloc[0]:
+        return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
     return f"n = {taken} neuroids, {left_out} left out{ceiling}"
+
+
+def _predicted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models, which predict all neuroids of a panel: a recorded area does not predict its own."""
+    of_models = rows[rows["family"] != FAMILY]
+    return of_models if len(of_models) else rows
 
 
 def _range(counts: pd.Series) -> str:
@@ -345,12 +412,12 @@ def _page(
     panels : list of (Axes, DataFrame)
         Each panel with its rows.
     """
-    panels = [rows for _, rows in summary.groupby([*row, "mapping", "split"])]
+    panels = [rows for _, rows in summary.groupby([*row, "mapping", "distance", "comparison", "split"])]
     places = _places(panels, row)
     n_rows, n_columns = np.max(places, axis=0) + 1
     width = NARROW if n_columns == 1 else WIDE
     panel_width = width / n_columns - LEFT - RIGHT
-    several_mappings = summary.loc[summary["mapping"] != "rsa", "mapping"].nunique() > 1
+    several_mappings = summary.loc[~_of_matrices(summary), "mapping"].nunique() > 1
     headers = [_header(rows, several_mappings, describe(rows), panel_width) for rows in panels]
     cell = TOP + LINE * max(map(len, headers)) + PANEL_HEIGHT + BOTTOM
 
@@ -374,7 +441,7 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
     Four of a single one make a square. Panels of dissimilarity matrices, which know no split, fill the rows below the
     others.
     """
-    matrices = [rows["mapping"].iloc[0] == "rsa" for rows in panels]
+    matrices = [_of_matrices(rows).iloc[0] for rows in panels]
     if any(matrices) and not all(matrices):
         above = _places([rows for rows, matrix in zip(panels, matrices, strict=True) if not matrix], row)
         n_rows, n_columns = np.max(above, axis=0) + 1
@@ -408,7 +475,7 @@ def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: flo
     recording, area, split, mapping = rows[["recording", "area", "split", "mapping"]].iloc[0]
     measure = _measures(rows).iloc[0]
     compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
-    plain = ["RSA, Spearman r" if measure == "RSA" else compared, *description.split("\n")]
+    plain = [measure if _of_matrices(rows).iloc[0] else compared, *description.split("\n")]
     return [
         *((line, "bold") for line in _wrapped(f"{recording}, {area}", "bold", width)),
         *((line, "normal") for text in plain for line in _wrapped(text, "normal", width)),

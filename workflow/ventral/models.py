@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,7 +26,7 @@ ANY_SIZE = 224
 TRAINED = "ventral"
 
 
-def describe(spec: dict, output: str | Path) -> None:
+def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
     """Write what a model is, which of its layers are taken, and which there are, as JSON.
 
     It needs no stimulus, and so tells of a wrong name before any long work.
@@ -37,6 +38,8 @@ def describe(spec: dict, output: str | Path) -> None:
     output : path
         File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
         and `depth`; and `available`, the names of all layers in the order in which they complete.
+    together : sequence of str
+        Layers that are to predict neuroids together, by `ventral.banded`.
 
     Raises
     ------
@@ -50,6 +53,10 @@ def describe(spec: dict, output: str | Path) -> None:
         traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
         layers = [{"name": layer.name, "depth": layer.depth} for layer in choose_layers(network, traced, spec)]
         weights, available = weights_sha256(network), [name for name, layer in traced.items() if layer.calls == 1]
+    if together:
+        from ventral.banded import check_layers
+
+        check_layers(together, [layer["name"] for layer in layers], spec["name"])
     description = {
         "model": spec["name"],
         "architecture": spec["architecture"],

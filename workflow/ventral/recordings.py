@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral import rsa
+from ventral import brainio
 from ventral.errors import InputError
+from ventral.matrices import Matrices, areas_of, read_matrices, upper_triangle
 from ventral.stimuli import read_table
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     spec : dict
         `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
         stimuli), NaN where not shown; optionally `neuroids`, a CSV or Parquet file with one row a neuroid, in the
-        array's order; and `area` and `animal` of all neuroids. Or `matrices`, as for `ventral.rsa.read_matrices`,
-        with `area` of all of them or by name.
+        array's order; and `area` and `animal` of all neuroids. `responses` may also be a BrainIO assembly, as for
+        `ventral.brainio.read`, which has its own table of neuroids. Or `matrices`, as for
+        `ventral.matrices.read_matrices`, with `area` of all of them or by name.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
@@ -45,7 +47,10 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
         If a file cannot be read, or the array is not of this kind.
     """
     if "matrices" in spec:
-        rsa.areas_of(spec, list(rsa.read_matrices(spec, n_stimuli, key)), key)
+        areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
+        return
+    if _is_assembly(spec, key):
+        _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
         return
     n_neuroids = _responses(spec, n_stimuli, f"{key}.responses").shape[0]
     _neuroids(spec, n_neuroids, key)
@@ -89,8 +94,13 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
-    array = _responses(spec, stimulus_set.sizes["stimulus"], f"{key}.responses")
-    neuroids = _neuroids(spec, array.shape[0], key)
+    if _is_assembly(spec, key):
+        columns = {column: values.values for column, values in stimulus_set.coords.items()}
+        array, neuroids = brainio.read(spec["responses"], f"{key}.responses", columns)
+        neuroids = _neuroids_of_assembly(neuroids, spec)
+    else:
+        array = _responses(spec, stimulus_set.sizes["stimulus"], f"{key}.responses")
+        neuroids = _neuroids(spec, array.shape[0], key)
     array = array[..., None] if array.ndim == 2 else array
     responses = np.ascontiguousarray(array.transpose(2, 1, 0), dtype=np.float64)
     place = f"{key}.responses: {spec['responses']}"
@@ -173,9 +183,9 @@ def mean_responses(dataset: "xr.Dataset") -> "xr.DataArray":
     return dataset["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
 
 
-def published_matrices(dataset: "xr.Dataset") -> rsa.Matrices:
+def published_matrices(dataset: "xr.Dataset") -> Matrices:
     """Return the dissimilarity matrices of a store."""
-    return rsa.Matrices(
+    return Matrices(
         dissimilarities=dataset["dissimilarities"].values,
         names=dataset["name"].values.astype(str),
         areas=dataset["area"].values.astype(str),
@@ -186,8 +196,8 @@ def published_matrices(dataset: "xr.Dataset") -> rsa.Matrices:
 def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset":
     import xarray as xr
 
-    matrices = rsa.read_matrices(spec, stimulus_set.sizes["stimulus"], f"recordings.{name}")
-    areas = dict(zip(matrices, rsa.areas_of(spec, list(matrices), f"recordings.{name}"), strict=True))
+    matrices = read_matrices(spec, stimulus_set.sizes["stimulus"], f"recordings.{name}")
+    areas = dict(zip(matrices, areas_of(spec, list(matrices), f"recordings.{name}"), strict=True))
     rows = [(matrix, subject) for matrix, array in matrices.items() for subject in range(1, len(array) + 1)]
     logger.info(
         "recording %s: %s, of %d stimuli",
@@ -199,7 +209,7 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
         stimulus_set.sizes["stimulus"],
     )
     return xr.Dataset(
-        {"dissimilarities": (("matrix", "pair"), rsa.upper_triangle(np.concatenate(list(matrices.values()))))},
+        {"dissimilarities": (("matrix", "pair"), upper_triangle(np.concatenate(list(matrices.values()))))},
         coords={
             "stimulus": stimulus_set["stimulus"].values.astype(object),
             "name": ("matrix", np.array([matrix for matrix, _ in rows], dtype=object)),
@@ -272,11 +282,30 @@ def _neuroids(spec: dict, n_neuroids: int, key: str) -> "pd.DataFrame":
                     f"{place}: column `neuroid`, data row {row + 1}: {neuroid!r} is {problem}; every neuroid needs a "
                     f"name of its own, or leave the column out"
                 )
+    return _with_defaults(table, spec).set_index("neuroid")
+
+
+def _is_assembly(spec: dict, key: str) -> bool:
+    if Path(spec["responses"]).suffix.lower() != ".nc":
+        return False
+    if spec.get("neuroids"):
+        raise InputError(
+            f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
+            f"leave `neuroids` out"
+        )
+    return True
+
+
+def _neuroids_of_assembly(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+    return _with_defaults(table.drop(columns=[column for column in RESERVED if column in table]), spec)
+
+
+def _with_defaults(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     for column, default in DEFAULTS.items():
         value = spec.get(column) or default
         if value is not None:
             table[column] = table[column].where(table[column] != "", value) if column in table else value
-    return table.set_index("neuroid")
+    return table
 
 
 def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.object_]:

@@ -31,6 +31,8 @@ DIAMETER = 0.72
 # uniformly (sizes: their logarithm): the levels of Majaj, Hong, Solomon and DiCarlo 2015 (J. Neurosci. 35:13402).
 LEVELS = {"low": (0.0, 1.0, 0.0), "medium": (0.3, 1.3, 45.0), "high": (0.6, 1.6, 90.0)}
 PLANNED = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
+# Of turns about each axis, in degrees; the other properties are not circular.
+PERIODS = {"rotation_x": 360.0, "rotation_y": 360.0, "rotation_z": 360.0}
 MEASURED = ("centroid_x", "centroid_y", "box_left", "box_bottom", "box_width", "box_height", "area")
 
 

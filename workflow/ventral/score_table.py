@@ -23,18 +23,29 @@ COLUMNS = {
     "target_kind": "string",
     "split": "string",
     "mapping": "string",
+    "distance": "string",
+    "comparison": "string",
+    "subject": "Int64",
     "n_stimuli": "int64",
     "n_features": "int64",
+    "dimensionality": "float64",
     "n_folds": "int64",
+    "n_leaked": "int64",
     "r": "float64",
     "reliability": "float64",
     "predictivity": "float64",
     "explained_variance": "float64",
+    "fold_reliability": "float64",
+    "fold_predictivity": "float64",
+    "target_dimensionality": "float64",
+    "ceiling_low": "float64",
+    "ceiling_high": "float64",
     "alpha": "float64",
     "balanced_accuracy": "float64",
     "chance": "float64",
 }
 SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
+SORTED_BY += ["distance", "comparison", "subject"]
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:
@@ -112,6 +123,6 @@ def _pearson(a: NDArray, b: NDArray) -> NDArray:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write rows as a score table, every column there and of its type, in an order that their making does not change."""
-    table = table.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    """Write rows as a score table, with all columns, and in an order that does not depend on how they were made."""
+    table = table.reindex(columns=list(COLUMNS)).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
     table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)

@@ -1,5 +1,7 @@
 """Which stimuli are held out together, and why."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -107,6 +109,21 @@ def make_folds(
             f"{', '.join(labels) or 'no labels'}. Add the column, or take `{split}` out of `splits`"
         )
     return folds_of_labels(labels[needed], source, split)
+
+
+def leaked(folds: Sequence[NDArray], duplicates: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+    """Return the stimuli that have a duplicate in another fold: what is held out was seen in the fit.
+
+    Parameters
+    ----------
+    folds : sequence of integer arrays
+        Rows of each fold.
+    duplicates : sequence of sequences of int
+        Rows of stimuli with the same pixels.
+    """
+    fold_of = {row: k for k, fold in enumerate(folds) for row in np.asarray(fold).tolist()}
+    apart = [row for rows in duplicates if len({fold_of[row] for row in rows}) > 1 for row in rows]
+    return np.array(sorted(apart), dtype=np.intp)
 
 
 def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, key: str) -> None:

@@ -6,6 +6,8 @@ How images are read, so that every model sees what was shown:
 - Refused, because what the animal saw is not in the file: transparent pixels, an EXIF orientation other than upright
   (some presentation software turns such images, some does not), and several frames in one file.
 - Refused, because turning them into 8-bit RGB is a choice for the user: 16-bit, float, CMYK and other colour spaces.
+- Images of different sizes are refused, unless the user says which size all are resized to: bicubic, without cropping,
+  as networks' preprocessing does.
 - Embedded colour profiles are ignored: the numbers in the file are the pixels.
 """
 
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError, shown
+from ventral.errors import InputError, allowed_instead, shown
 from ventral.progress import Progress
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ logger = logging.getLogger("ventral")
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 LABELS = ("object", "category")
+# Names of stimuli in published recordings, text even where they are numbers.
+IDS = ("stimulus_id", "image_id")
 DIMENSIONS = ("stimulus", "channel", "pixel_row", "pixel_column")
 ROWS_PER_CHUNK = 16
 ROWS_PER_SHARD = 1024
@@ -53,7 +57,8 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     Parameters
     ----------
     spec : dict
-        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus. Or
+        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus,
+        `circular`, the periods of circular columns, and `size`, the side of a square that all are resized to. Or
         `render`, how images are rendered.
     key : str
         Place of `spec` in the config, for messages.
@@ -75,6 +80,21 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
 
         return plan(spec["render"], f"{key}.render")
     return _described(spec, key)[0]
+
+
+def periods(spec: dict) -> dict[str, float]:
+    """Return the properties of a set that are circular, each with the period after which a value is the same again.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `describe`; of a rendered set the turns about each axis are circular.
+    """
+    if spec.get("render"):
+        from ventral.rendering import PERIODS
+
+        return dict(PERIODS)
+    return spec.get("circular") or {}
 
 
 def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = None) -> None:
@@ -110,9 +130,11 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         _opener(Path(spec["images"])) as opened,
         ThreadPoolExecutor(threads or os.cpu_count()) as pool,
     ):
-        width, height = _most_common_size(pool.map(lambda file: _size(opened, file), files))
+        side = spec.get("size")
+        width, height = (side, side) if side else _most_common_size(pool.map(lambda file: _size(opened, file), files))
         pixels = create_set(unfinished, table, height, width)
-        digests, problems = _fill(pixels, opened, files, pool, Progress(f"ingest {name}", len(files), "images"))
+        progress = Progress(f"ingest {name}", len(files), "images")
+        digests, problems = _fill(pixels, opened, files, pool, progress, resizing=side is not None)
         if problems:
             raise InputError(_report(problems, f"stimuli.{name}.images: {spec['images']}", len(files)))
         duplicates = complete_set(unfinished, name, table, digests)
@@ -306,11 +328,16 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
     import pandas as pd
 
     files = list_images(Path(spec["images"]), f"{key}.images")
+    circular = spec.get("circular") or {}
     if not spec.get("table"):
+        for column in circular:
+            raise InputError(
+                f"{key}.circular.{column}: there is no table of the stimuli with such a column; give it as `table`"
+            )
         return pd.DataFrame(index=pd.Index(_without_common_folder(files), name="stimulus", dtype=object)), files
     place = f"{key}.table"
     # The axes of the pixels, and the pixels themselves, have names in the same store.
-    table = read_table(spec["table"], place, ("stimulus", *LABELS), ("pixels", *DIMENSIONS[1:]), strict=True)
+    table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), ("pixels", *DIMENSIONS[1:]), strict=True)
     place = f"{place}: {spec['table']}"
     if "stimulus" not in table:
         raise InputError(
@@ -322,6 +349,13 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
             raise InputError(
                 f"{place}: column `{label}`, data row {empty[0] + 1}: no label ({len(empty)} such rows); every "
                 f"stimulus needs one"
+            )
+    numeric = [column for column in table if pd.api.types.is_float_dtype(table[column])]
+    for column in circular:
+        if column not in numeric:
+            raise InputError(
+                f"{key}.circular.{column}: {spec['table']} has no numeric column of this name; "
+                f"{allowed_instead(column, numeric)}"
             )
     files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
     return table.set_index("stimulus"), files
@@ -459,6 +493,7 @@ def _fill(
     files: Sequence[str],
     pool: ThreadPoolExecutor,
     progress: Progress,
+    resizing: bool,
 ) -> tuple[list[bytes], dict[str, str]]:
     """Write the pixels (n, 3, H, W) of all files; return the digest of each, and what is wrong, by file."""
     digests, problems = [], {}
@@ -468,7 +503,7 @@ def _fill(
     for start in range(0, len(files), rows):
         names = files[start : start + rows]
         block = np.zeros((len(names), *pixels.shape[1:]), dtype=np.uint8)
-        decoded = pool.map(lambda file: _decode(opened, file, (width, height)), names)
+        decoded = pool.map(lambda file: _decode(opened, file, (width, height), resizing), names)
         for row, (file, result) in enumerate(zip(names, decoded, strict=True)):
             if isinstance(result, InputError):
                 problems[file] = str(result)
@@ -482,14 +517,16 @@ def _fill(
 
 
 def _decode(
-    opened: Callable[[str], BinaryIO], file: str, size: tuple[int, int]
+    opened: Callable[[str], BinaryIO], file: str, size: tuple[int, int], resizing: bool = False
 ) -> tuple[NDArray[np.uint8], bytes] | InputError:
     """Return the pixels (3, H, W) of an image and their digest, or what is wrong with it."""
     import PIL.Image
 
     try:
         with opened(file) as stream, PIL.Image.open(stream) as image:
-            rgb = _rgb(image, size)
+            rgb = _rgb(image, None if resizing else size)
+            if rgb.size != size:
+                rgb = rgb.resize(size, PIL.Image.Resampling.BICUBIC)
     except InputError as error:
         return error
     except PIL.UnidentifiedImageError:
@@ -502,10 +539,11 @@ def _decode(
     return pixels, hashlib.sha256(pixels).digest()
 
 
-def _rgb(image: "Image", size: tuple[int, int]) -> "Image":
-    if image.size != size:
+def _rgb(image: "Image", size: tuple[int, int] | None) -> "Image":
+    if size is not None and image.size != size:
         raise InputError(
-            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]}"
+            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]} "
+            f"(`size: N`, beside `images`, resizes all to N x N)"
         )
     # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
     # (BGR;16 is a bitmap with 16 bits for all three.)

@@ -1,15 +1,16 @@
 """What is to be predicted for every stimulus: recorded neurons, and properties of the stimuli."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ventral.errors import shown
 from ventral.recordings import mean_responses
-from ventral.splits import FEWEST_FOLDS
+from ventral.splits import FEWEST_FOLDS, leaked
 
 logger = logging.getLogger(__name__)
 
@@ -116,3 +117,24 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
             targets.reliability[columns],
         )
         yield group, rows, remaining
+
+
+def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:
+    """Return, for each split, how many stimuli have a duplicate in another fold, and name them in a warning."""
+    names = stimulus_set["stimulus"].values.astype(str).tolist()
+    row_of = {name: row for row, name in enumerate(names)}
+    duplicates = [[row_of[name] for name in alike] for alike in stimulus_set.attrs.get("duplicates", [])]
+    counts = {}
+    for split, of_split in folds.items():
+        rows = leaked(of_split, duplicates)
+        counts[split] = len(rows)
+        if len(rows):
+            logger.warning(
+                "stimuli %s, split %s: %d have the same pixels as one of another fold: what is held out was seen in "
+                "the fit (column `n_leaked`): %s",
+                stimulus_set.attrs["name"],
+                split,
+                len(rows),
+                shown([names[row] for row in rows]),
+            )
+    return counts

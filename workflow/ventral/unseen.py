@@ -42,11 +42,14 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
         selectivity[["model", "layer", "depth"]].assign(measure=measure, value=values)
         for measure, values in measures.items()
     ]
-    matrices = scores[(scores["target_kind"] == "matrix") & scores["model"].isin(selectivity["model"])]
-    parts += [
-        rows[["model", "layer", "depth"]].assign(measure=f"RSA with {area}, r", value=rows["r"])
-        for area, rows in matrices.groupby("area")
-    ]
+    matrices = scores[(scores["mapping"] == "rsa") & scores["model"].isin(selectivity["model"])]
+    # One way to compare is enough here, and of several subjects their mean.
+    several = matrices.groupby("area")["recording"].nunique() > 1
+    for (area, recording), rows in matrices.groupby(["area", "recording"]):
+        named = f"{area} in {recording}" if several[area] else area
+        rows = rows[(rows[["distance", "comparison"]] == rows[["distance", "comparison"]].iloc[0]).all(axis=1)]
+        means = rows.groupby(["model", "layer", "depth"], sort=False, as_index=False)["r"].mean()
+        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, r"))
     return pd.concat(parts, ignore_index=True)
 
 
