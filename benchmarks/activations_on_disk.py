@@ -1,4 +1,4 @@
-"""Features on disk, as `ventral.activations.extract` writes them."""
+"""Features on disk, as `ventral.activations.extraction.extract` writes them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import zarr
 from numpy.typing import NDArray
 
-from ventral.activations import FEATURES_PER_CHUNK
-from ventral.shardfile import ShardWriter
+from ventral.activations.extraction import FEATURES_PER_CHUNK
+from ventral.activations.shardfile import ShardWriter
 from ventral.store import create_array, writing
 
 LAYER = "features"

@@ -65,9 +65,9 @@ def ventral(folder: str, repeats: int, threads: int) -> dict:
     import zarr
     from activations_on_disk import LAYER
 
-    from ventral.grams import sample_of_units, stream_gram
+    from ventral.grams.streaming import sample_of_units, stream_gram
+    from ventral.mappings.pls import pls_fit_predict
     from ventral.parallel import computing
-    from ventral.pls import pls_fit_predict
 
     folder = Path(folder)
     responses, splits = np.load(folder / "responses.npy"), json.loads((folder / "splits.json").read_text())

@@ -43,7 +43,7 @@ def make(folder: str, problem: dict) -> None:
 @task("ventral")
 def gram(folders: list[str], repeats: int, threads: int) -> dict:
     """Compute what all of ventral's mappings share: the Gram matrices of two layers; the seconds are of one of them."""
-    from ventral.grams import sample_of_units, stream_gram
+    from ventral.grams.streaming import sample_of_units, stream_gram
     from ventral.parallel import computing
 
     for folder in folders:
@@ -63,7 +63,7 @@ def rsa_ventral(folders: list[str], repeats: int, threads: int) -> dict:
     """Return Spearman's correlation of two layers' correlation distances, from their Gram matrices."""
     import scipy.stats  # noqa: F401  what ventral imports at its first use is no time of RSA
 
-    from ventral.rsa import compare, correlation_distances, standardised, upper_triangle
+    from ventral.scores.rsa import compare, correlation_distances, standardised, upper_triangle
 
     layers = [np.load(Path(folder) / "gram.npz") for folder in folders]
     layers = [(layer["gram"], layer["row_sums"], int(layer["n_features"])) for layer in layers]
@@ -93,7 +93,7 @@ def rsa_rsatoolbox(folders: list[str], repeats: int, threads: int) -> dict:
 
 @task("ventral")
 def cka_ventral(folders: list[str], repeats: int, threads: int) -> dict:
-    from ventral.cka import centred, linear_cka
+    from ventral.scores.cka import centred, linear_cka
 
     grams = [np.load(Path(folder) / "gram.npz")["gram"] for folder in folders]
     taken, value = repeated(repeats, lambda: linear_cka(*(centred(gram, "biased") for gram in grams)))
@@ -118,7 +118,7 @@ def cka_plain(folders: list[str], repeats: int, threads: int) -> dict:
 def pls_ventral(folders: list[str], repeats: int, threads: int) -> dict:
     import scipy.linalg  # noqa: F401  as above
 
-    from ventral.pls import pls_predictions
+    from ventral.mappings.pls import pls_predictions
 
     matrix = np.load(Path(folders[0]) / "gram.npz")["gram"]
     responses, folds, _ = read_problem(Path(folders[0]))

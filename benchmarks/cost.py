@@ -43,9 +43,9 @@ def measure(scratch: Path, options) -> dict:
 @task("ventral")
 def growth(n, p, targets, repeats: int, threads: int) -> dict:
     """Return the seconds of the Gram matrix and of nested ridge, at each value of the argument that is a list."""
-    from ventral.grams import sample_of_units, stream_gram
+    from ventral.grams.streaming import sample_of_units, stream_gram
+    from ventral.mappings.ridge import nested_ridge
     from ventral.parallel import computing
-    from ventral.ridge import nested_ridge
 
     taken = {"gram_seconds": [], "ridge_seconds": []}
     sizes = list(np.broadcast(n, p, targets))
@@ -67,9 +67,9 @@ def forms(n: int, p: list[int], targets: int, repeats: int, threads: int) -> dic
     """Return the seconds of both forms of nested ridge, given features, and which of them ventral chooses."""
     import dask
 
+    from ventral.mappings.ridge import nested_ridge
+    from ventral.mappings.ridge_features import few_enough, nested_ridge_feature_graphs
     from ventral.parallel import computing
-    from ventral.ridge import nested_ridge
-    from ventral.ridge_features import few_enough, nested_ridge_feature_graphs
 
     taken = {"on_stimuli_seconds": [], "on_features_seconds": [], "chosen": [], "largest_difference_sd": []}
     Y, folds = responses(n, targets, seed=0), equal_folds(n, N_FOLDS, seed=0)

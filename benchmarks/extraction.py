@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ventral.activations import extract
+from ventral.activations.extraction import extract
 from ventral.allocator import keep_freed_memory
-from ventral.models import build, preprocess
-from ventral.stimuli import ingest
-from ventral.zoo import resolve_model
+from ventral.models.description import build, preprocess
+from ventral.models.zoo import resolve_model
+from ventral.stimuli.ingestion import ingest
 
 
 def main() -> None:

@@ -86,9 +86,9 @@ def product(folder: str, dtype: str, repeats: int, threads: int) -> dict:
 
 @task("ventral")
 def ventral(folder: str, repeats: int, threads: int) -> dict:
-    from ventral.grams import sample_of_units, stream_gram
+    from ventral.grams.streaming import sample_of_units, stream_gram
+    from ventral.mappings.ridge import nested_ridge
     from ventral.parallel import computing
-    from ventral.ridge import nested_ridge
 
     features = np.load(Path(folder) / "features.npy")
     responses, folds, penalties = read_problem(Path(folder))

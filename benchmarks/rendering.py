@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ventral.objects import TESTED, make_object
-from ventral.rendering import render
+from ventral.stimuli.objects import TESTED, make_object
+from ventral.stimuli.rendering import render
 
 
 def main() -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 
 from ventral.allocator import keep_freed_memory
-from ventral.objects import OTHERS
-from ventral.rendering import assemble, render
-from ventral.training import train
-from ventral.zoo import resolve_model
+from ventral.models.training import train
+from ventral.models.zoo import resolve_model
+from ventral.stimuli.objects import OTHERS
+from ventral.stimuli.rendering import assemble, render
 
 RENDER = {
     "categories": list(OTHERS),

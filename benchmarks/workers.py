@@ -71,8 +71,8 @@ def fit(folder: str, scheduler: str, workers: int, repeats: int) -> dict:
     import dask
     from dask.delayed import delayed
 
+    from ventral.mappings.ridge import nested_ridge_graphs
     from ventral.parallel import SETTING, computing
-    from ventral.ridge import nested_ridge_graphs
 
     grams, values, folds, penalties = _problem(folder)
 
@@ -133,8 +133,8 @@ def overhead(folder: str, repeats: int) -> dict:
     import dask
     from dask.delayed import delayed
 
+    from ventral.mappings.ridge import nested_ridge_graphs
     from ventral.parallel import computing
-    from ventral.ridge import nested_ridge_graphs
 
     grams, values, folds, penalties = _problem(folder)
     graph = [

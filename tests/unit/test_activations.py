@@ -9,14 +9,14 @@ import torch
 import zarr
 from PIL import Image
 
-from ventral import forward
-from ventral.activations import extract
-from ventral.backgrounds import noise
+from ventral.activations import forward
+from ventral.activations.extraction import extract
 from ventral.errors import InputError
-from ventral.grams import gram
-from ventral.models import build, preprocess
-from ventral.stimuli import ingest, read_pixels
-from ventral.zoo import resolve_model
+from ventral.grams.streaming import gram
+from ventral.models.description import build, preprocess
+from ventral.models.zoo import resolve_model
+from ventral.stimuli.backgrounds import noise
+from ventral.stimuli.ingestion import ingest, read_pixels
 
 N = 23
 MODULE = """

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ventral import algonauts2019, recordings, stimuli
-from ventral.algonauts2019 import FOLDERS, IMAGES, MATRICES, expand
 from ventral.config import check_inputs, resolve
+from ventral.datasets import algonauts2019
+from ventral.datasets.algonauts2019 import FOLDERS, IMAGES, MATRICES, expand
 from ventral.errors import InputError
+from ventral.recordings import ingestion as recordings
+from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset
 
 
@@ -56,10 +58,10 @@ def test_absent_files_are_said(tmp_path):
 
 def test_expanding_loads_nothing_slow():
     code = (
-        "import sys; from ventral.algonauts2019 import expand; "
+        "import sys; from ventral.datasets.algonauts2019 import expand; "
         "assert not {'torch', 'pandas', 'zarr', 'scipy', 'numpy'} & set(sys.modules)"
     )
-    path = str(Path(algonauts2019.__file__).parents[1])
+    path = str(Path(algonauts2019.__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": path})
 
 

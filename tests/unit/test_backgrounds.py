@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ventral.backgrounds import NOISE_DEVIATION, NOISE_MEAN, Backgrounds, check, crop, noise
 from ventral.errors import InputError
+from ventral.stimuli.backgrounds import NOISE_DEVIATION, NOISE_MEAN, Backgrounds, check, crop, noise
 
 
 def test_noise_has_amplitudes_that_fall_with_frequency():

@@ -7,8 +7,10 @@ import xarray as xr
 import zarr
 from sklearn.linear_model import Ridge
 
-from ventral import banded, nested_ridge
-from ventral.banded import (
+from ventral import nested_ridge
+from ventral.errors import InputError
+from ventral.mappings import banded
+from ventral.mappings.banded import (
     banded_ridge,
     contributions,
     simplex,
@@ -16,10 +18,9 @@ from ventral.banded import (
     subsets,
     unique_contributions,
 )
-from ventral.errors import InputError
 from ventral.parallel import computing
-from ventral.score_table import COLUMNS, correlation_in_folds
-from ventral.splits import make_folds
+from ventral.scores.splits import make_folds
+from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 
 PENALTIES = [0.01, 0.3, 10.0]

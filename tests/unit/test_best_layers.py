@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_scores import matrix_table, score_table
-from ventral.best_layers import COLUMNS, best_layers, best_layers_of, chosen_and_scored, halves_of
-from ventral.summaries import area_summary
+from ventral.statistics.best_layers import COLUMNS, best_layers, best_layers_of, chosen_and_scored, halves_of
+from ventral.statistics.summaries import area_summary
 
 
 def by_loops(values, n_splits, seed):

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from ventral.bootstrap import (
+from ventral.errors import InputError
+from ventral.scores.table import correlation_in_folds
+from ventral.scores.targets import Targets, grouped_by_missing, together
+from ventral.statistics.bootstrap import (
     RESAMPLED,
     bootstrap_rows,
     draw,
@@ -17,9 +20,6 @@ from ventral.bootstrap import (
     resampled_medians,
     write_bootstraps,
 )
-from ventral.errors import InputError
-from ventral.score_table import correlation_in_folds
-from ventral.targets import Targets, grouped_by_missing, together
 
 N, SHA256 = 40, "3f" * 32
 AREAS = np.array(["V4"] * 5 + ["IT"] * 5)
@@ -77,7 +77,7 @@ def test_blocks_change_nothing(monkeypatch):
     predictions, values = sample(5, 0.1)
     resamples = draw(AREAS, FOLDS, SHA256, 30, seed=0)
     whole = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
-    monkeypatch.setattr("ventral.bootstrap.VALUES_AT_ONCE", 90)
+    monkeypatch.setattr("ventral.statistics.bootstrap.VALUES_AT_ONCE", 90)
     blocks = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
     for area in whole:
         np.testing.assert_allclose(blocks[area], whole[area], rtol=1e-9)

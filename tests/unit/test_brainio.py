@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ventral import brainio
 from ventral.errors import InputError
-from ventral.recordings import check, ingest
+from ventral.recordings import brainio
+from ventral.recordings.ingestion import check, ingest
 from ventral.store import read_dataset, write_dataset
 
 # Written by brainscore-core 2.5.0 (`write_netcdf`): twelve presentations in random order of four stimuli, three

@@ -8,8 +8,9 @@ import zarr
 from scipy.stats import pearsonr
 from sklearn.cross_decomposition import PLSRegression
 
-from ventral import brainio
-from ventral.brainscore import (
+from ventral.errors import InputError
+from ventral.recordings import brainio
+from ventral.scores.brainscore import (
     brainscore,
     compare,
     internal_consistency,
@@ -17,7 +18,6 @@ from ventral.brainscore import (
     pls_correlations,
     random_splits,
 )
-from ventral.errors import InputError
 from ventral.store import write_dataset
 
 OBJECTS = np.array(["bear", "car", "dog", "face", "pear"])[np.arange(100) % 5]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ventral.circular import angle_of, angular_error, circular_correlation, has_direction, sine_and_cosine
+from ventral.stimuli.circular import angle_of, angular_error, circular_correlation, has_direction, sine_and_cosine
 
 # Wind directions at 6 and at 12 o'clock (Fisher 1993, Statistical Analysis of Circular Data, B.21).
 MORNING = [356, 97, 211, 232, 343, 292, 157, 302, 335, 302, 324, 85, 324, 340, 157, 238, 254, 146, 232, 122, 329]

@@ -8,9 +8,9 @@ import sys
 import pandas as pd
 import pytest
 
-from ventral import score_table
 from ventral.__main__ import main
 from ventral.errors import InputError
+from ventral.scores import table as score_table
 
 
 @pytest.fixture(autouse=True)

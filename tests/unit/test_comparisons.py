@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from ventral.comparisons import (
+from ventral.statistics.comparisons import (
     COLUMNS,
     benjamini_hochberg,
     comparisons_of,

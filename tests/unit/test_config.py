@@ -9,7 +9,7 @@ from PIL import Image
 
 from ventral.config import SCHEMA, check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
 from ventral.errors import InputError
-from ventral.zoo import OPTIONS
+from ventral.models.zoo import OPTIONS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ventral.contact_sheets import COLUMNS, MOST_ROWS, contact_sheet, shown
+from ventral.figures.contact_sheets import COLUMNS, MOST_ROWS, contact_sheet, shown
 from ventral.store import write_dataset
 
 

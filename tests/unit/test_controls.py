@@ -9,13 +9,13 @@ from scipy import signal
 from scipy.spatial.distance import cdist
 from skimage.filters import gabor_kernel
 
-from ventral import gabor, hmax, sift
-from ventral.activations import extract
+from ventral.activations.extraction import extract
 from ventral.errors import InputError
-from ventral.models import build, trace_stimuli, weights_sha256
-from ventral.photographs import crops, photographs
-from ventral.stimuli import ingest
-from ventral.zoo import ARCHITECTURES, CONTROLS, resolve_model
+from ventral.models import gabor, hmax, sift
+from ventral.models.description import build, trace_stimuli, weights_sha256
+from ventral.models.zoo import ARCHITECTURES, CONTROLS, resolve_model
+from ventral.stimuli.ingestion import ingest
+from ventral.stimuli.photographs import crops, photographs
 
 SIZE = 128
 LAYERS = {layer for name in CONTROLS for layer in ARCHITECTURES[name]["layers"]}

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ventral import cowley2023, recordings, stimuli
-from ventral.cowley2023 import DOWNLOADS, expand, fetch
+from ventral.datasets import cowley2023
+from ventral.datasets.cowley2023 import DOWNLOADS, expand, fetch
 from ventral.errors import InputError
+from ventral.recordings import ingestion as recordings
+from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset, sha256
 
 
@@ -109,11 +111,11 @@ def test_checksums_are_those_of_the_published_files(data_dir):
 
 def test_expanding_loads_nothing_slow():
     code = (
-        "import sys; from ventral.cowley2023 import expand; expand(None, [210325]); "
+        "import sys; from ventral.datasets.cowley2023 import expand; expand(None, [210325]); "
         "assert not {'torch', 'pandas', 'numpy', 'zarr', 'requests'} & set(sys.modules)"
     )
     subprocess.run(
-        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path(cowley2023.__file__).parents[1])}
+        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path(cowley2023.__file__).parents[2])}
     )
 
 

@@ -10,13 +10,13 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from xarray import Dataset
 
-from ventral import decoding
-from ventral.categorisation import balanced_accuracy, svm_balanced_accuracy
-from ventral.decoding import decode, decode_areas, noisy
+from ventral.decoding import populations as decoding
+from ventral.decoding.populations import decode, decode_areas, noisy
+from ventral.decoding.readouts import Readout, predict, predict_from_features, score
 from ventral.errors import InputError
-from ventral.readouts import Readout, predict, predict_from_features, score
-from ventral.reliability import split_half_reliability
-from ventral.ridge import nested_ridge
+from ventral.mappings.ridge import nested_ridge
+from ventral.recordings.reliability import split_half_reliability
+from ventral.scores.categorisation import balanced_accuracy, svm_balanced_accuracy
 from ventral.store import write_dataset
 
 N = 60

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ventral.config import check_inputs, models_of, resolve
 from ventral.errors import InputError
-from ventral.exclusion import training_rows
+from ventral.models.exclusion import training_rows
 
 OBJECTS = ["bear_0", "bear_1", "car_0", "car_1", "face_0", "face_1"]
 LABELS = {"object": np.repeat(OBJECTS, 2), "category": np.repeat(["bears", "cars", "faces"], 4)}

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from ventral.decoding import COLUMNS
-from ventral.explicit import (
+from ventral.decoding.explicit import (
     curve_table,
     draw_explicitness,
     drawn_rows,
@@ -17,6 +16,7 @@ from ventral.explicit import (
     layer_table,
     sentences,
 )
+from ventral.decoding.populations import COLUMNS
 
 DRAWS = 8
 LAYERS = {"first": (0.1, 0.2), "second": (0.3, 0.3), "third": (0.7, 0.6), "last": (1.0, 0.5)}

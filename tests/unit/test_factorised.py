@@ -9,9 +9,10 @@ import xarray as xr
 import zarr
 from sklearn.linear_model import Ridge
 
-from ventral import factorised, nested_ridge
+from ventral import nested_ridge
 from ventral.errors import InputError
-from ventral.factorised import (
+from ventral.mappings import factorised
+from ventral.mappings.factorised import (
     averaged_down,
     factorise,
     factorised_readout,
@@ -22,7 +23,7 @@ from ventral.factorised import (
     standardised,
 )
 from ventral.parallel import computing
-from ventral.score_table import COLUMNS, correlation_in_folds
+from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 
 

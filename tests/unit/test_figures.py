@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_scores import matrix_table, score_table
-from ventral import figures
-from ventral.summaries import area_summary, categorisation_summary
+from ventral.figures import panels as figures
+from ventral.statistics.summaries import area_summary, categorisation_summary
 
 SCORES = {
     "one area": score_table({"net": 5, "pixels": 1}, labels={"object": 0.125}),

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_scores import score_table
-from ventral.fitted import RIDGE, TEST, TRAIN, draw_fitted, fitted, fitted_table
-from ventral.summaries import area_summary
+from ventral.figures.fitted import RIDGE, TEST, TRAIN, draw_fitted, fitted, fitted_table
+from ventral.statistics.summaries import area_summary
 
 CURVE = pd.DataFrame(
     {

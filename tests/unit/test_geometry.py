@@ -11,16 +11,16 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from tests.unit.test_matrices import matrices, message, saved  # noqa: F401
-from ventral.cka import centred, linear_cka
-from ventral.dimensionality import effective_dimensionality
-from ventral.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations
-from ventral.matrices import upper_triangle
-from ventral.recorded import representation_of
-from ventral.recordings import dataset_of, ingest, published_matrices
-from ventral.reliability import means_of_halves
-from ventral.rsa import tau_a
-from ventral.score_table import COLUMNS
-from ventral.scores import fit
+from ventral.grams.dimensionality import effective_dimensionality
+from ventral.grams.recorded import representation_of
+from ventral.recordings.ingestion import dataset_of, ingest, published_matrices
+from ventral.recordings.matrices import upper_triangle
+from ventral.recordings.reliability import means_of_halves
+from ventral.scores.cka import centred, linear_cka
+from ventral.scores.fitting import fit
+from ventral.scores.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations
+from ventral.scores.rsa import tau_a
+from ventral.scores.table import COLUMNS
 from ventral.store import read_dataset, write_dataset
 
 N = 12

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import zarr
 
-from ventral import grams
 from ventral.errors import InputError
-from ventral.grams import gram, sample_of_units
+from ventral.grams import streaming as grams
+from ventral.grams.streaming import gram, sample_of_units
 from ventral.store import create_array
 
 LAYERS = [

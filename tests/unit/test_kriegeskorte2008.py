@@ -11,12 +11,14 @@ from numpy.lib.recfunctions import repack_fields
 from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
-from ventral import kriegeskorte2008, recordings, stimuli
 from ventral.__main__ import main
 from ventral.config import check_inputs, resolve
+from ventral.datasets import kriegeskorte2008
+from ventral.datasets.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
 from ventral.errors import InputError
-from ventral.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
-from ventral.matrices import read_matrices, upper_triangle
+from ventral.recordings import ingestion as recordings
+from ventral.recordings.matrices import read_matrices, upper_triangle
+from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset, sha256
 
 
@@ -102,11 +104,11 @@ def test_without_a_folder_the_file_is_downloaded():
 
 def test_expanding_loads_nothing_slow():
     code = (
-        "import sys; from ventral.kriegeskorte2008 import expand; expand(None, 'results'); "
+        "import sys; from ventral.datasets.kriegeskorte2008 import expand; expand(None, 'results'); "
         "assert not {'torch', 'pandas', 'zarr', 'scipy'} & set(sys.modules)"
     )
     subprocess.run(
-        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path(kriegeskorte2008.__file__).parents[1])}
+        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(Path(kriegeskorte2008.__file__).parents[2])}
     )
 
 

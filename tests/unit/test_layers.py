@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ventral.errors import InputError
-from ventral.layers import choose_layers, trace
+from ventral.models.layers import choose_layers, trace
 
 
 class Block(nn.Module):

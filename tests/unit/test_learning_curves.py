@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ventral.learning_curves import draw_learning_curves, learning_curves
+from ventral.figures.learning_curves import draw_learning_curves, learning_curves
 
 METRICS = pd.DataFrame(
     {

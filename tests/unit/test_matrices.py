@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from ventral.errors import InputError
-from ventral.matrices import areas_of, read_matrices, upper_triangle
-from ventral.recordings import check
+from ventral.recordings.ingestion import check
+from ventral.recordings.matrices import areas_of, read_matrices, upper_triangle
 
 KEY = "recordings.fmri"
 N = 12

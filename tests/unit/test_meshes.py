@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from ventral.errors import InputError
-from ventral.meshes import mesh_files, read_mesh
+from ventral.stimuli.meshes import mesh_files, read_mesh
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from PIL import Image
 from torch import nn
 
 from ventral.errors import InputError
-from ventral.models import build, describe, preprocess, trace_stimuli, weights_sha256
+from ventral.models.description import build, describe, preprocess, trace_stimuli, weights_sha256
+from ventral.models.zoo import resolve_model
 from ventral.store import sha256
-from ventral.zoo import resolve_model
 
 MODULE = """
 from torch import nn

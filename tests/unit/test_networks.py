@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from ventral.layers import choose_layers
-from ventral.models import build, trace_stimuli, weights_sha256, with_outputs
-from ventral.networks import NETWORKS
-from ventral.zoo import ARCHITECTURES, resolve_model
+from ventral.models.description import build, trace_stimuli, weights_sha256, with_outputs
+from ventral.models.layers import choose_layers
+from ventral.models.networks import NETWORKS
+from ventral.models.zoo import ARCHITECTURES, resolve_model
 
 LAYERS = {
     "conv1": ["block1", "pooled"],

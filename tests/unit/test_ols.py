@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from ventral.ols import NotDefinedError, ols_predictions
+from ventral.mappings.ols import NotDefinedError, ols_predictions
 
 
 def made(seed=0, n=40, p=8, n_targets=5):

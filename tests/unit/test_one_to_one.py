@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from ventral import one_to_one
-from ventral.one_to_one import best_units, one_to_one_predictions
+from ventral.mappings import one_to_one
+from ventral.mappings.one_to_one import best_units, one_to_one_predictions
 
 
 def made(seed=0, n=40, n_units=15, n_targets=6):

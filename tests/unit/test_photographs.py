@@ -6,8 +6,8 @@ import numpy as np
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-from ventral import photographs as module
-from ventral.photographs import crops, photographs
+from ventral.stimuli import photographs as module
+from ventral.stimuli.photographs import crops, photographs
 
 
 def test_photographs_are_rgb_and_always_the_same():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import PLSRegression
 
-from ventral import pls
-from ventral.pls import pls_fit_predict, pls_predictions
+from ventral.mappings import pls
+from ventral.mappings.pls import pls_fit_predict, pls_predictions
 
 
 def made(seed, n, p, n_targets, noise=1.0, mean=0.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ventral.population_curves import extrapolated, saturating_curves
+from ventral.decoding.population_curves import extrapolated, saturating_curves
 
 SIZES = np.array([1, 2, 4, 8, 16, 32, 64])
 

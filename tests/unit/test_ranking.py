@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, rankdata
 
-from ventral import ranking as module
-from ventral.bootstrap import COLUMNS as BOOTSTRAP_COLUMNS
-from ventral.bootstrap import RESAMPLED, write_bootstraps
-from ventral.ranking import draw_ranking, kendall_tau, ranking, ranking_of, ranks
+from ventral.figures import ranking as module
+from ventral.figures.ranking import draw_ranking, kendall_tau, ranking, ranking_of, ranks
+from ventral.statistics.bootstrap import COLUMNS as BOOTSTRAP_COLUMNS
+from ventral.statistics.bootstrap import RESAMPLED, write_bootstraps
 
 
 @given(seed=st.integers(0, 10_000), n_models=st.integers(2, 7))
@@ -84,7 +84,7 @@ def test_a_model_stands_at_its_rank_with_its_interval():
 
 
 def test_a_table_of_medians_is_read_as_it_was_written(tmp_path):
-    from ventral.bootstrap import read_bootstraps
+    from ventral.statistics.bootstrap import read_bootstraps
 
     table, _ = resampled(20)
     write_bootstraps(table, tmp_path / "a.parquet")

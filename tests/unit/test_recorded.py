@@ -11,7 +11,7 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import RidgeCV
 
 from ventral.errors import InputError
-from ventral.recorded import (
+from ventral.grams.recorded import (
     averaged,
     halved,
     neurons_beside,
@@ -19,9 +19,9 @@ from ventral.recorded import (
     recorded_areas,
     recorded_gram,
 )
-from ventral.recordings import dataset_of
-from ventral.representations import read_representation
-from ventral.scores import fit
+from ventral.grams.representations import read_representation
+from ventral.recordings.ingestion import dataset_of
+from ventral.scores.fitting import fit
 from ventral.store import write_dataset
 
 N, REPETITIONS = 120, 6

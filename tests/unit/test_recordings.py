@@ -6,8 +6,8 @@ import pytest
 from xarray import Dataset
 
 from ventral.errors import InputError
-from ventral.recordings import check, ingest, mean_responses
-from ventral.reliability import split_half_reliability
+from ventral.recordings.ingestion import check, ingest, mean_responses
+from ventral.recordings.reliability import split_half_reliability
 from ventral.store import read_dataset, write_dataset
 
 KEY = "recordings.session"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.reliability import means_of_halves, split_half_reliability
+from ventral.recordings.reliability import means_of_halves, split_half_reliability
 
 
 def by_loops(responses, n_splits, seed):
@@ -58,7 +58,7 @@ def test_blocks_change_nothing(monkeypatch):
     responses = simulated(rng, 4, 30, 7)
     responses[2:, :10, :3] = np.nan
     whole = split_half_reliability(responses, n_splits=11)
-    monkeypatch.setattr("ventral.reliability.VALUES_AT_ONCE", 300)
+    monkeypatch.setattr("ventral.recordings.reliability.VALUES_AT_ONCE", 300)
     np.testing.assert_allclose(split_half_reliability(responses, n_splits=11), whole, rtol=1e-10)
 
 

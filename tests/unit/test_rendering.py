@@ -7,9 +7,19 @@ import zarr
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
-from ventral.backgrounds import Backgrounds
 from ventral.errors import InputError
-from ventral.rendering import DIAMETER, LEVELS, MEASURED, PLANNED, assemble, background_of, measures, plan, render
+from ventral.stimuli.backgrounds import Backgrounds
+from ventral.stimuli.rendering import (
+    DIAMETER,
+    LEVELS,
+    MEASURED,
+    PLANNED,
+    assemble,
+    background_of,
+    measures,
+    plan,
+    render,
+)
 from ventral.store import read_dataset
 
 SPEC = {

@@ -8,14 +8,14 @@ import zarr
 
 from tests.unit.synthetic_scores import score_table
 from ventral.errors import InputError
-from ventral.grams import write_layer
-from ventral.recorded import recorded_gram
-from ventral.recordings import dataset_of
-from ventral.reverse import LAYERS_AT_ONCE, reverse
-from ventral.reverse_figure import draw_reverse, forward_summary, reverse_figure, reverse_summary, with_forward
-from ventral.ridge import nested_ridge
-from ventral.score_table import COLUMNS, correlation_in_folds
-from ventral.splits import make_folds
+from ventral.figures.reverse import draw_reverse, forward_summary, reverse_figure, reverse_summary, with_forward
+from ventral.grams.recorded import recorded_gram
+from ventral.grams.streaming import write_layer
+from ventral.mappings.ridge import nested_ridge
+from ventral.recordings.ingestion import dataset_of
+from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
+from ventral.scores.splits import make_folds
+from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 
 N, LAYERS = 90, 5

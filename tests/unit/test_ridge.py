@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from ventral import nested_ridge, nested_ridge_features, ridge, ridge_features
+from ventral import nested_ridge, nested_ridge_features
+from ventral.mappings import ridge, ridge_features
+from ventral.mappings.ridge_features import nested_ridge_feature_graphs
 from ventral.parallel import computing
-from ventral.ridge_features import nested_ridge_feature_graphs
 
 
 def refit(features, responses, folds, penalties):

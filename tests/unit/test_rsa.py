@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import pearsonr, spearmanr
 
-from ventral.matrices import upper_triangle
-from ventral.recorded import representation_of
-from ventral.rsa import (
+from ventral.grams.recorded import representation_of
+from ventral.recordings.matrices import upper_triangle
+from ventral.scores.rsa import (
     compare,
     correlation_distances,
     cosine_distances,

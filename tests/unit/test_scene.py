@@ -3,8 +3,17 @@
 import numpy as np
 import pytest
 
-from ventral.objects.shapes import assembled, box, ellipsoid, painted
-from ventral.scene import AMBIENT, AZIMUTH, ELEVATION, FILL_STRENGTH, KEY_STRENGTH, SPECULAR, Scene, rotation_matrix
+from ventral.stimuli.objects.shapes import assembled, box, ellipsoid, painted
+from ventral.stimuli.scene import (
+    AMBIENT,
+    AZIMUTH,
+    ELEVATION,
+    FILL_STRENGTH,
+    KEY_STRENGTH,
+    SPECULAR,
+    Scene,
+    rotation_matrix,
+)
 
 
 @pytest.fixture(scope="module")

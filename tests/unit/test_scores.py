@@ -9,13 +9,13 @@ from scipy.stats import pearsonr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
-from ventral.bootstrap import read_bootstraps
 from ventral.errors import InputError
-from ventral.mappings import penalty_scale
-from ventral.reliability import split_half_reliability
-from ventral.score_table import COLUMNS, correlation_in_folds, join
-from ventral.scores import fit
-from ventral.splits import make_folds
+from ventral.mappings.prediction import penalty_scale
+from ventral.recordings.reliability import split_half_reliability
+from ventral.scores.fitting import fit
+from ventral.scores.splits import make_folds
+from ventral.scores.table import COLUMNS, correlation_in_folds, join
+from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import write_dataset
 
 N, NEURONS = 60, 5

@@ -7,7 +7,7 @@ import xarray as xr
 import zarr
 
 from ventral.errors import InputError
-from ventral.selectivity import SELECTIVE, dprime, selectivity
+from ventral.scores.selectivity import SELECTIVE, dprime, selectivity
 from ventral.store import write_dataset
 
 

@@ -6,7 +6,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.shardfile import ShardWriter
+from ventral.activations.shardfile import ShardWriter
 from ventral.store import create_array
 
 

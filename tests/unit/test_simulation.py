@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from ventral.activations import extract
+from ventral.activations.extraction import extract
 from ventral.config import check_inputs, resolve
 from ventral.errors import InputError
-from ventral.grams import gram
-from ventral.recordings import ingest
-from ventral.scores import fit
-from ventral.selectivity import dprime
-from ventral.simulation import (
+from ventral.grams.streaming import gram
+from ventral.models.zoo import resolve_model
+from ventral.recordings.ingestion import ingest
+from ventral.recordings.simulation import (
     FIELDS,
     SPREAD,
     ReceptiveField,
@@ -33,9 +32,10 @@ from ventral.simulation import (
     simulate,
     true_reliability,
 )
-from ventral.stimuli import complete_set, create_set
+from ventral.scores.fitting import fit
+from ventral.scores.selectivity import dprime
+from ventral.stimuli.ingestion import complete_set, create_set
 from ventral.store import read_dataset, writing
-from ventral.zoo import resolve_model
 
 NETWORK = """
 import torch

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ventral import stimuli
 from ventral.errors import InputError
-from ventral.stimuli import describe, ingest, periods, read_pixels
+from ventral.stimuli import ingestion as stimuli
+from ventral.stimuli.ingestion import describe, ingest, periods, read_pixels
 from ventral.store import read_dataset
 
 KEY = "stimuli.my_set"

@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
-from ventral.summaries import (
+from ventral.statistics.summaries import (
     area_summary,
     bootstrap_means,
     bootstrap_medians,

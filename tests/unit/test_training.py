@@ -16,15 +16,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from ventral import training
 from ventral.config import SCHEMA, resolve
 from ventral.errors import InputError
-from ventral.models import build, preprocess, weights_sha256
-from ventral.recordings import ingest
-from ventral.splits import make_folds
-from ventral.stimuli import complete_set, create_set, read_pixels
+from ventral.models import training
+from ventral.models.description import build, preprocess, weights_sha256
+from ventral.models.training import correlations, moved, train
+from ventral.recordings.ingestion import ingest
+from ventral.scores.splits import make_folds
+from ventral.stimuli.ingestion import complete_set, create_set, read_pixels
 from ventral.store import read_dataset
-from ventral.training import correlations, moved, train
 
 SIZE = 16
 MODULE = """

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tests.unit.synthetic_scores import matrix_table, score_table
-from ventral.unseen import draw_unseen, unseen, unseen_table
+from ventral.figures.unseen import draw_unseen, unseen, unseen_table
 
 SELECTIVITY = pd.DataFrame(
     {

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ventral.errors import InputError
-from ventral.zoo import CONTROLS, NOT_TRAINED, check_model, family, resolve_model, weights_file
+from ventral.models.zoo import CONTROLS, NOT_TRAINED, check_model, family, resolve_model, weights_file
 
 
 def test_a_name_is_enough():

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import command, environment
-from ventral.algonauts2019 import FOLDERS, MATRICES
+from ventral.datasets.algonauts2019 import FOLDERS, MATRICES
 
 # Spearman's correlation, mean over subjects, of an independent computation (images at 224 pixels).
 EXPECTED = {

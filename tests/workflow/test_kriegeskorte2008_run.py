@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import command, environment
-from ventral.kriegeskorte2008 import FILE
+from ventral.datasets.kriegeskorte2008 import FILE
 
 # Spearman's correlation with the published matrices (images at 224 pixels).
 EXPECTED = {

@@ -20,20 +20,35 @@ EXPECTED = {
 }
 
 
+TABLES = ("scores.parquet", "comparisons.csv", "best_layers.csv", "explicit.csv", "brainscore/cowley2023_210325.csv")
+
+
 @pytest.fixture(scope="module")
-def scores(data_dir, tmp_path_factory) -> pd.DataFrame:
+def results(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("science")
     config = {
         "dataset": "cowley2023",
         "data_dir": str(data_dir / "cowley2023_v4"),
         "models": ["efficientnet_lite0", "efficientnet_lite0_random", "pixels"],
+        "mappings": ["ridge", "rsa", "cka"],
+        "brainscore": True,
+        "decoding": {"draws": 4, "models": ["efficientnet_lite0"]},
         "extraction": {"shards": 1},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = command("--configfile", "config.yaml", "--cores", "2", "results/scores.parquet")
+    arguments = command("--configfile", "config.yaml", "--cores", "2", *(f"results/{name}" for name in TABLES))
     done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = pd.read_parquet(folder / "results" / "scores.parquet")
+    return folder / "results"
+
+
+@pytest.fixture(scope="module")
+def table(results) -> pd.DataFrame:
+    return pd.read_parquet(results / "scores.parquet")
+
+
+@pytest.fixture(scope="module")
+def scores(table) -> pd.DataFrame:
     return table[table["target_kind"] == "neuron"]
 
 
@@ -58,3 +73,56 @@ def test_every_neuron_has_a_score_for_every_layer(scores):
     assert set(counts) == {50}
     assert len(counts) == 2 * (18 + 18 + 1)
     assert scores["predictivity"].notna().all()
+
+
+def test_without_a_fit_late_layers_of_the_trained_network_are_most_like_v4(table):
+    rows = table[table["mapping"].isin(["rsa", "cka"])].query("comparison != 'biased'").set_index("layer")
+    for mapping, best in (("rsa", 0.247), ("cka", 0.380)):
+        of_mapping = rows[rows["mapping"] == mapping]
+        trained = of_mapping[of_mapping["model"] == "efficientnet_lite0"]
+        assert trained["r"].max() == pytest.approx(best, abs=0.01)
+        assert trained.loc[trained["r"].idxmax(), "depth"] > 0.8
+        assert trained["r"].max() > of_mapping[of_mapping["model"] != "efficientnet_lite0"]["r"].max() + 0.05
+
+
+def test_brainscore_is_what_its_own_code_says(results):
+    # version 2.4.2 of brainscore-vision, on features extracted apart: raw 0.57332.
+    table = pd.read_csv(results / "brainscore" / "cowley2023_210325.csv").set_index(["model", "layer"])
+    assert table.loc[("efficientnet_lite0", "_blocks.13"), "raw"] == pytest.approx(0.5733, abs=0.002)
+    assert table["ceiling"].unique() == pytest.approx(0.7595, abs=0.001)
+
+
+def test_early_and_late_layers_differ_and_neighbours_do_not(results):
+    table = pd.read_csv(results / "comparisons.csv").query("split == 'images' and mapping == 'ridge'")
+    of_layers = table[(table["compared"] == "layers") & (table["model_a"] == "efficientnet_lite0")]
+    differs = {frozenset(pair): bool(value) for *pair, value in of_layers[["layer_a", "layer_b", "differs"]].values}
+    assert len(differs) == 18 * 17 // 2
+    assert differs[frozenset(["_bn0", "_blocks.13"])]
+    assert differs[frozenset(["_blocks.2", "_blocks.13"])]
+    assert not differs[frozenset(["_blocks.12", "_blocks.13"])]
+    of_models = table[table["compared"] == "models"]
+    assert len(of_models) == 3
+    assert of_models["differs"].all()
+
+
+def test_the_best_layer_is_flattered_but_little(results):
+    table = pd.read_csv(results / "best_layers.csv").query("split == 'images' and mapping == 'ridge'")
+    row = table.set_index("model").loc["efficientnet_lite0"]
+    assert row["best_layer"] == "_blocks.13"
+    assert row["maximum"] == pytest.approx(0.69, abs=0.03)
+    assert 0 < row["optimism"] < 0.02
+    assert 0.64 < row["corrected"] < row["maximum"]
+
+
+def test_v4_reads_the_object_about_as_well_as_as_many_units_of_the_last_layers(results):
+    table = pd.read_csv(results / "explicit.csv").query("target == 'object' and split == 'images'")
+    area = table[table["family"] == "recorded"].iloc[0]
+    assert area["score"] == pytest.approx(0.364, abs=0.02)
+    assert 0.125 < area["low"] < area["score"] < area["high"]
+    layers = table[(table["model"] == "efficientnet_lite0") & (table["noise"] == "matched")]
+    best = layers[layers["best"]].iloc[0]
+    assert best["depth"] > 0.8
+    assert best["score"] == pytest.approx(area["score"], abs=0.1)
+    assert best["late_minus_early_low"] > 0
+    # Early layers, with as many units and as noisy, tell objects apart less well than the neurons.
+    assert layers[layers["depth"] < 0.3]["score"].max() < area["low"]

@@ -12,7 +12,6 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
-from ventral import cowley2023, kriegeskorte2008, rendering
 from ventral.config import (
     check_inputs,
     decoded_models,
@@ -22,9 +21,11 @@ from ventral.config import (
     recorded_models_of,
     resolve,
 )
+from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError
-from ventral.stimuli import periods
-from ventral.zoo import weights_file
+from ventral.models.zoo import weights_file
+from ventral.stimuli import rendering
+from ventral.stimuli.ingestion import periods
 
 try:
     settings = resolve(config)

@@ -4,11 +4,11 @@
 def __getattr__(name: str):
     # The engine is loaded when it is used: the workflow's parser and most stages need none of it.
     if name in ("NestedRidge", "nested_ridge"):
-        from ventral import ridge
+        from ventral.mappings import ridge
 
         return getattr(ridge, name)
     if name == "nested_ridge_features":
-        from ventral.ridge_features import nested_ridge_features
+        from ventral.mappings.ridge_features import nested_ridge_features
 
         return nested_ridge_features
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--sha256", required=True)
 
     stage = stages.add_parser("unpack", help="write images, labels and matrices of kriegeskorte2008 from its one file")
-    stage.set_defaults(run=_call("kriegeskorte2008", "unpack"))
+    stage.set_defaults(run=_call("datasets.kriegeskorte2008.unpack"))
     stage.add_argument("source", type=Path)
     for kind in ("images", "table", "matrices"):
         stage.add_argument(f"--{kind}", type=Path, required=True)
@@ -86,13 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--cores", type=int, default=1)
 
-    stage = _stage(stages, "render", _call("rendering", "render"), "render one shard of a set of images")
+    stage = _stage(stages, "render", _call("stimuli.rendering.render"), "render one shard of a set of images")
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--shard", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True)
 
-    stage = _stage(stages, "assemble", _call("rendering", "assemble"), "join the shards of a rendered set")
+    stage = _stage(stages, "assemble", _call("stimuli.rendering.assemble"), "join the shards of a rendered set")
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--name", required=True)
     stage.add_argument("--spec", type=json.loads, required=True)
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "teacher",
-        _call("simulation", "describe_teacher"),
+        _call("recordings.simulation.describe_teacher"),
         "describe the network that a simulated recording is made of",
     )
     stage.add_argument("--name", required=True)
@@ -121,11 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--cores", type=int, default=1)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "model", _call("models", "describe"), "describe a model and its layers")
+    stage = _stage(stages, "model", _call("models.description.describe"), "describe a model and its layers")
     stage.add_argument("--spec", type=json.loads, required=True)
     stage.add_argument("--together", type=json.loads, default=[], help="layers that are to predict together")
 
-    stage = _stage(stages, "train", _call("training", "train"), "train a network")
+    stage = _stage(stages, "train", _call("models.training.train"), "train a network")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
@@ -144,7 +144,10 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--cores", type=int, default=1)
 
     stage = _stage(
-        stages, "gram", _call("grams", "gram"), "compute the Gram matrix of every layer from activation shards"
+        stages,
+        "gram",
+        _call("grams.streaming.gram"),
+        "compute the Gram matrix of every layer from activation shards",
     )
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
@@ -168,7 +171,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_dask(stage)
 
     stage = _stage(
-        stages, "recorded_gram", _call("recorded", "recorded_gram"), "compute the Gram matrix of every recorded area"
+        stages,
+        "recorded_gram",
+        _call("grams.recorded.recorded_gram"),
+        "compute the Gram matrix of every recorded area",
     )
     stage.add_argument("recording", type=Path)
 
@@ -221,39 +227,43 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--seed", type=int, default=0)
         _add_dask(stage)
 
-    stage = _figure_stage(stages, "explicit", _call("explicit", "explicit"))
+    stage = _figure_stage(stages, "explicit", _call("decoding.explicit.explicit"))
     stage.add_argument("tables", type=Path, nargs="+")
     for output in ("summary", "text", "curves"):
         stage.add_argument(f"--{output}", type=Path, required=True)
     stage.add_argument("--extrapolate-to", type=int, default=1000)
 
-    stage = _stage(stages, "contributions", _call("banded", "contributions"), "say what each layer adds to the others")
+    stage = _stage(
+        stages, "contributions", _call("mappings.banded.contributions"), "say what each layer adds to the others"
+    )
     stage.add_argument("tables", type=Path, nargs="+")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _stage(stages, "brainscore", _call("brainscore", "brainscore"), "score layers as Brain-Score does")
+    stage = _stage(stages, "brainscore", _call("scores.brainscore.brainscore"), "score layers as Brain-Score does")
     stage.add_argument("grams", type=Path, nargs="+")
     stage.add_argument("--recording", type=Path, required=True)
     stage.add_argument("--stimuli", type=Path, required=True)
 
-    stage = _stage(stages, "join", _call("score_table", "join"), "join score tables")
+    stage = _stage(stages, "join", _call("scores.table.join"), "join score tables")
     stage.add_argument("tables", type=Path, nargs="+")
 
-    stage = _stage(stages, "best_layers", _call("best_layers", "best_layers"), "find each model's best layer")
+    stage = _stage(stages, "best_layers", _call("statistics.best_layers.best_layers"), "find each model's best layer")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "compare", _call("comparisons", "compare"), "say which layers and which models differ")
+    stage = _stage(
+        stages, "compare", _call("statistics.comparisons.compare"), "say which layers and which models differ"
+    )
     stage.add_argument("bootstraps", type=Path, nargs="+")
     stage.add_argument("--best-layers", type=Path, required=True)
 
-    stage = _figure_stage(stages, "ranking", _call("ranking", "ranking"))
+    stage = _figure_stage(stages, "ranking", _call("figures.ranking.ranking"))
     stage.add_argument("bootstraps", type=Path, nargs="+")
     stage.add_argument("--best-layers", type=Path, required=True)
 
     for figure in ("layer_profile", "categorisation"):
-        stage = _figure_stage(stages, figure, _call("figures", figure))
+        stage = _figure_stage(stages, figure, _call("figures.panels", figure))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
         if figure == "layer_profile":
@@ -266,32 +276,32 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--folds", type=int, default=5)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "claims", _call("claims", "claims"), "say which published claims hold")
+    stage = _stage(stages, "claims", _call("statistics.claims.claims"), "say which published claims hold")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--fitted", type=Path)
     stage.add_argument("--selectivity", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _figure_stage(stages, "unseen", _call("unseen", "unseen"))
+    stage = _figure_stage(stages, "unseen", _call("figures.unseen.unseen"))
     stage.add_argument("selectivity", type=Path)
     stage.add_argument("--scores", type=Path, required=True)
 
-    stage = _figure_stage(stages, "reverse_figure", _call("reverse_figure", "reverse_figure"))
+    stage = _figure_stage(stages, "reverse_figure", _call("figures.reverse.reverse_figure"))
     stage.add_argument("tables", type=Path, nargs="+")
     stage.add_argument("--areas", type=Path, nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _figure_stage(stages, "fitted", _call("fitted", "fitted"))
+    stage = _figure_stage(stages, "fitted", _call("figures.fitted.fitted"))
     stage.add_argument("trainings", type=Path, nargs="+")
     stage.add_argument("--recordings", nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
 
-    stage = _figure_stage(stages, "learning_curves", _call("learning_curves", "learning_curves"))
+    stage = _figure_stage(stages, "learning_curves", _call("figures.learning_curves.learning_curves"))
     stage.add_argument("trainings", type=Path, nargs="+")
 
-    stage = _figure_stage(stages, "contact_sheet", _call("contact_sheets", "contact_sheet"))
+    stage = _figure_stage(stages, "contact_sheet", _call("figures.contact_sheets.contact_sheet"))
     stage.add_argument("stimuli", type=Path)
     return parser
 
@@ -321,7 +331,9 @@ def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
 
 
-def _call(module: str, function: str):
+def _call(path: str):
+    module, function = path.rsplit(".", 1)
+
     def run(**options) -> None:
         getattr(importlib.import_module(f"ventral.{module}"), function)(**options)
 
@@ -329,32 +341,32 @@ def _call(module: str, function: str):
 
 
 def _fetch(**options) -> None:
-    from ventral.cowley2023 import fetch
+    from ventral.datasets.cowley2023 import fetch
 
     fetch(options["output"], url=options["url"], sha256=options["sha256"])
 
 
 def _stimuli(**options) -> None:
-    from ventral.stimuli import ingest
+    from ventral.stimuli.ingestion import ingest
 
     ingest(options["spec"], options["output"], name=options["name"], threads=options["cores"])
 
 
 def _recording(**options) -> None:
-    from ventral.recordings import ingest
+    from ventral.recordings.ingestion import ingest
 
     ingest(options["spec"], options["stimuli"], options["output"], name=options["name"], seed=options["seed"])
 
 
 def _simulate(cores: int, **options) -> None:
-    from ventral.simulation import simulate
+    from ventral.recordings.simulation import simulate
 
     simulate(threads=cores, **options)
 
 
 def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:
-    from ventral.activations import extract
-    from ventral.shards import rows_of_shard
+    from ventral.activations.extraction import extract
+    from ventral.activations.shards import rows_of_shard
     from ventral.store import read_dataset
 
     start, stop = rows_of_shard(read_dataset(stimuli).sizes["stimulus"], shard, shards)
@@ -362,43 +374,43 @@ def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, 
 
 
 def _fit(folds: int, bootstrap: int, **options) -> None:
-    from ventral.scores import fit
+    from ventral.scores.fitting import fit
 
     fit(n_folds=folds, n_bootstrap=bootstrap, **options)
 
 
 def _reverse(folds: int, **options) -> None:
-    from ventral.reverse import reverse
+    from ventral.scores.reverse import reverse
 
     reverse(n_folds=folds, **options)
 
 
 def _factorise(folds: int, **options) -> None:
-    from ventral.factorised import factorise
+    from ventral.mappings.factorised import factorise
 
     factorise(n_folds=folds, **options)
 
 
 def _decode(folds: int, **options) -> None:
-    from ventral.decoding import decode
+    from ventral.decoding.populations import decode
 
     decode(n_folds=folds, **options)
 
 
 def _decode_areas(folds: int, **options) -> None:
-    from ventral.decoding import decode_areas
+    from ventral.decoding.populations import decode_areas
 
     decode_areas(n_folds=folds, **options)
 
 
 def _banded(folds: int, **options) -> None:
-    from ventral.banded import banded
+    from ventral.mappings.banded import banded
 
     banded(n_folds=folds, **options)
 
 
 def _selectivity(folds: int, **options) -> None:
-    from ventral.selectivity import selectivity
+    from ventral.scores.selectivity import selectivity
 
     selectivity(n_folds=folds, **options)
 

@@ -7,11 +7,14 @@ import jsonschema
 import numpy as np
 import yaml
 
-from ventral import algonauts2019, cowley2023, kriegeskorte2008, recordings, simulation, stimuli
+from ventral.activations.shards import rows_of_shard
+from ventral.datasets import algonauts2019, cowley2023, kriegeskorte2008
 from ventral.errors import InputError, allowed_instead
-from ventral.exclusion import training_rows
-from ventral.shards import rows_of_shard
-from ventral.zoo import NOT_TRAINED, check_model, resolve_model
+from ventral.models.exclusion import training_rows
+from ventral.models.zoo import NOT_TRAINED, check_model, resolve_model
+from ventral.recordings import ingestion as recordings
+from ventral.recordings import simulation
+from ventral.stimuli import ingestion as stimuli
 
 DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -128,7 +131,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
     labels = {name: _labels(table) for name, table in described.items()}
     if "unseen" in config and config["unseen"]["stimuli"] in described:
-        from ventral.splits import check_category
+        from ventral.scores.splits import check_category
 
         unseen = config["unseen"]
         check_category(unseen["category"], labels[unseen["stimuli"]], unseen["stimuli"], "unseen.category")
@@ -415,7 +418,7 @@ def _labels(table) -> dict:
 
 
 def _check_splits(recording: dict, table, config: dict, key: str) -> None:
-    from ventral.splits import make_folds
+    from ventral.scores.splits import make_folds
 
     labels = _labels(table)
     for split in recording["splits"]:

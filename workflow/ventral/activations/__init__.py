@@ -1,0 +1,1 @@
+"""Features of all layers, from one forward pass."""

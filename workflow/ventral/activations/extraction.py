@@ -1,0 +1,240 @@
+"""Features of every layer of a model for a range of stimuli, from one forward pass each."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from ventral.activations.shardfile import ShardWriter
+from ventral.errors import InputError
+from ventral.models.zoo import family, preprocessing
+from ventral.progress import Progress
+from ventral.stimuli.ingestion import read_pixels
+from ventral.store import create_array, read_dataset, writing
+
+logger = logging.getLogger(__name__)
+
+FEATURES_PER_CHUNK = 4096
+MEBIBYTE = 2**20
+
+
+def extract(
+    stimuli: str | Path,
+    spec: dict,
+    start: int,
+    stop: int,
+    output: str | Path,
+    *,
+    device: str = "auto",
+    batch_size: int = 32,
+    dtype: str = "float16",
+    autocast: str | None = None,
+    channels_last: bool = True,
+    buffer_mb: int = 128,
+    threads: int | None = None,
+) -> None:
+    """Write the features of all chosen layers of one model for the stimuli of one shard.
+
+    Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
+    number of stimuli, the last one filled up, so that no feature depends on where shards begin.
+
+    Parameters
+    ----------
+    stimuli : path
+        Store of the stimuli.
+    spec : dict
+        The model, from `ventral.models.zoo.resolve_model`.
+    start, stop : int
+        Range of stimuli.
+    output : path
+        Store to write: one array (stop - start, features) a layer, its attribute `scale` the power of two by which the
+        features in it were multiplied: 1 but for float16 and layers whose values are not in the middle of its range.
+    device : str
+        'auto', 'cpu' or 'cuda'.
+    batch_size : int
+        Stimuli in a forward pass; halved, down to 1, when memory runs out.
+    dtype : str
+        Of the stored features: 'float16' or 'float32'.
+    autocast : str, optional
+        'bfloat16' or 'float16', the reduced precision of the forward pass.
+    channels_last : bool
+        Memory layout of the forward pass.
+    buffer_mb : int
+        Memory for features that wait to be written, in MiB; those of two batches at least.
+    threads : int, optional
+        Threads of the forward pass on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the model or its layers cannot be had, there is no such device, memory does not suffice for one stimulus, or
+        features are not finite numbers of this type.
+    """
+    dataset = read_dataset(stimuli)
+    shape = dataset["pixels"].shape[1:]
+    with ExitStack() as stack:
+        if spec["architecture"] == "pixels":
+            representation = _Pixels(spec, shape, dtype)
+        else:
+            from ventral.activations.forward import Network
+
+            representation = stack.enter_context(
+                Network.opened(
+                    spec,
+                    shape,
+                    dtype=dtype,
+                    device=device,
+                    autocast=autocast,
+                    channels_last=channels_last,
+                    threads=threads,
+                )
+            )
+        unfinished = stack.enter_context(writing(output))
+        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+        group.attrs.update(
+            {
+                "model": spec["name"],
+                "family": family(spec),
+                "stimuli": dataset.attrs["name"],
+                "stimuli_sha256": dataset.attrs["sha256"],
+                "start": start,
+                "stop": stop,
+                "layers": representation.layers,
+                "weights_sha256": representation.weights_sha256,
+                "dtype": dtype,
+                "device": representation.device,
+                "preprocessing": preprocessing(spec),
+            }
+        )
+        progress = Progress(f"extract {spec['name']} {start}-{stop}", stop - start, "images")
+        names = dataset["stimulus"].values
+        blocks = _rows_per_write(representation.layers, stop - start, dtype, buffer_mb, batch_size)
+        arrays = {
+            layer["name"]: create_array(
+                group,
+                layer["name"],
+                (stop - start, layer["n_features"]),
+                dtype,
+                (blocks, FEATURES_PER_CHUNK),
+                (blocks, layer["n_features"]),
+                compress=False,
+            )
+            for layer in representation.layers
+        }
+        for name, array in arrays.items():
+            array.attrs["scale"] = representation.scales[name]
+        _fill(arrays, representation, stimuli, (start, stop, blocks), batch_size, dtype, names, progress)
+
+
+class _Pixels:
+    """The stimuli's own pixels, 0 to 255, as a representation of one layer."""
+
+    device = "cpu"
+    weights_sha256 = ""
+
+    def __init__(self, spec: dict, shape: tuple[int, ...], dtype: str) -> None:
+        self.spec = spec
+        self.scales = {"pixels": 1.0}
+        self._dtype = dtype
+        size = spec["size"]
+        shape = shape if size is None else (shape[0], size, size)
+        n_features = int(np.prod(shape))
+        self.layers = [{"name": "pixels", "depth": 0.0, "shape": list(shape), "n_features": n_features}]
+
+    def buffers(self, rows: int) -> dict[str, NDArray]:
+        return {"pixels": np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
+
+    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> str | None:
+        if self.spec["size"] is not None:
+            import torch
+
+            from ventral.models.description import resize
+
+            pixels = resize(torch.from_numpy(pixels), self.spec).numpy()
+        buffers["pixels"][row : row + len(pixels)] = pixels.reshape(len(pixels), -1)
+        return None
+
+
+def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
+    """Return how many stimuli's features are gathered before they are written, as one file a layer."""
+    bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize
+    # One half is filled while the other is written. Whole batches: a part of one costs as much as all of it.
+    batches = buffer_mb * MEBIBYTE // 2 // (bytes_each * batch_size)
+    return min(max(1, batches) * batch_size, rows)
+
+
+def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> None:
+    start, stop, block = rows
+    shards = ShardWriter()
+    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
+        written = None
+        pending = reader.submit(read_pixels, stimuli, start, min(start + batch_size, start + block, stop))
+        for first in range(start, stop, block):
+            last = min(first + block, stop)
+            buffers = representation.buffers(last - first)
+            row = first
+            while row < last:
+                pixels = pending.result()
+                following = row + len(pixels)
+                if following < stop:
+                    # A read never crosses the end of a block, nor does a batch.
+                    end = min(following + batch_size, (last if following < last else last + block), stop)
+                    pending = reader.submit(read_pixels, stimuli, following, end)
+                batch_size = _compute(
+                    representation, pixels, batch_size, buffers, row - first, names[row:following], dtype
+                )
+                progress.advance(len(pixels))
+                row = following
+            if written is not None:
+                written.result()
+            written = writer.submit(_write, shards, arrays, buffers, first - start)
+        written.result()
+
+
+def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> int:
+    """Compute features of some stimuli into the buffers from a row on, and return the batch size that memory allows."""
+    done = 0
+    while done < len(pixels):
+        batch = pixels[done : done + batch_size]
+        try:
+            layer = representation.compute(batch, batch_size, buffers, row + done)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if batch_size == 1:
+                raise InputError(
+                    "memory does not suffice for a forward pass of one stimulus; run on a device with more of it, or "
+                    "use a smaller network or a smaller `size`"
+                ) from error
+            batch_size //= 2
+            logger.warning("out of memory: batches of %d from here on", batch_size)
+            continue
+        if layer is not None:
+            features = buffers[layer][row + done : row + done + len(batch)]
+            _refuse_not_finite(layer, features, names[done:], dtype, representation.scales[layer])
+        done += len(batch)
+    return batch_size
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message
+
+
+def _refuse_not_finite(layer: str, features, names, dtype: str, scale: float) -> None:
+    bad = np.flatnonzero(~np.isfinite(np.asarray(features)).all(axis=1))
+    remedy = "set `extraction: {dtype: float32}`" if dtype == "float16" else "the network gives no number for it"
+    raise InputError(
+        f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
+        f"{float(np.finfo(dtype).max) / scale:g}); {remedy}"
+    )
+
+
+def _write(shards: ShardWriter, arrays: dict[str, zarr.Array], buffers, first: int) -> None:
+    for name, array in arrays.items():
+        shards.write(array, first, np.asarray(buffers[name]))

@@ -1,0 +1,173 @@
+"""The forward pass of a network, with the output of every chosen layer taken as it appears."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ventral.errors import InputError
+from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
+from ventral.models.layers import choose_layers
+
+# Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
+# 2^-24, that what is lost there does not count.
+AS_THEY_ARE = (2.0**-4, 2.0**10)
+# Where others are brought: largest values of at least 2^2, and below 2^3.
+EXPONENT = 3
+# Powers of two, and what they are multiplied by, stay within float32.
+LARGEST_EXPONENT = 126
+
+
+class _AllLayersSeen(Exception):  # noqa: N818
+    """The last chosen layer has given its output: nothing after it is needed."""
+
+
+class Network:
+    """A network on a device, whose chosen layers write their outputs into buffers.
+
+    Attributes
+    ----------
+    layers : list of dict
+        `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete.
+    scales : dict of float
+        By layer, the power of two that its features are multiplied by before they are stored: 1 but for float16.
+    weights_sha256 : str
+        Hash of the weights.
+    device : str
+        Type of the device.
+    """
+
+    def __init__(
+        self, spec: dict, shape: tuple[int, ...], dtype: str, device: str, autocast: str | None, channels_last: bool
+    ) -> None:
+        self.spec = spec
+        self._dtype = getattr(torch, dtype)
+        self._device = choose_device(device)
+        self.device = self._device.type
+        network = build(spec)
+        self.weights_sha256 = weights_sha256(network)
+        layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
+        self.layers = [
+            {
+                "name": layer.name,
+                "depth": layer.depth,
+                "shape": list(layer.shape),
+                "n_features": int(np.prod(layer.shape)),
+            }
+            for layer in layers
+        ]
+        # From one pass on the CPU that shows no stimulus: the same whatever the shard, its batches and its device.
+        self.scales = {layer.name: scale_for_float16(layer.largest) if dtype == "float16" else 1.0 for layer in layers}
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._network = network.to(self._device, memory_format=self._format)
+        self._autocast = autocast
+        modules = dict(network.named_modules())
+        for layer in layers:
+            modules[layer.name].register_forward_hook(self._taker(layer.name, is_last=layer is layers[-1]))
+
+    @classmethod
+    @contextmanager
+    def opened(cls, spec, shape, *, dtype, device, autocast, channels_last, threads) -> Iterator["Network"]:
+        """Give a network for the time of a block, in which float32 products are exact and repeatable."""
+        threads_before = torch.get_num_threads()
+        if threads:
+            torch.set_num_threads(threads)
+        try:
+            with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+                yield cls(spec, shape, dtype, device, autocast, channels_last)
+        finally:
+            torch.set_num_threads(threads_before)
+
+    def buffers(self, rows: int) -> dict[str, Tensor]:
+        """Return memory for the features (rows, n_features) of each layer, into which a GPU copies by itself."""
+        return {
+            layer["name"]: torch.empty((rows, layer["n_features"]), dtype=self._dtype, pin_memory=self.device == "cuda")
+            for layer in self.layers
+        }
+
+    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, Tensor], row: int) -> str | None:
+        """Put the features of some stimuli, times their layer's scale, into the buffers from a row on.
+
+        Parameters
+        ----------
+        pixels : (n, 3, height, width) uint8 array
+            At most `batch_size` stimuli; fewer are filled up with copies of the last.
+        batch_size : int
+            Stimuli in the forward pass.
+        buffers : dict of (rows, n_features) tensors
+            From `buffers`.
+        row : int
+            Row of the first stimulus.
+
+        Returns
+        -------
+        str or None
+            A layer whose features overflow the type of the buffers, or are not numbers.
+        """
+        filled = np.concatenate([pixels, np.repeat(pixels[-1:], batch_size - len(pixels), axis=0)])
+        self._target = {name: buffer[row : row + len(pixels)] for name, buffer in buffers.items()}
+        self._extremes: dict[str, Tensor] = {}
+        precision = (
+            torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
+        )
+        with torch.inference_mode(), precision:
+            images = torch.from_numpy(filled).to(self._device, non_blocking=True)
+            with suppress(_AllLayersSeen):
+                self._network(preprocess(images, self.spec).contiguous(memory_format=self._format))
+            # One transfer for all layers; it also waits for the copies into the buffers.
+            extremes = torch.stack(list(self._extremes.values())).cpu().abs().amax(dim=1)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        largest = torch.finfo(self._dtype).max
+        # A comparison with NaN is false.
+        overflowing = [name for name, extreme in zip(self._extremes, extremes, strict=True) if not extreme <= largest]
+        return overflowing[0] if overflowing else None
+
+    def _taker(self, name: str, is_last: bool):
+        scale = self.scales[name]
+
+        def take(_module, _inputs, output: Tensor) -> None:
+            target = self._target[name]
+            taken = output[: len(target)]
+            if scale != 1:
+                taken = taken * scale
+            # Copied before the next module runs: one that works in place would change it.
+            target.view(taken.shape).copy_(taken, non_blocking=True)
+            self._extremes[name] = torch.stack(torch.aminmax(taken)).float()
+            if is_last:
+                raise _AllLayersSeen
+
+        return take
+
+
+def scale_for_float16(largest: float) -> float:
+    """Return the power of two that brings a layer's features into the middle of the range of float16.
+
+    Parameters
+    ----------
+    largest : float
+        About the largest absolute value of the layer's features.
+
+    Returns
+    -------
+    float
+        1 where they are there already, and where `largest` says nothing: 0, infinite or NaN.
+    """
+    lowest, highest = AS_THEY_ARE
+    if largest == 0 or not math.isfinite(largest) or lowest <= largest <= highest:
+        return 1.0
+    _, exponent = math.frexp(largest)
+    return math.ldexp(1.0, min(EXPONENT - exponent, LARGEST_EXPONENT))
+
+
+def choose_device(name: str, key: str = "config key extraction.device") -> torch.device:
+    """Return the device that `auto`, `cpu` or `cuda` means here; `key` is the name's place in the config."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"{key}: `cuda`, but torch sees no GPU here; set it to `auto` or `cpu`")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

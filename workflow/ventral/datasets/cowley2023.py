@@ -1,0 +1,177 @@
+"""The recordings of Cowley, Stan, Pillow and Smith 2023 (bioRxiv): spikes of macaque V4 to images."""
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ventral.errors import InputError
+
+logger = logging.getLogger("ventral")
+
+SOURCE = (
+    "https://raw.githubusercontent.com/cowleygroup/V4_compact_models/"
+    "f4552ad9d34a466ebc66658f72a08a8e5038f1cf/data_V4_responses/"
+)
+AREA = "V4"
+ANIMALS = {"190923": "WE", "201025": "PE", "210325": "PE"}
+# The source has no labels. Those of this session were read off its images: eight objects, 80 views of each in a row.
+TABLES = {"210325": Path(__file__).parents[3] / "config" / "cowley2023_210325.csv"}
+# Folders below the given one that may hold the files: those of the source's repository, and of a collection of data.
+FOLDERS = ("", "data_V4_responses", "cowley2023_v4")
+IMAGES = ("images_{}.zip", "images/images_{}.zip")
+# Single repetitions before averages: only they have a ceiling.
+RESPONSES = (
+    "responses_raw_{}.npy",
+    "responses_raw/responses_{}.npy",
+    "responses_repeat_averaged_{}.npy",
+    "responses_repeat_averaged/responses_{}.npy",
+)
+SHA256 = {
+    "images/images_190923.zip": "e99a4df1c7476bdc4d565ff4408bc421976ecc3a22c41af6bfd0cfbddb508c0c",
+    "images/images_201025.zip": "3abb63679107665eab7220bdeaf7863832a1df943bf3d7792501f5082a55b2e8",
+    "images/images_210325.zip": "992774eca3508a2ad01accb1a31f5f3e3d90248c49f4eec314f2a915a263e454",
+    "responses_raw/responses_210325.npy": "4008dbbf31a47d9b1b8d8da609f4a7a3433c7071f0e45c611c220b217dd75b76",
+    "responses_repeat_averaged/responses_190923.npy": (
+        "741672d36541ce39930c8a3b5bd1cfd33c187aa47b1549c9c5569bc21aa97a28"
+    ),
+    "responses_repeat_averaged/responses_201025.npy": (
+        "f729f3dc0d29aa38bd380c0da9e39aba916f9e2580949929b65d1714e7217a8a"
+    ),
+}
+
+
+def _flat(path: str) -> str:
+    """Return the name under which the source's file `folder/..._SESSION.ext` is kept in one folder for all."""
+    folder, _, file = path.partition("/")
+    return f"{folder}_{file.rpartition('_')[2]}"
+
+
+# What can be downloaded, by path below the folder of downloads.
+DOWNLOADS = {
+    f"cowley2023/{_flat(path)}": {"url": SOURCE + path, "sha256": sha256} for path, sha256 in sorted(SHA256.items())
+}
+
+
+def expand(data_dir: str | None, sessions: Sequence[int | str], resources: str = "resources") -> dict:
+    """Return the stimulus sets and recordings of some sessions, as a user would write them in the config.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with the source's files, nested in folders as there, or flat; None downloads them.
+    sessions : sequence of int or str
+        Sessions such as 210325.
+    resources : str
+        Folder of downloads.
+
+    Returns
+    -------
+    dict
+        `stimuli` and `recordings`, each by the name ``cowley2023_SESSION``, in the order of the sessions; each
+        recording has its `splits`. `downloads`: `url` and `sha256` by the path of the file, empty with a `data_dir`.
+
+    Raises
+    ------
+    InputError
+        For a session whose files are not in `data_dir`, or are not known where they are to be downloaded.
+    """
+    stimuli, recordings, downloads = {}, {}, {}
+    for session in map(str, sessions):
+        if not re.fullmatch(r"\d{6}", session):
+            raise InputError(f"sessions: {session!r} is not a session of six digits, such as 210325")
+        if data_dir is None:
+            images, responses = _downloaded(session)
+            downloads |= {f"{resources}/{path}": DOWNLOADS[path] for path in (images, responses)}
+            images, responses = f"{resources}/{images}", f"{resources}/{responses}"
+        else:
+            images = _found(Path(data_dir), IMAGES, session)
+            responses = _found(Path(data_dir), RESPONSES, session)
+        name = f"cowley2023_{session}"
+        stimuli[name] = {"images": images}
+        recordings[name] = {"stimuli": name, "responses": responses, "area": AREA, "splits": ["images"]}
+        if session in TABLES:
+            stimuli[name]["table"] = str(TABLES[session])
+            recordings[name]["splits"] = ["images", "objects"]
+        if session in ANIMALS:
+            recordings[name]["animal"] = ANIMALS[session]
+    return {"stimuli": stimuli, "recordings": recordings, "downloads": downloads}
+
+
+def fetch(target: str | Path, url: str, sha256: str) -> None:
+    """Download one file; it is whole and checked, or absent.
+
+    Parameters
+    ----------
+    target : path
+        Where it goes.
+    url : str
+        Where it is.
+    sha256 : str
+        What its content must have.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be had, or is another one.
+    """
+    import pooch
+    import requests
+
+    from ventral import store
+
+    logger.info("fetch %s from %s", target, url)
+    with store.writing(target) as unfinished:
+        try:
+            pooch.HTTPDownloader(chunk_size=2**20)(url, unfinished, None)
+        except requests.exceptions.RequestException as error:
+            raise InputError(
+                f"{url}: cannot be downloaded: {error}. Try again; or, on a machine without a way to it, copy the "
+                f"source's files there and give their folder as `data_dir`"
+            ) from error
+        found = store.sha256(unfinished)
+        if found != sha256:
+            raise InputError(
+                f"{url}: not the file that was published: its sha256 is {found}, {sha256} is right. Try again; or get "
+                f"the source's files another way and give their folder as `data_dir`"
+            )
+    logger.info("fetched %s, %d bytes", target, Path(target).stat().st_size)
+
+
+def _downloaded(session: str) -> tuple[str, str]:
+    def first(patterns: Sequence[str]) -> str | None:
+        return next(
+            (path for pattern in patterns if (path := f"cowley2023/{pattern.format(session)}") in DOWNLOADS), None
+        )
+
+    images, responses = first(IMAGES), first(RESPONSES)
+    if images is None or responses is None:
+        known = sorted(set(re.findall(r"_(\d{6})\.zip", " ".join(DOWNLOADS))))
+        raise InputError(
+            f"sessions: {session} cannot be downloaded, only {', '.join(known)}; for another one, give the folder of "
+            f"the source's files as `data_dir`"
+        )
+    return images, responses
+
+
+def _found(data_dir: Path, patterns: Sequence[str], session: str) -> str:
+    if not data_dir.is_dir():
+        raise InputError(f"data_dir: no such folder: {data_dir}")
+    names = [pattern.format(session) for pattern in patterns]
+    for name in names:
+        for folder in FOLDERS:
+            if (data_dir / folder / name).is_file():
+                return str(data_dir / folder / name)
+    present = sorted(
+        {
+            match[1]
+            for folder in FOLDERS
+            for pattern in IMAGES
+            for path in (data_dir / folder).glob(pattern.format("*"))
+            if (match := re.search(r"_(\d{6})\.zip$", path.name))
+        }
+    )
+    raise InputError(
+        f"data_dir: {data_dir}: session {session} has none of {', '.join(names)} there; sessions there: "
+        f"{', '.join(present) or 'none'}"
+    )

@@ -1,0 +1,396 @@
+"""What a population makes explicit: labels and properties read linearly from a few units of a layer or a recorded area.
+
+As Hong, Yamins, Majaj and DiCarlo 2016 (Nature Neuroscience 19:613) compare areas and layers, all are read on the same
+footing:
+
+- The number of units is the same. Units are drawn at random, several times, from those that a layer keeps
+  (`ventral.grams.representations`) and from an area's reliable neuroids. What does not vary over stimuli is never
+  drawn.
+- Every unit is standardised over all stimuli: its scale is an accident of a firing rate, an electrode or a layer's
+  weights, and the penalty would leave the reading to the few units with the largest variance. No label or property
+  is seen by it.
+- Recorded responses are means over a finite number of repetitions. So model units are read twice: as they are (noise
+  `none`), and with Gaussian noise, independent from unit to unit, of the variance
+
+      signal (1 - rho) / rho
+
+  over stimuli, where rho is the reliability of a neuroid of the same draw (noise `matched`, for each recorded area).
+  Areas are read as they were recorded (noise `recorded`). Noise that neuroids share is not matched.
+
+How labels and properties are read is said in `ventral.decoding.readouts`.
+"""
+
+import logging
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import xarray as xr
+import zarr
+from dask.delayed import delayed
+from numpy.typing import NDArray
+
+from ventral.decoding.readouts import Readout, predict, readouts_of, score
+from ventral.errors import InputError
+from ventral.grams.recorded import FAMILY, standardised
+from ventral.grams.representations import read_representation
+from ventral.parallel import computing
+from ventral.progress import Progress
+from ventral.scores.targets import neurons
+from ventral.stimuli.circular import angular_error
+from ventral.store import read_dataset, writing
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = {
+    "recording": "string",
+    "simulated": "boolean",
+    "stimuli": "string",
+    "model": "string",
+    "family": "string",
+    "layer": "string",
+    "depth": "float64",
+    "target": "string",
+    "target_kind": "string",
+    "measure": "string",
+    "chance": "float64",
+    "split": "string",
+    "noise": "string",
+    "matched_area": "string",
+    "n_stimuli": "int64",
+    "units": "int64",
+    "matched_units": "boolean",
+    "draw": "int64",
+    "score": "float64",
+    "resampled": "float64",
+    "angular_error": "float64",
+}
+UNITS, NOISE, STIMULI = range(3)
+
+
+@dataclass(frozen=True)
+class Population:
+    """Units that can be drawn: those that vary over stimuli.
+
+    Attributes
+    ----------
+    units : (n, u) array
+        Each of mean 0 and variance 1 over stimuli.
+    reliability : (u,) array
+        Of neuroids; NaN without repetitions, and of model units.
+    """
+
+    units: NDArray[np.float64]
+    reliability: NDArray[np.float64]
+
+
+def decode(
+    gram: str | Path,
+    recording: str | Path,
+    stimuli: str | Path,
+    output: str | Path,
+    *,
+    splits: Sequence[str],
+    n_folds: int,
+    seed: int,
+    penalties: Sequence[float],
+    periods: Mapping[str, float],
+    units: int | None,
+    draws: int,
+    reliability_threshold: float,
+    cores: int = 1,
+) -> None:
+    """Read every label and property from every layer of a model, as many units as the areas of a recording have.
+
+    The layer that reads a target best, for each split and kind of noise, is also read from 1, 2, 4, ... units, up to
+    twice as many as the largest area has.
+
+    Parameters
+    ----------
+    gram, recording, stimuli : paths
+        Stores of the model's layers, of the recording, and of the stimuli that both are of.
+    output : path
+        Parquet file to write, with `COLUMNS`, one row for each draw. `score` is of the held-out stimuli; `resampled` is
+        the same of a bootstrap sample of them, drawn within folds, the same for every representation: its spread over
+        draws has that of the units, of the noise and of the stimuli. `matched_units` marks the number of units that
+        all representations share; the other rows are of population curves.
+    splits, n_folds, seed, penalties
+        As for `ventral.scores.fitting.fit`; the seed is also that of all draws.
+    periods : mapping
+        Periods of the circular properties, by name.
+    units : int or None
+        Number of units; None takes as many as the smallest area has.
+    draws : int
+        How often they are drawn.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken.
+    cores : int
+        Layers that are read side by side.
+
+    Raises
+    ------
+    InputError
+        If the stores are of other stimuli, a split cannot be made of them, or no neuroid can be taken and `units` is
+        None.
+    """
+    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
+    grams = zarr.open_group(gram, mode="r")
+    for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
+        if found != stimulus_set.attrs["sha256"]:
+            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
+    areas = populations(responses, reliability_threshold)
+    units = matched_units(areas, responses.attrs["recording"], units)
+    noises = [None, *(area for area, population in areas.items() if np.isfinite(population.reliability).all())]
+    # Far enough to lie beside the curves of the areas, which end where their neuroids do.
+    largest = 2 * max([units, *(population.units.shape[1] for population in areas.values())])
+    layers = grams.attrs["layers"]
+    progress = Progress(f"decode {grams.attrs['model']}", len(layers), "layers")
+
+    read = partial(_read_population, areas=areas, draws=draws, penalties=penalties, seed=seed)
+
+    def of_layer(layer: Mapping) -> pd.DataFrame:
+        rows = read(_population_of_layer(gram, layer["name"]), units, readouts, noises)
+        progress.advance()
+        return rows.assign(layer=layer["name"], depth=layer["depth"])
+
+    def curve_of_layer(layer: Mapping, best: pd.DataFrame) -> pd.DataFrame:
+        population = _population_of_layer(gram, layer["name"])
+        available = population.units.shape[1]
+        sizes = [size for size in population_sizes(min(available, largest)) if size != min(units, available)]
+        parts = [pd.DataFrame()]
+        for (noise, area), of_noise in best.groupby(["noise", "matched_area"]):
+            wanted = set(zip(of_noise["target"], of_noise["split"], strict=True))
+            some = [readout for readout in readouts if (readout.target, readout.split) in wanted]
+            parts += [read(population, size, some, [area if noise == "matched" else None]) for size in sizes]
+        of_curves.advance()
+        return pd.concat(parts).assign(layer=layer["name"], depth=layer["depth"])
+
+    with writing(output) as unfinished, computing(cores):
+        matched = pd.concat(dask.compute(*(delayed(of_layer, pure=False)(layer) for layer in layers)))
+        matched = matched.assign(matched_units=True)
+        best = best_layers(matched) if readouts else matched
+        of_curves = Progress(f"population curves of {grams.attrs['model']}", best["layer"].nunique(), "layers")
+        curves = dask.compute(
+            *(
+                delayed(curve_of_layer, pure=False)(layer, best[best["layer"] == layer["name"]])
+                for layer in layers
+                if (best["layer"] == layer["name"]).any()
+            )
+        )
+        table = pd.concat([matched, *(curve.assign(matched_units=False) for curve in curves)], ignore_index=True)
+        table["model"], table["family"] = grams.attrs["model"], grams.attrs["family"]
+        _write(table, stimulus_set, responses, unfinished)
+
+
+def decode_areas(
+    recording: str | Path,
+    stimuli: str | Path,
+    output: str | Path,
+    *,
+    splits: Sequence[str],
+    n_folds: int,
+    seed: int,
+    penalties: Sequence[float],
+    periods: Mapping[str, float],
+    units: int | None,
+    draws: int,
+    reliability_threshold: float,
+    cores: int = 1,
+) -> None:
+    """Read every label and property from every area of a recording, from the same number of units and from 1, 2, 4, ...
+
+    Parameters and errors are those of `decode`, and so are the rows: `model` is the recording, `layer` the area, and
+    `depth` unknown.
+    """
+    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
+    if responses.attrs["stimuli_sha256"] != stimulus_set.attrs["sha256"]:
+        raise InputError(f"{recording}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
+    areas = populations(responses, reliability_threshold)
+    name = responses.attrs["recording"]
+    units = matched_units(areas, name, units)
+    progress = Progress(f"decode the areas of {name}", len(areas), "areas")
+
+    read = partial(_read_population, areas=areas, draws=draws, penalties=penalties, seed=seed)
+
+    def of_area(area: str, population: Population) -> pd.DataFrame:
+        available = population.units.shape[1]
+        parts = [
+            read(population, size, readouts, [None]).assign(matched_units=size == min(units, available))
+            for size in sorted({*population_sizes(available), min(units, available)})
+        ]
+        progress.advance()
+        return pd.concat(parts).assign(layer=area, depth=np.nan, noise="recorded")
+
+    with writing(output) as unfinished, computing(cores):
+        parts = dask.compute(*(delayed(of_area, pure=False)(*area) for area in areas.items()))
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        table["model"], table["family"] = name, FAMILY
+        _write(table, stimulus_set, responses, unfinished)
+
+
+def populations(responses: xr.Dataset, reliability_threshold: float) -> dict[str, Population]:
+    """Return the neuroids of each recorded area that are read: reliable ones, with responses to all stimuli.
+
+    Without repetitions nothing is known of reliability, and all are taken. How many are left out is told in a warning.
+    """
+    targets, name = neurons(responses), responses.attrs["recording"]
+    complete = np.isfinite(targets.values).all(axis=0)
+    areas = {}
+    for area in sorted(set(targets.areas)):
+        of_area = targets.areas == area
+        reliable = (targets.reliability >= reliability_threshold) & (targets.reliability > 0)
+        if np.isnan(targets.reliability[of_area]).all():
+            reliable = of_area
+            logger.warning("recording %s, %s: no repetitions: its noise cannot be matched in models", name, area)
+        taken = np.flatnonzero(of_area & reliable & complete)
+        if len(taken) < of_area.sum():
+            logger.warning(
+                "recording %s, %s: %d of %d neuroids are read; %d lack stimuli, %d more are not reliable",
+                name,
+                area,
+                len(taken),
+                of_area.sum(),
+                (of_area & ~complete).sum(),
+                (of_area & complete & ~reliable).sum(),
+            )
+        if len(taken):
+            areas[area] = Population(standardised(targets.values[:, taken]), targets.reliability[taken])
+    return areas
+
+
+def matched_units(areas: Mapping[str, Population], recording: str, units: int | None) -> int:
+    """Return how many units are read of every area and layer.
+
+    Raises
+    ------
+    InputError
+        If the config does not say and no area has a neuroid to count.
+    """
+    if units is not None:
+        for area, population in areas.items():
+            if population.units.shape[1] < units:
+                logger.warning(
+                    "recording %s, %s: read from all its %d neuroids; %d units were asked for (decoding.units)",
+                    recording,
+                    area,
+                    population.units.shape[1],
+                    units,
+                )
+        return units
+    if not areas:
+        raise InputError(
+            f"recording {recording}: no neuroid is reliable and has responses to all stimuli, so there is no number of "
+            f"units to match; set `decoding.units`, lower `reliability_threshold`, or take `decoding` out"
+        )
+    return min(population.units.shape[1] for population in areas.values())
+
+
+def population_sizes(available: int) -> list[int]:
+    """Return 1, 2, 4, ... and all units that there are."""
+    return sorted({*(2**k for k in range(available.bit_length())), available} - {0})
+
+
+def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the layer with the highest mean score over draws, for each target, split and noise, where any is known."""
+    condition = ["target", "split", "noise", "matched_area"]
+    means = rows.groupby([*condition, "layer"], sort=False)["score"].mean().dropna().reset_index()
+    return means.loc[means.groupby(condition, sort=False)["score"].idxmax()]
+
+
+def noisy(units: NDArray, reliability: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return units (n, u) with the noise that leaves them a reliability (u,), standardised again."""
+    deviation = units.std(axis=0) * np.sqrt((1 - reliability) / reliability)
+    return standardised(units + deviation * rng.standard_normal(units.shape))
+
+
+def _read_population(
+    population: Population,
+    units: int,
+    readouts: Sequence[Readout],
+    noises: Sequence[str | None],
+    *,
+    areas: Mapping[str, Population],
+    draws: int,
+    penalties: Sequence[float],
+    seed: int,
+) -> pd.DataFrame:
+    """Return a row for each readout, noise (None, or the area that is matched) and draw of units."""
+    available = population.units.shape[1]
+    taken = min(units, available)
+    rows = []
+    for noise in noises:
+        condition = {"noise": "none" if noise is None else "matched", "matched_area": noise or "", "units": taken}
+        predictions = None
+        for draw in range(draws):
+            # Where all units are taken, without noise, one draw is like the other.
+            if predictions is None or noise is not None or taken < available:
+                drawn = population.units[:, drawn_units(available, taken, seed, draw)]
+                if noise is not None:
+                    reliability = _reliability_drawn(areas[noise].reliability, taken, seed, draw)
+                    drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, noise))
+                predictions = predict(drawn, readouts, penalties)
+            rows += [
+                _row(readout, read, seed, draw) | condition | {"draw": draw}
+                for readout, read in zip(readouts, predictions, strict=True)
+            ]
+    return pd.DataFrame(rows)
+
+
+def _row(readout: Readout, read: NDArray, seed: int, draw: int) -> dict:
+    rng = _random(seed, STIMULI, draw, 0, readout.split)
+    resampled = [fold[rng.integers(len(fold), size=len(fold))] for fold in readout.folds]
+    present = np.concatenate(readout.folds)
+    return {
+        "target": readout.target,
+        "target_kind": readout.kind,
+        "measure": readout.measure,
+        "chance": readout.chance,
+        "split": readout.split,
+        "n_stimuli": len(present),
+        "score": score(readout, read, readout.folds),
+        "resampled": score(readout, read, resampled),
+        "angular_error": angular_error(read[present], readout.values[present], readout.period)
+        if readout.period
+        else np.nan,
+    }
+
+
+def drawn_units(available: int, units: int, seed: int, draw: int) -> NDArray[np.intp]:
+    """Return which of the available units a draw takes, ascending; none twice."""
+    return np.sort(_random(seed, UNITS, units, draw).permutation(available)[:units])
+
+
+def _reliability_drawn(reliability: NDArray, units: int, seed: int, draw: int) -> NDArray[np.float64]:
+    """Return the reliabilities of a draw of neuroids; where there are too few, each may be drawn again."""
+    if units <= len(reliability):
+        return reliability[drawn_units(len(reliability), units, seed, draw)]
+    return reliability[_random(seed, UNITS, units, draw).integers(len(reliability), size=units)]
+
+
+def _random(seed: int, purpose: int, first: int, second: int, name: str = "") -> np.random.Generator:
+    # Not Python's hash of the name, which is another one in every process.
+    return np.random.default_rng([seed, purpose, first, second, zlib.crc32(name.encode())])
+
+
+def _population_of_layer(gram: str | Path, layer: str) -> Population:
+    units = read_representation(gram, layer).units.astype(np.float64)
+    units = standardised(units)
+    varying = units.any(axis=0)
+    if not varying.any():
+        logger.warning("layer %s: none of its %d units varies over stimuli: nothing is read", layer, len(varying))
+        varying[0] = True
+    units = units[:, varying]
+    return Population(units, np.full(units.shape[1], np.nan))
+
+
+def _write(table: pd.DataFrame, stimulus_set: xr.Dataset, responses: xr.Dataset, path: Path) -> None:
+    table["stimuli"], table["recording"] = stimulus_set.attrs["name"], responses.attrs["recording"]
+    table["simulated"] = bool(responses.attrs.get("simulated", False))
+    table.reindex(columns=list(COLUMNS)).astype(COLUMNS).to_parquet(path, index=False)

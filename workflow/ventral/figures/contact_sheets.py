@@ -1,0 +1,107 @@
+"""Contact sheets: what the stimuli of a set look like, at a glance."""
+
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ventral.figures.panels import MM, STYLE, WIDE, write_figure
+from ventral.stimuli.ingestion import LABELS
+from ventral.store import read_dataset
+
+COLUMNS = 9
+MOST_ROWS = 16
+LEFT, TOP, GAP = 17.0, 4.0, 0.4
+
+
+def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
+    """Write a sheet of images, a row for every category (or object), and the table of the stimuli that it shows.
+
+    Parameters
+    ----------
+    stimuli : path
+        Store of the set.
+    svg, pdf, csv : paths
+        The figure; the names and properties of the stimuli in it, with their `row` and `column` from 0.
+    """
+    dataset = read_dataset(stimuli)
+    chosen = shown(dataset)
+    places = np.argwhere(chosen >= 0)
+    table = dataset.drop_vars("pixels").isel(stimulus=chosen[chosen >= 0]).to_dataframe()
+    # A store lists its arrays in any order.
+    table = table[sorted(table.columns)]
+    table.insert(0, "row", places[:, 0])
+    table.insert(1, "column", places[:, 1])
+    write_figure(draw_contact_sheet(dataset, chosen), table.reset_index(), svg, pdf, csv)
+
+
+def shown(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """Return which stimuli stand where (rows, columns) on the sheet; -1 where none does.
+
+    A row is a category, else an object, else a run of stimuli. Where images vary by levels (`variation`), each level
+    has as many columns as the others; within a row and level, stimuli are spaced evenly, so that many objects are seen.
+    """
+    n = dataset.sizes["stimulus"]
+    label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
+    levels = list(dict.fromkeys(dataset["variation"].values)) if "variation" in dataset.coords else [None]
+    columns_each = max(1, COLUMNS // len(levels))
+    if label is None:
+        rows = min(MOST_ROWS, -(-n // COLUMNS))
+        groups = [[part] for part in np.array_split(np.arange(n), rows)]
+        columns_each = COLUMNS
+    else:
+        labels = dataset[label].values
+        groups = [
+            [
+                np.flatnonzero((labels == value) & (True if level is None else dataset["variation"].values == level))
+                for level in levels
+            ]
+            for value in list(dict.fromkeys(labels))[:MOST_ROWS]
+        ]
+    return np.array([np.concatenate([_spaced(part, columns_each) for part in row]) for row in groups])
+
+
+def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64]) -> Figure:
+    """Draw the stimuli that `shown` has chosen, with the names of rows and levels."""
+    rows, columns = chosen.shape
+    side = (WIDE - LEFT) / columns
+    height = TOP + rows * side
+    pixels = dataset["pixels"]
+    label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDE * MM, height * MM))
+        for (row, column), stimulus in np.ndenumerate(chosen):
+            if stimulus < 0:
+                continue
+            axes = figure.add_axes(
+                (
+                    (LEFT + column * side) / WIDE,
+                    1 - (TOP + (row + 1) * side) / height,
+                    (side - GAP) / WIDE,
+                    (side - GAP) / height,
+                )
+            )
+            axes.imshow(pixels[stimulus].values.transpose(1, 2, 0), interpolation="none", aspect="auto")
+            axes.set_axis_off()
+            if column == 0 and label is not None:
+                axes.annotate(
+                    dataset[label].values[stimulus], (0, 0.5), (-3, 0), "axes fraction", "offset points",
+                    ha="right", va="center",
+                )  # fmt: skip
+            if row == 0 and "variation" in dataset.coords:
+                level = dataset["variation"].values[stimulus]
+                if column == 0 or level != dataset["variation"].values[chosen[0, column - 1]]:
+                    axes.annotate(
+                        f"{level} variation", (0, 1), (0, 2), "axes fraction", "offset points", ha="left", va="bottom"
+                    )
+    return figure
+
+
+def _spaced(stimuli: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return a number of stimuli, evenly spaced, followed by -1 where there are not as many."""
+    if len(stimuli) > count:
+        return stimuli[np.linspace(0, len(stimuli) - 1, count).round().astype(int)]
+    return np.append(stimuli, np.full(count - len(stimuli), -1, dtype=int)).astype(int)

@@ -1,0 +1,120 @@
+"""The figure of networks fitted to neurons: what they predict of images they were trained on, and of others."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ventral.figures.panels import COLOURS, MM, STYLE, WIDE, write_figure
+from ventral.statistics.summaries import area_summary, read_scores
+
+PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
+ABREAST = 3
+LOOKS = {
+    "images it was trained on": {"color": COLOURS[1], "linestyle": ":"},
+    "held-out images": {"color": COLOURS[1], "linestyle": "-"},
+    "ridge on the best layer of a network trained on objects, held-out images": {
+        "color": COLOURS[0],
+        "linestyle": "--",
+    },
+}
+TRAIN, TEST, RIDGE = LOOKS
+
+
+def fitted(
+    trainings: Sequence[Path],
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    recordings: Sequence[str],
+    reliability_threshold: float,
+) -> None:
+    """Write the figure of raw r, median over the neuroids of an area, by epoch of training.
+
+    Parameters
+    ----------
+    trainings : sequence of paths
+        Folders of networks fitted to neurons, from `ventral.models.training.train`.
+    scores : path
+        The joined score table.
+    svg, pdf, csv : paths
+        The figure, and every number in it: `model`, `recording`, `area`, `epoch`, `part`, `r`.
+    recordings : sequence of str
+        The recording that each network was fitted to.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken for the ridge regression's median.
+    """
+    summary = area_summary(read_scores(scores), reliability_threshold)
+    curves = {folder.name: pd.read_csv(folder / "metrics.csv") for folder in trainings}
+    table = fitted_table(curves, dict(zip(curves, recordings, strict=True)), summary)
+    write_figure(draw_fitted(table), table, svg, pdf, csv)
+
+
+def fitted_table(curves: dict[str, pd.DataFrame], recordings: dict[str, str], summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of the figure in long form.
+
+    Parameters
+    ----------
+    curves : dict of DataFrame
+        For each network, a row an epoch, with the columns ``train_r AREA`` and ``test_r AREA``.
+    recordings : dict of str
+        Which recording each network was fitted to.
+    summary : DataFrame
+        From `ventral.statistics.summaries.area_summary`; the best layer of any trained network on held-out images
+        stands for ridge regression.
+    """
+    task = summary[summary["family"].isin(["trained", "pretrained"]) & (summary["split"] == "images")]
+    best = task.groupby(["recording", "area"])["r"].max()
+    rows = []
+    for model, curve in curves.items():
+        recording = recordings[model]
+        for column in curve.columns:
+            kind, _, area = column.partition(" ")
+            part = {"train_r": TRAIN, "test_r": TEST}.get(kind)
+            if part:
+                values = curve[["epoch", column]].rename(columns={column: "r"})
+                rows.append(values.assign(model=model, recording=recording, area=area, part=part))
+                if part == TEST and (recording, area) in best:
+                    rows.append(
+                        values.assign(r=best[recording, area], model=model, recording=recording, area=area, part=RIDGE)
+                    )
+    return pd.concat(rows, ignore_index=True)[["model", "recording", "area", "epoch", "part", "r"]]
+
+
+def draw_fitted(table: pd.DataFrame) -> Figure:
+    """Draw the rows of `fitted_table`, a panel for each network and area."""
+    panels = [rows for _, rows in table.groupby(["recording", "model", "area"])]
+    abreast = min(ABREAST, len(panels))
+    n_rows = -(-len(panels) // abreast)
+    cell = TOP + PANEL_HEIGHT + BOTTOM
+    height = n_rows * cell + LINE * len(LOOKS) + 2
+    width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
+    limits = min(0.0, table["r"].min()) - 0.03, max(1.0, table["r"].max()) + 0.03
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDE * MM, height * MM))
+        for k, rows in enumerate(panels):
+            row, column = divmod(k, abreast)
+            left, bottom = LEFT + column * (width + GAP), height - row * cell - TOP - PANEL_HEIGHT
+            axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
+            _draw_curves(axes, rows)
+            axes.set_ylim(limits)
+        figure.legend(
+            handles=[Line2D([], [], **look, label=part) for part, look in LOOKS.items() if part in set(table["part"])],
+            loc="lower left",
+            frameon=False,
+        )
+    return figure
+
+
+def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
+    model, recording, area = rows[["model", "recording", "area"]].iloc[0]
+    for part, of_part in rows.groupby("part", sort=False):
+        axes.plot(of_part["epoch"], of_part["r"], **LOOKS[part], label=part)
+    axes.set_title(f"{recording}, {area}\n{model}", loc="left", fontsize=7, fontweight="bold")
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel("Median raw r")

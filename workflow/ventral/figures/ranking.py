@@ -1,0 +1,196 @@
+"""How sure the ranking of the models is: by resampled stimuli and neurons."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from ventral.figures.panels import FAMILIES, MM, NARROW, STYLE, WIDE, write_figure
+from ventral.statistics.best_layers import read_best_layers
+from ventral.statistics.bootstrap import read_bootstraps
+from ventral.statistics.comparisons import resampled_scores
+from ventral.statistics.summaries import PANEL
+
+COLUMNS = [
+    *PANEL,
+    "model",
+    "family",
+    "best_layer",
+    "measure",
+    "n_neuroids",
+    "score",
+    "rank",
+    "median_rank",
+    "low",
+    "high",
+    "consistency",
+    "n_models",
+    "n_bootstrap",
+]
+# In mm: what surrounds a panel, the least width of its axis, a line of text, and a model's row.
+TOP, BOTTOM, RIGHT, GAP, NARROWEST, LINE, ROW = 2, 9, 3, 5, 30, 3.2, 3.6
+
+
+def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path, csv: Path) -> None:
+    """Write the figure of each model's rank over resamples, and the table of ranks behind it.
+
+    Parameters
+    ----------
+    bootstraps : sequence of paths
+        Resampled medians of all models and recordings.
+    best_layers : path
+        Table of `ventral.statistics.best_layers`.
+    svg, pdf, csv : paths
+        The figure, and the rows of `ranking_of`.
+    """
+    table = ranking_of(read_bootstraps(bootstraps), read_best_layers(best_layers))
+    write_figure(draw_ranking(table), table, svg, pdf, csv)
+
+
+def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each model in each panel, the best first.
+
+    A model is ranked by its best layer's median over neurons that had no part in the choice of that layer, so that one
+    of many layers has no head start.
+
+    Parameters
+    ----------
+    bootstraps : DataFrame
+        From `ventral.statistics.bootstrap.read_bootstraps`.
+    best : DataFrame
+        From `ventral.statistics.best_layers.best_layers_of`.
+
+    Returns
+    -------
+    DataFrame
+        `score` and `rank` (1 is best; those of equal score share the mean of their ranks), `median_rank` over resamples
+        and its 95 % interval, `low` and `high`; and, the same for all models of a panel, `consistency`, the mean over
+        resamples of Kendall's tau between their ranking and this one: 1 where no resample would change it. Models whose
+        score is not known are not ranked.
+    """
+    return pd.DataFrame(
+        [row for _, panel in bootstraps.groupby(PANEL) for row in _of_panel(panel, best)], columns=COLUMNS
+    )
+
+
+def draw_ranking(table: pd.DataFrame) -> Figure:
+    """Draw the rows of `ranking_of`: a panel for each recording, area, split and mapping, a row for each model."""
+    with matplotlib.style.context(["default", STYLE]):
+        panels = [rows for _, rows in table.groupby(PANEL, sort=False)]
+        if not panels:
+            figure = Figure(figsize=(NARROW * MM, 3 * LINE * MM))
+            figure.text(0.02, 0.5, "No ranking: no model has a score of two or more neurons", va="center")
+            return figure
+        names = GAP + _width(table["model"])
+        abreast = 2 if len(panels) > 1 and names + NARROWEST + RIGHT <= WIDE / 2 else 1
+        width = WIDE if abreast == 2 else max(NARROW, names + NARROWEST + RIGHT)
+        cell = TOP + 3 * LINE + ROW * max(map(len, panels)) + BOTTOM
+        families = [family for family in FAMILIES if family in set(table["family"])]
+        height = cell * -(-len(panels) // abreast) + LINE * (-(-len(families) // 3) + 1)
+        figure = Figure(figsize=(width * MM, height * MM))
+        for k, rows in enumerate(panels):
+            i, j = divmod(k, abreast)
+            left = j * width / abreast + names
+            extent = (width / abreast - names - RIGHT, ROW * len(rows))
+            bottom = height - i * cell - TOP - 3 * LINE - extent[1]
+            axes = figure.add_axes((left / width, bottom / height, extent[0] / width, extent[1] / height))
+            _draw_panel(axes, rows, names)
+        figure.legend(
+            handles=[Line2D([], [], **FAMILIES[family], linestyle="", label=family) for family in families],
+            loc="lower left",
+            ncols=3,
+            frameon=False,
+        )
+    return figure
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
+    places = np.arange(len(rows))
+    for place, (_, row) in zip(places, rows.iterrows(), strict=True):
+        look = FAMILIES[row["family"]]
+        axes.hlines(place, row["low"], row["high"], color=look["color"], linewidth=1.5)
+        axes.plot(row["rank"], place, **look, linestyle="", label=row["model"])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(places, rows["model"])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0.5, max(2, len(rows)) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.set_xlabel("Rank, with 95 % interval")
+    first = rows.iloc[0]
+    tau = first["consistency"]
+    sure = f"mean Kendall's tau of resamples {tau:.2f}".replace("-", "\N{MINUS SIGN}") if tau == tau else "one model"
+    lines = [
+        (f"{first['recording']}, {first['area']}", "bold"),
+        (f"{first['measure']} on held-out {first['split']}, {first['mapping']}", "normal"),
+        (f"n = {rows['n_neuroids'].max()} neurons; {sure}", "normal"),
+    ]
+    for k, (line, weight) in enumerate(reversed(lines)):
+        offset = ((1.5 - names) * MM * 72, (k + 0.5) * LINE * MM * 72)
+        axes.annotate(line, (0, 1), offset, "axes fraction", textcoords="offset points", fontweight=weight)
+
+
+def _width(texts: pd.Series) -> float:
+    """Return the width of the widest of some texts, in mm."""
+    renderer = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
+    font = FontProperties(size=STYLE["ytick.labelsize"])
+    widths = [renderer.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts.unique()]
+    return max(widths) / 72 / MM
+
+
+def ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each score (models, samples) within its sample, 1 the highest, equal ones sharing the mean."""
+    return pd.DataFrame(-scores).rank().to_numpy()
+
+
+def kendall_tau(ranking: NDArray[np.float64], rankings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Kendall's tau-b (1945, Biometrika 33:239) of a ranking (models,) with each of several (models, samples).
+
+    Returns
+    -------
+    (samples,) array
+        NaN where one of the two ranks all models alike.
+    """
+    first, second = np.triu_indices(len(ranking), k=1)
+    order = np.sign(ranking[first] - ranking[second])
+    orders = np.sign(rankings[first] - rankings[second])
+    untied = np.abs(order).sum() * np.abs(orders).sum(axis=0)
+    return np.divide(order @ orders, np.sqrt(untied), out=np.full(len(untied), np.nan), where=untied > 0)
+
+
+def _of_panel(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
+    place = panel[PANEL].iloc[0].to_dict()
+    of_panel = best[(best[PANEL] == pd.Series(place)).all(axis=1) & best["corrected"].notna()]
+    resampled = resampled_scores(panel)
+    of_panel = of_panel[of_panel["model"].isin(resampled)].sort_values(["corrected", "model"], ascending=[False, True])
+    if of_panel.empty:
+        return
+    scores = np.stack([resampled[model] for model in of_panel["model"]])
+    scores = scores[:, np.isfinite(scores).all(axis=0)]
+    of_resamples = ranks(scores)
+    rank = ranks(of_panel[["corrected"]].to_numpy(float))[:, 0]
+    tau = kendall_tau(rank, of_resamples)
+    consistency = float(np.nanmean(tau)) if np.isfinite(tau).any() else np.nan
+    low, middle, high = (
+        np.percentile(of_resamples, [2.5, 50, 97.5], axis=1) if scores.size else np.full((3, len(rank)), np.nan)
+    )
+    for k, row in enumerate(of_panel.to_dict("records")):
+        yield {
+            **{column: row[column] for column in (*PANEL, "model", "family", "best_layer", "measure", "n_neuroids")},
+            "score": row["corrected"],
+            "rank": rank[k],
+            "median_rank": middle[k],
+            "low": low[k],
+            "high": high[k],
+            "consistency": consistency,
+            "n_models": len(rank),
+            "n_bootstrap": scores.shape[1],
+        }

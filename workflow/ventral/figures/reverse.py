@@ -1,0 +1,190 @@
+"""The figure of reverse predictivity beside forward predictivity, layer by layer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+import zarr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.grams.recorded import FAMILY
+from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
+
+# A unit with a higher r counts as well predicted.
+WELL_PREDICTED = 0.5
+LAYER = ["recording", "area", "split", "model", "family", "depth", "layer"]
+DIRECTIONS = {
+    "forward": {"linestyle": "-", "label": "the layer predicts the neurons, median over neurons"},
+    "reverse": {"linestyle": "--", "label": "the neurons predict the layer, median over units"},
+}
+PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 44, 12, 14, 11, 10, 3.6
+ABREAST = 3
+
+
+def reverse_figure(
+    tables: Sequence[Path],
+    areas: Sequence[Path],
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    reliability_threshold: float,
+) -> None:
+    """Write the figure of raw r by layer depth, forward and reverse, a panel for each area and split.
+
+    Both are raw: the neurons' noise lowers the one as that of targets, which a reliability corrects, and the other as
+    that of predictors, which none does.
+
+    Parameters
+    ----------
+    tables : sequence of paths
+        From `ventral.scores.reverse.reverse`, of each recording and model.
+    areas : sequence of paths
+        Stores of these recordings' areas, from `ventral.grams.recorded.recorded_gram`.
+    scores : path
+        The joined score table.
+    svg, pdf, csv : paths
+        The figure, and every number in it.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken for the median of the forward direction.
+    """
+    reverse = reverse_summary(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True))
+    stores = [zarr.open_group(store, mode="r").attrs for store in areas]
+    neuroids = {
+        (store["model"], neuroid): layer["name"]
+        for store in stores
+        for layer in store["layers"]
+        for neuroid in layer["neuroids"]
+    }
+    table = with_forward(reverse, forward_summary(read_scores(scores), neuroids, reliability_threshold))
+    table = table.assign(reliability_threshold=reliability_threshold)
+    write_figure(draw_reverse(table), table, svg, pdf, csv)
+
+
+def reverse_summary(units: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Return the median of r over units for every layer, area and split.
+
+    Parameters
+    ----------
+    units : DataFrame
+        Rows from `ventral.scores.reverse.reverse`.
+    n_bootstrap, seed : int
+        Bootstrap samples of units, and the seed of their draw.
+
+    Returns
+    -------
+    DataFrame
+        `recording`, `area`, `split`, `model`, `family`, `depth`, `layer`; `reverse_r`, the median, with the ends
+        `reverse_r_low`, `reverse_r_high` of its 95 % interval over samples of units (NaN with fewer than two);
+        `well_predicted`, the share of units with r above 0.5; `n_predictors`, the neuroids of the area; `n_units`,
+        those with an r, and `n_units_left_out`, those without: they do not vary, over all stimuli or within a fold.
+    """
+    rows = []
+    for key, layer in units.groupby(LAYER, dropna=False):
+        r = layer["r"].dropna().to_numpy(float)
+        median = low = high = share = np.nan
+        if len(r):
+            median, share = np.median(r), np.mean(r > WELL_PREDICTED)
+        if len(r) > 1:
+            low, high = np.percentile(bootstrap_medians(r[None], n_bootstrap, seed), [2.5, 97.5])
+        rows.append(
+            dict(zip(LAYER, key, strict=True))
+            | {"reverse_r": median, "reverse_r_low": low, "reverse_r_high": high, "well_predicted": share}
+            | {"n_predictors": layer["n_features"].iloc[0], "n_units": len(r), "n_units_left_out": len(layer) - len(r)}
+        )
+    return pd.DataFrame(rows)
+
+
+def forward_summary(
+    scores: pd.DataFrame, neuroids: dict[tuple[str, str], str], reliability_threshold: float
+) -> pd.DataFrame:
+    """Return what layers predict, by ridge regression, of the very neuroids that predict them.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    neuroids : dict
+        The area, of an animal where there are several, that a recording's neuroid stands for.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken.
+
+    Returns
+    -------
+    DataFrame
+        As from `ventral.statistics.summaries.area_summary`, where `area` is that of `neuroids`.
+    """
+    rows = scores[(scores["target_kind"] == "neuron") & (scores["mapping"] == "ridge") & (scores["family"] != FAMILY)]
+    keys = zip(rows["recording"], rows["target"], strict=True)
+    rows = rows.assign(area=[neuroids.get(key) for key in keys]).dropna(subset="area")
+    return area_summary(rows, reliability_threshold)
+
+
+def with_forward(reverse: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `reverse_summary` with the forward medians of the same layer, area and split.
+
+    These are `forward_r` and `forward_predictivity`, with the ends of their intervals, and `n_neuroids`.
+    """
+    measures = [f"{measure}{end}" for measure in ("r", "predictivity") for end in ("", "_low", "_high")]
+    forward = forward[["recording", "area", "split", "model", "layer", *measures, "n_neuroids"]]
+    forward = forward.rename(columns={measure: f"forward_{measure}" for measure in measures})
+    return reverse.merge(forward, on=["recording", "area", "split", "model", "layer"], how="left")
+
+
+def draw_reverse(table: pd.DataFrame) -> Figure:
+    """Draw the rows of `with_forward`: for each model a line of either direction through its layers."""
+    panels = [rows for _, rows in table.groupby(["recording", "area", "split"])]
+    models = sorted(table["model"].unique())
+    looks = {
+        model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS) % len(MARKERS)]}
+        for k, model in enumerate(models)
+    }
+    handles = [Line2D([], [], color="black", **look) for look in DIRECTIONS.values()]
+    handles += [Line2D([], [], **look, label=model) for model, look in looks.items()]
+    n_rows = -(-len(panels) // ABREAST)
+    cell = TOP + PANEL_HEIGHT + BOTTOM
+    height = n_rows * cell + LINE * -(-len(handles) // 2) + 2
+    width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
+    values = table[[f"{direction}_r{end}" for direction in DIRECTIONS for end in ("_low", "", "_high")]]
+    limits = min(0.0, values.min().min()) - 0.03, max(0.0, values.max().max()) + 0.03
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDE * MM, height * MM))
+        for k, rows in enumerate(panels):
+            row, column = divmod(k, ABREAST)
+            left, bottom = LEFT + column * (width + GAP), height - row * cell - TOP - PANEL_HEIGHT
+            axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
+            _draw_directions(axes, rows, looks)
+            axes.set_ylim(limits)
+        figure.legend(handles=handles, loc="lower left", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_directions(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> None:
+    for model, of_model in rows.groupby("model"):
+        of_model = of_model.sort_values("depth")
+        for direction, style in DIRECTIONS.items():
+            label = f"{direction}, {model}"
+            axes.plot(
+                of_model["depth"], of_model[f"{direction}_r"], **looks[model], linestyle=style["linestyle"], label=label
+            )
+            axes.fill_between(
+                of_model["depth"],
+                of_model[f"{direction}_r_low"],
+                of_model[f"{direction}_r_high"],
+                color=looks[model]["color"],
+                alpha=0.15,
+                linewidth=0,
+                label=f"_interval of {label}",
+            )
+    recording, area, split = rows[["recording", "area", "split"]].iloc[0]
+    n = rows["n_predictors"].iloc[0]
+    title = f"{recording}, {area}\nheld-out {split}, {n} neuroids"
+    axes.set_title(title, loc="left", fontsize=7, fontweight="bold")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("Layer depth")
+    axes.set_ylabel("Median raw r")

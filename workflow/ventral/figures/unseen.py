@@ -1,0 +1,89 @@
+"""The figure of what networks that never saw a category make of it, beside networks that did."""
+
+from pathlib import Path
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ventral.figures.panels import CHANCE, COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.scores.selectivity import SELECTIVE
+from ventral.statistics.summaries import read_scores
+
+PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 15, 4, 13, 3.8
+
+
+def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path) -> None:
+    """Write the figure, layer by layer: how well a category is decoded, how selective units are, and RSA with matrices.
+
+    Parameters
+    ----------
+    selectivity : path
+        Table from `ventral.scores.selectivity.selectivity`.
+    scores : path
+        The joined score table; rows of published dissimilarity matrices make a panel each, where there are any.
+    svg, pdf, csv : paths
+        The figure, and every number in it, in long form: `model`, `layer`, `depth`, `measure`, `value`.
+    """
+    table = unseen_table(pd.read_csv(selectivity), read_scores(scores))
+    write_figure(draw_unseen(table), table, svg, pdf, csv)
+
+
+def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of the figure in long form, measures in the order of its panels."""
+    category = selectivity["category"].iloc[0]
+    measures = {
+        f"Balanced accuracy, {category} or not": selectivity["balanced_accuracy"],
+        f"Units with d' > {SELECTIVE} for {category}": selectivity["selective"],
+    }
+    parts = [
+        selectivity[["model", "layer", "depth"]].assign(measure=measure, value=values)
+        for measure, values in measures.items()
+    ]
+    matrices = scores[(scores["mapping"] == "rsa") & scores["model"].isin(selectivity["model"])]
+    # One way to compare is enough here, and of several subjects their mean.
+    several = matrices.groupby("area")["recording"].nunique() > 1
+    for (area, recording), rows in matrices.groupby(["area", "recording"]):
+        named = f"{area} in {recording}" if several[area] else area
+        rows = rows[(rows[["distance", "comparison"]] == rows[["distance", "comparison"]].iloc[0]).all(axis=1)]
+        means = rows.groupby(["model", "layer", "depth"], sort=False, as_index=False)["r"].mean()
+        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, r"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_unseen(table: pd.DataFrame) -> Figure:
+    """Draw the rows of `unseen_table`: a panel for each measure, a line through the layers of each model."""
+    measures, models = (list(dict.fromkeys(table[column])) for column in ("measure", "model"))
+    looks = {
+        model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+        for k, model in enumerate(models)
+    }
+    height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(models)
+    width = (WIDE - LEFT - GAP * (len(measures) - 1)) / len(measures)
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDE * MM, height * MM))
+        for k, measure in enumerate(measures):
+            left = LEFT + k * (width + GAP)
+            bottom = height - TOP - PANEL_HEIGHT
+            axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
+            _draw_lines(axes, table[table["measure"] == measure], looks)
+            axes.set_ylabel(measure)
+        figure.legend(
+            handles=[Line2D([], [], **look, label=model) for model, look in looks.items()],
+            loc="lower left",
+            frameon=False,
+        )
+    return figure
+
+
+def _draw_lines(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> None:
+    if rows["measure"].iloc[0].startswith("Balanced accuracy"):
+        axes.axhline(0.5, **CHANCE, zorder=1)
+        axes.annotate("chance", (1, 0.5), (0, 2), textcoords="offset points", ha="right", va="bottom")
+    for model, of_model in rows.groupby("model", sort=False):
+        of_model = of_model.sort_values("depth")
+        axes.plot(of_model["depth"], of_model["value"], **looks[model], label=model)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("Layer depth")

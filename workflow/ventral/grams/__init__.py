@@ -1,0 +1,1 @@
+"""What is kept of a representation: inner products between stimuli."""

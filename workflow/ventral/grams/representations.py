@@ -1,0 +1,54 @@
+"""What is kept of a representation, a layer of a model or a recorded area, once its features are gone."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Inner products of the stimuli's feature vectors, and a sample of the features.
+
+    Attributes
+    ----------
+    gram : (n, n) array
+        X X^T of all p features.
+    row_sums : (n,) array
+        Sum of each stimulus's features.
+    units : (n, u) array
+        Columns of X, drawn at random; all of them, in order, where p is not above what is kept.
+    unit_features : (u,) integer array
+        Which columns these are, ascending.
+    n_features : int
+        p.
+    """
+
+    gram: NDArray[np.float64]
+    row_sums: NDArray[np.float64]
+    units: NDArray
+    unit_features: NDArray[np.intp]
+    n_features: int
+
+    @property
+    def has_all_features(self) -> bool:
+        """Whether `units` is X itself."""
+        return self.units.shape[1] == self.n_features
+
+    def of_stimuli(self, rows: NDArray) -> "Representation":
+        """Return the representation of some stimuli alone."""
+        return replace(self, gram=self.gram[np.ix_(rows, rows)], row_sums=self.row_sums[rows], units=self.units[rows])
+
+
+def read_representation(path: str | Path, layer: str) -> Representation:
+    """Read a layer from a store of Gram matrices, as `ventral.grams.streaming.gram` writes it."""
+    group = zarr.open_group(path, mode="r")[layer]
+    return Representation(
+        gram=group["gram"][:],
+        row_sums=group["row_sums"][:],
+        units=group["sample"][:],
+        unit_features=group["sampled_features"][:],
+        n_features=group.attrs["n_features"],
+    )

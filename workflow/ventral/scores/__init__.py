@@ -1,0 +1,1 @@
+"""How well representations predict, or compare with, what was recorded: the score table."""

@@ -1,0 +1,60 @@
+"""The ceiling that belongs to a correlation within held-out folds: reliability within the same folds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from ventral.recordings.reliability import split_half_reliability
+
+
+def fold_reliabilities(
+    responses: xr.Dataset, folds: Mapping[str, Sequence[NDArray]], n_splits: int = 100, seed: int = 0
+) -> dict[str, dict[str, float]]:
+    """Return the reliability of every neuroid within the folds of each split, by split and neuroid.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording.
+    folds : mapping of sequences of integer arrays
+        Held-out folds of each split.
+    n_splits, seed : int
+        As for `ventral.recordings.reliability.split_half_reliability`.
+
+    Returns
+    -------
+    dict of dict
+        NaN without repetitions; nothing of a recording of dissimilarity matrices.
+    """
+    if "responses" not in responses:
+        return {}
+    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+    names = kept["neuroid"].values.astype(str)
+    values = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
+    return {
+        split: dict(zip(names, split_half_reliability(values, n_splits, seed, of_split).tolist(), strict=True))
+        for split, of_split in folds.items()
+    }
+
+
+def with_fold_ceilings(rows: pd.DataFrame, reliabilities: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Return rows of the score table with `fold_reliability` and `fold_predictivity`, r over the root of it.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one recording; what is no neuron has neither.
+    reliabilities : dict of dict
+        From `fold_reliabilities`.
+    """
+    if rows.empty:
+        return rows
+    rho = np.array(
+        [reliabilities.get(split, {}).get(name, np.nan) for split, name in rows[["split", "target"]].to_numpy()]
+    )
+    rho[(rows["target_kind"] != "neuron").to_numpy()] = np.nan
+    ceiling = np.sqrt(np.where(rho > 0, rho, np.nan))
+    return rows.assign(fold_reliability=rho, fold_predictivity=rows["r"].astype(float) / ceiling)

@@ -1,0 +1,358 @@
+"""How alike a layer and a recorded area are without any fit, by RSA and by CKA: what is compared, and its rows.
+
+An area was recorded as the responses of neuroids or as dissimilarity matrices. Its neuroids' mean responses, each
+standardised over stimuli so that none counts more for its rate, make a representation like that of a layer.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
+
+from ventral.grams.dimensionality import dimensionality_of_signal, signal_traces
+from ventral.grams.recorded import representation_of
+from ventral.grams.representations import Representation
+from ventral.recordings.ingestion import mean_responses
+from ventral.recordings.matrices import Matrices
+from ventral.recordings.reliability import means_of_halves
+from ventral.scores.cka import centred, gram_of_dissimilarities, linear_cka
+from ventral.scores.rsa import compare, dissimilarities, standardised, subject_ceilings
+
+logger = logging.getLogger(__name__)
+
+CKA_COMPARISONS = ("biased", "debiased")
+# Comparisons whose value with noisy data is that with noiseless data times the root of their reliability. Kendall's tau
+# follows no such law, and of biased CKA noise is a part.
+CORRECTED = ("pearson", "spearman", "debiased")
+N_SPLITS = 20
+FEWEST_STIMULI = 4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One way to say how alike two representations are.
+
+    Attributes
+    ----------
+    mapping : str
+        `rsa` or `cka`.
+    distance : str
+        Between a layer's feature vectors, and between those of neuroids: `correlation`, `cosine` or `euclidean`; ''
+        for CKA.
+    name : str
+        `spearman`, `pearson` or `kendall`; of CKA, `biased` or `debiased`.
+    """
+
+    mapping: str
+    distance: str
+    name: str
+
+    def prepared(self, representation: Representation) -> NDArray[np.float64]:
+        """Return what is compared of a representation."""
+        if self.mapping == "cka":
+            return centred(representation.gram, self.name)
+        return standardised(dissimilarities(representation, self.distance), self.name)
+
+    def value(self, layer: NDArray, measured: NDArray) -> float:
+        """Return how alike two representations are, given what was prepared of each."""
+        if self.mapping == "cka":
+            return linear_cka(layer, measured)
+        return float(compare(layer, measured[None], self.name)[0])
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What layers are compared with: that of an area's neuroids, or one published matrix of one or several subjects.
+
+    Attributes
+    ----------
+    area, target : str
+        The target is called like the area, or like the matrix.
+    rows : (m,) integer array
+        Which stimuli it is of.
+    subjects : list of int or None
+        None where there is only one.
+    prepared : dict of lists of arrays
+        For each comparison, what is compared of each subject.
+    reliability : dict of float
+        Of each comparison between the means over all repetitions; NaN where it is not defined.
+    dimensionality : float
+        Effective dimensionality of the signal, without the noise; NaN without repetitions, and of published matrices.
+    """
+
+    area: str
+    target: str
+    rows: NDArray[np.intp]
+    subjects: Sequence[int | None]
+    prepared: Mapping[Comparison, Sequence[NDArray]]
+    reliability: Mapping[Comparison, float]
+    dimensionality: float
+
+
+def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) -> list[Comparison]:
+    """Return the comparisons that the config asks for.
+
+    Parameters
+    ----------
+    mappings : sequence of str
+        Those but `rsa` and `cka` are none.
+    rsa : dict
+        `distances` and `comparisons`.
+    """
+    chosen = []
+    if "rsa" in mappings:
+        chosen += [Comparison("rsa", distance, name) for distance in rsa["distances"] for name in rsa["comparisons"]]
+    if "cka" in mappings:
+        chosen += [Comparison("cka", "", name) for name in CKA_COMPARISONS]
+    return chosen
+
+
+def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]) -> list[Geometry]:
+    """Return what layers are compared with, of published matrices.
+
+    For CKA, dissimilarities are taken for squared distances (`ventral.scores.cka.gram_of_dissimilarities`).
+    """
+    geometries = []
+    for name in dict.fromkeys(matrices.names):
+        of_subjects = matrices.dissimilarities[matrices.names == name]
+        prepared = {
+            comparison: [centred(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects]
+            if comparison.mapping == "cka"
+            else list(standardised(of_subjects, comparison.name))
+            for comparison in comparisons
+        }
+        geometries.append(
+            Geometry(
+                area=str(matrices.areas[matrices.names == name][0]),
+                target=str(name),
+                rows=np.arange(matrices.n_stimuli),
+                subjects=list(range(1, len(of_subjects) + 1)) if len(of_subjects) > 1 else [None],
+                prepared=prepared,
+                reliability=dict.fromkeys(comparisons, np.nan),
+                dimensionality=np.nan,
+            )
+        )
+    return geometries
+
+
+def geometries_of_neuroids(
+    responses: xr.Dataset, comparisons: Sequence[Comparison], n_splits: int = N_SPLITS, seed: int = 0
+) -> list[Geometry]:
+    """Return what layers are compared with, of a recording of neuroids: one for each area.
+
+    Reliability: the same comparison between the area's representations in random halves of the repetitions, averaged
+    over splits and corrected to all of them by Spearman-Brown, over the stimuli that were shown twice or more. Noise of
+    dissimilarities falls faster with repetitions than that law has it, so that reliability comes out somewhat too
+    low, and predictivity too high: by 0.01 at a reliability of 0.95, by 0.03 at 0.85 in simulated populations.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording.
+    comparisons : sequence of Comparison
+    n_splits, seed : int
+        Number of random halves, and their seed.
+    """
+    geometries = []
+    for area, population in populations(responses):
+        representation = representation_of(population.means)
+        reliability, dimensionality = _of_halves(population, comparisons, n_splits, seed)
+        geometries.append(
+            Geometry(
+                area=area,
+                target=area,
+                rows=population.rows,
+                subjects=[None],
+                prepared={comparison: [comparison.prepared(representation)] for comparison in comparisons},
+                reliability=reliability,
+                dimensionality=dimensionality,
+            )
+        )
+    return geometries
+
+
+@dataclass(frozen=True)
+class Population:
+    """The neuroids of an area that have all of its stimuli, standardised over these.
+
+    Attributes
+    ----------
+    rows : (m,) integer array
+        Which stimuli of the recording these are.
+    responses : (repetitions, m, neuroids) array
+        NaN where not shown.
+    """
+
+    rows: NDArray[np.intp]
+    responses: NDArray[np.float64]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean responses (m, neuroids) over repetitions."""
+        return np.nanmean(self.responses, axis=0)
+
+    def halves(self, n_splits: int, seed: int) -> Iterator[tuple[NDArray, NDArray]]:
+        """Give the mean responses in random halves, for the stimuli that all neuroids have in both; none if too few."""
+        for pair in means_of_halves(self.responses, n_splits, seed):
+            both = np.isfinite(pair).all(axis=(0, 2))
+            if both.sum() >= FEWEST_STIMULI:
+                yield pair[0][both], pair[1][both]
+
+
+def populations(responses: xr.Dataset) -> Iterator[tuple[str, Population]]:
+    """Give the population of each area, in the order of their names.
+
+    Stimuli that no neuroid of the area was shown are not part of it, and neither is a neuroid that lacks one of
+    the others: these are named in a warning, as are areas with fewer than four stimuli.
+    """
+    usable = responses["left_out"].values.astype(str) == ""
+    ids, area_of = responses["neuroid"].values.astype(str), responses["area"].values.astype(str)
+    present = np.isfinite(mean_responses(responses).values)
+    for area in sorted(set(area_of[usable])):
+        members = np.flatnonzero(usable & (area_of == area))
+        rows = np.flatnonzero(present[:, members].any(axis=1))
+        complete = present[np.ix_(rows, members)].all(axis=0)
+        if not complete.all():
+            logger.warning(
+                "recording %s, %s: %d of %d neuroids lack stimuli and are not compared by rsa or cka: %s",
+                responses.attrs["recording"],
+                area,
+                (~complete).sum(),
+                len(members),
+                ", ".join(ids[members[~complete]]),
+            )
+        if not complete.any() or len(rows) < FEWEST_STIMULI:
+            logger.warning(
+                "recording %s, %s: %d neuroids have all of its %d stimuli; it is not compared by rsa or cka",
+                responses.attrs["recording"],
+                area,
+                complete.sum(),
+                len(rows),
+            )
+            continue
+        values = responses["responses"].transpose("repetition", "stimulus", "neuroid").values
+        values = values[:, rows][:, :, members[complete]]
+        means = np.nanmean(values, axis=0)
+        yield area, Population(rows, (values - means.mean(axis=0)) / means.std(axis=0))
+
+
+def geometry_rows(
+    representation: Representation, layer: str, geometries: Sequence[Geometry], comparisons: Sequence[Comparison]
+) -> pd.DataFrame:
+    """Return the rows of the score table that compare a layer with what was recorded, without a fit.
+
+    Parameters
+    ----------
+    representation : Representation
+        Of all stimuli.
+    layer : str
+        Its name, for messages.
+    geometries : sequence of Geometry
+    comparisons : sequence of Comparison
+
+    Returns
+    -------
+    DataFrame
+        A row for each comparison and geometry, and for each of its subjects, with `r` (CKA included), `reliability`,
+        `predictivity`, `explained_variance`, and `ceiling_low` and `ceiling_high` of the subject: how well it agrees
+        with the mean of the other subjects, and of all.
+    """
+    parts = []
+    for geometry in geometries:
+        everything = len(geometry.rows) == len(representation.gram)
+        part = representation if everything else representation.of_stimuli(geometry.rows)
+        for comparison in comparisons:
+            prepared = comparison.prepared(part)
+            if np.isnan(prepared).any():
+                _warn(part, layer, comparison, geometry.rows)
+            r = np.array([comparison.value(prepared, measured) for measured in geometry.prepared[comparison]])
+            reliability = geometry.reliability[comparison]
+            low, high = _ceilings(geometry, comparison)
+            predictivity = r / np.sqrt(reliability) if reliability > 0 else np.full(len(r), np.nan)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "area": geometry.area,
+                        "target": geometry.target,
+                        "target_kind": "matrix",
+                        "split": "none",
+                        "mapping": comparison.mapping,
+                        "distance": comparison.distance,
+                        "comparison": comparison.name,
+                        "subject": pd.array(geometry.subjects, dtype="Int64"),
+                        "n_stimuli": len(geometry.rows),
+                        "n_folds": 0,
+                        "r": r,
+                        "reliability": reliability,
+                        "predictivity": predictivity,
+                        "explained_variance": np.square(predictivity),
+                        "target_dimensionality": geometry.dimensionality,
+                        "ceiling_low": low,
+                        "ceiling_high": high,
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_halves(
+    population: Population, comparisons: Sequence[Comparison], n_splits: int, seed: int
+) -> tuple[dict[Comparison, float], float]:
+    """Return the reliability of each comparison, and the dimensionality of the signal, one split at a time."""
+    traces, r = [], {comparison: [] for comparison in comparisons if comparison.name in CORRECTED}
+    for pair in population.halves(n_splits, seed):
+        traces.append(signal_traces(*pair))
+        halves = [representation_of(half) for half in pair]
+        for comparison, values in r.items():
+            values.append(comparison.value(*map(comparison.prepared, halves)))
+    reliability = dict.fromkeys(comparisons, np.nan)
+    for comparison, values in r.items():
+        mean = np.mean(values) if values else np.nan
+        reliability[comparison] = float(2 * mean / (1 + mean)) if 1 + mean > 1e-9 else np.nan
+    return reliability, dimensionality_of_signal(traces)
+
+
+def _ceilings(geometry: Geometry, comparison: Comparison) -> tuple[NDArray, NDArray]:
+    measured = np.stack(geometry.prepared[comparison])
+    # The entries of a centred matrix have mean 0: their Pearson correlation is the cosine that CKA is.
+    return subject_ceilings(
+        measured.reshape(len(measured), -1), comparison.name if comparison.mapping == "rsa" else "pearson"
+    )
+
+
+def _warn(representation: Representation, layer: str, comparison: Comparison, stimuli: NDArray) -> None:
+    """Say why there is nothing to compare of a layer; `stimuli` are the rows that the representation is of."""
+    n = len(stimuli)
+    if comparison.mapping == "cka":
+        logger.warning(
+            "layer %s: its %d features do not vary over %d stimuli, or these are too few: no %s CKA",
+            layer,
+            representation.n_features,
+            n,
+            comparison.name,
+        )
+        return
+    undefined = np.isnan(squareform(dissimilarities(representation, comparison.distance), checks=False))
+    constant = stimuli[undefined.sum(axis=1) == n - 1]
+    if len(constant):
+        logger.warning(
+            "layer %s: its %d features are all %s for %d stimuli (the first in row %d): no %s distance",
+            layer,
+            representation.n_features,
+            "0" if comparison.distance == "cosine" else "the same",
+            len(constant),
+            constant[0] + 1,
+            comparison.distance,
+        )
+    else:
+        logger.warning(
+            "layer %s: its %s distances are the same for all pairs of %d stimuli: no correlation with others",
+            layer,
+            comparison.distance,
+            n,
+        )

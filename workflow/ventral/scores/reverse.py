@@ -1,0 +1,154 @@
+"""Reverse predictivity: how well recorded neurons predict the units of a model (Muzellec and Kar 2025).
+
+A model may hold everything that the neurons do, and much else beside: it then predicts them better than they predict
+it. The splits, folds, penalties and the ridge regression are those of the forward direction; what changes sides are the
+neurons, which are the features now, and the units, which are the targets.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import dask
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.grams.representations import Representation, read_representation
+from ventral.mappings.prediction import penalty_scale
+from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.parallel import computing
+from ventral.progress import Progress
+from ventral.scores.splits import make_folds
+from ventral.scores.table import prediction_rows, write_table
+from ventral.scores.targets import Targets, labels_of, n_leaked
+from ventral.store import read_dataset, writing
+
+logger = logging.getLogger(__name__)
+
+# Their units share the factorisations; more would take more memory.
+LAYERS_AT_ONCE = 4
+
+
+def reverse(
+    areas: str | Path,
+    gram: str | Path,
+    stimuli: str | Path,
+    output: str | Path,
+    *,
+    splits: Sequence[str],
+    n_folds: int,
+    seed: int,
+    penalties: Sequence[float],
+    cores: int = 1,
+) -> None:
+    """Predict a sample of the units of every layer from every area of a recording, and write the rows of a score table.
+
+    Parameters
+    ----------
+    areas : path
+        Store of the recording's areas, from `ventral.grams.recorded.recorded_gram`.
+    gram : path
+        Store of the model's Gram matrices, whose `sample` holds at most 2000 units of a layer.
+    stimuli : path
+        Store of the stimuli that both are of.
+    output : path
+        Parquet file to write, with the columns of the score table: `target_kind` is 'unit', `target` the index of the
+        unit among the layer's features, `area` what predicts it, `n_features` the number of neuroids that do. `r` is
+        NaN for units that do not vary, over all stimuli or within a fold. There is no reliability: units have no noise.
+    splits, n_folds, seed, penalties, cores
+        As for `ventral.scores.fitting.fit`.
+
+    Raises
+    ------
+    InputError
+        If the stores are of other stimuli, or a split cannot be made of these.
+    """
+    stimulus_set = read_dataset(stimuli)
+    stores = {path: zarr.open_group(path, mode="r").attrs for path in (areas, gram)}
+    for path, store in stores.items():
+        if store["stimuli_sha256"] != stimulus_set.attrs["sha256"]:
+            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    recorded, model = stores.values()
+    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    folds = {
+        split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
+    }
+    predictors = {layer["name"]: read_representation(areas, layer["name"]) for layer in recorded["layers"]}
+    layers = model["layers"]
+    progress = Progress(f"reverse {model['model']}", len(layers), "layers")
+    tables = []
+    with writing(output) as unfinished, computing(cores):
+        for start in range(0, len(layers), LAYERS_AT_ONCE):
+            some = {layer["name"]: layer for layer in layers[start : start + LAYERS_AT_ONCE]}
+            units = {name: read_representation(gram, name) for name in some}
+            for area, predictor in predictors.items():
+                for name, rows in unit_rows(predictor, area, units, folds, penalties).items():
+                    layer = some[name]
+                    tables.append(rows.assign(layer=name, depth=layer["depth"], n_features=predictor.n_features))
+            progress.advance(len(some))
+        table = pd.concat(tables, ignore_index=True)
+        table["model"], table["family"] = model["model"], model["family"]
+        table["stimuli"] = stimulus_set.attrs["name"]
+        table["n_leaked"] = table["split"].map(n_leaked(stimulus_set, folds))
+        table["recording"], table["simulated"] = recorded["model"], recorded["simulated"]
+        write_table(table, unfinished)
+
+
+def unit_rows(
+    predictor: Representation,
+    area: str,
+    layers: Mapping[str, Representation],
+    folds: Mapping[str, Sequence[NDArray]],
+    penalties: Sequence[float],
+) -> dict[str, pd.DataFrame]:
+    """Return the rows of the sampled units of some layers, by layer.
+
+    Parameters
+    ----------
+    predictor : Representation
+        The area's neuroids.
+    area : str
+        Its name.
+    layers : dict of Representation
+        Of whose `units` each one is predicted; those that do not vary are not fitted, and their r is NaN.
+    folds : dict of sequences of integer arrays
+        Stimuli of each fold, by split.
+    penalties : sequence of float
+        Candidates relative to the mean squared distance of the predictor's feature vectors from their mean.
+    """
+    values = np.concatenate([layer.units for layer in layers.values()], axis=1, dtype=np.float64)
+    varies = np.flatnonzero(np.ptp(values, axis=0) > 1e-12 * np.abs(values).max(axis=0))
+    scale = penalty_scale(predictor.gram)
+    results = dask.compute(
+        *cheaper_graphs(
+            predictor.gram,
+            predictor.units,
+            predictor.n_features,
+            [scale * penalty for penalty in penalties],
+            values[:, varies],
+            list(folds.values()),
+        )
+    )
+    rows = {name: [] for name in layers}
+    for split, ridge in zip(folds, results, strict=True):
+        predictions, penalty = np.zeros(values.shape), np.full((len(folds[split]), values.shape[1]), np.nan)
+        predictions[:, varies], penalty[:, varies] = ridge.predictions, ridge.penalty
+        start = 0
+        for name, layer in layers.items():
+            n_units = len(layer.unit_features)
+            columns = slice(start, start + n_units)
+            units = Targets(
+                values[:, columns],
+                kinds=np.full(n_units, "unit"),
+                names=layer.unit_features.astype(str),
+                areas=np.full(n_units, area),
+                reliability=np.full(n_units, np.nan),
+            )
+            rows[name].append(
+                prediction_rows(predictions[:, columns], units, folds[split], split, "ridge", penalty[:, columns])
+            )
+            start += n_units
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in rows.items()}

@@ -1,0 +1,239 @@
+"""Representational similarity analysis: how alike two representations are in the dissimilarities of their stimuli.
+
+Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4). Dissimilarities follow from the inner
+products of the stimuli's feature vectors, whatever the number of features.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.recordings.matrices import upper_triangle
+
+if TYPE_CHECKING:
+    from ventral.grams.representations import Representation
+
+# Where features are few, many pairs are equally dissimilar but for rounding, which must not decide their ranks.
+DECIMALS = 10
+
+
+def correlation_distances(gram: NDArray, row_sums: NDArray, n_features: int) -> NDArray[np.float64]:
+    """Return 1 - Pearson's r between the feature vectors of all pairs of stimuli, from their inner products alone.
+
+    The covariance of two vectors x and y of p features is (x . y - sum x sum y / p) / p.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+    row_sums : (n,) array
+        Sum of each stimulus's features.
+    n_features : int
+        p.
+
+    Returns
+    -------
+    (n, n) array
+        0 to 2, and NaN for every pair with a stimulus whose features are all the same.
+    """
+    covariance = gram - np.outer(row_sums, row_sums) / n_features
+    # What is left of equal features after their mean is taken off is rounding.
+    return _one_minus_cosine(covariance, np.diag(covariance) > 1e-12 * np.diag(gram))
+
+
+def cosine_distances(gram: NDArray) -> NDArray[np.float64]:
+    """Return 1 - the cosine of the angle between the feature vectors of all pairs of stimuli.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+
+    Returns
+    -------
+    (n, n) array
+        0 to 2, and NaN for every pair with a stimulus whose features are all 0.
+    """
+    return _one_minus_cosine(gram, np.diag(gram) > 0)
+
+
+def euclidean_distances(gram: NDArray, n_features: int) -> NDArray[np.float64]:
+    """Return the squared Euclidean distances of the feature vectors, divided by their length p.
+
+    This is what rsatoolbox calls `euclidean` (Schuett et al. 2023, eLife 12:e82566): mean squared differences of
+    features, so that layers of different width are on one scale.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+    n_features : int
+        p.
+
+    Returns
+    -------
+    (n, n) array
+        In squared units of the features, 0 or more.
+    """
+    squared_norms = np.diag(gram)
+    distances = np.maximum(squared_norms[:, None] + squared_norms - 2 * gram, 0) / n_features
+    distances[np.diag_indices(len(gram))] = 0
+    return distances
+
+
+def dissimilarities(representation: "Representation", distance: str) -> NDArray[np.float64]:
+    """Return the dissimilarity of every pair of stimuli, rounded to what the Gram matrix knows of it.
+
+    Parameters
+    ----------
+    representation : Representation
+        Of n stimuli.
+    distance : str
+        `correlation`, `cosine` or `euclidean`.
+
+    Returns
+    -------
+    (n (n - 1) / 2,) array
+        In the order of `upper_triangle`; NaN where a distance is not defined.
+    """
+    gram, n_features = representation.gram, representation.n_features
+    if distance == "euclidean":
+        # Differences of large inner products are known to a share of these, not of themselves.
+        unit = np.diag(gram).max() / n_features
+        return np.round(upper_triangle(euclidean_distances(gram, n_features)) / (unit or 1), DECIMALS) * unit
+    if distance == "cosine":
+        distances = cosine_distances(gram)
+    else:
+        distances = correlation_distances(gram, representation.row_sums, n_features)
+    return np.round(upper_triangle(distances), DECIMALS)
+
+
+def standardised_values(values: NDArray) -> NDArray[np.float64]:
+    """Return values (..., pairs) centred and of unit length; the inner product of two such vectors is Pearson's r.
+
+    NaN where a value is NaN, or all are the same.
+    """
+    # Squares of the largest and of the smallest numbers leave the range of numbers.
+    centred = values - values.mean(axis=-1, keepdims=True)
+    largest = np.abs(centred).max(axis=-1, keepdims=True)
+    constant = np.ptp(values, axis=-1, keepdims=True) == 0
+    return _of_unit_length(centred / np.where(constant | (largest == 0), np.nan, largest))
+
+
+def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
+    """Return the ranks (..., pairs) of values, ties averaged, centred and of unit length.
+
+    The inner product of two such vectors is Spearman's correlation (1904, American Journal of Psychology 15:72). NaN
+    where a value is NaN, or all are the same.
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(values, axis=-1)
+    ranks -= (ranks.shape[-1] + 1) / 2
+    return _of_unit_length(ranks)
+
+
+def standardised(values: NDArray, comparison: str) -> NDArray[np.float64]:
+    """Return what `compare` compares: values (..., pairs) for `pearson`, their ranks for `spearman` and `kendall`."""
+    return standardised_values(values) if comparison == "pearson" else standardised_ranks(values)
+
+
+def compare(layer: NDArray, measured: NDArray, comparison: str) -> NDArray[np.float64]:
+    """Return the correlation of a layer's dissimilarities with each of the measured ones.
+
+    Parameters
+    ----------
+    layer : (pairs,) array
+        From `standardised`, with the same comparison.
+    measured : (rows, pairs) array
+        From `standardised`, with the same comparison.
+    comparison : str
+        `pearson`, `spearman`, or `kendall`, which is tau-a (`tau_a`).
+
+    Returns
+    -------
+    (rows,) array
+        -1 to 1; NaN where a dissimilarity is not defined, or all are the same.
+    """
+    if comparison == "kendall":
+        return np.array([tau_a(layer, row) for row in measured])
+    return np.clip(measured @ layer, -1, 1)
+
+
+def tau_a(x: NDArray, y: NDArray) -> float:
+    """Return Kendall's tau-a (1938, Biometrika 30:81): concordant less discordant pairs of values, over all pairs.
+
+    Unlike tau-b it gives no advantage to a model that predicts ties (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553). Of m values it takes m log m steps: SciPy counts for tau-b = (concordant - discordant) /
+    sqrt((all - tied in x) (all - tied in y)).
+
+    Parameters
+    ----------
+    x, y : (m,) arrays
+
+    Returns
+    -------
+    float
+        NaN where a value is NaN, or all of x or of y are the same.
+    """
+    from scipy.stats import kendalltau
+
+    if np.isnan(x).any() or np.isnan(y).any():
+        return np.nan
+    untied = [_untied_pairs(values) for values in (x, y)]
+    n_pairs = len(x) * (len(x) - 1) / 2
+    if min(untied) == 0:
+        return np.nan
+    # The square root of a product of two such counts, both up to m^2 / 2, keeps what is left of 53 bits.
+    difference = kendalltau(x, y).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1])
+    return float(np.round(difference) / n_pairs)
+
+
+def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how well each subject's dissimilarities agree with the mean of the others, and with the mean of all.
+
+    The means of the two over subjects are the ends of the noise ceiling (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553): a model that knows the truth agrees with subjects about as well as the others' mean does, and
+    none better than the mean of all, which has seen them. Means are of ranks for `spearman` and `kendall`, and of
+    values in units of their standard deviation for `pearson`.
+
+    Parameters
+    ----------
+    measured : (subjects, pairs) array
+        From `standardised`, with the same comparison.
+    comparison : str
+        As for `compare`.
+
+    Returns
+    -------
+    low, high : (subjects,) arrays
+        NaN with a single subject.
+    """
+    n_subjects = len(measured)
+    if n_subjects < 2:
+        return np.full(n_subjects, np.nan), np.full(n_subjects, np.nan)
+    total = measured.sum(axis=0)
+    # Sums of ranks that are equal come out equal but for rounding, which must not decide their ranks.
+    decimals = DECIMALS + 4
+    others = standardised(np.round(total - measured, decimals), comparison)
+    low = [compare(mean, row[None], comparison)[0] for mean, row in zip(others, measured, strict=True)]
+    return np.array(low), compare(standardised(np.round(total, decimals), comparison), measured, comparison)
+
+
+def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
+    # The product of two squared lengths may leave the range of numbers where these do not.
+    length = np.sqrt(np.where(defined, np.diag(products), np.nan))
+    distances = 1 - np.clip(products / np.outer(length, length), -1, 1)
+    distances[np.diag_indices(len(products))] = np.where(defined, 0, np.nan)
+    return distances
+
+
+def _of_unit_length(centred: NDArray) -> NDArray[np.float64]:
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    return centred / np.where(length > 0, length, np.nan)
+
+
+def _untied_pairs(values: NDArray) -> float:
+    counts = np.unique(values, return_counts=True)[1].astype(float)
+    return (len(values) * (len(values) - 1) - (counts * (counts - 1)).sum()) / 2

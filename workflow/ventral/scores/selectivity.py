@@ -1,0 +1,101 @@
+"""What the units of each layer make of one category: how selective they are for it, and how well it can be read out."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from ventral.progress import Progress
+from ventral.scores.categorisation import svm_balanced_accuracy
+from ventral.scores.splits import check_category, make_folds
+from ventral.scores.targets import labels_of
+from ventral.store import read_dataset, writing
+
+logger = logging.getLogger(__name__)
+
+# From here on a unit is called selective, as neurons of macaque face patches are: Aparicio, Issa and DiCarlo 2016
+# (J. Neurosci. 36:12729).
+SELECTIVE = 0.65
+
+
+def selectivity(
+    grams: Sequence[str | Path], stimuli: str | Path, output: str | Path, *, category: str, n_folds: int, seed: int
+) -> None:
+    """Write, for every layer of some models, how it treats one category of stimuli beside all others.
+
+    Parameters
+    ----------
+    grams : sequence of paths
+        Stores of the models' Gram matrices for these stimuli.
+    stimuli : path
+        Store of the stimuli, with the label `category`.
+    output : path
+        CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
+        (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector
+        machine that tells the category from all others, each of the two with the same weight, on held-out images
+        (chance: 0.5).
+    category : str
+        The category.
+    n_folds, seed : int
+        Folds of held-out images, and the seed of their deal.
+
+    Raises
+    ------
+    InputError
+        If the stimuli have no such category.
+    """
+    stimulus_set = read_dataset(stimuli)
+    labels = labels_of(stimulus_set)
+    check_category(category, labels, stimulus_set.attrs["name"], "unseen.category")
+    is_category = labels["category"] == category
+    folds = make_folds("images", labels, len(is_category), n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
+    progress = Progress(f"selectivity for {category}", len(grams), "models")
+    rows = []
+    for path in grams:
+        group = zarr.open_group(path, mode="r")
+        for layer in group.attrs["layers"]:
+            unit_dprime = dprime(group[layer["name"]]["sample"][:], is_category)
+            rows.append(
+                {
+                    "model": group.attrs["model"],
+                    "family": group.attrs["family"],
+                    "layer": layer["name"],
+                    "depth": layer["depth"],
+                    "category": category,
+                    "n_units": len(unit_dprime),
+                    "selective": np.mean(unit_dprime > SELECTIVE),
+                    "dprime": np.mean(unit_dprime),
+                    "balanced_accuracy": svm_balanced_accuracy(
+                        group[layer["name"]]["gram"][:], is_category, folds, equal_labels=True
+                    ),
+                }
+            )
+        progress.advance()
+    with writing(output) as unfinished:
+        pd.DataFrame(rows).to_csv(unfinished, index=False, lineterminator="\n")
+
+
+def dprime(responses: NDArray, is_category: ArrayLike) -> NDArray[np.float64]:
+    """Return how far each unit's responses to a category lie above those to all other stimuli.
+
+    d' = (mean to the category - mean to the others) / sqrt((variance to the category + variance to the others) / 2).
+
+    Parameters
+    ----------
+    responses : (n, units) array
+    is_category : (n,) boolean array
+
+    Returns
+    -------
+    (units,) array
+        0 where a unit's responses do not differ.
+    """
+    responses, is_category = np.asarray(responses, np.float64), np.asarray(is_category, bool)
+    within, others = responses[is_category], responses[~is_category]
+    spread = np.sqrt((within.var(axis=0) + others.var(axis=0)) / 2)
+    difference = within.mean(axis=0) - others.mean(axis=0)
+    return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)

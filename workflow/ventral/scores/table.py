@@ -1,0 +1,128 @@
+"""The score table: its columns, and the rows that held-out predictions make."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ventral.scores.targets import Targets
+from ventral.store import writing
+
+COLUMNS = {
+    "model": "string",
+    "family": "string",
+    "layer": "string",
+    "depth": "float64",
+    "stimuli": "string",
+    "recording": "string",
+    "simulated": "boolean",
+    "area": "string",
+    "target": "string",
+    "target_kind": "string",
+    "split": "string",
+    "mapping": "string",
+    "distance": "string",
+    "comparison": "string",
+    "subject": "Int64",
+    "n_stimuli": "int64",
+    "n_features": "int64",
+    "dimensionality": "float64",
+    "n_folds": "int64",
+    "n_leaked": "int64",
+    "r": "float64",
+    "reliability": "float64",
+    "predictivity": "float64",
+    "explained_variance": "float64",
+    "fold_reliability": "float64",
+    "fold_predictivity": "float64",
+    "target_dimensionality": "float64",
+    "ceiling_low": "float64",
+    "ceiling_high": "float64",
+    "alpha": "float64",
+    "balanced_accuracy": "float64",
+    "chance": "float64",
+}
+SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
+SORTED_BY += ["distance", "comparison", "subject"]
+
+
+def join(tables: Sequence[str | Path], output: str | Path) -> None:
+    """Join the tables of all models and recordings into the one that every figure is a query on."""
+    with writing(output) as unfinished:
+        write_table(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True), unfinished)
+
+
+def prediction_rows(
+    predictions: NDArray, targets: Targets, folds: Sequence[NDArray], split: str, mapping: str, penalty: NDArray | None
+) -> pd.DataFrame:
+    """Return a row for each target that a mapping predicted for stimuli held out of its fit.
+
+    Parameters
+    ----------
+    predictions : (n, targets) array
+        Of each stimulus, by the fit without its fold.
+    targets : Targets
+        What was measured, of the same n stimuli.
+    folds : sequence of integer arrays
+        Rows of each fold.
+    split, mapping : str
+        Names of the split that the folds are of, and of the mapping.
+    penalty : (folds, targets) array or None
+        Penalty chosen for each target in each fold, for mappings that have one.
+    """
+    r = correlation_in_folds(predictions, targets.values, folds)
+    with np.errstate(invalid="ignore"):
+        ceiling = np.sqrt(np.where(targets.reliability > 0, targets.reliability, np.nan))
+    return pd.DataFrame(
+        {
+            "area": targets.areas,
+            "target": targets.names,
+            "target_kind": targets.kinds,
+            "split": split,
+            "mapping": mapping,
+            "n_stimuli": len(targets.values),
+            "n_folds": len(folds),
+            "r": r,
+            "reliability": targets.reliability,
+            "predictivity": r / ceiling,
+            "explained_variance": np.square(r / ceiling),
+            "alpha": np.nan if penalty is None else np.exp(np.log(penalty).mean(axis=0)),
+        }
+    )
+
+
+def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[NDArray]) -> NDArray:
+    """Return Pearson's r of each column, computed within each fold and averaged over folds.
+
+    Parameters
+    ----------
+    predictions, values : (n, targets) arrays
+        Held-out predictions and what was measured.
+    folds : sequence of integer arrays
+        Rows of each fold.
+
+    Returns
+    -------
+    (targets,) array
+        NaN where predictions or values do not vary within some fold.
+    """
+    return np.mean([_pearson(predictions[fold], values[fold]) for fold in folds], axis=0)
+
+
+def _pearson(a: NDArray, b: NDArray) -> NDArray:
+    deviations = []
+    for values in (a, b):
+        centred = values - values.mean(axis=0)
+        size = np.linalg.norm(centred, axis=0)
+        # Deviations at the size of rounding carry no sign.
+        constant = size <= 1e-12 * np.linalg.norm(values, axis=0)
+        deviations.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=~constant & (size > 0)))
+    return np.einsum("ij,ij->j", *deviations)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write rows as a score table, with all columns, and in an order that does not depend on how they were made."""
+    table = table.reindex(columns=list(COLUMNS)).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
+    table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)

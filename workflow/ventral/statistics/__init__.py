@@ -1,0 +1,1 @@
+"""What the scores say of areas, layers and models, and how surely."""

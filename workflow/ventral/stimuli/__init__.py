@@ -1,0 +1,1 @@
+"""Sets of images: read, or rendered."""

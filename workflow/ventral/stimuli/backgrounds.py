@@ -1,0 +1,109 @@
+"""What objects are put before: crops of natural photographs, and noise with a natural spectrum."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.stimuli.ingestion import list_images
+
+PHOTOGRAPHS, NOISE = "photographs", "noise"
+# A crop's side, as a share of the photograph's shorter side.
+CROP = (0.3, 1.0)
+# Of noise, in 0 to 255.
+NOISE_MEAN, NOISE_DEVIATION = 115.0, 45.0
+# How much a pixel's colour varies, beside its lightness.
+COLOUR = 0.25
+
+
+class Backgrounds:
+    """Sources of backgrounds, each equally often, whatever stands before them.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        `photographs` (those that come with installed packages), `noise`, or folders of photographs.
+    key : str
+        Their place in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If a folder has no images, or an image cannot be read.
+    """
+
+    def __init__(self, sources: Sequence[str], key: str) -> None:
+        self._kinds = [_photographs(source, key) if source != NOISE else {NOISE: None} for source in sources]
+
+    def draw(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
+        """Return a background (3, size, size), and the name of the photograph that it is a part of, or `noise`."""
+        photographs = self._kinds[rng.integers(len(self._kinds))]
+        name = list(photographs)[rng.integers(len(photographs))]
+        if photographs[name] is None:
+            return noise(size, rng), name
+        return crop(photographs[name], size, rng), name
+
+
+def check(sources: Sequence[str], key: str) -> None:
+    """Check, without opening a photograph, that every source of backgrounds has some.
+
+    Raises
+    ------
+    InputError
+        If a source is neither known nor a folder with images.
+    """
+    for source in sources:
+        if source not in (PHOTOGRAPHS, NOISE):
+            _files(source, key)
+
+
+def crop(photograph: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a random square part (3, size, size) of a photograph (H, W, 3), as it is or mirrored."""
+    import PIL.Image
+
+    height, width = photograph.shape[:2]
+    side = round(min(height, width) * rng.uniform(*CROP))
+    top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    part = photograph[top : top + side, left : left + side]
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    image = PIL.Image.fromarray(np.ascontiguousarray(part)).resize((size, size), PIL.Image.Resampling.BICUBIC)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def noise(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return noise (3, size, size) whose amplitude falls as 1 / frequency, as that of natural images does.
+
+    Field 1987, Journal of the Optical Society of America A 4:2379. Colours vary less than lightness.
+    """
+    down, across = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
+    frequency = np.hypot(down, across)
+    amplitude = np.divide(1, frequency, out=np.zeros_like(frequency), where=frequency > 0)
+    planes = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((4, size, size))) * amplitude, s=(size, size))
+    planes /= planes.std(axis=(1, 2), keepdims=True)
+    mixed = (planes[0] + COLOUR * planes[1:]) / np.hypot(1, COLOUR)
+    return np.clip(np.round(NOISE_MEAN + NOISE_DEVIATION * mixed), 0, 255).astype(np.uint8)
+
+
+def _files(folder: str, key: str) -> list[Path]:
+    if not Path(folder).is_dir():
+        raise InputError(f"{key}: {folder!r} is neither `{PHOTOGRAPHS}` nor `{NOISE}`, nor a folder of photographs")
+    return [Path(folder, file) for file in list_images(Path(folder), key)]
+
+
+def _photographs(source: str, key: str) -> dict[str, NDArray[np.uint8]]:
+    if source == PHOTOGRAPHS:
+        from ventral.stimuli.photographs import photographs
+
+        return photographs()
+    import PIL.Image
+
+    read = {}
+    for path in _files(source, key):
+        try:
+            with PIL.Image.open(path) as image:
+                read[path.name] = np.asarray(image.convert("RGB"))
+        except OSError as error:
+            raise InputError(f"{key}: {path}: cannot be read as an image: {error}; replace it") from error
+    return read

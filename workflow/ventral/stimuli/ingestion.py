@@ -1,0 +1,588 @@
+"""Sets of images: listed at once, decoded once, and kept as one store of pixels and properties.
+
+How images are read, so that every model sees what was shown:
+
+- Grey images and images with a palette become RGB, as does an alpha channel that is opaque throughout.
+- Refused, because what the animal saw is not in the file: transparent pixels, an EXIF orientation other than upright
+  (some presentation software turns such images, some does not), and several frames in one file.
+- Refused, because turning them into 8-bit RGB is a choice for the user: 16-bit, float, CMYK and other colour spaces.
+- Images of different sizes are refused, unless the user says which size all are resized to: bicubic, without cropping,
+  as networks' preprocessing does.
+- Embedded colour profiles are ignored: the numbers in the file are the pixels.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError, allowed_instead, shown
+from ventral.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import zarr
+    from PIL.Image import Image
+
+logger = logging.getLogger("ventral")
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+LABELS = ("object", "category")
+# Names of stimuli in published recordings, text even where they are numbers.
+IDS = ("stimulus_id", "image_id")
+DIMENSIONS = ("stimulus", "channel", "pixel_row", "pixel_column")
+ROWS_PER_CHUNK = 16
+ROWS_PER_SHARD = 1024
+BYTES_PER_SHARD = 256 * 2**20
+NAMED_IN_MESSAGE = 10
+MISSING = {"", "na", "n/a", "nan"}
+EXIF_ORIENTATION = 0x0112
+
+
+def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
+    """Return the names and properties of a set of images, without opening any image.
+
+    Parameters
+    ----------
+    spec : dict
+        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus,
+        `circular`, the periods of circular columns, and `size`, the side of a square that all are resized to. Or
+        `render`, how images are rendered.
+    key : str
+        Place of `spec` in the config, for messages.
+
+    Returns
+    -------
+    DataFrame
+        One row a stimulus, in the order of the table, else in the natural order of the file names (image2 before
+        image10). The index `stimulus` holds the names: the table's, else the paths within the folder. Columns as in
+        the table: `object`, `category` and other text as str, numeric properties as float64.
+
+    Raises
+    ------
+    InputError
+        If the images or the table cannot be read, or do not fit together.
+    """
+    if spec.get("render"):
+        from ventral.stimuli.rendering import plan
+
+        return plan(spec["render"], f"{key}.render")
+    return _described(spec, key)[0]
+
+
+def periods(spec: dict) -> dict[str, float]:
+    """Return the properties of a set that are circular, each with the period after which a value is the same again.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `describe`; of a rendered set the turns about each axis are circular.
+    """
+    if spec.get("render"):
+        from ventral.stimuli.rendering import PERIODS
+
+        return dict(PERIODS)
+    return spec.get("circular") or {}
+
+
+def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = None) -> None:
+    """Decode every image once and write the store of the set.
+
+    The store holds `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB, the coordinate `stimulus`, one
+    coordinate for each property, and the attributes `name`, `sha256` (of names, properties and pixels) and
+    `duplicates` (lists of the names of images with the same pixels). Duplicates are also named in a warning: they
+    stay, because the responses to both are there.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `describe`.
+    output : path
+        The store to write.
+    name : str
+        Name of the set.
+    threads : int, optional
+        Images that are decoded at the same time; by default as many as there are cores.
+
+    Raises
+    ------
+    InputError
+        As for `describe`, and if any image is corrupt, truncated, of another size than the others, or of a kind that
+        is refused (see the module): one error names them all.
+    """
+    from ventral.store import writing
+
+    table, files = _described(spec, f"stimuli.{name}")
+    with (
+        writing(output) as unfinished,
+        _opener(Path(spec["images"])) as opened,
+        ThreadPoolExecutor(threads or os.cpu_count()) as pool,
+    ):
+        side = spec.get("size")
+        width, height = (side, side) if side else _most_common_size(pool.map(lambda file: _size(opened, file), files))
+        pixels = create_set(unfinished, table, height, width)
+        progress = Progress(f"ingest {name}", len(files), "images")
+        digests, problems = _fill(pixels, opened, files, pool, progress, resizing=side is not None)
+        if problems:
+            raise InputError(_report(problems, f"stimuli.{name}.images: {spec['images']}", len(files)))
+        duplicates = complete_set(unfinished, name, table, digests)
+    if duplicates:
+        logger.warning(
+            "stimuli.%s.images: %s: %d images are there more than once: %s. Where one of them is held out and the "
+            "other is not, scores come out too high; better keep one of each, and give the responses to both as its "
+            "repetitions",
+            name,
+            spec["images"],
+            len(duplicates),
+            shown([" = ".join(names) for names in duplicates]),
+        )
+
+
+def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "zarr.Array":
+    """Create the store of a set with the names and properties of its stimuli, and return its pixels, to be filled.
+
+    Parameters
+    ----------
+    path : path
+        The store, which is not there yet.
+    table : DataFrame
+        One row a stimulus, as `describe` returns it.
+    height, width : int
+        Of every image, in pixels.
+
+    Returns
+    -------
+    (n, 3, height, width) uint8 zarr array
+    """
+    import pandas as pd
+    import xarray as xr
+    import zarr
+
+    from ventral.store import create_array, write_dataset
+
+    columns = {
+        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
+        for column, values in table.items()
+    }
+    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+    return create_array(
+        zarr.open_group(path, mode="r+"),
+        "pixels",
+        (len(table), 3, height, width),
+        "uint8",
+        chunks=(ROWS_PER_CHUNK, 3, height, width),
+        shards=(_rows_per_shard(3 * height * width), 3, height, width),
+        dimension_names=DIMENSIONS,
+    )
+
+
+def complete_set(
+    path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
+) -> list[list[str]]:
+    """Write what the store of a set says of itself, and return the names of images with the same pixels.
+
+    Parameters
+    ----------
+    path : path
+        The store, its pixels filled.
+    name : str
+        Name of the set.
+    table : DataFrame
+        As for `create_set`.
+    digests : sequence of bytes
+        SHA-256 of the pixels of each stimulus.
+    attributes
+        What else there is to say.
+    """
+    import zarr
+
+    duplicates = _duplicates(table.index, digests)
+    zarr.open_group(path, mode="r+").attrs.update(
+        name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes
+    )
+    return duplicates
+
+
+def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
+    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
+    import zarr
+
+    return zarr.open_group(path, mode="r")["pixels"][start:stop]
+
+
+def read_table(
+    path: str | Path, key: str, labels: Collection[str], reserved: Collection[str], strict: bool
+) -> "pd.DataFrame":
+    """Read a table of stimuli or neuroids.
+
+    In CSV, a column is numeric where all values that are there are numbers; empty, NA and NaN are missing. Parquet says
+    what its columns are.
+
+    Parameters
+    ----------
+    path : path
+        CSV (with commas, UTF-8) or Parquet file.
+    key : str
+        Its place in the config, for messages.
+    labels : collection of str
+        Columns that are text whatever they look like.
+    reserved : collection of str
+        Names that no column can have.
+    strict : bool
+        Refuse a CSV column where more than half of the values are numbers and some are not, rather than take it for
+        text: a property with a slip of the pen must not vanish from the targets.
+
+    Returns
+    -------
+    DataFrame
+        Numeric columns as float64 with NaN where missing, others as str with '' where missing.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a column's name cannot be used, or a number is infinite or, if strict, no number.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{key}: no such file: {path}")
+    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{key}: {path}: a table is a .csv or a .parquet file")
+    try:
+        table = readers[path.suffix.lower()](path)
+    except ValueError as error:  # what pandas and pyarrow raise for text or files that they cannot parse
+        raise InputError(f"{key}: {path}: cannot be read as a table: {error}") from error
+    if table.empty:
+        raise InputError(f"{key}: {path}: the table has no rows")
+    # A named index of a Parquet table is a column that pandas set apart.
+    table = table.reset_index(drop=table.index.names == [None])
+    table.columns = [str(column).strip() for column in table.columns]
+    for k, column in enumerate(table.columns):
+        if column in reserved or not column or column.startswith((".", "__")) or "/" in column:
+            raise InputError(
+                f"{key}: {path}: a column cannot be called `{column}`; rename it (not: {', '.join(sorted(reserved))}, "
+                f"nor with a slash, nor with a dot or two underscores at its beginning)"
+            )
+        if column in table.columns[:k]:
+            raise InputError(f"{key}: {path}: two columns are called `{column}`; rename one")
+    typed = path.suffix.lower() == ".parquet"
+    return pd.DataFrame(
+        {
+            column: _text(values)
+            if column in labels
+            else _typed(values, typed, strict, f"{key}: {path}: column `{column}`")
+            for column, values in table.items()
+        }
+    )
+
+
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    # utf-8-sig: spreadsheets put a byte order mark before the first column's name. What is missing is decided later,
+    # so that an object may be called "null".
+    return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+
+
+def _text(values: "pd.Series") -> "pd.Series":
+    return values.where(values.notna(), "").astype(str).str.strip()
+
+
+def _typed(values: "pd.Series", typed: bool, strict: bool, place: str) -> "pd.Series":
+    import pandas as pd
+
+    if typed and (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        numbers, missing = pd.Series(values.to_numpy(float, na_value=np.nan)), values.isna()
+    else:
+        values = _text(values)
+        numbers, missing = pd.to_numeric(values, errors="coerce"), values.str.lower().isin(MISSING)
+        n_present, n_numbers = (~missing).sum(), numbers.notna().sum()
+        numeric = 2 * n_numbers > n_present if strict else n_numbers == n_present
+        if typed or (n_present and not numeric):
+            return values
+    wrong = np.flatnonzero(~missing & ~np.isfinite(numbers))
+    if len(wrong):
+        raise InputError(
+            f"{place}, data row {wrong[0] + 1}: {values.iloc[wrong[0]]!r} is not a finite number, though the column is "
+            f"numeric ({len(wrong)} such values); leave it empty where the value is missing (in a Parquet table, text "
+            f"may look like numbers)"
+        )
+    return numbers.astype(float)
+
+
+def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
+    import pandas as pd
+
+    files = list_images(Path(spec["images"]), f"{key}.images")
+    circular = spec.get("circular") or {}
+    if not spec.get("table"):
+        for column in circular:
+            raise InputError(
+                f"{key}.circular.{column}: there is no table of the stimuli with such a column; give it as `table`"
+            )
+        return pd.DataFrame(index=pd.Index(_without_common_folder(files), name="stimulus", dtype=object)), files
+    place = f"{key}.table"
+    # The axes of the pixels, and the pixels themselves, have names in the same store.
+    table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), ("pixels", *DIMENSIONS[1:]), strict=True)
+    place = f"{place}: {spec['table']}"
+    if "stimulus" not in table:
+        raise InputError(
+            f"{place}: no column `stimulus`, which names the image of each row; columns: {', '.join(table.columns)}"
+        )
+    for label in LABELS:
+        empty = np.flatnonzero(table[label] == "") if label in table else []
+        if len(empty):
+            raise InputError(
+                f"{place}: column `{label}`, data row {empty[0] + 1}: no label ({len(empty)} such rows); every "
+                f"stimulus needs one"
+            )
+    numeric = [column for column in table if pd.api.types.is_float_dtype(table[column])]
+    for column in circular:
+        if column not in numeric:
+            raise InputError(
+                f"{key}.circular.{column}: {spec['table']} has no numeric column of this name; "
+                f"{allowed_instead(column, numeric)}"
+            )
+    files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
+    return table.set_index("stimulus"), files
+
+
+def list_images(images: Path, key: str) -> list[str]:
+    """Return the paths of the images within a folder or zip, in natural order.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no images.
+    """
+    if images.is_dir():
+        found = [
+            Path(folder, file).relative_to(images).as_posix() for folder, _, names in os.walk(images) for file in names
+        ]
+    elif images.is_file():
+        try:
+            with zipfile.ZipFile(images) as archive:
+                found = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{key}: {images}: not a folder, nor a whole zip file: {error}") from error
+    else:
+        raise InputError(f"{key}: no such file or folder: {images}")
+    files = [file for file in found if _is_image(PurePosixPath(file))]
+    if not files:
+        raise InputError(
+            f"{key}: {images}: no images in it ({len(found)} other files); an image's name ends in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return sorted(set(files), key=_natural)
+
+
+def _is_image(file: PurePosixPath) -> bool:
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in file.parts)
+    return not hidden and file.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _natural(text: str) -> tuple[list[str | int], str]:
+    parts = re.split(r"([0-9]+)", text.casefold())
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)], text
+
+
+def _without_common_folder(files: Sequence[str]) -> list[str]:
+    folder = os.path.commonpath([PurePosixPath(file).parent for file in files])
+    return [PurePosixPath(file).relative_to(folder).as_posix() for file in files]
+
+
+def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, images: str) -> list[str]:
+    """Return the image of every row of a table, each image used once and none left over."""
+    _refuse_repeated(stimuli, lambda name: f"{place}: the stimulus {name!r}")
+    by_name = defaultdict(list)
+    for file in files:
+        for name in _names_of(file):
+            by_name[name].append(file)
+    matches = [[name] if name in by_name[name] else by_name[name] for name in stimuli]
+    absent = [f"{name!r} (data row {row})" for row, name in enumerate(stimuli, 1) if not matches[row - 1]]
+    if absent:
+        raise InputError(
+            f"{place}: {len(absent)} of {len(stimuli)} stimuli have no image in {images}: {shown(absent)}; images "
+            f"there are called {shown(files, 3)}"
+        )
+    for row, (name, found) in enumerate(zip(stimuli, matches, strict=True), 1):
+        if len(found) > 1:
+            raise InputError(
+                f"{place}: data row {row}: {name!r} may be any of {shown(found)} in {images}; name it with its "
+                f"sub-folder and extension"
+            )
+    chosen = [found for (found,) in matches]
+    _refuse_repeated(chosen, lambda file: f"{place}: the image {file}")
+    left_over = sorted(set(files) - set(chosen), key=_natural)
+    if left_over:
+        raise InputError(
+            f"{place}: {len(left_over)} of {len(files)} images in {images} have no row: {shown(left_over)}; add the "
+            f"rows, or take the images out of the folder"
+        )
+    return chosen
+
+
+def _names_of(file: str) -> Iterator[str]:
+    """Give every name by which a table may mean a file: with and without its folders and extension."""
+    parts = PurePosixPath(file).parts
+    for k in range(len(parts)):
+        path = PurePosixPath(*parts[k:])
+        yield from {str(path), str(path.with_suffix(""))}
+
+
+def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) -> None:
+    rows = defaultdict(list)
+    for row, name in enumerate(names, 1):
+        rows[name].append(row)
+    repeated = {name: numbers for name, numbers in rows.items() if len(numbers) > 1}
+    if repeated:
+        name, numbers = next(iter(repeated.items()))
+        others = f" ({len(repeated)} such names)" if len(repeated) > 1 else ""
+        raise InputError(
+            f"{describe_name(name)} has more than one row: data rows {', '.join(map(str, numbers))}{others}; one row "
+            f"a stimulus is right"
+        )
+
+
+@contextmanager
+def _opener(images: Path) -> Iterator[Callable[[str], BinaryIO]]:
+    """Give a function that opens one image of a folder or zip, and that several threads may call."""
+    if images.is_dir():
+        yield lambda file: (images / file).open("rb")
+    else:
+        with zipfile.ZipFile(images) as archive:
+            yield lambda file: io.BytesIO(archive.read(file))
+
+
+def _most_common_size(sizes: Iterator[tuple[int, int] | None]) -> tuple[int, int]:
+    counts = Counter(size for size in sizes if size is not None)
+    # Where no image can be read, any size will do: each of them is reported when it is decoded.
+    return counts.most_common(1)[0][0] if counts else (1, 1)
+
+
+def _size(opened: Callable[[str], BinaryIO], file: str) -> tuple[int, int] | None:
+    """Return width and height as the file's header says, None where it cannot be read."""
+    import PIL.Image
+
+    try:
+        with opened(file) as stream, PIL.Image.open(stream) as image:
+            return image.size
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def _fill(
+    pixels: "zarr.Array",
+    opened: Callable[[str], BinaryIO],
+    files: Sequence[str],
+    pool: ThreadPoolExecutor,
+    progress: Progress,
+    resizing: bool,
+) -> tuple[list[bytes], dict[str, str]]:
+    """Write the pixels (n, 3, H, W) of all files; return the digest of each, and what is wrong, by file."""
+    digests, problems = [], {}
+    height, width = pixels.shape[2:]
+    # A block is a whole shard: a shard that is written in parts is read and written again for each.
+    rows = pixels.shards[0]
+    for start in range(0, len(files), rows):
+        names = files[start : start + rows]
+        block = np.zeros((len(names), *pixels.shape[1:]), dtype=np.uint8)
+        decoded = pool.map(lambda file: _decode(opened, file, (width, height), resizing), names)
+        for row, (file, result) in enumerate(zip(names, decoded, strict=True)):
+            if isinstance(result, InputError):
+                problems[file] = str(result)
+            else:
+                block[row], digest = result
+                digests.append(digest)
+            progress.advance()
+        if not problems:
+            pixels[start : start + len(block)] = block
+    return digests, problems
+
+
+def _decode(
+    opened: Callable[[str], BinaryIO], file: str, size: tuple[int, int], resizing: bool = False
+) -> tuple[NDArray[np.uint8], bytes] | InputError:
+    """Return the pixels (3, H, W) of an image and their digest, or what is wrong with it."""
+    import PIL.Image
+
+    try:
+        with opened(file) as stream, PIL.Image.open(stream) as image:
+            rgb = _rgb(image, None if resizing else size)
+            if rgb.size != size:
+                rgb = rgb.resize(size, PIL.Image.Resampling.BICUBIC)
+    except InputError as error:
+        return error
+    except PIL.UnidentifiedImageError:
+        return InputError("not an image, or its beginning is damaged")
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders, and zipfile, raise more kinds than they document
+        return InputError(f"cannot be decoded: {error}")
+    pixels = np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
+    return pixels, hashlib.sha256(pixels).digest()
+
+
+def _rgb(image: "Image", size: tuple[int, int] | None) -> "Image":
+    if size is not None and image.size != size:
+        raise InputError(
+            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]} "
+            f"(`size: N`, beside `images`, resizes all to N x N)"
+        )
+    # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
+    # (BGR;16 is a bitmap with 16 bits for all three.)
+    depth = re.search(r"(?<!BGR);(16|32)", str(image.tile))
+    if depth or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        raise InputError(f"its pixels are {f'{depth[1]}-bit' if depth else image.mode}; save it as 8-bit RGB or grey")
+    if getattr(image, "n_frames", 1) > 1:
+        raise InputError(f"it has {image.n_frames} frames; save the one that was shown")
+    if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
+        raise InputError("its EXIF orientation turns or mirrors it; save it as it was shown, without that tag")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            raise InputError("it has transparent pixels; save it on the background that was shown")
+    return image.convert("RGB")
+
+
+def _rows_per_shard(bytes_per_row: int) -> int:
+    rows = min(ROWS_PER_SHARD, BYTES_PER_SHARD // bytes_per_row)
+    return max(ROWS_PER_CHUNK, rows // ROWS_PER_CHUNK * ROWS_PER_CHUNK)
+
+
+def _report(problems: dict[str, str], place: str, n_images: int) -> str:
+    lines = [f"{file}: {problem}" for file, problem in problems.items()]
+    more = [f"and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
+    listed = "\n  ".join([*lines[:NAMED_IN_MESSAGE], *more])
+    return f"{place}: {len(problems)} of {n_images} images cannot be used; replace them:\n  {listed}"
+
+
+def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str]]:
+    by_digest = defaultdict(list)
+    for name, digest in zip(names, digests, strict=True):
+        by_digest[digest].append(name)
+    return [same for same in by_digest.values() if len(same) > 1]
+
+
+def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
+    """Return the SHA-256 of names, properties and pixels."""
+    columns = {column: values.tolist() for column, values in table.items()}
+    digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
+    digest.update(b"".join(digests))
+    return digest.hexdigest()

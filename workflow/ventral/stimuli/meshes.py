@@ -1,0 +1,101 @@
+"""The objects of a rendered set: made by code, or a user's mesh files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ventral.errors import InputError, allowed_instead
+from ventral.stimuli.objects import CATEGORIES, make_object
+
+if TYPE_CHECKING:
+    from ventral.stimuli.scene import Surface
+
+MESH_SUFFIXES = (".glb", ".obj", ".ply")
+# By their definition or by habit, the y axis points up in these.
+Y_UP = (".glb", ".obj")
+FEWEST_OBJECTS = 2
+
+
+def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -> dict[str, list[Path] | None]:
+    """Return the mesh files of each category, in the order of their names; None for a category that is made by code.
+
+    Parameters
+    ----------
+    categories : sequence of str, or mapping of str to str or None
+        Names of categories, with a folder of OBJ, PLY or GLB files where they are a user's own.
+    key : str
+        Their place in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        For a category that is neither known nor has a folder, and a folder that is missing or has too few meshes.
+    """
+    folders = dict(categories) if isinstance(categories, Mapping) else dict.fromkeys(categories)
+    files: dict[str, list[Path] | None] = {}
+    for category, folder in folders.items():
+        if folder is None:
+            if category not in CATEGORIES:
+                raise InputError(
+                    f"{key}: {category!r} is not made by code; {allowed_instead(category, CATEGORIES)}; or give a "
+                    f"folder of meshes, `{category}: FOLDER`"
+                )
+            files[category] = None
+            continue
+        if not Path(folder).is_dir():
+            raise InputError(f"{key}.{category}: no such folder: {folder}")
+        found = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in MESH_SUFFIXES)
+        if len(found) < FEWEST_OBJECTS:
+            raise InputError(
+                f"{key}.{category}: {folder} has {len(found)} meshes ({', '.join(MESH_SUFFIXES)}); a category needs "
+                f"at least {FEWEST_OBJECTS} objects, or the category and the object are the same thing"
+            )
+        files[category] = found
+    return files
+
+
+def load_object(category: str, exemplar: int, files: Sequence[Path] | None, key: str) -> "Surface":
+    """Return an object, upright along +z, in a sphere of radius 1.
+
+    Parameters
+    ----------
+    category, exemplar : str, int
+        Which object.
+    files : sequence of paths, optional
+        The category's mesh files; without them the object is made by code.
+    key : str
+        Place of the category in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If a mesh cannot be read, or has no surface.
+    """
+    return make_object(category, exemplar) if files is None else read_mesh(files[exemplar], key)
+
+
+def read_mesh(path: Path, key: str) -> "Surface":
+    """Return the surface of an OBJ, PLY or GLB file with its colours; grey where it has none.
+
+    The y axis of OBJ and GLB files, and the z axis of PLY files, points up.
+    """
+    import trimesh
+
+    from ventral.stimuli.objects.shapes import Part, assembled
+
+    try:
+        mesh = trimesh.load_mesh(path)
+        points, triangles = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+        visual = mesh.visual.to_color() if mesh.visual.kind == "texture" else mesh.visual
+        colours = np.asarray(visual.vertex_colors)[:, :3]
+    except Exception as error:  # a reader for each format, each with errors of its own
+        raise InputError(f"{key}: {path}: cannot be read as a mesh: {type(error).__name__}: {error}") from error
+    if not len(triangles) or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
+        raise InputError(
+            f"{key}: {path}: {len(points)} points and {len(triangles)} triangles make no surface; save it as triangles"
+        )
+    if path.suffix.lower() in Y_UP:
+        points = points[:, [2, 0, 1]]
+    return assembled([Part(points, triangles, np.broadcast_to(colours / 255, points.shape))])

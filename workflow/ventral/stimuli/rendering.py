@@ -1,0 +1,263 @@
+"""Sets of rendered images: objects in many poses, before backgrounds that tell nothing about them.
+
+The same image, bit for bit, for the same seed, object and number, whichever job renders it, on one kind of processor.
+"""
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.activations.shards import rows_of_shard
+from ventral.errors import InputError
+from ventral.progress import Progress
+from ventral.stimuli import backgrounds, meshes
+from ventral.stimuli.ingestion import ROWS_PER_CHUNK, complete_set, create_set
+from ventral.store import writing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger("ventral")
+
+# Diameter of an object's sphere in image widths, before its size is varied.
+DIAMETER = 0.72
+# Largest shift of the object in half image widths, ratio of sizes, and turn about each axis in degrees, all drawn
+# uniformly (sizes: their logarithm): the levels of Majaj, Hong, Solomon and DiCarlo 2015 (J. Neurosci. 35:13402).
+LEVELS = {"low": (0.0, 1.0, 0.0), "medium": (0.3, 1.3, 45.0), "high": (0.6, 1.6, 90.0)}
+PLANNED = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
+# Of turns about each axis, in degrees; the other properties are not circular.
+PERIODS = {"rotation_x": 360.0, "rotation_y": 360.0, "rotation_z": 360.0}
+MEASURED = ("centroid_x", "centroid_y", "box_left", "box_bottom", "box_width", "box_height", "area")
+
+
+def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
+    """Return what each image of a set shows, without rendering any.
+
+    Parameters
+    ----------
+    spec : dict
+        `categories`, `exemplars`, `first_exemplar`, `images` (of each object), `variation` (levels that the images of
+        an object are dealt over in turn), `size`, `backgrounds`, `seed`, as in the config.
+    key : str
+        Place of `spec` in the config, for messages.
+
+    Returns
+    -------
+    DataFrame
+        One row an image, objects in order; the index `stimulus` holds the names. Columns `object`, `category`,
+        `variation`; `position_x` and `position_y`, to the right and up, and `size`, the diameter of the object's
+        sphere, in image widths; `rotation_x`, `rotation_y`, `rotation_z` in degrees about the object's own axes.
+
+    Raises
+    ------
+    InputError
+        For unknown categories, folders without meshes, categories with fewer than two exemplars or fewer meshes than
+        exemplars, and backgrounds that are not there.
+    """
+    import pandas as pd
+
+    files = meshes.mesh_files(spec["categories"], f"{key}.categories")
+    if spec["exemplars"] < meshes.FEWEST_OBJECTS:
+        raise InputError(
+            f"{key}.exemplars: {spec['exemplars']}; a category needs at least {meshes.FEWEST_OBJECTS} objects, or the "
+            f"category and the object are the same thing"
+        )
+    backgrounds.check(_sources(spec), f"{key}.backgrounds")
+    exemplars = range(spec["first_exemplar"], spec["first_exemplar"] + spec["exemplars"])
+    tables = []
+    for category, of_category in files.items():
+        if of_category is not None and len(of_category) < exemplars.stop:
+            raise InputError(
+                f"{key}.categories.{category}: {len(of_category)} meshes, where exemplars {exemplars.start} to "
+                f"{exemplars.stop - 1} are asked for; add meshes, or set `exemplars` to "
+                f"{max(0, len(of_category) - exemplars.start)} or less"
+            )
+        tables += [_views(spec, category, f"{category}_{exemplar:02d}") for exemplar in exemplars]
+    return pd.concat(tables).set_index("stimulus")
+
+
+def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int) -> None:
+    """Render the images of one shard of a set.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `plan`.
+    output : path
+        Store to write: `pixels` (rows, 3, size, size) uint8, `measured` (rows, 7) float64 (`MEASURED`), `background`.
+    name : str
+        Name of the set.
+    shard, shards : int
+        Which shard, from 0, of how many.
+
+    Raises
+    ------
+    InputError
+        As for `plan`, and if a mesh or photograph cannot be read.
+    """
+    import zarr
+
+    from ventral.stimuli.scene import Scene, drawn_by
+
+    key = f"stimuli.{name}.render"
+    table = plan(spec, key)
+    start, stop = rows_of_shard(len(table), shard, shards, f"{key}.shards")
+    rows = table.iloc[start:stop]
+    files = meshes.mesh_files(spec["categories"], f"{key}.categories")
+    sources = backgrounds.Backgrounds(_sources(spec), f"{key}.backgrounds")
+    size = spec["size"]
+    progress = Progress(f"render {name} {start}-{stop}", len(rows), "images")
+    pixels = np.empty((len(rows), 3, size, size), np.uint8)
+    measured, names = np.empty((len(rows), len(MEASURED))), []
+    shown, scene = None, None
+    for row, (stimulus, view) in enumerate(rows.iterrows()):
+        if view["object"] != shown:
+            shown, exemplar = view["object"], int(view["object"].rpartition("_")[2])
+            category = view["category"]
+            surface = meshes.load_object(category, exemplar, files[category], f"{key}.categories.{category}")
+            scene = Scene(surface, size)
+        drawn = scene.draw(
+            (view["position_x"], view["position_y"]),
+            view["size"],
+            (view["rotation_x"], view["rotation_y"], view["rotation_z"]),
+        )
+        behind, background = background_of(spec, stimulus, sources, size)
+        pixels[row] = composed(drawn, behind)
+        measured[row] = measures(drawn[3])
+        names.append(background)
+        progress.advance()
+    with writing(output) as unfinished:
+        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+        group.create_array("pixels", data=pixels, chunks=(ROWS_PER_CHUNK, 3, size, size))
+        group.create_array("measured", data=measured)
+        group.attrs.update(start=start, stop=stop, background=names, drawn_by=drawn_by())
+
+
+def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, name: str) -> None:
+    """Join the shards of a rendered set into a store like that of an ingested one.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `plan`.
+    shards : sequence of paths
+        Stores from `render` that together hold every image once.
+    output : path
+        The store to write: see `ventral.stimuli.ingestion`; beside the columns of `plan` it has `background` and those
+        of `MEASURED`, and the attribute `drawn_by`.
+    name : str
+        Name of the set.
+    """
+    import dask.array as da
+    import zarr
+
+    stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
+    table = plan(spec, f"stimuli.{name}.render")
+    table["background"] = [background for store in stores for background in store.attrs["background"]]
+    table[list(MEASURED)] = np.concatenate([store["measured"][:] for store in stores])
+    digests = []
+    with writing(output) as unfinished:
+        pixels = create_set(unfinished, table, spec["size"], spec["size"])
+        # A file of the store is written once, whole.
+        step = pixels.shards[0]
+        everything = da.concatenate([da.from_zarr(store["pixels"]) for store in stores])
+        for start in range(0, len(table), step):
+            block = everything[start : start + step].compute()
+            pixels[start : start + len(block)] = block
+            digests += [hashlib.sha256(image).digest() for image in block]
+        drawn_by = sorted({store.attrs["drawn_by"] for store in stores})
+        complete_set(unfinished, name, table, digests, drawn_by="; ".join(drawn_by))
+
+
+def background_of(
+    spec: dict, stimulus: str, sources: backgrounds.Backgrounds, size: int
+) -> tuple[NDArray[np.uint8], str]:
+    """Return the background (3, size, size) of a stimulus, drawn by its name alone, and the background's own name."""
+    return sources.draw(size, _generator(spec["seed"], stimulus, "background"))
+
+
+def composed(drawn: NDArray[np.float32], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image (3, size, size) of an object (4, size, size), from `Scene.draw`, before a background."""
+    return np.round(drawn[:3] + (1 - drawn[3]) * background).astype(np.uint8)
+
+
+def measures(coverage: NDArray) -> NDArray[np.float64]:
+    """Return where an object is seen: `MEASURED`, in image widths from the middle of the image, of the part within it.
+
+    Parameters
+    ----------
+    coverage : (size, size) array
+        Share of each pixel that the object covers; those of at least a half are the object's.
+
+    Returns
+    -------
+    (7,) array
+        Centroid to the right and up, left and lower edge, width and height of the bounding box, and area as a share of
+        the image; NaN but for the area where no pixel is the object's.
+    """
+    mask = coverage >= 0.5
+    if not mask.any():
+        return np.array([np.nan] * 6 + [0.0])
+    size = len(mask)
+    rows, columns = np.nonzero(mask)
+    left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
+    return np.array(
+        [
+            (columns.mean() + 0.5) / size - 0.5,
+            0.5 - (rows.mean() + 0.5) / size,
+            left / size - 0.5,
+            0.5 - bottom / size,
+            (right - left) / size,
+            (bottom - top) / size,
+            mask.mean(),
+        ]
+    )
+
+
+def folders(spec: dict) -> list[str]:
+    """Return the folders of meshes and photographs that a set is rendered from."""
+    meshes_of = spec["categories"].values() if isinstance(spec["categories"], dict) else []
+    known = (backgrounds.PHOTOGRAPHS, backgrounds.NOISE)
+    return [folder for folder in meshes_of if folder is not None] + [
+        source for source in _sources(spec) if source not in known
+    ]
+
+
+def _sources(spec: dict) -> list[str]:
+    return [spec["backgrounds"]] if isinstance(spec["backgrounds"], str) else spec["backgrounds"]
+
+
+def _generator(seed: int, name: str, purpose: str) -> np.random.Generator:
+    """Return the generator of one object or image: what it draws depends on no other."""
+    # Not Python's own hash, which differs from process to process.
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), zlib.crc32(purpose.encode())])
+
+
+def _views(spec: dict, category: str, name: str) -> "pd.DataFrame":
+    """Return the rows of one object."""
+    import pandas as pd
+
+    number = np.arange(spec["images"])
+    variation = np.array(spec["variation"])[number % len(spec["variation"])]
+    shift, ratio, turn = np.array([LEVELS[level] for level in variation]).T
+    # Row by row, so that the first images are the same however many there are.
+    drawn = _generator(spec["seed"], name, "pose").uniform(-1, 1, (len(number), len(PLANNED)))
+    scale = np.stack([shift / 2, shift / 2, np.log(ratio), turn, turn, turn], axis=1)
+    values = drawn * scale
+    values[:, 2] = DIAMETER * np.exp(values[:, 2])
+    digits = len(str(len(number) - 1))
+    return pd.DataFrame(
+        {
+            "stimulus": [f"{name}_{level}_{k:0{digits}d}" for k, level in zip(number, variation, strict=True)],
+            "object": name,
+            "category": category,
+            "variation": variation,
+            **dict(zip(PLANNED, values.T, strict=True)),
+        }
+    )
