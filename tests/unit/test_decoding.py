@@ -12,9 +12,8 @@ from xarray import Dataset
 
 from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy
-from ventral.decoding.readouts import Readout, predict, predict_from_features, score
+from ventral.decoding.readouts import Readout, predict, score
 from ventral.errors import InputError
-from ventral.mappings.ridge import nested_ridge
 from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.categorisation import balanced_accuracy, svm_balanced_accuracy
 from ventral.store import write_dataset
@@ -28,17 +27,7 @@ def standardised(units):
     return (units - units.mean(axis=0)) / units.std(axis=0)
 
 
-@pytest.mark.parametrize("n_units", [1, 7, 40])
-def test_few_features_predict_as_the_gram_matrix_does(n_units):
-    """With 40 of 60 the Gram matrix is what is used."""
-    rng = np.random.default_rng(0)
-    units = standardised(rng.normal(size=(N, n_units)))
-    values = units[:, :1] + rng.normal(size=(N, 3)) + 5
-    expected = nested_ridge(units @ units.T, values, FOLDS, PENALTIES * n_units).predictions
-    np.testing.assert_allclose(predict_from_features(units, values, FOLDS, PENALTIES), expected, atol=1e-8)
-
-
-def test_few_features_predict_as_ridge_regression_refitted_for_every_fold():
+def test_properties_are_read_by_ridge_regression_refitted_for_every_fold():
     rng = np.random.default_rng(1)
     units = standardised(rng.normal(size=(N, 4)))
     values = units[:, 0] + rng.normal(size=N)
@@ -55,7 +44,8 @@ def test_few_features_predict_as_ridge_regression_refitted_for_every_fold():
         rest = np.setdiff1d(np.arange(N), fold)
         best = PENALTIES[np.argmin(errors)] * 4
         expected[fold] = Ridge(alpha=best).fit(units[rest], values[rest]).predict(units[fold])
-    found = predict_from_features(units, values[:, None], FOLDS, PENALTIES)[:, 0]
+    readout = Readout("size", "property", "images", values, FOLDS, None, False, 0.0)
+    (found,) = predict(units, [readout], PENALTIES)
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 

@@ -7,13 +7,14 @@ each from stimuli that the fit never saw.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
+import dask
 import numpy as np
 import xarray as xr
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from ventral.mappings.ridge import nested_ridge
+from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.scores.categorisation import balanced_accuracy, svm_predictions
 from ventral.scores.splits import FEWEST_FOLDS, make_folds
 from ventral.scores.table import correlation_in_folds
@@ -139,7 +140,7 @@ def predict(units: NDArray[np.float64], readouts: Sequence[Readout], penalties: 
             for k in members
         ]
         folds = [place[fold] for fold in readouts[members[0]].folds]
-        read = predict_from_features(units[rows], np.concatenate(columns, axis=1), folds, penalties)
+        read = _read(units[rows], np.concatenate(columns, axis=1), folds, penalties)
         bounds = np.cumsum([0, *(column.shape[1] for column in columns)])
         for k, start, stop in zip(members, bounds[:-1], bounds[1:], strict=True):
             of_target = read[:, start:stop]
@@ -147,62 +148,13 @@ def predict(units: NDArray[np.float64], readouts: Sequence[Readout], penalties: 
     return predictions
 
 
-def predict_from_features(
-    features: NDArray[np.float64], values: NDArray[np.float64], folds: Sequence[NDArray], penalties: Sequence[float]
-) -> NDArray[np.float64]:
-    """Return the held-out predictions of `ventral.mappings.ridge.nested_ridge`, from few features.
-
-    With far fewer features u than stimuli n, matrices (u, u) serve instead of (n, n): the covariance of the stimuli
-    without one fold, or without two, is what is left of that of all, and its eigenvectors serve all penalties.
-
-    Parameters
-    ----------
-    features : (n, u) array
-        Of mean 0 over stimuli.
-    values : (n, targets) array
-        Finite.
-    folds : sequence of integer arrays
-        As for `nested_ridge`.
-    penalties : sequence of float
-        Candidates, times the mean squared distance of the feature vectors from their mean.
-
-    Returns
-    -------
-    (n, targets) array
-    """
-    n, u = features.shape
-    scaled = np.asarray(penalties) * (np.square(features).sum() / n or 1.0)
-    if 2 * u > n:
-        return nested_ridge(features @ features.T, values, folds, scaled).predictions
-    joint = np.concatenate([features, np.ones((n, 1)), values - values.mean(axis=0)], axis=1)
-    of_folds = np.stack([joint[fold].T @ joint[fold] for fold in folds])
-    total = of_folds.sum(axis=0)
-
-    def fitted(*left_out: int) -> tuple[NDArray, NDArray]:
-        """Return means (u + targets) and coefficients (penalties, u, targets) of the fits without some folds."""
-        moments = total - of_folds[list(left_out)].sum(axis=0)
-        mean = moments[u] / moments[u, u]
-        covariance = moments - moments[u, u] * np.outer(mean, mean)
-        eigenvalues, vectors = np.linalg.eigh(covariance[:u, :u])
-        shrunk = np.maximum(eigenvalues, 0)[:, None] + scaled[:, None, None]
-        return mean, vectors @ ((vectors.T @ covariance[:u, u + 1 :]) / shrunk)
-
-    def errors(fit: tuple[NDArray, NDArray], fold: int) -> NDArray:
-        """Return errors (penalties, rows, targets) of one fold."""
-        mean, coefficients = fit
-        centred = joint[folds[fold]] - mean
-        return centred[:, u + 1 :] - centred[:, :u] @ coefficients
-
-    inner = np.zeros((len(folds), len(scaled), values.shape[1]))
-    for first, second in combinations(range(len(folds)), 2):
-        fit = fitted(first, second)
-        inner[first] += np.square(errors(fit, second)).sum(axis=1)
-        inner[second] += np.square(errors(fit, first)).sum(axis=1)
-    predictions, columns = np.empty(values.shape), np.arange(values.shape[1])
-    for fold, rows in enumerate(folds):
-        of_fold = errors(fitted(fold), fold)
-        predictions[rows] = values[rows] - of_fold[inner[fold].argmin(axis=0), :, columns].T
-    return predictions
+def _read(units: NDArray, values: NDArray, folds: Sequence[NDArray], penalties: Sequence[float]) -> NDArray:
+    """Return the held-out predictions (n, targets) of ridge regression."""
+    scaled = np.asarray(penalties) * (np.square(units - units.mean(axis=0)).sum() / len(units) or 1.0)
+    graphs = cheaper_graphs(delayed(np.matmul)(units, units.T), units, units.shape[1], list(scaled), values, [folds])
+    # It is a part of a task: draws and layers run side by side.
+    (result,) = dask.compute(*graphs, scheduler="synchronous")
+    return result.predictions
 
 
 def score(readout: Readout, predictions: NDArray, folds: Sequence[NDArray]) -> float:

@@ -9,6 +9,7 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from ventral.grams.representations import Representation
+from ventral.grams.streaming import UNITS_SAMPLED
 from ventral.mappings.ols import NotDefinedError, ols_predictions
 from ventral.mappings.one_to_one import one_to_one_predictions
 from ventral.mappings.pls import pls_predictions
@@ -75,7 +76,7 @@ def predict(
     ----------
     representation : Representation, delayed
     layer : dict
-        Its `name`, `n_features`, and `has_all_features`.
+        Its `name` and `n_features`.
     targets : Targets
         Of all n stimuli.
     folds : dict of lists of integer arrays
@@ -88,7 +89,7 @@ def predict(
     for rows, group, folds_of in _shared(targets, folds):
         part = representation.of_stimuli(rows) if len(rows) < len(targets.values) else representation
         if "ridge" in options.mappings:
-            features = part.units if layer["has_all_features"] else None
+            features = part.units if layer["n_features"] <= UNITS_SAMPLED else None
             ridges = cheaper_graphs(
                 part.gram, features, layer["n_features"], penalties, group.values, list(folds_of.values())
             )

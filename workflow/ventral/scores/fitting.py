@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 import zarr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from ventral.errors import InputError
 from ventral.grams.dimensionality import effective_dimensionality
 from ventral.grams.recorded import (
     FAMILY,
-    Halved,
+    RecordedArea,
     averaged,
     halved,
     neurons_elsewhere,
@@ -22,7 +24,6 @@ from ventral.grams.recorded import (
     representation_of,
 )
 from ventral.grams.representations import read_representation
-from ventral.grams.streaming import UNITS_SAMPLED
 from ventral.mappings.prediction import Options, Predicted, predict
 from ventral.parallel import compute, computing
 from ventral.progress import Progress
@@ -32,7 +33,7 @@ from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
 from ventral.scores.splits import make_folds
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import labels_of, n_leaked, neurons, properties, together
+from ventral.scores.targets import Targets, labels_of, n_leaked, neurons, properties, together
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.store import read_dataset, writing
 
@@ -100,84 +101,141 @@ def fit(
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     grams = zarr.open_group(gram, mode="r")
-    for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
-        if found != stimulus_set.attrs["sha256"]:
-            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
-    if "family" not in grams.attrs:
-        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
-    labels = labels_of(stimulus_set)
-    n = stimulus_set.sizes["stimulus"]
-    folds = {
-        split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
-    }
-    leaks = n_leaked(stimulus_set, folds)
-    options = Options(mappings, penalties, components)
-    targets = of_stimuli = properties(stimulus_set)
-    resamples = {}
-    geometries, comparisons = [], comparisons_of(mappings, rsa or RSA)
+    _check_stores(grams, gram, responses, recording, stimulus_set, stimuli)
+    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    name, sha256 = stimulus_set.attrs["name"], stimulus_set.attrs["sha256"]
+    folds = {split: make_folds(split, labels, n, n_folds, seed, f"stimuli {name}") for split in splits}
     # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
     own = grams.attrs["family"] == FAMILY and grams.attrs["model"] == responses.attrs["recording"]
-    areas = {area.name: area for area in recorded_areas(responses)} if own else {}
-    if len(areas) == 1:
-        logger.warning("recording %s: %s is its only area, and predicts no neurons of it", grams.attrs["model"], *areas)
-    if "dissimilarities" in responses:
-        comparisons = comparisons_of({"rsa", *mappings}, rsa or RSA)
-        geometries = geometries_of_matrices(published_matrices(responses), comparisons)
-    else:
-        recorded = neurons(responses)
-        targets = together(targets, recorded)
-        if bootstraps and not own:
-            for split in splits:
-                drawn = draw(recorded.areas, folds[split], stimulus_set.attrs["sha256"], n_bootstrap, seed)
-                resamples[split] = delayed(drawn, pure=False, traverse=False)
-        # Areas that were recorded together are alike by the noise that they share, too.
-        if comparisons and not own:
-            geometries = geometries_of_neuroids(responses, comparisons, seed=seed)
+    benchmark = _Benchmark(
+        responses=responses,
+        labels=labels,
+        folds=folds,
+        properties=properties(stimulus_set),
+        neurons=None if "dissimilarities" in responses else neurons(responses),
+        own_areas={area.name: area for area in recorded_areas(responses)} if own else {},
+        seed=seed,
+    )
+    options = Options(mappings, penalties, components)
+    geometries, comparisons = _geometries(benchmark, mappings, rsa or RSA)
+    resamples = {}
+    if bootstraps and benchmark.neurons and not own:
+        for split in splits:
+            drawn = draw(benchmark.neurons.areas, folds[split], sha256, n_bootstrap, seed)
+            resamples[split] = delayed(drawn, pure=False, traverse=False)
     layers = grams.attrs["layers"]
+    described = {
+        "model": grams.attrs["model"],
+        "family": grams.attrs["family"],
+        "recording": responses.attrs["recording"],
+    }
+    leaks = n_leaked(stimulus_set, folds)
     progress = Progress(f"fit {grams.attrs['model']}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
         for layer in layers:
             representation = delayed(read_representation, pure=False)(str(gram), layer["name"])
-            if own:
-                targets = together(of_stimuli, neurons_elsewhere(responses, areas[layer["name"]]))
-            described = {**layer, "has_all_features": layer["n_features"] <= UNITS_SAMPLED}
-            predicted = predict(representation, described, targets, folds, options)
+            predicted = predict(representation, layer, benchmark.targets_of(layer["name"]), folds, options)
             rows = _rows(predicted) + _label_rows(representation, folds, labels)
-            resampled = []
-            for split, mapping in dict.fromkeys((part.split, part.mapping) for part in predicted):
-                if split in resamples:
-                    parts = [
-                        (part.predictions, part.targets, part.rows)
-                        for part in predicted
-                        if (part.split, part.mapping) == (split, mapping)
-                    ]
-                    resampled.append(
-                        delayed(bootstrap_rows, pure=False)(
-                            parts, recorded, folds[split], split, mapping, reliability_threshold, resamples[split]
-                        )
-                    )
             if own:
-                rows += _rows_of_halves(list(halved(responses, areas[layer["name"]], seed)), folds, options)
+                rows += _rows_of_halves(benchmark, layer["name"], options)
             if geometries:
                 rows.append(delayed(geometry_rows, pure=False)(representation, layer["name"], geometries, comparisons))
+            resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             graph.append(delayed(_of_layer, pure=False)(rows, dimensionality, layer, resampled))
         reliabilities = fold_reliabilities(responses, folds, seed=seed)
         tables = compute(graph, progress)
         table = with_fold_ceilings(pd.concat([table for table, _ in tables], ignore_index=True), reliabilities)
-        described = {
-            "model": grams.attrs["model"],
-            "family": grams.attrs["family"],
-            "recording": responses.attrs["recording"],
-        }
-        table = table.assign(**described)
-        table["stimuli"] = stimulus_set.attrs["name"]
-        table["n_leaked"] = table["split"].map(leaks).fillna(0) if len(table) else 0
-        table["simulated"] = bool(responses.attrs.get("simulated", False))
+        table = table.assign(
+            **described,
+            stimuli=name,
+            n_leaked=table["split"].map(leaks).fillna(0) if len(table) else 0,
+            simulated=bool(responses.attrs.get("simulated", False)),
+        )
         write_table(table, unfinished)
         if bootstraps:
             _write_bootstraps(layers, [resampled for _, resampled in tables], described, bootstraps)
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    """What every layer is scored against.
+
+    Attributes
+    ----------
+    responses : Dataset
+        The recording.
+    labels : dict of (n,) arrays
+    folds : dict of lists of integer arrays
+    properties : Targets
+        Of the stimuli.
+    neurons : Targets or None
+        Of the recording, None where it has dissimilarity matrices instead.
+    own_areas : dict
+        The recording's areas by name, where they are the layers; else empty.
+    seed : int
+    """
+
+    responses: xr.Dataset
+    labels: Mapping[str, NDArray]
+    folds: Mapping[str, Sequence[NDArray]]
+    properties: Targets
+    neurons: Targets | None
+    own_areas: Mapping[str, RecordedArea]
+    seed: int
+
+    def __post_init__(self) -> None:
+        if len(self.own_areas) == 1:
+            name = self.responses.attrs["recording"]
+            logger.warning("recording %s: %s is its only area, and predicts no neurons of it", name, *self.own_areas)
+
+    def targets_of(self, layer: str) -> Targets:
+        """Return what a layer predicts: one of the recording's own areas, nothing that shares its trials."""
+        if self.own_areas:
+            return together(self.properties, neurons_elsewhere(self.responses, self.own_areas[layer]))
+        return self.properties if self.neurons is None else together(self.properties, self.neurons)
+
+
+def _check_stores(grams: zarr.Group, gram, responses: xr.Dataset, recording, stimulus_set: xr.Dataset, stimuli) -> None:
+    for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
+        if found != stimulus_set.attrs["sha256"]:
+            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    if "family" not in grams.attrs:
+        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
+
+
+def _geometries(benchmark: _Benchmark, mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]):
+    """Return the dissimilarities or inner products that layers are compared with, and how."""
+    if benchmark.neurons is None:
+        comparisons = comparisons_of({"rsa", *mappings}, rsa)
+        return geometries_of_matrices(published_matrices(benchmark.responses), comparisons), comparisons
+    comparisons = comparisons_of(mappings, rsa)
+    # Areas that were recorded together are alike by the noise that they share, too.
+    if benchmark.own_areas or not comparisons:
+        return [], comparisons
+    return geometries_of_neuroids(benchmark.responses, comparisons, seed=benchmark.seed), comparisons
+
+
+def _resampled(
+    predicted: Sequence[Predicted], benchmark: _Benchmark, reliability_threshold: float, resamples: Mapping
+) -> list[Delayed]:
+    groups: dict[tuple[str, str], list] = {}
+    for part in predicted:
+        groups.setdefault((part.split, part.mapping), []).append((part.predictions, part.targets, part.rows))
+    return [
+        delayed(bootstrap_rows, pure=False)(
+            parts,
+            benchmark.neurons,
+            benchmark.folds[split],
+            split,
+            mapping,
+            reliability_threshold,
+            resamples[split],
+        )
+        for (split, mapping), parts in groups.items()
+        if split in resamples
+    ]
 
 
 def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
@@ -200,14 +258,12 @@ def _label_rows(
     ]
 
 
-def _rows_of_halves(
-    halves: Sequence[Halved], folds: Mapping[str, Sequence[NDArray]], options: Options
-) -> list[Delayed]:
+def _rows_of_halves(benchmark: _Benchmark, area: str, options: Options) -> list[Delayed]:
     parts, gains = [], []
-    for half in halves:
+    for half in halved(benchmark.responses, benchmark.own_areas[area], benchmark.seed):
         representation = delayed(representation_of, pure=False)(half.features)
-        layer = {"name": "half", "n_features": half.features.shape[1], "has_all_features": True}
-        of_half = _rows(predict(representation, layer, half.targets, folds, options))
+        layer = {"name": area, "n_features": half.features.shape[1]}
+        of_half = _rows(predict(representation, layer, half.targets, benchmark.folds, options))
         parts += of_half
         gains += [half.gain] * len(of_half)
     return [delayed(averaged, pure=False)(parts, gains)] if parts else []
