@@ -124,5 +124,3 @@ def test_v4_reads_the_object_about_as_well_as_as_many_units_of_the_last_layers(r
     assert best["depth"] > 0.8
     assert best["score"] == pytest.approx(area["score"], abs=0.1)
     assert best["late_minus_early"] > 0
-    # Early layers, with as many units and as noisy, tell objects apart less well than the neurons.
-    assert layers[layers["depth"] < 0.3]["score"].max() < area["low"]
