@@ -48,6 +48,14 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(folder)}
 
 
+def run_config(folder: Path, config: dict, *targets: str) -> None:
+    """Run the workflow on a config in a folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    arguments = command("--configfile", "config.yaml", "--cores", "2", *targets)
+    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 class Experiment:
     """A folder with images, responses, a network and a config.
 

@@ -1,13 +1,10 @@
 """The whole way from 78 images to the agreement with early visual cortex and IT of 15 subjects."""
 
-import subprocess
-
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from tests.workflow.conftest import command, environment
+from tests.workflow.conftest import run_config
 from ventral.datasets.algonauts2019 import FOLDERS, MATRICES
 
 # Spearman's correlation, mean over subjects, of an independent computation (images at 224 pixels).
@@ -34,10 +31,7 @@ def run(data_dir, tmp_path_factory):
         "rsa": {"comparisons": ["spearman", "kendall"]},
         "extraction": {"shards": 1},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = command("--configfile", "config.yaml", "--cores", "2")
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_config(folder, config)
     return folder
 
 

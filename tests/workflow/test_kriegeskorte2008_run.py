@@ -4,9 +4,8 @@ import subprocess
 
 import pandas as pd
 import pytest
-import yaml
 
-from tests.workflow.conftest import command, environment
+from tests.workflow.conftest import command, environment, run_config
 from ventral.datasets.kriegeskorte2008 import FILE
 
 # Spearman's correlation with the published matrices (images at 224 pixels).
@@ -37,10 +36,7 @@ def run(data_dir, tmp_path_factory):
         "models": ["efficientnet_lite0", "efficientnet_lite0_random", "pixels"],
         "extraction": {"shards": 1},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = command("--configfile", "config.yaml", "--cores", "2")
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_config(folder, config)
     return folder
 
 

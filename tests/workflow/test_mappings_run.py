@@ -7,19 +7,20 @@ import pytest
 from tests.workflow.conftest import Experiment
 
 PREDICTING = ["ridge", "ols", "pls", "one_to_one", "factorised"]
+CONFIG = {
+    "mappings": [*PREDICTING, "rsa", "cka"],
+    "components": 3,
+    "banded": {"tiny": ["0", "5"]},
+    "brainscore": True,
+    "bootstrap": 100,
+    "extraction": {"shards": 2},
+}
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     experiment = Experiment(tmp_path_factory.mktemp("mappings"))
-    experiment.printed = experiment.run(
-        mappings=[*PREDICTING, "rsa", "cka"],
-        components=3,
-        banded={"tiny": ["0", "5"]},
-        brainscore=True,
-        bootstrap=100,
-        extraction={"shards": 2},
-    )
+    experiment.printed = experiment.run(**CONFIG)
     return experiment
 
 
@@ -71,12 +72,4 @@ def test_what_is_resampled_is_every_mapping_that_predicts_from_the_gram(ran):
 
 
 def test_nothing_is_left_to_do(ran):
-    assert "Nothing to be done" in ran.run(
-        "--dry-run",
-        mappings=[*PREDICTING, "rsa", "cka"],
-        components=3,
-        banded={"tiny": ["0", "5"]},
-        brainscore=True,
-        bootstrap=100,
-        extraction={"shards": 2},
-    )
+    assert "Nothing to be done" in ran.run("--dry-run", **CONFIG)

@@ -1,12 +1,9 @@
 """The whole way from the images to the table, against an independent computation on real recordings."""
 
-import subprocess
-
 import pandas as pd
 import pytest
-import yaml
 
-from tests.workflow.conftest import command, environment
+from tests.workflow.conftest import run_config
 
 # Median predictivity over the neurons of session 210325 (five folds; images at 224 pixels), and how far another right
 # computation may be from it.
@@ -35,10 +32,7 @@ def results(data_dir, tmp_path_factory):
         "decoding": {"draws": 4, "models": ["efficientnet_lite0"]},
         "extraction": {"shards": 1},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    arguments = command("--configfile", "config.yaml", "--cores", "2", *(f"results/{name}" for name in TABLES))
-    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_config(folder, config, *(f"results/{name}" for name in TABLES))
     return folder / "results"
 
 

@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_dask(stage)
     stage.add_argument("--seed", type=int, default=0)
 
-    stage = _stage(stages, "fit", _fit, "score every layer of a model against a recording")
+    stage = _stage(stages, "fit", _call("scores.fitting.fit"), "score every layer of a model against a recording")
     stage.add_argument("gram", type=Path)
     stage.add_argument("recording", type=Path)
     stage.add_argument("stimuli", type=Path)
@@ -162,11 +162,11 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--components", type=int, default=25)
     stage.add_argument("--rsa", type=json.loads, help="distances and comparisons")
     stage.add_argument("--splits", nargs="+", required=True)
-    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
     stage.add_argument("--bootstraps", type=Path, help="also write medians of resamples to this file")
-    stage.add_argument("--bootstrap", type=int, default=1000, help="number of resamples")
+    stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, default=1000, help="number of resamples")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
     _add_dask(stage)
 
@@ -178,39 +178,55 @@ def _parser() -> argparse.ArgumentParser:
     )
     stage.add_argument("recording", type=Path)
 
-    stage = _stage(stages, "reverse", _reverse, "predict the units of every layer of a model from a recording's areas")
+    stage = _stage(
+        stages,
+        "reverse",
+        _call("scores.reverse.reverse"),
+        "predict the units of every layer of a model from a recording's areas",
+    )
     stage.add_argument("areas", type=Path)
     stage.add_argument("gram", type=Path)
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--splits", nargs="+", required=True)
-    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
     _add_dask(stage)
 
-    stage = _stage(stages, "factorise", _factorise, "score the factorised readout of every layer that has maps")
+    stage = _stage(
+        stages,
+        "factorise",
+        _call("mappings.factorised.factorise"),
+        "score the factorised readout of every layer that has maps",
+    )
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--recording", type=Path, required=True)
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--splits", nargs="+", required=True)
-    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--seed", type=int, default=0)
     _add_dask(stage)
 
-    stage = _stage(stages, "banded", _banded, "score layers of a model together, and without each of them")
+    stage = _stage(
+        stages, "banded", _call("mappings.banded.banded"), "score layers of a model together, and without each of them"
+    )
     stage.add_argument("gram", type=Path)
     stage.add_argument("recording", type=Path)
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--layers", type=json.loads, required=True)
     stage.add_argument("--splits", nargs="+", required=True)
-    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
     _add_dask(stage)
 
     for name, function, description in (
-        ("decode", _decode, "read labels and properties from every layer of a model"),
-        ("decode_areas", _decode_areas, "read labels and properties from every area of a recording"),
+        ("decode", _call("decoding.populations.decode"), "read labels and properties from every layer of a model"),
+        (
+            "decode_areas",
+            _call("decoding.populations.decode_areas"),
+            "read labels and properties from every area of a recording",
+        ),
     ):
         stage = _stage(stages, name, function, description)
         if name == "decode":
@@ -218,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("recording", type=Path)
         stage.add_argument("stimuli", type=Path)
         stage.add_argument("--splits", nargs="+", required=True)
-        stage.add_argument("--folds", type=int, default=5)
+        stage.add_argument("--folds", dest="n_folds", type=int, default=5)
         stage.add_argument("--penalties", type=json.loads, required=True)
         stage.add_argument("--periods", type=json.loads, default={}, help="periods of circular properties, by name")
         stage.add_argument("--units", type=json.loads, help="number of units; by default that of the smallest area")
@@ -269,11 +285,13 @@ def _parser() -> argparse.ArgumentParser:
         if figure == "layer_profile":
             stage.add_argument("--bootstraps", type=Path, nargs="*", default=[])
 
-    stage = _stage(stages, "selectivity", _selectivity, "measure how layers treat one category")
+    stage = _stage(
+        stages, "selectivity", _call("scores.selectivity.selectivity"), "measure how layers treat one category"
+    )
     stage.add_argument("grams", type=Path, nargs="+")
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--category", required=True)
-    stage.add_argument("--folds", type=int, default=5)
+    stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--seed", type=int, default=0)
 
     stage = _stage(stages, "claims", _call("statistics.claims.claims"), "say which published claims hold")
@@ -371,48 +389,6 @@ def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, 
 
     start, stop = rows_of_shard(read_dataset(stimuli).sizes["stimulus"], shard, shards)
     extract(stimuli, spec, start, stop, threads=cores, **options, **rest)
-
-
-def _fit(folds: int, bootstrap: int, **options) -> None:
-    from ventral.scores.fitting import fit
-
-    fit(n_folds=folds, n_bootstrap=bootstrap, **options)
-
-
-def _reverse(folds: int, **options) -> None:
-    from ventral.scores.reverse import reverse
-
-    reverse(n_folds=folds, **options)
-
-
-def _factorise(folds: int, **options) -> None:
-    from ventral.mappings.factorised import factorise
-
-    factorise(n_folds=folds, **options)
-
-
-def _decode(folds: int, **options) -> None:
-    from ventral.decoding.populations import decode
-
-    decode(n_folds=folds, **options)
-
-
-def _decode_areas(folds: int, **options) -> None:
-    from ventral.decoding.populations import decode_areas
-
-    decode_areas(n_folds=folds, **options)
-
-
-def _banded(folds: int, **options) -> None:
-    from ventral.mappings.banded import banded
-
-    banded(n_folds=folds, **options)
-
-
-def _selectivity(folds: int, **options) -> None:
-    from ventral.scores.selectivity import selectivity
-
-    selectivity(n_folds=folds, **options)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from ventral.grams.recorded import FAMILY, standardised
 from ventral.grams.representations import read_representation
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.scores.targets import neurons
+from ventral.scores.targets import check_same_stimuli, neurons
 from ventral.stimuli.circular import angular_error
 from ventral.store import read_dataset, writing
 
@@ -140,9 +140,8 @@ def decode(
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     grams = zarr.open_group(gram, mode="r")
-    for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
-        if found != stimulus_set.attrs["sha256"]:
-            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    made = {gram: grams.attrs["stimuli_sha256"], recording: responses.attrs["stimuli_sha256"]}
+    check_same_stimuli(stimulus_set, stimuli, made)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
@@ -209,8 +208,7 @@ def decode_areas(
     `depth` unknown.
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
-    if responses.attrs["stimuli_sha256"] != stimulus_set.attrs["sha256"]:
-        raise InputError(f"{recording}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    check_same_stimuli(stimulus_set, stimuli, {recording: responses.attrs["stimuli_sha256"]})
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     name = responses.attrs["recording"]

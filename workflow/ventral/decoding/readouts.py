@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.scores.categorisation import balanced_accuracy, svm_predictions
-from ventral.scores.splits import FEWEST_FOLDS, make_folds
+from ventral.scores.splits import FEWEST_FOLDS
 from ventral.scores.table import correlation_in_folds
-from ventral.scores.targets import labels_of, properties
+from ventral.scores.targets import folds_of, labels_of, properties
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 
 logger = logging.getLogger(__name__)
@@ -78,10 +78,8 @@ def readouts_of(
         As for `decode`. A property that has values in fewer than three folds is named in a warning and left out.
     """
     labels, of_stimuli = labels_of(stimulus_set), properties(stimulus_set)
-    n = stimulus_set.sizes["stimulus"]
     readouts = []
-    for split in splits:
-        folds = make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
+    for split, folds in folds_of(stimulus_set, splits, n_folds, seed).items():
         for name, values in labels.items():
             n_labels = len(np.unique(values))
             if n_labels > 1 and all(np.isin(values[fold], np.delete(values, fold)).all() for fold in folds):

@@ -31,9 +31,9 @@ from ventral.mappings import ridge
 from ventral.mappings.ridge import NestedRidge
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.scores.benchmark import Benchmark, read_benchmark
-from ventral.scores.table import COLUMNS, SORTED_BY, prediction_rows
-from ventral.scores.targets import grouped_by_missing
+from ventral.scores.benchmark import read_benchmark
+from ventral.scores.table import prediction_rows, write_table
+from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import writing
 
@@ -89,7 +89,7 @@ def banded(
     kernels = np.stack([standardised(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])
     points = simplex(len(layers), seed)
-    parts = list(_grouped_over_splits(benchmark))
+    parts = grouped_over_splits(benchmark.neurons, benchmark.folds)
     progress = Progress(f"banded {group.attrs['model']}", len(points) * len(parts), "weightings of layers")
     tables = []
     with writing(output) as unfinished, computing(cores):
@@ -104,8 +104,7 @@ def banded(
                     table["weights"] = weights.mean(axis=0)[:, taken].tolist()
                     tables.append(table)
         table = benchmark.described(pd.concat(tables, ignore_index=True), group.attrs["model"], group.attrs["family"])
-        table = table.reindex(columns=[*COLUMNS, "weights"]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
-        table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(unfinished, index=False)
+        write_table(table, unfinished, "weights")
 
 
 def check_layers(wanted: Sequence[str], layers: Sequence[str], model: str) -> None:
@@ -248,16 +247,6 @@ def nested_errors(
                 best[s][1][np.ix_(fold, wins[i])] = errors[np.ix_(fold, wins[i])]
             best[s][0][wins], best[s][2][wins] = inner[wins], penalty
     return [(inner, responses - errors * size, penalty) for inner, errors, penalty in best]
-
-
-def _grouped_over_splits(benchmark: Benchmark):
-    """Give groups of neurons with values for the same stimuli, these rows, and the folds of every split among them."""
-    grouped = {split: list(grouped_by_missing(benchmark.neurons, folds)) for split, folds in benchmark.folds.items()}
-    of_rows = {}
-    for split, groups in grouped.items():
-        for targets, rows, folds in groups:
-            of_rows.setdefault(rows.tobytes(), (targets, rows, {}))[2][split] = folds
-    yield from of_rows.values()
 
 
 def contributions(tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float) -> None:

@@ -14,7 +14,7 @@ from ventral.mappings.ols import NotDefinedError, ols_predictions
 from ventral.mappings.one_to_one import one_to_one_predictions
 from ventral.mappings.pls import pls_predictions
 from ventral.mappings.ridge_features import cheaper_graphs
-from ventral.scores.targets import Targets, grouped_by_missing
+from ventral.scores.targets import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def predict(
     scale = delayed(penalty_scale, pure=False)(representation.gram)
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
     predicted = []
-    for rows, group, folds_of in _shared(targets, folds):
+    for group, rows, folds_of in grouped_over_splits(targets, folds):
         part = representation.of_stimuli(rows) if len(rows) < len(targets.values) else representation
         if "ridge" in options.mappings:
             features = part.units if layer["n_features"] <= UNITS_SAMPLED else None
@@ -116,15 +116,6 @@ def penalty_scale(gram: NDArray) -> float:
     n = len(gram)
     scale = (np.trace(gram) - gram.sum() / n) / n
     return float(scale) if scale > 1e-12 * np.abs(gram).max() else 1.0
-
-
-def _shared(targets: Targets, folds: Mapping[str, Sequence[NDArray]]):
-    """Give the targets that have values for the same stimuli, and the folds of each split that suffices for a fit."""
-    shared: dict[bytes, tuple[NDArray, Targets, dict]] = {}
-    for split, of_split in folds.items():
-        for group, rows, remaining in grouped_by_missing(targets, of_split):
-            shared.setdefault(rows.tobytes(), (rows, group, {}))[2][split] = remaining
-    return shared.values()
 
 
 def _predictions(

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
-from ventral.scores.splits import make_folds
-from ventral.scores.targets import Targets, labels_of, n_leaked, neurons
+from ventral.scores.targets import Targets, folds_of, n_leaked, neurons
 from ventral.store import read_dataset
 
 
@@ -85,8 +84,7 @@ def read_benchmark(recording: str | Path, stimuli: str | Path, splits: list[str]
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     n, name = stimulus_set.sizes["stimulus"], stimulus_set.attrs["name"]
-    labels = labels_of(stimulus_set)
-    folds = {split: make_folds(split, labels, n, n_folds, seed, f"stimuli {name}") for split in splits}
+    folds = folds_of(stimulus_set, splits, n_folds, seed)
     benchmark = Benchmark(
         neurons=neurons(responses),
         folds=folds,

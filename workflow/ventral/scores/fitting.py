@@ -31,9 +31,17 @@ from ventral.recordings.ingestion import published_matrices
 from ventral.scores.categorisation import svm_balanced_accuracy
 from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
-from ventral.scores.splits import make_folds
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import Targets, labels_of, n_leaked, neurons, properties, together
+from ventral.scores.targets import (
+    Targets,
+    check_same_stimuli,
+    folds_of,
+    labels_of,
+    n_leaked,
+    neurons,
+    properties,
+    together,
+)
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.store import read_dataset, writing
 
@@ -101,10 +109,13 @@ def fit(
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     grams = zarr.open_group(gram, mode="r")
-    _check_stores(grams, gram, responses, recording, stimulus_set, stimuli)
-    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    made = {gram: grams.attrs["stimuli_sha256"], recording: responses.attrs["stimuli_sha256"]}
+    check_same_stimuli(stimulus_set, stimuli, made)
+    if "family" not in grams.attrs:
+        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
+    labels = labels_of(stimulus_set)
     name, sha256 = stimulus_set.attrs["name"], stimulus_set.attrs["sha256"]
-    folds = {split: make_folds(split, labels, n, n_folds, seed, f"stimuli {name}") for split in splits}
+    folds = folds_of(stimulus_set, splits, n_folds, seed)
     # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
     own = grams.attrs["family"] == FAMILY and grams.attrs["model"] == responses.attrs["recording"]
     benchmark = _Benchmark(
@@ -195,14 +206,6 @@ class _Benchmark:
         if self.own_areas:
             return together(self.properties, neurons_elsewhere(self.responses, self.own_areas[layer]))
         return self.properties if self.neurons is None else together(self.properties, self.neurons)
-
-
-def _check_stores(grams: zarr.Group, gram, responses: xr.Dataset, recording, stimulus_set: xr.Dataset, stimuli) -> None:
-    for path, found in ((gram, grams.attrs["stimuli_sha256"]), (recording, responses.attrs["stimuli_sha256"])):
-        if found != stimulus_set.attrs["sha256"]:
-            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
-    if "family" not in grams.attrs:
-        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
 
 
 def _geometries(benchmark: _Benchmark, mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]):

@@ -15,15 +15,13 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
 from ventral.grams.representations import Representation, read_representation
 from ventral.mappings.prediction import penalty_scale
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.scores.splits import make_folds
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import Targets, labels_of, n_leaked
+from ventral.scores.targets import Targets, check_same_stimuli, folds_of, n_leaked
 from ventral.store import read_dataset, writing
 
 logger = logging.getLogger(__name__)
@@ -68,14 +66,9 @@ def reverse(
     """
     stimulus_set = read_dataset(stimuli)
     stores = {path: zarr.open_group(path, mode="r").attrs for path in (areas, gram)}
-    for path, store in stores.items():
-        if store["stimuli_sha256"] != stimulus_set.attrs["sha256"]:
-            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    check_same_stimuli(stimulus_set, stimuli, {path: store["stimuli_sha256"] for path, store in stores.items()})
     recorded, model = stores.values()
-    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
-    folds = {
-        split: make_folds(split, labels, n, n_folds, seed, f"stimuli {stimulus_set.attrs['name']}") for split in splits
-    }
+    folds = folds_of(stimulus_set, splits, n_folds, seed)
     predictors = {layer["name"]: read_representation(areas, layer["name"]) for layer in recorded["layers"]}
     layers = model["layers"]
     progress = Progress(f"reverse {model['model']}", len(layers), "layers")

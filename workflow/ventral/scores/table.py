@@ -122,7 +122,7 @@ def _pearson(a: NDArray, b: NDArray) -> NDArray:
     return np.einsum("ij,ij->j", *deviations)
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write rows as a score table, with all columns, and in an order that does not depend on how they were made."""
-    table = table.reindex(columns=list(COLUMNS)).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
+def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
+    """Write rows as a score table, with all columns and `more`, in an order that their making does not change."""
+    table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
     table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)

@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ventral.errors import shown
+from ventral.errors import InputError, shown
 from ventral.recordings.ingestion import mean_responses
-from ventral.scores.splits import FEWEST_FOLDS, leaked
+from ventral.scores.splits import FEWEST_FOLDS, leaked, make_folds
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,52 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
             targets.reliability[columns],
         )
         yield group, rows, remaining
+
+
+def grouped_over_splits(
+    targets: Targets, folds: Mapping[str, Sequence[NDArray]]
+) -> list[tuple[Targets, NDArray[np.intp], dict[str, list[NDArray]]]]:
+    """Return groups of targets that have values for the same stimuli, these rows, and the folds of every split there.
+
+    As `grouped_by_missing` has them of one split; a split that does not suffice for a fit is not among a group's.
+    """
+    groups: dict[bytes, tuple[Targets, NDArray, dict]] = {}
+    for split, of_split in folds.items():
+        for group, rows, remaining in grouped_by_missing(targets, of_split):
+            groups.setdefault(rows.tobytes(), (group, rows, {}))[2][split] = remaining
+    return list(groups.values())
+
+
+def folds_of(
+    stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
+) -> dict[str, list[NDArray[np.intp]]]:
+    """Return the folds of each split of a stimulus set.
+
+    Raises
+    ------
+    InputError
+        If a split cannot be made of these stimuli.
+    """
+    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    source = f"stimuli {stimulus_set.attrs['name']}"
+    return {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
+
+
+def check_same_stimuli(stimulus_set: xr.Dataset, stimuli: str | Path, found: Mapping[str | Path, str]) -> None:
+    """Raise InputError if a store was made from other stimuli.
+
+    Parameters
+    ----------
+    stimulus_set : Dataset
+        The stimuli.
+    stimuli : path
+        Their store.
+    found : dict
+        By path, the `stimuli_sha256` of each store that was made from stimuli.
+    """
+    for path, sha256 in found.items():
+        if sha256 != stimulus_set.attrs["sha256"]:
+            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
 
 
 def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:
