@@ -4,25 +4,29 @@ rule extract:
         model="<results>/models/{model}.json",
         checkpoint=lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
     output:
-        activations(directory("<results>/activations/{model}/{stimuli}/{shard}.zarr")),
+        store=activations(directory("<results>/activations/{model}/{stimuli}/{shard}.zarr")),
+        provenance="<provenance>/activations/{model}/{stimuli}/{shard}.json",
     log:
         "<logs>/activations/{model}/{stimuli}/{shard}.log",
     benchmark:
         "<benchmarks>/activations/{model}/{stimuli}/{shard}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
         # How, not what: a change of these makes nothing anew.
         device=settings["extraction"]["device"],
         batch_size=settings["extraction"]["batch_size"],
+        gres=settings["gres"].get("extract", ""),
     params:
         shards=settings["extraction"]["shards"],
         spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
         options=as_json({key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")}),
     shell:
-        "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --options {params.options:q} "
+        "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --reads {input.checkpoint:q} {input.model:q} --options {params.options:q} "
         "--shard {wildcards.shard} --shards {params.shards} --device {resources.device} "
-        "--batch-size {resources.batch_size} --cores {threads} --output {output:q} --log {log:q}"
+        "--batch-size {resources.batch_size} --cores {threads} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"

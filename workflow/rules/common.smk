@@ -38,6 +38,7 @@ except InputError as error:
 pathvars:
     results=settings["results"],
     logs="<results>/logs",
+    provenance="<results>/provenance",
     benchmarks="<results>/benchmarks",
 
 
@@ -84,6 +85,11 @@ BANDED = [
     for model in models_with_neuroids(settings, recording)
     if model in settings["banded"]
 ]
+
+
+def scaled(amount):
+    """Return a resource that grows with every attempt of a job that was killed for too little of it."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def as_json(value):

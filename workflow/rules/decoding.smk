@@ -8,19 +8,22 @@ rule decode:
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
-        "<results>/decoding/{recording}/{model}.parquet",
+        table="<results>/decoding/{recording}/{model}.parquet",
+        provenance="<provenance>/decoding/{recording}/{model}.json",
     log:
         "<logs>/decoding/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/decoding/{recording}/{model}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=scaled(8000),
+        runtime=scaled(480),
     params:
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
         folds=settings["folds"],
@@ -34,7 +37,7 @@ rule decode:
         "python -m ventral decode {input.gram:q} {input.recording:q} {input.stimuli:q} --splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
         "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule decode_areas:
@@ -42,19 +45,22 @@ rule decode_areas:
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
-        "<results>/decoded_areas/{recording}.parquet",
+        table="<results>/decoded_areas/{recording}.parquet",
+        provenance="<provenance>/decoded_areas/{recording}.json",
     log:
         "<logs>/decoded_areas/{recording}.log",
     benchmark:
         "<benchmarks>/decoded_areas/{recording}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=scaled(8000),
+        runtime=scaled(480),
     params:
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
         folds=settings["folds"],
@@ -68,7 +74,7 @@ rule decode_areas:
         "python -m ventral decode_areas {input.recording:q} {input.stimuli:q} --splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
         "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule explicit:
@@ -92,16 +98,19 @@ rule explicit:
         ),
         pdf="<results>/figures/explicitness.pdf",
         csv="<results>/figures/explicitness.csv",
+        provenance="<provenance>/explicit.json",
     log:
         "<logs>/explicit.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
     shell:
         "python -m ventral explicit {input:q} --summary {output.summary:q} --text {output.text:q} "
         "--curves {output.curves:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--extrapolate-to {params.extrapolate_to} --log {log:q}"
+        "--extrapolate-to {params.extrapolate_to} --provenance {output.provenance:q} --log {log:q}"

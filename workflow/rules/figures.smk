@@ -16,18 +16,21 @@ rule layer_profile:
             category="Tables",
             labels={"table": "Predictivity by layer"},
         ),
+        provenance="<provenance>/figures/layer_profile.json",
     log:
         "<logs>/figures/layer_profile.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral layer_profile {input.scores:q} --bootstraps {input.bootstraps:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --log {log:q}"
+        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule categorisation:
@@ -47,18 +50,21 @@ rule categorisation:
             category="Tables",
             labels={"table": "Categorisation against predictivity"},
         ),
+        provenance="<provenance>/figures/categorisation.json",
     log:
         "<logs>/figures/categorisation.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --log {log:q}"
+        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule ranking:
@@ -79,16 +85,19 @@ rule ranking:
             category="Tables",
             labels={"table": "Ranking of the models"},
         ),
+        provenance="<provenance>/figures/ranking.json",
     log:
         "<logs>/figures/ranking.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
         "python -m ventral ranking {input.bootstraps:q} --best-layers {input.best_layers:q} --svg {output.svg:q} "
-        "--pdf {output.pdf:q} --csv {output.csv:q} --log {log:q}"
+        "--pdf {output.pdf:q} --csv {output.csv:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule contact_sheet:
@@ -103,16 +112,19 @@ rule contact_sheet:
         ),
         pdf="<results>/figures/contact_sheets/{stimuli}.pdf",
         csv="<results>/figures/contact_sheets/{stimuli}.csv",
+        provenance="<provenance>/figures/contact_sheets/{stimuli}.json",
     log:
         "<logs>/figures/contact_sheets/{stimuli}.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
         "python -m ventral contact_sheet {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--log {log:q}"
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule unseen:
@@ -133,16 +145,19 @@ rule unseen:
             category="Tables",
             labels={"table": "A category that was never seen"},
         ),
+        provenance="<provenance>/figures/unseen.json",
     log:
         "<logs>/figures/unseen.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
         "python -m ventral unseen {input.selectivity:q} --scores {input.scores:q} --svg {output.svg:q} "
-        "--pdf {output.pdf:q} --csv {output.csv:q} --log {log:q}"
+        "--pdf {output.pdf:q} --csv {output.csv:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule reverse_figure:
@@ -168,19 +183,22 @@ rule reverse_figure:
             category="Tables",
             labels={"table": "Reverse predictivity"},
         ),
+        provenance="<provenance>/figures/reverse.json",
     log:
         "<logs>/figures/reverse.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral reverse_figure {input.tables:q} --areas {input.areas:q} --scores {input.scores:q} "
         "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --log {log:q}"
+        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule fitted:
@@ -201,20 +219,23 @@ rule fitted:
             category="Tables",
             labels={"table": "Networks fitted to neurons"},
         ),
+        provenance="<provenance>/figures/fitted.json",
     log:
         "<logs>/figures/fitted.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         recordings=list(FITTED.values()),
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral fitted {input.trainings:q} --recordings {params.recordings:q} --scores {input.scores:q} "
         "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --log {log:q}"
+        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule learning_curves:
@@ -229,16 +250,19 @@ rule learning_curves:
         ),
         pdf="<results>/figures/learning_curves.pdf",
         csv="<results>/figures/learning_curves.csv",
+        provenance="<provenance>/figures/learning_curves.json",
     log:
         "<logs>/figures/learning_curves.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
         "python -m ventral learning_curves {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--log {log:q}"
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule claims:
@@ -247,23 +271,26 @@ rule claims:
         fitted=["<results>/figures/fitted.csv"] if FITTED else [],
         selectivity=["<results>/selectivity.csv"] if "unseen" in settings else [],
     output:
-        report(
+        table=report(
             "<results>/claims.csv",
             caption="../report/claims.rst",
             category="Tables",
             labels={"table": "Which claims hold"},
         ),
+        provenance="<provenance>/claims.json",
     log:
         "<logs>/claims.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         fitted=lambda wildcards, input: [f"--fitted={path}" for path in input.fitted],
         selectivity=lambda wildcards, input: [f"--selectivity={path}" for path in input.selectivity],
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral claims {input.scores:q} {params.fitted:q} {params.selectivity:q} "
-        "--reliability-threshold {params.threshold} --output {output:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"

@@ -6,7 +6,8 @@ rule gram:
             allow_missing=True,
         ),
     output:
-        directory("<results>/grams/{model}/{stimuli}.zarr"),
+        store=directory("<results>/grams/{model}/{stimuli}.zarr"),
+        provenance="<provenance>/grams/{model}/{stimuli}.json",
     log:
         "<logs>/grams/{model}/{stimuli}.log",
     benchmark:
@@ -14,34 +15,39 @@ rule gram:
     wildcard_constraints:
         model=any_of(settings["models"]),
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=settings["grams"]["memory_mb"] + 1000,
+        mem_mb=scaled(settings["grams"]["memory_mb"] + 1000),
         arrays_mb=settings["grams"]["memory_mb"],
-        runtime=240,
+        runtime=scaled(240),
     params:
         seed=settings["seed"],
     shell:
         "python -m ventral gram {input:q} --memory-mb {resources.arrays_mb} --seed {params.seed} "
-        "--cores {threads} --dask {resources.dask:q} --output {output:q} --log {log:q}"
+        "--cores {threads} --dask {resources.dask:q} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule recorded_gram:
     input:
         "<results>/recordings/{recording}.zarr",
     output:
-        directory("<results>/grams/{recording}/{stimuli}.zarr"),
+        store=directory("<results>/grams/{recording}/{stimuli}.zarr"),
+        provenance="<provenance>/grams/{recording}/{stimuli}.json",
     log:
         "<logs>/grams/{recording}/{stimuli}.log",
     wildcard_constraints:
         recording=any_of({*settings["recorded_models"], *settings["reverse"]}),
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=scaled(8000),
+        runtime=scaled(60),
     shell:
-        "python -m ventral recorded_gram {input:q} --output {output:q} --log {log:q}"
+        "python -m ventral recorded_gram {input:q} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"

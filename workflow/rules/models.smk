@@ -9,7 +9,8 @@ rule train:
         ],
         checkpoint=lambda wildcards: checkpoint_of(settings["trainings"][wildcards.model]["network"]),
     output:
-        directory("<results>/models/{model}"),
+        folder=directory("<results>/models/{model}"),
+        provenance="<provenance>/trainings/{model}.json",
     log:
         "<logs>/trainings/{model}.log",
     benchmark:
@@ -19,13 +20,16 @@ rule train:
     # As early as may be: it takes long, and on one core.
     priority: 90
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
         # The images that are trained on are held in memory, at the network's size.
-        mem_mb=lambda wildcards, input: max(8000, 6000 + int(2 * input.size_mb)),
-        runtime=1440,
+        mem_mb=lambda wildcards, input, attempt: attempt * max(8000, 6000 + int(2 * input.size_mb)),
+        runtime=scaled(1440),
         # How, and what is checked beforehand, not what: a change of these trains nothing anew.
         device=lambda wildcards: settings["trainings"][wildcards.model]["device"],
+        gres=settings["gres"].get("train", ""),
         layers=lambda wildcards: as_json(
             {key: settings["models"][wildcards.model][key] for key in ("layers", "max_layers")}
         ),
@@ -36,28 +40,31 @@ rule train:
         recording=lambda wildcards, input: [f"--recording={store}" for store in input.recording],
     shell:
         "python -m ventral train {input.stimuli:q} --tested {input.tested:q} {params.recording:q} "
-        "--spec {params.spec:q} --layers {resources.layers:q} --device {resources.device} --output {output:q} "
-        "--log {log:q}"
+        "--spec {params.spec:q} --reads {input.checkpoint:q} --layers {resources.layers:q} --device {resources.device} --output {output.folder:q} "
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule model:
     input:
         lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
     output:
-        "<results>/models/{model}.json",
+        description="<results>/models/{model}.json",
+        provenance="<provenance>/models/{model}.json",
     log:
         "<logs>/models/{model}.log",
     # First of all: a wrong name of a layer is told before any long work.
     priority: 100
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
         # Checked beforehand, not what the model is: a change of these describes nothing anew.
         together=lambda wildcards: as_json(settings["banded"].get(wildcards.model, [])),
     params:
         spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
     shell:
-        "python -m ventral model --spec {params.spec:q} --together {resources.together:q} --output {output:q} "
-        "--log {log:q}"
+        "python -m ventral model --spec {params.spec:q} --reads {input:q} --together {resources.together:q} --output {output.description:q} "
+        "--provenance {output.provenance:q} --log {log:q}"

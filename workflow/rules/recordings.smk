@@ -3,7 +3,8 @@ rule recording:
         stimuli=stimuli_of,
         files=lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
     output:
-        directory("<results>/recordings/{recording}.zarr"),
+        store=directory("<results>/recordings/{recording}.zarr"),
+        provenance="<provenance>/recordings/{recording}.json",
     log:
         "<logs>/recordings/{recording}.log",
     benchmark:
@@ -11,38 +12,43 @@ rule recording:
     wildcard_constraints:
         recording=any_of(name for name, spec in settings["recordings"].items() if not spec.get("simulate")),
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=scaled(8000),
+        runtime=scaled(120),
     params:
         spec=lambda wildcards: as_json(
             {key: value for key, value in settings["recordings"][wildcards.recording].items() if key != "splits"}
         ),
         seed=settings["seed"],
     shell:
-        "python -m ventral recording {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} "
-        "--seed {params.seed} --output {output:q} --log {log:q}"
+        "python -m ventral recording {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} --reads {input.files:q} "
+        "--seed {params.seed} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule teacher:
     input:
         lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
     output:
-        "<results>/teachers/{recording}.json",
+        description="<results>/teachers/{recording}.json",
+        provenance="<provenance>/teachers/{recording}.json",
     log:
         "<logs>/teachers/{recording}.log",
     # First of all: a wrong name of a layer is told before any long work.
     priority: 100
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
     shell:
-        "python -m ventral teacher --name {wildcards.recording:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
+        "python -m ventral teacher --name {wildcards.recording:q} --spec {params.spec:q} --reads {input:q} --output {output.description:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule simulate:
@@ -51,7 +57,8 @@ rule simulate:
         teacher="<results>/teachers/{recording}.json",
         checkpoint=lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
     output:
-        directory("<results>/recordings/{recording}.zarr"),
+        store=directory("<results>/recordings/{recording}.zarr"),
+        provenance="<provenance>/recordings/{recording}.json",
     log:
         "<logs>/recordings/{recording}.log",
     benchmark:
@@ -59,17 +66,20 @@ rule simulate:
     wildcard_constraints:
         recording=any_of(name for name, spec in settings["recordings"].items() if spec.get("simulate")),
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
         device=settings["extraction"]["device"],
         batch_size=settings["extraction"]["batch_size"],
+        gres=settings["gres"].get("simulate", ""),
     params:
         spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
         seed=settings["seed"],
     shell:
-        "python -m ventral simulate {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} "
+        "python -m ventral simulate {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} --reads {input.checkpoint:q} {input.teacher:q} "
         "--device {resources.device} --batch-size {resources.batch_size} --cores {threads} --seed {params.seed} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.store:q} --provenance {output.provenance:q} --log {log:q}"

@@ -6,18 +6,21 @@ rule fit:
     output:
         scores="<results>/scores/{recording}/{model}.parquet",
         bootstraps="<results>/bootstraps/{recording}/{model}.parquet",
+        provenance="<provenance>/scores/{recording}/{model}.json",
     log:
         "<logs>/scores/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/scores/{recording}/{model}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     params:
         mappings=settings["mappings"],
         components=settings["components"],
@@ -35,7 +38,7 @@ rule fit:
         "--splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
         "--bootstrap {params.bootstrap} --reliability-threshold {params.threshold} "
-        "--output {output.scores:q} --bootstraps {output.bootstraps:q} --log {log:q}"
+        "--output {output.scores:q} --bootstraps {output.bootstraps:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule factorise:
@@ -44,19 +47,22 @@ rule factorise:
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
-        "<results>/factorised/{recording}/{model}.parquet",
+        table="<results>/factorised/{recording}/{model}.parquet",
+        provenance="<provenance>/factorised/{recording}/{model}.json",
     log:
         "<logs>/factorised/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/factorised/{recording}/{model}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     params:
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
         folds=settings["folds"],
@@ -64,7 +70,7 @@ rule factorise:
     shell:
         "python -m ventral factorise {input.shards:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
         "--splits {params.splits} --folds {params.folds} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule banded:
@@ -73,19 +79,22 @@ rule banded:
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
-        "<results>/banded/{recording}/{model}.parquet",
+        table="<results>/banded/{recording}/{model}.parquet",
+        provenance="<provenance>/banded/{recording}/{model}.json",
     log:
         "<logs>/banded/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/banded/{recording}/{model}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     params:
         layers=lambda wildcards: as_json(settings["banded"][wildcards.model]),
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
@@ -95,31 +104,34 @@ rule banded:
     shell:
         "python -m ventral banded {input.gram:q} {input.recording:q} {input.stimuli:q} --layers {params.layers:q} "
         "--splits {params.splits} --folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} "
-        "--cores {threads} --dask {resources.dask:q} --output {output:q} --log {log:q}"
+        "--cores {threads} --dask {resources.dask:q} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule contributions:
     input:
         [f"<results>/banded/{recording}/{model}.parquet" for recording, model in BANDED],
     output:
-        report(
+        table=report(
             "<results>/banded.csv",
             caption="../report/banded.rst",
             category="Tables",
             labels={"table": "What layers add to each other"},
         ),
+        provenance="<provenance>/contributions.json",
     log:
         "<logs>/contributions.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
     shell:
         "python -m ventral contributions {input:q} --reliability-threshold {params.threshold} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule brainscore:
@@ -132,22 +144,25 @@ rule brainscore:
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
-        report(
+        table=report(
             "<results>/brainscore/{recording}.csv",
             caption="../report/brainscore.rst",
             category="Tables",
             labels={"table": "As Brain-Score scores {recording}"},
         ),
+        provenance="<provenance>/brainscore/{recording}.json",
     log:
         "<logs>/brainscore/{recording}.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     shell:
         "python -m ventral brainscore {input.grams:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule join:
@@ -160,41 +175,47 @@ rule join:
         [f"<results>/factorised/{recording}/{model}.parquet" for recording, model in FACTORISED],
         [f"<results>/banded/{recording}/{model}.parquet" for recording, model in BANDED],
     output:
-        report("<results>/scores.parquet", caption="../report/scores.rst", category="Tables"),
+        table=report("<results>/scores.parquet", caption="../report/scores.rst", category="Tables"),
+        provenance="<provenance>/join.json",
     log:
         "<logs>/join.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
-        "python -m ventral join {input:q} --output {output:q} --log {log:q}"
+        "python -m ventral join {input:q} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule best_layers:
     input:
         "<results>/scores.parquet",
     output:
-        report(
+        table=report(
             "<results>/best_layers.csv",
             caption="../report/best_layers.rst",
             category="Tables",
             labels={"table": "Best layers"},
         ),
+        provenance="<provenance>/best_layers.json",
     log:
         "<logs>/best_layers.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
         seed=settings["seed"],
     shell:
         "python -m ventral best_layers {input:q} --reliability-threshold {params.threshold} --seed {params.seed} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule compare:
@@ -202,22 +223,25 @@ rule compare:
         bootstraps=[f"<results>/bootstraps/{recording}/{model}.parquet" for recording, model in RESAMPLED],
         best_layers="<results>/best_layers.csv",
     output:
-        report(
+        table=report(
             "<results>/comparisons.csv",
             caption="../report/comparisons.rst",
             category="Tables",
             labels={"table": "Which layers and models differ"},
         ),
+        provenance="<provenance>/comparisons.json",
     log:
         "<logs>/comparisons.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     shell:
         "python -m ventral compare {input.bootstraps:q} --best-layers {input.best_layers:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule reverse:
@@ -226,19 +250,22 @@ rule reverse:
         gram=gram_of,
         stimuli=stimuli_of,
     output:
-        "<results>/reverse/{recording}/{model}.parquet",
+        table="<results>/reverse/{recording}/{model}.parquet",
+        provenance="<provenance>/reverse/{recording}/{model}.json",
     log:
         "<logs>/reverse/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/reverse/{recording}/{model}.tsv"
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     threads: 8
     resources:
         # Where tasks run, not what: a change of it makes nothing anew.
         dask=settings["dask"],
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     params:
         splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
         folds=settings["folds"],
@@ -247,7 +274,7 @@ rule reverse:
     shell:
         "python -m ventral reverse {input.areas:q} {input.gram:q} {input.stimuli:q} --splits {params.splits} "
         "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output:q} --log {log:q}"
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule selectivity:
@@ -259,18 +286,21 @@ rule selectivity:
             stimuli=settings["unseen"]["stimuli"],
         ),
     output:
-        "<results>/selectivity.csv",
+        table="<results>/selectivity.csv",
+        provenance="<provenance>/selectivity.json",
     log:
         "<logs>/selectivity.log",
     conda:
-        "../../envs/ventral.yaml"
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=scaled(8000),
+        runtime=scaled(120),
     params:
         category=lambda wildcards: settings["unseen"]["category"],
         folds=settings["folds"],
         seed=settings["seed"],
     shell:
         "python -m ventral selectivity {input.grams:q} --stimuli {input.stimuli:q} --category {params.category:q} "
-        "--folds {params.folds} --seed {params.seed} --output {output:q} --log {log:q}"
+        "--folds {params.folds} --seed {params.seed} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"

@@ -6,24 +6,30 @@ import importlib
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from ventral.allocator import keep_freed_memory
+from ventral.audit.provenance import recording
 from ventral.errors import InputError
 
 logger = logging.getLogger("ventral")
 
+# What a stage that draws a figure writes.
+FIGURE = ("svg", "pdf", "csv")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage and return the exit status: 0, or 1 after an error that is in the log."""
-    options = vars(_parser().parse_args(arguments))
+    options = vars(parser().parse_args(arguments))
     _start_logging(options.pop("log"))
-    run = options.pop("run")
-    stage = options.pop("stage")
+    run, stage, outputs = (options.pop(name) for name in ("run", "stage", "outputs"))
+    recorded = recording(options.pop("provenance"), stage, options.copy(), outputs)
+    options.pop("reads", None)
     keep_freed_memory()
     try:
-        with _scheduler(options.pop("dask", None)):
+        with recorded, _scheduler(options.pop("dask", None)):
             run(**options)
     except InputError as error:
         logger.error("%s: %s", stage, error)
@@ -66,7 +72,8 @@ def _start_logging(log: Path | None) -> None:
     logger.setLevel(logging.INFO)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; `outputs` of what it parses names the options that are written to."""
     parser = argparse.ArgumentParser(prog="python -m ventral", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
 
@@ -74,33 +81,35 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--url", required=True)
     stage.add_argument("--sha256", required=True)
 
-    stage = stages.add_parser("unpack", help="write images, labels and matrices of kriegeskorte2008 from its one file")
-    stage.set_defaults(run=_call("datasets.kriegeskorte2008.unpack"))
+    stage = _stage(
+        stages,
+        "unpack",
+        _call("datasets.kriegeskorte2008.unpack"),
+        "write images, labels and matrices of kriegeskorte2008 from its one file",
+        outputs=("images", "table", "matrices"),
+    )
     stage.add_argument("source", type=Path)
-    for kind in ("images", "table", "matrices"):
-        stage.add_argument(f"--{kind}", type=Path, required=True)
-    stage.add_argument("--log", type=Path)
 
     stage = _stage(stages, "stimuli", _stimuli, "ingest a set of images")
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--cores", type=int, default=1)
 
     stage = _stage(stages, "render", _call("stimuli.rendering.render"), "render one shard of a set of images")
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--shard", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True)
 
     stage = _stage(stages, "assemble", _call("stimuli.rendering.assemble"), "join the shards of a rendered set")
     stage.add_argument("shards", type=Path, nargs="+")
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
 
     stage = _stage(stages, "recording", _recording, "ingest a recording, with reliabilities")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--seed", type=int, default=0)
 
     stage = _stage(
@@ -110,19 +119,19 @@ def _parser() -> argparse.ArgumentParser:
         "describe the network that a simulated recording is made of",
     )
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
 
     stage = _stage(stages, "simulate", _simulate, "make a simulated recording of a network's layers")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--name", required=True)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)
     stage.add_argument("--cores", type=int, default=1)
     stage.add_argument("--seed", type=int, default=0)
 
     stage = _stage(stages, "model", _call("models.description.describe"), "describe a model and its layers")
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--together", type=json.loads, default=[], help="layers that are to predict together")
 
     stage = _stage(stages, "train", _call("models.training.train"), "train a network")
@@ -130,12 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
     stage.add_argument("--layers", type=json.loads, help="layers wanted of it, checked before training")
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--device", default="auto")
 
     stage = _stage(stages, "extract", _extract, "extract all layers of a model for one shard of the stimuli")
     stage.add_argument("stimuli", type=Path)
-    stage.add_argument("--spec", type=json.loads, required=True)
+    _add_spec(stage)
     stage.add_argument("--shard", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True)
     stage.add_argument("--options", type=json.loads, default={}, help="dtype, autocast and channels_last")
@@ -166,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--penalties", type=json.loads, required=True)
     stage.add_argument("--seed", type=int, default=0)
     stage.add_argument("--bootstraps", type=Path, help="also write medians of resamples to this file")
+    stage.set_defaults(outputs=("output", "bootstraps"))
     stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, default=1000, help="number of resamples")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
     _add_dask(stage)
@@ -243,10 +253,14 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("--seed", type=int, default=0)
         _add_dask(stage)
 
-    stage = _figure_stage(stages, "explicit", _call("decoding.explicit.explicit"))
+    stage = _stage(
+        stages,
+        "explicit",
+        _call("decoding.explicit.explicit"),
+        "say what is explicit where",
+        outputs=("summary", "text", "curves", *FIGURE),
+    )
     stage.add_argument("tables", type=Path, nargs="+")
-    for output in ("summary", "text", "curves"):
-        stage.add_argument(f"--{output}", type=Path, required=True)
     stage.add_argument("--extrapolate-to", type=int, default=1000)
 
     stage = _stage(
@@ -324,12 +338,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _stage(stages, name: str, run, description: str) -> argparse.ArgumentParser:
+def _stage(stages, name: str, run, description: str, outputs: Sequence[str] = ("output",)) -> argparse.ArgumentParser:
     stage = stages.add_parser(name, help=description)
-    stage.set_defaults(run=run)
-    stage.add_argument("--output", type=Path, required=True)
+    stage.set_defaults(run=run, outputs=outputs)
+    for output in outputs:
+        stage.add_argument(f"--{output}", type=Path, required=True)
     stage.add_argument("--log", type=Path, help="also write what is reported to this file")
+    stage.add_argument("--provenance", type=Path, help="also write what the outputs were made of to this file")
     return stage
+
+
+def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
+    return _stage(stages, name, run, f"draw the figure {name}", outputs=FIGURE)
 
 
 def _add_dask(stage: argparse.ArgumentParser) -> None:
@@ -337,13 +357,9 @@ def _add_dask(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--dask", default="threads", help="threads, processes, or the address of a cluster's scheduler")
 
 
-def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
-    stage = stages.add_parser(name, help=f"draw the figure {name}")
-    stage.set_defaults(run=run)
-    for kind in ("svg", "pdf", "csv"):
-        stage.add_argument(f"--{kind}", type=Path, required=True)
-    stage.add_argument("--log", type=Path, help="also write what is reported to this file")
-    return stage
+def _add_spec(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--reads", type=Path, nargs="*", default=[], help="files that --spec names, for the provenance")
 
 
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.

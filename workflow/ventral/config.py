@@ -16,6 +16,8 @@ from ventral.recordings import ingestion as recordings
 from ventral.recordings import simulation
 from ventral.stimuli import ingestion as stimuli
 
+# Rules that run or train networks on a whole stimulus set.
+ON_GPU = ("extract", "train", "simulate")
 DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 
@@ -80,6 +82,8 @@ def resolve(config: dict) -> dict:
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
             recording["simulate"] = simulation.resolve_simulation(recording["simulate"], scored, name)
+    if isinstance(config["gres"], str):
+        config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
     _check_recorded(config)
     _check_banded(config)
