@@ -104,30 +104,28 @@ def digest_of_record(record: dict) -> str:
 
 def code_loaded() -> dict[str, str]:
     """Return the SHA-256 of the source of every module loaded that is ventral's, or lies in the working folder."""
-    here, installed = Path.cwd(), Path(sys.prefix).resolve()
+    here, installed = f"{Path.cwd()}{os.sep}", f"{sys.prefix}{os.sep}"
     code = {}
     for name, module in sorted(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file is None or name == "__main__":
-            continue
-        file = Path(file).resolve()
-        own = file.is_relative_to(PACKAGE) or (file.is_relative_to(here) and not file.is_relative_to(installed))
+        file = getattr(module, "__file__", None) or ""
+        own = file.startswith(f"{PACKAGE}{os.sep}") or (file.startswith(here) and not file.startswith(installed))
         # Some packages give names to modules that no file has.
-        if own and file.suffix == ".py" and file.is_file():
+        if own and name != "__main__" and file.endswith(".py") and Path(file).is_file():
             code[name] = sha256(file)
     return code
 
 
 def packages_loaded() -> dict[str, str]:
     """Return the version of every installed distribution of which a module is loaded, ventral aside."""
-    top_level = {name.partition(".")[0] for name in sys.modules}
-    names = {
-        distribution
-        for module, distributions in importlib.metadata.packages_distributions().items()
-        if module in top_level
-        for distribution in distributions
-    }
-    return {name: importlib.metadata.version(name) for name in sorted(names - {"ventral"})}
+    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    versions = {}
+    for distribution in importlib.metadata.distributions():
+        # The standard library's own map of modules to distributions takes ten times as long.
+        files = (distribution.read_text("RECORD") or "").splitlines()
+        if not loaded.isdisjoint({file.partition("/")[0].partition(".py,")[0] for file in files}):
+            versions[distribution.name] = distribution.version
+    versions.pop("ventral", None)
+    return dict(sorted(versions.items()))
 
 
 def hardware() -> dict:
