@@ -2,12 +2,10 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 import zarr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
@@ -28,22 +26,13 @@ from ventral.mappings.prediction import Options, Predicted, predict
 from ventral.parallel import compute, computing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import published_matrices
+from ventral.scores.benchmark import Benchmark, read_benchmark
 from ventral.scores.categorisation import svm_balanced_accuracy
-from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import (
-    Targets,
-    check_same_stimuli,
-    folds_of,
-    labels_of,
-    n_leaked,
-    neurons,
-    properties,
-    together,
-)
+from ventral.scores.targets import Targets, labels_of, properties, together
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
-from ventral.store import read_dataset, writing
+from ventral.store import writing
 
 logger = logging.getLogger(__name__)
 
@@ -107,121 +96,74 @@ def fit(
     InputError
         If the stores are of other stimuli or of an earlier version, or a split cannot be made of these stimuli.
     """
-    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
     grams = zarr.open_group(gram, mode="r")
-    made = {gram: grams.attrs["stimuli_sha256"], recording: responses.attrs["stimuli_sha256"]}
-    check_same_stimuli(stimulus_set, stimuli, made)
     if "family" not in grams.attrs:
         raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
-    labels = labels_of(stimulus_set)
-    name, sha256 = stimulus_set.attrs["name"], stimulus_set.attrs["sha256"]
-    folds = folds_of(stimulus_set, splits, n_folds, seed)
+    model, family, layers = (grams.attrs[name] for name in ("model", "family", "layers"))
+    benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)
+    benchmark.check_same_stimuli(grams.attrs["stimuli_sha256"], gram)
     # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
-    own = grams.attrs["family"] == FAMILY and grams.attrs["model"] == responses.attrs["recording"]
-    benchmark = _Benchmark(
-        responses=responses,
-        labels=labels,
-        folds=folds,
-        properties=properties(stimulus_set),
-        neurons=None if "dissimilarities" in responses else neurons(responses),
-        own_areas={area.name: area for area in recorded_areas(responses)} if own else {},
-        seed=seed,
-    )
+    own_areas = {}
+    if family == FAMILY and model == benchmark.recording:
+        own_areas = {area.name: area for area in recorded_areas(benchmark.responses)}
+    if len(own_areas) == 1:
+        logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
     options = Options(mappings, penalties, components)
-    geometries, comparisons = _geometries(benchmark, mappings, rsa or RSA)
+    geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or RSA, seed)
     resamples = {}
-    if bootstraps and benchmark.neurons and not own:
-        for split in splits:
-            drawn = draw(benchmark.neurons.areas, folds[split], sha256, n_bootstrap, seed)
+    if bootstraps and benchmark.neurons and not own_areas:
+        for split, folds in benchmark.folds.items():
+            drawn = draw(benchmark.neurons.areas, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
             resamples[split] = delayed(drawn, pure=False, traverse=False)
-    layers = grams.attrs["layers"]
-    described = {
-        "model": grams.attrs["model"],
-        "family": grams.attrs["family"],
-        "recording": responses.attrs["recording"],
-    }
-    leaks = n_leaked(stimulus_set, folds)
-    progress = Progress(f"fit {grams.attrs['model']}", len(layers), "layers")
+    labels = labels_of(benchmark.stimulus_set)
+    progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
         for layer in layers:
-            representation = delayed(read_representation, pure=False)(str(gram), layer["name"])
-            predicted = predict(representation, layer, benchmark.targets_of(layer["name"]), folds, options)
-            rows = _rows(predicted) + _label_rows(representation, folds, labels)
-            if own:
-                rows += _rows_of_halves(benchmark, layer["name"], options)
+            name = layer["name"]
+            representation = delayed(read_representation, pure=False)(str(gram), name)
+            targets = _targets_of(benchmark, own_areas.get(name))
+            predicted = predict(representation, layer, targets, benchmark.folds, options)
+            rows = _rows(predicted) + _label_rows(representation, benchmark.folds, labels)
+            if name in own_areas:
+                rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             if geometries:
-                rows.append(delayed(geometry_rows, pure=False)(representation, layer["name"], geometries, comparisons))
+                rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             graph.append(delayed(_of_layer, pure=False)(rows, dimensionality, layer, resampled))
-        reliabilities = fold_reliabilities(responses, folds, seed=seed)
         tables = compute(graph, progress)
-        table = with_fold_ceilings(pd.concat([table for table, _ in tables], ignore_index=True), reliabilities)
-        table = table.assign(
-            **described,
-            stimuli=name,
-            n_leaked=table["split"].map(leaks).fillna(0) if len(table) else 0,
-            simulated=bool(responses.attrs.get("simulated", False)),
-        )
-        write_table(table, unfinished)
+        table = pd.concat([table for table, _ in tables], ignore_index=True)
+        write_table(benchmark.described(table, model, family), unfinished)
         if bootstraps:
+            described = {"model": model, "family": family, "recording": benchmark.recording}
             _write_bootstraps(layers, [resampled for _, resampled in tables], described, bootstraps)
 
 
-@dataclass(frozen=True)
-class _Benchmark:
-    """What every layer is scored against.
-
-    Attributes
-    ----------
-    responses : Dataset
-        The recording.
-    labels : dict of (n,) arrays
-    folds : dict of lists of integer arrays
-    properties : Targets
-        Of the stimuli.
-    neurons : Targets or None
-        Of the recording, None where it has dissimilarity matrices instead.
-    own_areas : dict
-        The recording's areas by name, where they are the layers; else empty.
-    seed : int
-    """
-
-    responses: xr.Dataset
-    labels: Mapping[str, NDArray]
-    folds: Mapping[str, Sequence[NDArray]]
-    properties: Targets
-    neurons: Targets | None
-    own_areas: Mapping[str, RecordedArea]
-    seed: int
-
-    def __post_init__(self) -> None:
-        if len(self.own_areas) == 1:
-            name = self.responses.attrs["recording"]
-            logger.warning("recording %s: %s is its only area, and predicts no neurons of it", name, *self.own_areas)
-
-    def targets_of(self, layer: str) -> Targets:
-        """Return what a layer predicts: one of the recording's own areas, nothing that shares its trials."""
-        if self.own_areas:
-            return together(self.properties, neurons_elsewhere(self.responses, self.own_areas[layer]))
-        return self.properties if self.neurons is None else together(self.properties, self.neurons)
+def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
+    """Return what a layer predicts: if it is one of the recording's own areas, nothing that shares its trials."""
+    targets = properties(benchmark.stimulus_set)
+    if own_area is not None:
+        return together(targets, neurons_elsewhere(benchmark.responses, own_area))
+    return targets if benchmark.neurons is None else together(targets, benchmark.neurons)
 
 
-def _geometries(benchmark: _Benchmark, mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]):
+def _geometries(
+    benchmark: Benchmark, own_areas: bool, mappings: Sequence[str], rsa: Mapping[str, Sequence[str]], seed: int
+):
     """Return the dissimilarities or inner products that layers are compared with, and how."""
     if benchmark.neurons is None:
         comparisons = comparisons_of({"rsa", *mappings}, rsa)
         return geometries_of_matrices(published_matrices(benchmark.responses), comparisons), comparisons
     comparisons = comparisons_of(mappings, rsa)
     # Areas that were recorded together are alike by the noise that they share, too.
-    if benchmark.own_areas or not comparisons:
+    if own_areas or not comparisons:
         return [], comparisons
-    return geometries_of_neuroids(benchmark.responses, comparisons, seed=benchmark.seed), comparisons
+    return geometries_of_neuroids(benchmark.responses, comparisons, seed=seed), comparisons
 
 
 def _resampled(
-    predicted: Sequence[Predicted], benchmark: _Benchmark, reliability_threshold: float, resamples: Mapping
+    predicted: Sequence[Predicted], benchmark: Benchmark, reliability_threshold: float, resamples: Mapping
 ) -> list[Delayed]:
     groups: dict[tuple[str, str], list] = {}
     for part in predicted:
@@ -261,11 +203,11 @@ def _label_rows(
     ]
 
 
-def _rows_of_halves(benchmark: _Benchmark, area: str, options: Options) -> list[Delayed]:
+def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, seed: int) -> list[Delayed]:
     parts, gains = [], []
-    for half in halved(benchmark.responses, benchmark.own_areas[area], benchmark.seed):
+    for half in halved(benchmark.responses, area, seed):
         representation = delayed(representation_of, pure=False)(half.features)
-        layer = {"name": area, "n_features": half.features.shape[1]}
+        layer = {"name": area.name, "n_features": half.features.shape[1]}
         of_half = _rows(predict(representation, layer, half.targets, benchmark.folds, options))
         parts += of_half
         gains += [half.gain] * len(of_half)
