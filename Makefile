@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Folder with published recordings (cowley2023_v4, kriegeskorte2008) already on this disk.
 DATA_DIR ?= $(patsubst %/cowley2023_v4,%,$(wildcard ../shared/data/cowley2023_v4))
 
-.PHONY: demo test lint lock benchmark clean
+.PHONY: demo test test-cluster lint lock benchmark clean
 
 # The published experiment, small, with nothing downloaded; real recordings beside it where they are on this disk.
 DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yaml --config data_dir=$(DATA_DIR))
@@ -18,7 +18,13 @@ demo: .venv/installed
 	@echo "As a page:         .venv/bin/snakemake --report report.html $(DEMO)"
 
 test: .venv/installed lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit tests/workflow
+
+# Half an hour. As root on Debian or Ubuntu, where what is missing is installed: a SLURM cluster on this machine alone, for
+# as long as the tests take, and a browser. Elsewhere tests are skipped, and say why.
+test-cluster: .venv/installed
+	-tests/cluster/packages.sh chromium chromium-driver
+	.venv/bin/python -m pytest tests/cluster -ra
 
 lint: .venv/installed
 	.venv/bin/ruff check .
@@ -35,12 +41,13 @@ benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/cost.py benchmarks/results.json docs/cost.svg
 	.venv/bin/python benchmarks/table.py --readme README.md
 
-# Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11.
+# Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11; conda environments of them.
 lock: .venv/installed
 	.venv/bin/python -m pip install --quiet uv
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	  --group test pyproject.toml --output-file envs/requirements.lock
+	  --all-extras --group test pyproject.toml --output-file envs/requirements.lock
+	.venv/bin/python envs/generate.py
 
 clean:
 	rm -rf .venv benchmarks/.venv results resources .snakemake

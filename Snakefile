@@ -20,11 +20,14 @@ include: "workflow/rules/grams.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/decoding.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule all:
     default_target: True
     input:
+        "<results>/report.html",
         "<results>/scores.parquet",
         "<results>/claims.csv",
         ["<results>/banded.csv"] if BANDED else [],
@@ -40,3 +43,6 @@ rule all:
             stimuli=settings["stimuli"],
             format=["svg", "pdf", "csv"],
         ),
+
+
+include: "workflow/rules/crate.smk"

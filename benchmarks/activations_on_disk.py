@@ -31,6 +31,7 @@ def write_activations(path: Path, n: int, p: int, row_blocks: Iterable[NDArray])
         group = zarr.open_group(unfinished, mode="w", zarr_format=3)
         group.attrs.update(
             {**about, "start": 0, "stop": n, "layers": [layer], "weights_sha256": "", "dtype": "float16"},
+            n_stimuli=n,
             preprocessing={},
         )
         writer, array, row = ShardWriter(), None, 0

@@ -31,14 +31,14 @@ def write_features(folder: str, n: int, p: int) -> None:
     blocks = (
         rng.standard_normal((min(ROWS_AT_ONCE, n - row), p), dtype=np.float32) for row in range(0, n, ROWS_AT_ONCE)
     )
-    write_activations(Path(folder) / "features.zarr", n, p, blocks)
+    write_activations(Path(folder) / "activations/0.zarr", n, p, blocks)
 
 
 @task("ventral")
 def gram(folder: str, memory_mb: int, threads: int) -> dict:
     from ventral.__main__ import main
 
-    command = ["gram", f"{folder}/features.zarr", "--output", f"{folder}/gram.zarr"]
+    command = ["gram", f"{folder}/activations", "--output", f"{folder}/gram.zarr.zip"]
     with timed() as taken:
         status = main([*command, "--memory-mb", str(memory_mb), "--cores", str(threads)])
     if status:
@@ -92,10 +92,11 @@ def _peak_by_stage(path: Path) -> dict[str, int]:
 @task("ventral")
 def layers_scored(scores: str, grams: str) -> dict:
     import pandas as pd
-    import zarr
 
-    (path,) = Path(grams).glob("*.zarr")
-    layers = zarr.open_group(path, mode="r").attrs["layers"]
+    from ventral.store import open_store
+
+    (path,) = Path(grams).glob("*.zarr.zip")
+    layers = open_store(path).attrs["layers"]
     table = pd.read_parquet(scores)
     neurons = table[(table["target_kind"] == "neuron") & (table["split"] == "images")]
     return {

@@ -10,13 +10,16 @@ import zarr
 from PIL import Image
 
 from ventral.activations import forward
-from ventral.activations.extraction import extract
+from ventral.activations.extraction import extract, extract_shards
+from ventral.activations.shards import shards_of_part, stores_of_parts
+from ventral.audit.provenance import digest
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.description import build, preprocess
 from ventral.models.zoo import resolve_model
 from ventral.stimuli.backgrounds import noise
 from ventral.stimuli.ingestion import ingest, read_pixels
+from ventral.store import open_store
 
 N = 23
 MODULE = """
@@ -140,6 +143,80 @@ def test_bits_do_not_depend_on_shards_or_memory(stimuli, own, tmp_path, options)
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), features)
 
 
+SHARDS = {0: (0, 1), 1: (1, 10), 2: (10, N)}
+ON_CPU = {"device": "cpu", "batch_size": 8}
+
+
+def counted_passes(monkeypatch, fail_at=None):
+    """Count forward passes, and let one fail."""
+    compute, passes = forward.Network.compute, []
+
+    def counted(*arguments):
+        passes.append(1)
+        if len(passes) == fail_at:
+            raise OSError("the node is lost")
+        return compute(*arguments)
+
+    monkeypatch.setattr(forward.Network, "compute", counted)
+    return passes
+
+
+def test_shards_of_one_job_are_those_of_jobs_of_their_own(stimuli, own, tmp_path):
+    extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "0", **ON_CPU)
+    assert [store.name for store in stores_of_parts([tmp_path / "0"])] == ["0.zarr", "1.zarr", "2.zarr"]
+    for shard, (start, stop) in SHARDS.items():
+        extract(stimuli, spec_of(own), start, stop, tmp_path / "alone.zarr", **ON_CPU)
+        assert digest(tmp_path / "alone.zarr") == digest(tmp_path / "0" / f"{shard}.zarr")
+
+
+def test_gram_matrices_do_not_depend_on_the_number_of_shards_or_jobs(stimuli, own, tmp_path):
+    for n_shards, n_parts in ((1, 1), (12, 1), (12, 5)):
+        parts = [tmp_path / f"{n_shards} {n_parts} {part}" for part in range(n_parts)]
+        for part, folder in enumerate(parts):
+            extract_shards(stimuli, spec_of(own), shards_of_part(N, n_shards, part, n_parts), folder, **ON_CPU)
+        gram(stores_of_parts(parts), tmp_path / f"{n_shards} {n_parts}.zip")
+    assert len({path.read_bytes() for path in tmp_path.glob("*.zip")}) == 1
+
+
+def test_an_attempt_goes_on_after_the_shards_of_the_one_before(stimuli, own, tmp_path, monkeypatch):
+    extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "undisturbed", **ON_CPU)
+    with monkeypatch.context() as context, pytest.raises(OSError, match="the node is lost"):
+        counted_passes(context, fail_at=4)
+        extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "0", **ON_CPU)
+    assert not (tmp_path / "0").exists()
+    passes = counted_passes(monkeypatch)
+    extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "0", **ON_CPU)
+    # The last shard alone, 13 stimuli in batches of 8.
+    assert len(passes) == 2
+    assert digest(tmp_path / "0") == digest(tmp_path / "undisturbed")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("changes", [{"dtype": "float32"}, {"layers": ["conv"]}, {"shards": {1: (0, 10), 2: (10, N)}}])
+def test_shards_that_were_made_of_something_else_are_made_anew(stimuli, own, tmp_path, monkeypatch, changes):
+    with monkeypatch.context() as context, pytest.raises(OSError, match="the node is lost"):
+        counted_passes(context, fail_at=4)
+        extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "0", **ON_CPU)
+    shards, options = changes.get("shards", SHARDS), ON_CPU | {key: changes[key] for key in changes.keys() & {"dtype"}}
+    spec = spec_of(own, layers=changes.get("layers", ["conv", "relu", "pool", "late"]))
+    for folder in ("0", "from the start"):
+        extract_shards(stimuli, spec, shards, tmp_path / folder, **options)
+    assert digest(tmp_path / "0") == digest(tmp_path / "from the start")
+
+
+def test_nothing_remains_of_an_attempt_that_finished_no_shard(stimuli, own, tmp_path, monkeypatch):
+    counted_passes(monkeypatch, fail_at=1)
+    with pytest.raises(OSError, match="the node is lost"):
+        extract_shards(stimuli, spec_of(own), SHARDS, tmp_path / "made" / "0", **ON_CPU)
+    assert not list((tmp_path / "made").iterdir())
+
+
+def test_activations_that_are_gone(tmp_path):
+    (tmp_path / "0").mkdir()
+    with pytest.raises(InputError, match="0: there are no activations in it; delete it"):
+        stores_of_parts([tmp_path / "0"])
+
+
 def test_float16_is_float32_rounded(stimuli, own, tmp_path):
     full, half = (
         extracted(stimuli, spec_of(own), tmp_path / f"{dtype}.zarr", dtype=dtype) for dtype in ("float32", "float16")
@@ -166,7 +243,7 @@ def test_gram_matrices_of_such_features_are_those_of_a_computation_in_float64(st
     spec = spec_of(own, function, CHAIN)
     extracted(stimuli, spec, tmp_path / "a.zarr", dtype="float16")
     gram([tmp_path / "a.zarr"], tmp_path / "gram.zarr")
-    store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
+    store = open_store(tmp_path / "gram.zarr")
     outputs = preprocess(torch.from_numpy(read_pixels(stimuli, 0, N)), spec).double()
     for k, module in enumerate(build(spec).double()):
         outputs = module(outputs)
@@ -232,7 +309,7 @@ def test_a_network_before_training_has_the_gram_matrices_of_float32(tmp_path):
         options = {"dtype": dtype, "device": "cpu", "batch_size": 24}
         extract(tmp_path / "stimuli.zarr", spec, 0, 24, tmp_path / f"{dtype}.zarr", **options)
         gram([tmp_path / f"{dtype}.zarr"], tmp_path / f"{dtype}_gram.zarr")
-        stores.append(zarr.open_group(tmp_path / f"{dtype}_gram.zarr", mode="r"))
+        stores.append(open_store(tmp_path / f"{dtype}_gram.zarr"))
     for layer in stores[0].attrs["layers"]:
         half, full = (store[layer["name"]]["gram"][:] for store in stores)
         for projection in (np.eye(24), np.eye(24) - 1 / 24):
@@ -349,7 +426,7 @@ def test_a_gpu_gives_what_the_cpu_gives(stimuli, own, tmp_path):
 def test_progress_has_images_per_second(stimuli, own, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         extracted(stimuli, spec_of(own), tmp_path / "a.zarr")
-    assert any(f"extract m 0-{N}: {N}/{N} images, " in line and "images/s" in line for line in caplog.messages)
+    assert any(f"extract m: {N}/{N} images, " in line and "images/s" in line for line in caplog.messages)
 
 
 def test_one_file_a_layer_and_write(stimuli, own, tmp_path):

@@ -206,7 +206,7 @@ def test_every_key_is_explained():
     keys = set()
     for key, below in schema["properties"].items():
         nested = below.get("properties", {})
-        keys |= {f"{key}.{inner}" for inner in nested} if key in ("extraction", "grams", "rsa") else {key}
+        keys |= {f"{key}.{inner}" for inner in nested} if key in ("audit", "extraction", "grams", "rsa") else {key}
     recordings = schema["properties"]["recordings"]["additionalProperties"]["properties"]
     keys |= {f"simulate.{inner}" for inner in recordings["simulate"]["properties"]}
     stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]
@@ -252,6 +252,17 @@ def test_what_cannot_be_rendered_is_said_before_any_job(rendered, changes, messa
     rendered["stimuli"] = {"mine": {"render": RENDERED["render"] | changes}}
     with pytest.raises(InputError, match=message):
         check_inputs(resolve(rendered))
+
+
+def test_more_shards_of_activations_than_stimuli(rendered):
+    with pytest.raises(InputError, match=r"extraction\.shards: 16 stimuli of mine cannot be cut into 17 shards"):
+        check_inputs(resolve(rendered | {"extraction": {"shards": 17}}))
+
+
+def test_more_jobs_than_shards(config):
+    message = r"extraction\.jobs: 3 jobs cannot share 2 shards; set it to 2 or less, or extraction\.shards to 3 or more"
+    with pytest.raises(InputError, match=message):
+        resolve(config | {"extraction": {"jobs": 3, "shards": 2}})
 
 
 def test_an_empty_folder_of_backgrounds(rendered, tmp_path):

@@ -247,6 +247,7 @@ def experiment(tmp_path):
             weights_sha256="",
             dtype="float32",
             layers=layers,
+            n_stimuli=n,
             start=start,
             stop=stop,
         )

@@ -10,7 +10,7 @@ import zarr
 from ventral.errors import InputError
 from ventral.grams import streaming as grams
 from ventral.grams.streaming import gram, sample_of_units
-from ventral.store import create_array
+from ventral.store import create_array, open_store
 
 LAYERS = [
     {"name": "early.0", "depth": 0.25, "shape": [3, 50, 60], "n_features": 9000},
@@ -31,6 +31,7 @@ def write_shard(path, features, start, **changes):
         "device": "cpu",
         "preprocessing": {},
         "layers": LAYERS,
+        "n_stimuli": 23,
         "start": start,
         "stop": stop,
     }
@@ -61,7 +62,7 @@ def test_equals_the_product_of_the_features(tmp_path, features, dtype):
     features = {name: values.astype(dtype) for name, values in features.items()}
     shards = shards_of(tmp_path, features, [0, 10, 23])
     gram(reversed(shards), tmp_path / "gram.zarr", seed=3)
-    store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
+    store = open_store(tmp_path / "gram.zarr")
     assert store.attrs["layers"] == LAYERS
     assert store.attrs["family"] == "untrained"
     for layer in LAYERS:
@@ -83,7 +84,7 @@ def test_a_power_of_two_that_features_were_multiplied_by_is_divided_out_again(tm
     for shard in shards:
         zarr.open_group(shard, mode="a")["late"].attrs["scale"] = 2.0**25
     gram(shards, tmp_path / "gram.zarr")
-    as_stored, found = (zarr.open_group(tmp_path / name, mode="r") for name in ("as_stored.zarr", "gram.zarr"))
+    as_stored, found = (open_store(tmp_path / name) for name in ("as_stored.zarr", "gram.zarr"))
     for layer, scale in (("early.0", 1.0), ("late", 2.0**25)):
         for array, factor in (("gram", scale**2), ("row_sums", scale), ("sample", scale)):
             np.testing.assert_array_equal(found[layer][array][:] * factor, as_stored[layer][array][:])
@@ -112,7 +113,7 @@ def test_bits_do_not_depend_on_shards_cores_or_memory(tmp_path, features):
     }
     for name, compute in run.items():
         compute(tmp_path / f"{name}.zarr")
-    stores = [zarr.open_group(tmp_path / f"{name}.zarr", mode="r") for name in run]
+    stores = [open_store(tmp_path / f"{name}.zarr") for name in run]
     for store in stores[1:]:
         for layer in LAYERS:
             for array in ("gram", "row_sums", "sample"):
@@ -123,6 +124,7 @@ def test_blocks_in_flight_keep_to_the_memory(tmp_path, features, monkeypatch):
     waves = []
     compute = grams.dask.compute
     monkeypatch.setattr(grams.dask, "compute", lambda *tasks: waves.append(len(tasks)) or compute(*tasks))
+    monkeypatch.setattr("ventral.parallel.allocated_cores", lambda wanted: wanted)
     shards = shards_of(tmp_path, features, [0, 23])
     block = 23 * grams.FEATURES_PER_BLOCK * 12 / 2**20
     for memory_mb, most in ((int(2 * block) + 1, 2), (1000, 3)):
@@ -145,6 +147,7 @@ def test_too_little_memory_says_how_much_is_needed(tmp_path, features, monkeypat
         ({"weights_sha256": "2" * 64}, "weights_sha256 differs"),
         ({"stimuli_sha256": "2" * 64}, "stimuli_sha256 differs"),
         ({"dtype": "float32"}, "dtype differs"),
+        ({"stop": 20}, r"10\.zarr: ends at stimulus 20 of 23; extract the others"),
     ],
 )
 def test_shards_that_do_not_fit_together(tmp_path, features, changes, message):
@@ -153,6 +156,15 @@ def test_shards_that_do_not_fit_together(tmp_path, features, changes, message):
     with pytest.raises(InputError, match=message):
         gram(shards, tmp_path / "gram.zarr")
     assert not (tmp_path / "gram.zarr").exists()
+
+
+def test_the_store_is_one_file_and_the_same_each_time(tmp_path, features):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    for name in ("once", "again"):
+        gram(shards, tmp_path / "grams" / f"{name}.zarr.zip")
+    made = sorted((tmp_path / "grams").iterdir())
+    assert [path.name for path in made] == ["again.zarr.zip", "once.zarr.zip"]
+    assert made[0].read_bytes() == made[1].read_bytes()
 
 
 def test_features_that_are_not_finite(tmp_path, features):

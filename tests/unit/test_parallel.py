@@ -1,15 +1,23 @@
-"""The same numbers wherever Dask runs the tasks."""
+"""The same numbers wherever Dask runs the tasks, and on no more than what a job was given."""
+
+import os
+import re
+import sys
+import time
 
 import dask
 import numpy as np
 import pytest
+import yaml
 from dask.delayed import delayed
 from threadpoolctl import threadpool_info
 
 from ventral import nested_ridge
+from ventral.config import SCHEMA
 from ventral.errors import InputError
-from ventral.parallel import SETTING, compute, computing
+from ventral.parallel import SETTING, WORKER_LOGS, check_place, compute, computing, slurm_jobs
 from ventral.progress import Progress
+from ventral.slurm import allocated_cores, allocation
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +74,107 @@ def test_an_address_without_a_scheduler_is_told(monkeypatch):
             computing(1),
         ):
             pass
+
+
+@pytest.fixture
+def no_job(monkeypatch):
+    """No SLURM job, whatever the tests run in."""
+    for variable in [name for name in os.environ if name.startswith("SLURM")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def job(no_job, monkeypatch, tmp_path):
+    """A job of four cores on a cluster that takes no other, and a folder of what SLURM was told."""
+    given = {"JOB_ID": "71", "JOB_PARTITION": "long", "JOB_ACCOUNT": "lab", "JOB_QOS": "", "CPUS_PER_TASK": "4"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    answers = {
+        "squeue": "echo '1-02:30:05      cpu=4,mem=7.50G,node=1,billing=4   '",
+        "scontrol": "echo NodeName=n1 NodeAddr=127.0.0.1 NodeHostName=n1.cluster",
+        "sbatch": f"cp $1 {tmp_path}/script.$$; echo Job violates accounting/QOS policy >&2; exit 1",
+        "scancel": f"echo $* >> {tmp_path}/cancelled",
+    }
+    for name, answer in answers.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / name).chmod(0o755)
+    return tmp_path
+
+
+def test_cores_are_those_that_the_process_may_use(no_job, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    assert (allocated_cores(), allocated_cores(5), allocated_cores(64)) == (8, 5, 8)
+    monkeypatch.setenv("SLURM_JOB_ID", "71")
+    assert (allocated_cores(), allocated_cores(2), allocated_cores(64)) == (3, 2, 3)
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    assert allocated_cores() == 8
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")
+    assert (allocated_cores(), allocated_cores(64)) == (2, 2)
+
+
+def test_dask_uses_no_more_cores_than_the_job_has(no_job, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "71")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    with dask.config.set({SETTING: "threads"}), computing(8) as at_once:
+        assert at_once == dask.config.get("num_workers") == 1
+
+
+def test_slurm_outside_of_a_job_is_told_before_any_work(no_job):
+    with pytest.raises(InputError, match="config key dask: slurm .* this is no SLURM job; run .*--workflow-profile"):
+        check_place("slurm:2")
+    check_place("threads")
+
+
+def test_what_slurm_gave_the_job(job, monkeypatch):
+    ours = allocation()
+    assert ours.directives == ("--partition=long", "--account=lab")
+    assert (ours.cores, ours.memory_mb, ours.time_left, ours.address) == (4, 7680, "1-02:30:05", "127.0.0.1")
+    (job / "squeue").write_text("#!/bin/sh\necho UNLIMITED cpu=4,node=1\n")
+    monkeypatch.delenv("SLURMD_NODENAME")
+    ours = allocation()
+    assert (ours.memory_mb, ours.time_left, ours.address) == (None, "UNLIMITED", None)
+
+
+def test_a_slurm_that_does_not_answer_is_told(job):
+    (job / "squeue").write_text("#!/bin/sh\necho Unable to contact slurm controller >&2; exit 1\n")
+    with pytest.raises(InputError, match="config key dask: .*squeue .*: Unable to contact slurm controller"):
+        allocation()
+
+
+@pytest.mark.parametrize(
+    ("where", "jobs"), [("slurm", 4), ("slurm:12", 12), ("slurm:0", None), ("slurm:", None), ("slurm:two", None)]
+)
+def test_the_config_takes_what_the_command_line_takes(where, jobs):
+    assert slurm_jobs(where) == jobs
+    pattern = yaml.safe_load(SCHEMA.read_text())["properties"]["dask"]["pattern"]
+    assert bool(re.search(pattern, where)) == (jobs is not None)
+
+
+def test_a_job_whose_worker_jobs_are_refused_gets_on_with_its_own_cores(job, monkeypatch, caplog):
+    monkeypatch.setattr("ventral.workers.SECONDS_BETWEEN_LOOKS", 0.05)
+    logs = job / "fit.workers"
+    with dask.config.set({SETTING: "slurm:2", WORKER_LOGS: logs}), computing(2) as at_once:
+        assert at_once == 6
+        (found,) = dask.compute(delayed(blas_threads, pure=False)())
+        assert found == {1}
+        end = time.monotonic() + 60
+        while "no more are started" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.05)
+        assert logs.is_dir()
+    assert not logs.exists()
+    assert "SLURM takes no worker job: Job violates accounting/QOS policy" in caplog.text
+    assert f"12 worker jobs were lost, no more are started; what they printed is in {logs}" in caplog.text
+    scripts = [path.read_text() for path in job.glob("script.*")]
+    assert len(scripts) == 12
+    for script in scripts:
+        asked = set(re.findall("^#SBATCH (.*)$", script, re.MULTILINE))
+        assert {"--partition=long", "--account=lab", "--cpus-per-task=2", "--mem=3840M", "-t 1-02:30:05"} <= asked
+        assert f"--output={logs}/%j.log" in asked
+        assert f"{sys.executable} -m distributed.cli.dask_worker tcp://127.0.0.1:" in script
+        assert "export PYTHONPATH=" in script
+    (name,) = set(re.findall("^#SBATCH -J (.*)$", "".join(scripts), re.MULTILINE))
+    assert f"--name {name}" in (job / "cancelled").read_text().splitlines()

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-import zarr
 from scipy.stats import pearsonr
 from sklearn.linear_model import RidgeCV
 
@@ -22,7 +21,7 @@ from ventral.grams.recorded import (
 from ventral.grams.representations import read_representation
 from ventral.recordings.ingestion import dataset_of
 from ventral.scores.fitting import fit
-from ventral.store import write_dataset
+from ventral.store import open_store, write_dataset
 
 N, REPETITIONS = 120, 6
 FIT = {"splits": ["images"], "n_folds": 4, "seed": 3, "penalties": np.geomspace(1e-2, 1e2, 5).tolist()}
@@ -73,7 +72,7 @@ def test_a_layer_is_an_area_with_all_its_complete_neurons_standardised(tmp_path,
         write_dataset(recording(responses, ["V4"] * 4 + ["IT"] * 3), tmp_path / "rec.zarr")
         recorded_gram(tmp_path / "rec.zarr", tmp_path / "gram.zarr")
     assert "1 neuroids lack stimuli and are not part of their area's representation: n1" in caplog.text
-    store = zarr.open_group(tmp_path / "gram.zarr", mode="r")
+    store = open_store(tmp_path / "gram.zarr")
     assert store.attrs["family"] == "recorded"
     assert store.attrs["model"] == "rec"
     layers = {layer["name"]: layer for layer in store.attrs["layers"]}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.activations.shards import rows_of_shard
+from ventral.activations.shards import rows_of_shard, shards_of_part
 from ventral.errors import InputError
 from ventral.scores.splits import leaked, make_folds
 
@@ -67,6 +67,15 @@ def test_shards_cut_without_gap_or_overlap(n, data):
     assert bounds[-1][1] == n
     assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(bounds))
     assert np.ptp([stop - start for start, stop in bounds]) <= 1
+
+
+@given(st.integers(1, 40), st.data())
+def test_jobs_share_the_shards(n_shards, data):
+    n_parts = data.draw(st.integers(1, n_shards))
+    parts = [shards_of_part(3 * n_shards, n_shards, part, n_parts) for part in range(n_parts)]
+    assert [shard for part in parts for shard in part] == list(range(n_shards))
+    assert all(rows == rows_of_shard(3 * n_shards, shard, n_shards) for part in parts for shard, rows in part.items())
+    assert np.ptp([len(part) for part in parts]) <= 1
 
 
 def test_more_shards_than_stimuli():

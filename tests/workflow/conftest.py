@@ -112,16 +112,15 @@ class Experiment:
     def outputs(self) -> dict[str, float]:
         """When each whole output of a stage was made, by path."""
         results = self.folder / "results"
-        stores = [
-            path for pattern in ("*/*.zarr", "*/*/*.zarr", "scores/*/*.parquet") for path in results.glob(pattern)
-        ]
+        patterns = ("*/*.zarr", "activations/*/*/*", "grams/*/*.zip", "scores/*/*.parquet")
+        stores = [path for pattern in patterns for path in results.glob(pattern)]
         stores = [path for path in stores if not path.name.startswith(".")]
         return {str(path.relative_to(results)): _made(path) for path in stores}
 
 
 def _made(path: Path) -> float:
-    content = path / "zarr.json" if path.is_dir() else path
-    return content.stat().st_mtime_ns
+    content = path.rglob("zarr.json") if path.is_dir() else [path]
+    return max(file.stat().st_mtime_ns for file in content)
 
 
 def finish(process: subprocess.Popen, expect: int | None = 0) -> str:

@@ -1,28 +1,58 @@
 """Killed at any stage and started again, the workflow ends where an undisturbed run ends."""
 
+import json
 import os
+import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.workflow.conftest import finish
+from tests.workflow.conftest import ROOT, environment, finish
+from ventral import runs
+from ventral.audit.provenance import digest
+from ventral.models.zoo import resolve_model
 
 # What a job leaves when it has begun; extraction is stopped in the middle of its store.
 BEGUN = {
     "model": "logs/models/*.log",
     "stimuli": "logs/stimuli/*.log",
     "recording": "logs/recordings/rec.log",
-    "extract": "activations/tiny/mine/.*.zarr.unfinished/zarr.json",
+    "extract": "activations/tiny/mine/.0.*/output/.*.zarr.*/output/zarr.json",
     "gram": "logs/grams/tiny/mine.log",
     "fit": "logs/scores/rec/*.log",
     "join": "logs/join.log",
     "layer_profile": "logs/figures/layer_profile.log",
 }
 RULES = {"stimuli": "ingest"}
+# A network that waits with its third batch, and all after it, while there is a file called slow.
+STOPPING = """
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+passes = []
+
+
+class Network(nn.Sequential):
+    def forward(self, images):
+        passes.append(len(images) > 2)
+        while sum(passes) > 2 and Path("slow").exists():
+            time.sleep(0.01)
+        return super().forward(images)
+
+
+def make():
+    torch.manual_seed(7)
+    return Network(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU())
+"""
 
 
 def wait_until_begun(process: subprocess.Popen, stage: str, results: Path) -> psutil.Process:
@@ -57,6 +87,15 @@ def interrupt(experiment, stage: str, stop) -> dict[str, float]:
     return experiment.outputs()
 
 
+def wait_for(condition, process: subprocess.Popen) -> None:
+    """Wait until something is so, while a process runs."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def kill_the_job(_process, job):
     job.kill()
 
@@ -87,6 +126,48 @@ def test_stopped_at_every_stage_it_ends_like_an_undisturbed_run(undisturbed, exp
         assert produced.read_bytes() == expected.read_bytes()
 
 
+def test_a_killed_extraction_goes_on_after_its_last_whole_shard(undisturbed, tmp_path):
+    (tmp_path / "stopping.py").write_text(STOPPING)
+    spec = resolve_model("m", {"architecture": "stopping:make", "size": 32, "layers": ["0", "1"], "weights": "random"})
+    arguments = ["--part", "0", "--parts", "1", "--shards", "5", "--device", "cpu", "--spec", json.dumps(spec)]
+    stage = [sys.executable, "-m", "ventral", "extract", undisturbed.folder / "results" / "stimuli" / "mine.zarr"]
+
+    def start(output):
+        command = [*stage, *arguments, "--output", output, "--log", f"{output}.log"]
+        package = os.pathsep.join([str(ROOT / "workflow"), str(tmp_path)])
+        return subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path) | {"PYTHONPATH": package})
+
+    assert start("never stopped").wait() == 0
+    (tmp_path / "slow").touch()
+    job = start("killed")
+    wait_for(lambda: list(tmp_path.glob(".killed.*/output/.2.zarr.*")), job)
+    job.kill()
+    job.wait()
+    (tmp_path / "slow").unlink()
+    (unfinished,) = tmp_path.glob(".killed.*/output")
+    made = {shard: (unfinished / f"{shard}.zarr" / "zarr.json").stat().st_mtime_ns for shard in (0, 1)}
+    assert start("killed").wait() == 0
+    assert "2 of 5 shards are there from an earlier attempt" in (tmp_path / "killed.log").read_text()
+    for shard, when in made.items():
+        assert (tmp_path / "killed" / f"{shard}.zarr" / "zarr.json").stat().st_mtime_ns == when
+    assert digest(tmp_path / "killed") == digest(tmp_path / "never stopped")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_jobs_have_made_after_snakemake_was_killed_is_made_anew_when_its_config_changes(undisturbed, experiment):
+    shutil.copytree(undisturbed.folder, experiment.folder, dirs_exist_ok=True)
+    results = experiment.folder / "results"
+    shutil.rmtree(experiment.folder / ".snakemake")
+    (results / runs.RECORD).write_text(json.dumps({"folder": str(experiment.folder), "logs": []}))
+    (results / "claims.csv").unlink()
+    printed = finish(experiment.start("results/claims.csv", folds=4), expect=1)
+    assert "made by a job of a run that was killed, by another config (config `n_folds`: recorded 5, now 4)" in printed
+    finished = experiment.outputs()
+    experiment.run("results/claims.csv")
+    assert experiment.outputs() == finished
+    assert re.search(r"^fit +2$", experiment.run("--dry-run", "results/claims.csv", folds=4), re.MULTILINE)
+
+
 def test_the_disk_is_full(undisturbed, experiment, tmp_path):
     """On a small file system, which only root can make."""
     if os.geteuid() != 0:
@@ -103,7 +184,9 @@ def test_the_disk_is_full(undisturbed, experiment, tmp_path):
         assert "no space left for" in printed
         assert "start again: what is finished is kept" in printed
         assert "Traceback" not in printed
-        assert not list(small.glob("results/**/.*.unfinished"))
+        # Shards that were whole are kept, as everything else that is.
+        unfinished = [path.relative_to(small) for path in small.glob("results/**/.*.unfinished")]
+        assert {path.parts[:2] for path in unfinished} <= {("results", "activations")}
         subprocess.run(["mount", "-o", "remount,size=100m", small], check=True)
         experiment.run(results=str(small / "results"))
         scores = small / "results" / "scores.parquet"

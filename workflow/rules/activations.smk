@@ -4,12 +4,12 @@ rule extract:
         model="<results>/models/{model}.json",
         checkpoint=lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
     output:
-        store=activations(directory("<results>/activations/{model}/{stimuli}/{shard}.zarr")),
-        provenance="<provenance>/activations/{model}/{stimuli}/{shard}.json",
+        store=activations(directory("<results>/activations/{model}/{stimuli}/{part}")),
+        provenance="<provenance>/activations/{model}/{stimuli}/{part}.json",
     log:
-        "<logs>/activations/{model}/{stimuli}/{shard}.log",
+        "<logs>/activations/{model}/{stimuli}/{part}.log",
     benchmark:
-        "<benchmarks>/activations/{model}/{stimuli}/{shard}.tsv"
+        "<benchmarks>/activations/{model}/{stimuli}/{part}.tsv"
     conda:
         "../../envs/gpu.yaml"
     envmodules:
@@ -23,10 +23,11 @@ rule extract:
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("extract", ""),
     params:
+        parts=settings["extraction"]["jobs"],
         shards=settings["extraction"]["shards"],
         spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
         options=as_json({key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")}),
     shell:
         "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --reads {input.checkpoint:q} {input.model:q} --options {params.options:q} "
-        "--shard {wildcards.shard} --shards {params.shards} --device {resources.device} "
+        "--part {wildcards.part} --parts {params.parts} --shards {params.shards} --device {resources.device} "
         "--batch-size {resources.batch_size} --cores {threads} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"

@@ -12,6 +12,7 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
+from ventral import runs
 from ventral.config import (
     check_inputs,
     decoded_models,
@@ -35,6 +36,22 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+onstart:
+    try:
+        if runs.begin(settings["results"], os.getcwd(), log):
+            adopt_outputs()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    runs.end(settings["results"])
+
+
+onerror:
+    runs.end(settings["results"])
+
+
 pathvars:
     results=settings["results"],
     logs="<results>/logs",
@@ -47,6 +64,7 @@ wildcard_constraints:
     recording=r"[^/]+",
     model=r"[^/]+",
     shard=r"\d+",
+    part=r"\d+",
 
 
 DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
@@ -87,6 +105,15 @@ BANDED = [
 ]
 
 
+def adopt_outputs():
+    """Tell Snakemake of what jobs have made after it was killed, or it would not see when their config changes."""
+    for job in workflow.dag.jobs:
+        known = all(workflow.persistence.metadata(file) for file in job.output)
+        if not known and not workflow.dag.needrun(job):
+            runs.check_made_by(job.shellcmd)
+            workflow.async_run(workflow.persistence.finished(job))
+
+
 def scaled(amount):
     """Return a resource that grows with every attempt of a job that was killed for too little of it."""
     return lambda wildcards, attempt: amount * attempt
@@ -123,7 +150,7 @@ def activations(path):
 
 def areas_of(recording):
     """Return the Gram matrices of a recording's own areas."""
-    return f"<results>/grams/{recording}/{settings['recordings'][recording]['stimuli']}.zarr"
+    return f"<results>/grams/{recording}/{settings['recordings'][recording]['stimuli']}.zarr.zip"
 
 
 def stimuli_of(wildcards):
@@ -132,8 +159,8 @@ def stimuli_of(wildcards):
 
 def activations_of(wildcards):
     stimuli = settings["recordings"][wildcards.recording]["stimuli"]
-    shards = range(settings["extraction"]["shards"])
-    return [f"<results>/activations/{wildcards.model}/{stimuli}/{shard}.zarr" for shard in shards]
+    parts = range(settings["extraction"]["jobs"])
+    return [f"<results>/activations/{wildcards.model}/{stimuli}/{part}" for part in parts]
 
 
 def periods_of(wildcards):
@@ -142,4 +169,10 @@ def periods_of(wildcards):
 
 
 def gram_of(wildcards):
-    return f"<results>/grams/{wildcards.model}/{settings['recordings'][wildcards.recording]['stimuli']}.zarr"
+    return f"<results>/grams/{wildcards.model}/{settings['recordings'][wildcards.recording]['stimuli']}.zarr.zip"
+
+
+def audit_of(wildcards):
+    """Return what the audit wrote, where it did: the page is made anew after one, and never starts one."""
+    verdicts = Path(settings["results"]) / "audit" / "audit.json"
+    return [str(verdicts)] if verdicts.exists() else []

@@ -1,12 +1,12 @@
 rule gram:
     input:
         expand(
-            "<results>/activations/{model}/{stimuli}/{shard}.zarr",
-            shard=range(settings["extraction"]["shards"]),
+            "<results>/activations/{model}/{stimuli}/{part}",
+            part=range(settings["extraction"]["jobs"]),
             allow_missing=True,
         ),
     output:
-        store=directory("<results>/grams/{model}/{stimuli}.zarr"),
+        store="<results>/grams/{model}/{stimuli}.zarr.zip",
         provenance="<provenance>/grams/{model}/{stimuli}.json",
     log:
         "<logs>/grams/{model}/{stimuli}.log",
@@ -14,6 +14,8 @@ rule gram:
         "<benchmarks>/grams/{model}/{stimuli}.tsv"
     wildcard_constraints:
         model=any_of(settings["models"]),
+    # Before more is extracted: activations, the largest of all, can go then.
+    priority: 1
     conda:
         "../../envs/cpu.yaml"
     envmodules:
@@ -36,7 +38,7 @@ rule recorded_gram:
     input:
         "<results>/recordings/{recording}.zarr",
     output:
-        store=directory("<results>/grams/{recording}/{stimuli}.zarr"),
+        store="<results>/grams/{recording}/{stimuli}.zarr.zip",
         provenance="<provenance>/grams/{recording}/{stimuli}.json",
     log:
         "<logs>/grams/{recording}/{stimuli}.log",

@@ -43,7 +43,7 @@ rule fit:
 
 rule factorise:
     input:
-        shards=activations_of,
+        parts=activations_of,
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
     output:
@@ -53,6 +53,8 @@ rule factorise:
         "<logs>/factorised/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/factorised/{recording}/{model}.tsv"
+    # As for `gram`.
+    priority: 1
     conda:
         "../../envs/cpu.yaml"
     envmodules:
@@ -68,7 +70,7 @@ rule factorise:
         folds=settings["folds"],
         seed=settings["seed"],
     shell:
-        "python -m ventral factorise {input.shards:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
+        "python -m ventral factorise {input.parts:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
         "--splits {params.splits} --folds {params.folds} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
         "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
@@ -137,7 +139,7 @@ rule contributions:
 rule brainscore:
     input:
         grams=lambda wildcards: expand(
-            "<results>/grams/{model}/{stimuli}.zarr",
+            "<results>/grams/{model}/{stimuli}.zarr.zip",
             model=models_of(settings, wildcards.recording),
             stimuli=settings["recordings"][wildcards.recording]["stimuli"],
         ),
@@ -281,7 +283,7 @@ rule selectivity:
     input:
         stimuli=lambda wildcards: f"<results>/stimuli/{settings['unseen']['stimuli']}.zarr",
         grams=lambda wildcards: expand(
-            "<results>/grams/{model}/{stimuli}.zarr",
+            "<results>/grams/{model}/{stimuli}.zarr.zip",
             model=settings["unseen"]["models"],
             stimuli=settings["unseen"]["stimuli"],
         ),

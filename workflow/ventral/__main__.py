@@ -11,8 +11,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ventral.allocator import keep_freed_memory
-from ventral.audit.provenance import recording
+from ventral.audit.provenance import OF_ANY_STAGE, recording, telling
 from ventral.errors import InputError
+from ventral.rounding import round_alike_on_any_cores
 
 logger = logging.getLogger("ventral")
 
@@ -23,13 +24,16 @@ FIGURE = ("svg", "pdf", "csv")
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage and return the exit status: 0, or 1 after an error that is in the log."""
     options = vars(parser().parse_args(arguments))
-    _start_logging(options.pop("log"))
-    run, stage, outputs = (options.pop(name) for name in ("run", "stage", "outputs"))
-    recorded = recording(options.pop("provenance"), stage, options.copy(), outputs)
-    options.pop("reads", None)
+    log = options["log"]
+    _start_logging(log)
+    run, stage, outputs = options["run"], options["stage"], options["outputs"]
+    recorded = recording(options["provenance"], stage, telling(options), outputs)
+    for name in (*OF_ANY_STAGE, "reads"):
+        options.pop(name, None)
     keep_freed_memory()
+    round_alike_on_any_cores()
     try:
-        with recorded, _scheduler(options.pop("dask", None)):
+        with recorded, _scheduler(options.pop("dask", None), log):
             run(**options)
     except InputError as error:
         logger.error("%s: %s", stage, error)
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             "%s: no space left for %s; free some, or set `results` to a folder on another disk, and start again: "
             "what is finished is kept",
             stage,
-            options.get("output") or error.filename,
+            options[outputs[0]],
         )
         return 1
     except Exception:
@@ -51,17 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _scheduler(where: str | None):
+def _scheduler(where: str | None, log: Path | None):
     if where is None:
         return nullcontext()
     import dask
 
-    from ventral.parallel import SETTING
+    from ventral.parallel import SETTING, WORKER_LOGS, check_place
 
-    return dask.config.set({SETTING: where})
+    check_place(where)
+    return dask.config.set({SETTING: where, WORKER_LOGS: log and log.with_suffix(".workers")})
 
 
 def _start_logging(log: Path | None) -> None:
+    # On a full disk the file cannot be written; what is reported is printed all the same.
+    logging.raiseExceptions = False
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -133,20 +140,23 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(stages, "model", _call("models.description.describe"), "describe a model and its layers")
     _add_spec(stage)
     stage.add_argument("--together", type=json.loads, default=[], help="layers that are to predict together")
+    stage.set_defaults(checked=("together",))
 
     stage = _stage(stages, "train", _call("models.training.train"), "train a network")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
     stage.add_argument("--layers", type=json.loads, help="layers wanted of it, checked before training")
+    stage.set_defaults(checked=("layers",))
     _add_spec(stage)
     stage.add_argument("--device", default="auto")
 
-    stage = _stage(stages, "extract", _extract, "extract all layers of a model for one shard of the stimuli")
+    stage = _stage(stages, "extract", _extract, "extract all layers of a model for a part of the stimuli")
     stage.add_argument("stimuli", type=Path)
     _add_spec(stage)
-    stage.add_argument("--shard", type=int, required=True)
-    stage.add_argument("--shards", type=int, required=True)
+    stage.add_argument("--part", type=int, required=True)
+    stage.add_argument("--parts", type=int, required=True)
+    stage.add_argument("--shards", type=int, required=True, help="of the whole set, shared by the parts")
     stage.add_argument("--options", type=json.loads, default={}, help="dtype, autocast and channels_last")
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)
@@ -155,10 +165,10 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "gram",
-        _call("grams.streaming.gram"),
-        "compute the Gram matrix of every layer from activation shards",
+        _call_with_shards("grams.streaming.gram"),
+        "compute the Gram matrix of every layer from activations",
     )
-    stage.add_argument("shards", type=Path, nargs="+")
+    stage.add_argument("parts", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
     _add_dask(stage)
     stage.add_argument("--seed", type=int, default=0)
@@ -206,10 +216,10 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "factorise",
-        _call("mappings.factorised.factorise"),
+        _call_with_shards("mappings.factorised.factorise"),
         "score the factorised readout of every layer that has maps",
     )
-    stage.add_argument("shards", type=Path, nargs="+")
+    stage.add_argument("parts", type=Path, nargs="+")
     stage.add_argument("--recording", type=Path, required=True)
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--splits", nargs="+", required=True)
@@ -333,14 +343,49 @@ def parser() -> argparse.ArgumentParser:
     stage = _figure_stage(stages, "learning_curves", _call("figures.learning_curves.learning_curves"))
     stage.add_argument("trainings", type=Path, nargs="+")
 
+    stage = _stage(stages, "report", _call("report.page.report"), "make the page that a person looks at")
+    stage.add_argument("scores", type=Path)
+    for table in ("layer-profile", "categorisation", "claims"):
+        stage.add_argument(f"--{table}", type=Path, required=True)
+    for table in ("ranking", "best-layers", "explicitness"):
+        stage.add_argument(f"--{table}", type=Path)
+    stage.add_argument("--recordings", type=Path, nargs="+", required=True)
+    stage.add_argument("--figures", type=Path, nargs="*", default=[], help="SVG files that are shown as they are")
+    stage.add_argument("--settings", type=json.loads, required=True)
+    # The page shows what is true of all other outputs when it is made, the audit of itself among it: no part of its own
+    # record, which would be out of date as soon as it was written.
+    stage.add_argument("--records", required=True, help="folder of the records of all jobs")
+    stage.add_argument("--audit", required=True, help="what the audit wrote, if it did")
+    stage.set_defaults(checked=("records", "audit"))
+
+    stage = _stage(
+        stages,
+        "audit",
+        _call("audit.verdicts.audit"),
+        "verify all outputs, and run some jobs again",
+        outputs=("verdicts", "page"),
+    )
+    stage.add_argument("plan", type=Path, help="what a dry run of all jobs prints")
+    stage.add_argument("--results", type=Path, required=True)
+    stage.add_argument("--sample", type=int, default=3, help="number of random jobs to run again")
+    stage.add_argument("--rerun", nargs="*", default=[], help="outputs whose jobs are run again in any case")
+    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument("--cores", type=int, default=1)
+
     stage = _figure_stage(stages, "contact_sheet", _call("figures.contact_sheets.contact_sheet"))
     stage.add_argument("stimuli", type=Path)
+
+    stage = _stage(stages, "crate", _call("crate.packing.crate"), "write a run as a Workflow Run RO-Crate")
+    stage.add_argument("files", type=Path, nargs="+")
+    stage.add_argument("--results", required=True, help="the results folder")
+    stage.add_argument("--config", type=json.loads, required=True)
+    stage.add_argument("--snakemake", required=True, help="version of Snakemake")
     return parser
 
 
 def _stage(stages, name: str, run, description: str, outputs: Sequence[str] = ("output",)) -> argparse.ArgumentParser:
     stage = stages.add_parser(name, help=description)
-    stage.set_defaults(run=run, outputs=outputs)
+    stage.set_defaults(run=run, outputs=outputs, checked=())
     for output in outputs:
         stage.add_argument(f"--{output}", type=Path, required=True)
     stage.add_argument("--log", type=Path, help="also write what is reported to this file")
@@ -354,7 +399,8 @@ def _figure_stage(stages, name: str, run) -> argparse.ArgumentParser:
 
 def _add_dask(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--cores", type=int, default=1)
-    stage.add_argument("--dask", default="threads", help="threads, processes, or the address of a cluster's scheduler")
+    places = "threads, processes, slurm or slurm:N (N further jobs), or the address of a cluster's scheduler"
+    stage.add_argument("--dask", default="threads", help=places)
 
 
 def _add_spec(stage: argparse.ArgumentParser) -> None:
@@ -370,6 +416,15 @@ def _call(path: str):
 
     def run(**options) -> None:
         getattr(importlib.import_module(f"ventral.{module}"), function)(**options)
+
+    return run
+
+
+def _call_with_shards(path: str):
+    def run(parts: list[Path], **options) -> None:
+        from ventral.activations.shards import stores_of_parts
+
+        _call(path)(shards=stores_of_parts(parts), **options)
 
     return run
 
@@ -398,13 +453,13 @@ def _simulate(cores: int, **options) -> None:
     simulate(threads=cores, **options)
 
 
-def _extract(stimuli: Path, spec: dict, shard: int, shards: int, options: dict, cores: int, **rest) -> None:
-    from ventral.activations.extraction import extract
-    from ventral.activations.shards import rows_of_shard
+def _extract(stimuli: Path, part: int, parts: int, shards: int, options: dict, cores: int, **rest) -> None:
+    from ventral.activations.extraction import extract_shards
+    from ventral.activations.shards import shards_of_part
     from ventral.store import read_dataset
 
-    start, stop = rows_of_shard(read_dataset(stimuli).sizes["stimulus"], shard, shards)
-    extract(stimuli, spec, start, stop, threads=cores, **options, **rest)
+    of_part = shards_of_part(read_dataset(stimuli).sizes["stimulus"], shards, part, parts)
+    extract_shards(stimuli, shards=of_part, threads=cores, **options, **rest)
 
 
 if __name__ == "__main__":

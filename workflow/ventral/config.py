@@ -88,6 +88,12 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
+    jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
+    if jobs > shards:
+        raise InputError(
+            f"config key extraction.jobs: {jobs} jobs cannot share {shards} shards; set it to {shards} or less, or "
+            f"extraction.shards to {jobs} or more"
+        )
     penalties = config["penalties"]
     if penalties["number"] > 1 and penalties["lowest"] >= penalties["highest"]:
         raise InputError(
@@ -133,6 +139,8 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
+    for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
+        rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
     labels = {name: _labels(table) for name, table in described.items()}
     if "unseen" in config and config["unseen"]["stimuli"] in described:
         from ventral.scores.splits import check_category

@@ -1,20 +1,27 @@
-"""Features of every layer of a model for a range of stimuli, from one forward pass each."""
+"""Features of every layer of a model for ranges of stimuli, from one forward pass each."""
 
 import logging
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriter
+from ventral.audit.provenance import code_loaded, hardware, packages_loaded
 from ventral.errors import InputError
 from ventral.models.zoo import family, preprocessing
 from ventral.progress import Progress
 from ventral.stimuli.ingestion import read_pixels
-from ventral.store import create_array, read_dataset, writing
+from ventral.store import create_array, read_dataset, resuming, writing
+
+if TYPE_CHECKING:
+    from ventral.activations.forward import Network
 
 logger = logging.getLogger(__name__)
 
@@ -22,25 +29,8 @@ FEATURES_PER_CHUNK = 4096
 MEBIBYTE = 2**20
 
 
-def extract(
-    stimuli: str | Path,
-    spec: dict,
-    start: int,
-    stop: int,
-    output: str | Path,
-    *,
-    device: str = "auto",
-    batch_size: int = 32,
-    dtype: str = "float16",
-    autocast: str | None = None,
-    channels_last: bool = True,
-    buffer_mb: int = 128,
-    threads: int | None = None,
-) -> None:
-    """Write the features of all chosen layers of one model for the stimuli of one shard.
-
-    Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
-    number of stimuli, the last one filled up, so that no feature depends on where shards begin.
+def extract(stimuli: str | Path, spec: dict, start: int, stop: int, output: str | Path, **options) -> None:
+    """Write the features of all chosen layers of one model for a range of stimuli.
 
     Parameters
     ----------
@@ -53,20 +43,8 @@ def extract(
     output : path
         Store to write: one array (stop - start, features) a layer, its attribute `scale` the power of two by which the
         features in it were multiplied: 1 but for float16 and layers whose values are not in the middle of its range.
-    device : str
-        'auto', 'cpu' or 'cuda'.
-    batch_size : int
-        Stimuli in a forward pass; halved, down to 1, when memory runs out.
-    dtype : str
-        Of the stored features: 'float16' or 'float32'.
-    autocast : str, optional
-        'bfloat16' or 'float16', the reduced precision of the forward pass.
-    channels_last : bool
-        Memory layout of the forward pass.
-    buffer_mb : int
-        Memory for features that wait to be written, in MiB; those of two batches at least.
-    threads : int, optional
-        Threads of the forward pass on the CPU.
+    options
+        As for `Extraction.opened`.
 
     Raises
     ------
@@ -74,60 +52,172 @@ def extract(
         If the model or its layers cannot be had, there is no such device, memory does not suffice for one stimulus, or
         features are not finite numbers of this type.
     """
-    dataset = read_dataset(stimuli)
-    shape = dataset["pixels"].shape[1:]
-    with ExitStack() as stack:
-        if spec["architecture"] == "pixels":
-            representation = _Pixels(spec, shape, dtype)
-        else:
-            from ventral.activations.forward import Network
+    with Extraction.opened(stimuli, spec, **options) as extraction:
+        extraction.write(start, stop, output, Progress(f"extract {spec['name']}", stop - start, "images"))
 
-            representation = stack.enter_context(
-                Network.opened(
-                    spec,
-                    shape,
-                    dtype=dtype,
-                    device=device,
-                    autocast=autocast,
-                    channels_last=channels_last,
-                    threads=threads,
+
+def extract_shards(
+    stimuli: str | Path, spec: dict, shards: Mapping[int, tuple[int, int]], output: str | Path, **options
+) -> None:
+    """Write the features of several shards of the stimuli, by a network that is loaded once.
+
+    Shards that are whole when the job fails or is killed are kept. The next attempt goes on after them, unless anything
+    has changed that features can depend on: then it starts over.
+
+    Parameters
+    ----------
+    stimuli, spec, options
+        As for `extract`.
+    shards : mapping of int to (int, int)
+        Range of stimuli of each shard, by its number.
+    output : path
+        Folder to write: for each shard a store `NUMBER.zarr` as of `extract`.
+
+    Raises
+    ------
+    InputError
+        As `extract`.
+    """
+    with Extraction.opened(stimuli, spec, **options) as extraction:
+        made_of = {**extraction.made_of(), "shards": shards}
+        with resuming(output, made_of) as unfinished:
+            missing = {shard: rows for shard, rows in shards.items() if not (unfinished / f"{shard}.zarr").exists()}
+            found = len(shards) - len(missing)
+            if found:
+                logger.info("%d of %d shards are there from an earlier attempt", found, len(shards))
+            n = sum(stop - start for start, stop in missing.values())
+            progress = Progress(f"extract {spec['name']}", n, "images")
+            for shard, (start, stop) in missing.items():
+                extraction.write(start, stop, unfinished / f"{shard}.zarr", progress)
+
+
+class Extraction:
+    """A model and a stimulus set, ready to write features of any range of the stimuli.
+
+    Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
+    number of stimuli, the last one filled up, so that no feature depends on where shards begin.
+    """
+
+    def __init__(
+        self,
+        stimuli: str | Path,
+        spec: dict,
+        dataset: xr.Dataset,
+        representation: "Network | _Pixels",
+        precision: dict,
+        batch_size: int,
+        buffer_mb: int,
+    ) -> None:
+        self._stimuli, self._spec, self._dataset, self._representation = stimuli, spec, dataset, representation
+        self._precision, self._rows_at_once, self._buffer_mb = precision, batch_size, buffer_mb
+        self._batch_size = batch_size
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls,
+        stimuli: str | Path,
+        spec: dict,
+        *,
+        device: str = "auto",
+        batch_size: int = 32,
+        dtype: str = "float16",
+        autocast: str | None = None,
+        channels_last: bool = True,
+        buffer_mb: int = 128,
+        threads: int | None = None,
+    ) -> Iterator["Extraction"]:
+        """Load the model for the time of a block.
+
+        Parameters
+        ----------
+        stimuli, spec
+            As for `extract`.
+        device : str
+            'auto', 'cpu' or 'cuda'.
+        batch_size : int
+            Stimuli in a forward pass; halved, down to 1, when memory runs out.
+        dtype : str
+            Of the stored features: 'float16' or 'float32'.
+        autocast : str, optional
+            'bfloat16' or 'float16', the reduced precision of the forward pass.
+        channels_last : bool
+            Memory layout of the forward pass.
+        buffer_mb : int
+            Memory for features that wait to be written, in MiB; those of two batches at least.
+        threads : int, optional
+            Threads of the forward pass on the CPU.
+        """
+        dataset = read_dataset(stimuli)
+        shape = dataset["pixels"].shape[1:]
+        precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
+        with ExitStack() as stack:
+            if spec["architecture"] == "pixels":
+                representation = _Pixels(spec, shape, dtype)
+            else:
+                from ventral.activations.forward import Network
+
+                representation = stack.enter_context(
+                    Network.opened(spec, shape, device=device, threads=threads, **precision)
                 )
-            )
-        unfinished = stack.enter_context(writing(output))
-        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
-        group.attrs.update(
-            {
-                "model": spec["name"],
-                "family": family(spec),
-                "stimuli": dataset.attrs["name"],
-                "stimuli_sha256": dataset.attrs["sha256"],
-                "start": start,
-                "stop": stop,
-                "layers": representation.layers,
-                "weights_sha256": representation.weights_sha256,
-                "dtype": dtype,
-                "device": representation.device,
-                "preprocessing": preprocessing(spec),
-            }
-        )
-        progress = Progress(f"extract {spec['name']} {start}-{stop}", stop - start, "images")
-        names = dataset["stimulus"].values
-        blocks = _rows_per_write(representation.layers, stop - start, dtype, buffer_mb, batch_size)
-        arrays = {
-            layer["name"]: create_array(
-                group,
-                layer["name"],
-                (stop - start, layer["n_features"]),
-                dtype,
-                (blocks, FEATURES_PER_CHUNK),
-                (blocks, layer["n_features"]),
-                compress=False,
-            )
-            for layer in representation.layers
+            yield cls(stimuli, spec, dataset, representation, precision, batch_size, buffer_mb)
+
+    def made_of(self) -> dict:
+        """Return everything that features can depend on but the range of stimuli, in the types of JSON."""
+        machine = hardware()
+        return {
+            "spec": self._spec,
+            "precision": self._precision,
+            "stimuli_sha256": self._dataset.attrs["sha256"],
+            "weights_sha256": self._representation.weights_sha256,
+            "device": self._representation.device,
+            "hardware": {key: machine[key] for key in ("machine", "processor", "blas", "gpu")},
+            "code": code_loaded(),
+            "packages": packages_loaded(),
         }
-        for name, array in arrays.items():
-            array.attrs["scale"] = representation.scales[name]
-        _fill(arrays, representation, stimuli, (start, stop, blocks), batch_size, dtype, names, progress)
+
+    def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:
+        """Write the store of a range of stimuli, as `extract` describes it."""
+        representation, dtype = self._representation, self._precision["dtype"]
+        with writing(output) as unfinished:
+            group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+            group.attrs.update(
+                {
+                    "model": self._spec["name"],
+                    "family": family(self._spec),
+                    "stimuli": self._dataset.attrs["name"],
+                    "stimuli_sha256": self._dataset.attrs["sha256"],
+                    "n_stimuli": self._dataset.sizes["stimulus"],
+                    "start": start,
+                    "stop": stop,
+                    "layers": representation.layers,
+                    "weights_sha256": representation.weights_sha256,
+                    "dtype": dtype,
+                    "device": representation.device,
+                    "preprocessing": preprocessing(self._spec),
+                }
+            )
+            blocks = _rows_per_write(representation.layers, stop - start, dtype, self._buffer_mb, self._rows_at_once)
+            arrays = {
+                layer["name"]: create_array(
+                    group,
+                    layer["name"],
+                    (stop - start, layer["n_features"]),
+                    dtype,
+                    (blocks, FEATURES_PER_CHUNK),
+                    (blocks, layer["n_features"]),
+                    compress=False,
+                )
+                for layer in representation.layers
+            }
+            for name, array in arrays.items():
+                array.attrs["scale"] = representation.scales[name]
+            names = self._dataset["stimulus"].values
+            rows = (start, stop, blocks)
+            # Memory that did not suffice once does not suffice for the next shard.
+            self._batch_size = _fill(
+                arrays, representation, self._stimuli, rows, self._batch_size, dtype, names, progress
+            )
 
 
 class _Pixels:
@@ -167,7 +257,8 @@ def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, b
     return min(max(1, batches) * batch_size, rows)
 
 
-def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> None:
+def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> int:
+    """Write the features of some rows, and return the batch size that memory allows."""
     start, stop, block = rows
     shards = ShardWriter()
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
@@ -193,6 +284,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
                 written.result()
             written = writer.submit(_write, shards, arrays, buffers, first - start)
         written.result()
+    return batch_size
 
 
 def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> int:

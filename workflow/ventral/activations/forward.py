@@ -12,6 +12,7 @@ from torch import Tensor
 from ventral.errors import InputError
 from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
+from ventral.slurm import allocated_cores
 
 # Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
 # 2^-24, that what is lost there does not count.
@@ -20,6 +21,8 @@ AS_THEY_ARE = (2.0**-4, 2.0**10)
 EXPONENT = 3
 # Powers of two, and what they are multiplied by, stay within float32.
 LARGEST_EXPONENT = 126
+# With one thread and fewer images PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
+FEWEST_IMAGES_FOR_ONE_THREAD = 16
 
 
 class _AllLayersSeen(Exception):  # noqa: N818
@@ -75,7 +78,7 @@ class Network:
         """Give a network for the time of a block, in which float32 products are exact and repeatable."""
         threads_before = torch.get_num_threads()
         if threads:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(allocated_cores(threads))
         try:
             with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
                 yield cls(spec, shape, dtype, device, autocast, channels_last)
@@ -108,6 +111,9 @@ class Network:
         str or None
             A layer whose features overflow the type of the buffers, or are not numbers.
         """
+        if batch_size < FEWEST_IMAGES_FOR_ONE_THREAD and torch.get_num_threads() == 1:
+            # The same kernel, and so the same bits, on one core and on many.
+            torch.set_num_threads(2)
         filled = np.concatenate([pixels, np.repeat(pixels[-1:], batch_size - len(pixels), axis=0)])
         self._target = {name: buffer[row : row + len(pixels)] for name, buffer in buffers.items()}
         self._extremes: dict[str, Tensor] = {}

@@ -2,24 +2,36 @@
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
 import resource
 import sys
+import sysconfig
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ventral.store import sha256, writing
+from ventral.store import open_store, sha256, writing
 
 PACKAGE = Path(__file__).parents[1]
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 # What says how a job runs, not what it makes: results do not depend on these.
 HOW = ("cores", "dask", "device", "batch_size", "memory_mb")
+# What a command line says beside the options of its stage.
+OF_ANY_STAGE = ("run", "stage", "outputs", "checked", "log", "provenance")
 # Time stamps that a workflow keeps in a folder that it made.
 NOT_CONTENT = (".snakemake_timestamp",)
+# Names by which a program and the processes that it starts know it.
+PROGRAM = {"__main__", "__mp_main__"}
+# Looks on, and makes nothing.
+WATCHING = f"{__name__.rpartition('.')[0]}."
+# Modules that other processes loaded to do a part of this one's job.
+_loaded_elsewhere: set[str] = set()
 MEBIBYTE = 2**20
 
 
@@ -34,7 +46,7 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     stage : str
         What the job does.
     options : dict
-        Everything that the command line said. Paths among them are files that are read, but for the outputs.
+        From `telling`. Paths among them are files that are read, but for the outputs.
     outputs : iterable of str
         Names of those options that are files to be written.
     """
@@ -47,12 +59,15 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     yield
     seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
     outputs = set(outputs)
-    made = [options[name] for name in sorted(outputs) if options.get(name) is not None]
+    inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
+    digests = digests_of([*inputs, *made], options.get("cores", 1))
+    # In the order of the command line, by which files are told apart whose names have changed since.
     record = {
         "stage": stage,
         "config": config_of(options, outputs),
-        "inputs": {str(path): digest(path) for path in inputs_of(options, outputs)},
-        "outputs": {str(path): digest(path) for path in made},
+        "inputs": {str(path): digests[path] for path in inputs},
+        "outputs": {str(path): digests[path] for path in made},
+        "weights": weights_named([*inputs, *made]),
         "code": code_loaded(),
         "packages": packages_loaded(),
         "python": platform.python_version(),
@@ -65,7 +80,14 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     }
     record["sha256"] = digest_of_record(record)
     with writing(path) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def telling(options: dict) -> dict:
+    """Return those options of a whole command line that say what is made, and not what is only checked beforehand."""
+    return {
+        name: value for name, value in options.items() if name not in OF_ANY_STAGE and name not in options["checked"]
+    }
 
 
 def config_of(options: dict, outputs: Iterable[str]) -> dict:
@@ -73,7 +95,7 @@ def config_of(options: dict, outputs: Iterable[str]) -> dict:
     outputs = set(outputs)
     return {
         name: value
-        for name, value in options.items()
+        for name, value in sorted(options.items())
         if name not in outputs and name not in HOW and not _paths(value) and value != []
     }
 
@@ -82,6 +104,27 @@ def inputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
     """Return the files and folders that a job reads, each once."""
     outputs = set(outputs)
     return list(dict.fromkeys(path for name, value in options.items() if name not in outputs for path in _paths(value)))
+
+
+def outputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
+    """Return the files and folders that a job writes."""
+    return [options[name] for name in sorted(outputs) if options.get(name) is not None]
+
+
+def weights_named(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of the weights of every model that one of some files or stores describes, by its name."""
+    found = {}
+    for path in paths:
+        said = _said_of_itself(path)
+        if said.get("weights_sha256"):
+            found[said["model"]] = said["weights_sha256"]
+    return dict(sorted(found.items()))
+
+
+def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
+    """Return the `digest` of each of some files and folders."""
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(paths, pool.map(digest, paths), strict=True))
 
 
 def digest(path: str | Path) -> str:
@@ -102,28 +145,53 @@ def digest_of_record(record: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def loaded_elsewhere(modules: Iterable[str]) -> None:
+    """Count modules as loaded that another process, such as a worker of Dask's, loaded for this job."""
+    _loaded_elsewhere.update(modules)
+
+
 def code_loaded() -> dict[str, str]:
-    """Return the SHA-256 of the source of every module loaded that is ventral's, or lies in the working folder."""
-    here, installed = f"{Path.cwd()}{os.sep}", f"{sys.prefix}{os.sep}"
-    code = {}
-    for name, module in sorted(sys.modules.items()):
-        file = getattr(module, "__file__", None) or ""
-        own = file.startswith(f"{PACKAGE}{os.sep}") or (file.startswith(here) and not file.startswith(installed))
-        # Some packages give names to modules that no file has.
-        if own and name != "__main__" and file.endswith(".py") and Path(file).is_file():
-            code[name] = sha256(file)
-    return code
+    """Return the SHA-256 of the source of every module loaded that is ventral's, or no one has installed.
+
+    So is one's own network, wherever it lies. The program itself has the name by which it is imported.
+    """
+    files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in PROGRAM}
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is not None:
+        files[main.name] = main.origin
+    files |= {name: source_of(name) for name in _loaded_elsewhere - files.keys() - PROGRAM}
+    # Some packages give names to modules that no file has.
+    return {
+        name: sha256(file)
+        for name, file in sorted(files.items())
+        if file and str(file).endswith(".py") and _is_own(name, Path(file)) and Path(file).is_file()
+    }
+
+
+def source_of(module: str) -> Path | None:
+    """Return the file that a module would now be loaded from, without loading it; None where there is none."""
+    outermost, *inner = module.split(".")
+    found = importlib.util.find_spec(outermost)
+    if found is None:
+        return None
+    if not inner:
+        return Path(found.origin) if found.has_location else None
+    # To ask Python for an inner module would load the outer ones.
+    without_suffix = [Path(folder, *inner) for folder in found.submodule_search_locations or ()]
+    files = [file for path in without_suffix for file in (path / "__init__.py", path.with_name(f"{path.name}.py"))]
+    return next((file for file in files if file.is_file()), None)
 
 
 def packages_loaded() -> dict[str, str]:
     """Return the version of every installed distribution of which a module is loaded, ventral aside."""
-    loaded = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names
+    loaded = {name.partition(".")[0] for name in sys.modules.keys() | _loaded_elsewhere} - sys.stdlib_module_names
     versions = {}
     for distribution in importlib.metadata.distributions():
         # The standard library's own map of modules to distributions takes ten times as long.
         files = (distribution.read_text("RECORD") or "").splitlines()
         if not loaded.isdisjoint({file.partition("/")[0].partition(".py,")[0] for file in files}):
-            versions[distribution.name] = distribution.version
+            # Of two that have a name, Python takes the first.
+            versions.setdefault(distribution.name, distribution.version)
     versions.pop("ventral", None)
     return dict(sorted(versions.items()))
 
@@ -151,6 +219,26 @@ def hardware() -> dict:
 def _paths(value: object) -> list[Path]:
     values = value if isinstance(value, list) else [value]
     return [path for path in values if isinstance(path, Path)]
+
+
+def _is_own(name: str, file: Path) -> bool:
+    if f"{name}.".startswith(WATCHING) or name.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    # A package may load a module of the standard library under a name of its own.
+    installed = file.is_relative_to(STANDARD_LIBRARY) or {"site-packages", "dist-packages"} & set(file.parts)
+    return file.is_relative_to(PACKAGE) or not installed
+
+
+def _said_of_itself(path: Path) -> dict:
+    """Return the content of a description, or the attributes of a store; nothing of any other file."""
+    if path.is_dir():
+        path = path / "zarr.json"
+    if path.name.endswith(".zarr.zip"):
+        return dict(open_store(path).attrs)
+    if path.suffix != ".json" or not path.is_file():
+        return {}
+    said = json.loads(path.read_text(encoding="utf-8"))
+    return said.get("attributes", said) if isinstance(said, dict) else {}
 
 
 def _processor() -> str:

@@ -27,11 +27,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
-import zarr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
@@ -39,11 +37,11 @@ from ventral.decoding.readouts import Readout, predict, readouts_of, score
 from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY, standardised
 from ventral.grams.representations import read_representation
-from ventral.parallel import computing
+from ventral.parallel import compute, computing
 from ventral.progress import Progress
 from ventral.scores.targets import check_same_stimuli, neurons
 from ventral.stimuli.circular import angular_error
-from ventral.store import read_dataset, writing
+from ventral.store import open_store, read_dataset, writing
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +137,7 @@ def decode(
         None.
     """
     stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
-    grams = zarr.open_group(gram, mode="r")
+    grams = open_store(gram)
     made = {gram: grams.attrs["stimuli_sha256"], recording: responses.attrs["stimuli_sha256"]}
     check_same_stimuli(stimulus_set, stimuli, made)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
@@ -155,7 +153,6 @@ def decode(
 
     def of_layer(layer: Mapping) -> pd.DataFrame:
         rows = read(_population_of_layer(gram, layer["name"]), units, readouts, noises)
-        progress.advance()
         return rows.assign(layer=layer["name"], depth=layer["depth"])
 
     def curve_of_layer(layer: Mapping, best: pd.DataFrame) -> pd.DataFrame:
@@ -167,20 +164,20 @@ def decode(
             wanted = set(zip(of_noise["target"], of_noise["split"], strict=True))
             some = [readout for readout in readouts if (readout.target, readout.split) in wanted]
             parts += [read(population, size, some, [area if noise == "matched" else None]) for size in sizes]
-        of_curves.advance()
         return pd.concat(parts).assign(layer=layer["name"], depth=layer["depth"])
 
     with writing(output) as unfinished, computing(cores):
-        matched = pd.concat(dask.compute(*(delayed(of_layer, pure=False)(layer) for layer in layers)))
+        matched = pd.concat(compute([delayed(of_layer, pure=False)(layer) for layer in layers], progress))
         matched = matched.assign(matched_units=True)
         best = best_layers(matched) if readouts else matched
         of_curves = Progress(f"population curves of {grams.attrs['model']}", best["layer"].nunique(), "layers")
-        curves = dask.compute(
-            *(
+        curves = compute(
+            [
                 delayed(curve_of_layer, pure=False)(layer, best[best["layer"] == layer["name"]])
                 for layer in layers
                 if (best["layer"] == layer["name"]).any()
-            )
+            ],
+            of_curves,
         )
         table = pd.concat([matched, *(curve.assign(matched_units=False) for curve in curves)], ignore_index=True)
         table["model"], table["family"] = grams.attrs["model"], grams.attrs["family"]
@@ -223,11 +220,10 @@ def decode_areas(
             read(population, size, readouts, [None]).assign(matched_units=size == min(units, available))
             for size in sorted({*population_sizes(available), min(units, available)})
         ]
-        progress.advance()
         return pd.concat(parts).assign(layer=area, depth=np.nan, noise="recorded")
 
     with writing(output) as unfinished, computing(cores):
-        parts = dask.compute(*(delayed(of_area, pure=False)(*area) for area in areas.items()))
+        parts = compute([delayed(of_area, pure=False)(*area) for area in areas.items()], progress)
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
         table["model"], table["family"] = name, FAMILY
         _write(table, stimulus_set, responses, unfinished)

@@ -301,7 +301,7 @@ def _say_that_there_are_no_points(axes: Axes, splits: set[str]) -> None:
     axes.text(0, 1, f"No categorisation scores: {why}", va="top", transform=axes.transAxes)
 
 
-def _measures(summary: pd.DataFrame) -> pd.Series:
+def measures(summary: pd.DataFrame) -> pd.Series:
     """Return what each row is of: `predictivity` (with a ceiling), `raw r` (without), or how matrices are compared."""
     compared = [_comparison(row) for row in summary[["mapping", "distance", "comparison", "has_ceiling"]].to_numpy()]
     return pd.Series(
@@ -323,7 +323,7 @@ def _comparison(row: Sequence) -> str:
 
 
 def _scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float, float]]) -> None:
-    measure = _measures(rows).iloc[0]
+    measure = measures(rows).iloc[0]
     axes.set_ylim(limits[measure])
     axes.set_ylabel(measure if _of_matrices(rows).iloc[0] else f"Median {measure}")
     # Numbers of two decimals, for which there is room.
@@ -332,10 +332,10 @@ def _scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float
 
 def _limits(rows: pd.DataFrame, values: pd.DataFrame, shown: dict[str, list[float]]) -> dict[str, tuple[float, float]]:
     """Return the limits of medians, the same for all panels of a measure; `shown`, by measure, is within them."""
-    measures = _measures(rows)
+    of_rows = measures(rows)
     return {
-        measure: _padded(np.append(values[measures == measure].to_numpy(float), shown.get(measure, shown["matrices"])))
-        for measure in {*measures, *shown}
+        measure: _padded(np.append(values[of_rows == measure].to_numpy(float), shown.get(measure, shown["matrices"])))
+        for measure in {*of_rows, *shown}
     }
 
 
@@ -473,7 +473,7 @@ def _along_the_stream(row: tuple[str, ...]) -> tuple:
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
     """Return the lines above a panel of some width in mm, each with its weight."""
     recording, area, split, mapping = rows[["recording", "area", "split", "mapping"]].iloc[0]
-    measure = _measures(rows).iloc[0]
+    measure = measures(rows).iloc[0]
     compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
     plain = [measure if _of_matrices(rows).iloc[0] else compared, *description.split("\n")]
     return [

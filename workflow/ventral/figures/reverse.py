@@ -6,7 +6,6 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 import pandas as pd
-import zarr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
+from ventral.store import open_store
 
 # A unit with a higher r counts as well predicted.
 WELL_PREDICTED = 0.5
@@ -54,7 +54,7 @@ def reverse_figure(
         Lowest reliability of a neuroid that is taken for the median of the forward direction.
     """
     reverse = reverse_summary(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True))
-    stores = [zarr.open_group(store, mode="r").attrs for store in areas]
+    stores = [open_store(store).attrs for store in areas]
     neuroids = {
         (store["model"], neuroid): layer["name"]
         for store in stores

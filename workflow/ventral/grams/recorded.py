@@ -31,7 +31,7 @@ from ventral.grams.representations import Representation
 from ventral.grams.streaming import write_layer
 from ventral.recordings.ingestion import mean_responses
 from ventral.scores.targets import Targets, neurons
-from ventral.store import read_dataset, writing
+from ventral.store import packing, read_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +91,9 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
     recording : path
         Store of a recording of neuroids.
     output : path
-        Zarr store to write. A layer is an area, of an animal where there are several; its `depth` is unknown (None),
-        its `sample` has all neuroids. The attribute `layers` says of each its `area`, `animal` and `neuroids`.
+        Zarr store to write, packed in one file. A layer is an area, of an animal where there are several; its `depth`
+        is unknown (None), its `sample` has all neuroids. The attribute `layers` says of each its `area`, `animal` and
+        `neuroids`.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
         }
         for area in areas
     ]
-    with writing(output) as unfinished:
+    with packing(output) as unfinished:
         group = zarr.open_group(unfinished, mode="w", zarr_format=3)
         group.attrs.update(
             model=name,

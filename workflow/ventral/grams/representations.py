@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
+
+from ventral.store import open_store
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Representation:
 
 def read_representation(path: str | Path, layer: str) -> Representation:
     """Read a layer from a store of Gram matrices, as `ventral.grams.streaming.gram` writes it."""
-    group = zarr.open_group(path, mode="r")[layer]
+    group = open_store(path)[layer]
     return Representation(
         gram=group["gram"][:],
         row_sums=group["row_sums"][:],

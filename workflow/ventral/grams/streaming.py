@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.store import create_array, writing
+from ventral.store import create_array, open_store, packing
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ def gram(
     shards : sequence of paths
         Activation stores that together hold every stimulus once.
     output : path
-        Zarr store to write: for each layer a group with `gram` (n, n) float64, `row_sums` (n,) float64, `sample`
-        (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied, and
-        `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
+        Zarr store to write, packed in one file: for each layer a group with `gram` (n, n) float64, `row_sums` (n,)
+        float64, `sample` (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied,
+        and `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
     memory_mb : int
         Peak memory of the arrays in MiB; fewer blocks are computed side by side to keep to it.
     cores : int
-        Blocks computed side by side at most.
+        Blocks computed side by side at most, on each node where Dask has several.
     seed : int
         Seed of the sample of units.
 
@@ -54,13 +54,13 @@ def gram(
     InputError
         If the shards do not fit together, features are not finite, or the memory does not suffice for one block.
     """
-    stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
+    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
     check_shards(stores)
     layers = stores[0].attrs["layers"]
     n = stores[-1].attrs["stop"]
-    workers = _workers(n, memory_mb, cores)
     progress = Progress(f"gram {stores[0].attrs['model']}", sum(layer["n_features"] for layer in layers), "features")
-    with writing(output) as unfinished, computing(workers):
+    with packing(output) as unfinished, computing(cores) as at_once:
+        workers = _workers(n, memory_mb, at_once)
         group = zarr.open_group(unfinished, mode="w", zarr_format=3)
         kept = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
         group.attrs.update({key: stores[0].attrs[key] for key in kept}, layers=layers)
@@ -146,6 +146,8 @@ def check_shards(stores: Sequence[zarr.Group]) -> None:
                     f"{store.store}: features of layer {name} are multiplied by {scale:g}, those of {stores[0].store} "
                     f"by {expected:g}; extract both again"
                 )
+    if row != first["n_stimuli"]:
+        raise InputError(f"{stores[-1].store}: ends at stimulus {row} of {first['n_stimuli']}; extract the others")
 
 
 def scale_of(array: zarr.Array) -> float:

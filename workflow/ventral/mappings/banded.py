@@ -22,7 +22,6 @@ from pathlib import Path
 import dask
 import numpy as np
 import pandas as pd
-import zarr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
@@ -35,7 +34,7 @@ from ventral.scores.benchmark import read_benchmark
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
-from ventral.store import writing
+from ventral.store import open_store, writing
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ def banded(
     InputError
         If the model has no such layer, or the stores do not fit together.
     """
-    group = zarr.open_group(gram, mode="r")
+    group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_layers(layers, list(described), group.attrs["model"])
     benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)

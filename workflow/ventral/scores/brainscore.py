@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ventral.errors import InputError, shown
@@ -30,7 +29,7 @@ from ventral.mappings.pls import pls_fit_predict
 from ventral.progress import Progress
 from ventral.scores.table import correlation_in_folds
 from ventral.scores.targets import labels_of
-from ventral.store import read_dataset, writing
+from ventral.store import open_store, read_dataset, writing
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
     kept = dataset.isel(neuroid=np.flatnonzero(dataset["left_out"].values == ""))
     responses = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
     areas, objects = kept["area"].values.astype(str), labels_of(stimulus_set).get("object")
-    stores = [zarr.open_group(path, mode="r") for path in grams]
+    stores = [open_store(path) for path in grams]
     layers = [(store, layer) for store in stores for layer in store.attrs["layers"]]
     progress = Progress(f"brainscore {dataset.attrs['recording']}", len(layers), "layers")
     rows = []

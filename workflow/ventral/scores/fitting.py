@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import zarr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -32,7 +31,7 @@ from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geom
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import Targets, labels_of, properties, together
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
-from ventral.store import writing
+from ventral.store import open_store, writing
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ def fit(
     InputError
         If the stores are of other stimuli or of an earlier version, or a split cannot be made of these stimuli.
     """
-    grams = zarr.open_group(gram, mode="r")
+    grams = open_store(gram)
     if "family" not in grams.attrs:
         raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
     model, family, layers = (grams.attrs[name] for name in ("model", "family", "layers"))

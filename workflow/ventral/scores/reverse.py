@@ -12,7 +12,6 @@ from pathlib import Path
 import dask
 import numpy as np
 import pandas as pd
-import zarr
 from numpy.typing import NDArray
 
 from ventral.grams.representations import Representation, read_representation
@@ -22,7 +21,7 @@ from ventral.parallel import computing
 from ventral.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import Targets, check_same_stimuli, folds_of, n_leaked
-from ventral.store import read_dataset, writing
+from ventral.store import open_store, read_dataset, writing
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ def reverse(
         If the stores are of other stimuli, or a split cannot be made of these.
     """
     stimulus_set = read_dataset(stimuli)
-    stores = {path: zarr.open_group(path, mode="r").attrs for path in (areas, gram)}
+    stores = {path: open_store(path).attrs for path in (areas, gram)}
     check_same_stimuli(stimulus_set, stimuli, {path: store["stimuli_sha256"] for path, store in stores.items()})
     recorded, model = stores.values()
     folds = folds_of(stimulus_set, splits, n_folds, seed)

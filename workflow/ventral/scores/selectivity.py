@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ventral.progress import Progress
 from ventral.scores.categorisation import svm_balanced_accuracy
 from ventral.scores.splits import check_category, make_folds
 from ventral.scores.targets import labels_of
-from ventral.store import read_dataset, writing
+from ventral.store import open_store, read_dataset, writing
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def selectivity(
     progress = Progress(f"selectivity for {category}", len(grams), "models")
     rows = []
     for path in grams:
-        group = zarr.open_group(path, mode="r")
+        group = open_store(path)
         for layer in group.attrs["layers"]:
             unit_dprime = dprime(group[layer["name"]]["sample"][:], is_category)
             rows.append(

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.progress import Progress
+from ventral.slurm import allocated_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     name : str
         Name of the set.
     threads : int, optional
-        Images that are decoded at the same time; by default as many as there are cores.
+        Images that are decoded at the same time; by default as many as the process has cores.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     with (
         writing(output) as unfinished,
         _opener(Path(spec["images"])) as opened,
-        ThreadPoolExecutor(threads or os.cpu_count()) as pool,
+        ThreadPoolExecutor(allocated_cores(threads)) as pool,
     ):
         side = spec.get("size")
         width, height = (side, side) if side else _most_common_size(pool.map(lambda file: _size(opened, file), files))

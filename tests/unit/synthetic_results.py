@@ -1,0 +1,117 @@
+"""Results of a whole run made up for tests of the page."""
+
+import pandas as pd
+
+from tests.unit.synthetic_scores import matrix_table, score_table
+from ventral.grams.recorded import FAMILY
+from ventral.report.page import Results
+from ventral.report.summary import layer_table
+from ventral.statistics.best_layers import best_layers_of
+from ventral.statistics.summaries import area_summary, categorisation_summary
+
+MODELS = {"net": 6, "net_trained": 5, "net.epoch4": 5, "net_random": 6, "pixels": 1}
+SETTINGS = {
+    "mappings": ["ridge"],
+    "components": 25,
+    "penalties": {"lowest": 1e-4, "highest": 1e4, "number": 20},
+    "reliability_threshold": 0.1,
+    "bootstrap": 1000,
+    "seed": 0,
+    "recorded_models": [],
+    "reverse": [],
+    "banded": {},
+    "brainscore": False,
+    "features": "float16",
+    "decoding": {"units": None, "draws": 20},
+    "rendered": {},
+    "simulated": {},
+    "trained": ["net_trained"],
+}
+RECORDING = {
+    "recording": "rec",
+    "stimuli": "set",
+    "n_stimuli": 640,
+    "n_repetitions": 8,
+    "has_repetitions": True,
+    "simulated": False,
+    "areas": {"V4": 12, "IT": 10},
+    "n_unusable": 1,
+}
+MATRICES = {key: RECORDING[key] for key in ("stimuli", "n_stimuli", "simulated")} | {
+    "recording": "fmri",
+    "n_repetitions": 1,
+    "has_repetitions": False,
+    "subjects": {"human IT": 3},
+}
+
+
+def scores_of_a_run(**changes) -> pd.DataFrame:
+    """Rows of neurons in two areas, and of three subjects' matrices in one."""
+    neurons = score_table(MODELS, {"V4": 12, "IT": 10}, ["images", "objects"], labels={"object": 0.125}, **changes)
+    matrices = matrix_table(MODELS, {"human IT": 3}, labels={"object": 0.125}, seed=1)
+    of_subject = matrices["target_kind"] == "matrix"
+    matrices.loc[of_subject, "subject"] = matrices.loc[of_subject, "target"].str.rpartition("_")[2].astype(int) + 1
+    matrices.loc[of_subject, "target"] = "IT"
+    matrices.loc[of_subject, ["ceiling_low", "ceiling_high"]] = [0.4, 0.6]
+    table = pd.concat([neurons, matrices], ignore_index=True).astype({"subject": "Int64"})
+    folds = table["split"].map({"images": 5, "objects": 8, "none": 0})
+    return table.assign(simulated=False, n_stimuli=640, n_folds=folds, n_leaked=0)
+
+
+def record(stage: str, output: str, **changes) -> dict:
+    """What a job leaves behind."""
+    return {
+        "stage": stage,
+        "config": {"seed": 0},
+        "inputs": {},
+        "outputs": {output: "0" * 64},
+        "weights": {"net": "abcdef" + "0" * 58},
+        "code": {"ventral": "1" * 64},
+        "packages": {"numpy": "2.4.6"},
+        "python": "3.11.7",
+        "hardware": {"machine": "x86_64", "processor": "A processor", "cores": 2, "blas": [], "gpu": None},
+        "how": {"cores": 1},
+        "started": "2026-01-01T00:00:00+00:00",
+        "seconds": 61.5,
+        "cpu_seconds": 100.25,
+        "peak_mb": 512,
+        "sha256": "2" * 64,
+    } | changes
+
+
+def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
+    """All that the page is made of."""
+    scores = scores_of_a_run() if scores is None else scores
+    # As `read_scores` has them.
+    of_subject = scores["subject"].notna()
+    named = scores["target"] + ", subject " + scores["subject"].astype("string")
+    summary = area_summary(scores.assign(target=scores["target"].where(~of_subject, named)), 0.1, n_bootstrap=100)
+    best = best_layers_of(scores, 0.1, n_splits=10)
+    ranks = best.groupby(["recording", "area", "split", "mapping"])["corrected"].rank(ascending=False)
+    ranking = best.assign(rank=ranks, low=ranks - 0.5, high=ranks + 0.5, score=best["corrected"], consistency=0.9)
+    explicit = summary[summary["recording"] == "rec"].query("area == 'V4'").rename(columns={"predictivity": "score"})
+    explicit = explicit.assign(target="object", target_kind="category", measure="balanced accuracy", chance=0.125)
+    explicit = explicit.assign(matched_area="V4", units=10, low=explicit["score"] - 0.1, high=explicit["score"] + 0.1)
+    area = explicit.head(1).assign(model="rec", family=FAMILY, layer="V4", depth=float("nan"), matched_area="")
+    claims = {
+        "claim": ["a network predicts better than pixels", "the best layer for IT lies late"],
+        "recording": "rec",
+        "area": ["V4", "IT"],
+        "split": "images",
+        "simulated": False,
+        "evidence": "net blocks.3 0.68, pixels 0.30",
+        "verdict": ["holds", "undecided"],
+    }
+    made = {
+        "scores": scores,
+        "layers": layer_table(summary),
+        "categorisation": categorisation_summary(scores, summary),
+        "claims": pd.DataFrame(claims),
+        "recordings": [RECORDING, MATRICES],
+        "settings": SETTINGS,
+        "records": [record("fit", "results/scores/rec/net.parquet"), record("join", "results/scores.parquet")],
+        "ranking": ranking,
+        "best_layers": best,
+        "explicitness": pd.concat([explicit, area], ignore_index=True),
+    }
+    return Results(**made | changes)

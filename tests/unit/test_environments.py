@@ -1,0 +1,186 @@
+"""The environments of the jobs are those of the lock file, and have what the jobs import."""
+
+import ast
+import importlib.metadata
+import inspect
+import re
+import runpy
+import sys
+import textwrap
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ventral.__main__ import parser
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "workflow" / "ventral"
+NETWORKS = {"torch", "torchvision", "kornia", "safetensors", "efficientnet-lite-pytorch"}
+
+
+@pytest.fixture(scope="module")
+def generate() -> dict:
+    return runpy.run_path(str(ROOT / "envs" / "generate.py"))
+
+
+def environment(name: str) -> dict:
+    return yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
+
+
+def pinned(lines: list[str]) -> set[str]:
+    """Pins as text, without their hashes."""
+    return {match[0].strip() for line in lines if (match := re.match(r"[\w.-]+==[^\\]+", line))}
+
+
+def pins_of(name: str) -> set[str]:
+    return pinned(environment(name)["dependencies"][-1]["pip"])
+
+
+def names(pins: set[str]) -> set[str]:
+    return {pin.partition("==")[0] for pin in pins}
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_an_environment_is_made_of_the_lock_file(generate, name):
+    written = (ROOT / "envs" / f"{name}.yaml").read_text()
+    assert written == generate["environment"](generate["EXTRAS"][name]), "run `make lock`, or envs/generate.py"
+    assert pins_of(name) <= pinned((ROOT / "envs" / "requirements.lock").read_text().splitlines())
+
+
+def test_jobs_on_the_cpu_have_no_networks_and_no_job_has_what_starts_jobs():
+    cpu, gpu = names(pins_of("cpu")), names(pins_of("gpu"))
+    assert cpu < gpu
+    assert not cpu & NETWORKS
+    assert gpu >= NETWORKS
+    assert not gpu & {"snakemake", "snakemake-executor-plugin-slurm", "pytest", "ruff", "roc-validator", "selenium"}
+
+
+def test_what_is_needed_is_followed_through_the_packages_that_need_it(generate):
+    lock = """
+a==1 \\
+    --hash=sha256:00
+    # via ventral (pyproject.toml)
+b==2 ; sys_platform == 'linux' \\
+    --hash=sha256:00
+    # via
+    #   a
+    #   tool
+c==3 ; python_full_version < '3.12' \\
+    --hash=sha256:00
+    # via b
+c==4 ; python_full_version >= '3.12' \\
+    --hash=sha256:00
+    # via b
+tool==5
+    # via ventral (pyproject.toml)
+"""
+    pins, needed_by = generate["locked"](lock)
+    assert pins["b"] == ["b==2 ; sys_platform == 'linux'"]
+    assert pins["c"] == ["c==3 ; python_full_version < '3.12'", "c==4 ; python_full_version >= '3.12'"]
+    assert generate["with_dependencies"]({"a"}, needed_by) == {"a", "b", "c"}
+
+
+def rules() -> dict[str, str]:
+    """The text of every rule, but for those whose job is a snakemake of its own."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = re.finditer(r"^rule (\w+):\n(?:(?:[ \t].*)?\n)+", text + "\n", re.MULTILINE)
+    found = {block[1]: block[0] for block in blocks}
+    return {name: rule for name, rule in found.items() if "shell:" in rule and "handover: True" not in rule}
+
+
+def stages() -> dict[str, str]:
+    """The environment of every stage, by its name."""
+    found = {}
+    for rule in rules().values():
+        stage, name = re.search(r"python -m ventral (\w+)", rule), re.search(r'"../../envs/(\w+)\.yaml"', rule)
+        if stage:
+            found[stage[1]] = name[1]
+    return found
+
+
+def test_every_rule_has_an_environment_and_the_modules_of_the_config():
+    found = rules()
+    assert len(found) > 25
+    for name, rule in found.items():
+        assert re.search(r'conda:\n +"../../envs/(cpu|gpu)\.yaml"', rule), name
+        assert re.search(r'envmodules:\n +\*settings\["envmodules"\],', rule), name
+
+
+def modules_of(stage: str) -> set[str]:
+    """Modules of ventral that the command of a stage names: imported, or given by name to what imports them."""
+    subparsers = next(action for action in parser()._actions if action.dest == "stage")
+    run = subparsers.choices[stage].get_default("run")
+    named = [value for value in inspect.getclosurevars(run).nonlocals.values() if isinstance(value, str)]
+    given = {f"ventral.{name}" for path in named for name in (path, path.rpartition(".")[0])}
+    return given | imports_in(textwrap.dedent(inspect.getsource(run)))
+
+
+def imports_in(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # A module may be imported from its package.
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+@cache
+def imports_of(module: str) -> set[str]:
+    """Everything that a module of ventral imports, in its functions, too; nothing where there is no such module."""
+    file = PACKAGE.parent.joinpath(*module.split("."))
+    files = [path for path in (file.with_suffix(".py"), file / "__init__.py") if path.is_file()]
+    return imports_in(files[0].read_text()) if files else set()
+
+
+def started_with() -> set[str]:
+    """What the command line imports before any stage: outside its functions, which name the modules of all stages."""
+    body = ast.parse((PACKAGE / "__main__.py").read_text()).body
+    return imports_in("\n".join(ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)))
+
+
+def reached(modules: set[str]) -> set[str]:
+    """Names that are imported from outside ventral and the standard library by modules and those that they import."""
+    seen, outside, left = set(), set(), modules | started_with()
+    while left:
+        module = left.pop()
+        if module.partition(".")[0] != "ventral":
+            outside.add(module.partition(".")[0])
+        elif module not in seen:
+            seen.add(module)
+            left |= imports_of(module)
+    return outside - sys.stdlib_module_names
+
+
+@cache
+def distributions() -> dict[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+@pytest.mark.parametrize("stage", sorted(stages()))
+def test_an_environment_has_what_a_stage_imports(generate, stage):
+    name = stages()[stage]
+    modules = modules_of(stage)
+    assert any(imports_of(module) for module in modules)
+    available = names(pins_of(name))
+    for module in reached(modules):
+        owners = {generate["normalised"](owner) for owner in distributions().get(module, [])}
+        assert owners & available, f"{stage} may import {module}, which envs/{name}.yaml does not have"
+
+
+def test_the_image_has_the_lock_file_and_the_python_of_the_environments(generate):
+    recipe = (ROOT / "envs" / "Dockerfile").read_text()
+    python = generate["PYTHON"]
+    assert f"FROM python:{python}-slim\n" in recipe
+    assert f"python ={python}" in environment("cpu")["dependencies"]
+    assert f"python ={python}" in environment("gpu")["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={python}"
+    assert "--require-hashes --requirement /opt/ventral/envs/requirements.lock" in recipe
+    copied = [source for line in re.findall(r"^COPY (.*)", recipe, re.MULTILINE) for source in line.split()[:-1]]
+    assert {"Snakefile", "workflow", "config", "profiles", "envs/requirements.lock"} <= set(copied)
+    assert all((ROOT / source).exists() for source in copied)

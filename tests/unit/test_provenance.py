@@ -1,0 +1,157 @@
+"""What a job leaves about itself: what it was made of, by what, where and how."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import dask
+import pytest
+
+from ventral.__main__ import parser
+from ventral.audit import provenance
+from ventral.audit.provenance import (
+    code_loaded,
+    config_of,
+    digest,
+    digest_of_record,
+    inputs_of,
+    loaded_elsewhere,
+    packages_loaded,
+    recording,
+    source_of,
+    telling,
+    weights_named,
+)
+from ventral.parallel import SETTING, compute, computing
+from ventral.progress import Progress
+
+
+def options_of(*arguments: str) -> argparse.Namespace:
+    return vars(parser().parse_args(arguments))
+
+
+@pytest.fixture
+def job(tmp_path):
+    """The options of a job that reads a table and writes another."""
+    (tmp_path / "in.parquet").write_text("scores")
+    return options_of("best_layers", str(tmp_path / "in.parquet"), "--seed", "4", "--output", str(tmp_path / "out.csv"))
+
+
+def recorded(job, path: Path) -> dict:
+    with recording(path, job["stage"], telling(job), job["outputs"]):
+        job["output"].write_text("best")
+    return json.loads(path.read_text())
+
+
+def test_a_record_says_what_was_made_of_what(job, tmp_path):
+    record = recorded(job, tmp_path / "logs" / "record.json")
+    assert record["stage"] == "best_layers"
+    assert record["config"] == {"reliability_threshold": 0.1, "seed": 4}
+    assert record["inputs"] == {str(tmp_path / "in.parquet"): digest(tmp_path / "in.parquet")}
+    assert record["outputs"] == {str(tmp_path / "out.csv"): digest(tmp_path / "out.csv")}
+    assert record["code"]["ventral.store"] == digest(Path(provenance.__file__).parents[1] / "store.py")
+    assert record["packages"]["numpy"] == sys.modules["numpy"].__version__
+    assert record["sha256"] == digest_of_record(record)
+
+
+def test_a_record_that_was_edited_is_not_what_its_hash_says(job, tmp_path):
+    record = recorded(job, tmp_path / "record.json")
+    record["config"]["seed"] = 5
+    assert record["sha256"] != digest_of_record(record)
+
+
+def test_a_job_that_fails_leaves_no_record_and_not_that_of_its_last_run(job, tmp_path):
+    recorded(job, tmp_path / "record.json")
+    with pytest.raises(ZeroDivisionError), recording(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+        raise ZeroDivisionError
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_how_a_job_runs_and_what_it_only_checks_are_no_part_of_its_config():
+    spec = ["--spec", '{"name": "net"}', "--output", "out"]
+    trained = options_of("train", "images.zarr", "--layers", '{"layers": ["a"]}', "--device", "cpu", *spec)
+    assert config_of(telling(trained), trained["outputs"]) == {"spec": {"name": "net"}, "recording": None}
+    described = options_of("model", "--together", '["a", "b"]', "--reads", "weights.pth", *spec)
+    assert config_of(telling(described), described["outputs"]) == {"spec": {"name": "net"}}
+    assert inputs_of(telling(described), described["outputs"]) == [Path("weights.pth")]
+
+
+def test_a_folder_is_its_files_and_their_names(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "chunk").write_bytes(b"12")
+    whole = digest(tmp_path / "a")
+    (tmp_path / "a" / ".snakemake_timestamp").touch()
+    assert digest(tmp_path / "a") == whole
+    (tmp_path / "a" / "b" / "chunk").write_bytes(b"13")
+    assert digest(tmp_path / "a") != whole
+    (tmp_path / "a" / "b" / "chunk").write_bytes(b"12")
+    (tmp_path / "a" / "b" / "chunk").rename(tmp_path / "a" / "chunk")
+    assert digest(tmp_path / "a") != whole
+
+
+def test_weights_are_named_by_descriptions_and_stores(tmp_path):
+    (tmp_path / "net.json").write_text('{"model": "net", "weights_sha256": "1f"}')
+    (tmp_path / "pixels.json").write_text('{"model": "pixels", "weights_sha256": ""}')
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "zarr.json").write_text('{"attributes": {"model": "other", "weights_sha256": "2e"}}')
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "table.csv").write_text("a\n")
+    assert weights_named(sorted(tmp_path.iterdir())) == {"net": "1f", "other": "2e"}
+
+
+def test_a_network_of_ones_own_is_code_wherever_it_lies(tmp_path, monkeypatch):
+    (tmp_path / "network_of_mine.py").write_text("layers = 3\n")
+    assert "network_of_mine" not in code_loaded()
+    module = ModuleType("network_of_mine")
+    module.__file__ = str(tmp_path / "network_of_mine.py")
+    monkeypatch.setitem(sys.modules, "network_of_mine", module)
+    code = code_loaded()
+    assert code["network_of_mine"] == digest(tmp_path / "network_of_mine.py")
+    assert not {"numpy", "json", "ventral.audit", "ventral.audit.provenance"} & code.keys()
+
+
+def test_modules_that_workers_loaded_count(tmp_path, monkeypatch):
+    (tmp_path / "lab").mkdir()
+    for name in ("__init__", "layers"):
+        (tmp_path / "lab" / f"{name}.py").write_text("raise RuntimeError('is not to be loaded')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(provenance, "_loaded_elsewhere", set())
+    assert "ruff" not in packages_loaded()
+    loaded_elsewhere(["lab", "lab.layers", "ruff", "json.decoder", "gone"])
+    assert code_loaded()["lab.layers"] == digest(tmp_path / "lab" / "layers.py")
+    assert "ruff" in packages_loaded()
+
+
+def load_what_no_other_process_does() -> None:
+    import ruff  # noqa: F401
+
+
+def test_what_only_processes_of_dask_load_counts(monkeypatch):
+    monkeypatch.setattr(provenance, "_loaded_elsewhere", set())
+    with dask.config.set({SETTING: "processes"}), computing(1):
+        compute([dask.delayed(load_what_no_other_process_does, pure=False)()], Progress("test", 1, "tasks"))
+    assert "ruff" not in sys.modules
+    assert "ruff" in packages_loaded()
+
+
+def test_the_source_of_a_module_is_found_without_loading_it(tmp_path, monkeypatch):
+    (tmp_path / "unloaded" / "inner").mkdir(parents=True)
+    for path in ("unloaded/__init__.py", "unloaded/inner/__init__.py", "unloaded/inner/most.py"):
+        (tmp_path / path).write_text("raise RuntimeError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert source_of("unloaded") == tmp_path / "unloaded" / "__init__.py"
+    assert source_of("unloaded.inner") == tmp_path / "unloaded" / "inner" / "__init__.py"
+    assert source_of("unloaded.inner.most") == tmp_path / "unloaded" / "inner" / "most.py"
+    assert source_of("unloaded.other") is None
+    assert source_of("no_such_module") is None
+
+
+def test_of_two_packages_of_a_name_the_first_on_the_path_counts(tmp_path, monkeypatch):
+    before = packages_loaded()["numpy"]
+    (tmp_path / "numpy-99.0.dist-info").mkdir()
+    (tmp_path / "numpy-99.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n")
+    (tmp_path / "numpy-99.0.dist-info" / "RECORD").write_text("numpy/__init__.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert packages_loaded()["numpy"] == "99.0" != before

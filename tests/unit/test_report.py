@@ -1,0 +1,383 @@
+"""The page shows the numbers of its tables, says what was done, needs no network, and is the same every time."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.unit.synthetic_results import MATRICES, RECORDING, SETTINGS, record, results_of_a_run, scores_of_a_run
+from tests.unit.synthetic_scores import score_table
+from ventral.errors import InputError
+from ventral.report import page as pages
+from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
+from ventral.report.methods import methods, plain, references
+from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
+
+LIBRARY = "window.vegaEmbed = () => {};"
+
+
+class Page(HTMLParser):
+    """Text, tags and scripts of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags, self.words, self.scripts, self.styles = [], [], [], []
+        self.inside = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.inside = tag
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, text):
+        {"script": self.scripts, "style": self.styles}.get(self.inside, self.words).append(text)
+
+    @property
+    def data(self) -> dict:
+        return json.loads(self.scripts[0])
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def rows_of(data: dict, name: str) -> pd.DataFrame:
+    """A table of the page's data, as the page reads it."""
+    table = data["tables"][name]
+    columns = {key: pd.Series(values, dtype=float) for key, values in table["numbers"].items()}
+    columns |= {key: [words[code] for code in codes] for key, (words, codes) in table["names"].items()}
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return results_of_a_run()
+
+
+@pytest.fixture(autouse=True)
+def without_library(monkeypatch):
+    """Seconds are saved: what is drawn is tested in a browser."""
+    monkeypatch.setattr(pages, "_library", lambda: LIBRARY)
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "_library", lambda: LIBRARY)
+        return Page(pages.page(results))
+
+
+def test_every_panel_is_drawn_from_its_own_rows(results, page):
+    data, rows = page.data, rows_of(page.data, "layers")
+    drawn = [chart for chart in data["charts"] if chart["table"] == "layers"]
+    assert len(drawn) == len(data["panels"]) == 5
+    assert sorted((chart["start"], chart["stop"]) for chart in drawn)[-1][1] == len(rows) == len(results.layers)
+    for chart in drawn:
+        of_chart = rows.iloc[chart["start"] : chart["stop"]]
+        (k,) = of_chart["panel"].unique()
+        panel = data["panels"][int(k)]
+        expected = results.layers[
+            (results.layers[["recording", "area", "split", "how"]] == pd.Series(panel)[:4]).all(axis=1)
+        ]
+        np.testing.assert_allclose(of_chart["score"], expected["score"], atol=1e-4)
+        np.testing.assert_allclose(of_chart["low"], expected["low"], atol=1e-4)
+        assert of_chart["layer"].tolist() == expected["layer"].tolist()
+        assert panel["area"] in chart["description"]
+
+
+def test_axes_hold_all_that_is_drawn(page):
+    data = page.data
+    for chart in data["charts"]:
+        rows = rows_of(data, chart["table"]).iloc[chart["start"] : chart["stop"]]
+        domains = re.findall(
+            r'"field":"score","scale":\{[^}]*?"domain":\[([^]]*)\]',
+            json.dumps(data["specs"][chart["spec"]], separators=(",", ":")),
+        )
+        for domain in domains:
+            low, high = map(float, domain.split(","))
+            assert low <= rows["score"].min()
+            assert rows["score"].max() <= high
+
+
+def test_a_family_has_one_colour_and_shape_in_all_charts(page):
+    scales = {
+        channel: {json.dumps(scale) for spec in page.data["specs"] for scale in _scales(spec, channel)}
+        for channel in ("color", "shape")
+    }
+    assert [len(found) for found in scales.values()] == [1, 1]
+    style = "".join(page.styles)
+    for family in json.loads(next(iter(scales["color"])))["domain"]:
+        # In the light, in the dark, and in print.
+        assert style.count(f"--family-{family}:") == 3
+
+
+def _scales(spec, channel):
+    if isinstance(spec, dict):
+        found = spec.get("encoding", {}).get(channel, {}).get("scale")
+        yield from [found] if found else []
+        for value in spec.values():
+            yield from _scales(value, channel)
+    if isinstance(spec, list):
+        for value in spec:
+            yield from _scales(value, channel)
+
+
+def test_nothing_is_asked_of_a_network(page):
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object")
+        for name in ("src", "href", "action", "data"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
+    assert "http" not in json.dumps(page.data)
+    assert "url(" not in "".join(page.styles)
+    (policy,) = [attributes["content"] for _, attributes in page.tags if "http-equiv" in attributes]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_the_same_results_make_the_same_bytes(results):
+    shuffled = replace(results, scores=results.scores.sample(frac=1, random_state=0))
+    assert pages.page(results) == pages.page(results)
+    assert pages.page(shuffled) == pages.page(results)
+
+
+def test_names_cannot_become_markup():
+    evil = '</script><b>&"x'
+    scores = scores_of_a_run().replace({"model": {"net": evil}, "area": {"V4": "V4<i>"}, "recording": {"rec": "a&b"}})
+    results = results_of_a_run(scores, records=[record(evil, evil)], recordings=[RECORDING | {"recording": "<u>"}])
+    page = Page(pages.page(results))
+    assert not {"b", "i", "u"} & {tag for tag, _ in page.tags}
+    assert evil in page.data["families"]["pretrained"]
+    assert evil in rows_of(page.data, "jobs")["stage"].tolist()
+    assert "V4<i>" in page.text
+    places = [attributes.get("value", "") for tag, attributes in page.tags if tag == "option"]
+    assert '["a&b","V4<i>"]' in places
+
+
+def test_names_that_look_like_parts_of_the_template_stay_as_they_are():
+    scores = scores_of_a_run().replace({"area": {"V4": "{{data}}"}})
+    assert "{{data}}" in Page(pages.page(results_of_a_run(scores))).text
+
+
+def test_counts(results):
+    assert counts(results.scores, results.layers) == {
+        "models": 5,
+        "layers": 23,
+        "neurons": 22,
+        "matrices": 3,
+        "stimuli": 640,
+        "scores": len(results.scores),
+    }
+
+
+def test_the_best_model_of_every_area_stands_above(results, page):
+    best = best_models(results.layers, results.best_layers)
+    assert len(best) == 5
+    for _, row in best.iterrows():
+        of_panel = results.layers.query("recording == @row.recording and area == @row.area and split == @row.split")
+        assert row["score"] == of_panel["score"].max()
+        assert f"{row['score']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in page.text
+    assert best["corrected"].notna().tolist() == (best["recording"] == "rec").tolist()
+
+
+@pytest.mark.parametrize("most", [20, 50, 100])
+def test_a_large_table_keeps_the_best_layer_of_every_model(results, most):
+    kept = thinned(results.layers, most)
+    assert len(kept) <= most
+    if most >= 25:
+        best = results.layers.groupby(["recording", "area", "split", "model"])["score"].max()
+        pd.testing.assert_series_equal(kept.groupby(["recording", "area", "split", "model"])["score"].max(), best)
+    assert thinned(results.layers, len(results.layers)).equals(results.layers)
+
+
+def test_what_is_left_out_is_said(results, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_LAYERS", 60)
+    monkeypatch.setattr(pages, "MOST_NEUROIDS", 30)
+    page = Page(pages.page(results))
+    shown = len(rows_of(page.data, "layers"))
+    assert shown <= 60
+    assert f"{shown} of {len(results.layers)} layers" in page.text
+    assert "the first 30 of" in page.text
+    assert len(rows_of(page.data, "neuroids")) == 30
+
+
+def test_single_neurons_are_those_of_each_model_at_its_best_layer(results):
+    rows, n_rows = single_neuroids(results.scores, results.layers, 10**6)
+    assert len(rows) == n_rows == 5 * (2 * 22 + 3)
+    one = rows.query("recording == 'rec' and split == 'images' and model == 'net' and area == 'IT'")
+    assert one["layer"].nunique() == 1
+    expected = results.layers.query("recording == 'rec' and split == 'images' and model == 'net' and area == 'IT'")
+    assert one["layer"].iloc[0] == expected.loc[expected["score"].idxmax(), "layer"]
+    fewer, _ = single_neuroids(results.scores, results.layers, 12)
+    assert set(fewer["model"]) <= set(results.layers.nlargest(3, "score")["model"])
+
+
+def test_the_page_of_the_largest_run_stays_below_10_megabytes(results):
+    layers, points = (
+        in_order(pd.concat([table.assign(model=table["model"] + f"_{k}") for k in range(20)], ignore_index=True))
+        for table in (results.layers, results.categorisation)
+    )
+    sizes = [
+        len(pages.page(some).encode()) for some in (results, replace(results, layers=layers, categorisation=points))
+    ]
+    of_a_row = (sizes[1] - sizes[0]) / (len(layers) - len(results.layers))
+    # With the library, of 0.9 MB, and 20,000 neurons and 5,000 jobs at 40 and 150 bytes.
+    assert of_a_row * MOST_LAYERS + 0.9e6 + 20_000 * 40 + 5000 * 150 < 1e7
+
+
+def test_an_audit_is_reported(results):
+    outputs = [
+        {"path": "results/a.csv", "stage": "join", "verdict": "verified", "reason": ""},
+        {"path": "results/b.csv", "stage": "fit", "verdict": "tampered", "reason": "its SHA-256 is another"},
+    ]
+    counted = {"verified": 1, "tampered": 1}
+    audit = {"date": "2026-01-01T10:00:00+00:00", "verdict": "failed", "counts": counted, "outputs": outputs}
+    text = Page(pages.page(replace(results, audit=audit))).text
+    assert "Audit failed" in text
+    assert "1 verified and 1 tampered" in text
+    assert "results/b.csv tampered its SHA-256 is another" in text
+    assert "results/a.csv" not in text
+    passed = {**audit, "verdict": "passed", "outputs": outputs[:1], "counts": {"verified": 1}}
+    assert "Audit passed" in Page(pages.page(replace(results, audit=passed))).text
+    assert "Not audited yet" in Page(pages.page(results)).text
+
+
+def test_an_audit_is_read_where_there_is_one(tmp_path):
+    file = tmp_path / "audit.json"
+    assert read_audit(file) is None
+    file.write_text("{}")
+    with pytest.raises(InputError, match="not the result of an audit"):
+        read_audit(file)
+
+
+def test_records_are_summed(tmp_path):
+    records = [
+        record("fit", "b.parquet"),
+        record("fit", "a.parquet", code={"ventral": "3" * 64}, config={"seed": 3}),
+        record("extract", "c.zarr", packages={"numpy": "2.5.0"}, config={"spec": {"render": {"seed": 7}}}),
+        # What is made afterwards shows the others, and not itself.
+        record("report", "report.html"),
+    ]
+    for k, one in enumerate(records):
+        (tmp_path / f"{k}.json").write_text(json.dumps(one))
+    read = read_records(tmp_path)
+    jobs = job_table(read)
+    assert jobs["stage"].tolist() == ["fit", "fit", "extract"]
+    assert jobs["code"].nunique() == 2
+    assert jobs["weights"].unique().tolist() == ["net abcdef000000"]
+    assert compute(jobs).to_dict("records")[0] == {
+        "stage": "fit",
+        "jobs": 2,
+        "seconds": 123.0,
+        "cpu_seconds": 200.5,
+        "peak_mb": 512,
+    }
+    assert versions(read)["numpy"] == ["2.4.6", "2.5.0"]
+    assert seeds(read) == {"extract": [7], "fit": [0, 3]}
+    (tmp_path / "z.json").write_text("[]")
+    with pytest.raises(InputError, match="no record of a job"):
+        read_records(tmp_path)
+
+
+def said(scores, recordings, **settings) -> str:
+    return plain(methods(scores, SETTINGS | settings, recordings, {"python": ["3.11.7"], "numpy": ["2.4.6"]}))
+
+
+def neurons(**changes) -> pd.DataFrame:
+    return scores_of_a_run(**changes).query("recording == 'rec'")
+
+
+def test_methods_of_neurons():
+    text = said(neurons(), [RECORDING])
+    assert (
+        "responses of 22 neurons (IT 10 and V4 12) to 640 stimuli (set set), with up to 8 repetitions of each" in text
+    )
+    assert "1 further neuron could not be scored and was left out" in text
+    assert "5 models were compared" in text
+    assert "23 layers in all" in text
+    assert "among 20 values from 0.0001 to 10000" in text
+    assert "5 parts of equal size" in text
+    assert "each of 8 objects in turn" in text
+    assert "categories in turn" not in text
+    assert "r / √" in text
+    assert "linear support vector machine" in text
+    assert "1,000 resamples of both stimuli" in text
+    assert "Python 3.11.7 and numpy 2.4.6" in text
+    for absent in ("dissimilarit", "subject", "simulated", "partial least squares", "Brain-Score", "in reverse", "nan"):
+        assert absent not in text.replace("without repetitions", "")
+    cited = references(methods(neurons(), SETTINGS, [RECORDING], {}))
+    assert any("Spearman" in work for work in cited)
+    assert not any("Nili" in work for work in cited)
+
+
+def test_methods_count_the_neurons_that_are_left_out():
+    scores = neurons()
+    first = scores["target"].isin(["V4_0", "IT_3", "IT_4"])
+    scores.loc[first, "reliability"] = 0.05
+    assert "3 neurons of rec were left out of summaries for a reliability below 0.1" in said(scores, [RECORDING])
+    scores.loc[first & (scores["target"] != "V4_0"), "reliability"] = 0.3
+    assert "1 neuron of rec was left out" in said(scores, [RECORDING])
+
+
+def test_methods_without_repetitions_promise_no_ceiling():
+    text = said(neurons(repetitions=False), [RECORDING | {"has_repetitions": False, "n_repetitions": 1}])
+    assert "without repetitions" in text
+    assert "rec has no repetitions: there, raw r is given" in text
+    assert "Predictivity is" not in text
+    assert "left out of summaries" not in text
+
+
+def test_methods_of_matrices_say_that_nothing_was_fitted():
+    scores = scores_of_a_run().query("recording == 'fmri'")
+    text = said(scores, [MATRICES], decoding=None)
+    assert (
+        "Of fmri, published dissimilarity matrices of 640 stimuli (set set) were used, of human IT (3 subjects)" in text
+    )
+    assert "compared with those of an area by Spearman's r. Nothing was fitted." in text
+    assert "Nili et al. 2014" in text
+    for absent in ("Ridge", "penalty was", "median over its neurons", "resamples", "between random halves"):
+        assert absent not in text
+
+
+def test_methods_of_simulated_neurons_never_say_that_they_were_measured():
+    simulate = {"teacher": {"architecture": "teacher_net"}, "areas": {"IT": {"layer": "late"}}, "fano": 1.0}
+    text = said(neurons(), [RECORDING | {"simulated": True}], simulated={"rec": simulate})
+    assert "rec is simulated, not measured: 22 neurons" in text
+    assert "(teacher_net; IT of late; Fano factor 1)" in text
+    assert "has responses of" not in text
+
+
+def test_methods_of_other_mappings():
+    tables = [neurons().assign(mapping=mapping) for mapping in ("pls", "one_to_one", "factorised", "ols")]
+    text = said(
+        pd.concat(tables),
+        [RECORDING],
+        mappings=["pls", "one_to_one", "factorised", "ols"],
+        components=7,
+        banded={"net": ["a", "b"]},
+        reverse=["rec"],
+        brainscore=True,
+    )
+    for present in ("took 7 components", "at most 2,000", "one spatial mask", "least squares with an intercept"):
+        assert present in text
+    for present in ("banded ridge", "the neurons of rec predicted", "Brain-Score 2.4.2", "factorised, below"):
+        assert present in text
+    assert "Ridge regression on all features" not in text
+
+
+def test_the_page_of_the_least_that_can_be_run():
+    scores = score_table({"net": 1}, {"V4": 1}, repetitions=False).assign(
+        simulated=False, n_stimuli=20, n_folds=5, n_leaked=0
+    )
+    recording = RECORDING | {"areas": {"V4": 1}, "has_repetitions": False, "n_repetitions": 1}
+    results = results_of_a_run(scores, recordings=[recording], ranking=None, best_layers=None, records=[])
+    results = replace(results, explicitness=None, claims=results.claims.head(0))
+    text = Page(pages.page(results)).text
+    assert "1 model, 1 layer in all, against 1 neuron in V4" in text
+    assert "No records of jobs" in text
+    assert "Which claims hold" not in text

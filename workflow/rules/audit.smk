@@ -1,0 +1,25 @@
+rule audit:
+    # No outputs: those of a job that fails are deleted, and a failed audit is there to be read.
+    log:
+        "<logs>/audit.log",
+    # A snakemake of its own says what there is to verify. It runs where it is asked for, and all by itself.
+    handover: True
+    threads: 8
+    params:
+        snakefile=workflow.main_snakefile,
+        # Whatever started the jobs, here they run one after another.
+        # In the order of the config: tables may follow it.
+        config=json.dumps(config | {"dask": "threads"}),
+        sample=settings["audit"]["sample"],
+        outputs=settings["audit"]["outputs"],
+        seed=settings["seed"],
+        folder=f"{settings['results']}/audit",
+        results=settings["results"],
+    shell:
+        "mkdir -p {params.folder:q} && printf '%s' {params.config:q} > {params.folder:q}/config.json && "
+        "python -m snakemake --snakefile {params.snakefile:q} --configfile {params.folder:q}/config.json "
+        "--profile none --workflow-profile none --cores {threads} --dry-run --forceall --printshellcmds all "
+        "> {params.folder:q}/plan.txt && "
+        "python -m ventral audit {params.folder:q}/plan.txt --results {params.results:q} --sample {params.sample} "
+        "--rerun {params.outputs:q} --seed {params.seed} --cores {threads} --verdicts {params.folder:q}/audit.json "
+        "--page {params.folder:q}/audit.html --log {log:q}"

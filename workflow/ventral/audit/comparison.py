@@ -1,0 +1,209 @@
+"""How far two makings of one output are apart: numbers by how much, all else by whether it is the same."""
+
+import re
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import zarr
+
+# Of the largest value of an array or column. Float16 tells values apart by half of this.
+TOLERANCE = 1e-3
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+# Says how a store was made.
+HOW = ("device",)
+VALUES_AT_ONCE = 2**24
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """The largest difference of two makings of an output.
+
+    Attributes
+    ----------
+    size : float
+        Of an array or a column of a table, the largest absolute difference over the largest absolute value of the first
+        making; of a number in a text, the difference over the larger of the numbers and 1. Infinite where anything
+        but numbers differs: names, shapes, text, integers, which values are missing.
+    where : str
+        Array, column, file or attribute; empty where nothing differs.
+    """
+
+    size: float
+    where: str = ""
+
+    def __str__(self) -> str:
+        if not self.where:
+            return "no value differs"
+        if np.isinf(self.size):
+            return f"{self.where} differs"
+        return f"{self.where} differs by {self.size:.2g} of its largest value"
+
+
+def difference(first: str | Path, second: str | Path) -> Difference:
+    """Return how far two files, stores or folders of the same kind are apart."""
+    first, second = Path(first), Path(second)
+    with warnings.catch_warnings():
+        # A workflow may keep a time stamp of its own in a store.
+        warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
+        return max(_differences(first, second), default=Difference(0.0))
+
+
+def of_arrays(first: NDArray, second: NDArray, where: str) -> Difference:
+    """Return how far two arrays are apart, of numbers or of anything else."""
+    if first.shape != second.shape:
+        return Difference(np.inf, f"{where}, shape {first.shape} and {second.shape},")
+    if not all(np.issubdtype(array.dtype, np.floating) for array in (first, second)):
+        same = first.dtype == second.dtype and all(_same(*pair) for pair in zip(first.flat, second.flat, strict=True))
+        return Difference(0.0) if same else Difference(np.inf, where)
+    apart, scale = _extent(first, second)
+    return _relative(apart, scale, where)
+
+
+def _differences(first: Path, second: Path) -> Iterator[Difference]:
+    name = first.name
+    if name.endswith(".zarr.zip") or (first / "zarr.json").is_file():
+        yield from _of_stores(first, second)
+    elif first.is_dir():
+        yield from _of_folders(first, second)
+    elif first.suffix in (".parquet", ".csv"):
+        yield from _of_tables(first, second)
+    elif first.suffix in (".npz", ".safetensors"):
+        yield from _of_named(_arrays(first), _arrays(second))
+    elif first.suffix in (".json", ".svg", ".md", ".pdf"):
+        yield _of_texts(*map(_text, (first, second)), name)
+    elif first.read_bytes() != second.read_bytes():
+        yield Difference(np.inf, f"the content of {name}")
+
+
+def _of_folders(first: Path, second: Path) -> Iterator[Difference]:
+    names = [{path.name for path in folder.iterdir() if not path.name.startswith(".")} for folder in (first, second)]
+    if names[0] != names[1]:
+        yield Difference(np.inf, f"what there is ({', '.join(sorted(names[0] ^ names[1]))})")
+    for name in sorted(names[0] & names[1]):
+        for found in _differences(first / name, second / name):
+            yield Difference(found.size, f"{name}: {found.where}" if found.where else "")
+
+
+def _of_stores(first: Path, second: Path) -> Iterator[Difference]:
+    import zarr
+
+    from ventral.store import open_store
+
+    stores = [open_store(path) for path in (first, second)]
+    members = [{"": store, **dict(store.members(max_depth=None))} for store in stores]
+    if members[0].keys() != members[1].keys():
+        yield Difference(np.inf, f"what there is ({', '.join(sorted(members[0].keys() ^ members[1].keys()))})")
+    for name in members[0].keys() & members[1].keys():
+        one, other = (found[name] for found in members)
+        said = [{key: value for key, value in member.attrs.items() if key not in HOW} for member in (one, other)]
+        yield _of_texts(*map(repr, map(_sorted, said)), f"what {name or 'the store'} says of itself")
+        if isinstance(one, zarr.Array) and isinstance(other, zarr.Array):
+            yield _of_zarr_arrays(one, other, name)
+
+
+def _of_zarr_arrays(first: "zarr.Array", second: "zarr.Array", name: str) -> Difference:
+    if first.shape != second.shape or first.dtype.kind != "f" or not first.ndim or second.dtype.kind != "f":
+        return of_arrays(np.asarray(first[...]), np.asarray(second[...]), name)
+    rows = max(1, VALUES_AT_ONCE // max(1, int(np.prod(first.shape[1:]))))
+    extents = [
+        _extent(first[start : start + rows], second[start : start + rows]) for start in range(0, first.shape[0], rows)
+    ]
+    apart, scale = np.max(extents, axis=0) if extents else (0.0, 0.0)
+    return _relative(apart, scale, name)
+
+
+def _of_tables(first: Path, second: Path) -> Iterator[Difference]:
+    import pandas as pd
+
+    def read(path: Path) -> "pd.DataFrame":
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+    tables = [read(path) for path in (first, second)]
+    if tables[0].shape != tables[1].shape or list(tables[0]) != list(tables[1]):
+        yield Difference(np.inf, f"the number of rows or columns of {first.name}")
+        return
+    for column in tables[0]:
+        one, other = (table[column] for table in tables)
+        if one.dtype.kind == other.dtype.kind == "f":
+            yield of_arrays(one.to_numpy(float), other.to_numpy(float), f"column {column}")
+        elif not one.equals(other):
+            yield Difference(np.inf, f"column {column}")
+
+
+def _of_named(first: dict[str, NDArray], second: dict[str, NDArray]) -> Iterator[Difference]:
+    if first.keys() != second.keys():
+        yield Difference(np.inf, f"what there is ({', '.join(sorted(first.keys() ^ second.keys()))})")
+    for name in first.keys() & second.keys():
+        yield of_arrays(first[name], second[name], name)
+
+
+def _of_texts(first: str, second: str, where: str) -> Difference:
+    if first == second:
+        return Difference(0.0)
+    if NUMBER.split(first) != NUMBER.split(second):
+        return Difference(np.inf, where)
+    pairs = zip(NUMBER.findall(first), NUMBER.findall(second), strict=True)
+    unlike = [tuple(map(float, pair)) for pair in pairs if pair[0] != pair[1]]
+    sizes = [abs(one - other) / max(abs(one), abs(other), 1.0) for one, other in unlike]
+    return Difference(max(sizes) if np.isfinite(sizes).all() else np.inf, where)
+
+
+def _arrays(path: Path) -> dict[str, NDArray]:
+    if path.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        return load_file(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".pdf":
+        # What is drawn is compressed.
+        content = STREAM.sub(lambda found: _inflated(found[1]), content)
+    return content.decode("latin-1")
+
+
+def _inflated(stream: bytes) -> bytes:
+    try:
+        return zlib.decompress(stream)
+    except zlib.error:
+        return stream
+
+
+def _extent(first: NDArray, second: NDArray) -> tuple[float, float]:
+    """Return the largest difference, infinite if not the same values are finite, and the largest value of the first."""
+    first, second = first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)
+    finite = np.isfinite(first)
+    if not np.array_equal(first[~finite], second[~finite], equal_nan=True):
+        return np.inf, 0.0
+    apart = np.abs(first[finite] - second[finite])
+    return apart.max(initial=0.0), np.abs(first[finite]).max(initial=0.0)
+
+
+def _relative(apart: float, scale: float, where: str) -> Difference:
+    if not apart:
+        return Difference(0.0)
+    # NaN, where the other making has it and the first a number.
+    size = apart / scale if scale and np.isfinite(apart) else np.inf
+    return Difference(float(size), where)
+
+
+def _same(first: object, second: object) -> bool:
+    return first == second or (first != first and second != second)
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,120 @@
+"""What a config calls for: the jobs, and what each reads, writes and is told."""
+
+import argparse
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from ventral.audit.provenance import config_of, inputs_of, outputs_of, telling
+from ventral.errors import InputError
+
+# As a dry run prints them.
+COMMAND = re.compile(r"^(?:Shell command: )?\s*python -m ventral (.+)$", re.MULTILINE)
+TEMPORARY = re.compile(r"^Would remove temporary output (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that the config calls for.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        What stands after ``python -m ventral``.
+    stage : str
+        What it does.
+    config : dict
+        What it is told, as `ventral.audit.provenance.config_of` has it, in types of JSON.
+    inputs, outputs : tuple of str
+        Paths, as on the command line.
+    provenance : str or None
+        Path of its record; None for a job that needs none, because its command pins what it makes.
+    sha256 : str or None
+        Of the one output of such a job.
+    """
+
+    arguments: tuple[str, ...]
+    stage: str
+    config: dict
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    provenance: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs, each after those that it needs.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+        In the order of the dry run.
+    temporary : frozenset of str
+        Outputs that are deleted once they have been used.
+    """
+
+    jobs: tuple[Job, ...]
+    temporary: frozenset[str]
+
+    @cached_property
+    def maker(self) -> dict[str, Job]:
+        """The job that makes each output."""
+        return {path: job for job in self.jobs for path in job.outputs}
+
+
+def read_plan(printed: str) -> Plan:
+    """Return the jobs that a dry run of everything printed.
+
+    Parameters
+    ----------
+    printed : str
+        Of ``snakemake --dry-run --forceall --printshellcmds all``.
+
+    Raises
+    ------
+    InputError
+        If there is no job in it.
+    """
+    from ventral.__main__ import parser
+
+    of_stages = parser()
+    jobs = tuple(_job(shlex.split(command), of_stages) for command in COMMAND.findall(printed))
+    if not jobs:
+        raise InputError("audit: no job is planned; give what a dry run prints, as `snakemake audit` does")
+    return Plan(tuple(_in_order(jobs)), frozenset(path.strip() for path in TEMPORARY.findall(printed)))
+
+
+def _job(arguments: list[str], of_stages: argparse.ArgumentParser) -> Job:
+    options = vars(of_stages.parse_args(arguments))
+    told, names = telling(options), options["outputs"]
+    return Job(
+        arguments=tuple(arguments),
+        stage=options["stage"],
+        config=json.loads(json.dumps(config_of(told, names))),
+        inputs=tuple(map(str, inputs_of(told, names))),
+        outputs=tuple(map(str, outputs_of(told, names))),
+        provenance=str(options["provenance"]) if options["provenance"] else None,
+        sha256=None if options["provenance"] else options.get("sha256"),
+    )
+
+
+def _in_order(jobs: tuple[Job, ...]) -> Iterator[Job]:
+    """Yield every job after the makers of its inputs, otherwise in the order in which they come."""
+    maker = {path: job for job in jobs for path in job.outputs}
+    yielded = set()
+    # No recursion: a chain of jobs can be longer than Python's stack is deep.
+    waiting = list(reversed(jobs))
+    while waiting:
+        job = waiting[-1]
+        before = [maker[path] for path in job.inputs if path in maker and id(maker[path]) not in yielded]
+        if before and id(job) not in yielded:
+            waiting.extend(before)
+            continue
+        waiting.pop()
+        if id(job) not in yielded:
+            yielded.add(id(job))
+            yield job

@@ -1,0 +1,73 @@
+"""Which files of their own the user names in the config, and the config as it is in another place."""
+
+import json
+from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
+
+from ventral.stimuli.backgrounds import NOISE, PHOTOGRAPHS
+
+# Where jobs run, where published data lay, what is checked: of use in one place alone, of no influence on results.
+OF_THIS_PLACE = ("dask", "gres", "envmodules", "data_dir", "audit")
+# What may stand where a folder of photographs, or a file of weights, is named.
+NO_FOLDERS = (PHOTOGRAPHS, NOISE)
+NO_FILES = ("pretrained", "random")
+
+
+def own_files(config: dict) -> dict[str, str]:
+    """Return the files and folders that the user names, by the key of the config, such as `stimuli.mine.images`.
+
+    Among them are files that the workflow downloads by itself, where the user names these.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it, checked by `ventral.config.resolve`.
+    """
+    return {name: holder[key] for name, holder, key in _paths(config)}
+
+
+def moved(config: dict, place: Callable[[str], str]) -> dict:
+    """Return the config as it is in another place, without what is only of use in this one.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it; not changed.
+    place : callable
+        Where a file or folder is there, of its path here.
+    """
+    # A copy, in which nothing stands at two places at once.
+    config = json.loads(json.dumps({key: value for key, value in config.items() if key not in OF_THIS_PLACE}))
+    for _, holder, key in _paths(config):
+        holder[key] = place(holder[key])
+    return config
+
+
+def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence, str | int]]:
+    """Yield each path: the key of the config, and the mapping or list that holds it under which key or index."""
+    for name, spec in (config.get("stimuli") or {}).items():
+        yield from _given(spec, f"stimuli.{name}", ("images", "table"))
+        render, key = spec.get("render") or {}, f"stimuli.{name}.render"
+        yield from _given(render, key, ("categories",))
+        folders = render.get("backgrounds")
+        if isinstance(folders, list):
+            yield from _given(folders, f"{key}.backgrounds", range(len(folders)), NO_FOLDERS)
+        else:
+            yield from _given(render, key, ("backgrounds",), NO_FOLDERS)
+    for name, spec in (config.get("recordings") or {}).items():
+        yield from _given(spec, f"recordings.{name}", ("responses", "neuroids", "matrices"))
+        teacher = (spec.get("simulate") or {}).get("teacher")
+        if isinstance(teacher, dict):
+            yield from _given(teacher, f"recordings.{name}.simulate.teacher", ("weights",), NO_FILES)
+    models = config.get("models")
+    for name, spec in (models if isinstance(models, dict) else {}).items():
+        yield from _given(spec or {}, f"models.{name}", ("weights",), NO_FILES)
+
+
+def _given(holder, name: str, keys: Iterable[str | int], but: tuple[str, ...] = ()) -> Iterable[tuple]:
+    """Yield the paths that stand under some keys, or, where these have names, each of them."""
+    for key in keys:
+        value = holder[key] if isinstance(key, int) else holder.get(key)
+        if isinstance(value, dict):
+            yield from _given(value, f"{name}.{key}", tuple(value))
+        elif isinstance(value, str) and value not in but:
+            yield f"{name}.{key}", holder, key

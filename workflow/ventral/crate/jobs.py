@@ -1,0 +1,87 @@
+"""The jobs that a set of outputs was made by, directly or not, from their provenance."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ventral.errors import InputError, shown
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that has run.
+
+    Attributes
+    ----------
+    name : str
+        Its log and its provenance are called so.
+    record : dict
+        Its provenance, as `ventral.audit.provenance` writes it.
+    """
+
+    name: str
+    record: dict
+
+    @property
+    def started(self) -> datetime:
+        """When it started, to the second."""
+        return datetime.fromisoformat(self.record["started"])
+
+    @property
+    def ended(self) -> datetime:
+        """When it ended, to the second."""
+        return self.started + timedelta(seconds=round(self.record["seconds"]))
+
+
+def jobs_behind(outputs: Iterable[str | Path], provenance: Path) -> list[Job]:
+    """Return every job that some outputs are due to, in an order in which they can have run.
+
+    Records of jobs that made something else, such as those of a model that the config no longer has, are not among
+    them.
+
+    Parameters
+    ----------
+    outputs : iterable of path
+        Files that jobs made.
+    provenance : Path
+        Folder of the records.
+
+    Raises
+    ------
+    InputError
+        If no record says how one of them was made.
+    """
+    made_by = {}
+    for path in sorted(provenance.rglob("*.json")):
+        job = Job(path.relative_to(provenance).with_suffix("").as_posix(), json.loads(path.read_text(encoding="utf-8")))
+        made_by |= {Path(output): job for output in job.record["outputs"]}
+    unknown = [str(path) for path in map(Path, outputs) if path not in made_by]
+    if unknown:
+        raise InputError(
+            f"{provenance} does not say how {shown(unknown)} came about: made by an earlier version; make it anew with "
+            f"`snakemake --forcerun RULE`, or delete it"
+        )
+    found: dict[str, Job] = {}
+    left = [made_by[Path(path)] for path in outputs]
+    while left:
+        job = left.pop()
+        if job.name not in found:
+            found[job.name] = job
+            # What is read may lie in a folder that was made.
+            read = (made_by.get(path) for given in map(Path, job.record["inputs"]) for path in (given, *given.parents))
+            left += [other for other in read if other is not None]
+    return sorted(found.values(), key=lambda job: (job.started, job.ended, job.name))
+
+
+def raw_inputs(jobs: Iterable[Job]) -> dict[str, str]:
+    """Return the SHA-256 of each file and folder that jobs read and none of them made, by its path."""
+    jobs = list(jobs)
+    made = {Path(path) for job in jobs for path in job.record["outputs"]}
+    return {
+        path: sha256
+        for job in jobs
+        for path, sha256 in sorted(job.record["inputs"].items())
+        if made.isdisjoint((Path(path), *Path(path).parents))
+    }

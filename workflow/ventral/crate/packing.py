@@ -1,0 +1,217 @@
+"""What goes into a crate, checked against what was run, and the one file that it is."""
+
+import itertools
+import json
+import logging
+import shutil
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+from ventral.audit.provenance import NOT_CONTENT, PACKAGE, digest, source_of
+from ventral.crate.inputs import moved, own_files
+from ventral.crate.jobs import Job, jobs_behind, raw_inputs
+from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
+from ventral.datasets import cowley2023, kriegeskorte2008
+from ventral.errors import InputError, shown
+from ventral.store import sha256, writing
+
+logger = logging.getLogger(__name__)
+
+CHECKOUT = PACKAGE.parents[1]
+# What the workflow runs from. Its README makes room for that of the crate.
+CODE = ("Snakefile", "workflow", "envs", "profiles", "config", "pyproject.toml", "Makefile", "LICENSE", "CITATION.cff")
+README_OF_WORKFLOW = "workflow/README.md"
+# What an audit writes, where there was one.
+VERDICT = ("audit/audit.json", "audit/audit.html")
+# Where files go from outside the working folder, and those whose place the workflow has taken.
+ELSEWHERE = "inputs"
+DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
+# The first that zip knows: when a file was written is nothing that a crate depends on.
+TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def crate(files: Sequence[Path], output: str | Path, *, results: str, config: dict, snakemake: str) -> None:
+    """Write a run as a Workflow Run RO-Crate, from which others can run it again.
+
+    Inside are the outputs, the provenance of every job behind them, the workflow with its environments, the config, and
+    what is the user's own: files that the config names, and modules. Stores between these, which the workflow makes
+    anew, and published data, which it downloads, are named with their hashes. The same run gives the same bytes.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Outputs, in the results folder.
+    output : path
+        The zip file to write.
+    results : str
+        The results folder.
+    config : dict
+        As the user wrote it, of all config files and the command line together.
+    snakemake : str
+        Version of Snakemake.
+
+    Raises
+    ------
+    InputError
+        If an output, an input or the workflow is not, or no longer, what the provenance says.
+    """
+    jobs = jobs_behind(files, Path(results) / "provenance")
+    _check_outputs(files, jobs)
+    raw, url_of = raw_inputs(jobs), {download["sha256"]: download["url"] for download in DOWNLOADS.values()}
+    fetched = {download["sha256"]: f"resources/{path}" for path, download in DOWNLOADS.items()}
+    own = {key: path for key, path in own_files(config).items() if raw.get(str(Path(path))) not in fetched}
+    _check_inputs(own, raw)
+
+    contents: dict[str, Path | bytes] = code_files(CHECKOUT)
+    modules = own_modules(jobs)
+    places = {}
+    for path in dict.fromkeys(own.values()):
+        places[str(Path(path))], added = placed(Path(path), contents)
+        contents |= added
+    contents |= modules
+    for path in raw:
+        # A table of a published data set comes with the workflow.
+        shipped = Path(path).relative_to(CHECKOUT).as_posix() if Path(path).is_relative_to(CHECKOUT) else None
+        if shipped in contents:
+            places.setdefault(path, shipped)
+    inside = "results" if _is_outside(Path(results)) else Path(results).as_posix()
+    verdict = [Path(results) / name for name in VERDICT if (Path(results) / name).is_file()]
+    for file in [*files, *verdict]:
+        places[str(file)] = f"{inside}/{file.relative_to(results).as_posix()}"
+        contents[places[str(file)]] = file
+    records = [f"provenance/{job.name}.json" for job in jobs]
+    contents |= {f"{inside}/{name}": Path(results) / name for name in records}
+
+    def place(path: str) -> str:
+        here = str(Path(path))
+        return places[here].rstrip("/") if here in places else fetched[raw[here]]
+
+    config = {**moved(config, place), "results": inside}
+    contents[CONFIG] = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
+    run = Run(
+        jobs=jobs,
+        contents=contents,
+        places=places,
+        inputs={key: places[str(Path(path))] for key, path in own.items()},
+        outputs=[places[str(file)] for file in files],
+        published={path: url_of[recorded] for path, recorded in raw.items() if recorded in url_of},
+        modules=sorted(modules),
+        verdict=[places[str(file)] for file in verdict],
+        results=inside,
+        config=config,
+        snakemake=snakemake,
+    )
+    contents[README] = readme(run).encode()
+    described = metadata(run)
+    contents[METADATA] = (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode()
+    with writing(output) as unfinished:
+        write_zip(contents | dict.fromkeys(folders(described), b""), unfinished)
+    logger.info("%d files, %d jobs, %.1f MB", len(contents), len(jobs), Path(output).stat().st_size / 1e6)
+
+
+def code_files(checkout: Path) -> dict[str, Path | bytes]:
+    """Return the files that the workflow runs from, by their place in the crate."""
+    files = {}
+    for name in CODE:
+        found = [checkout / name] if (checkout / name).is_file() else sorted((checkout / name).rglob("*"))
+        for file in found:
+            relative = file.relative_to(checkout)
+            left_out = any(
+                part.startswith((".", "__pycache__")) or part.endswith(".egg-info") for part in relative.parts
+            )
+            if file.is_file() and not left_out:
+                files[relative.as_posix()] = file
+    files.pop(CONFIG, None)
+    # That of a crate, from which this may be another run, has moved already.
+    return {README_OF_WORKFLOW: checkout / "README.md", **files}
+
+
+def own_modules(jobs: Iterable[Job]) -> dict[str, Path | bytes]:
+    """Return the user's own modules that jobs loaded, by their place in the crate.
+
+    Raises
+    ------
+    InputError
+        If one of them, or one of the package, is not what a job loaded.
+    """
+    own, checked = {}, {}
+    for job in jobs:
+        for module, recorded in job.record["code"].items():
+            if module not in checked:
+                file = source_of(module)
+                checked[module] = file, file and sha256(file)
+                if file and not file.is_relative_to(PACKAGE):
+                    package = f"{module.replace('.', '/')}/__init__.py"
+                    own[package if file.name == "__init__.py" else f"{module.replace('.', '/')}.py"] = file
+            file, now = checked[module]
+            if now != recorded:
+                raise InputError(
+                    f"{job.name} was made by another version of {file or module}: make the crate with the code that "
+                    f"made the results, or make them anew with `snakemake --forceall`"
+                )
+    return own
+
+
+def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, Path | bytes]]:
+    """Return where a file or folder of the user's goes in the crate, a folder's with a slash at the end, and its files.
+
+    It keeps its path, unless that leads out of the working folder, or something else has it.
+    """
+    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+    files = {name: file for name, file in files.items() if Path(name).name not in NOT_CONTENT}
+    kept = [] if _is_outside(path) else [path.as_posix()]
+    numbered = (f"{ELSEWHERE}/{number}/{path.name}" for number in itertools.count(2))
+    for name in itertools.chain(kept, [f"{ELSEWHERE}/{path.name}"], numbered):
+        added = {f"{name}/{below}": file for below, file in files.items()} if path.is_dir() else {name: path}
+        below_a_file = path.is_dir() and name in taken
+        above_a_file = path.is_file() and any(place.startswith(f"{name}/") for place in taken)
+        free = all(place not in taken or _is_same(taken[place], file) for place, file in added.items())
+        if free and not below_a_file and not above_a_file:
+            break
+    return f"{name}/" if path.is_dir() else name, added
+
+
+def write_zip(contents: dict[str, Path | bytes], output: Path) -> None:
+    """Write files, texts and folders, which end with a slash, as a zip file: the same bytes for the same content."""
+    with zipfile.ZipFile(output, "w") as archive:
+        for name in sorted(contents):
+            info = zipfile.ZipInfo(name, TIME)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (0o40755 if info.is_dir() else 0o100644) << 16
+            source = contents[name]
+            with archive.open(info, "w", force_zip64=True) as target:
+                if isinstance(source, bytes):
+                    target.write(source)
+                else:
+                    with source.open("rb") as file:
+                        shutil.copyfileobj(file, target)
+
+
+def _is_outside(path: Path) -> bool:
+    return path.is_absolute() or ".." in path.parts
+
+
+def _is_same(taken: Path | bytes, file: Path) -> bool:
+    return isinstance(taken, Path) and taken.samefile(file)
+
+
+def _check_outputs(files: Sequence[Path], jobs: Iterable[Job]) -> None:
+    recorded = {Path(path): sha256 for job in jobs for path, sha256 in job.record["outputs"].items()}
+    changed = [str(file) for file in files if digest(file) != recorded[file]]
+    if changed:
+        raise InputError(
+            f"{shown(changed)}: not what was made; `snakemake audit` says more, and a deleted file is made anew"
+        )
+
+
+def _check_inputs(own: dict[str, str], raw: dict[str, str]) -> None:
+    for key, path in own.items():
+        recorded = raw.get(str(Path(path)))
+        if recorded is not None and digest(path) != recorded:
+            raise InputError(
+                f"config key {key}: {path} has changed since the results were made of it; put back what it was, or "
+                f"make the results anew"
+            )

@@ -1,0 +1,283 @@
+"""The page's charts as Vega-Lite: how they look, without what they show.
+
+Rows, families that are shown and colours come from the page: colours are those of its style sheet, which has others in
+the dark.
+"""
+
+from functools import cache
+
+import altair as alt
+
+from ventral.figures.panels import FAMILIES
+from ventral.grams.recorded import FAMILY
+
+# Names of matplotlib's markers in Vega.
+SHAPES = {"D": "diamond", "o": "circle", "^": "triangle-up", "P": "cross", "v": "triangle-down", "s": "square"}
+ALL_FAMILIES = [*FAMILIES, FAMILY]
+# Dashes of the models of a family, in turn.
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+ACROSS = [4, 3]
+# Columns with what is read when a point is pointed at, as text.
+TEXTS = {
+    "Model": "model",
+    "Layer": "layer",
+    "Family": "family",
+    "95 % interval": "interval",
+    "95 %, stimuli too": "both",
+    "Neurons": "n",
+    "Units": "n",
+}
+GREY = "var(--quiet)"
+HEIGHT = 230
+# More lines than this have no bands, but for the one under the pointer.
+CROWDED = 7
+
+
+def shape_of(family: str) -> str:
+    """Return how the points of a family are drawn."""
+    return SHAPES[FAMILIES[family]["marker"]] if family in FAMILIES else "circle"
+
+
+def colour_of(family: str) -> str:
+    """Return the colour of a family, as the style sheet names it."""
+    return f"var(--family-{family})" if family in ALL_FAMILIES else GREY
+
+
+@cache
+def layer_profile(measure: str, low: float, high: float, ceiling: bool, crowded: bool) -> dict:
+    """Return the chart of scores by depth: a line for each model.
+
+    Parameters
+    ----------
+    measure : str
+        Title of the vertical axis.
+    low, high : float
+        Its ends.
+    ceiling : bool
+        Whether 1 is the ceiling.
+    crowded : bool
+        Whether there are too many lines for the bands of all.
+    """
+    y = {"scale": alt.Scale(domain=[low, high], zero=False, nice=False, clamp=True), "title": measure}
+    layers = _lines(_depth(), y, crowded, _tooltip(measure))
+    # Of subjects' matrices, from what one shares with the mean of the others to that with the mean of all.
+    band = (
+        _rows()
+        .transform_filter("isValid(datum.ceiling_low)")
+        .transform_aggregate(low="min(ceiling_low)", high="max(ceiling_high)")
+        .mark_rect(color=GREY, opacity=0.15, aria=False)
+        .encode(y=alt.Y("low:Q", **y), y2="high:Q")
+    )
+    marks = [band, *layers]
+    if ceiling:
+        marks = [*_rule_at(1, "ceiling", y), *marks]
+    return _spec(alt.layer(*marks))
+
+
+@cache
+def explicitness(measure: str, low: float, high: float, chance: float | None, crowded: bool) -> dict:
+    """Return the chart of what is read by depth: a line for each model, a line across for each recorded area."""
+    y = {"scale": alt.Scale(domain=[low, high], zero=False, nice=False, clamp=True), "title": measure}
+    marks = _lines(_depth(), y, crowded, _tooltip(measure, "Units"))
+    return _spec(alt.layer(*([] if chance is None else _rule_at(chance, "chance", y, [2, 2])), *marks))
+
+
+@cache
+def categorisation(measure: str, accuracy: str, limits: tuple[float, float, float, float], chance: float) -> dict:
+    """Return the chart of how well layers predict against how well labels are read from them.
+
+    Parameters
+    ----------
+    measure, accuracy : str
+        Titles of the axes.
+    limits : tuple of float
+        Ends of the horizontal axis, and of the vertical one.
+    chance : float
+        Accuracy of guessing.
+    """
+    across = alt.Scale(domain=list(limits[:2]), nice=False)
+    x = alt.X("accuracy:Q", title=accuracy, scale=across)
+    y = {"title": measure, "scale": alt.Scale(domain=list(limits[2:]), nice=False)}
+    hover = _hover()
+    faint = alt.condition(hover, alt.value(0.9), alt.value(0.15))
+    best = _models().transform_filter("datum.best")
+    guessing = (
+        alt.Chart(alt.InlineData([{"x": chance}]))
+        .mark_rule(color=GREY, strokeDash=[2, 2], aria=False)
+        .encode(x=alt.X("x:Q", scale=across))
+    )
+    interval = best.mark_rule(aria=False).encode(
+        x=x, y=alt.Y("low:Q", **y), y2="high:Q", color=_colour(), opacity=faint
+    )
+    points = (
+        _models()
+        .mark_point(filled=True, size=45)
+        .encode(
+            x=x,
+            y=alt.Y("score:Q", **y),
+            color=_colour(),
+            shape=_shape(),
+            opacity=alt.condition(hover, alt.value(0.75), alt.value(0.15)),
+            tooltip=[*_tooltip(measure), alt.Tooltip("accuracy:Q", title=accuracy, format=".3f")],
+        )
+        .properties(name="points")
+        .add_params(hover)
+    )
+    outlined = best.mark_point(filled=True, size=110, stroke="currentColor", strokeWidth=1.2).encode(
+        x=x, y=alt.Y("score:Q", **y), color=_colour(), shape=_shape(), opacity=faint
+    )
+    return _spec(alt.layer(guessing, interval, outlined, points))
+
+
+@cache
+def ranking(n_models: int) -> dict:
+    """Return the chart of the models' ranks, the best on top."""
+    x = alt.Scale(domain=[0.5, max(2, n_models) + 0.5], nice=False, zero=False)
+    ticks = list(range(1, max(2, n_models) + 1, 1 + n_models // 10))
+    y = alt.Y(
+        "model:N",
+        sort=alt.EncodingSortField("rank", order="ascending"),
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelLimit=150, grid=False),
+    )
+    interval = (
+        _models()
+        .mark_rule(strokeWidth=2, aria=False)
+        .encode(y=y, x=alt.X("low:Q", scale=x, title="Rank, with 95 % interval"), x2="high:Q", color=_colour())
+    )
+    rank = (
+        _models()
+        .mark_point(filled=True, size=70)
+        .encode(
+            y=y,
+            x=alt.X("rank:Q", scale=x, axis=alt.Axis(values=ticks, format="d")),
+            color=_colour(),
+            shape=_shape(),
+            tooltip=[
+                *_texts("Model", "Layer", "Family"),
+                alt.Tooltip("rank:Q", title="Rank", format=".3~g"),
+                *_texts("95 % interval"),
+                alt.Tooltip("score:Q", title="Score", format=".3f"),
+                *_texts("Neurons"),
+            ],
+        )
+    )
+    return _spec(alt.layer(interval, rank), height=20 * n_models + 10)
+
+
+def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip]) -> list[alt.Chart]:
+    """Return bands, lines and points of models by depth; what has one layer, and recorded areas, are lines across."""
+    hover, models = _hover(), _models()
+    score = alt.Y("score:Q", **y)
+    visible = alt.condition(hover, alt.value(1), alt.value(0.2))
+    several, alone = "!datum.alone", f"datum.alone && datum.family != '{FAMILY}'"
+    band = (
+        models.transform_filter(several)
+        .mark_area(aria=False)
+        .encode(
+            x=x,
+            y=alt.Y("low:Q", **y),
+            y2="high:Q",
+            detail="model:N",
+            color=_colour(),
+            opacity=alt.condition(
+                {"param": "hover", "empty": False}, alt.value(0.22), alt.value(0 if crowded else 0.1)
+            ),
+        )
+    )
+    line = (
+        models.transform_filter(several)
+        .mark_line(strokeWidth=1.6, aria=False)
+        .encode(
+            x=x,
+            y=score,
+            detail="model:N",
+            color=_colour(),
+            strokeDash=alt.StrokeDash("dash:O", scale=alt.Scale(domain=[0, 1, 2, 3], range=DASHES), legend=None),
+            opacity=visible,
+        )
+    )
+    across = models.transform_filter(alone).mark_rule(strokeDash=ACROSS, strokeWidth=1.4, aria=False)
+    recorded = models.transform_filter(f"datum.family == '{FAMILY}'")
+    area = recorded.mark_rule(strokeDash=DASHES[3], strokeWidth=1.2).encode(
+        y=score, color=_colour(), tooltip=tooltip, opacity=visible
+    )
+    name = recorded.mark_text(align="left", baseline="bottom", dx=3, dy=-2, color=GREY, aria=False).encode(
+        y=score, x=alt.XValue(0), text="layer:N"
+    )
+    point = (
+        models.transform_filter(f"datum.family != '{FAMILY}'")
+        .mark_point(filled=True, size=26)
+        .encode(x=x, y=score, color=_colour(), shape=_shape(), opacity=visible, tooltip=tooltip)
+        .properties(name="points")
+        .add_params(hover)
+    )
+    return [band, area, name, across.encode(y=score, color=_colour(), opacity=visible), line, point]
+
+
+def _rows() -> alt.Chart:
+    return alt.Chart(alt.NamedData("rows"))
+
+
+def _models() -> alt.Chart:
+    return _rows().transform_filter("indexof(families, datum.family) >= 0")
+
+
+def _depth() -> alt.X:
+    scale = alt.Scale(domain=[0, 1], nice=False, padding=6)
+    return alt.X("depth:Q", scale=scale, title="Layer depth", axis=alt.Axis(tickCount=5, format=".2~f"))
+
+
+def _hover() -> alt.Parameter:
+    # The whole model of the nearest point stands out: a finger or a pointer need not meet it.
+    return alt.selection_point(name="hover", fields=["model"], on="pointerover", nearest=True, clear="pointerout")
+
+
+def _colour() -> alt.Color:
+    colours = [colour_of(family) for family in ALL_FAMILIES]
+    return alt.Color("family:N", scale=alt.Scale(domain=ALL_FAMILIES, range=colours), legend=None)
+
+
+def _shape() -> alt.Shape:
+    shapes = [shape_of(family) for family in ALL_FAMILIES]
+    return alt.Shape("family:N", scale=alt.Scale(domain=ALL_FAMILIES, range=shapes), legend=None)
+
+
+def _tooltip(measure: str, counted: str = "Neurons") -> list[alt.Tooltip]:
+    both = ["95 %, stimuli too"] if counted == "Neurons" else []
+    return [
+        *_texts("Model", "Layer", "Family"),
+        alt.Tooltip("depth:Q", title="Depth", format=".2f"),
+        alt.Tooltip("score:Q", title=measure, format=".3f"),
+        *_texts("95 % interval", *both, counted),
+    ]
+
+
+def _texts(*titles: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{TEXTS[title]}:N", title=title) for title in titles]
+
+
+def _rule_at(value: float, text: str, y: dict, dash: list[int] | None = None) -> list[alt.Chart]:
+    at = alt.Chart(alt.InlineData([{"y": value, "text": text}])).encode(y=alt.Y("y:Q", **y))
+    label = at.mark_text(align="right", baseline="bottom", dx=-2, dy=-2, color=GREY, aria=False)
+    rule = at.mark_rule(color=GREY, strokeDash=dash or [1, 0], aria=False)
+    return [rule, label.encode(x=alt.XValue("width"), text="text:N")]
+
+
+def _spec(chart: alt.LayerChart, height: int = HEIGHT) -> dict:
+    """Return the chart as a specification that names no other file, as wide as the place it is put in."""
+    quiet = {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": GREY, "tickColor": GREY}
+    font = {"labelFont": "inherit", "titleFont": "inherit", "labelFontSize": 11, "titleFontSize": 12}
+    spec = (
+        chart.add_params(alt.param(name="families", value=ALL_FAMILIES))
+        .properties(width="container", height=height, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .configure(background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(
+            **quiet, **font, titleFontWeight="normal", gridColor="var(--line)", titlePadding=8, labelPadding=4
+        )
+        .configure_text(font="inherit", fontSize=11)
+        .to_dict()
+    )
+    del spec["$schema"]
+    return {**spec, "usermeta": {"texts": TEXTS}}

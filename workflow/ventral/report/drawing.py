@@ -1,0 +1,285 @@
+"""Which charts the page has, of which rows, and the data that it carries, as small as that can be."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ventral.figures.panels import COMPARISONS
+from ventral.grams.recorded import FAMILY
+from ventral.report import charts
+from ventral.report.summary import held_out, in_order, number, said_of_neuroids
+from ventral.statistics.summaries import COMPARED
+
+DECIMALS = 4
+STEP = 0.05
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chart with what is said above it.
+
+    Attributes
+    ----------
+    chart : int
+        Its number among the charts of the page's data.
+    title, subtitle, text : str
+        Area or target; recording; and what is shown.
+    of : dict of str
+        What it is filtered by: `recording`, `area`, `split` and `how`, where it has them.
+    """
+
+    chart: int
+    title: str
+    subtitle: str
+    text: str
+    of: dict[str, str]
+
+
+@dataclass
+class Drawing:
+    """Charts, and the tables that they and the page's lists show.
+
+    Attributes
+    ----------
+    tables : dict
+        By name, columns from `columnar`.
+    specs : dict of int
+        The number of each specification in Vega-Lite, as JSON.
+    charts : list of dict
+        `spec` (its number), `table`, `start` and `stop` (rows), `description`.
+    panels : list of dict
+        What tells the panels of the layers' table apart, in the order of its column `panel`.
+    """
+
+    tables: dict[str, dict] = field(default_factory=dict)
+    specs: dict[str, int] = field(default_factory=dict)
+    charts: list[dict] = field(default_factory=list)
+    panels: list[dict] = field(default_factory=list)
+
+    def add(self, spec: dict, table: str, rows: pd.DataFrame, description: str) -> int:
+        """Add a chart of rows that follow each other in a table, and return its number."""
+        of_spec = self.specs.setdefault(as_json(spec), len(self.specs))
+        start, stop = int(rows.index[0]), int(rows.index[-1]) + 1
+        place = {"spec": of_spec, "table": table, "start": start, "stop": stop}
+        self.charts.append({**place, "description": description})
+        return len(self.charts) - 1
+
+    def data(self, families: dict[str, list[str]]) -> str:
+        """Return all as JSON that can stand in a script of HTML."""
+        content = {
+            "families": families,
+            "panels": self.panels,
+            "tables": self.tables,
+            "charts": self.charts,
+        }
+        text = as_json(content)[:-1] + f',"specs":[{",".join(self.specs)}]}}'
+        # Nothing in a name can end the script.
+        return text.replace("<", "\\u003c")
+
+
+def as_json(value: object) -> str:
+    """Return JSON without blanks, of finite numbers."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def columnar(table: pd.DataFrame, numbers: Sequence[str], names: Sequence[str]) -> dict:
+    """Return columns of a table: numbers to four decimals, null where there is none, and names as places in a list."""
+    coded = {}
+    for column in names:
+        codes, words = pd.factorize(table[column].astype(str), sort=True)
+        coded[column] = [words.tolist(), codes.tolist()]
+    return {
+        "size": len(table),
+        "numbers": {column: _numbers(table[column]) for column in numbers},
+        "names": coded,
+    }
+
+
+def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) -> dict[str, list[Panel]]:
+    """Add the charts of scores by depth, and the tables of scores.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        What they are added to.
+    layers, neuroids : DataFrames
+        From `ventral.report.summary.layer_table` and `single_neuroids`.
+
+    Returns
+    -------
+    dict of lists of Panel
+        `predicted`, and `compared` without a fit.
+    """
+    groups = layers.groupby(COMPARED, sort=False)
+    first = layers.loc[~layers.duplicated(COMPARED)]
+    keys = ["recording", "area", "split", "how"]
+    drawing.panels.extend(first[[*keys, "measure"]].to_dict("records"))
+    place = first.assign(panel=range(len(first)))[[*COMPARED, "panel"]]
+    table = layers.assign(panel=groups.ngroup(), left=layers["n_left_out"], n=layers["n_neuroids"])
+    scores = ["depth", "score", "low", "high", "both_low", "both_high", "ceiling_low", "ceiling_high"]
+    drawing.tables["layers"] = columnar(
+        table.assign(alone=table["alone"].astype(int)),
+        ["panel", *scores, "n", "left", "alone"],
+        ["model", "family", "layer"],
+    )
+    single = neuroids.merge(place, on=COMPARED).reset_index(drop=True)
+    drawing.tables["neuroids"] = columnar(
+        single, ["panel", "r", "reliability", "predictivity"], ["model", "family", "layer", "target"]
+    )
+    limits = _limits(layers)
+    found = {"predicted": [], "compared": []}
+    for key, rows in groups:
+        recording, area, split, mapping, *_ = key
+        row = rows.iloc[0]
+        of_matrices = mapping in COMPARISONS
+        axis = row["measure"] if of_matrices else f"Median {row['measure']}"
+        spec = charts.layer_profile(
+            axis, *limits[row["measure"]], bool(row["has_ceiling"]), rows["model"].nunique() > charts.CROWDED
+        )
+        what = row["measure"] if of_matrices else f"{row['measure']}, {held_out(split)}, {row['how']}"
+        text = f"{what}; {said_of_neuroids(rows)}"
+        chart = drawing.add(spec, "layers", rows, f"{area}, {recording}: {text}, by layer depth")
+        of = {"recording": recording, "area": area, "split": split, "how": row["how"]}
+        found["compared" if of_matrices else "predicted"].append(Panel(chart, area, recording, text, of))
+    return found
+
+
+def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataFrame) -> list[Panel]:
+    """Add the charts of categorisation against scores.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        What they are added to.
+    points : DataFrame
+        From `ventral.figures.panels.categorisation`.
+    layers : DataFrame
+        Rows of `ventral.report.summary.layer_table` that are drawn.
+    """
+    keys = [*COMPARED, "model", "layer"]
+    correlations = ["models_n_points", "models_correlation", "models_correlation_low", "models_correlation_high"]
+    known = points.loc[
+        points["balanced_accuracy"].notna(),
+        [*keys, "label", "balanced_accuracy", "chance", "best_layer", *correlations],
+    ]
+    table = in_order(layers.merge(known, on=keys))
+    if table.empty:
+        return []
+    table = table.assign(
+        accuracy=table["balanced_accuracy"], best=table["best_layer"].astype(int), n=table["n_neuroids"]
+    )
+    drawing.tables["categorisation"] = columnar(
+        table.assign(left=table["n_left_out"]),
+        ["depth", "score", "low", "high", "both_low", "both_high", "n", "left", "accuracy", "best"],
+        ["model", "family", "layer"],
+    )
+    limits = _limits(table, above=False)
+    return list(_panels_of_categorisation(drawing, table, limits))
+
+
+def _panels_of_categorisation(
+    drawing: Drawing, table: pd.DataFrame, limits: dict[str, tuple[float, float]]
+) -> Iterator[Panel]:
+    for key, rows in table.groupby([*COMPARED, "label"], sort=False):
+        recording, area, split, mapping, *_, label = key
+        row = rows.iloc[0]
+        of_label = table[table["label"] == label]
+        across = _outwards(of_label[["accuracy", "chance"]].to_numpy(float))
+        axis = row["measure"] if mapping in COMPARISONS else f"Median {row['measure']}"
+        accuracy = f"Balanced accuracy, {label}"
+        spec = charts.categorisation(axis, accuracy, (*across, *limits[row["measure"]]), float(row["chance"]))
+        r, low, high = row[["models_correlation", "models_correlation_low", "models_correlation_high"]]
+        together = (
+            f"r = {number(r)}{f' ({number(low)} to {number(high)})' if np.isfinite(low) else ''} over the best layers "
+            f"of {row['models_n_points']:.0f} models"
+            if np.isfinite(r)
+            else "too few models for a correlation"
+        )
+        what = row["measure"] if mapping in COMPARISONS else f"{row['measure']}, {held_out(split)}, {row['how']}"
+        text = f"{what}; {together}"
+        chart = drawing.add(spec, "categorisation", rows, f"{area}, {recording}: {text}")
+        of = {"recording": recording, "area": area, "split": split, "how": row["how"]}
+        yield Panel(chart, area, recording, text, of)
+
+
+def draw_ranking(drawing: Drawing, ranking: pd.DataFrame) -> list[Panel]:
+    """Add the charts of ranks, from the rows of `ventral.figures.ranking.ranking_of`."""
+    if ranking.empty:
+        return []
+    ranking = in_order(ranking.rename(columns={"best_layer": "layer", "n_neuroids": "n"}))
+    drawing.tables["ranking"] = columnar(ranking, ["rank", "low", "high", "score", "n"], ["model", "family", "layer"])
+    panels = []
+    for (recording, area, split, mapping), rows in ranking.groupby(
+        ["recording", "area", "split", "mapping"], sort=False
+    ):
+        tau, measure = rows[["consistency", "measure"]].iloc[0]
+        how = mapping.replace("_", "-")
+        sure = f"; mean Kendall's tau of resamples {number(tau)}" if np.isfinite(tau) else ""
+        text = f"{measure}, {held_out(split)}, {how}; {rows['n'].max()} neurons{sure}"
+        chart = drawing.add(charts.ranking(len(rows)), "ranking", rows, f"Ranks of models, {area}, {recording}: {text}")
+        of = {"recording": recording, "area": area, "split": split, "how": how}
+        panels.append(Panel(chart, area, recording, text, of))
+    return panels
+
+
+def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
+    """Add the charts of what layers and areas make explicit, from the rows of `figures/explicitness.csv`."""
+    if drawn.empty or "depth" not in drawn:
+        return []
+    keys = ["recording", "split", "target_kind", "target"]
+    drawn = drawn.assign(n=drawn["units"], alone=drawn.groupby([*keys, "model"])["layer"].transform("size") == 1)
+    drawn = drawn.sort_values([*keys, "model", "depth", "layer"], kind="stable", ignore_index=True)
+    drawing.tables["explicitness"] = columnar(
+        drawn.assign(alone=drawn["alone"].astype(int)),
+        ["depth", "score", "low", "high", "n", "alone"],
+        ["model", "family", "layer"],
+    )
+    panels = []
+    for (recording, split, _, target), rows in drawn.groupby(keys, sort=False):
+        measure, chance = rows[["measure", "chance"]].iloc[0]
+        values = rows[["score", "low", "high"]].to_numpy(float)
+        limits = _outwards(np.append(values, 0.0 if not np.isfinite(chance) else chance))
+        axis = measure[0].upper() + measure[1:] if measure != "r" else "r"
+        models = rows[rows["family"] != FAMILY]
+        spec = charts.explicitness(
+            axis, *limits, float(chance) if np.isfinite(chance) else None, models["model"].nunique() > charts.CROWDED
+        )
+        noise = [area for area in models["matched_area"].fillna("").unique() if area]
+        text = f"{measure}, {held_out(split)}, {_range(rows['units'])} units, " + (
+            f"as noisy as {noise[0]}" if noise else "no noise added"
+        )
+        chart = drawing.add(spec, "explicitness", rows, f"{target}, {recording}: {text}, by layer depth")
+        panels.append(Panel(chart, target, recording, text, {"recording": recording, "split": split}))
+    return panels
+
+
+def _numbers(values: pd.Series) -> list[float | int | None]:
+    # 1 is shorter than 1.0.
+    rounded = np.round(values.to_numpy(float), DECIMALS).tolist()
+    return [None if not np.isfinite(value) else int(value) if value == int(value) else value for value in rounded]
+
+
+def _limits(rows: pd.DataFrame, above: bool = True) -> dict[str, tuple[float, float]]:
+    """Return the ends of the axis of each measure, the same for all its panels."""
+    found = {}
+    for measure, of_measure in rows.groupby("measure"):
+        values = of_measure[["score", "low", "high"]].to_numpy(float)
+        if above:
+            values = np.append(values, [0.0, *([1.0] if of_measure["has_ceiling"].any() else [])])
+        found[measure] = _outwards(values)
+    return found
+
+
+def _outwards(values: np.ndarray) -> tuple[float, float]:
+    """Return ends that hold all values, at round numbers."""
+    values = values[np.isfinite(values)]
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
+    low, high = np.floor(low / STEP - 1e-9) * STEP, np.ceil(high / STEP + 1e-9) * STEP
+    return round(float(low), 2), round(float(high), 2)
+
+
+def _range(values: pd.Series) -> str:
+    return f"{values.min()}" if values.min() == values.max() else f"{values.min()} to {values.max()}"

@@ -1,0 +1,447 @@
+"""What was done, in words that can go into a paper, with the numbers of the run filled in."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ventral.grams.recorded import FAMILY, HALVINGS
+from ventral.report.summary import families
+from ventral.statistics.summaries import RECORDED
+
+FAMILY_IN_WORDS = {
+    "pretrained": "with the weights that they come with",
+    "trained": "trained to the end",
+    "checkpoint": "at earlier stages of training",
+    "fitted": "fitted to neurons",
+    "untrained": "before training",
+    "classical": "not trained (pixels and classical controls)",
+}
+# What compares without a fit, and what predicts.
+COMPARING = ("rsa", "cka")
+MAPPINGS = {
+    "ridge": (
+        "Ridge regression on all features of a layer, with an intercept that was not penalised, predicted {targets}. "
+        "The penalty was chosen for each target and each held-out part by cross-validation within the other parts "
+        "alone (nested cross-validation), {grid}; every fit was computed from the Gram matrix."
+    ),
+    "ols": (
+        "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there were "
+        "stimuli in training."
+    ),
+    "pls": (
+        "Partial least squares (pls; Wold et al. 1984) took {components}, shared by the neurons of an area, on all "
+        "features of a layer, computed from the Gram matrix."
+    ),
+    "one_to_one": (
+        "One-to-one mapping (one-to-one) predicted each target by the single unit, of at most 2,000 drawn at random "
+        "from a layer, that correlated best with it in training."
+    ),
+    "factorised": (
+        "The factorised readout (Klindt et al. 2017) predicted each neuron by one spatial mask times one weighting of "
+        "channels, on maps averaged to at most 8 by 8 positions and reduced to at most 256 principal components of "
+        "channels; layers without maps were left out."
+    ),
+}
+REFERENCES = {
+    "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
+    "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
+    "Cowley et al. 2023": "Cowley BR, Stan PL, Pillow JW, Smith MA (2023). bioRxiv (compact models of V4).",
+    "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
+    "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
+    "Cichy et al. 2019": "Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",
+    "Klindt et al. 2017": "Klindt DA, Ecker AS, Euler T, Bethge M (2017). NeurIPS 30:3506.",
+    "Kornblith et al. 2019": "Kornblith S, Norouzi M, Lee H, Hinton G (2019). ICML, PMLR 97:3519.",
+    "Kriegeskorte et al. 2008": "Kriegeskorte N, Mur M, Bandettini P (2008). Frontiers in Systems Neuroscience 2:4.",
+    "Kriegeskorte et al. 2008b": "Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
+    "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
+    "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
+    "Nguyen et al. 2021": "Nguyen T, Raghu M, Kornblith S (2021). ICLR.",
+    "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
+    "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
+    "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
+    "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
+    "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
+    "Song et al. 2012": "Song L, Smola A, Gretton A, et al. (2012). Journal of Machine Learning Research 13:1393.",
+    "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
+    "Wold et al. 1984": "Wold S, Ruhe A, Wold H, Dunn WJ (1984). SIAM J. Sci. Stat. Comput. 5:735.",
+    "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
+}
+PUBLISHED = {
+    "cowley2023": "Cowley et al. 2023",
+    "kriegeskorte2008": "Kriegeskorte et al. 2008b",
+    "algonauts2019": "Cichy et al. 2019",
+}
+SOFTWARE = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "pandas", "xarray", "zarr", "dask")
+
+
+def read_recording(path: Path) -> dict:
+    """Return what the methods say of a recording, from its store.
+
+    Returns
+    -------
+    dict
+        `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `simulated`; and `areas`, the number of
+        neuroids that can be used by area, and `n_unusable`, that of the others; or, of dissimilarity matrices,
+        `subjects`, their number by area.
+    """
+    from ventral.store import read_dataset
+
+    store = read_dataset(path)
+    facts = {name: store.attrs[name] for name in ("recording", "stimuli", "n_repetitions", "has_repetitions")}
+    facts |= {"n_stimuli": store.sizes["stimulus"], "simulated": bool(store.attrs.get("simulated", False))}
+    areas = pd.Series(store["area"].values.astype(str))
+    if "dissimilarities" in store:
+        return facts | {"subjects": areas.value_counts(sort=False).to_dict()}
+    usable = store["left_out"].values.astype(str) == ""
+    return facts | {"areas": areas[usable].value_counts(sort=False).to_dict(), "n_unusable": int((~usable).sum())}
+
+
+def methods(
+    scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping], software: Mapping[str, Sequence[str]]
+) -> list[tuple[str, str]]:
+    """Return the paragraphs of the methods, each with its heading.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    settings : mapping
+        Keys of the completed config, `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
+        `seed`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off); and `features` (how they
+        are stored), `rendered` and `simulated` (how, by name of stimulus set and recording), `trained` (names of
+        networks trained on labels).
+    recordings : sequence of mappings
+        From `read_recording`.
+    software : mapping
+        Versions of each package that a job used, 'python' and 'ventral' among them.
+    """
+    kinds = set(scores["target_kind"])
+    paragraphs = [
+        ("Stimuli and recordings", _of_recordings(scores, settings, recordings)),
+        ("Models", _of_models(scores, settings)),
+        ("Mapping", _of_mappings(scores, settings)),
+        ("Held-out stimuli", _of_splits(scores, settings)),
+        ("Scores and noise ceilings", _of_scores(scores, settings, recordings)),
+        ("Similarity of representations", _of_comparisons(scores, settings, recordings)),
+        ("Categorisation", _of_categorisation() if "category" in kinds else ()),
+        ("Explicitness", _of_decoding(settings) if settings["decoding"] else ()),
+        ("Recorded areas as models", _of_recorded(settings) if FAMILY in set(scores["family"]) else ()),
+        ("Other analyses", _of_others(settings)),
+        ("Statistics", _of_statistics(scores, settings)),
+        ("Software", _of_software(settings, software)),
+    ]
+    joined = [(heading, " ".join(sentences)) for heading, sentences in paragraphs]
+    return [(heading, text) for heading, text in joined if text]
+
+
+def references(paragraphs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the works that the paragraphs cite, by author."""
+    text = " ".join(text for _, text in paragraphs)
+    cited = [key for key in REFERENCES if key in text.replace(f"{key}b", "") or (key.endswith("b") and key in text)]
+    return sorted(REFERENCES[key] for key in cited)
+
+
+def plain(paragraphs: Sequence[tuple[str, str]]) -> str:
+    """Return the paragraphs as text."""
+    return "\n\n".join(f"{heading}. {text}" for heading, text in paragraphs)
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words with commas, and an 'and' before the last."""
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def _of_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    threshold = settings["reliability_threshold"]
+    for facts in recordings:
+        name = facts["recording"]
+        shown = (
+            f"{counted(facts['n_stimuli'], 'stimulus', 'stimuli')} (set {facts['stimuli']}{_rendered(facts, settings)})"
+        )
+        source = next((f" ({work})" for data, work in PUBLISHED.items() if name.startswith(data)), "")
+        if "subjects" in facts:
+            areas = listed(
+                [
+                    f"{area} ({'one matrix' if n == 1 else f'{n} subjects'})"
+                    for area, n in sorted(facts["subjects"].items())
+                ]
+            )
+            yield f"Of {name}{source}, published dissimilarity matrices of {shown} were used, of {areas}."
+            continue
+        n = sum(facts["areas"].values())
+        areas = listed([f"{area} {count}" for area, count in sorted(facts["areas"].items())])
+        repetitions = (
+            f"with up to {counted(facts['n_repetitions'], 'repetition')} of each"
+            if facts["has_repetitions"]
+            else "without repetitions"
+        )
+        if facts["simulated"]:
+            simulate = settings["simulated"].get(name, {})
+            yield (
+                f"Recording {name} is simulated, not measured: {counted(n, 'neuron')} ({areas}) were made of the "
+                f"layers of a network that is not among the models{_teacher(simulate)}, and responded to {shown}, "
+                f"{repetitions}."
+            )
+        else:
+            measured = f"responses of {counted(n, 'neuron')} ({areas}) to {shown}"
+            yield f"Recording {name}{source} has {measured}, {repetitions}."
+        if facts["n_unusable"]:
+            unusable = counted(facts["n_unusable"], "further neuron")
+            yield f"{unusable} could not be scored and {_was(facts['n_unusable'])} left out."
+        unreliable = _unreliable(scores, name, threshold)
+        if unreliable is not None:
+            those = counted(unreliable, "neuron") if unreliable else "No neuron"
+            was = _was(unreliable or 1)
+            yield f"{those} of {name} {was} left out of summaries for a reliability below {threshold:g}."
+
+
+def _rendered(facts: Mapping, settings: Mapping) -> str:
+    render = settings["rendered"].get(facts["stimuli"])
+    if not render:
+        return ""
+    return (
+        f", rendered: {counted(len(render['categories']), 'category', 'categories')}, {render['exemplars']} objects of "
+        f"each, {counted(render['images'], 'image')} of each object, on unrelated backgrounds"
+    )
+
+
+def _teacher(simulate: Mapping) -> str:
+    if not simulate:
+        return ""
+    teacher = simulate["teacher"]
+    name = teacher if isinstance(teacher, str) else teacher.get("architecture", teacher.get("name", ""))
+    layers = listed([f"{area} of {spec['layer']}" for area, spec in simulate["areas"].items()])
+    return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
+
+
+def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int | None:
+    neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
+    reliability = neurons.groupby(["area", "target"])["reliability"].first()
+    # Without repetitions, all neurons of an area are taken.
+    reliability = reliability[reliability.notna().groupby(level="area").transform("any")]
+    return None if reliability.empty else int((~(reliability >= threshold)).sum())
+
+
+def _of_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    named = {family: models for family, models in families(scores).items() if family != FAMILY}
+    n = sum(map(len, named.values()))
+    kinds = listed([f"{len(models)} {FAMILY_IN_WORDS.get(family, family)}" for family, models in named.items()])
+    layers = scores.loc[scores["family"] != FAMILY, ["model", "layer"]].drop_duplicates()
+    layers = layers[~layers["layer"].str.contains(" + ", regex=False)]
+    yield (
+        f"{counted(n, 'model')} {'was' if n == 1 else 'were'} compared ({kinds}), with {counted(len(layers), 'layer')} "
+        f"in all. Of a layer, all features were used, neither subsampled nor projected{_but(settings)}, by way of "
+        f"their inner products between stimuli (the Gram matrix)."
+    )
+    yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
+    trained = settings["trained"]
+    if trained:
+        yield (
+            f"{listed(trained)} {_was(len(trained))} trained here by supervision; no object of the stimuli that a "
+            f"network was tested on was among its training images, nor any of their categories unless the config names "
+            f"it."
+        )
+
+
+def _but(settings: Mapping) -> str:
+    but = [name.replace("_", "-") for name in ("one_to_one", "factorised") if name in settings["mappings"]]
+    return f" (but for the mapping {listed(but)}, below)" if but else ""
+
+
+def _of_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    used = set(scores.loc[scores["target_kind"].isin([*RECORDED, "property"]), "mapping"])
+    penalties = settings["penalties"]
+    grid = (
+        f"among {penalties['number']} values from {penalties['lowest']:g} to {penalties['highest']:g}, logarithmically "
+        f"spaced, in units of the mean squared distance of the layer's feature vectors from their mean"
+        if penalties["number"] > 1
+        else f"fixed at {penalties['lowest']:g} times the mean squared distance of feature vectors from their mean"
+    )
+    kinds = {"neuron": "the responses of each neuron", "property": "each numeric property of the stimuli"}
+    ridge = scores.loc[scores["mapping"] == "ridge", "target_kind"].unique()
+    targets = listed([words for kind, words in kinds.items() if kind in ridge])
+    for mapping, text in MAPPINGS.items():
+        if mapping in used:
+            components = counted(settings["components"], "component")
+            yield text.format(targets=targets, grid=grid, components=components)
+
+
+def _of_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    fitted = scores[~scores["mapping"].isin(COMPARING)]
+    folds = fitted.groupby("split")["n_folds"].unique() if len(fitted) else {}
+    words = {
+        "images": "images were dealt at random into {n} parts of equal size, each held out in turn, every object "
+        "spread evenly over the parts where objects have names (images)",
+        "objects": "all images of an object were held out together, each of {n} objects in turn (objects)",
+        "categories": "all images of a category were held out together, each of {n} categories in turn (categories)",
+    }
+    said = [
+        text.format(n=" or ".join(str(n) for n in sorted(folds[split])))
+        for split, text in words.items()
+        if split in folds
+    ]
+    if said:
+        yield f"Stimuli were held out in {counted(len(said), 'way')}: {'; '.join(said)}."
+        yield "No fit, and no choice of a penalty, saw the stimuli that it was tested on."
+        leaked = (
+            fitted.groupby(["stimuli", "split"])["n_leaked"].max() if "n_leaked" in fitted else pd.Series(dtype=int)
+        )
+        for (stimuli, split), n in leaked[leaked > 0].items():
+            yield f"{n:.0f} stimuli of {stimuli} have the same pixels as one in another part of the split {split}."
+
+
+def _of_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    of_neuroids = [facts for facts in recordings if "areas" in facts]
+    if not of_neuroids:
+        return
+    yield (
+        "A neuron's response is its mean over repetitions. The score r is Pearson's correlation between predicted and "
+        "measured responses to held-out stimuli, computed within each held-out part and averaged over parts, never "
+        "pooled."
+    )
+    without = [facts["recording"] for facts in of_neuroids if not facts["has_repetitions"]]
+    if len(without) < len(of_neuroids):
+        rho = "\N{GREEK SMALL LETTER RHO}"
+        yield (
+            f"The reliability {rho} of a neuron is the correlation between its means over random halves of the "
+            f"repetitions, averaged over 100 splits and corrected to the full number of repetitions by 2r / (1 + r) "
+            f"(Spearman 1910; Brown 1910). Predictivity is r / √{rho}: 1 is what a perfect model would reach, given "
+            f"the noise of the recording."
+        )
+    if without:
+        have = "has" if len(without) == 1 else "have"
+        yield f"{listed(without)} {have} no repetitions: there, raw r is given, without a ceiling."
+    yield (
+        "An area is summarised by the median over its neurons, with a 95 % percentile interval over 1,000 bootstrap "
+        "samples of neurons, the same for all layers (Efron 1979)."
+    )
+
+
+def _of_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    used = set(scores["mapping"])
+    kinds = {facts["recording"]: "subjects" in facts for facts in recordings}
+    if "rsa" in used:
+        rows = scores[scores["mapping"] == "rsa"]
+        distances = {
+            "correlation": "1 \N{MINUS SIGN} Pearson's r",
+            "cosine": "1 \N{MINUS SIGN} cosine",
+            "euclidean": "squared Euclidean distance over the number of features",
+        }
+        comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
+        of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
+        by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
+        yield (
+            f"By representational similarity analysis (RSA; Kriegeskorte et al. 2008), a layer's dissimilarities of "
+            f"all pairs of stimuli ({of}) were compared with those of an area by {by}. Nothing was fitted."
+        )
+    if "cka" in used:
+        forms = set(scores.loc[scores["mapping"] == "cka", "comparison"])
+        said = [
+            text
+            for form, text in (
+                ("biased", "as published (Kornblith et al. 2019)"),
+                ("debiased", "without bias (Song et al. 2012; Nguyen et al. 2021)"),
+            )
+            if form in forms
+        ]
+        yield f"Linear centred kernel alignment (CKA) compared Gram matrices, {listed(said)}."
+    if {"rsa", "cka"} & used and not all(kinds.values()):
+        yield (
+            "Where an area's neurons were recorded, theirs is the matrix of their mean responses, each standardised "
+            "over stimuli; its reliability is the same comparison between random halves of the repetitions, corrected "
+            "in the same way."
+        )
+        without = {"kendall": "Kendall's tau-a", "biased": "biased CKA"}
+        said = [words for comparison, words in without.items() if comparison in set(scores["comparison"])]
+        if said:
+            yield f"There is no such ceiling for {listed(said)}."
+    if {"rsa", "cka"} & used and scores["subject"].notna().any():
+        yield (
+            "Of several subjects' matrices, the mean is given, with a 95 % bootstrap interval over subjects, and the "
+            "noise ceiling from the agreement of a subject with the mean of the others to that with the mean of all "
+            "(Nili et al. 2014)."
+        )
+
+
+def _of_categorisation() -> Iterator[str]:
+    yield (
+        "How well labels can be read from a layer is the balanced accuracy, on held-out images, of a linear support "
+        "vector machine on the same Gram matrix. How categorisation and predictivity go together over models (after "
+        "Yamins et al. 2014) is given as Pearson's r over the best layer of each model, with a 95 % interval by "
+        "Fisher's z."
+    )
+
+
+def _of_decoding(settings: Mapping) -> Iterator[str]:
+    decoding = settings["decoding"]
+    units = decoding["units"]
+    number = f"{units} units" if units else "as many units as the smallest area of a recording has reliable neurons"
+    yield (
+        f"What layers and areas make explicit (after Hong et al. 2016) was read from {number}, drawn at random "
+        f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
+        f"machine (balanced accuracy), properties by ridge regression (Pearson's r, of circular ones the circular "
+        f"correlation). Units of models were read as they are, and with Gaussian noise that makes them as reliable as "
+        f"an area's neurons."
+    )
+
+
+def _of_recorded(settings: Mapping) -> Iterator[str]:
+    yield (
+        f"Areas of {listed(settings['recorded_models'])} were also scored as if they were layers, their neurons' mean "
+        f"responses standardised over stimuli being the features. Neurons that share trials were predicted from one "
+        f"half of the repetitions in the other, for {HALVINGS} random halves, and r was corrected to all repetitions."
+    )
+
+
+def _of_others(settings: Mapping) -> Iterator[str]:
+    if settings["banded"]:
+        yield (
+            "What a layer adds to others was measured by banded ridge regression (Nunez-Elizalde et al. 2019), with a "
+            "penalty for each layer, on all layers named and on all but one."
+        )
+    if settings["reverse"]:
+        yield (
+            f"In reverse (Muzellec and Kar 2025), the neurons of {listed(settings['reverse'])} predicted up to 2,000 "
+            f"units of each layer by the same ridge regression on the same splits."
+        )
+    if settings["brainscore"]:
+        yield (
+            "For comparison, layers were also scored as Brain-Score 2.4.2 does (Schrimpf et al. 2018): ten random "
+            "splits, partial least squares with 25 components, the squared median r over the recording's internal "
+            "consistency."
+        )
+
+
+def _of_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    if not (scores["target_kind"] == "neuron").any():
+        return
+    yield (
+        f"Models, and layers of a model, were compared over {settings['bootstrap']:,} resamples of both stimuli "
+        f"(within held-out parts) and neurons, the same for all, predictions and ceilings staying as they are; such "
+        f"intervals err on the side of caution (Owen 2007). Two-sided p values were corrected within each family of "
+        f"comparisons by the step-down test of Romano and Wolf 2005; false discovery rates are those of Benjamini and "
+        f"Hochberg 1995. Models were ranked by their best layer, chosen by one random half of the neurons and scored "
+        f"by the other (500 splits, both ways), lest the maximum over layers flatter those with many (Kriegeskorte et "
+        f"al. 2009)."
+    )
+
+
+def _of_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    named = {"python": "Python", **{name: name for name in SOFTWARE}}
+    versions = [f"{word} {' and '.join(software[name])}" for name, word in named.items() if name in software]
+    ventral = " and ".join(software.get("ventral", ()))
+    yield (
+        f"All was computed by ventral{f' {ventral}' if ventral else ''}, a Snakemake workflow"
+        f"{f', with {listed(versions)}' if versions else ''}. The seed of random draws was {settings['seed']}."
+    )
+
+
+def _was(n: int) -> str:
+    return "was" if n == 1 else "were"

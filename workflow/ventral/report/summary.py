@@ -1,0 +1,234 @@
+"""What the page says in numbers, from the tables behind the figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ventral.figures.panels import AREAS, COMPARISONS, FAMILIES, SPLITS, measures
+from ventral.grams.recorded import FAMILY
+from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
+
+# Rows of the tables that the page carries; what is more stands in the files that it is made of.
+MOST_LAYERS = 40_000
+MOST_NEUROIDS = 20_000
+LINE = [*COMPARED, "model"]
+# What predicts, and what compares without a fit; the usual first.
+MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that a figure is drawn from; an area may well be called 'NA'."""
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
+
+
+def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `figures/layer_profile.csv` with what is drawn of each.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        From `ventral.figures.panels.layer_profile`.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by panel, as the page shows them: by recording, area from the eye inwards, mapping and split; then by
+        model and depth. Added are `score`, `low` and `high` (of predictivity where there is a ceiling, else of r; of
+        matrices the mean), `measure`, `how` (mapping, distance and comparison in words), and `alone`, whether the
+        model has no other layer there.
+    """
+    measure = drawn_measure(profile).rename(columns={"median": "score"})
+    table = profile.assign(**measure, measure=measures(profile), how=_how(profile))
+    for column in ("both_low", "both_high"):
+        if column not in table:
+            table[column] = np.nan
+    table["alone"] = table.groupby(LINE)["layer"].transform("size") == 1
+    return in_order(table)
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of panels in the order in which the page shows them."""
+    place = {
+        "mapping": _place_of,
+        "area": lambda values: values.map(_along_the_stream),
+        "split": lambda values: values.map(lambda split: SPLITS.index(split) if split in SPLITS else len(SPLITS)),
+    }
+    keys = [
+        "recording",
+        "area",
+        "mapping",
+        "distance",
+        "comparison",
+        "split",
+        "label",
+        "model",
+        "depth",
+        "layer",
+        "target",
+    ]
+    keys = [key for key in keys if key in table]
+    order = table[keys].assign(**{key: place[key](table[key]) for key in place if key in table})
+    return table.loc[order.sort_values(keys, kind="stable").index].reset_index(drop=True)
+
+
+def thinned(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many rows of `layer_table`: of every model in every panel equally many layers, evenly spaced.
+
+    A model's best layer is always among them. Where there are more lines than rows, those of the best models remain.
+    """
+    if len(table) <= most:
+        return table
+    lines = table.groupby(LINE, sort=False)
+    best = lines["score"].transform("max").eq(table["score"]) & ~table.duplicated([*LINE, "score"])
+    if lines.ngroups > most:
+        top = table[best].sort_values("score", ascending=False, kind="stable").head(most)
+        return table.loc[top.index.sort_values()]
+    per_line = most // lines.ngroups
+    place, size = lines.cumcount(), lines["layer"].transform("size")
+    # One of them is the best layer; the others are the first of equal stretches of the network.
+    stretch = place * max(1, per_line - 1) // size
+    previous = (place - 1) * max(1, per_line - 1) // size
+    first = (stretch != previous) & (per_line > 1)
+    return table[best | first]
+
+
+def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the best layer of the best model of every area and split, by the first of `MAPPINGS` that it has.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `layer_table`.
+    best_layers : DataFrame or None
+        From `ventral.statistics.best_layers.best_layers_of`.
+
+    Returns
+    -------
+    DataFrame
+        Those rows of `table`, with `corrected`, the median over neurons that had no part in the choice of the layer;
+        NaN where it is not known.
+    """
+    of_models = table[(table["family"] != FAMILY) & table["score"].notna()]
+    # The way of comparing that comes first, too: of CKA, the debiased one.
+    way = _place_of(of_models["mapping"]) + (of_models["comparison"] == "biased") / 2
+    of_models = of_models[way == way.groupby([of_models["recording"], of_models["area"]]).transform("min")]
+    best = of_models.loc[of_models.groupby(COMPARED, sort=False)["score"].idxmax()]
+    if best_layers is None:
+        return best.assign(corrected=np.nan).reset_index(drop=True)
+    return best.merge(best_layers[[*PANEL, "model", "corrected"]], on=[*PANEL, "model"], how="left")
+
+
+def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
+    """Return the scores of single neuroids at the best layer of each model in each panel, and how many there are.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    table : DataFrame
+        From `layer_table`.
+    most : int
+        Rows to return at most, those of the best models first.
+
+    Returns
+    -------
+    rows : DataFrame
+        `target`, `r`, `reliability`, `predictivity`, what tells the panels apart, `model`, `family` and `layer`.
+    n_rows : int
+        Rows that there would be without a limit.
+    """
+    known = table[table["score"].notna()]
+    best = known.loc[known.groupby(LINE, sort=False)["score"].idxmax(), [*LINE, "layer", "score", "how"]]
+    neuroids = scores.loc[scores["target_kind"].isin(RECORDED) & (scores["mapping"] != "banded")]
+    columns = [*LINE, "family", "layer", "target", "subject", "r", "reliability", "predictivity"]
+    rows = best.merge(neuroids[columns], on=[*LINE, "layer"])
+    of_subject = rows["subject"].notna()
+    named = rows["target"].astype(str) + ", subject " + rows["subject"].astype("Int64").astype(str)
+    rows["target"] = rows["target"].where(~of_subject, named)
+    rows = in_order(rows)
+    top = rows.sort_values("score", ascending=False, kind="stable").head(most)
+    return rows.loc[top.index.sort_values()].reset_index(drop=True), len(rows)
+
+
+def counts(scores: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
+    """Return how many models, layers, neurons, matrices and stimuli were compared, and scores there are."""
+    of_models = table[table["family"] != FAMILY]
+    recorded = scores[scores["target_kind"].isin(RECORDED)].drop_duplicates(
+        ["recording", "area", "target", "subject", "target_kind"]
+    )
+    neurons = recorded[recorded["target_kind"] == "neuron"]
+    # A matrix of an area's own neurons is none that was recorded.
+    own = neurons[["recording", "area"]].drop_duplicates()
+    matrices = recorded[recorded["target_kind"] == "matrix"].merge(own, how="left", indicator=True)
+    return {
+        "models": of_models["model"].nunique(),
+        "layers": len(of_models[["model", "layer"]].drop_duplicates()),
+        "neurons": len(neurons),
+        "matrices": int((matrices["_merge"] == "left_only").sum()),
+        "stimuli": int(scores.groupby("stimuli")["n_stimuli"].max().sum()),
+        "scores": len(scores),
+    }
+
+
+def families(table: pd.DataFrame) -> Mapping[str, list[str]]:
+    """Return the names of the models of each family, in the order of the legend."""
+    found = table.groupby("family")["model"].unique().map(sorted)
+    known = [*FAMILIES, FAMILY]
+    return {
+        family: list(found[family]) for family in [*known, *sorted(set(found.index) - set(known))] if family in found
+    }
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """Return a number as text, '' where there is none."""
+    if value is None or not np.isfinite(value):
+        return ""
+    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def with_interval(score: float, low: float, high: float) -> str:
+    """Return a score with its interval as text."""
+    return f"{number(score)} ({number(low)} to {number(high)})" if np.isfinite([low, high]).all() else number(score)
+
+
+def said_of_neuroids(rows: pd.DataFrame) -> str:
+    """Return how many neuroids, or matrices, a panel's rows are of, and how many were left out."""
+    predicted = rows[rows["family"] != FAMILY]
+    known = (predicted if len(predicted) else rows).query("n_neuroids > 0")
+    taken, left_out = _range(known["n_neuroids"]), _range(known["n_left_out"])
+    if rows["mapping"].iloc[0] in COMPARISONS:
+        return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
+    ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
+    return f"{taken} neurons, {left_out} left out{ceiling}"
+
+
+def held_out(split: str) -> str:
+    """Return in words what is held out."""
+    return "nothing held out" if split == "none" else f"held-out {split}"
+
+
+def _range(values: pd.Series) -> str:
+    if values.empty:
+        return "0"
+    return f"{values.min()}" if values.min() == values.max() else f"{values.min()} to {values.max()}"
+
+
+def _place_of(mappings: pd.Series) -> pd.Series:
+    return mappings.map(lambda mapping: MAPPINGS.index(mapping) if mapping in MAPPINGS else len(MAPPINGS))
+
+
+def _along_the_stream(area: str) -> str:
+    words = str(area).split()
+    word = words[-1] if words else ""
+    return f"{AREAS.index(word) if word in AREAS else len(AREAS)} {area}"
+
+
+def _how(profile: pd.DataFrame) -> list[str]:
+    """Return how each row was predicted or compared; correlation distances go without saying."""
+    return [
+        ", ".join(filter(None, [mapping.replace("_", "-"), distance if distance != "correlation" else "", comparison]))
+        for mapping, distance, comparison in profile[["mapping", "distance", "comparison"]].itertuples(index=False)
+    ]
