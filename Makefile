@@ -15,7 +15,7 @@ demo: .venv/installed
 	@echo "Figures:           results/demo/figures/"
 	@echo "Which claims hold: results/demo/claims.csv"
 	@echo "Score table:       results/demo/scores.parquet"
-	@echo "As a page:         .venv/bin/snakemake --report report.html $(DEMO)"
+	@echo "All on one page:   results/demo/report.html"
 
 test: .venv/installed lint
 	.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit tests/workflow
@@ -38,6 +38,7 @@ benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/rendering.py
 	.venv/bin/python benchmarks/training.py
 	.venv/bin/python benchmarks/engine.py --long $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+	.venv/bin/python benchmarks/scale.py
 	.venv/bin/python benchmarks/cost.py benchmarks/results.json docs/cost.svg
 	.venv/bin/python benchmarks/table.py --readme README.md
 

@@ -163,6 +163,27 @@ def _vgg16_rows(figures: dict) -> Iterator[tuple[str, ...]]:
     )
 
 
+def _dry_run_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    yield (
+        f"dry-run of {figures['models']} models of {figures['layers']} layers, {figures['shards']} shards, "
+        f"{figures['recordings']} recordings of as many stimulus sets: {figures['jobs']:,} jobs",
+        f"{_cost(figures)}",
+        "",
+        "",
+        f"the run leaves {figures['files']:,} files",
+    )
+
+
+def _overhead_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    yield (
+        f"the V4 session on SLURM, from images to figures, {figures['jobs']} jobs",
+        f"{_seconds(figures['wall_seconds'])} on the clock",
+        f"all jobs' computing in sum: {_seconds(figures['compute_seconds'])}",
+        "",
+        f"at least one job computed for {_seconds(figures['busy_seconds'])}",
+    )
+
+
 def _worker_lines(figures: dict) -> Iterator[str]:
     yield "| Dask on | 1 worker | all workers | speed-up | BLAS threads of a task |"
     yield "| --- | ---: | ---: | ---: | ---: |"
@@ -202,6 +223,8 @@ ROWS = {
     "comparisons": _comparison_rows,
     "memory_gram": _gram_rows,
     "memory_vgg16": _vgg16_rows,
+    "dry_run": _dry_run_rows,
+    "overhead_v4_slurm": _overhead_rows,
 }
 
 
