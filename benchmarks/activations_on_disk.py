@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ventral.activations.extraction import FEATURES_PER_CHUNK
 from ventral.activations.shardfile import ShardWriter
-from ventral.store import create_array, writing
+from ventral.outputs import writing
+from ventral.store import create_array
 
 LAYER = "features"
 

@@ -26,7 +26,7 @@ from ventral.audit.rerun import CleanDirectory, choose, other_circumstances, wit
 from ventral.audit.verdicts import audit
 from ventral.audit.verification import PASSED, config_differences, verify
 from ventral.errors import InputError
-from ventral.store import packing
+from ventral.outputs import packing
 
 SPEC = {"name": "net", "layers": ["a", "b"], "weights": "{results}/weights/net"}
 COMMANDS = {

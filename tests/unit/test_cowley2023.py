@@ -13,9 +13,10 @@ import pytest
 from ventral.datasets import cowley2023
 from ventral.datasets.cowley2023 import DOWNLOADS, expand, fetch
 from ventral.errors import InputError
+from ventral.outputs import sha256
 from ventral.recordings import ingestion as recordings
 from ventral.stimuli import ingestion as stimuli
-from ventral.store import read_dataset, sha256
+from ventral.store import read_dataset
 
 
 def message(function, *arguments, **options):

@@ -13,7 +13,7 @@ from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import jobs_behind, raw_inputs
 from ventral.crate.packing import CHECKOUT, DOWNLOADS, crate, placed
 from ventral.errors import InputError
-from ventral.store import sha256
+from ventral.outputs import sha256
 
 CONTEXT = Path(__file__).parent / "data" / "ro-crate-1.1-context.json"
 CONFIG = {

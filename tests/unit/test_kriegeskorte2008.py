@@ -16,10 +16,11 @@ from ventral.config import check_inputs, resolve
 from ventral.datasets import kriegeskorte2008
 from ventral.datasets.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
 from ventral.errors import InputError
+from ventral.outputs import sha256
 from ventral.recordings import ingestion as recordings
 from ventral.recordings.matrices import read_matrices, upper_triangle
 from ventral.stimuli import ingestion as stimuli
-from ventral.store import read_dataset, sha256
+from ventral.store import read_dataset
 
 
 def message(function, *arguments, **options):

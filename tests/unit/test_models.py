@@ -11,7 +11,7 @@ from torch import nn
 from ventral.errors import InputError
 from ventral.models.description import build, describe, preprocess, trace_stimuli, weights_sha256
 from ventral.models.zoo import resolve_model
-from ventral.store import sha256
+from ventral.outputs import sha256
 
 MODULE = """
 from torch import nn

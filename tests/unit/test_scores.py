@@ -14,7 +14,7 @@ from ventral.mappings.prediction import penalty_scale
 from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.splits import make_folds
-from ventral.scores.table import COLUMNS, correlation_in_folds, join
+from ventral.scores.table import COLUMNS, correlation_in_folds, join, read_csv
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import write_dataset
 
@@ -327,3 +327,10 @@ def test_predictivity_within_folds_is_r_over_the_root_of_the_reliability_within_
         assert (
             of_split.set_index("target").loc[["size"], ["fold_reliability", "fold_predictivity"]].isna().all(axis=None)
         )
+
+
+def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):
+    table = pd.DataFrame({"model": ["1e3", "2"], "layer": ["0", "01"], "area": ["NA", ""], "r": [0.5, np.nan]})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    read = read_csv(tmp_path / "table.csv")
+    assert read.fillna({"area": ""}).equals(table)

@@ -15,6 +15,7 @@ from ventral.config import check_inputs, resolve
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.zoo import resolve_model
+from ventral.outputs import writing
 from ventral.recordings.ingestion import ingest
 from ventral.recordings.simulation import (
     FIELDS,
@@ -35,7 +36,7 @@ from ventral.recordings.simulation import (
 from ventral.scores.fitting import fit
 from ventral.scores.selectivity import dprime
 from ventral.stimuli.ingestion import complete_set, create_set
-from ventral.store import read_dataset, writing
+from ventral.store import read_dataset
 
 NETWORK = """
 import torch

@@ -31,7 +31,7 @@ def run(data_dir, tmp_path_factory):
         "rsa": {"comparisons": ["spearman", "kendall"]},
         "extraction": {"shards": 1},
     }
-    run_config(folder, config)
+    run_config(folder, config, "results/figures/layer_profile.svg")
     return folder
 
 

@@ -60,7 +60,7 @@ def test_silent_neurons_are_left_out_counted_and_named(experiment):
     responses = np.load(experiment.folder / "responses.npy")
     responses[2], responses[5] = np.nan, 3.0
     np.save(experiment.folder / "responses.npy", responses)
-    experiment.run(models={"pixels": None})
+    experiment.run("results/scores.parquet", models={"pixels": None})
     log = (experiment.folder / "results" / "logs" / "recordings" / "rec.log").read_text()
     assert "2 of 6" in log
     scores = pd.read_parquet(experiment.folder / "results" / "scores.parquet").query("target_kind == 'neuron'")

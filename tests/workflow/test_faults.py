@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,7 @@ RULES = {"stimuli": "ingest"}
 # A network that waits with its third batch, and all after it, while there is a file called slow.
 STOPPING = """
 import time
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -104,10 +106,9 @@ def ask_the_workflow_to_stop(process, _job):
     process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("stop", [kill_the_job, ask_the_workflow_to_stop])
-def test_stopped_at_every_stage_it_ends_like_an_undisturbed_run(undisturbed, experiment, stop):
+def test_stopped_at_every_stage_it_ends_like_an_undisturbed_run(undisturbed, experiment):
     finished = {}
-    for stage in BEGUN:
+    for stage, stop in zip(BEGUN, cycle([kill_the_job, ask_the_workflow_to_stop]), strict=False):
         before, finished = finished, interrupt(experiment, stage, stop)
         # Activations go when their Gram matrix stands; whatever else was finished is never made again.
         again = {path for path in before.keys() & finished.keys() if before[path] != finished[path]}
@@ -180,7 +181,8 @@ def test_the_disk_is_full(undisturbed, experiment, tmp_path):
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted: {mounted.stderr}")
     try:
-        printed = finish(experiment.start(results=str(small / "results")), expect=1)
+        scores = small / "results" / "scores.parquet"
+        printed = finish(experiment.start(str(scores), results=str(small / "results")), expect=1)
         assert "no space left for" in printed
         assert "start again: what is finished is kept" in printed
         assert "Traceback" not in printed
@@ -188,8 +190,7 @@ def test_the_disk_is_full(undisturbed, experiment, tmp_path):
         unfinished = [path.relative_to(small) for path in small.glob("results/**/.*.unfinished")]
         assert {path.parts[:2] for path in unfinished} <= {("results", "activations")}
         subprocess.run(["mount", "-o", "remount,size=100m", small], check=True)
-        experiment.run(results=str(small / "results"))
-        scores = small / "results" / "scores.parquet"
+        experiment.run(str(scores), results=str(small / "results"))
         assert scores.read_bytes() == (undisturbed.folder / "results" / "scores.parquet").read_bytes()
     finally:
         subprocess.run(["umount", small], check=True)

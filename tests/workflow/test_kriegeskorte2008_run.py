@@ -8,6 +8,7 @@ import pytest
 from tests.workflow.conftest import command, environment, run_config
 from ventral.datasets.kriegeskorte2008 import FILE
 
+FIGURES = ("results/figures/layer_profile.svg", "results/figures/categorisation.svg")
 # Spearman's correlation with the published matrices (images at 224 pixels).
 EXPECTED = {
     ("efficientnet_lite0", "_bn0", "macaque IT"): 0.18,
@@ -36,7 +37,7 @@ def run(data_dir, tmp_path_factory):
         "models": ["efficientnet_lite0", "efficientnet_lite0_random", "pixels"],
         "extraction": {"shards": 1},
     }
-    run_config(folder, config)
+    run_config(folder, config, *FIGURES)
     return folder
 
 
@@ -89,6 +90,6 @@ def test_figures_have_a_panel_for_each_area(run):
 
 
 def test_nothing_is_unpacked_again(run):
-    arguments = command("--configfile", "config.yaml", "--cores", "2")
+    arguments = command("--configfile", "config.yaml", "--cores", "2", *FIGURES)
     done = subprocess.run(arguments, cwd=run, env=environment(run), capture_output=True, text=True, check=False)
     assert "Nothing to be done" in done.stdout + done.stderr

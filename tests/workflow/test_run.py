@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import zarr
 
 from tests.workflow.conftest import ROOT, Experiment, command, environment
 from ventral.store import open_store
@@ -77,14 +76,6 @@ OF_SCORES |= {"report_page": 1, "all": 1}
 )
 def test_a_changed_config_makes_anew_what_depends_on_it(copy_of_undisturbed, changes, jobs):
     assert jobs_of(copy_of_undisturbed.run("--dry-run", **changes)) == jobs
-
-
-def test_activations_are_kept_when_asked(experiment):
-    experiment.run(extraction={"keep": True, "shards": 3, "jobs": 2}, models={"pixels": None})
-    folder = experiment.folder / "results" / "activations" / "pixels" / "mine"
-    stores = sorted(folder.glob("*/*.zarr"))
-    assert [str(store.relative_to(folder)) for store in stores] == ["0/0.zarr", "1/1.zarr", "1/2.zarr"]
-    assert zarr.open_group(stores[1], mode="r")["pixels"].shape == (16, 3 * 32 * 32)
 
 
 def test_report_is_one_page_with_the_figures(copy_of_undisturbed):

@@ -10,7 +10,7 @@ from pathlib import Path
 from ventral.audit.plan import read_plan
 from ventral.audit.verification import config_differences
 from ventral.errors import InputError
-from ventral.store import writing
+from ventral.outputs import writing
 
 # In the results folder while a run makes it, and after one that was killed: its working folder and its logs.
 RECORD = ".run.json"

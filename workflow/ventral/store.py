@@ -1,236 +1,25 @@
-"""Outputs that are whole or absent: written beside their final name and renamed when complete."""
+"""Zarr stores whose every chunk has a checksum, and labelled data in them."""
 
-import errno
-import hashlib
-import json
-import os
-import platform
-import re
-import shutil
-import tempfile
 import warnings
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import xarray as xr
-import zarr
-from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
-from zarr.storage import ZipStore
+from ventral.outputs import writing
 
-MEBIBYTE = 2**20
-UNFINISHED = ".unfinished"
-MACHINE = platform.node().partition(".")[0]
-MADE_OF = "made_of.json"
+if TYPE_CHECKING:
+    import xarray as xr
+    import zarr
 
 
-@contextmanager
-def writing(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write a file or folder to, and rename it to `path` when the block ends well.
+def open_store(path: str | Path) -> "zarr.Group":
+    """Open a store to read: a folder, or a file of `ventral.outputs.packing`."""
+    import zarr
 
-    Zarr's `LocalStore` writes array by array and chunk by chunk; a killed job leaves half a store. What stands at
-    `path` is therefore always whole. When the block raises, nothing remains. What a killed job left beside it is
-    cleared: at once if it ran on this machine, else when there is something whole.
-
-    Two processes may write the same output at once: a cluster that has lost a node starts its jobs on another one, and
-    those on the lost node may live on. They do not meet, and who began last has the last word.
-
-    Parameters
-    ----------
-    path : str or Path
-        Final name of the output. An output of an earlier run there is replaced.
-
-    Yields
-    ------
-    Path
-        Where to write; its parent exists, it does not.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = [folder for folder in _unfinished(path) if not _cleared(folder)]
-    own = Path(tempfile.mkdtemp(prefix=f".{path.name}.{MACHINE}-{os.getpid()}-", suffix=UNFINISHED, dir=path.parent))
-    # Zarr makes a folder anew that somebody has taken away, but not this file in it.
-    mine = own / "mine"
-    try:
-        mine.touch()
-        yield own / "output"
-        if not mine.exists():
-            raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
-        _replace(path, own / "output")
-        for folder in earlier:
-            _take_away(folder)
-    except FileNotFoundError:
-        # A process that began later has made the output meanwhile.
-        if mine.exists() or not path.exists():
-            raise
-    finally:
-        _remove(own)
-
-
-def _unfinished(path: Path) -> list[Path]:
-    """Return the folders in which other processes write an output, or have left it."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[^.]+-\d+-\w+{re.escape(UNFINISHED)}")
-    return [folder for folder in path.parent.iterdir() if name.fullmatch(folder.name)]
-
-
-def _cleared(folder: Path) -> bool:
-    """Remove a folder if its process ran on this machine and is dead; say whether it was so."""
-    machine, process, _ = folder.name.removesuffix(UNFINISHED).rpartition(".")[2].rsplit("-", 2)
-    if machine != MACHINE or _alive(int(process)):
-        return False
-    _remove(folder)
-    return True
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        # It is another user's.
-        return True
-    return True
-
-
-def _take_away(folder: Path) -> None:
-    # Renamed at once, what it holds can no longer become an output, whether its process lives or not.
-    taken = folder.with_suffix(".taken")
-    with suppress(FileNotFoundError):
-        folder.rename(taken)
-    shutil.rmtree(taken, ignore_errors=True)
-
-
-def _replace(path: Path, whole: Path) -> None:
-    # A file replaces a file in one step; a folder is gone for no longer than two renames take.
-    if path.is_dir() or whole.is_dir():
-        with suppress(FileNotFoundError):
-            path.rename(whole.with_name("replaced"))
-    whole.rename(path)
-
-
-@contextmanager
-def resuming(path: str | Path, made_of: dict) -> Iterator[Path]:
-    """Give a folder beside `path` to write parts to, and rename it to `path` when the block ends well.
-
-    What stands at `path` is whole, as with `writing`. Parts of an earlier attempt that raised or was killed are in the
-    folder, if they were made of the same. Who began last has the last word here, too: it takes the folder of an attempt
-    that may live on away from it, in one step, so that there is no lock that a lost node could keep.
-
-    Parameters
-    ----------
-    path : str or Path
-        Final name of the output. An output of an earlier run there is replaced.
-    made_of : dict
-        Everything that the parts depend on, in types of JSON.
-
-    Yields
-    ------
-    Path
-        The folder. Each part in it must be whole or absent, as `writing` makes it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = _unfinished(path)
-    own = Path(tempfile.mkdtemp(prefix=f".{path.name}.{MACHINE}-{os.getpid()}-", suffix=UNFINISHED, dir=path.parent))
-    mine, parts = own / "mine", own / "output"
-    text = json.dumps(made_of, sort_keys=True)
-    (own / MADE_OF).write_text(text, encoding="utf-8")
-    parts.mkdir()
-    mine.touch()
-    for folder in earlier:
-        _take_over(folder, own, text)
-    try:
-        yield parts
-        if not mine.exists():
-            raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
-        _replace(path, parts)
-    except FileNotFoundError:
-        # A process that began later has made the output meanwhile.
-        if mine.exists() or not path.exists():
-            raise
-    finally:
-        # Without a part there is nothing to go on from.
-        if not mine.exists() or not _parts_of(own):
-            _remove(own)
-
-
-def _take_over(folder: Path, own: Path, made_of: str) -> None:
-    """Move the parts of an earlier attempt to one's own, if they were made of the same, and remove the rest."""
-    taken = own / "earlier"
-    with suppress(FileNotFoundError):
-        folder.rename(taken)
-        if (taken / MADE_OF).read_text(encoding="utf-8") == made_of:
-            for part in _parts_of(taken):
-                if not (own / "output" / part.name).exists():
-                    part.rename(own / "output" / part.name)
-    _remove(taken)
-
-
-def _parts_of(folder: Path) -> list[Path]:
-    return [part for part in (folder / "output").glob("*") if not part.name.startswith(".")]
-
-
-@contextmanager
-def packing(path: str | Path) -> Iterator[Path]:
-    """Give a folder to write a store to, and make it one file at `path` when the block ends well.
-
-    A store of Gram matrices has hundreds of small files, and a large run thousands of such stores. The file is a zip
-    without compression; the same store gives the same bytes. `open_store` reads it without unpacking.
-
-    Parameters
-    ----------
-    path : str or Path
-        Final name of the file.
-
-    Yields
-    ------
-    Path
-        Where to write; its parent exists, it does not.
-    """
-    with writing(path) as unfinished:
-        folder = unfinished.with_name(f"{unfinished.name}.folder")
-        _remove(folder)
-        try:
-            yield folder
-            _pack(folder, unfinished)
-        finally:
-            _remove(folder)
-
-
-def _pack(folder: Path, archive: Path) -> None:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            # Its default date is the same for all.
-            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())
-            entry.file_size = file.stat().st_size
-            with file.open("rb") as source, packed.open(entry, "w") as target:
-                shutil.copyfileobj(source, target, MEBIBYTE)
-            # The disk never holds all twice.
-            file.unlink()
-
-
-def open_store(path: str | Path) -> zarr.Group:
-    """Open a store to read: a folder, or a file of `packing`."""
-    return zarr.open_group(ZipStore(path) if Path(path).is_file() else path, mode="r")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return zarr.open_group(zarr.storage.ZipStore(path) if Path(path).is_file() else path, mode="r")
 
 
 def create_array(
-    group: zarr.Group,
+    group: "zarr.Group",
     name: str,
     shape: tuple[int, ...],
     dtype: str,
@@ -238,7 +27,7 @@ def create_array(
     shards: tuple[int, ...],
     compress: bool = True,
     dimension_names: tuple[str, ...] | None = None,
-) -> zarr.Array:
+) -> "zarr.Array":
     """Create a sharded array whose every chunk carries a CRC-32C, so that a flipped bit is an error on reading.
 
     Parameters
@@ -257,6 +46,8 @@ def create_array(
     dimension_names : tuple of str, optional
         Names of the axes; an array without them cannot be opened by `read_dataset`.
     """
+    from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
+
     chunks = tuple(max(1, min(chunk, extent)) for chunk, extent in zip(chunks, shape, strict=True))
     shards = tuple(
         chunk * max(1, -(-min(shard, extent) // chunk))
@@ -277,11 +68,13 @@ def create_array(
     )
 
 
-def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
+def write_dataset(dataset: "xr.Dataset", path: str | Path) -> None:
     """Write an in-memory dataset as a Zarr v3 store at `path`, whole or not at all.
 
     Every variable is one file, each chunk of it with a checksum.
     """
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
     # NumPy's fixed-width text has no Zarr v3 specification; text of variable length has one.
     dataset = _text_as_objects(dataset)
     with writing(path) as unfinished:
@@ -293,15 +86,17 @@ def write_dataset(dataset: xr.Dataset, path: str | Path) -> None:
         dataset.to_zarr(unfinished, zarr_format=3, consolidated=False, encoding=encoding)
 
 
-def read_dataset(path: str | Path) -> xr.Dataset:
+def read_dataset(path: str | Path) -> "xr.Dataset":
     """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects."""
+    import xarray as xr
+
     with warnings.catch_warnings():
         # A workflow may keep a time stamp of its own in the folder.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
         return _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
 
 
-def _text_as_objects(dataset: xr.Dataset) -> xr.Dataset:
+def _text_as_objects(dataset: "xr.Dataset") -> "xr.Dataset":
     text = {
         name: variable.astype(object) for name, variable in dataset.variables.items() if variable.dtype.kind in "UT"
     }

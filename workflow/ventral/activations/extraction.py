@@ -16,9 +16,10 @@ from ventral.activations.shardfile import ShardWriter
 from ventral.audit.provenance import code_loaded, hardware, packages_loaded
 from ventral.errors import InputError
 from ventral.models.zoo import family, preprocessing
+from ventral.outputs import resuming, writing
 from ventral.progress import Progress
 from ventral.stimuli.ingestion import read_pixels
-from ventral.store import create_array, read_dataset, resuming, writing
+from ventral.store import create_array, read_dataset
 
 if TYPE_CHECKING:
     from ventral.activations.forward import Network

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ventral.store import open_store, sha256, writing
+from ventral.outputs import sha256, writing
+from ventral.store import open_store
 
 PACKAGE = Path(__file__).parents[1]
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")

@@ -12,7 +12,7 @@ from ventral.audit.plan import read_plan
 from ventral.audit.rerun import choose, run_again, with_makers
 from ventral.audit.verification import PASSED, counts, verify
 from ventral.errors import InputError
-from ventral.store import writing
+from ventral.outputs import writing
 
 logger = logging.getLogger("ventral")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from ventral.audit.plan import Job, Plan
 from ventral.audit.provenance import digest, digest_of_record, source_of
 from ventral.errors import shown
+from ventral.outputs import sha256
 from ventral.progress import Progress
-from ventral.store import sha256
 
 VERIFIED = "verified"
 REMADE = "re-run and equal"

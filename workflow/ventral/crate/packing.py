@@ -16,7 +16,7 @@ from ventral.crate.jobs import Job, jobs_behind, raw_inputs
 from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError, shown
-from ventral.store import sha256, writing
+from ventral.outputs import sha256, writing
 
 logger = logging.getLogger(__name__)
 

@@ -118,10 +118,10 @@ def fetch(target: str | Path, url: str, sha256: str) -> None:
     import pooch
     import requests
 
-    from ventral import store
+    from ventral import outputs
 
     logger.info("fetch %s from %s", target, url)
-    with store.writing(target) as unfinished:
+    with outputs.writing(target) as unfinished:
         try:
             pooch.HTTPDownloader(chunk_size=2**20)(url, unfinished, None)
         except requests.exceptions.RequestException as error:
@@ -129,7 +129,7 @@ def fetch(target: str | Path, url: str, sha256: str) -> None:
                 f"{url}: cannot be downloaded: {error}. Try again; or, on a machine without a way to it, copy the "
                 f"source's files there and give their folder as `data_dir`"
             ) from error
-        found = store.sha256(unfinished)
+        found = outputs.sha256(unfinished)
         if found != sha256:
             raise InputError(
                 f"{url}: not the file that was published: its sha256 is {found}, {sha256} is right. Try again; or get "

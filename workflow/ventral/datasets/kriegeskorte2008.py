@@ -88,18 +88,18 @@ def unpack(source: str | Path, *, images: str | Path, table: str | Path, matrice
     """
     from PIL import Image
 
-    from ventral import store
+    from ventral.outputs import writing
 
     pixels, labels, arrays = read(source)
-    with store.writing(images) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
+    with writing(images) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for name, image in zip(labels["stimulus"], pixels, strict=True):
             png = io.BytesIO()
             Image.fromarray(image).save(png, format="png")
             # With the time of writing, the same images would be another file every time.
             archive.writestr(zipfile.ZipInfo(name), png.getvalue())
-    with store.writing(table) as unfinished:
+    with writing(table) as unfinished:
         labels.to_csv(unfinished, index=False, lineterminator="\n")
-    with store.writing(matrices) as unfinished, unfinished.open("wb") as file:
+    with writing(matrices) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **arrays)
     logger.info("unpacked %s: %d images, matrices %s", source, len(pixels), ", ".join(arrays))
 

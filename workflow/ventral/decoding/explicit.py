@@ -17,7 +17,7 @@ from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
 from ventral.figures.panels import AREAS, CHANCE, COLOURS, FAMILIES, MARKERS, MM, STYLE, WIDE, write_figure
 from ventral.grams.recorded import FAMILY
-from ventral.store import writing
+from ventral.outputs import writing
 
 logger = logging.getLogger(__name__)
 

@@ -37,11 +37,12 @@ from ventral.decoding.readouts import Readout, predict, readouts_of, score
 from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY, standardised
 from ventral.grams.representations import read_representation
+from ventral.outputs import writing
 from ventral.parallel import compute, computing
 from ventral.progress import Progress
 from ventral.scores.targets import check_same_stimuli, neurons
 from ventral.stimuli.circular import angular_error
-from ventral.store import open_store, read_dataset, writing
+from ventral.store import open_store, read_dataset
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ventral.grams.recorded import FAMILY
+from ventral.outputs import writing
 from ventral.statistics.bootstrap import intervals, read_bootstraps
 from ventral.statistics.summaries import (
     FEWEST_POINTS,
@@ -26,7 +27,6 @@ from ventral.statistics.summaries import (
     models_by_predictivity,
     read_scores,
 )
-from ventral.store import writing
 
 # Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]

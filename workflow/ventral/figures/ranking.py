@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ventral.figures.panels import FAMILIES, MM, NARROW, STYLE, WIDE, write_figure
-from ventral.statistics.best_layers import read_best_layers
+from ventral.scores.table import read_csv
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
 from ventral.statistics.summaries import PANEL
@@ -52,7 +52,7 @@ def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path,
     svg, pdf, csv : paths
         The figure, and the rows of `ranking_of`.
     """
-    table = ranking_of(read_bootstraps(bootstraps), read_best_layers(best_layers))
+    table = ranking_of(read_bootstraps(bootstraps), read_csv(best_layers))
     write_figure(draw_ranking(table), table, svg, pdf, csv)
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.panels import CHANCE, COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
 from ventral.scores.selectivity import SELECTIVE
+from ventral.scores.table import read_csv
 from ventral.statistics.summaries import read_scores
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 15, 4, 13, 3.8
@@ -27,7 +28,7 @@ def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path) -> 
     svg, pdf, csv : paths
         The figure, and every number in it, in long form: `model`, `layer`, `depth`, `measure`, `value`.
     """
-    table = unseen_table(pd.read_csv(selectivity), read_scores(scores))
+    table = unseen_table(read_csv(selectivity), read_scores(scores))
     write_figure(draw_unseen(table), table, svg, pdf, csv)
 
 

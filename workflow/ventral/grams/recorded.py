@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.grams.representations import Representation
 from ventral.grams.streaming import write_layer
+from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
 from ventral.scores.targets import Targets, neurons
-from ventral.store import packing, read_dataset
+from ventral.store import read_dataset
 
 logger = logging.getLogger(__name__)
 

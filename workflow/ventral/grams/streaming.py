@@ -11,9 +11,10 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
+from ventral.outputs import packing
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.store import create_array, open_store, packing
+from ventral.store import create_array, open_store
 
 logger = logging.getLogger(__name__)
 

@@ -28,13 +28,14 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, nearest
 from ventral.mappings import ridge
 from ventral.mappings.ridge import NestedRidge
+from ventral.outputs import writing
 from ventral.parallel import computing
 from ventral.progress import Progress
 from ventral.scores.benchmark import read_benchmark
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
-from ventral.store import open_store, writing
+from ventral.store import open_store
 
 logger = logging.getLogger(__name__)
 

@@ -31,12 +31,12 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.grams.streaming import check_shards, scale_of
+from ventral.outputs import writing
 from ventral.parallel import computing
 from ventral.progress import Progress
 from ventral.scores.benchmark import Benchmark, read_benchmark
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_by_missing
-from ventral.store import writing
 
 logger = logging.getLogger(__name__)
 

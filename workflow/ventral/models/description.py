@@ -17,8 +17,8 @@ from ventral.errors import InputError
 from ventral.models.layers import Layer, choose_layers, trace
 from ventral.models.networks import NETWORKS
 from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
+from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
-from ventral.store import writing
 
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224

@@ -38,12 +38,13 @@ from ventral.errors import InputError, shown
 from ventral.models.description import TRAINED, build, preprocess, resize, trace_stimuli, with_outputs
 from ventral.models.exclusion import training_rows
 from ventral.models.layers import choose_layers
+from ventral.outputs import sha256, writing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import mean_responses
 from ventral.scores.splits import make_folds
 from ventral.scores.targets import labels_of
 from ventral.stimuli.ingestion import read_pixels
-from ventral.store import read_dataset, sha256, writing
+from ventral.store import read_dataset
 
 logger = logging.getLogger("ventral")
 

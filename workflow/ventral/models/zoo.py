@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead
-from ventral.store import sha256
+from ventral.outputs import sha256
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 DEFAULTS = {

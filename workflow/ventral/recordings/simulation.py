@@ -167,7 +167,7 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
         If the teacher cannot be had, or has no such layers.
     """
     from ventral.models.description import describe
-    from ventral.store import writing
+    from ventral.outputs import writing
 
     key = f"recordings.{name}.simulate"
     with writing(output) as unfinished:

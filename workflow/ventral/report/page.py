@@ -13,6 +13,7 @@ import pandas as pd
 
 from ventral.figures.panels import COMPARISONS, FAMILIES
 from ventral.grams.recorded import FAMILY
+from ventral.outputs import writing
 from ventral.report.charts import ALL_FAMILIES, DASHES, colour_of, shape_of
 from ventral.report.drawing import (
     Drawing,
@@ -40,7 +41,6 @@ from ventral.report.summary import (
     thinned,
     with_interval,
 )
-from ventral.store import writing
 
 TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", "css", "js")}
 # Colours of the families in the light, those of the static figures, and in the dark.

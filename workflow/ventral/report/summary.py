@@ -8,6 +8,7 @@ import pandas as pd
 
 from ventral.figures.panels import AREAS, COMPARISONS, FAMILIES, SPLITS, measures
 from ventral.grams.recorded import FAMILY
+from ventral.scores.table import read_csv
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 
 # Rows of the tables that the page carries; what is more stands in the files that it is made of.
@@ -19,8 +20,8 @@ MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table that a figure is drawn from; an area may well be called 'NA'."""
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    """Read a table that a figure is drawn from."""
+    table = read_csv(path)
     return table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
 
 

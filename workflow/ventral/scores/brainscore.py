@@ -26,10 +26,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.pls import pls_fit_predict
+from ventral.outputs import writing
 from ventral.progress import Progress
 from ventral.scores.table import correlation_in_folds
 from ventral.scores.targets import labels_of
-from ventral.store import open_store, read_dataset, writing
+from ventral.store import open_store, read_dataset
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from ventral.grams.recorded import (
 )
 from ventral.grams.representations import read_representation
 from ventral.mappings.prediction import Options, Predicted, predict
+from ventral.outputs import writing
 from ventral.parallel import compute, computing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import published_matrices
@@ -31,7 +32,7 @@ from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geom
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import Targets, labels_of, properties, together
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
-from ventral.store import open_store, writing
+from ventral.store import open_store
 
 logger = logging.getLogger(__name__)
 

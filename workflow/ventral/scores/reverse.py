@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ventral.grams.representations import Representation, read_representation
 from ventral.mappings.prediction import penalty_scale
 from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.outputs import writing
 from ventral.parallel import computing
 from ventral.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import Targets, check_same_stimuli, folds_of, n_leaked
-from ventral.store import open_store, read_dataset, writing
+from ventral.store import open_store, read_dataset
 
 logger = logging.getLogger(__name__)
 

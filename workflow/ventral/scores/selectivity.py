@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.outputs import writing
 from ventral.progress import Progress
 from ventral.scores.categorisation import svm_balanced_accuracy
 from ventral.scores.splits import check_category, make_folds
 from ventral.scores.targets import labels_of
-from ventral.store import open_store, read_dataset, writing
+from ventral.store import open_store, read_dataset
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.outputs import writing
 from ventral.scores.targets import Targets
-from ventral.store import writing
 
 COLUMNS = {
     "model": "string",
@@ -46,6 +46,15 @@ COLUMNS = {
 }
 SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
 SORTED_BY += ["distance", "comparison", "subject"]
+
+
+# Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
+NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "best_layer", "target", "label", "category")
+
+
+def read_csv(path: str | Path) -> pd.DataFrame:
+    """Read a table that a stage has written as CSV."""
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:

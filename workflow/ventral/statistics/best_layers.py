@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import FAMILY
+from ventral.outputs import writing
 from ventral.statistics.summaries import PANEL, medians_of_samples, panel_values, read_scores
-from ventral.store import writing
 
 COLUMNS = [
     *PANEL,
@@ -45,11 +45,6 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
     with writing(output) as unfinished:
         table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
         table.to_csv(unfinished, index=False, lineterminator="\n")
-
-
-def read_best_layers(path: Path) -> pd.DataFrame:
-    """Read the table that `best_layers` writes; an area may well be called 'NA'."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def best_layers_of(

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.outputs import writing
+from ventral.scores.table import read_csv
 from ventral.statistics.summaries import (
     COMPARED,
     RECORDED,
@@ -20,7 +22,6 @@ from ventral.statistics.summaries import (
     drawn_measure,
     read_scores,
 )
-from ventral.store import writing
 
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
 TRAINED = ("pretrained", "trained")
@@ -72,11 +73,11 @@ def claims(
         *_of_panels(rows, summary, reliability_threshold),
         *_of_categorisation(categorisation_summary(rows, summary.drop(columns="median"))),
         *_of_properties(whole),
-        *(_of_fitted(pd.read_csv(fitted)) if fitted else ()),
+        *(_of_fitted(read_csv(fitted)) if fitted else ()),
     ]
     table = pd.DataFrame(found, columns=["claim", "recording", "area", "split", "evidence", "verdict"])
     if selectivity:
-        table = pd.concat([table, pd.DataFrame(_of_unseen(pd.read_csv(selectivity)), columns=table.columns)])
+        table = pd.concat([table, pd.DataFrame(_of_unseen(read_csv(selectivity)), columns=table.columns)])
     # What is said of stimuli alone is of no recording, simulated or not.
     table.insert(4, "simulated", table["recording"].map(simulated))
     with writing(output) as unfinished:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.statistics.best_layers import chosen_and_scored, read_best_layers
+from ventral.outputs import writing
+from ventral.scores.table import read_csv
+from ventral.statistics.best_layers import chosen_and_scored
 from ventral.statistics.bootstrap import RESAMPLED, read_bootstraps
 from ventral.statistics.summaries import PANEL
-from ventral.store import writing
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def compare(bootstraps: Sequence[Path], best_layers: Path, output: Path) -> None
         CSV to write: the rows of `comparisons_of`.
     """
     with writing(output) as unfinished:
-        table = comparisons_of(read_bootstraps(bootstraps), read_best_layers(best_layers))
+        table = comparisons_of(read_bootstraps(bootstraps), read_csv(best_layers))
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 

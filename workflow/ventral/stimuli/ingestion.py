@@ -123,7 +123,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         As for `describe`, and if any image is corrupt, truncated, of another size than the others, or of a kind that
         is refused (see the module): one error names them all.
     """
-    from ventral.store import writing
+    from ventral.outputs import writing
 
     table, files = _described(spec, f"stimuli.{name}")
     with (

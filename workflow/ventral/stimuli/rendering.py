@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ventral.activations.shards import rows_of_shard
 from ventral.errors import InputError
+from ventral.outputs import writing
 from ventral.progress import Progress
 from ventral.stimuli import backgrounds, meshes
 from ventral.stimuli.ingestion import ROWS_PER_CHUNK, complete_set, create_set
-from ventral.store import writing
 
 if TYPE_CHECKING:
     import pandas as pd

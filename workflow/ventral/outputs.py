@@ -1,0 +1,218 @@
+"""Outputs that are whole or absent: written beside their final name and renamed when complete."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+MEBIBYTE = 2**20
+UNFINISHED = ".unfinished"
+MACHINE = platform.node().partition(".")[0]
+MADE_OF = "made_of.json"
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[Path]:
+    """Give a path beside `path` to write a file or folder to, and rename it to `path` when the block ends well.
+
+    Zarr's `LocalStore` writes array by array and chunk by chunk; a killed job leaves half a store. What stands at
+    `path` is therefore always whole. When the block raises, nothing remains. What a killed job left beside it is
+    cleared: at once if it ran on this machine, else when there is something whole.
+
+    Two processes may write the same output at once: a cluster that has lost a node starts its jobs on another one, and
+    those on the lost node may live on. They do not meet, and who began last has the last word.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final name of the output. An output of an earlier run there is replaced.
+
+    Yields
+    ------
+    Path
+        Where to write; its parent exists, it does not.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = [folder for folder in _unfinished(path) if not _cleared(folder)]
+    own = Path(tempfile.mkdtemp(prefix=f".{path.name}.{MACHINE}-{os.getpid()}-", suffix=UNFINISHED, dir=path.parent))
+    # Zarr makes a folder anew that somebody has taken away, but not this file in it.
+    mine = own / "mine"
+    try:
+        mine.touch()
+        yield own / "output"
+        if not mine.exists():
+            raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
+        _replace(path, own / "output")
+        for folder in earlier:
+            _take_away(folder)
+    except FileNotFoundError:
+        # A process that began later has made the output meanwhile.
+        if mine.exists() or not path.exists():
+            raise
+    finally:
+        _remove(own)
+
+
+def _unfinished(path: Path) -> list[Path]:
+    """Return the folders in which other processes write an output, or have left it."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[^.]+-\d+-\w+{re.escape(UNFINISHED)}")
+    return [folder for folder in path.parent.iterdir() if name.fullmatch(folder.name)]
+
+
+def _cleared(folder: Path) -> bool:
+    """Remove a folder if its process ran on this machine and is dead; say whether it was so."""
+    machine, process, _ = folder.name.removesuffix(UNFINISHED).rpartition(".")[2].rsplit("-", 2)
+    if machine != MACHINE or _alive(int(process)):
+        return False
+    _remove(folder)
+    return True
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # It is another user's.
+        return True
+    return True
+
+
+def _take_away(folder: Path) -> None:
+    # Renamed at once, what it holds can no longer become an output, whether its process lives or not.
+    taken = folder.with_suffix(".taken")
+    with suppress(FileNotFoundError):
+        folder.rename(taken)
+    shutil.rmtree(taken, ignore_errors=True)
+
+
+def _replace(path: Path, whole: Path) -> None:
+    # A file replaces a file in one step; a folder is gone for no longer than two renames take.
+    if path.is_dir() or whole.is_dir():
+        with suppress(FileNotFoundError):
+            path.rename(whole.with_name("replaced"))
+    whole.rename(path)
+
+
+@contextmanager
+def resuming(path: str | Path, made_of: dict) -> Iterator[Path]:
+    """Give a folder beside `path` to write parts to, and rename it to `path` when the block ends well.
+
+    What stands at `path` is whole, as with `writing`. Parts of an earlier attempt that raised or was killed are in the
+    folder, if they were made of the same. Who began last has the last word here, too: it takes the folder of an attempt
+    that may live on away from it, in one step, so that there is no lock that a lost node could keep.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final name of the output. An output of an earlier run there is replaced.
+    made_of : dict
+        Everything that the parts depend on, in types of JSON.
+
+    Yields
+    ------
+    Path
+        The folder. Each part in it must be whole or absent, as `writing` makes it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = _unfinished(path)
+    own = Path(tempfile.mkdtemp(prefix=f".{path.name}.{MACHINE}-{os.getpid()}-", suffix=UNFINISHED, dir=path.parent))
+    mine, parts = own / "mine", own / "output"
+    text = json.dumps(made_of, sort_keys=True)
+    (own / MADE_OF).write_text(text, encoding="utf-8")
+    parts.mkdir()
+    mine.touch()
+    for folder in earlier:
+        _take_over(folder, own, text)
+    try:
+        yield parts
+        if not mine.exists():
+            raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
+        _replace(path, parts)
+    except FileNotFoundError:
+        # A process that began later has made the output meanwhile.
+        if mine.exists() or not path.exists():
+            raise
+    finally:
+        # Without a part there is nothing to go on from.
+        if not mine.exists() or not _parts_of(own):
+            _remove(own)
+
+
+def _take_over(folder: Path, own: Path, made_of: str) -> None:
+    """Move the parts of an earlier attempt to one's own, if they were made of the same, and remove the rest."""
+    taken = own / "earlier"
+    with suppress(FileNotFoundError):
+        folder.rename(taken)
+        if (taken / MADE_OF).read_text(encoding="utf-8") == made_of:
+            for part in _parts_of(taken):
+                if not (own / "output" / part.name).exists():
+                    part.rename(own / "output" / part.name)
+    _remove(taken)
+
+
+def _parts_of(folder: Path) -> list[Path]:
+    return [part for part in (folder / "output").glob("*") if not part.name.startswith(".")]
+
+
+@contextmanager
+def packing(path: str | Path) -> Iterator[Path]:
+    """Give a folder to write a store to, and make it one file at `path` when the block ends well.
+
+    A store of Gram matrices has hundreds of small files, and a large run thousands of such stores. The file is a zip
+    without compression; the same store gives the same bytes. `ventral.store.open_store` reads it without unpacking.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final name of the file.
+
+    Yields
+    ------
+    Path
+        Where to write; its parent exists, it does not.
+    """
+    with writing(path) as unfinished:
+        folder = unfinished.with_name(f"{unfinished.name}.folder")
+        _remove(folder)
+        try:
+            yield folder
+            _pack(folder, unfinished)
+        finally:
+            _remove(folder)
+
+
+def _pack(folder: Path, archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            # Its default date is the same for all.
+            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())
+            entry.file_size = file.stat().st_size
+            with file.open("rb") as source, packed.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, MEBIBYTE)
+            # The disk never holds all twice.
+            file.unlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
