@@ -334,3 +334,5 @@ def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):
     table.to_csv(tmp_path / "table.csv", index=False)
     read = read_csv(tmp_path / "table.csv")
     assert read.fillna({"area": ""}).equals(table)
+    table.rename(columns={"layer": "best_layer"}).to_csv(tmp_path / "table.csv", index=False)
+    assert read_csv(tmp_path / "table.csv", "best_layer")["best_layer"].tolist() == ["0", "01"]

@@ -52,7 +52,7 @@ def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path,
     svg, pdf, csv : paths
         The figure, and the rows of `ranking_of`.
     """
-    table = ranking_of(read_bootstraps(bootstraps), read_csv(best_layers))
+    table = ranking_of(read_bootstraps(bootstraps), read_csv(best_layers, "best_layer"))
     write_figure(draw_ranking(table), table, svg, pdf, csv)
 
 

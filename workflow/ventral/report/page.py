@@ -221,8 +221,8 @@ def report(
             settings=settings,
             records=read_records(Path(records)),
             audit=read_audit(Path(audit)),
-            ranking=None if ranking is None else read_table(ranking),
-            best_layers=None if best_layers is None else read_table(best_layers),
+            ranking=None if ranking is None else read_table(ranking, "best_layer"),
+            best_layers=None if best_layers is None else read_table(best_layers, "best_layer"),
             explicitness=None if explicitness is None else read_table(explicitness),
             figures=figures,
         )

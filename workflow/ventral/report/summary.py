@@ -19,9 +19,9 @@ LINE = [*COMPARED, "model"]
 MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a table that a figure is drawn from."""
-    table = read_csv(path)
+def read_table(path: Path, *names: str) -> pd.DataFrame:
+    """Read a table that a figure is drawn from; further columns of it can be said to hold names."""
+    table = read_csv(path, *names)
     return table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
 
 

@@ -49,12 +49,12 @@ SORTED_BY += ["distance", "comparison", "subject"]
 
 
 # Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
-NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "best_layer", "target", "label", "category")
+NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "target", "label", "category")
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a table that a stage has written as CSV."""
-    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
+    """Read a table that a stage has written as CSV; further columns of it can be said to hold names."""
+    return pd.read_csv(path, dtype=dict.fromkeys((*NAMES, *names), str), keep_default_na=False, na_values=[""])
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:

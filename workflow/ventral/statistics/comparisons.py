@@ -52,7 +52,7 @@ def compare(bootstraps: Sequence[Path], best_layers: Path, output: Path) -> None
         CSV to write: the rows of `comparisons_of`.
     """
     with writing(output) as unfinished:
-        table = comparisons_of(read_bootstraps(bootstraps), read_csv(best_layers))
+        table = comparisons_of(read_bootstraps(bootstraps), read_csv(best_layers, "best_layer"))
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
