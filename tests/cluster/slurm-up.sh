@@ -8,6 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 box=${VENTRAL_SLURM:-/tmp/ventral-slurm}
 host=$(hostname -s)
 conf=/etc/slurm/slurm.conf
+accounts=ventral_slurm_acct
 
 fail() { echo "$*" >&2; exit 1; }
 answers() { timeout 20 sinfo --noheader >/dev/null 2>&1; }
@@ -70,7 +71,7 @@ StorageType=accounting_storage/mysql
 StorageHost=localhost
 StorageUser=slurm
 StoragePass=slurm
-StorageLoc=slurm_acct
+StorageLoc=$accounts
 C
 chmod 600 /etc/slurm/slurmdbd.conf
 
@@ -78,12 +79,17 @@ chmod 600 /etc/slurm/slurmdbd.conf
 chown munge: /run/munge /etc/munge/munge.key
 pgrep -x munged >/dev/null || runuser -u munge -- munged
 chown mysql: /run/mysqld
-pgrep -x mariadbd >/dev/null || setsid mariadbd --user=mysql --bind-address=127.0.0.1 \
-  --pid-file=/run/mysqld/ventral.pid >"$box/log/mariadbd.log" 2>&1 </dev/null &
+if ! pgrep -x mariadbd >/dev/null; then
+  # Alone in the background: a shell that waited for it would keep open what this script prints to.
+  setsid mariadbd --user=mysql --bind-address=127.0.0.1 --pid-file=/run/mysqld/ventral.pid \
+    >"$box/log/mariadbd.log" 2>&1 </dev/null &
+fi
 eventually mariadb --execute "select 1"
-mariadb --execute "create database if not exists slurm_acct;
+# A new cluster numbers its jobs from 1, and must not find the accounts of an earlier one's.
+[ -e "$box/state/job_state" ] || mariadb --execute "drop database if exists $accounts"
+mariadb --execute "create database if not exists $accounts;
   create user if not exists slurm@localhost identified by 'slurm';
-  grant all on slurm_acct.* to slurm@localhost"
+  grant all on $accounts.* to slurm@localhost"
 runs "$box/run/slurmdbd.pid" || slurmdbd
 eventually sacctmgr --immediate --noheader show cluster
 for entity in "cluster sandbox" "account lab" "user root account=lab"; do

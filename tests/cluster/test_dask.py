@@ -20,6 +20,14 @@ GRAM = ["gram", "activations", "--memory-mb", "1000"]
 FIT = ["fit", "gram.zarr", "recording.zarr", "stimuli.zarr", "--mappings", "ridge", "pls", "--components", "10"]
 FIT += ["--splits", "images", "objects", "--penalties", "[0.001, 0.01, 0.1, 1, 10, 100]", "--bootstrap", "3000"]
 PATIENCE_S = 600
+# The stage, which looks for lost workers every second rather than every ten.
+IMPATIENT = """
+import sys
+from ventral import workers
+from ventral.__main__ import main
+workers.SECONDS_BETWEEN_LOOKS = 1
+sys.exit(main())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,20 @@ def submit(folder: Path, *stage: str) -> str:
     """Submit a stage as a job of one core that has two more jobs for Dask, and return the number of the job."""
     asked = ["--partition=cpu", "--account=lab", "--cpus-per-task=1", "--mem=1500", "--time=20", "--output=%j.out"]
     (folder / "job.sh").write_text('#!/bin/sh\nexec "$@"\n')
-    command = ["sbatch", "--parsable", *asked, "job.sh", *python(*stage), "--dask", "slurm:2", "--cores", "1"]
+    command = [
+        "sbatch",
+        "--parsable",
+        *asked,
+        "job.sh",
+        sys.executable,
+        "-c",
+        IMPATIENT,
+        *stage,
+        "--dask",
+        "slurm:2",
+        "--cores",
+        "1",
+    ]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -96,6 +117,15 @@ def states_of_workers(job: str) -> list[str]:
     asked = ["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobName,State"]
     answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     return [line.split("|")[1] for line in answer.splitlines() if line.startswith(f"dask-{job}-")]
+
+
+def process_of(job: str, part: str) -> psutil.Process:
+    """Return the process of a job of the cluster with some words in its command line."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        inside = (process.info["environ"] or {}).get("SLURM_JOB_ID") == job
+        if inside and any(part in argument for argument in process.info["cmdline"] or []):
+            return process
+    pytest.fail(f"no process of job {job} runs {part}")
 
 
 def until(condition, what: str):
@@ -134,15 +164,13 @@ def test_grams_on_worker_jobs_have_the_same_bytes(folder):
 def test_a_fit_that_loses_a_worker_process_and_a_worker_job_has_the_same_bytes(folder):
     job = submit(folder, *FIT, "--output", "lost", "--bootstraps", "lost.resamples", "--log", "lost.log")
     first, second = until(lambda: len(found := registered(folder, "lost", job)) == 2 and found, "two workers")
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        ours = (process.info["environ"] or {}).get("SLURM_JOB_ID") == first
-        if ours and any("spawn_main" in argument for argument in process.info["cmdline"] or []):
-            process.kill()
-            break
-    else:
-        pytest.fail(f"no worker process of job {first}")
+    # The stage's own worker waits, or the fit may be over before another job has come.
+    own = process_of(job, "distributed.cli.dask_worker")
+    own.suspend()
+    process_of(first, "spawn_main").kill()
     subprocess.run(["scancel", second], check=True)
     until(lambda: len(states_of_workers(job)) == 3 or job not in queued(), "another job for the one that is lost")
+    own.resume()
     until(lambda: job not in queued(), "the end of the stage")
     printed = (folder / f"{job}.out").read_text()
     assert f"worker jobs that ended before time are replaced: {second}" in printed
