@@ -176,7 +176,7 @@ def _dry_run_rows(figures: dict) -> Iterator[tuple[str, ...]]:
 
 def _overhead_rows(figures: dict) -> Iterator[tuple[str, ...]]:
     yield (
-        f"the V4 session on SLURM, from images to figures, {figures['jobs']} jobs",
+        f"V4 session 210325 on SLURM, four layers, from images to figures, {figures['jobs']} jobs",
         f"{_seconds(figures['wall_seconds'])} on the clock",
         f"all jobs' computing in sum: {_seconds(figures['compute_seconds'])}",
         "",
