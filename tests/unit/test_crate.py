@@ -255,7 +255,7 @@ def test_every_job_is_an_action_from_what_it_read_to_what_it_made(run):
     assert job["result"] == {"@id": "results/scores.parquet"}
     assert (job["startTime"], job["endTime"]) == ("2026-01-02T03:01:00+00:00", "2026-01-02T03:01:12+00:00")
     assert graph[job["instrument"]["@id"]]["name"] == "python -m ventral join"
-    assert graph[job["instrument"]["@id"]]["softwareRequirements"] == {"@id": "https://pypi.org/project/numpy/2.4.6/"}
+    assert graph[job["instrument"]["@id"]]["softwareRequirements"] == {"@id": "pkg:pypi/numpy@2.4.6"}
     memory = [graph[usage["@id"]] for usage in job["resourceUsage"] if usage["@id"].endswith("peak_mb")]
     assert [usage["value"] for usage in memory] == ["100"]
     assert graph["results/scores.parquet"]["sha256"] == sha256("results/scores.parquet")

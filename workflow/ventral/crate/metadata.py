@@ -379,7 +379,8 @@ def _package(name: str, version: str) -> dict:
 
 
 def _address(name: str, version: str) -> str:
-    return f"https://pypi.org/project/{quote(name)}/{quote(version)}/"
+    """Return the package URL of a package, in the scheme `pkg` (ECMA-427)."""
+    return f"pkg:pypi/{quote(name)}@{quote(version)}"
 
 
 def _outside(run: Run) -> Iterable[dict]:
