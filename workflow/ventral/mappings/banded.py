@@ -26,8 +26,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, nearest
-from ventral.mappings import ridge
-from ventral.mappings.ridge import NestedRidge
+from ventral.mappings.ridge import NestedRidge, nested_errors
 from ventral.outputs import writing
 from ventral.parallel import computing
 from ventral.progress import Progress
@@ -212,41 +211,6 @@ def _errors_at_point(kernels, point, responses, splits, penalties, progress):
     if progress:
         progress.advance()
     return result
-
-
-def nested_errors(
-    gram: NDArray, responses: NDArray, splits: Sequence[Sequence[NDArray]], penalties: Sequence[float]
-) -> list[tuple[NDArray, NDArray, NDArray]]:
-    """Return, for each split, what `nested_ridge` chooses from one Gram matrix, and its inner errors.
-
-    All in float64: errors of different Gram matrices are compared.
-
-    Returns
-    -------
-    list of (inner, predictions, penalty)
-        Sums of squared errors over the inner folds (folds, targets) of standardised responses at the penalty chosen;
-        predictions (n, targets); and the penalty (folds, targets).
-    """
-    centred, scale = ridge._centred_in_order(gram, np.arange(len(gram)))
-    ordered, size = ridge._standardised(responses)
-    best = [None] * len(splits)
-    for penalty in penalties:
-        inverse = ridge._inverse_in(np.float64, centred, penalty / scale)
-        for s, folds in enumerate(splits):
-            inner, _ = ridge._inner_errors(inverse, centred, penalty / scale, ordered, folds)
-            errors = np.empty(ordered.shape)
-            groups = [(fold, ordered) for fold in folds]
-            held_out = ridge._held_out_errors(inverse, centred, penalty / scale, groups)
-            for fold, of_fold in zip(folds, held_out, strict=True):
-                errors[fold] = of_fold
-            if best[s] is None:
-                best[s] = inner, errors, np.full(inner.shape, float(penalty))
-                continue
-            wins = inner < best[s][0]
-            for i, fold in enumerate(folds):
-                best[s][1][np.ix_(fold, wins[i])] = errors[np.ix_(fold, wins[i])]
-            best[s][0][wins], best[s][2][wins] = inner[wins], penalty
-    return [(inner, responses - errors * size, penalty) for inner, errors, penalty in best]
 
 
 def contributions(tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float) -> None:

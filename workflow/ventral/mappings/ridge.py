@@ -20,9 +20,8 @@ solved in it, or from the float32 inverse by iterative refinement (Wilkinson 196
 Processes).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations, pairwise
 
 import dask
@@ -159,6 +158,50 @@ def nested_ridge_graphs(
         ]
         results.append(delayed(_assembled, pure=False)(parts, responses, size, order, choice, penalties))
     return results
+
+
+def nested_errors(
+    gram: NDArray, responses: NDArray, splits: Sequence[Sequence[NDArray]], penalties: Sequence[float]
+) -> list[tuple[NDArray, NDArray, NDArray]]:
+    """Return, for each split, what `nested_ridge` chooses from one Gram matrix, and its inner errors.
+
+    All in float64: errors of different Gram matrices are compared.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+    responses : (n, targets) array
+        Finite.
+    splits : sequence of sequences of integer arrays
+        Outer folds of each split.
+    penalties : (m,) sequence
+        Positive candidates.
+
+    Returns
+    -------
+    list of (inner, predictions, penalty)
+        Sums of squared errors over the inner folds (folds, targets) of standardised responses at the penalty chosen;
+        predictions (n, targets); and the penalty (folds, targets).
+    """
+    centred, scale = _centred_in_order(gram, np.arange(len(gram)))
+    ordered, size = _standardised(responses)
+    best = [None] * len(splits)
+    for penalty in penalties:
+        inverse = _inverse_in(np.float64, centred, penalty / scale)
+        for s, folds in enumerate(splits):
+            inner, _ = _inner_errors(inverse, centred, penalty / scale, ordered, folds)
+            errors = np.empty(ordered.shape)
+            for fold in folds:
+                (errors[fold],) = _solved(inverse, [fold], ordered)
+            if best[s] is None:
+                best[s] = inner, errors, np.full(inner.shape, float(penalty))
+                continue
+            wins = inner < best[s][0]
+            for i, fold in enumerate(folds):
+                best[s][1][np.ix_(fold, wins[i])] = errors[np.ix_(fold, wins[i])]
+            best[s][0][wins], best[s][2][wins] = inner[wins], penalty
+    return [(inner, responses - errors * size, penalty) for inner, errors, penalty in best]
 
 
 def checked(
@@ -310,10 +353,9 @@ class _Pair:
         of_j = self.rest @ (projected - self.across @ alone)
         return alone - self.coupling @ of_j, of_j
 
-    def solve(self, right: NDArray) -> NDArray:
-        """Return (P_SS)^-1 right."""
-        first, second = right[: len(self.own)], right[len(self.own) :]
-        return np.concatenate(self.errors(self.own @ first, second))
+    def solve(self, of_i: NDArray, of_j: NDArray) -> tuple[NDArray, NDArray]:
+        """Return (P_SS)^-1 of a right side, both given by their parts in i and in j."""
+        return self.errors(self.own @ of_i, of_j)
 
 
 def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, penalty, responses, folds) -> float:
@@ -321,38 +363,32 @@ def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, pen
     targets = np.unique(np.linspace(0, responses.shape[1] - 1, PROBED_TARGETS).astype(int))
     probed = np.unique(np.linspace(0, len(pairs) - 1, PROBED_PAIRS).astype(int))
     some = [pairs[k] for k in probed]
-    groups = [(np.concatenate([folds[pair.i], folds[pair.j]]), responses[:, targets]) for pair in some]
+    groups = [((pair.i, pair.j), responses[:, targets]) for pair in some]
     solvers = [pair.solve for pair in some]
     largest = 0.0
-    exact = _held_out_errors(inverse, gram, penalty, groups, REFINED_PROBES, solvers)
-    for k, pair, errors in zip(probed, some, exact, strict=True):
-        parts = np.split(np.square(errors), [len(folds[pair.i])])
+    exact = _held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
+    for k, errors in zip(probed, exact, strict=True):
         with np.errstate(invalid="ignore", divide="ignore"):
-            relative = np.abs(squares[k][:, targets] / np.stack([part.sum(axis=0) for part in parts]) - 1)
+            relative = np.abs(squares[k][:, targets] / [np.square(part).sum(axis=0) for part in errors] - 1)
         largest = max(largest, float(np.nanmax(relative, initial=0.0)))
     return largest
 
 
 def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence[NDArray]) -> list[NDArray]:
     """Return the sums of squared errors of the inner folds of each outer fold, in float64, of some targets of each."""
-    groups, counted = [], []
-    for i, j in combinations(range(len(folds)), 2):
-        # Targets of both outer folds share the fit without both.
-        wanted = np.union1d(targets[i], targets[j])
-        if len(wanted):
-            groups.append((np.concatenate([folds[i], folds[j]]), responses[:, wanted]))
-            counted.append((i, j, wanted))
+    # Targets of both outer folds share the fit without both.
+    pairs = {(i, j): np.union1d(targets[i], targets[j]) for i, j in combinations(range(len(folds)), 2)}
+    groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items() if len(wanted)]
     inner = [np.zeros(len(some)) for some in targets]
-    for (i, j, wanted), errors in zip(counted, _held_out_errors(inverse, gram, penalty, groups), strict=True):
-        of_i, of_j = np.square(errors[: len(folds[i])]).sum(axis=0), np.square(errors[len(folds[i]) :]).sum(axis=0)
-        inner[i] += of_j[np.searchsorted(wanted, targets[i])]
-        inner[j] += of_i[np.searchsorted(wanted, targets[j])]
+    for ((i, j), _), (of_i, of_j) in zip(groups, _held_out_errors(inverse, gram, penalty, folds, groups), strict=True):
+        inner[i] += np.square(of_j).sum(axis=0)[np.searchsorted(pairs[i, j], targets[i])]
+        inner[j] += np.square(of_i).sum(axis=0)[np.searchsorted(pairs[i, j], targets[j])]
     return inner
 
 
 def _held_out_errors(
-    inverse: NDArray, gram: NDArray, penalty: float, groups, tolerance: float = REFINED, solvers=None
-) -> list[NDArray]:
+    inverse: NDArray, gram: NDArray, penalty: float, folds, groups, tolerance: float = REFINED, solvers=None
+) -> list[list[NDArray]]:
     """Return the errors of held-out stimuli in float64, of fits without them.
 
     Parameters
@@ -361,65 +397,89 @@ def _held_out_errors(
         P, in float32 or float64.
     gram, penalty
         What it is the inverse of.
+    folds : sequence of integer arrays
+        Rows of each.
     groups : sequence of pairs
-        Rows (s,) to hold out, and targets (n, c) to be predicted for them.
+        One fold to hold out, or two, as a tuple of numbers, and targets (n, c) to be predicted for their rows.
     tolerance : float
         Residuals, as a share of the targets, that may be left.
     solvers : sequence of functions, optional
-        Each solves for P_SS, S the rows of a group.
+        Each solves for P_SS, S the rows of a group, given the parts of the right side in each fold of it.
 
     Returns
     -------
-    list of (s, c) arrays
+    list of lists of (rows, c) arrays
+        Of each group, the errors of each fold of it.
     """
     n_targets = sum(values.shape[1] for _, values in groups)
     if inverse.dtype == np.float64 or n_targets * 6 > len(gram):
         if inverse.dtype == np.float32:
             # For so many targets, a new inverse takes less time than refinement.
             inverse = _inverse_in(np.float64, gram, penalty)
-        return [lapack.solve(_factor(inverse[np.ix_(rows, rows)]), inverse[rows] @ values) for rows, values in groups]
-    refined = _refined(inverse, gram, penalty, groups, tolerance, solvers)
+        return [_solved(inverse, [folds[k] for k in members], values) for members, values in groups]
+    refined = _refined(inverse, gram, penalty, folds, groups, tolerance, solvers)
     if refined is None:
-        return _held_out_errors(_inverse_in(np.float64, gram, penalty), gram, penalty, groups)
+        return _held_out_errors(_inverse_in(np.float64, gram, penalty), gram, penalty, folds, groups)
     return refined
 
 
 def _refined(
-    inverse: NDArray, gram: NDArray, penalty: float, groups, tolerance: float, solvers
-) -> list[NDArray] | None:
-    """Return the held-out errors by iterative refinement of the dual coefficients, None where it does not converge."""
-    responses = np.concatenate([values for _, values in groups], axis=1)
-    columns = np.cumsum([0, *(values.shape[1] for _, values in groups)])
-    blocks = [slice(start, stop) for start, stop in pairwise(columns)]
-    across = [inverse[rows] for rows, _ in groups]
-    solvers = solvers or [
-        partial(lapack.solve, _factor(part[:, rows])) for part, (rows, _) in zip(across, groups, strict=True)
+    inverse: NDArray, gram: NDArray, penalty: float, folds, groups, tolerance: float, solvers
+) -> list[list[NDArray]] | None:
+    """Return the held-out errors by iterative refinement of the dual coefficients, None where it does not converge.
+
+    Here targets are rows: products of few rows with a symmetric matrix take less time than those with few columns.
+    """
+    blocks = [_block(fold) for fold in folds]
+    solvers = solvers or [_solver(inverse, [folds[k] for k in members]) for members, _ in groups]
+    responses = np.concatenate([values.T for _, values in groups])
+    ends = np.cumsum([0, *(values.shape[1] for _, values in groups)])
+    parts = [
+        (slice(start, stop), [blocks[k] for k in members], solve)
+        for (members, _), solve, (start, stop) in zip(groups, solvers, pairwise(ends), strict=True)
     ]
     held = np.zeros(responses.shape, dtype=bool)
-    for (rows, _), block in zip(groups, blocks, strict=True):
-        held[rows, block] = True
-    n_training = (~held).sum(axis=0)
-    size = np.linalg.norm(np.where(held, 0, responses), axis=0)
+    for of_group, members, _ in parts:
+        for rows in members:
+            held[of_group, rows] = True
+    n_training = (~held).sum(axis=1, keepdims=True)
+    training = np.where(held, 0, responses)
+    size = np.linalg.norm(training, axis=1, keepdims=True)
     size[size == 0] = 1
     coefficients = np.zeros(responses.shape)
     # The intercept is what is left of the training part on average.
-    unexplained, intercept = responses, np.where(held, 0, responses).sum(axis=0) / n_training
+    unexplained, intercept = responses, training.sum(axis=1, keepdims=True) / n_training
     for _ in range(MOST_REFINEMENTS):
         residual = np.where(held, 0, unexplained - intercept)
-        length = np.linalg.norm(residual, axis=0)
+        length = np.linalg.norm(residual, axis=1, keepdims=True)
         if (length <= tolerance * size).all():
-            return [(unexplained - intercept)[rows, block] for (rows, _), block in zip(groups, blocks, strict=True)]
+            # Of held-out stimuli the coefficients are 0, and what is unexplained is the error.
+            errors = unexplained - intercept
+            return [[errors[of_group, rows].T for rows in members] for of_group, members, _ in parts]
         length[length == 0] = 1
-        change = (residual / length).astype(inverse.dtype)
-        change = inverse @ change
-        for (rows, _), block, part, solve in zip(groups, blocks, across, solvers, strict=True):
-            change[:, block] -= part.T @ solve(change[rows, block])
+        change = (residual / length).astype(inverse.dtype) @ inverse
+        for of_group, members, solve in parts:
+            solved = solve(*(change[of_group, rows].T for rows in members))
+            for rows, errors in zip(members, solved, strict=True):
+                change[of_group] -= errors.T @ inverse[rows]
         change = np.where(held, 0, change * length)
-        coefficients += np.where(held, 0, change - change.sum(axis=0) / n_training)
-        # Of held-out stimuli the coefficients are 0, and what is unexplained is the error.
-        unexplained = responses - gram @ coefficients - penalty * coefficients
-        intercept = np.where(held, 0, unexplained).sum(axis=0) / n_training
+        coefficients += np.where(held, 0, change - change.sum(axis=1, keepdims=True) / n_training)
+        unexplained = responses - coefficients @ gram - penalty * coefficients
+        intercept = np.where(held, 0, unexplained).sum(axis=1, keepdims=True) / n_training
     return None
+
+
+def _solved(inverse: NDArray, members: Sequence[NDArray], values: NDArray) -> list[NDArray]:
+    """Return the held-out errors of each of some folds, held out together, from P in float64."""
+    return _solver(inverse, members)(*(inverse[fold] @ values for fold in members))
+
+
+def _solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
+    """Return a function that solves for P_SS, S some folds together, for few right sides."""
+    rows = np.concatenate(members)
+    factor = _factor(inverse[np.ix_(rows, rows)])
+    ends = np.cumsum([len(fold) for fold in members])[:-1]
+    return lambda *parts: np.split(lapack.solve(factor, np.concatenate(parts)), ends)
 
 
 @dataclass(frozen=True)
@@ -463,14 +523,14 @@ def _settled(choice: _Choice, exact: Sequence[NDArray]) -> NDArray[np.intp]:
 
 def _outer_errors(inverse, gram, penalty, responses, folds, choice: NDArray, m: int) -> list[tuple]:
     """Return, for each outer fold, its rows, the targets that chose a candidate, and their errors in float64."""
-    chosen = [(rows, np.flatnonzero(of_fold == m)) for rows, of_fold in zip(folds, choice, strict=True)]
-    chosen = [(rows, targets) for rows, targets in chosen if len(targets)]
+    chosen = [(k, np.flatnonzero(of_fold == m)) for k, of_fold in enumerate(choice)]
+    chosen = [(k, targets) for k, targets in chosen if len(targets)]
     if not chosen:
         return []
     inverse = _inverse(gram, penalty) if inverse is None else inverse
-    groups = [(rows, responses[:, targets]) for rows, targets in chosen]
-    errors = _held_out_errors(inverse, gram, penalty, groups)
-    return [(rows, targets, of_fold) for (rows, targets), of_fold in zip(chosen, errors, strict=True)]
+    groups = [((k,), responses[:, targets]) for k, targets in chosen]
+    errors = _held_out_errors(inverse, gram, penalty, folds, groups)
+    return [(folds[k], targets, of_fold) for (k, targets), (of_fold,) in zip(chosen, errors, strict=True)]
 
 
 def _assembled(parts, responses: NDArray, size, order: NDArray, choice: NDArray, penalties) -> NestedRidge:
