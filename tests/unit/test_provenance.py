@@ -15,6 +15,7 @@ from ventral.audit.provenance import (
     code_loaded,
     config_of,
     digest,
+    digest_of_module,
     digest_of_record,
     inputs_of,
     loaded_elsewhere,
@@ -110,6 +111,18 @@ def test_a_network_of_ones_own_is_code_wherever_it_lies(tmp_path, monkeypatch):
     code = code_loaded()
     assert code["network_of_mine"] == digest(tmp_path / "network_of_mine.py")
     assert not {"numpy", "json", "ventral.audit", "ventral.audit.provenance"} & code.keys()
+
+
+def test_a_template_is_code_of_the_module_that_it_lies_beside(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    page, template = tmp_path / "page.py", tmp_path / "page.html"
+    page.write_text("TEMPLATE = 'page.html'\n")
+    alone = digest_of_module(page)
+    assert alone == digest(page)
+    template.write_text("<h1>")
+    before = digest_of_module(page)
+    template.write_text("<h2>")
+    assert len({alone, before, digest_of_module(page)}) == 3
 
 
 def test_modules_that_workers_loaded_count(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executab
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 from ventral import runs
+from ventral.braces import in_braces
 from ventral.config import (
     check_inputs,
     decoded_models,

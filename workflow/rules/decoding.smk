@@ -109,8 +109,9 @@ rule explicit:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        tables=lambda wildcards, input: in_braces(input),
         extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
     shell:
-        "python -m ventral explicit {input:q} --summary {output.summary:q} --text {output.text:q} "
+        "python -m ventral explicit {params.tables} --summary {output.summary:q} --text {output.text:q} "
         "--curves {output.curves:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--extrapolate-to {params.extrapolate_to} --provenance {output.provenance:q} --log {log:q}"

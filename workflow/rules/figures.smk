@@ -27,9 +27,10 @@ rule layer_profile:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
         threshold=settings["reliability_threshold"],
     shell:
-        "python -m ventral layer_profile {input.scores:q} --bootstraps {input.bootstraps:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
+        "python -m ventral layer_profile {input.scores:q} --bootstraps {params.bootstraps} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 
 
@@ -95,8 +96,10 @@ rule ranking:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
+    params:
+        bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
     shell:
-        "python -m ventral ranking {input.bootstraps:q} --best-layers {input.best_layers:q} --svg {output.svg:q} "
+        "python -m ventral ranking {params.bootstraps} --best-layers {input.best_layers:q} --svg {output.svg:q} "
         "--pdf {output.pdf:q} --csv {output.csv:q} --provenance {output.provenance:q} --log {log:q}"
 
 
@@ -194,9 +197,10 @@ rule reverse_figure:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        tables=lambda wildcards, input: in_braces(input.tables),
         threshold=settings["reliability_threshold"],
     shell:
-        "python -m ventral reverse_figure {input.tables:q} --areas {input.areas:q} --scores {input.scores:q} "
+        "python -m ventral reverse_figure {params.tables} --areas {input.areas:q} --scores {input.scores:q} "
         "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
         "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
 

@@ -130,9 +130,10 @@ rule contributions:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        tables=lambda wildcards, input: in_braces(input),
         threshold=settings["reliability_threshold"],
     shell:
-        "python -m ventral contributions {input:q} --reliability-threshold {params.threshold} "
+        "python -m ventral contributions {params.tables} --reliability-threshold {params.threshold} "
         "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
@@ -188,8 +189,10 @@ rule join:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
+    params:
+        tables=lambda wildcards, input: in_braces(input),
     shell:
-        "python -m ventral join {input:q} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        "python -m ventral join {params.tables} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 
 rule best_layers:
@@ -241,8 +244,10 @@ rule compare:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
+    params:
+        bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
     shell:
-        "python -m ventral compare {input.bootstraps:q} --best-layers {input.best_layers:q} "
+        "python -m ventral compare {params.bootstraps} --best-layers {input.best_layers:q} "
         "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 

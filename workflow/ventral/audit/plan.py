@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ventral.audit.provenance import config_of, inputs_of, outputs_of, telling
+from ventral.braces import expanded
 from ventral.errors import InputError
 
 # As a dry run prints them.
@@ -82,7 +83,7 @@ def read_plan(printed: str) -> Plan:
     from ventral.__main__ import parser
 
     of_stages = parser()
-    jobs = tuple(_job(shlex.split(command), of_stages) for command in COMMAND.findall(printed))
+    jobs = tuple(_job(shlex.split(expanded(command)), of_stages) for command in COMMAND.findall(printed))
     if not jobs:
         raise InputError("audit: no job is planned; give what a dry run prints, as `snakemake audit` does")
     return Plan(tuple(_in_order(jobs)), frozenset(path.strip() for path in TEMPORARY.findall(printed)))

@@ -152,7 +152,7 @@ def loaded_elsewhere(modules: Iterable[str]) -> None:
 
 
 def code_loaded() -> dict[str, str]:
-    """Return the SHA-256 of the source of every module loaded that is ventral's, or no one has installed.
+    """Return the `digest_of_module` of every module loaded that is ventral's, or no one has installed.
 
     So is one's own network, wherever it lies. The program itself has the name by which it is imported.
     """
@@ -163,10 +163,18 @@ def code_loaded() -> dict[str, str]:
     files |= {name: source_of(name) for name in _loaded_elsewhere - files.keys() - PROGRAM}
     # Some packages give names to modules that no file has.
     return {
-        name: sha256(file)
+        name: digest_of_module(Path(file))
         for name, file in sorted(files.items())
         if file and str(file).endswith(".py") and _is_own(name, Path(file)) and Path(file).is_file()
     }
+
+
+def digest_of_module(file: Path) -> str:
+    """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
+    files = sorted(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
+    if files == [file]:
+        return sha256(file)
+    return hashlib.sha256("".join(f"{sha256(path)}  {path.name}\n" for path in files).encode()).hexdigest()
 
 
 def source_of(module: str) -> Path | None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ventral.audit.plan import Job, Plan
-from ventral.audit.provenance import digest, digest_of_record, source_of
+from ventral.audit.provenance import digest, digest_of_module, digest_of_record, source_of
 from ventral.errors import shown
-from ventral.outputs import sha256
 from ventral.progress import Progress
 
 VERIFIED = "verified"
@@ -333,7 +332,7 @@ def _digest_if_there(path: str) -> str | None:
 
 def _source_now(module: str) -> str | None:
     file = source_of(module)
-    return sha256(file) if file is not None and file.is_file() else None
+    return digest_of_module(file) if file is not None and file.is_file() else None
 
 
 def _version_now(package: str) -> str | None:

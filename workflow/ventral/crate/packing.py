@@ -10,13 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from ventral.audit.provenance import NOT_CONTENT, PACKAGE, digest, source_of
+from ventral.audit.provenance import NOT_CONTENT, PACKAGE, digest, digest_of_module, source_of
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import Job, jobs_behind, raw_inputs
 from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError, shown
-from ventral.outputs import sha256, writing
+from ventral.outputs import writing
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def own_modules(jobs: Iterable[Job]) -> dict[str, Path | bytes]:
         for module, recorded in job.record["code"].items():
             if module not in checked:
                 file = source_of(module)
-                checked[module] = file, file and sha256(file)
+                checked[module] = file, file and digest_of_module(file)
                 if file and not file.is_relative_to(PACKAGE):
                     package = f"{module.replace('.', '/')}/__init__.py"
                     own[package if file.name == "__init__.py" else f"{module.replace('.', '/')}.py"] = file
