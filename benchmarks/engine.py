@@ -2,14 +2,13 @@
 
     python benchmarks/engine.py [--quick] [--only QUESTION ...] [--long] [--data-dir DIR]
 
-Writes benchmarks/results.json: the figures, every package's version, and the machine. Without `--long`, what takes
-tens of gigabytes of disk is left out. With `--only`, the other figures stay as they were measured before, with their
-date. With `--quick` everything is so small that times say nothing, and the results go to results/benchmarks_quick.json.
+Writes benchmarks/results.json: the figures, each with its date and machine, and every package's version. Without
+`--long`, what takes tens of gigabytes of disk is left out. With `--only`, the other figures stay as they were. With
+`--quick` everything is so small that times say nothing, and the results go to results/benchmarks_quick.json.
 """
 
 import argparse
 import json
-import math
 import tempfile
 from pathlib import Path
 
@@ -18,9 +17,8 @@ import comparisons
 import cost
 import memory
 import nested_ridge
-import numpy as np
 import workers
-from measurement import FOLDER, cores, described, now
+from measurement import FOLDER, cores, entry, environments
 
 QUESTIONS = {
     "nested_ridge": nested_ridge.measure,
@@ -48,7 +46,7 @@ def main() -> None:
     output = options.output or (
         FOLDER.parent / "results/benchmarks_quick.json" if options.quick else FOLDER / "results.json"
     )
-    results = {"date": now(), **described(), "threads": options.threads, "measures": {}}
+    results = {"environments": environments(), "threads": options.threads, "measures": {}}
     if options.only and output.exists():
         results["measures"] = json.loads(output.read_text())["measures"]
     if options.data_dir is None and "memory_vgg16" in (options.only or []):
@@ -56,7 +54,7 @@ def main() -> None:
     for name in options.only or chosen(options):
         with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
             measured = QUESTIONS[name](Path(scratch), options)
-        results["measures"][name] = {"date": now(), "figures": rounded(measured)}
+        results["measures"][name] = entry(measured)
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -65,17 +63,6 @@ def chosen(options: argparse.Namespace) -> list[str]:
     """Return what is measured when nothing is named."""
     without = set() if options.long else set(LONG)
     return [name for name in QUESTIONS if name not in without | ({"memory_vgg16"} if not options.data_dir else set())]
-
-
-def rounded(value):
-    """Return what was measured with four significant digits, as types of JSON."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.4g}") if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 if __name__ == "__main__":

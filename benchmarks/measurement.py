@@ -8,6 +8,7 @@ A question's file holds, side by side, one function for each way to answer it. M
 import datetime
 import functools
 import json
+import math
 import os
 import platform
 import subprocess
@@ -149,23 +150,43 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
 
 
-def described() -> dict:
-    """Return what the measurements run on: the machine, and every environment's packages."""
-    environments = {
+def environments() -> dict:
+    """Return the packages of every environment."""
+    versions = {
         "ventral": versions_ventral(),
         "peers": versions_peers(),
         "brainscore": versions_brainscore(),
     }
-    for environment in environments.values():
-        environment.pop("peak_mb")
+    for of_one in versions.values():
+        of_one.pop("peak_mb")
+    return versions
+
+
+def entry(figures: dict | list) -> dict:
+    """Return what was measured, with four significant digits, as it is kept: with the date and the machine."""
+    return {"date": now(), "machine": machine(), "figures": rounded(figures)}
+
+
+def rounded(value):
+    """Return what was measured with four significant digits, as types of JSON."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    # Of NumPy's types, as some environments have it and others do not.
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else None
+    return value
+
+
+def machine() -> dict:
+    """Return what this process runs on."""
     return {
-        "machine": {
-            "cpu": _cpu_model(),
-            "cores": cores(),
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-            "system": platform.platform(),
-        },
-        "environments": environments,
+        "cpu": _cpu_model(),
+        "cores": cores(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
     }
 
 

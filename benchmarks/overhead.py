@@ -14,8 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from engine import rounded
-from measurement import FOLDER, now
+from measurement import FOLDER, entry, rounded
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     figures["idle_seconds"] = figures["wall_seconds"] - figures["busy_seconds"]
     output = FOLDER / "results.json"
     results = json.loads(output.read_text(encoding="utf-8"))
-    results["measures"][f"overhead_{options.name}"] = {"date": now(), "figures": rounded(figures)}
+    results["measures"][f"overhead_{options.name}"] = entry(figures)
     output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(rounded(figures), indent=1))
 

@@ -24,8 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from engine import rounded
-from measurement import FOLDER, now
+from measurement import FOLDER, entry
 from PIL import Image
 
 SNAKEFILE = FOLDER.parent / "Snakefile"
@@ -58,7 +57,7 @@ def main() -> None:
     }
     output = FOLDER.parent / "results/benchmarks_quick.json" if options.quick else FOLDER / "results.json"
     results = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {"measures": {}}
-    results["measures"]["dry_run"] = {"date": now(), "figures": rounded(figures)}
+    results["measures"]["dry_run"] = entry(figures)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(results["measures"]["dry_run"], indent=1))

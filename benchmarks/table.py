@@ -46,7 +46,7 @@ def markdown(results: dict) -> str:
             lines += ["", *_worker_lines(figures)]
         if name == "cost":
             lines += ["", _crossover(figures["crossover"])]
-    return "\n".join([*lines, "", _machine(results)])
+    return "\n".join([*lines, "", _machines(results)])
 
 
 def _figures(results: dict) -> Iterator[tuple[str, dict | list]]:
@@ -54,9 +54,8 @@ def _figures(results: dict) -> Iterator[tuple[str, dict | list]]:
         yield name, measure["figures"]
 
 
-def _machine(results: dict) -> str:
-    machine, environments = results["machine"], results["environments"]
-    parts = []
+def _machines(results: dict) -> str:
+    environments, parts = results["environments"], []
     for name, packages in NAMED.items():
         versions = environments[name]["packages"]
         parts.append(", ".join(f"{package} {versions[package]}" for package in packages))
@@ -65,11 +64,21 @@ def _machine(results: dict) -> str:
     )
     dates = sorted({measure["date"][:10] for measure in results["measures"].values()})
     return (
-        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {machine['cores']} cores of "
-        f"{machine['cpu']}, {machine['memory_gib']:g} GiB; {blas}; ventral on {parts[0]}; beside it {parts[1]}; and, "
-        f"for Brain-Score, {parts[2]}. Wall time, inputs in memory unless said otherwise; most memory that the process "
-        f"had."
+        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {_places(results['measures'])}; {blas}; "
+        f"ventral on {parts[0]}; beside it {parts[1]}; and, for Brain-Score, {parts[2]}. Wall time, inputs in memory "
+        f"unless said otherwise; most memory that the process had."
     )
+
+
+def _places(measures: dict) -> str:
+    """Return the machines; where there were several, with what was measured on each but the first."""
+    names: dict[str, list[str]] = {}
+    for name, measure in measures.items():
+        machine = measure["machine"]
+        place = f"{machine['cores']} cores of {machine['cpu']}, {machine['memory_gib']:g} GiB"
+        names.setdefault(place, []).append(name.replace("_", " "))
+    first, *others = sorted(names, key=lambda place: -len(names[place]))
+    return "; ".join([first, *(f"{', '.join(names[place])} on {place}" for place in others)])
 
 
 def _ridge_rows(problems: list[dict]) -> Iterator[tuple[str, ...]]:
