@@ -74,6 +74,8 @@ def test_an_address_without_a_scheduler_is_told(monkeypatch):
             computing(1),
         ):
             pass
+        # Nothing is left of it that what is computed later could wait for.
+        assert dask.config.get("scheduler", None) is None
 
 
 @pytest.fixture

@@ -98,8 +98,10 @@ def compute(graphs: Sequence[Delayed], progress: Progress) -> list:
     return values
 
 
+@contextmanager
 def _client(address: str):
     from distributed import Client, WorkerPlugin
+    from distributed.comm import resolve_address
 
     # Responses are a part of the graph, and rightly.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"})
@@ -109,15 +111,18 @@ def _client(address: str):
             _limit_blas()
 
     try:
+        # A client that cannot take its address is left half made, and gets all that is computed later.
+        resolve_address(address)
         client = Client(address, timeout=SECONDS_TO_CONNECT)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"config key dask: no Dask scheduler answers at {address}: {error}; start one with `dask scheduler`, give "
             f"the address that it prints, such as tcp://host:8786, or take `threads` or `processes`"
         ) from error
-    client.register_plugin(OneBlasThread(), name="one BLAS thread")
-    client.forward_logging("ventral", logging.WARNING)
-    return client
+    with client:
+        client.register_plugin(OneBlasThread(), name="one BLAS thread")
+        client.forward_logging("ventral", logging.WARNING)
+        yield client
 
 
 def _modules_loaded(_done: object = None) -> list[str]:
