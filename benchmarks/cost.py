@@ -115,6 +115,7 @@ def draw(results: Path, figure: Path) -> None:
     # The same figure from the same numbers, to the byte.
     matplotlib.rcParams.update({"svg.hashsalt": "ventral", "font.size": 8, "svg.fonttype": "none"})
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     measured = json.loads(results.read_text())["measures"]["cost"]["figures"]
     canvas, axes = plt.subplots(1, 4, figsize=(11, 3), layout="constrained")
@@ -136,6 +137,8 @@ def draw(results: Path, figure: Path) -> None:
     axes[0].set_ylabel("seconds")
     for ax in axes:
         ax.legend(frameon=False, loc="upper left")
+        # Over less than two decades there would be labels between the powers of ten, on top of each other.
+        ax.xaxis.set_minor_formatter(ticker.NullFormatter())
         low, high = ax.get_ylim()
         # Room for the legend.
         ax.set_ylim(low, high * (high / low) ** 0.4)
