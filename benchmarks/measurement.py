@@ -173,7 +173,7 @@ def rounded(value):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
-    # Of NumPy's types, as some environments have it and others do not.
+    # As NumPy's types have it. NumPy itself is not for this file to load, into every process that is measured.
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else None

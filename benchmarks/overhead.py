@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from measurement import FOLDER, entry, rounded
+from measurement import FOLDER, entry
 
 
 def main() -> None:
@@ -31,9 +31,9 @@ def main() -> None:
     figures["idle_seconds"] = figures["wall_seconds"] - figures["busy_seconds"]
     output = FOLDER / "results.json"
     results = json.loads(output.read_text(encoding="utf-8"))
-    results["measures"][f"overhead_{options.name}"] = entry(figures)
+    measured = results["measures"][f"overhead_{options.name}"] = entry(figures)
     output.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps(rounded(figures), indent=1))
+    print(json.dumps(measured["figures"], indent=1))
 
 
 def computing(results: Path) -> dict:

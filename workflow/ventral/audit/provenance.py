@@ -133,11 +133,7 @@ def digest(path: str | Path) -> str:
     path = Path(path)
     if not path.is_dir():
         return sha256(path)
-    files = sorted(
-        file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name not in NOT_CONTENT
-    )
-    lines = [f"{sha256(path / file)}  {file}\n" for file in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return _digest_of_files(path, [file for file in path.rglob("*") if file.is_file() and file.name not in NOT_CONTENT])
 
 
 def digest_of_record(record: dict) -> str:
@@ -171,10 +167,8 @@ def code_loaded() -> dict[str, str]:
 
 def digest_of_module(file: Path) -> str:
     """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
-    files = sorted(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
-    if files == [file]:
-        return sha256(file)
-    return hashlib.sha256("".join(f"{sha256(path)}  {path.name}\n" for path in files).encode()).hexdigest()
+    files = list(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
+    return sha256(file) if files == [file] else _digest_of_files(file.parent, files)
 
 
 def source_of(module: str) -> Path | None:
@@ -223,6 +217,12 @@ def hardware() -> dict:
         ),
         "gpu": torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None,
     }
+
+
+def _digest_of_files(folder: Path, files: Iterable[Path]) -> str:
+    """Return the SHA-256 of the lines `SHA-256  name` of some files in a folder, by name."""
+    names = sorted(file.relative_to(folder).as_posix() for file in files)
+    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
 
 
 def _paths(value: object) -> list[Path]:

@@ -460,8 +460,8 @@ def _refined(
         change = (residual / length).astype(inverse.dtype) @ inverse
         for of_group, members, solve in parts:
             solved = solve(*(change[of_group, rows].T for rows in members))
-            for rows, errors in zip(members, solved, strict=True):
-                change[of_group] -= errors.T @ inverse[rows]
+            for rows, of_rows in zip(members, solved, strict=True):
+                change[of_group] -= of_rows.T @ inverse[rows]
         change = np.where(held, 0, change * length)
         coefficients += np.where(held, 0, change - change.sum(axis=1, keepdims=True) / n_training)
         unexplained = responses - coefficients @ gram - penalty * coefficients
@@ -475,7 +475,7 @@ def _solved(inverse: NDArray, members: Sequence[NDArray], values: NDArray) -> li
 
 
 def _solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
-    """Return a function that solves for P_SS, S some folds together, for few right sides."""
+    """Return a function that solves for P_SS, S some folds together, given a right side by its parts in each."""
     rows = np.concatenate(members)
     factor = _factor(inverse[np.ix_(rows, rows)])
     ends = np.cumsum([len(fold) for fold in members])[:-1]
