@@ -46,3 +46,4 @@ rule all:
 
 
 include: "workflow/rules/crate.smk"
+include: "workflow/rules/changes.smk"

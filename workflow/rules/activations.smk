@@ -2,7 +2,10 @@ rule extract:
     input:
         stimuli="<results>/stimuli/{stimuli}.zarr",
         model="<results>/models/{model}.json",
-        checkpoint=lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
+        checkpoint=watched(
+            "activations/{model}/{stimuli}/{part}",
+            lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
+        ),
     output:
         store=activations(directory("<results>/activations/{model}/{stimuli}/{part}")),
         provenance="<provenance>/activations/{model}/{stimuli}/{part}.json",

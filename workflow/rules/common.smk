@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Jobs run this checkout's package with this interpreter, unless an environment of their own comes first.
 PACKAGE = str(Path(workflow.basedir) / "workflow")
@@ -12,7 +13,7 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
-from ventral import runs
+from ventral import changes, runs
 from ventral.braces import in_braces
 from ventral.config import (
     check_inputs,
@@ -24,7 +25,7 @@ from ventral.config import (
     resolve,
 )
 from ventral.datasets import cowley2023, kriegeskorte2008
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 from ventral.models.zoo import weights_file
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
@@ -115,6 +116,32 @@ def adopt_outputs():
             workflow.async_run(workflow.persistence.finished(job))
 
 
+INPUTS_NOW = changes.Inputs(settings["results"])
+MADE_HERE = ("<results>/", f"{settings['results']}/", "resources/")
+said_to_change = set()
+
+
+def watched(record, files):
+    """Return an input function whose job runs again when the content of its files differs from the job's record.
+
+    Snakemake compares time stamps, and the time stamp of a folder does not tell of the files in the folder.
+    """
+
+    def inputs(wildcards):
+        paths = files(wildcards)
+        given = [path for path in paths if not path.startswith(MADE_HERE)]
+        file = f"{settings['results']}/provenance/{record.format(**dict(wildcards))}.json"
+        changed = INPUTS_NOW.changed(file, given) if workflow.is_main_process else []
+        if changed:
+            workflow.dag.forcefiles.add(file)
+            for path in sorted(set(changed) - said_to_change):
+                logger.warning(f"{path} changed; the jobs that read this file or folder run again.")
+            said_to_change.update(changed)
+        return [ancient(path) if path in given else path for path in paths]
+
+    return inputs
+
+
 def scaled(amount):
     """Return a resource that grows with every attempt of a job that was killed for too little of it."""
     return lambda wildcards, attempt: amount * attempt
@@ -152,6 +179,10 @@ def activations(path):
 def areas_of(recording):
     """Return the Gram matrices of a recording's own areas."""
     return f"<results>/grams/{recording}/{settings['recordings'][recording]['stimuli']}.zarr.zip"
+
+
+def teacher_of(wildcards):
+    return settings["recordings"][wildcards.recording]["simulate"]["teacher"]
 
 
 def stimuli_of(wildcards):

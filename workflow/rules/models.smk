@@ -7,7 +7,9 @@ rule train:
         recording=lambda wildcards: [
             f"<results>/recordings/{name}.zarr" for name in given(settings["trainings"][wildcards.model], "recording")
         ],
-        checkpoint=lambda wildcards: checkpoint_of(settings["trainings"][wildcards.model]["network"]),
+        checkpoint=watched(
+            "trainings/{model}", lambda wildcards: checkpoint_of(settings["trainings"][wildcards.model]["network"])
+        ),
     output:
         folder=directory("<results>/models/{model}"),
         provenance="<provenance>/trainings/{model}.json",
@@ -46,7 +48,7 @@ rule train:
 
 rule model:
     input:
-        lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
+        watched("models/{model}", lambda wildcards: checkpoint_of(settings["models"][wildcards.model])),
     output:
         description="<results>/models/{model}.json",
         provenance="<provenance>/models/{model}.json",

@@ -1,7 +1,10 @@
 rule recording:
     input:
         stimuli=stimuli_of,
-        files=lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+        files=watched(
+            "recordings/{recording}",
+            lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+        ),
     output:
         store=directory("<results>/recordings/{recording}.zarr"),
         provenance="<provenance>/recordings/{recording}.json",
@@ -30,7 +33,7 @@ rule recording:
 
 rule teacher:
     input:
-        lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
+        watched("teachers/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards))),
     output:
         description="<results>/teachers/{recording}.json",
         provenance="<provenance>/teachers/{recording}.json",
@@ -55,7 +58,7 @@ rule simulate:
     input:
         stimuli=stimuli_of,
         teacher="<results>/teachers/{recording}.json",
-        checkpoint=lambda wildcards: checkpoint_of(settings["recordings"][wildcards.recording]["simulate"]["teacher"]),
+        checkpoint=watched("recordings/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards))),
     output:
         store=directory("<results>/recordings/{recording}.zarr"),
         provenance="<provenance>/recordings/{recording}.json",

@@ -19,7 +19,7 @@ rule fetch:
 
 rule unpack:
     input:
-        lambda wildcards: settings["sources"][kriegeskorte2008.NAME],
+        watched("unpack/kriegeskorte2008", lambda wildcards: settings["sources"][kriegeskorte2008.NAME]),
     output:
         images="<results>/datasets/kriegeskorte2008/images.zip",
         table="<results>/datasets/kriegeskorte2008/stimuli.csv",
@@ -41,7 +41,7 @@ rule unpack:
 
 rule ingest:
     input:
-        lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table"),
+        watched("stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")),
     output:
         store=directory("<results>/stimuli/{stimuli}.zarr"),
         provenance="<provenance>/stimuli/{stimuli}.json",
@@ -71,7 +71,10 @@ rule ingest:
 
 rule render:
     input:
-        lambda wildcards: rendering.folders(settings["stimuli"][wildcards.stimuli]["render"]),
+        watched(
+            "renders/{stimuli}/{shard}",
+            lambda wildcards: rendering.folders(settings["stimuli"][wildcards.stimuli]["render"]),
+        ),
     output:
         store=temp(directory("<results>/renders/{stimuli}/{shard}.zarr")),
         provenance="<provenance>/renders/{stimuli}/{shard}.json",

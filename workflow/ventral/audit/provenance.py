@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import platform
 import resource
@@ -19,7 +20,10 @@ from pathlib import Path
 from ventral.outputs import sha256, writing
 from ventral.store import open_store
 
+logger = logging.getLogger("ventral")
+
 PACKAGE = Path(__file__).parents[1]
+OWN_NAME = PACKAGE.name
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 # What says how a job runs, not what it makes: results do not depend on these.
 HOW = ("cores", "dask", "device", "batch_size", "memory_mb")
@@ -33,6 +37,8 @@ PROGRAM = {"__main__", "__mp_main__"}
 WATCHING = f"{__name__.rpartition('.')[0]}."
 # Modules that other processes loaded to do a part of this one's job.
 _loaded_elsewhere: set[str] = set()
+# Installed packages that the user's own networks come from: their source is code of the job.
+_packages_of_networks: set[str] = set()
 MEBIBYTE = 2**20
 
 
@@ -57,19 +63,22 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     # Written by the last job of this name: of no use while this one runs.
     path.unlink(missing_ok=True)
     started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
-    yield
-    seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
     outputs = set(outputs)
     inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
+    before = {path: signature(path) for path in inputs if path.exists()}
+    yield
+    seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
     digests = digests_of([*inputs, *made], options.get("cores", 1))
     # In the order of the command line, by which files are told apart whose names have changed since.
     record = {
         "stage": stage,
         "config": config_of(options, outputs),
         "inputs": {str(path): digests[path] for path in inputs},
+        "signatures": {str(path): _unchanged(path, before.get(path)) for path in inputs},
         "outputs": {str(path): digests[path] for path in made},
         "weights": weights_named([*inputs, *made]),
         "code": code_loaded(),
+        "own_modules": {name: str(file) for name, file in files_of_code().items() if not file.is_relative_to(PACKAGE)},
         "packages": packages_loaded(),
         "python": platform.python_version(),
         "hardware": hardware(),
@@ -131,9 +140,22 @@ def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
 def digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, or of a folder, that of the lines `SHA-256  name` of its files by name."""
     path = Path(path)
-    if not path.is_dir():
-        return sha256(path)
-    return _digest_of_files(path, [file for file in path.rglob("*") if file.is_file() and file.name not in NOT_CONTENT])
+    return _digest_of_files(path, _files_of(path)) if path.is_dir() else sha256(path)
+
+
+def signature(path: str | Path) -> str:
+    """Return the SHA-256 of sizes and times of a file, or of all files of a folder with their names; reads no content.
+
+    The time of the last change of the inode is among the times: no copying program can set that time back.
+    """
+    path = Path(path)
+    names = sorted(_files_of(path)) if path.is_dir() else [""]
+    digest = hashlib.sha256()
+    for name in names:
+        status = os.stat(os.path.join(path, name) if name else path)  # noqa: PTH116, PTH118 (a set has many files)
+        line = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {name}\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def digest_of_record(record: dict) -> str:
@@ -147,10 +169,20 @@ def loaded_elsewhere(modules: Iterable[str]) -> None:
     _loaded_elsewhere.update(modules)
 
 
-def code_loaded() -> dict[str, str]:
-    """Return the `digest_of_module` of every module loaded that is ventral's, or no one has installed.
+def package_of_a_network(name: str) -> None:
+    """Count an installed package as code of this job, because a network of the user's own comes from it."""
+    _packages_of_networks.add(name)
 
-    So is one's own network, wherever it lies. The program itself has the name by which it is imported.
+
+def code_loaded() -> dict[str, str]:
+    """Return the `digest_of_module` of every file of `files_of_code`, by the module's name."""
+    return {name: digest_of_module(file) for name, file in files_of_code().items()}
+
+
+def files_of_code() -> dict[str, Path]:
+    """Return the files of all loaded modules that are ventral's, not installed, or of a network's package.
+
+    A network of the user's own is among them, wherever it lies. The program has the name by which it is imported.
     """
     files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in PROGRAM}
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
@@ -159,7 +191,7 @@ def code_loaded() -> dict[str, str]:
     files |= {name: source_of(name) for name in _loaded_elsewhere - files.keys() - PROGRAM}
     # Some packages give names to modules that no file has.
     return {
-        name: digest_of_module(Path(file))
+        name: Path(file)
         for name, file in sorted(files.items())
         if file and str(file).endswith(".py") and _is_own(name, Path(file)) and Path(file).is_file()
     }
@@ -168,7 +200,7 @@ def code_loaded() -> dict[str, str]:
 def digest_of_module(file: Path) -> str:
     """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
     files = list(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
-    return sha256(file) if files == [file] else _digest_of_files(file.parent, files)
+    return sha256(file) if files == [file] else _digest_of_files(file.parent, [beside.name for beside in files])
 
 
 def source_of(module: str) -> Path | None:
@@ -219,10 +251,31 @@ def hardware() -> dict:
     }
 
 
-def _digest_of_files(folder: Path, files: Iterable[Path]) -> str:
+def _files_of(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in a folder, those in linked folders too; a folder that two links lead to, once."""
+    entered = {folder.resolve()}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above.
+        links = {name: Path(parent, name).resolve() for name in sorted(folders) if Path(parent, name).is_symlink()}
+        folders[:] = [name for name in sorted(folders) if links.get(name) not in entered]
+        entered.update(links.values())
+        within = f"{os.path.relpath(parent, folder)}/" if Path(parent) != folder else ""
+        yield from (f"{within}{name}" for name in names if name not in NOT_CONTENT and Path(parent, name).is_file())
+
+
+def _digest_of_files(folder: Path, names: Iterable[str]) -> str:
     """Return the SHA-256 of the lines `SHA-256  name` of some files in a folder, by name."""
-    names = sorted(file.relative_to(folder).as_posix() for file in files)
-    return hashlib.sha256("".join(f"{sha256(folder / name)}  {name}\n" for name in names).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{sha256(folder / name)}  {name}\n" for name in sorted(names)).encode(errors="surrogateescape")
+    ).hexdigest()
+
+
+def _unchanged(path: Path, before: str | None) -> str | None:
+    """Return the signature of an input that nobody changed while the job ran; None makes the next run look again."""
+    if before == signature(path):
+        return before
+    logger.warning("%s changed while it was read; the next run makes anew what was made of it", path)
+    return None
 
 
 def _paths(value: object) -> list[Path]:
@@ -235,7 +288,7 @@ def _is_own(name: str, file: Path) -> bool:
         return False
     # A package may load a module of the standard library under a name of its own.
     installed = file.is_relative_to(STANDARD_LIBRARY) or {"site-packages", "dist-packages"} & set(file.parts)
-    return file.is_relative_to(PACKAGE) or not installed
+    return file.is_relative_to(PACKAGE) or not installed or name.partition(".")[0] in _packages_of_networks
 
 
 def _said_of_itself(path: Path) -> dict:

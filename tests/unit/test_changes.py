@@ -1,0 +1,167 @@
+"""What a plain run finds changed: content decides, and files are read only where their size or time differs."""
+
+import json
+import os
+
+import pytest
+
+from ventral import changes
+from ventral.__main__ import parser
+from ventral.audit import provenance
+from ventral.audit.provenance import recording, signature, telling
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A record of a job that read a folder and a file, and the paths of the two."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images" / "nested").mkdir(parents=True)
+    (tmp_path / "images" / "nested" / "a.png").write_bytes(b"image a")
+    (tmp_path / "responses.npy").write_bytes(b"responses")
+    arguments = [
+        "recording",
+        "images",
+        "--name",
+        "rec",
+        "--spec",
+        "{}",
+        "--reads",
+        "responses.npy",
+        "--output",
+        "store",
+    ]
+    options = vars(parser().parse_args(arguments))
+    with recording(tmp_path / "record.json", "recording", telling(options), options["outputs"]):
+        options["output"].write_text("whole")
+    return ["images", "responses.npy"]
+
+
+def changed(paths) -> list[str]:
+    return changes.Inputs("results").changed("record.json", paths)
+
+
+def rewrite(path, content: bytes) -> None:
+    """Write other content of the same length, and set the time stamps back to those of before."""
+    before = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_nothing_changed(made):
+    assert changed(made) == []
+
+
+def test_content_of_the_same_size_and_time(made, tmp_path):
+    rewrite(tmp_path / "images" / "nested" / "a.png", b"image b")
+    assert changed(made) == ["images"]
+    rewrite(tmp_path / "responses.npy", b"other one")
+    assert changed(made) == ["images", "responses.npy"]
+
+
+def test_an_older_time_stamp(made, tmp_path):
+    (tmp_path / "responses.npy").write_bytes(b"other")
+    os.utime(tmp_path / "responses.npy", (1, 1))
+    assert changed(made) == ["responses.npy"]
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "renamed"])
+def test_files_of_a_folder(made, tmp_path, change):
+    file = tmp_path / "images" / "nested" / "a.png"
+    if change == "added":
+        (tmp_path / "images" / "b.png").touch()
+    elif change == "removed":
+        file.unlink()
+    else:
+        file.rename(file.with_name("b.png"))
+    assert changed(made) == ["images"]
+
+
+def test_a_folder_that_a_link_leads_to(tmp_path, made):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c.png").write_bytes(b"1")
+    (tmp_path / "images" / "linked").symlink_to(tmp_path / "elsewhere")
+    # A link back to a folder above must not be followed for ever.
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "images")
+    before = provenance.digest("images")
+    (tmp_path / "elsewhere" / "c.png").write_bytes(b"2")
+    assert provenance.digest("images") != before
+
+
+def test_touched_files_are_read_once_and_are_the_same(made, tmp_path, monkeypatch):
+    for file in ("images/nested/a.png", "responses.npy"):
+        os.utime(tmp_path / file, (5, 5))
+    assert changed(made) == []
+    monkeypatch.setattr(changes, "digest", lambda path: pytest.fail(f"{path} was read again"))
+    assert changed(made) == []
+
+
+def test_a_file_that_vanished(made, tmp_path):
+    (tmp_path / "responses.npy").unlink()
+    assert changed(made) == ["responses.npy"]
+
+
+def test_a_file_that_the_job_did_not_read_is_for_snakemake_to_notice(made):
+    assert changed([*made, "neuroids.csv"]) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"inputs": 3}', b"\xff\xfe"])
+def test_a_record_that_cannot_be_read(made, tmp_path, content):
+    (tmp_path / "record.json").write_bytes(content)
+    assert changed(made) == ["record.json"]
+
+
+def test_without_a_record_the_job_runs_anyway(made, tmp_path):
+    (tmp_path / "record.json").unlink()
+    assert changed(made) == []
+
+
+def test_a_record_of_before_signatures(made, tmp_path):
+    record = json.loads((tmp_path / "record.json").read_text())
+    del record["signatures"], record["own_modules"]
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert changed(made) == []
+    (tmp_path / "responses.npy").write_bytes(b"other")
+    assert changed(made) == ["responses.npy"]
+
+
+def test_an_input_that_changes_while_a_job_reads_it(made, tmp_path, caplog):
+    options = {"reads": [tmp_path / "responses.npy"], "output": tmp_path / "store"}
+    with recording(tmp_path / "record.json", "recording", options, ["output"]):
+        (tmp_path / "responses.npy").write_bytes(b"others")
+    assert "responses.npy changed while it was read" in caplog.text
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert list(record["signatures"].values()) == [None]
+
+
+def test_a_network_and_what_it_imports_from_its_folder(tmp_path, importable):
+    helper = importable("helper_of_mine", "width = 3\n")
+    network = importable("network_of_mine", f"import {helper}\n")
+    record = tmp_path / "record.json"
+    with recording(record, "model", {}, []):
+        __import__(network)
+    inputs = changes.Inputs(tmp_path)
+    assert inputs.changed(record, []) == []
+    (tmp_path / "helper_of_mine.py").write_text("width = 4\n")
+    assert inputs.changed(record, []) == [str(tmp_path / "helper_of_mine.py")]
+
+
+def test_an_installed_package_that_a_network_comes_from(monkeypatch):
+    assert not any(name.startswith("yaml") for name in provenance.code_loaded())
+    monkeypatch.setattr(provenance, "_packages_of_networks", set())
+    provenance.package_of_a_network("yaml")
+    assert {"yaml", "yaml.loader"} <= provenance.code_loaded().keys()
+
+
+def test_results_of_other_code(tmp_path):
+    for name, code in {"a": "0" * 64, "b": provenance.code_loaded()["ventral.outputs"]}.items():
+        said = {"stage": f"stage_{name}", "code": {"ventral.outputs": code, "network_of_mine": "0"}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(said))
+    (tmp_path / "broken.json").write_text("")
+    assert changes.of_other_code(tmp_path) == ({"stage_a": 1}, ["ventral.outputs"])
+    assert changes.of_other_code(tmp_path / "nowhere") == ({}, [])
+
+
+def test_a_signature_reads_no_content_and_knows_time_stamps_of_snakemake(made, tmp_path):
+    before = signature("images")
+    (tmp_path / "images" / ".snakemake_timestamp").touch()
+    assert signature("images") == before
