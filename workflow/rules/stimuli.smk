@@ -19,7 +19,7 @@ rule fetch:
 
 rule unpack:
     input:
-        watched("unpack/kriegeskorte2008", lambda wildcards: settings["sources"][kriegeskorte2008.NAME]),
+        watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
     output:
         images="<results>/datasets/kriegeskorte2008/images.zip",
         table="<results>/datasets/kriegeskorte2008/stimuli.csv",
