@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.stimuli.files import FILE, FOLDER, kind_of
 
-NPY, ZIP = b"\x93NUMPY", b"PK"
+NPY, NPZ = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
 # What other files begin with, and what to make of them.
 OTHER_KINDS = {
     b"MATLAB": "a MATLAB file; read it with scipy.io.loadmat, or version 7.3 with h5py, and numpy.save its array",
     b"\x89HDF": "an HDF5 file; read it with h5py, and numpy.save its array; a BrainIO assembly ends in .nc",
     b"CDF": "a NetCDF file; a BrainIO assembly ends in .nc",
-    ZIP: "an archive of arrays; numpy.load it, and numpy.save one of them",
+    b"PK": "an archive of arrays; numpy.load it, and numpy.save one of them",
     b"\x80": "a pickle, which is not opened, as it could run any code; numpy.save its array",
     b"PAR1": "a Parquet table; numpy.save its numbers",
 }
@@ -47,7 +47,9 @@ def open_array(path: str | Path, key: str, expected: str) -> NDArray:
     except MemoryError:
         raise
     except Exception as error:  # NumPy raises more kinds than it documents
-        raise InputError(f"{place}: cannot be read, cut short, or not an npy file: {error}; {expected}") from error
+        raise InputError(
+            f"{place}: cannot be read, cut short, or not an npy file: {reason(error)}; {expected}"
+        ) from error
     left_over = Path(path).stat().st_size - array.offset - array.nbytes
     if left_over > 0 and array.size:
         raise InputError(f"{place}: {left_over} bytes follow the array: one array in a file is right; {expected}")
@@ -79,3 +81,8 @@ def other_kind(start: bytes) -> str:
         return "an empty file"
     known = [text for beginning, text in OTHER_KINDS.items() if start.startswith(beginning)]
     return known[0] if known else f"it begins with {start!r}, no mark of a file of arrays"
+
+
+def reason(error: Exception) -> str:
+    """Return what is wrong with an array, never that it could be loaded unsafely."""
+    return "it holds Python objects, not numbers" if "object" in str(error).lower() else str(error)

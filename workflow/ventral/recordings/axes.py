@@ -12,9 +12,10 @@ NEUROID, STIMULUS, REPETITION, TIME_BIN = AXES = ("neuroid", "stimulus", "repeti
 PLURALS = dict(zip(AXES, ("neuroids", "stimuli", "repetitions", "bins of time"), strict=True))
 STIMULI_COMPARED = 100
 # In recordings of neurons, means differ more than 3 times as much by neuroid as by repetition (shares of variance).
-CLEARLY, NEGLIGIBLE = 3.0, 0.05
-# Where means by neuroid differ by less than this share of the variance, each neuroid was standardised.
-STANDARDISED = 1e-6
+CLEARLY, NEGLIGIBLE = 3.0, 0.1
+# Means that differ by less than this share of the standard deviation are the same.
+SAME = 1e-3
+FEWEST_NEUROIDS = 2
 
 
 def axes_of(spec: dict, n_axes: int, key: str) -> list[str]:
@@ -117,18 +118,26 @@ def _look_exchanged(responses: NDArray) -> bool:
     every repetition, more than what all neuroids have in common in one repetition.
     """
     n_neuroids, n_stimuli, n_repetitions = responses.shape
+    if n_neuroids < FEWEST_NEUROIDS:
+        return False
     compared = np.unique(np.linspace(0, n_stimuli - 1, min(n_stimuli, STIMULI_COMPARED)).astype(int))
     values = np.array(responses[:, compared], dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
+    by_chance = NEGLIGIBLE + CLEARLY / (n_neuroids * len(compared))
     with warnings.catch_warnings():
-        # Of what was not shown there is no mean.
+        # What was not shown has no mean.
         warnings.simplefilter("ignore", RuntimeWarning)
-        by_neuroid, by_repetition = _difference_of_means(values, 0), _difference_of_means(values, 2)
-        if by_repetition > max(NEGLIGIBLE, CLEARLY * by_neuroid):
+        if _difference_of_means(values, 2) > max(by_chance, CLEARLY * _difference_of_means(values, 0)):
             return True
-        if n_repetitions <= n_neuroids or by_neuroid < STANDARDISED:
+        if n_repetitions <= n_neuroids or _centred(responses):
             return False
-        return _in_common(values, 2, over=0) > max(NEGLIGIBLE, CLEARLY * _in_common(values, 0, over=2))
+        return _in_common(values, 2, over=0) > max(by_chance, CLEARLY * _in_common(values, 0, over=2))
+
+
+def _centred(responses: NDArray) -> bool:
+    """Say whether all neuroids have the same mean, as after each was standardised."""
+    means = [np.nanmean(of_neuroid, dtype=np.float64) for of_neuroid in responses]
+    return np.nanstd(means) < SAME * np.nanmean([np.nanstd(of_neuroid, dtype=np.float64) for of_neuroid in responses])
 
 
 def _difference_of_means(values: NDArray[np.float64], axis: int) -> float:

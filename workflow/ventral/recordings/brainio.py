@@ -129,9 +129,9 @@ def _dataset(path: str | Path) -> "xr.Dataset":
     import h5py
     import xarray as xr
 
-    # What cannot be opened at all makes h5netcdf print errors of its own.
-    with h5py.File(os.fspath(path), "r"):
-        pass
+    # What h5py cannot open makes h5netcdf print a traceback when it is forgotten.
+    with h5py.File(os.fspath(path), "r") as file:
+        list(file.values())
     return xr.open_dataset(os.fspath(path), engine="h5netcdf")
 
 

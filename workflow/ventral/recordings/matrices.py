@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
-from ventral.recordings.arrays import NPY, ZIP, open_array, other_kind, start_of
+from ventral.recordings.arrays import NPY, NPZ, open_array, other_kind, reason, start_of
 
 logger = logging.getLogger("ventral")
 
@@ -91,7 +91,7 @@ def _arrays(path: Path, key: str) -> dict[str, NDArray]:
     start = start_of(path, key)
     if start.startswith(NPY):
         return {path.stem: np.asarray(open_array(path, key, EXPECTED))}
-    if not start.startswith(ZIP):
+    if not start.startswith(NPZ):
         raise InputError(
             f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {other_kind(start)}; {EXPECTED}"
         )
@@ -102,7 +102,7 @@ def _arrays(path: Path, key: str) -> dict[str, NDArray]:
         raise
     except Exception as error:  # NumPy and zipfile raise more kinds than they document
         raise InputError(
-            f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {error}; {EXPECTED}"
+            f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {reason(error)}; {EXPECTED}"
         ) from error
     if not arrays:
         raise InputError(f"{key}: {path}: there is no array in it")
