@@ -29,7 +29,7 @@ from ventral.errors import InputError, allowed_instead, shown
 from ventral.progress import Progress
 from ventral.slurm import allocated_cores
 from ventral.stimuli.files import Listing, list_images, natural, opener
-from ventral.stimuli.tables import read_table, report_columns
+from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +127,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     listing.warn(f"{key}.images: {spec['images']}")
     if spec.get("table"):
         report_columns(table, f"{key}.table: {spec['table']}")
+        _report_spaces(table, f"{key}.table: {spec['table']}")
     with (
         writing(output) as unfinished,
         opener(Path(spec["images"])) as opened,
@@ -262,6 +263,18 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
             )
     files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
     return table.set_index("stimulus"), files, listing
+
+
+def _report_spaces(table: "pd.DataFrame", place: str) -> None:
+    # xarray marks no such variable as a coordinate, where properties are looked for.
+    spaced = [column for column in table if " " in column and not column.startswith(UNNAMED)]
+    if spaced:
+        logger.warning(
+            "%s: columns with a space in the name are not predicted: `%s`; rename them, such as `%s`",
+            place,
+            "`, `".join(spaced),
+            spaced[0].replace(" ", "_"),
+        )
 
 
 def _without_common_folder(files: Sequence[str]) -> list[str]:

@@ -183,7 +183,8 @@ def _plain(field: "pa.Field", place: str) -> "pa.DataType":
         raise InputError(
             f"{place}: column `{field.name}` has values of type {kind}; numbers or text are right, one in each row"
         )
-    return pa.float64() if pa.types.is_decimal(kind) else kind
+    # pandas has no numbers for these where some are missing.
+    return pa.float64() if pa.types.is_decimal(kind) or pa.types.is_boolean(kind) else kind
 
 
 def _check_names(columns: Sequence[str], labels: Collection[str], reserved: Collection[str], place: str) -> None:
