@@ -174,7 +174,10 @@ def test_mean_responses_skip_what_was_not_shown(responses):
         (np.zeros((5, 11, 4)), "responses to 11 stimuli, where the set 'my_set' has 12 (shape (5, 11, 4), read as "),
         (np.zeros((12, 5)), "responses to 5 stimuli, where the set 'my_set' has 12 "),
         (np.zeros(12), "its shape is (12,); an npy file with "),
-        (np.zeros((5, 12, 4, 2)), "its shape is (5, 12, 4, 2); an npy file with "),
+        (
+            np.zeros((5, 12, 4, 2)),
+            "its shape is (5, 12, 4, 2), read as 5 neuroids x 12 stimuli x 4 repetitions x 2 bins",
+        ),
         (np.zeros((0, 12)), "its shape is (0, 12)"),
         (np.zeros((5, 12), dtype=complex), "its values are complex128; "),
         (np.full((5, 12), "a"), "its values are <U1; "),
@@ -188,11 +191,21 @@ def test_wrong_arrays_are_said(given, stimuli, tmp_path, array, expected):
     assert message(ingest, spec, stimuli, tmp_path / "out.zarr", name="session") == said
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((12, 5, 4), 0), ((4, 5, 12), 2)])
-def test_transposed_axes_are_recognised(given, shape, axis):
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((12, 5), "stimulus, neuroid"),
+        ((12, 5, 4), "stimulus, neuroid, repetition"),
+        ((12, 4, 5), "stimulus, repetition, neuroid"),
+        ((4, 5, 12), "repetition, neuroid, stimulus"),
+        ((5, 4, 12), "neuroid, repetition, stimulus"),
+    ],
+)
+def test_transposed_axes_are_recognised(given, shape, axes):
     said = message(check, given(np.zeros(shape)), 12, KEY)
-    assert said.endswith(f"The axes look transposed: axis {axis} has 12.")
-    assert "look transposed" not in message(check, given(np.zeros((5, 11))), 12, KEY)
+    assert said.endswith(f"say `axes: [{axes}]`")
+    check(given(np.zeros(shape), axes=axes.split(", ")), 12, KEY)
+    assert "axes:" not in message(check, given(np.zeros((5, 11))), 12, KEY)
 
 
 def test_number_of_stimuli_may_be_unknown(given):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ventral.errors import InputError
 from ventral.stimuli import ingestion as stimuli
+from ventral.stimuli.files import natural
 from ventral.stimuli.ingestion import describe, ingest, periods, read_pixels
 from ventral.store import read_dataset
 
@@ -60,7 +61,7 @@ def test_natural_order_of_a_folder(folder):
 
 @given(st.lists(st.integers(0, 10**12), min_size=2, unique=True))
 def test_natural_order_is_that_of_the_numbers(numbers):
-    ordered = sorted([f"Image{k}_b.png" for k in numbers], key=stimuli._natural)
+    ordered = sorted([f"Image{k}_b.png" for k in numbers], key=natural)
     assert ordered == [f"Image{k}_b.png" for k in sorted(numbers)]
 
 
@@ -149,7 +150,7 @@ def test_table_names_images_in_sub_folders(tmp_path):
     for file in ("set/cat/a.png", "set/dog/a.png", "set/dog/b.png"):
         save(tmp_path / "images" / file, noise(0))
     path = write_table(tmp_path / "table.csv", stimulus=["b", "dog/a", "cat/a.png"])
-    described, files = stimuli._described({"images": str(tmp_path / "images"), "table": path}, KEY)
+    described, files, _ = stimuli._described({"images": str(tmp_path / "images"), "table": path}, KEY)
     assert list(described.index) == ["b", "dog/a", "cat/a.png"]
     assert files == ["set/dog/b.png", "set/dog/a.png", "set/cat/a.png"]
     write_table(tmp_path / "table.csv", stimulus=["b", "a", "cat/a"])

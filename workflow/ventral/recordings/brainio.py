@@ -5,7 +5,6 @@ shown. Coordinates along `presentation` say which (`stimulus_id`, in older files
 (`repetition`); those along `neuroid` say what was recorded (`neuroid_id`, `region`, `animal` or `subject`, and more).
 """
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
+from ventral.recordings.arrays import start_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-logger = logging.getLogger("ventral")
 
 IDS = ("stimulus_id", "image_id")
 # What the table of neuroids calls the assembly's coordinates.
@@ -108,55 +106,56 @@ def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[ND
                 f"the repetitions of every stimulus"
             )
         responses[cells] = np.where(np.isnan(now), before, now)
-    absent = np.setdiff1d(np.arange(n), rows)
-    if len(absent):
-        logger.warning(
-            "%s: %d of %d stimuli were not shown: %s",
-            place,
-            len(absent),
-            n,
-            shown([str(name) for name in np.asarray(stimuli["stimulus"])[absent]]),
-        )
     return responses.transpose(2, 1, 0), neuroids
 
 
 @contextmanager
 def _opened(path: str | Path, key: str) -> Iterator[tuple["xr.DataArray", str]]:
     """Give the assembly of a file, its values still unread, and what to call it in messages."""
+    place = f"{key}: {path}"
+    if start_of(path, key).startswith(b"CDF"):
+        raise InputError(f"{place}: NetCDF 3; NetCDF 4 is right, as xarray's `to_netcdf(format='NETCDF4')` writes")
+    try:
+        with _dataset(path) as dataset:
+            yield _assembly(dataset, place), place
+    except InputError:
+        raise
+    # A damaged file may be noticed only when its values are read.
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{place}: cannot be read as NetCDF, or is cut short: {error}") from error
+
+
+def _dataset(path: str | Path) -> "xr.Dataset":
+    import h5py
     import xarray as xr
 
-    place = f"{key}: {path}"
-    if not Path(path).is_file():
-        raise InputError(f"{key}: no such file: {path}")
-    with Path(path).open("rb") as file:
-        if file.read(3) == b"CDF":
-            raise InputError(f"{place}: NetCDF 3; NetCDF 4 is right, as xarray's `to_netcdf(format='NETCDF4')` writes")
-    try:
-        dataset = xr.open_dataset(os.fspath(path), engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{place}: cannot be read as NetCDF, or is cut short: {error}") from error
-    with dataset:
-        found = [
-            name for name, variable in dataset.data_vars.items() if {"presentation", "neuroid"} <= {*variable.dims}
-        ]
-        if len(found) != 1:
-            described = ", ".join(f"{name} {variable.dims}" for name, variable in dataset.data_vars.items())
+    # What h5py cannot open makes h5netcdf print a traceback when it is forgotten.
+    with h5py.File(os.fspath(path), "r") as file:
+        list(file.values())
+    return xr.open_dataset(os.fspath(path), engine="h5netcdf")
+
+
+def _assembly(dataset: "xr.Dataset", place: str) -> "xr.DataArray":
+    """Return the one variable of presentations by neuroids, its values still unread."""
+    found = [name for name, variable in dataset.data_vars.items() if {"presentation", "neuroid"} <= {*variable.dims}]
+    if len(found) != 1:
+        described = ", ".join(f"{name} {variable.dims}" for name, variable in dataset.data_vars.items())
+        raise InputError(
+            f"{place}: one variable with the dimensions `presentation` and `neuroid` is right; it has "
+            f"{len(found)} ({described or 'no variables'})"
+        )
+    assembly = dataset[found[0]]
+    if assembly.dtype.kind not in "fiu":
+        raise InputError(f"{place}: its values are {assembly.dtype}; responses are numbers")
+    for dimension, size in assembly.sizes.items():
+        if dimension not in ("presentation", "neuroid") and size != 1:
             raise InputError(
-                f"{place}: one variable with the dimensions `presentation` and `neuroid` is right; it has "
-                f"{len(found)} ({described or 'no variables'})"
+                f"{place}: {size} values along `{dimension}`; one response to each presentation is right: select "
+                f"one, or average them, and save the assembly again"
             )
-        assembly = dataset[found[0]]
-        if assembly.dtype.kind not in "fiu":
-            raise InputError(f"{place}: its values are {assembly.dtype}; responses are numbers")
-        for dimension, size in assembly.sizes.items():
-            if dimension not in ("presentation", "neuroid") and size != 1:
-                raise InputError(
-                    f"{place}: {size} values along `{dimension}`; one response to each presentation is right: select "
-                    f"one, or average them, and save the assembly again"
-                )
-        if 0 in assembly.shape:
-            raise InputError(f"{place}: it is empty: {dict(assembly.sizes)}")
-        yield assembly.squeeze([dim for dim in assembly.dims if dim not in ("presentation", "neuroid")]), place
+    if 0 in assembly.shape:
+        raise InputError(f"{place}: it is empty: {dict(assembly.sizes)}")
+    return assembly.squeeze([dim for dim in assembly.dims if dim not in ("presentation", "neuroid")])
 
 
 def _along(assembly: "xr.DataArray", dimension: str) -> dict[str, NDArray]:

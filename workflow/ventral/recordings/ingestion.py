@@ -1,7 +1,7 @@
 """Recordings: responses of neuroids to stimuli, with the reliability of each; or published dissimilarity matrices."""
 
 import logging
-import zipfile
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 from ventral.recordings import brainio
-from ventral.recordings.matrices import Matrices, areas_of, read_matrices, upper_triangle
-from ventral.stimuli.ingestion import read_table
+from ventral.recordings.arrays import open_array
+from ventral.recordings.axes import (
+    NEUROID,
+    REPETITION,
+    axes_of,
+    doubts,
+    exchanged,
+    in_order,
+    line_of,
+    read_as,
+    with_stimuli_elsewhere,
+)
+from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
+from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +35,11 @@ logger = logging.getLogger("ventral")
 # Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
 DEFAULTS = {"area": "unknown", "animal": None}
 RESERVED = ("responses", "reliability", "left_out", "repetition", "stimulus")
+EXPECTED = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
+# What columns are called that say how reliable neuroids are.
+CEILING = re.compile(
+    r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE
+)
 
 
 def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> None:
@@ -32,10 +49,11 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     ----------
     spec : dict
         `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
-        stimuli), NaN where not shown; optionally `neuroids`, a CSV or Parquet file with one row a neuroid, in the
-        array's order; and `area` and `animal` of all neuroids. `responses` may also be a BrainIO assembly, as for
-        `ventral.recordings.brainio.read`, which has its own table of neuroids. Or `matrices`, as for
-        `ventral.recordings.matrices.read_matrices`, with `area` of all of them or by name.
+        stimuli), NaN where not shown; optionally `axes`, the names of its axes where their order is another;
+        `neuroids`, a CSV or Parquet file with one row a neuroid, in the array's order; and `area` and `animal` of all
+        neuroids. `responses` may also be a BrainIO assembly, as for `ventral.recordings.brainio.read`, which has its
+        own table of neuroids. Or `matrices`, as for `ventral.recordings.matrices.read_matrices`, with `area` of all of
+        them or by name.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
@@ -52,8 +70,8 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     if _is_assembly(spec, key):
         _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
         return
-    n_neuroids = _responses(spec, n_stimuli, f"{key}.responses").shape[0]
-    _neuroids(spec, n_neuroids, key)
+    array, axes = _responses(spec, n_stimuli, key)
+    _neuroids(spec, in_order(array, axes).shape, axes, key)
 
 
 def ingest(
@@ -94,16 +112,17 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
+    place = f"{key}.responses: {spec['responses']}"
     if _is_assembly(spec, key):
         columns = {column: values.values for column, values in stimulus_set.coords.items()}
         array, neuroids = brainio.read(spec["responses"], f"{key}.responses", columns)
+        _report_dropped(neuroids, place)
         neuroids = _neuroids_of_assembly(neuroids, spec)
     else:
-        array = _responses(spec, stimulus_set.sizes["stimulus"], f"{key}.responses")
-        neuroids = _neuroids(spec, array.shape[0], key)
-    array = array[..., None] if array.ndim == 2 else array
+        array, neuroids = _read(spec, stimulus_set.sizes["stimulus"], key)
     responses = np.ascontiguousarray(array.transpose(2, 1, 0), dtype=np.float64)
-    place = f"{key}.responses: {spec['responses']}"
+    _report_not_shown(responses, stimulus_set["stimulus"].values, place)
+    _report_ceilings(neuroids, key)
     write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed), output)
 
 
@@ -197,6 +216,7 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
     import xarray as xr
 
     matrices = read_matrices(spec, stimulus_set.sizes["stimulus"], f"recordings.{name}")
+    report_negative(matrices, f"recordings.{name}")
     areas = dict(zip(matrices, areas_of(spec, list(matrices), f"recordings.{name}"), strict=True))
     rows = [(matrix, subject) for matrix, array in matrices.items() for subject in range(1, len(array) + 1)]
     logger.info(
@@ -226,40 +246,68 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
     )
 
 
-def _responses(spec: dict, n_stimuli: int | None, key: str) -> NDArray:
-    """Return the responses (neuroids, stimuli[, repetitions]) as they lie in the file, still unread."""
-    path = Path(spec["responses"])
-    if not path.is_file():
-        raise InputError(f"{key}: no such file: {path}")
-    expected = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{key}: {path}: cannot be read, cut short, or not an npy file: {error}; {expected}"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{key}: {path}: an archive of arrays; {expected}")
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{key}: {path}: its values are {array.dtype}; {expected}")
-    if array.ndim not in (2, 3) or 0 in array.shape:
-        raise InputError(f"{key}: {path}: its shape is {array.shape}; {expected}")
-    if n_stimuli is not None and array.shape[1] != n_stimuli:
-        places = [axis for axis in range(array.ndim) if array.shape[axis] == n_stimuli]
-        transposed = f" The axes look transposed: axis {places[0]} has {n_stimuli}." if places else ""
-        raise InputError(
-            f"{key}: {path}: responses to {array.shape[1]} stimuli, where the set {spec['stimuli']!r} has {n_stimuli} "
-            f"(shape {array.shape}, read as (neuroids, stimuli{', repetitions' if array.ndim == 3 else ''}))."
-            f"{transposed}"
+def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"]:
+    """Return responses (neuroids, n, repetitions), still unread, and what is known of each neuroid; warn of doubts."""
+    array, axes = _responses(spec, n_stimuli, key)
+    ordered = in_order(array, axes)
+    neuroids = _neuroids(spec, ordered.shape, axes, key)
+    if spec.get("neuroids"):
+        report_columns(neuroids, f"{key}.neuroids: {spec['neuroids']}")
+    responses = ordered[..., 0]
+    for doubt in [] if spec.get("axes") else doubts(responses, axes):
+        logger.warning(
+            "%s.responses: %s: shape %s, read as %s: %s",
+            key,
+            spec["responses"],
+            array.shape,
+            read_as(array.shape, axes),
+            doubt,
         )
-    return array
+    return responses, neuroids
 
 
-def _neuroids(spec: dict, n_neuroids: int, key: str) -> "pd.DataFrame":
-    """Return what is known of each neuroid, one row each, by its id."""
+def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, list[str]]:
+    """Return the responses as they lie in the file, still unread, and the names of their axes."""
+    array = open_array(spec["responses"], f"{key}.responses", EXPECTED)
+    place = f"{key}.responses: {spec['responses']}"
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
+    if array.ndim not in (2, 3, 4) or 0 in array.shape:
+        raise InputError(f"{place}: its shape is {array.shape}; {EXPECTED}")
+    axes = axes_of(spec, array.ndim, key)
+    n_bins = in_order(array, axes).shape[3]
+    if n_bins > 1:
+        raise InputError(
+            f"{place}: its shape is {array.shape}, read as {read_as(array.shape, axes)}; bins of time are not taken "
+            f"yet: average over them, or save one"
+        )
+    if n_stimuli is not None and array.shape[axes.index("stimulus")] != n_stimuli:
+        other = with_stimuli_elsewhere(array.shape, axes, n_stimuli)
+        raise InputError(
+            f"{place}: responses to {array.shape[axes.index('stimulus')]} stimuli, where the set {spec['stimuli']!r} "
+            f"has {n_stimuli} (shape {array.shape}, read as {read_as(array.shape, axes)})"
+            + (f"; if it is {read_as(array.shape, other)}, say {line_of(other)}" if other else "")
+        )
+    return array, axes
+
+
+def _neuroids(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> "pd.DataFrame":
+    """Return what is known of each neuroid, one row each, by its id.
+
+    Parameters
+    ----------
+    spec : dict
+        The recording.
+    shape : tuple of int
+        Number of neuroids, stimuli and repetitions.
+    axes : list of str
+        Names of the axes in the file.
+    key : str
+        Place of `spec` in the config.
+    """
     import pandas as pd
 
+    n_neuroids = shape[0]
     digits = len(str(n_neuroids))
     names = [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
     table = pd.DataFrame({"neuroid": names})
@@ -268,9 +316,11 @@ def _neuroids(spec: dict, n_neuroids: int, key: str) -> "pd.DataFrame":
         table = read_table(spec["neuroids"], place, ("neuroid", *DEFAULTS), RESERVED, strict=False)
         place = f"{place}: {spec['neuroids']}"
         if len(table) != n_neuroids:
+            other = line_of(exchanged(axes, NEUROID, REPETITION)) if len(table) == shape[2] else ""
             raise InputError(
-                f"{place}: {len(table)} rows, where {spec['responses']} has {n_neuroids} neuroids (its first axis); "
-                f"one row a neuroid is right"
+                f"{place}: {len(table)} rows, where {spec['responses']} has {n_neuroids} neuroids (its axis "
+                f"{axes.index(NEUROID) + 1} of {len(axes)}); one row a neuroid is right"
+                + (f"; if neuroids were read as repetitions, say {other}" if other else "")
             )
         if "neuroid" not in table:
             table["neuroid"] = names
@@ -292,6 +342,10 @@ def _is_assembly(spec: dict, key: str) -> bool:
         raise InputError(
             f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
             f"leave `neuroids` out"
+        )
+    if spec.get("axes"):
+        raise InputError(
+            f"{key}.axes: {spec['responses']} is a BrainIO assembly, which names its axes; leave `axes` out"
         )
     return True
 
@@ -326,6 +380,31 @@ def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.ob
             if np.ptp(means) <= 1e-12 * np.abs(means).max():
                 reasons[neuroid] = "constant"
     return reasons
+
+
+def _report_not_shown(responses: NDArray[np.float64], stimuli: NDArray, place: str) -> None:
+    """Warn of stimuli to which no neuroid (repetitions, n, neuroids) has a response."""
+    absent = np.isnan(responses).all(axis=(0, 2))
+    if absent.any() and not absent.all():
+        names = shown([str(name) for name in stimuli[absent]])
+        logger.warning("%s: %d of %d stimuli were not shown: %s", place, absent.sum(), len(absent), names)
+
+
+def _report_ceilings(neuroids: "pd.DataFrame", key: str) -> None:
+    if given := [column for column in neuroids if CEILING.search(column)]:
+        logger.warning(
+            "%s.neuroids: `%s`: ceilings that are given are not used: the reliability of a neuroid is computed from "
+            "its repetitions, and there is none without them",
+            key,
+            "`, `".join(given),
+        )
+
+
+def _report_dropped(neuroids: "pd.DataFrame", place: str) -> None:
+    if dropped := [column for column in RESERVED if column in neuroids]:
+        logger.warning(
+            "%s: coordinates of neuroids left out, as the store has its own of this name: %s", place, shown(dropped)
+        )
 
 
 def _report(left_out: NDArray[np.object_], neuroids: "pd.Index", place: str) -> None:

@@ -4,8 +4,7 @@ Pairs (i, j), i < j, always stand in the order of the rows of the upper triangle
 `scipy.spatial.distance.squareform` and of MATLAB's.
 """
 
-import zipfile
-import zlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
+from ventral.recordings.arrays import NPY, NPZ, open_array, other_kind, reason, start_of
+
+logger = logging.getLogger("ventral")
 
 # Matrices that were computed in float32 are symmetric, and 0 on their diagonal, to about this share of their largest
 # value.
 ROUNDING = 1e-5
+EXPECTED = "an npz file with an array (stimuli, stimuli) or (subjects, stimuli, stimuli) for each name is right"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def read_matrices(spec: dict, n_stimuli: int | None = None, key: str = "recordin
     ------
     InputError
         If a file cannot be read, or a matrix is not square, finite, symmetric and 0 on its diagonal, is of another
-        number of stimuli, or has the same dissimilarity for every pair.
+        number of stimuli, or has the same dissimilarity for every pair, or only negative ones.
     """
     if not isinstance(spec["matrices"], dict):
         path = Path(spec["matrices"])
@@ -85,23 +88,39 @@ def read_matrices(spec: dict, n_stimuli: int | None = None, key: str = "recordin
 
 
 def _arrays(path: Path, key: str) -> dict[str, NDArray]:
-    if not path.is_file():
-        raise InputError(f"{key}: no such file: {path}")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = {path.stem: loaded}
-        else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    start = start_of(path, key)
+    if start.startswith(NPY):
+        return {path.stem: np.asarray(open_array(path, key, EXPECTED))}
+    if not start.startswith(NPZ):
         raise InputError(
-            f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {error}; an npz file with an array "
-            f"(stimuli, stimuli) or (subjects, stimuli, stimuli) for each name is right"
+            f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {other_kind(start)}; {EXPECTED}"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as loaded:
+            arrays = {name: loaded[name] for name in loaded.files}
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise more kinds than they document
+        raise InputError(
+            f"{key}: {path}: cannot be read, cut short, or neither npz nor npy: {reason(error)}; {EXPECTED}"
         ) from error
     if not arrays:
         raise InputError(f"{key}: {path}: there is no array in it")
     return arrays
+
+
+def report_negative(matrices: dict[str, NDArray[np.float64]], key: str) -> None:
+    """Warn of matrices (subjects, n, n) with negative dissimilarities."""
+    for name, of_subjects in matrices.items():
+        share = (upper_triangle(of_subjects) < 0).mean()
+        if share > 0:
+            logger.warning(
+                "%s.matrices: `%s`: %.1f %% of its dissimilarities are negative, as cross-validated ones may be; if "
+                "they are similarities, such as correlations r, give 1 - r",
+                key,
+                name,
+                100 * share,
+            )
 
 
 def areas_of(spec: dict, names: Sequence[str], key: str = "recordings") -> list[str]:
@@ -168,6 +187,11 @@ def _check_matrix(matrix: NDArray, place: str) -> None:
     if entry := first(np.abs(matrix - matrix.T) > rounding):
         raise InputError(
             f"{place}: {_entry(matrix, *entry)}, but {_entry(matrix, *entry[::-1])}; dissimilarities are symmetric"
+        )
+    if upper_triangle(matrix).max(initial=-1) < 0:
+        raise InputError(
+            f"{place}: all of its dissimilarities are negative; similarities, such as correlations r, become "
+            f"dissimilarities as 1 - r"
         )
     if len(matrix) < 3 or np.ptp(upper_triangle(matrix)) == 0:
         raise InputError(f"{place}: all pairs of stimuli are equally dissimilar: there is nothing to compare")

@@ -1,13 +1,14 @@
 """What objects are put before: crops of natural photographs, and noise with a natural spectrum."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
-from ventral.stimuli.ingestion import list_images
+from ventral.errors import InputError, shown
+from ventral.stimuli.files import FOLDER, Listing, kind_of, list_images
 
 PHOTOGRAPHS, NOISE = "photographs", "noise"
 # A crop's side, as a share of the photograph's shorter side.
@@ -16,6 +17,9 @@ CROP = (0.3, 1.0)
 NOISE_MEAN, NOISE_DEVIATION = 115.0, 45.0
 # How much a pixel's colour varies, beside its lightness.
 COLOUR = 0.25
+# Colours of photographs that become 8-bit RGB without a loss that shows.
+EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+SMALLEST = 2
 
 
 class Backgrounds:
@@ -31,7 +35,8 @@ class Backgrounds:
     Raises
     ------
     InputError
-        If a folder has no images, or an image cannot be read.
+        If a folder has no images, two of one name, or one that cannot be read, has other than 8 bits a channel, or is
+        a single pixel.
     """
 
     def __init__(self, sources: Sequence[str], key: str) -> None:
@@ -54,9 +59,14 @@ def check(sources: Sequence[str], key: str) -> None:
     InputError
         If a source is neither known nor a folder with images.
     """
-    for source in sources:
-        if source not in (PHOTOGRAPHS, NOISE):
-            _files(source, key)
+    for source in _folders(sources):
+        _listed(source, key)
+
+
+def report_left_out(sources: Sequence[str], key: str) -> None:
+    """Log a warning of what is not taken of the folders among the sources."""
+    for source in _folders(sources):
+        _listed(source, key).warn(f"{key}: {source}")
 
 
 def crop(photograph: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -86,10 +96,20 @@ def noise(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(np.round(NOISE_MEAN + NOISE_DEVIATION * mixed), 0, 255).astype(np.uint8)
 
 
-def _files(folder: str, key: str) -> list[Path]:
-    if not Path(folder).is_dir():
+def _folders(sources: Sequence[str]) -> list[str]:
+    return [source for source in sources if source not in (PHOTOGRAPHS, NOISE)]
+
+
+def _listed(folder: str, key: str) -> Listing:
+    if kind_of(folder) != FOLDER:
         raise InputError(f"{key}: {folder!r} is neither `{PHOTOGRAPHS}` nor `{NOISE}`, nor a folder of photographs")
-    return [Path(folder, file) for file in list_images(Path(folder), key)]
+    listing = list_images(Path(folder), key)
+    counts = Counter(Path(file).name for file in listing.files)
+    if twice := [file for file in listing.files if counts[Path(file).name] > 1]:
+        raise InputError(
+            f"{key}: {folder}: photographs of one name: {shown(twice)}; rename them: a background is known by its name"
+        )
+    return listing
 
 
 def _photographs(source: str, key: str) -> dict[str, NDArray[np.uint8]]:
@@ -97,13 +117,22 @@ def _photographs(source: str, key: str) -> dict[str, NDArray[np.uint8]]:
         from ventral.stimuli.photographs import photographs
 
         return photographs()
+    return {Path(file).name: _read(Path(source, file), key) for file in _listed(source, key).files}
+
+
+def _read(path: Path, key: str) -> NDArray[np.uint8]:
+    """Return the pixels (H, W, 3) of a photograph."""
     import PIL.Image
 
-    read = {}
-    for path in _files(source, key):
-        try:
-            with PIL.Image.open(path) as image:
-                read[path.name] = np.asarray(image.convert("RGB"))
-        except OSError as error:
-            raise InputError(f"{key}: {path}: cannot be read as an image: {error}; replace it") from error
-    return read
+    try:
+        with PIL.Image.open(path) as image:
+            mode, pixels = image.mode, np.asarray(image.convert("RGB"))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise more kinds than they document
+        raise InputError(f"{key}: {path}: cannot be read as an image: {error}; replace it") from error
+    if mode not in EIGHT_BITS:
+        raise InputError(f"{key}: {path}: its pixels are {mode}; save it as 8-bit RGB or grey")
+    if min(pixels.shape[:2]) < SMALLEST:
+        raise InputError(f"{key}: {path}: {pixels.shape[1]} x {pixels.shape[0]} pixels are too few; replace it")
+    return pixels

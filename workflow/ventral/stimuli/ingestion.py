@@ -12,16 +12,13 @@ How images are read, so that every model sees what was shown:
 """
 
 import hashlib
-import io
 import json
 import logging
 import os
 import re
-import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,6 +28,8 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.progress import Progress
 from ventral.slurm import allocated_cores
+from ventral.stimuli.files import Listing, list_images, natural, opener
+from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ventral")
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 LABELS = ("object", "category")
 # Names of stimuli in published recordings, text even where they are numbers.
 IDS = ("stimulus_id", "image_id")
@@ -48,7 +46,6 @@ ROWS_PER_CHUNK = 16
 ROWS_PER_SHARD = 1024
 BYTES_PER_SHARD = 256 * 2**20
 NAMED_IN_MESSAGE = 10
-MISSING = {"", "na", "n/a", "nan"}
 EXIF_ORIENTATION = 0x0112
 
 
@@ -125,10 +122,15 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     """
     from ventral.outputs import writing
 
-    table, files = _described(spec, f"stimuli.{name}")
+    key = f"stimuli.{name}"
+    table, files, listing = _described(spec, key)
+    listing.warn(f"{key}.images: {spec['images']}")
+    if spec.get("table"):
+        report_columns(table, f"{key}.table: {spec['table']}")
+        _report_spaces(table, f"{key}.table: {spec['table']}")
     with (
         writing(output) as unfinished,
-        _opener(Path(spec["images"])) as opened,
+        opener(Path(spec["images"])) as opened,
         ThreadPoolExecutor(allocated_cores(threads)) as pool,
     ):
         side = spec.get("size")
@@ -137,14 +139,14 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         progress = Progress(f"ingest {name}", len(files), "images")
         digests, problems = _fill(pixels, opened, files, pool, progress, resizing=side is not None)
         if problems:
-            raise InputError(_report(problems, f"stimuli.{name}.images: {spec['images']}", len(files)))
+            raise InputError(_report(problems, f"{key}.images: {spec['images']}", len(files)))
         duplicates = complete_set(unfinished, name, table, digests)
     if duplicates:
         logger.warning(
-            "stimuli.%s.images: %s: %d images are there more than once: %s. Where one of them is held out and the "
+            "%s.images: %s: %d images are there more than once: %s. Where one of them is held out and the "
             "other is not, scores come out too high; better keep one of each, and give the responses to both as its "
             "repetitions",
-            name,
+            key,
             spec["images"],
             len(duplicates),
             shown([" = ".join(names) for names in duplicates]),
@@ -223,119 +225,20 @@ def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
     return zarr.open_group(path, mode="r")["pixels"][start:stop]
 
 
-def read_table(
-    path: str | Path, key: str, labels: Collection[str], reserved: Collection[str], strict: bool
-) -> "pd.DataFrame":
-    """Read a table of stimuli or neuroids.
-
-    In CSV, a column is numeric where all values that are there are numbers; empty, NA and NaN are missing. Parquet says
-    what its columns are.
-
-    Parameters
-    ----------
-    path : path
-        CSV (with commas, UTF-8) or Parquet file.
-    key : str
-        Its place in the config, for messages.
-    labels : collection of str
-        Columns that are text whatever they look like.
-    reserved : collection of str
-        Names that no column can have.
-    strict : bool
-        Refuse a CSV column where more than half of the values are numbers and some are not, rather than take it for
-        text: a property with a slip of the pen must not vanish from the targets.
-
-    Returns
-    -------
-    DataFrame
-        Numeric columns as float64 with NaN where missing, others as str with '' where missing.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, a column's name cannot be used, or a number is infinite or, if strict, no number.
-    """
+def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing]:
+    """Return the names and properties of the stimuli, the image of each, and what was found where the images are."""
     import pandas as pd
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{key}: no such file: {path}")
-    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{key}: {path}: a table is a .csv or a .parquet file")
-    try:
-        table = readers[path.suffix.lower()](path)
-    except ValueError as error:  # what pandas and pyarrow raise for text or files that they cannot parse
-        raise InputError(f"{key}: {path}: cannot be read as a table: {error}") from error
-    if table.empty:
-        raise InputError(f"{key}: {path}: the table has no rows")
-    # A named index of a Parquet table is a column that pandas set apart.
-    table = table.reset_index(drop=table.index.names == [None])
-    table.columns = [str(column).strip() for column in table.columns]
-    for k, column in enumerate(table.columns):
-        if column in reserved or not column or column.startswith((".", "__")) or "/" in column:
-            raise InputError(
-                f"{key}: {path}: a column cannot be called `{column}`; rename it (not: {', '.join(sorted(reserved))}, "
-                f"nor with a slash, nor with a dot or two underscores at its beginning)"
-            )
-        if column in table.columns[:k]:
-            raise InputError(f"{key}: {path}: two columns are called `{column}`; rename one")
-    typed = path.suffix.lower() == ".parquet"
-    return pd.DataFrame(
-        {
-            column: _text(values)
-            if column in labels
-            else _typed(values, typed, strict, f"{key}: {path}: column `{column}`")
-            for column, values in table.items()
-        }
-    )
-
-
-def _read_csv(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name. What is missing is decided later,
-    # so that an object may be called "null".
-    return pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
-
-
-def _text(values: "pd.Series") -> "pd.Series":
-    return values.where(values.notna(), "").astype(str).str.strip()
-
-
-def _typed(values: "pd.Series", typed: bool, strict: bool, place: str) -> "pd.Series":
-    import pandas as pd
-
-    if typed and (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-        numbers, missing = pd.Series(values.to_numpy(float, na_value=np.nan)), values.isna()
-    else:
-        values = _text(values)
-        numbers, missing = pd.to_numeric(values, errors="coerce"), values.str.lower().isin(MISSING)
-        n_present, n_numbers = (~missing).sum(), numbers.notna().sum()
-        numeric = 2 * n_numbers > n_present if strict else n_numbers == n_present
-        if typed or (n_present and not numeric):
-            return values
-    wrong = np.flatnonzero(~missing & ~np.isfinite(numbers))
-    if len(wrong):
-        raise InputError(
-            f"{place}, data row {wrong[0] + 1}: {values.iloc[wrong[0]]!r} is not a finite number, though the column is "
-            f"numeric ({len(wrong)} such values); leave it empty where the value is missing (in a Parquet table, text "
-            f"may look like numbers)"
-        )
-    return numbers.astype(float)
-
-
-def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
-    import pandas as pd
-
-    files = list_images(Path(spec["images"]), f"{key}.images")
+    listing = list_images(Path(spec["images"]), f"{key}.images")
+    files = listing.files
     circular = spec.get("circular") or {}
     if not spec.get("table"):
         for column in circular:
             raise InputError(
                 f"{key}.circular.{column}: there is no table of the stimuli with such a column; give it as `table`"
             )
-        return pd.DataFrame(index=pd.Index(_without_common_folder(files), name="stimulus", dtype=object)), files
+        names = pd.Index(_without_common_folder(files), name="stimulus", dtype=object)
+        return pd.DataFrame(index=names), files, listing
     place = f"{key}.table"
     # The axes of the pixels, and the pixels themselves, have names in the same store.
     table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), ("pixels", *DIMENSIONS[1:]), strict=True)
@@ -359,46 +262,19 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str]]:
                 f"{allowed_instead(column, numeric)}"
             )
     files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
-    return table.set_index("stimulus"), files
+    return table.set_index("stimulus"), files, listing
 
 
-def list_images(images: Path, key: str) -> list[str]:
-    """Return the paths of the images within a folder or zip, in natural order.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or has no images.
-    """
-    if images.is_dir():
-        found = [
-            Path(folder, file).relative_to(images).as_posix() for folder, _, names in os.walk(images) for file in names
-        ]
-    elif images.is_file():
-        try:
-            with zipfile.ZipFile(images) as archive:
-                found = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{key}: {images}: not a folder, nor a whole zip file: {error}") from error
-    else:
-        raise InputError(f"{key}: no such file or folder: {images}")
-    files = [file for file in found if _is_image(PurePosixPath(file))]
-    if not files:
-        raise InputError(
-            f"{key}: {images}: no images in it ({len(found)} other files); an image's name ends in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+def _report_spaces(table: "pd.DataFrame", place: str) -> None:
+    # xarray marks no such variable as a coordinate, where properties are looked for.
+    spaced = [column for column in table if " " in column and not column.startswith(UNNAMED)]
+    if spaced:
+        logger.warning(
+            "%s: columns with a space in the name are not predicted: `%s`; rename them, such as `%s`",
+            place,
+            "`, `".join(spaced),
+            spaced[0].replace(" ", "_"),
         )
-    return sorted(set(files), key=_natural)
-
-
-def _is_image(file: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in file.parts)
-    return not hidden and file.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _natural(text: str) -> tuple[list[str | int], str]:
-    parts = re.split(r"([0-9]+)", text.casefold())
-    return [int(part) if k % 2 else part for k, part in enumerate(parts)], text
 
 
 def _without_common_folder(files: Sequence[str]) -> list[str]:
@@ -428,7 +304,7 @@ def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, ima
             )
     chosen = [found for (found,) in matches]
     _refuse_repeated(chosen, lambda file: f"{place}: the image {file}")
-    left_over = sorted(set(files) - set(chosen), key=_natural)
+    left_over = sorted(set(files) - set(chosen), key=natural)
     if left_over:
         raise InputError(
             f"{place}: {len(left_over)} of {len(files)} images in {images} have no row: {shown(left_over)}; add the "
@@ -457,16 +333,6 @@ def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) 
             f"{describe_name(name)} has more than one row: data rows {', '.join(map(str, numbers))}{others}; one row "
             f"a stimulus is right"
         )
-
-
-@contextmanager
-def _opener(images: Path) -> Iterator[Callable[[str], BinaryIO]]:
-    """Give a function that opens one image of a folder or zip, and that several threads may call."""
-    if images.is_dir():
-        yield lambda file: (images / file).open("rb")
-    else:
-        with zipfile.ZipFile(images) as archive:
-            yield lambda file: io.BytesIO(archive.read(file))
 
 
 def _most_common_size(sizes: Iterator[tuple[int, int] | None]) -> tuple[int, int]:

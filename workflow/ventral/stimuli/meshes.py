@@ -1,12 +1,14 @@
 """The objects of a rendered set: made by code, or a user's mesh files."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ventral.errors import InputError, allowed_instead
+from ventral.errors import InputError, allowed_instead, shown
+from ventral.stimuli.files import FOLDER, IMAGE_SUFFIXES, Listing, kind_of, list_files
 from ventral.stimuli.objects import CATEGORIES, make_object
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
 MESH_SUFFIXES = (".glb", ".obj", ".ply")
 # By their definition or by habit, the y axis points up in these.
 Y_UP = (".glb", ".obj")
+# Materials and textures, which meshes name themselves.
+BESIDE_MESHES = {".mtl", ".bin", *IMAGE_SUFFIXES}
 FEWEST_OBJECTS = 2
+IN_A_FOLDER = "left out, in folders within that of the category"
 
 
 def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -> dict[str, list[Path] | None]:
@@ -31,7 +36,8 @@ def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -
     Raises
     ------
     InputError
-        For a category that is neither known nor has a folder, and a folder that is missing or has too few meshes.
+        For a category that is neither known nor has a folder, and a folder that is missing, has too few meshes, or two
+        whose names differ only in their ending.
     """
     folders = dict(categories) if isinstance(categories, Mapping) else dict.fromkeys(categories)
     files: dict[str, list[Path] | None] = {}
@@ -44,16 +50,38 @@ def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -
                 )
             files[category] = None
             continue
-        if not Path(folder).is_dir():
-            raise InputError(f"{key}.{category}: no such folder: {folder}")
-        found = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in MESH_SUFFIXES)
-        if len(found) < FEWEST_OBJECTS:
-            raise InputError(
-                f"{key}.{category}: {folder} has {len(found)} meshes ({', '.join(MESH_SUFFIXES)}); a category needs "
-                f"at least {FEWEST_OBJECTS} objects, or the category and the object are the same thing"
-            )
-        files[category] = found
+        files[category] = [Path(folder, file) for file in _listed(folder, f"{key}.{category}").files]
     return files
+
+
+def report_left_out(categories: Sequence[str] | Mapping[str, str | None], key: str) -> None:
+    """Log a warning of what is not taken of the folders of a user's own meshes."""
+    folders = categories if isinstance(categories, Mapping) else {}
+    for category, folder in folders.items():
+        if folder is not None:
+            _listed(folder, f"{key}.{category}").warn(f"{key}.{category}: {folder}")
+
+
+def _listed(folder: str, key: str) -> Listing:
+    """List the meshes of a category, in the order of their names."""
+    if kind_of(folder) != FOLDER:
+        raise InputError(f"{key}: no such folder: {folder}")
+    listing = list_files(Path(folder), MESH_SUFFIXES, key, "meshes", BESIDE_MESHES)
+    if below := [file for file in listing.files if "/" in file]:
+        listing.remarks[IN_A_FOLDER] = below
+    listing.files = sorted(file for file in listing.files if "/" not in file)
+    if len(listing.files) < FEWEST_OBJECTS:
+        raise InputError(
+            f"{key}: {folder} has {len(listing.files)} meshes ({', '.join(MESH_SUFFIXES)}); a category needs at least "
+            f"{FEWEST_OBJECTS} objects, or the category and the object are the same thing"
+        )
+    counts = Counter(Path(file).stem for file in listing.files)
+    if same := [file for file in listing.files if counts[Path(file).stem] > 1]:
+        raise InputError(
+            f"{key}: {folder}: {shown(same)} differ only in the ending of their names; keep one of each, or rename "
+            f"them if they are different objects"
+        )
+    return listing
 
 
 def load_object(category: str, exemplar: int, files: Sequence[Path] | None, key: str) -> "Surface":
@@ -87,12 +115,12 @@ def read_mesh(path: Path, key: str) -> "Surface":
 
     try:
         mesh = trimesh.load_mesh(path)
-        points, triangles = np.asarray(mesh.vertices), np.asarray(mesh.faces)
+        points, triangles, area = np.asarray(mesh.vertices), np.asarray(mesh.faces), mesh.area
         visual = mesh.visual.to_color() if mesh.visual.kind == "texture" else mesh.visual
         colours = np.asarray(visual.vertex_colors)[:, :3]
     except Exception as error:  # a reader for each format, each with errors of its own
         raise InputError(f"{key}: {path}: cannot be read as a mesh: {type(error).__name__}: {error}") from error
-    if not len(triangles) or not np.isfinite(points).all() or np.ptp(points, axis=0).max() == 0:
+    if not len(triangles) or not np.isfinite(points).all() or not area > 0:
         raise InputError(
             f"{key}: {path}: {len(points)} points and {len(triangles)} triangles make no surface; save it as triangles"
         )

@@ -158,7 +158,11 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     import zarr
 
     stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
-    table = plan(spec, f"stimuli.{name}.render")
+    key = f"stimuli.{name}.render"
+    table = plan(spec, key)
+    # Here, as it is one job, and those that render are several.
+    meshes.report_left_out(spec["categories"], f"{key}.categories")
+    backgrounds.report_left_out(_sources(spec), f"{key}.backgrounds")
     table["background"] = [background for store in stores for background in store.attrs["background"]]
     table[list(MEASURED)] = np.concatenate([store["measured"][:] for store in stores])
     digests = []
