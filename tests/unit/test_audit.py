@@ -40,6 +40,7 @@ COMMANDS = {
     "gram": "gram {results}/activations/0 --seed 0 --dask threads "
     "--output {results}/grams/net.gram --provenance {results}/provenance/gram.json",
     "selectivity": "selectivity {results}/grams/net.gram --stimuli {results}/stimuli/mine.zarr --category faces "
+    "--seed 0 "
     "--output {results}/selectivity.csv --provenance {results}/provenance/selectivity.json",
     "contact_sheet": "contact_sheet {results}/stimuli/mine.zarr --svg {results}/sheet.svg --pdf {results}/sheet.pdf "
     "--csv {results}/sheet.csv --provenance {results}/provenance/sheet.json",

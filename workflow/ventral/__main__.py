@@ -117,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--name", required=True)
     _add_spec(stage)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(
         stages,
@@ -135,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)
     stage.add_argument("--cores", type=int, default=1)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "model", _call("models.description.describe"), "describe a model and its layers")
     _add_spec(stage)
@@ -171,7 +171,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("parts", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
     _add_dask(stage)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "fit", _call("scores.fitting.fit"), "score every layer of a model against a recording")
     stage.add_argument("gram", type=Path)
@@ -183,10 +183,10 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     stage.add_argument("--bootstraps", type=Path, help="also write medians of resamples to this file")
     stage.set_defaults(outputs=("output", "bootstraps"))
-    stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, default=1000, help="number of resamples")
+    _add_bootstrap(stage)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
     _add_dask(stage)
 
@@ -210,7 +210,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     _add_dask(stage)
 
     stage = _stage(
@@ -224,7 +224,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     _add_dask(stage)
 
     stage = _stage(
@@ -237,7 +237,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
     stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     _add_dask(stage)
 
     for name, function, description in (
@@ -260,7 +260,7 @@ def parser() -> argparse.ArgumentParser:
         stage.add_argument("--units", type=json.loads, help="number of units; by default that of the smallest area")
         stage.add_argument("--draws", type=int, default=20)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
-        stage.add_argument("--seed", type=int, default=0)
+        _add_seed(stage)
         _add_dask(stage)
 
     stage = _stage(
@@ -271,13 +271,16 @@ def parser() -> argparse.ArgumentParser:
         outputs=("summary", "text", "curves", *FIGURE),
     )
     stage.add_argument("tables", type=Path, nargs="+")
-    stage.add_argument("--extrapolate-to", type=int, default=1000)
+    stage.add_argument("--extrapolate-to", type=int, required=True)
+    _add_seed(stage)
 
     stage = _stage(
         stages, "contributions", _call("mappings.banded.contributions"), "say what each layer adds to the others"
     )
     stage.add_argument("tables", type=Path, nargs="+")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _stage(stages, "brainscore", _call("scores.brainscore.brainscore"), "score layers as Brain-Score does")
     stage.add_argument("grams", type=Path, nargs="+")
@@ -290,7 +293,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(stages, "best_layers", _call("statistics.best_layers.best_layers"), "find each model's best layer")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(
         stages, "compare", _call("statistics.comparisons.compare"), "say which layers and which models differ"
@@ -306,6 +309,8 @@ def parser() -> argparse.ArgumentParser:
         stage = _figure_stage(stages, figure, _call(f"figures.panels.{figure}"))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
+        _add_bootstrap(stage)
+        _add_seed(stage)
         if figure == "layer_profile":
             stage.add_argument("--bootstraps", type=Path, nargs="*", default=[])
 
@@ -316,13 +321,15 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--category", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "claims", _call("statistics.claims.claims"), "say which published claims hold")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--fitted", type=Path)
     stage.add_argument("--selectivity", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "unseen", _call("figures.unseen.unseen"))
     stage.add_argument("selectivity", type=Path)
@@ -333,12 +340,16 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--areas", type=Path, nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "fitted", _call("figures.fitted.fitted"))
     stage.add_argument("trainings", type=Path, nargs="+")
     stage.add_argument("--recordings", nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "learning_curves", _call("figures.learning_curves.learning_curves"))
     stage.add_argument("trainings", type=Path, nargs="+")
@@ -369,7 +380,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--results", type=Path, required=True)
     stage.add_argument("--sample", type=int, default=3, help="number of random jobs to run again")
     stage.add_argument("--rerun", nargs="*", default=[], help="outputs whose jobs are run again in any case")
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     stage.add_argument("--cores", type=int, default=1)
 
     stage = _figure_stage(stages, "contact_sheet", _call("figures.contact_sheets.contact_sheet"))
@@ -401,6 +412,17 @@ def _add_dask(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--cores", type=int, default=1)
     places = "threads, processes, slurm or slurm:N (N further jobs), or the address of a cluster's scheduler"
     stage.add_argument("--dask", default="threads", help=places)
+
+
+# Without defaults: what a rule forgets to pass on is an error, and never a constant.
+
+
+def _add_seed(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--seed", type=int, required=True, help="seed of all draws")
+
+
+def _add_bootstrap(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, required=True, help="number of resamples")
 
 
 def _add_spec(stage: argparse.ArgumentParser) -> None:

@@ -88,7 +88,14 @@ AREAS = ["EVC", "V1", "V2", "V4", "IT"]
 
 
 def layer_profile(
-    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, bootstraps: Sequence[Path] = ()
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
+    bootstraps: Sequence[Path] = (),
 ) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
 
@@ -100,6 +107,8 @@ def layer_profile(
         The figure, and every number in it.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     bootstraps : sequence of paths, optional
         Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
         over resamples of both stimuli and neuroids, where the one that is drawn is over neuroids alone.
@@ -109,7 +118,7 @@ def layer_profile(
     InputError
         If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
     """
-    summary = area_summary(read_scores(scores), reliability_threshold)
+    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
@@ -118,13 +127,15 @@ def layer_profile(
     write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
 
 
-def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
+def categorisation(
+    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> None:
     """Write the figure of categorisation performance against predictivity, one point for each layer of a model.
 
     Parameters and errors are those of `layer_profile`. A recording of stimuli without labels has a panel that says so.
     """
     rows = read_scores(scores)
-    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold))
+    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold, n_bootstrap, seed))
     # Of stimuli with categories, these: that is the task of the published comparison.
     has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
     summary = summary[~has_categories | (summary["label"] == "category")]

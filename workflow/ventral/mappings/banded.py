@@ -44,7 +44,6 @@ DRAWS = 10
 CONCENTRATIONS = (0.1, 1.0)
 # Deviations from a mean at this share of the values are rounding.
 ROUNDING = 1e-12
-BOOTSTRAPS = 1000
 JOINED_BY = " + "
 
 
@@ -213,7 +212,9 @@ def _errors_at_point(kernels, point, responses, splits, penalties, progress):
     return result
 
 
-def contributions(tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float) -> None:
+def contributions(
+    tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> None:
     """Write what each layer adds to the others, as medians over the neuroids of an area.
 
     Parameters
@@ -224,15 +225,20 @@ def contributions(tables: Sequence[str | Path], output: str | Path, *, reliabili
         CSV to write, from `unique_contributions`.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     """
     table = pd.concat(
-        [unique_contributions(pd.read_parquet(path), reliability_threshold) for path in tables], ignore_index=True
+        [unique_contributions(pd.read_parquet(path), reliability_threshold, n_bootstrap, seed) for path in tables],
+        ignore_index=True,
     )
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
-def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, seed: int = 0) -> pd.DataFrame:
+def unique_contributions(
+    scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> pd.DataFrame:
     """Return what each layer adds to the others in predicting the neuroids of an area.
 
     Parameters
@@ -241,8 +247,8 @@ def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, see
         Rows of one model and recording, from `banded`.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken; all are, where none has a reliability.
-    seed : int
-        Of the bootstrap samples of neuroids.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
 
     Returns
     -------
@@ -267,7 +273,8 @@ def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, see
             others = JOINED_BY.join(layers[:k] + layers[k + 1 :])
             of_fits = r.loc[[together, others]].to_numpy(float)[:, taken]
             row = {"area": area, "split": split, "layer": layer}
-            row |= _difference("r", of_fits, seed) | _difference("r2", np.square(np.maximum(of_fits, 0)), seed)
+            row |= _difference("r", of_fits, n_bootstrap, seed)
+            row |= _difference("r2", np.square(np.maximum(of_fits, 0)), n_bootstrap, seed)
             row["weight"] = np.mean([weight[k] for weight in weights]) if taken.any() else np.nan
             rows.append(row | {"n_neuroids": taken.sum(), "n_left_out": (~taken).sum()})
     table = pd.DataFrame(rows)
@@ -276,13 +283,13 @@ def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, see
     return table
 
 
-def _difference(measure: str, values: NDArray, seed: int) -> dict[str, float]:
+def _difference(measure: str, values: NDArray, n_bootstrap: int, seed: int) -> dict[str, float]:
     """Return the median of values (2, neuroids) in the first row, and how much it is above that in the second."""
     medians, low, high = np.full(2, np.nan), np.nan, np.nan
     if values.shape[1]:
         medians = np.median(values, axis=1)
     if values.shape[1] > 1:
-        resampled = bootstrap_medians(values, BOOTSTRAPS, seed)
+        resampled = bootstrap_medians(values, n_bootstrap, seed)
         low, high = np.percentile(resampled[0] - resampled[1], [2.5, 97.5])
     return {
         measure: medians[0],

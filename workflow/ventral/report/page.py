@@ -99,9 +99,9 @@ JOBS += [("cores", "Cores", "number", 0), ("device", "Device", "", 0), ("hardwar
 JOBS += [("weights", "Weights (SHA-256)", "path", 0)]
 PROFILE = (
     "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "
-    "the median over neurons, with a 95 % interval from 1,000 bootstrap samples of neurons. Neurons with a reliability "
-    "below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, or touch "
-    "it, to see which model and layer it is."
+    "the median over neurons, with a 95 % interval from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
+    "reliability below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, "
+    "or touch it, to see which model and layer it is."
 )
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "

@@ -53,7 +53,7 @@ def fit(
     penalties: Sequence[float],
     components: int = 25,
     rsa: Mapping[str, Sequence[str]] | None = None,
-    n_bootstrap: int = 1000,
+    n_bootstrap: int,
     reliability_threshold: float = 0.1,
     cores: int = 1,
 ) -> None:

@@ -28,7 +28,7 @@ COLUMNS = [
 N_SPLITS = 500
 
 
-def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: int = 0) -> None:
+def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: int) -> None:
     """Write the best layer of each model for every recorded area, split and mapping.
 
     Parameters
@@ -48,7 +48,7 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
 
 
 def best_layers_of(
-    scores: pd.DataFrame, reliability_threshold: float, n_splits: int = N_SPLITS, seed: int = 0
+    scores: pd.DataFrame, reliability_threshold: float, seed: int, n_splits: int = N_SPLITS
 ) -> pd.DataFrame:
     """Return a row for each model, recorded area, split and mapping.
 
@@ -63,8 +63,8 @@ def best_layers_of(
         Score table; rows of matrices, which have no neurons to halve, and of recorded areas are not taken.
     reliability_threshold : float
         As for `ventral.statistics.summaries.area_summary`.
-    n_splits, seed : int
-        Number of random splits into halves, and the seed of their draw.
+    seed, n_splits : int
+        Seed of the random splits into halves, and their number.
 
     Returns
     -------

@@ -35,13 +35,14 @@ LATE = 0.5
 USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 # Balanced accuracy from which on a category counts as decoded; chance is 0.5.
 DECODED = 0.6
-N_BOOTSTRAP = 1000
 
 
 def claims(
     scores: Path,
     output: Path,
     reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
     fitted: Path | None = None,
     selectivity: Path | None = None,
 ) -> None:
@@ -58,6 +59,8 @@ def claims(
         CSV to write.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     fitted, selectivity : paths, optional
         Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
         (`ventral.scores.selectivity`).
@@ -66,11 +69,11 @@ def claims(
     rows = read_scores(scores)
     # With few stimuli, biased CKA is near 1 whatever the features: it decides nothing.
     rows = rows[rows["comparison"] != "biased"]
-    summary = area_summary(rows, reliability_threshold)
+    summary = area_summary(rows, reliability_threshold, n_bootstrap, seed)
     summary["median"] = drawn_measure(summary)["median"]
     simulated = whole.groupby("recording")["simulated"].first()
     found = [
-        *_of_panels(rows, summary, reliability_threshold),
+        *_of_panels(rows, summary, reliability_threshold, n_bootstrap, seed),
         *_of_categorisation(categorisation_summary(rows, summary.drop(columns="median"))),
         *_of_properties(whole),
         *(_of_fitted(read_csv(fitted)) if fitted else ()),
@@ -84,7 +87,9 @@ def claims(
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
-def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) -> Iterator[tuple]:
+def _of_panels(
+    scores: pd.DataFrame, summary: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int
+) -> Iterator[tuple]:
     """Give the claims that compare representations of an area, and that of where its best layer lies."""
     for key, panel in summary.groupby(COMPARED):
         recording, area, split, *how = key
@@ -109,7 +114,7 @@ def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) ->
             ("an untrained network", "pixels"),
         ):
             if better in best and worse in best:
-                compared = _compared(best[better], best[worse], values, of_matrices)
+                compared = _compared(best[better], best[worse], values, of_matrices, n_bootstrap, seed)
                 yield (f"{better} predicts better than {worse}{by}", *place, *compared)
         trained = panel[panel["family"].isin(TRAINED)]
         word = area.split()[-1]
@@ -139,7 +144,9 @@ def _values(scores: pd.DataFrame, panel: dict[str, str], threshold: float) -> tu
     return rows.pivot_table(index=["model", "layer"], columns="target", values="r"), of_matrices
 
 
-def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matrices: bool) -> tuple[str, str]:
+def _compared(
+    better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matrices: bool, n_bootstrap: int, seed: int
+) -> tuple[str, str]:
     """Return what the two are, with the interval of the median difference over neurons, and what follows.
 
     Of matrices, it is the mean difference over subjects.
@@ -151,13 +158,13 @@ def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matr
     pairs = values.loc[[(better["model"], better["layer"]), (worse["model"], worse["layer"])]].dropna(axis=1).to_numpy()
     if pairs.shape[1] < 2:
         return text, _verdict(*(2 * [better["median"] - worse["median"]]), margin=0.02)
-    low, high = _interval(pairs[0] - pairs[1], of_matrices)
+    low, high = _interval(pairs[0] - pairs[1], of_matrices, n_bootstrap, seed)
     return f"{text}; {'mean' if of_matrices else 'median'} difference {low:.2f} to {high:.2f}", _verdict(low, high)
 
 
-def _interval(differences: NDArray, of_matrices: bool) -> tuple[float, float]:
+def _interval(differences: NDArray, of_matrices: bool, n_bootstrap: int, seed: int) -> tuple[float, float]:
     resampled = bootstrap_means if of_matrices else bootstrap_medians
-    low, high = np.percentile(resampled(differences[None], N_BOOTSTRAP, seed=0), [2.5, 97.5])
+    low, high = np.percentile(resampled(differences[None], n_bootstrap, seed), [2.5, 97.5])
     return float(low), float(high)
 
 

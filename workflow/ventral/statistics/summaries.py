@@ -77,9 +77,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return scores.assign(target=scores["target"].where(~of_subject, named))
 
 
-def area_summary(
-    scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
 
     Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
