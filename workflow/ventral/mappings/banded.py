@@ -82,8 +82,7 @@ def banded(
     group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_layers(layers, list(described), group.attrs["model"])
-    benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)
-    benchmark.check_same_stimuli(group.attrs["stimuli_sha256"], gram)
+    benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
     kernels = np.stack([standardised(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])
     points = simplex(len(layers), seed)
