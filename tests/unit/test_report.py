@@ -129,6 +129,38 @@ def _scales(spec, channel):
             yield from _scales(value, channel)
 
 
+def drawn_text(page, place: str) -> set[str]:
+    """The texts of the first chart of a table, drawn as the page draws it: with the families that have a box."""
+    import vl_convert
+
+    chart = next(chart for chart in page.data["charts"] if chart["table"] == place)
+    spec = page.data["specs"][chart["spec"]]
+    rows = rows_of(page.data, place).iloc[chart["start"] : chart["stop"]].assign(dash=0)
+    boxes = [one["value"] for tag, one in page.tags if tag == "input" and one.get("name") == "family"]
+    params = [one | {"value": boxes} if one["name"] == "families" else one for one in spec["params"]]
+    datasets = spec.get("datasets", {}) | {"rows": json.loads(rows.to_json(orient="records"))}
+    svg = vl_convert.vegalite_to_svg(spec | {"params": params, "datasets": datasets, "width": 300})
+    return set(re.findall(r">([^<>]+)</text>", svg))
+
+
+@pytest.mark.parametrize("areas", [["V4"], ["V4", "IT"]])
+def test_recorded_areas_are_drawn_beside_what_layers_make_explicit(results, areas):
+    explicitness = results.explicitness
+    recorded = explicitness["family"] == "recorded"
+    lines = [explicitness[recorded].assign(layer=area, score=0.3 + k / 5) for k, area in enumerate(areas)]
+    assert "recorded" not in set(results.layers["family"])
+    page = Page(pages.page(replace(results, explicitness=pd.concat([explicitness[~recorded], *lines]))))
+    assert set(areas) <= drawn_text(page, "explicitness")
+    # One recording, however many areas it has.
+    assert "recorded (1)" in page.text
+    assert page.data["families"]["recorded"] == ["rec"]
+
+
+def test_without_recorded_areas_there_is_no_box_for_them(results):
+    without = Page(pages.page(replace(results, explicitness=None)))
+    assert "recorded (" not in without.text
+
+
 def test_nothing_is_asked_of_a_network(page):
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object")

@@ -235,7 +235,7 @@ def page(results: Results) -> str:
     """Return the page as HTML."""
     layers = thinned(results.layers, MOST_LAYERS).reset_index(drop=True)
     neuroids, n_neuroids = single_neuroids(results.scores, results.layers, MOST_NEUROIDS)
-    drawing, named = Drawing(), families(results.layers)
+    drawing, named = Drawing(), families(_lines_drawn(results))
     by_depth = draw_layers(drawing, layers, neuroids)
     jobs = job_table(results.records)
     drawing.tables["jobs"] = columnar(
@@ -315,6 +315,13 @@ def _library() -> str:
 
 def _or_none(draw, drawing: Drawing, table: pd.DataFrame | None) -> list[Panel]:
     return [] if table is None else draw(drawing, table)
+
+
+def _lines_drawn(results: Results) -> pd.DataFrame:
+    """Return family and model of every line of the figures: recorded areas may stand in that of explicitness alone."""
+    tables = [results.layers, results.explicitness]
+    columns = ["family", "model"]
+    return pd.concat([table[columns] for table in tables if table is not None and set(columns) <= set(table.columns)])
 
 
 def _areas(layers: pd.DataFrame) -> list[str]:
