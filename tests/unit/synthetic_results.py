@@ -75,6 +75,7 @@ def record(stage: str, output: str, **changes) -> dict:
         "seconds": 61.5,
         "cpu_seconds": 100.25,
         "peak_mb": 512,
+        "warnings": [],
         "sha256": "2" * 64,
     } | changes
 

@@ -142,6 +142,14 @@ def test_what_was_made_of_something_that_was_tampered_with_says_so(results):
     assert found()[TABLE] == ("verified", f"made of {GRAM}, which is tampered")
 
 
+def test_a_record_of_before_warnings_were_kept_is_intact(results):
+    path = Path("results/provenance/gram.json")
+    record = json.loads(path.read_text())
+    assert record.pop("warnings") == []
+    path.write_text(json.dumps(record | {"sha256": digest_of_record(record)}))
+    assert failing() == {}
+
+
 @pytest.mark.parametrize("name", ["gram", "extract"])
 def test_an_edited_record_is_found(results, name):
     change_record(name, reseal=False, seconds=99.0)

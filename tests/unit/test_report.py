@@ -316,6 +316,41 @@ def test_records_are_summed(tmp_path):
         read_records(tmp_path)
 
 
+def test_what_jobs_warned_of_stands_on_the_page_once(results):
+    left_out = "left out: </script><b>3 files</b> of no known format"
+    records = [
+        record("fit", "results/b.parquet", warnings=["noise", left_out]),
+        record("fit", "results/a.parquet", warnings=[left_out]),
+        record("join", "results/scores.parquet"),
+    ]
+    whole = pages.page(replace(results, records=records))
+    assert "<b>3 files" not in whole
+    text = Page(whole).text
+    assert "What jobs warned of" in text
+    assert "2 warnings: what was left out" in text
+    assert text.count("3 files") == 1
+    assert f"fit {left_out} 2 results/a.parquet, results/b.parquet" in text
+    assert "fit noise 1 results/b.parquet" in text
+
+
+def test_a_page_without_warnings_says_so(results):
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet")]))).text
+    assert "No job warned of anything." in text
+    older = record("fit", "b.parquet")
+    del older["warnings"]
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet"), older]))).text
+    assert "1 job of an earlier version recorded no warnings" in text
+    assert "No job warned of anything." not in text
+
+
+def test_very_many_and_very_long_warnings_are_cut(results):
+    warnings = [f"{k:04} {'name, ' * 5000}" for k in range(250)]
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet", warnings=warnings)]))).text
+    assert "250 warnings (the first 200)" in text
+    assert "all of it stands in the log" in text
+    assert len(text) < 300_000
+
+
 def said(scores, recordings, **settings) -> str:
     return plain(methods(scores, SETTINGS | settings, recordings, {"python": ["3.11.7"], "numpy": ["2.4.6"]}))
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import platform
 import resource
@@ -57,7 +58,8 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     # Written by the last job of this name: of no use while this one runs.
     path.unlink(missing_ok=True)
     started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
-    yield
+    with _warnings_collected() as warnings:
+        yield
     seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
     outputs = set(outputs)
     inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
@@ -78,6 +80,7 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
         "peak_mb": _peak_bytes() // MEBIBYTE,
+        "warnings": list(warnings),
     }
     record["sha256"] = digest_of_record(record)
     with writing(path) as unfinished:
@@ -217,6 +220,30 @@ def hardware() -> dict:
         ),
         "gpu": torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None,
     }
+
+
+class _WarningsOfPackage(logging.Handler):
+    """Keeps each warning or error of the package once, in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A listener that passes on what other processes log asks for no level.
+        if record.levelno >= logging.WARNING and record.name.partition(".")[0] == PACKAGE.name:
+            self.messages.setdefault(record.getMessage())
+
+
+@contextmanager
+def _warnings_collected() -> Iterator[dict[str, None]]:
+    handler = _WarningsOfPackage()
+    # The root logger gets the records of all threads, and those that other processes send.
+    logging.getLogger().addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _digest_of_files(folder: Path, files: Iterable[Path]) -> str:

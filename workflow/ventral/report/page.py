@@ -25,7 +25,7 @@ from ventral.report.drawing import (
     draw_layers,
     draw_ranking,
 )
-from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
+from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed, methods, read_recording, references
 from ventral.report.summary import (
     MOST_LAYERS,
@@ -49,6 +49,7 @@ IN_THE_LIGHT = {FAMILY: "#5d6673"}
 # More models than this are told apart by hovering alone.
 MOST_NAMED = 14
 MOST_FINDINGS = 200
+MOST_CHARACTERS = 1000
 LARGEST_STILL = 1_500_000
 SCORES = ["model", "layer", "recording", "simulated", "area", "stimuli", "target", "target_kind", "split", "mapping"]
 SCORES += ["distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked", "r", "reliability"]
@@ -78,6 +79,7 @@ PATHS = {
 # Columns of tables: label and kind; of those that are searched, key in the data, label, kind and decimals.
 BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
+WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Evidence", "long"), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
@@ -274,6 +276,7 @@ def page(results: Results) -> str:
             "legend": _legend(named),
             "figures": "\n".join(filter(None, figures)) + _thinning(results.layers, layers),
             "claims": _claims(results.claims),
+            "warnings": _warnings(results.records),
             "scores": _scores(len(layers), len(results.layers), len(neuroids), n_neuroids, len(results.scores)),
             "methods": _methods(text),
             "provenance": _provenance(results.records, jobs, results.settings),
@@ -346,7 +349,7 @@ def _contents(figures: Sequence[str], results: Results) -> str:
     entries = [("numbers", "Key numbers")]
     entries += [match.groups() for text in figures for match in re.finditer(r'<h2 id="(\S+)-title">(.+?)</h2>', text)]
     entries += [("claims", "Claims")] if len(results.claims) else []
-    entries += [("scores", "Scores"), ("methods", "Methods"), ("provenance", "Provenance")]
+    entries += [("warnings", "Warnings"), ("scores", "Scores"), ("methods", "Methods"), ("provenance", "Provenance")]
     return "<ul>" + "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in entries) + "</ul>"
 
 
@@ -547,6 +550,31 @@ def _claims(claims: pd.DataFrame) -> str:
         '<section id="claims" data-figure aria-labelledby="claims-title"><h2 id="claims-title">Which claims hold</h2>'
         f"{_table(CLAIMS, rows, caption, attributes)}</section>"
     )
+
+
+def _warnings(records: Sequence[dict]) -> str:
+    if not records:
+        return "<p>No records of jobs were found: what they warned of stands in their logs.</p>"
+    warnings = warnings_of(records)
+    unknown = sum("warnings" not in record for record in records)
+    older = (
+        f"<p>{counted(unknown, 'job')} of an earlier version recorded no warnings: these stand in the logs alone.</p>"
+        if unknown
+        else ""
+    )
+    if warnings.empty:
+        return older or "<p>No job warned of anything.</p>"
+    rows = [
+        [escape(row.stage), escape(_cut(row.warning)), f"{row.jobs:,}", escape(row.outputs)]
+        for row in warnings.head(MOST_FINDINGS).itertuples()
+    ]
+    more = f" (the first {MOST_FINDINGS})" if len(warnings) > MOST_FINDINGS else ""
+    caption = f"{counted(len(warnings), 'warning')}{more}: what was left out, or is allowed but odd"
+    return f"{_table(WARNINGS, rows, caption)}{older}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… (all of it stands in the log)"
 
 
 def _scores(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, n_scores: int) -> str:
