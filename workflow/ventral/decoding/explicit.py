@@ -15,7 +15,18 @@ from scipy.special import stdtrit
 from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
-from ventral.figures.panels import AREAS, CHANCE, COLOURS, FAMILIES, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.figures.panels import (
+    AREAS,
+    CHANCE,
+    COLOURS,
+    FAMILIES,
+    MARKERS,
+    MM,
+    STYLE,
+    WIDE,
+    figure_of_text,
+    write_figure,
+)
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 
@@ -63,7 +74,7 @@ def explicit(
     if rows.empty:
         logger.warning(NOTHING)
         table = of_curves = drawn = rows[[*READ, *CONDITION, *REPRESENTATION, "units", "score"]]
-        figure, words = _said(NOTHING), [NOTHING]
+        figure, words = figure_of_text(NOTHING), [NOTHING]
     else:
         layers = layer_table(rows)
         table = explicit_table(rows, layers, extrapolate_to, seed)
@@ -302,13 +313,6 @@ def draw_explicitness(drawn: pd.DataFrame) -> Figure:
             axes = figure.add_axes((left / width, bottom / height, panel_width / width, PANEL_HEIGHT / height))
             _draw_panel(axes, rows, looks, areas)
         figure.legend(handles=handles, loc="lower left", ncols=abreast, frameon=False)
-    return figure
-
-
-def _said(text: str) -> Figure:
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDE * MM, 2 * LINE * MM))
-        figure.text(0, 0.5, text, va="center")
     return figure
 
 

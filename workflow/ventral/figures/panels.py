@@ -26,6 +26,7 @@ from ventral.statistics.summaries import (
     drawn_measure,
     models_by_predictivity,
     read_scores,
+    warn_of_empty_panels,
 )
 
 # Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white.
@@ -119,6 +120,7 @@ def layer_profile(
         If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
     """
     summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
+    warn_of_empty_panels(summary, reliability_threshold)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
@@ -174,13 +176,14 @@ def draw_layer_profile(summary: pd.DataFrame) -> Figure:
 
 def draw_categorisation(summary: pd.DataFrame) -> Figure:
     """Draw the rows of `summaries.categorisation_summary`; each model's points have its name as label."""
+    if summary.empty:
+        return figure_of_text("No categorisation scores: no model predicts a recorded area")
     with _style():
         looks = _looks(summary)
         points = summary[summary["balanced_accuracy"].notna()]
         intervals = drawn_measure(points)[["low", "high"]].where(points["best_layer"])
-        limits = _limits(
-            points, drawn_measure(points)[["median"]].join(intervals), {"predictivity": [], "raw r": [], "matrices": []}
-        )
+        values = drawn_measure(points)[["median"]].join(intervals).reindex(summary.index)
+        limits = _limits(summary, values, {"predictivity": [], "raw r": [], "matrices": []})
         handles = _handles(summary, looks, linestyle="")
         handles.append(
             Line2D([], [], **BEST_LAYER, marker="o", color="white", linestyle="", label="a model's best layer")
@@ -206,6 +209,14 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
             axes.set_xlim(_padded(points.loc[points["label"] == label, ["balanced_accuracy", "chance"]]))
             axes.set_xlabel(f"Balanced accuracy, {label}, held-out images")
             _scale_medians(axes, rows, limits)
+    return figure
+
+
+def figure_of_text(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    with _style():
+        figure = Figure(figsize=(WIDE * MM, 2 * LINE * MM))
+        figure.text(0, 0.5, text, va="center")
     return figure
 
 

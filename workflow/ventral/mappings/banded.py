@@ -45,6 +45,12 @@ CONCENTRATIONS = (0.1, 1.0)
 # Deviations from a mean at this share of the values are rounding.
 ROUNDING = 1e-12
 JOINED_BY = " + "
+CONTRIBUTIONS = [
+    *("model", "recording", "area", "split", "layer"),
+    *("r", "unique_r", "unique_r_low", "unique_r_high"),
+    *("r2", "unique_r2", "unique_r2_low", "unique_r2_high"),
+    *("weight", "n_neuroids", "n_left_out"),
+]
 
 
 def banded(
@@ -100,8 +106,8 @@ def banded(
                     table["n_features"] = n_features[list(taken)].sum()
                     table["weights"] = weights.mean(axis=0)[:, taken].tolist()
                     tables.append(table)
-        table = benchmark.described(pd.concat(tables, ignore_index=True), group.attrs["model"], group.attrs["family"])
-        write_table(table, unfinished, "weights")
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        write_table(benchmark.described(table, group.attrs["model"], group.attrs["family"]), unfinished, "weights")
 
 
 def check_layers(wanted: Sequence[str], layers: Sequence[str], model: str) -> None:
@@ -271,15 +277,13 @@ def unique_contributions(
         for k, layer in enumerate(layers):
             others = JOINED_BY.join(layers[:k] + layers[k + 1 :])
             of_fits = r.loc[[together, others]].to_numpy(float)[:, taken]
-            row = {"area": area, "split": split, "layer": layer}
+            row = {name: of_area[name].iloc[0] for name in ("model", "recording")}
+            row |= {"area": area, "split": split, "layer": layer}
             row |= _difference("r", of_fits, n_bootstrap, seed)
             row |= _difference("r2", np.square(np.maximum(of_fits, 0)), n_bootstrap, seed)
             row["weight"] = np.mean([weight[k] for weight in weights]) if taken.any() else np.nan
             rows.append(row | {"n_neuroids": taken.sum(), "n_left_out": (~taken).sum()})
-    table = pd.DataFrame(rows)
-    for name in ("recording", "model"):
-        table.insert(0, name, scores[name].iloc[0])
-    return table
+    return pd.DataFrame(rows, columns=CONTRIBUTIONS)
 
 
 def _difference(measure: str, values: NDArray, n_bootstrap: int, seed: int) -> dict[str, float]:

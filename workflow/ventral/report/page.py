@@ -105,6 +105,10 @@ PROFILE = (
     "reliability below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, "
     "or touch it, to see which model and layer it is."
 )
+NO_SCORES = (
+    "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
+    "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
+)
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
     "published matrices, without any fit. Of several subjects' matrices, the line is the mean, with a 95 % interval "
@@ -390,6 +394,8 @@ def _numbers(results: Results) -> str:
     n = counts(results.scores, results.layers)
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
+    if best.empty:
+        return f'<dl class="cards">{cards}</dl><p>{NO_SCORES.format(**results.settings)}</p>'
     rows, attributes = [], []
     for row in best.to_dict("records"):
         several = "" if row["alone"] else f" <code>{escape(row['layer'])}</code> (depth {number(row['depth'])})"

@@ -46,11 +46,12 @@ def with_fold_ceilings(rows: pd.DataFrame, reliabilities: Mapping[str, Mapping[s
     Parameters
     ----------
     rows : DataFrame
-        Of one recording; what is no neuron has neither.
+        Of one recording; what is no neuron has neither. Where nothing was predicted, there is no `r` and they are
+        returned as they are.
     reliabilities : dict of dict
         From `fold_reliabilities`.
     """
-    if rows.empty:
+    if "r" not in rows:
         return rows
     rho = np.array(
         [reliabilities.get(split, {}).get(name, np.nan) for split, name in rows[["split", "target"]].to_numpy()]

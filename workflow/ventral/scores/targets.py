@@ -136,7 +136,7 @@ def grouped_over_splits(
 def folds_of(
     stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
 ) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of each split of a stimulus set.
+    """Return the folds of each split of a stimulus set; folds of one stimulus, which no r is defined in, are told.
 
     Raises
     ------
@@ -145,7 +145,19 @@ def folds_of(
     """
     labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
     source = f"stimuli {stimulus_set.attrs['name']}"
-    return {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
+    folds = {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
+    for split, of_split in folds.items():
+        alone = sum(len(fold) == 1 for fold in of_split)
+        if alone:
+            logger.warning(
+                "%s, split %s: %d of %d folds hold one stimulus alone: r within such a fold is not defined, and no "
+                "neuron that has it has a score",
+                source,
+                split,
+                alone,
+                len(of_split),
+            )
+    return folds
 
 
 def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:

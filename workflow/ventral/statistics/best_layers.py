@@ -1,5 +1,6 @@
 """Each model's best layer, chosen on one half of the neurons and scored on the other."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.statistics.summaries import PANEL, medians_of_samples, panel_values, read_scores
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = [
     *PANEL,
@@ -44,6 +47,8 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
     """
     with writing(output) as unfinished:
         table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
+        if table.empty:
+            logger.warning("no best layer: no layer of a model has a score of a neuron that is taken")
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 

@@ -3,6 +3,7 @@
 The claims are those of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613).
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from ventral.statistics.summaries import (
     drawn_measure,
     read_scores,
 )
+
+logger = logging.getLogger(__name__)
 
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
 TRAINED = ("pretrained", "trained")
@@ -81,6 +84,8 @@ def claims(
     table = pd.DataFrame(found, columns=["claim", "recording", "area", "split", "evidence", "verdict"])
     if selectivity:
         table = pd.concat([table, pd.DataFrame(_of_unseen(read_csv(selectivity)), columns=table.columns)])
+    if table.empty:
+        logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")
     # What is said of stimuli alone is of no recording, simulated or not.
     table.insert(4, "simulated", table["recording"].map(simulated))
     with writing(output) as unfinished:
@@ -196,14 +201,15 @@ def _of_properties(scores: pd.DataFrame) -> Iterator[tuple]:
         & scores["target"].isin(PROPERTIES)
         & (scores["split"] == "images")
         & scores["family"].isin(TRAINED)
+        & scores["r"].notna()
     ]
     for (stimuli, target), of_property in rows.groupby(["stimuli", "target"]):
         of_property = of_property.drop_duplicates(["model", "layer"])
         best = of_property.loc[of_property["r"].idxmax(), "model"]
         layers = of_property[of_property["model"] == best].sort_values("depth")
-        if len(layers) < 2:
-            continue
         first, late = layers.iloc[0], layers[layers["depth"] >= LATE]["r"].max()
+        if len(layers) < 2 or np.isnan(late):
+            continue
         yield (
             f"{target} is more explicit in late layers than in the first",
             f"{stimuli} (stimuli)",
