@@ -38,7 +38,7 @@ def write_features(folder: str, n: int, p: int) -> None:
 def gram(folder: str, memory_mb: int, threads: int) -> dict:
     from ventral.__main__ import main
 
-    command = ["gram", f"{folder}/activations", "--output", f"{folder}/gram.zarr.zip"]
+    command = ["gram", f"{folder}/activations", "--seed", "0", "--output", f"{folder}/gram.zarr.zip"]
     with timed() as taken:
         status = main([*command, "--memory-mb", str(memory_mb), "--cores", str(threads)])
     if status:

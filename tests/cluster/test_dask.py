@@ -16,9 +16,10 @@ from tests.workflow.conftest import ROOT
 from ventral.store import create_array, write_dataset
 
 N_STIMULI, N_NEUROIDS, N_LAYERS, N_FEATURES = 400, 60, 8, 5000
-GRAM = ["gram", "activations", "--memory-mb", "1000"]
+GRAM = ["gram", "activations", "--seed", "0", "--memory-mb", "1000"]
 FIT = ["fit", "gram.zarr", "recording.zarr", "stimuli.zarr", "--mappings", "ridge", "pls", "--components", "10"]
-FIT += ["--splits", "images", "objects", "--penalties", "[0.001, 0.01, 0.1, 1, 10, 100]", "--bootstrap", "3000"]
+FIT += ["--splits", "images", "objects", "--penalties", "[0.001, 0.01, 0.1, 1, 10, 100]", "--seed", "0"]
+FIT += ["--bootstrap", "3000"]
 PATIENCE_S = 600
 # The stage, which looks for lost workers every second rather than every ten.
 IMPATIENT = """

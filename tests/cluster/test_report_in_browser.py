@@ -137,6 +137,8 @@ def test_charts_draw(browser):
     text = browser.find_element("css selector", "#profile svg").text
     assert "Layer depth" in text
     assert "Median predictivity" in text
+    # A line across with the name of the recorded area.
+    assert "V4" in browser.find_element("css selector", "#explicitness svg").text.splitlines()
 
 
 def test_every_filter_changes_what_is_drawn(browser):
@@ -152,8 +154,9 @@ def test_every_filter_changes_what_is_drawn(browser):
         draw_all(browser)
         assert [marks(browser, section) for section in sections] == everything
     boxes = browser.find_elements("css selector", "[name=family]")
-    assert len(boxes) == len(MODELS)
-    for box in boxes:
+    # And one for the recorded areas, which are lines in another figure.
+    assert len(boxes) == len(MODELS) + 1
+    for box in boxes[: len(MODELS)]:
         box.click()
         until(lambda: marks(browser, "profile") < everything[0])
         assert marks(browser, "categorisation") < everything[1]

@@ -75,6 +75,7 @@ def record(stage: str, output: str, **changes) -> dict:
         "seconds": 61.5,
         "cpu_seconds": 100.25,
         "peak_mb": 512,
+        "warnings": [],
         "sha256": "2" * 64,
     } | changes
 
@@ -85,8 +86,10 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
     # As `read_scores` has them.
     of_subject = scores["subject"].notna()
     named = scores["target"] + ", subject " + scores["subject"].astype("string")
-    summary = area_summary(scores.assign(target=scores["target"].where(~of_subject, named)), 0.1, n_bootstrap=100)
-    best = best_layers_of(scores, 0.1, n_splits=10)
+    summary = area_summary(
+        scores.assign(target=scores["target"].where(~of_subject, named)), 0.1, n_bootstrap=100, seed=0
+    )
+    best = best_layers_of(scores, 0.1, n_splits=10, seed=0)
     ranks = best.groupby(["recording", "area", "split", "mapping"])["corrected"].rank(ascending=False)
     ranking = best.assign(rank=ranks, low=ranks - 0.5, high=ranks + 0.5, score=best["corrected"], consistency=0.9)
     explicit = summary[summary["recording"] == "rec"].query("area == 'V4'").rename(columns={"predictivity": "score"})

@@ -40,6 +40,7 @@ COMMANDS = {
     "gram": "gram {results}/activations/0 --seed 0 --dask threads "
     "--output {results}/grams/net.gram --provenance {results}/provenance/gram.json",
     "selectivity": "selectivity {results}/grams/net.gram --stimuli {results}/stimuli/mine.zarr --category faces "
+    "--seed 0 "
     "--output {results}/selectivity.csv --provenance {results}/provenance/selectivity.json",
     "contact_sheet": "contact_sheet {results}/stimuli/mine.zarr --svg {results}/sheet.svg --pdf {results}/sheet.pdf "
     "--csv {results}/sheet.csv --provenance {results}/provenance/sheet.json",
@@ -139,6 +140,14 @@ def test_one_flipped_bit_is_found(results, path):
 def test_what_was_made_of_something_that_was_tampered_with_says_so(results):
     Path(GRAM).write_text("other")
     assert found()[TABLE] == ("verified", f"made of {GRAM}, which is tampered")
+
+
+def test_a_record_of_before_warnings_were_kept_is_intact(results):
+    path = Path("results/provenance/gram.json")
+    record = json.loads(path.read_text())
+    assert record.pop("warnings") == []
+    path.write_text(json.dumps(record | {"sha256": digest_of_record(record)}))
+    assert failing() == {}
 
 
 @pytest.mark.parametrize("name", ["gram", "extract"])

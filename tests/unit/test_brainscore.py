@@ -205,12 +205,17 @@ def test_the_table_has_a_row_for_each_layer_and_area(tmp_path):
             "responses": (("repetition", "stimulus", "neuroid"), responses),
             "left_out": ("neuroid", ["", "", "constant", "", ""]),
         },
-        coords={"neuroid": list("abcde"), "area": ("neuroid", ["V4", "V4", "V4", "IT", "IT"])},
-        attrs={"recording": "rec"},
+        coords={
+            "stimulus": stimuli["stimulus"],
+            "neuroid": list("abcde"),
+            "area": ("neuroid", ["V4", "V4", "V4", "IT", "IT"]),
+        },
+        attrs={"recording": "rec", "stimuli_sha256": "a" * 64},
     )
     write_dataset(recording, tmp_path / "recording.zarr")
     layers = [{"name": name, "depth": depth} for name, depth in (("early", 0.5), ("late", 1.0))]
-    group = zarr.open_group(tmp_path / "gram.zarr", mode="w", attributes={"model": "net", "layers": layers})
+    attributes = {"model": "net", "stimuli_sha256": "a" * 64, "layers": layers}
+    group = zarr.open_group(tmp_path / "gram.zarr", mode="w", attributes=attributes)
     for layer, some in zip(layers, (features[:, :30], features), strict=True):
         group.create_group(layer["name"]).create_array("gram", data=some @ some.T)
     brainscore([tmp_path / "gram.zarr"], tmp_path / "recording.zarr", tmp_path / "stimuli.zarr", tmp_path / "out.csv")

@@ -41,7 +41,8 @@ def table(levels: dict[str, dict[str, float]], n=20, noise=0.02, repetitions=Tru
 
 def verdicts(tmp_path, scores: pd.DataFrame, **options) -> pd.Series:
     scores.to_parquet(tmp_path / "scores.parquet")
-    claims(tmp_path / "scores.parquet", tmp_path / "claims.csv", reliability_threshold=0.1, **options)
+    options = {"reliability_threshold": 0.1, "n_bootstrap": 1000, "seed": 0} | options
+    claims(tmp_path / "scores.parquet", tmp_path / "claims.csv", **options)
     found = pd.read_csv(tmp_path / "claims.csv")
     assert found["evidence"].str.len().min() > 0
     return found.set_index("claim")["verdict"]

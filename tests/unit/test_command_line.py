@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -76,3 +77,82 @@ def test_light_stages_start_without_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SENTENCES = {
+    "memory": (
+        MemoryError("Unable to allocate 3 TiB"),
+        "memory does not suffice: Unable to allocate 3 TiB; raise `mem_mb`",
+    ),
+    "memory of Python": (MemoryError(), "memory does not suffice: none is left; raise `mem_mb`"),
+    "array": (None, "memory does not suffice: Unable to allocate"),
+    "missing": (
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "a.csv"),
+        "a.csv: No such file or directory",
+    ),
+    "missing Parquet": (FileNotFoundError("a.parquet"), "a.parquet: no such file or folder"),
+    "closed": (PermissionError(errno.EACCES, "Permission denied", "a.npy"), "a.npy: Permission denied"),
+    "folder": (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "a: Is a directory"),
+    "broken disk": (OSError(errno.EIO, "Input/output error", "a.zarr/c/0"), "a.zarr/c/0: Input/output error"),
+    "ended": (SystemExit(0), "some code ended the program, with exit status 0, before the stage was done"),
+    "ended with a message": (SystemExit("bye"), "some code ended the program, with exit status 'bye'"),
+    "interrupted": (KeyboardInterrupt(), "interrupted before the stage was done"),
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_what_is_no_fault_of_the_program_is_one_sentence(tmp_path, monkeypatch, name):
+    error, said = SENTENCES[name]
+
+    def failing(**options):
+        if error is None:
+            np.empty((2**40, 2**15))
+        raise error
+
+    monkeypatch.setattr(score_table, "join", failing)
+    record = tmp_path / "record.json"
+    arguments = ["join", "in.parquet", "--output", str(tmp_path / "out"), "--log", str(tmp_path / "log")]
+    assert main([*arguments, "--provenance", str(record)]) == (130 if name == "interrupted" else 1)
+    log = (tmp_path / "log").read_text()
+    assert f"ERROR join: {said}" in log
+    assert "Traceback" not in log
+    assert not record.exists()
+
+
+def test_an_input_that_is_not_there_is_named(tmp_path):
+    assert joined(tmp_path, tmp_path / "no_such.parquet") == 1
+    log = (tmp_path / "a" / "log").read_text()
+    assert "no_such.parquet: no such file" in log
+    assert "Traceback" not in log
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "a").write_text("no folder")
+    assert joined(tmp_path, "in.parquet") == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'a'}" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("--spec", "{name: net}", "no JSON"),
+        ("--spec", '["net"]', "JSON of an object is right, not"),
+        ("--spec", "", "no JSON"),
+        ("--together", '{"a": 1}', "JSON of a list is right, not"),
+        ("--together", "a", "no JSON"),
+    ],
+)
+def test_an_option_that_is_no_json_of_its_kind_is_named(capsys, option, text, said):
+    arguments = {"--spec": "{}", "--output": "out"} | {option: text}
+    with pytest.raises(SystemExit) as ended:
+        main(["model", *(part for pair in arguments.items() for part in pair)])
+    assert ended.value.code == 2
+    assert f"error: argument {option}: {said}" in capsys.readouterr().err
+
+
+def test_units_are_a_number_or_none(capsys):
+    with pytest.raises(SystemExit):
+        main(["decode_areas", "a", "b", "--units", "[2]"])
+    assert "argument --units: JSON of a whole number or null is right, not [2]" in capsys.readouterr().err

@@ -158,6 +158,7 @@ def write_recording(path, responses, areas):
             "left_out": ("neuroid", np.full(n, "", dtype=object)),
         },
         coords={
+            "stimulus": np.array([f"s{k}" for k in range(responses.shape[1])], dtype=object),
             "neuroid": np.array([f"n{k}" for k in range(n)], dtype=object),
             "area": ("neuroid", np.array(areas, dtype=object)),
         },

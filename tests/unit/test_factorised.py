@@ -319,5 +319,5 @@ def test_stores_of_other_stimuli_are_refused(experiment):
     folder, *_ = experiment
     for k in (0, 1):
         zarr.open_group(folder / f"{k}.zarr", mode="a").attrs["stimuli_sha256"] = "b" * 64
-    with pytest.raises(InputError, match="1.zarr: made from other stimuli than those now called set; delete it"):
+    with pytest.raises(InputError, match="1.zarr: made from other stimuli than .*stimuli.zarr .*; delete .*1.zarr"):
         score(folder)

@@ -27,7 +27,7 @@ def scores() -> pd.DataFrame:
 
 
 def test_curves_and_the_best_layer_of_trained_networks_stand_side_by_side(scores):
-    summary = area_summary(scores, 0.1)
+    summary = area_summary(scores, 0.1, n_bootstrap=1000, seed=0)
     table = fitted_table({"fit": CURVE}, {"fit": "rec"}, summary)
     values = table.set_index(["area", "part", "epoch"])["r"].sort_index()
     assert values["V4", TRAIN, 2] == 0.9
@@ -38,13 +38,15 @@ def test_curves_and_the_best_layer_of_trained_networks_stand_side_by_side(scores
 
 
 def test_a_recording_without_scores_has_no_line_of_ridge_regression(scores):
-    table = fitted_table({"fit": CURVE}, {"fit": "another"}, area_summary(scores, 0.1))
+    table = fitted_table({"fit": CURVE}, {"fit": "another"}, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
     assert set(table["part"]) == {TRAIN, TEST}
 
 
 def test_every_network_and_area_has_a_panel(scores):
     curves = {"a": CURVE, "b": CURVE.drop(columns=["train_r IT", "test_r IT"])}
-    figure = draw_fitted(fitted_table(curves, {"a": "rec", "b": "rec"}, area_summary(scores, 0.1)))
+    figure = draw_fitted(
+        fitted_table(curves, {"a": "rec", "b": "rec"}, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
+    )
     assert len(figure.axes) == 3
     (line,) = [line for line in figure.axes[1].lines if line.get_label() == TRAIN]
     np.testing.assert_array_equal(line.get_ydata(), CURVE["train_r V4"])
@@ -57,6 +59,14 @@ def test_the_same_numbers_give_the_same_files(tmp_path, scores):
     made = []
     for name in ("one", "two"):
         paths = [tmp_path / f"{name}.{kind}" for kind in ("svg", "pdf", "csv")]
-        fitted([tmp_path / "fit"], tmp_path / "scores.parquet", *paths, recordings=["rec"], reliability_threshold=0.1)
+        fitted(
+            [tmp_path / "fit"],
+            tmp_path / "scores.parquet",
+            *paths,
+            recordings=["rec"],
+            reliability_threshold=0.1,
+            n_bootstrap=1000,
+            seed=0,
+        )
         made.append([path.read_bytes() for path in paths])
     assert made[0] == made[1]

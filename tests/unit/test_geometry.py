@@ -54,7 +54,7 @@ def experiment(tmp_path, saved, matrices):  # noqa: F811
 
 
 def score(folder, **options):
-    arguments = {"splits": ["images"], "n_folds": 3, "seed": 0, "penalties": [1.0]} | options
+    arguments = {"splits": ["images"], "n_folds": 3, "seed": 0, "n_bootstrap": 100, "penalties": [1.0]} | options
     fit(folder / "gram.zarr", folder / "recording.zarr", folder / "stimuli.zarr", folder / "out.parquet", **arguments)
     return pd.read_parquet(folder / "out.parquet")
 
@@ -167,7 +167,7 @@ def test_an_area_is_compared_by_its_neuroids_standardised_mean_responses():
     layer = rng.normal(size=(N, 20))
     comparisons = comparisons_of(["rsa", "cka"], ALL)
     dataset = recording(responses, ["V4"] * 3 + ["IT"] * 6)
-    geometries = geometries_of_neuroids(dataset, comparisons, n_splits=3)
+    geometries = geometries_of_neuroids(dataset, comparisons, n_splits=3, seed=0)
     assert [geometry.area for geometry in geometries] == ["IT", "V4"]
     table = geometry_rows(representation_of(layer), "layer", geometries, comparisons)
     assert len(table) == 2 * 11
@@ -203,7 +203,7 @@ def test_divided_by_the_ceiling_noise_is_taken_out():
     responses, signal, layer = noisy(1, noise=2.0)
 
     def compared(values):
-        geometries = geometries_of_neuroids(recording(values), comparisons)
+        geometries = geometries_of_neuroids(recording(values), comparisons, seed=0)
         return geometry_rows(representation_of(layer), "layer", geometries, comparisons)
 
     found, true = compared(responses), compared(signal[None])
@@ -236,10 +236,10 @@ def test_noise_adds_dimensions_that_split_halves_take_off():
     ((_, population),) = populations(recording(responses))
     assert effective_dimensionality(population.means @ population.means.T) > 1.4 * true
     comparisons = comparisons_of(["cka"], {})
-    geometries = geometries_of_neuroids(recording(responses), comparisons)
+    geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
     table = geometry_rows(representation_of(signal), "layer", geometries, comparisons)
     np.testing.assert_allclose(table["target_dimensionality"], true, rtol=0.1)
-    (once,) = geometries_of_neuroids(recording(responses[:1]), comparisons)
+    (once,) = geometries_of_neuroids(recording(responses[:1]), comparisons, seed=0)
     assert np.isnan(once.dimensionality)
 
 
@@ -255,7 +255,7 @@ def test_neuroids_that_lack_stimuli_are_left_out_and_named(caplog):
     assert "rec, IT: 1 of 5 neuroids lack stimuli and are not compared by rsa or cka: n1" in caplog.text
     comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["spearman"]})
     layer = np.random.default_rng(1).normal(size=(N, 20))
-    geometries = geometries_of_neuroids(recording(responses), comparisons)
+    geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
     (row,) = geometry_rows(representation_of(layer), "layer", geometries, comparisons).to_dict("records")
     rows = population.rows
     expected = spearmanr(pdist(layer[rows], "correlation"), pdist(population.means, "correlation")).statistic
@@ -274,7 +274,7 @@ def test_an_area_without_a_common_set_of_stimuli_is_named(caplog):
 def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
     comparisons = comparisons_of(["rsa", "cka"], ALL)
     responses = np.random.default_rng(0).normal(size=(2, N, 5))
-    geometries = geometries_of_neuroids(recording(responses), comparisons)
+    geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
     with caplog.at_level(logging.WARNING):
         table = geometry_rows(representation_of(np.ones((N, 3))), "dead", geometries, comparisons)
     assert table["r"].isna().all()

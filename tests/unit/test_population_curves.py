@@ -40,19 +40,21 @@ def draws_of(scores, n=20, noise=0.02, seed=0):
 def test_the_interval_of_an_extrapolation_has_the_true_score():
     inside = 0
     for seed, c in enumerate([0.55, 0.6, 0.7, 0.8, 0.85] * 2):
-        score, low, high = extrapolated(draws_of(curve(SIZES, 0.125, 0.6, 15, c), seed=seed), 0.125, 1000)
+        score, low, high = extrapolated(draws_of(curve(SIZES, 0.125, 0.6, 15, c), seed=seed), 0.125, 1000, seed=0)
         assert low < score < high
         inside += low <= curve([1000], 0.125, 0.6, 15, c)[0] <= high
     assert inside >= 9
 
 
 def test_nothing_beyond_chance_stays_there():
-    score, _, _ = extrapolated(draws_of(np.full(7, 0.125)), 0.125, 1000)
+    score, _, _ = extrapolated(draws_of(np.full(7, 0.125)), 0.125, 1000, seed=0)
     assert score == pytest.approx(0.125, abs=0.02)
 
 
 def test_scores_stay_below_one():
-    score, _, high = extrapolated(draws_of(np.minimum(curve(SIZES, 0, 1, 4, 0.9) * 1.1, 1), noise=0.001), 0.0, 10**6)
+    score, _, high = extrapolated(
+        draws_of(np.minimum(curve(SIZES, 0, 1, 4, 0.9) * 1.1, 1), noise=0.001), 0.0, 10**6, seed=0
+    )
     assert score <= 1
     assert high <= 1
 
@@ -66,10 +68,10 @@ def test_scores_stay_below_one():
     ],
 )
 def test_what_is_undetermined_is_not_a_number(scores):
-    assert np.isnan(extrapolated(scores, 0.0, 1000)).all()
+    assert np.isnan(extrapolated(scores, 0.0, 1000, seed=0)).all()
 
 
 def test_a_single_draw_has_no_interval():
-    score, low, high = extrapolated(draws_of(curve(SIZES, 0, 0.5, 3, 0.7), n=1), 0.0, 1000)
+    score, low, high = extrapolated(draws_of(curve(SIZES, 0, 0.5, 3, 0.7), n=1), 0.0, 1000, seed=0)
     assert score == pytest.approx(0.5, abs=0.1)
     assert np.isnan([low, high]).all()

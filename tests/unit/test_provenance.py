@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import logging
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
@@ -55,6 +57,35 @@ def test_a_record_says_what_was_made_of_what(job, tmp_path):
     assert record["code"]["ventral.store"] == digest(Path(provenance.__file__).parents[1] / "store.py")
     assert record["packages"]["numpy"] == sys.modules["numpy"].__version__
     assert record["sha256"] == digest_of_record(record)
+
+
+def test_a_record_says_what_the_job_warned_of_each_message_once(job, tmp_path):
+    logging.getLogger("ventral").warning("before the job")
+    with recording(tmp_path / "record.json", job["stage"], telling(job), job["outputs"]):
+        job["output"].write_text("best")
+        logging.getLogger("ventral").info("half of it is done")
+        logging.getLogger("ventralis").warning("of another package")
+        for k in (1, 1, 2):
+            logging.getLogger("ventral.scores.table").warning("%d neuroids are left out", k)
+        thread = threading.Thread(target=logging.getLogger("ventral").error, args=("said by a <thread>",))
+        thread.start()
+        thread.join()
+        # As the listener of training does with what its processes log.
+        for handler in logging.getLogger().handlers:
+            handler.handle(logging.makeLogRecord({"name": "ventral", "levelno": 30, "msg": "of a process"}))
+            handler.handle(logging.makeLogRecord({"name": "ventral", "levelno": 20, "msg": "no warning"}))
+    record = json.loads((tmp_path / "record.json").read_text())
+    said = ["1 neuroids are left out", "2 neuroids are left out", "said by a <thread>", "of a process"]
+    assert record["warnings"] == said
+    assert record["sha256"] == digest_of_record(record)
+
+
+def test_nothing_is_collected_once_a_job_is_over(job, tmp_path):
+    before = list(logging.getLogger().handlers)
+    assert recorded(job, tmp_path / "record.json")["warnings"] == []
+    with pytest.raises(ZeroDivisionError), recording(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+        raise ZeroDivisionError
+    assert logging.getLogger().handlers == before
 
 
 def test_a_record_that_was_edited_is_not_what_its_hash_says(job, tmp_path):

@@ -129,6 +129,38 @@ def _scales(spec, channel):
             yield from _scales(value, channel)
 
 
+def drawn_text(page, place: str) -> set[str]:
+    """The texts of the first chart of a table, drawn as the page draws it: with the families that have a box."""
+    import vl_convert
+
+    chart = next(chart for chart in page.data["charts"] if chart["table"] == place)
+    spec = page.data["specs"][chart["spec"]]
+    rows = rows_of(page.data, place).iloc[chart["start"] : chart["stop"]].assign(dash=0)
+    boxes = [one["value"] for tag, one in page.tags if tag == "input" and one.get("name") == "family"]
+    params = [one | {"value": boxes} if one["name"] == "families" else one for one in spec["params"]]
+    datasets = spec.get("datasets", {}) | {"rows": json.loads(rows.to_json(orient="records"))}
+    svg = vl_convert.vegalite_to_svg(spec | {"params": params, "datasets": datasets, "width": 300})
+    return set(re.findall(r">([^<>]+)</text>", svg))
+
+
+@pytest.mark.parametrize("areas", [["V4"], ["V4", "IT"]])
+def test_recorded_areas_are_drawn_beside_what_layers_make_explicit(results, areas):
+    explicitness = results.explicitness
+    recorded = explicitness["family"] == "recorded"
+    lines = [explicitness[recorded].assign(layer=area, score=0.3 + k / 5) for k, area in enumerate(areas)]
+    assert "recorded" not in set(results.layers["family"])
+    page = Page(pages.page(replace(results, explicitness=pd.concat([explicitness[~recorded], *lines]))))
+    assert set(areas) <= drawn_text(page, "explicitness")
+    # One recording, however many areas it has.
+    assert "recorded (1)" in page.text
+    assert page.data["families"]["recorded"] == ["rec"]
+
+
+def test_without_recorded_areas_there_is_no_box_for_them(results):
+    without = Page(pages.page(replace(results, explicitness=None)))
+    assert "recorded (" not in without.text
+
+
 def test_nothing_is_asked_of_a_network(page):
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object")
@@ -282,6 +314,41 @@ def test_records_are_summed(tmp_path):
     (tmp_path / "z.json").write_text("[]")
     with pytest.raises(InputError, match="no record of a job"):
         read_records(tmp_path)
+
+
+def test_what_jobs_warned_of_stands_on_the_page_once(results):
+    left_out = "left out: </script><b>3 files</b> of no known format"
+    records = [
+        record("fit", "results/b.parquet", warnings=["noise", left_out]),
+        record("fit", "results/a.parquet", warnings=[left_out]),
+        record("join", "results/scores.parquet"),
+    ]
+    whole = pages.page(replace(results, records=records))
+    assert "<b>3 files" not in whole
+    text = Page(whole).text
+    assert "What jobs warned of" in text
+    assert "2 warnings: what was left out" in text
+    assert text.count("3 files") == 1
+    assert f"fit {left_out} 2 results/a.parquet, results/b.parquet" in text
+    assert "fit noise 1 results/b.parquet" in text
+
+
+def test_a_page_without_warnings_says_so(results):
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet")]))).text
+    assert "No job warned of anything." in text
+    older = record("fit", "b.parquet")
+    del older["warnings"]
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet"), older]))).text
+    assert "1 job of an earlier version recorded no warnings" in text
+    assert "No job warned of anything." not in text
+
+
+def test_very_many_and_very_long_warnings_are_cut(results):
+    warnings = [f"{k:04} {'name, ' * 5000}" for k in range(250)]
+    text = Page(pages.page(replace(results, records=[record("fit", "a.parquet", warnings=warnings)]))).text
+    assert "250 warnings (the first 200)" in text
+    assert "all of it stands in the log" in text
+    assert len(text) < 300_000
 
 
 def said(scores, recordings, **settings) -> str:

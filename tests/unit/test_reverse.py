@@ -93,13 +93,13 @@ def test_dead_units_have_no_r_and_are_counted(table):
     dead = table[table["target"] == "3"]
     assert len(dead) == 2 * 2 * LAYERS
     assert dead["r"].isna().all()
-    summary = reverse_summary(table, n_bootstrap=20)
+    summary = reverse_summary(table, n_bootstrap=20, seed=0)
     assert set(summary["n_units"]) == {14}
     assert set(summary["n_units_left_out"]) == {1}
 
 
 def test_the_summary_is_of_units_with_intervals(table):
-    summary = reverse_summary(table, n_bootstrap=200).set_index(["area", "split", "layer"])
+    summary = reverse_summary(table, n_bootstrap=200, seed=0).set_index(["area", "split", "layer"])
     rows = table[(table.area == "V4") & (table.split == "images") & (table.layer == "layer4")]
     found = summary.loc["V4", "images", "layer4"]
     assert found["reverse_r"] == pytest.approx(rows["r"].median())
@@ -113,7 +113,7 @@ def test_the_summary_is_of_units_with_intervals(table):
 
 def test_a_layer_of_dead_units_alone_has_no_median(table):
     dead = table[table["target"] == "3"]
-    summary = reverse_summary(dead)
+    summary = reverse_summary(dead, n_bootstrap=1000, seed=0)
     assert summary[["reverse_r", "reverse_r_low", "well_predicted"]].isna().all(axis=None)
     assert set(summary["n_units"]) == {0}
     assert len(summary) == 2 * 2 * LAYERS
@@ -134,7 +134,7 @@ def test_forward_is_of_the_very_neurons_that_predict():
     scores = score_table({"net": 3, "rec": 1}, {"V4": 8})
     scores.loc[scores["model"] == "rec", "family"] = "recorded"
     neuroids = {("rec", f"V4_{k}"): f"V4, animal {'a' if k < 5 else 'b'}" for k in range(7)}
-    forward = forward_summary(scores, neuroids, 0.0)
+    forward = forward_summary(scores, neuroids, 0.0, n_bootstrap=1000, seed=0)
     assert set(forward["area"]) == {"V4, animal a", "V4, animal b"}
     assert set(forward["model"]) == {"net"}
     of_b = scores[
@@ -151,7 +151,15 @@ def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
     scores.to_parquet(tmp_path / "scores.parquet")
     folder = experiment[0]
     paths = [tmp_path / f"reverse.{kind}" for kind in ("svg", "pdf", "csv")]
-    reverse_figure([folder / "reverse.parquet"], [folder / "areas.zarr"], tmp_path / "scores.parquet", *paths, 0.0)
+    reverse_figure(
+        [folder / "reverse.parquet"],
+        [folder / "areas.zarr"],
+        tmp_path / "scores.parquet",
+        *paths,
+        0.0,
+        n_bootstrap=1000,
+        seed=0,
+    )
     drawn = pd.read_csv(paths[2])
     assert len(drawn) == 2 * 2 * LAYERS
     assert drawn[["forward_r", "forward_predictivity", "forward_r_low", "reverse_r"]].notna().all(axis=None)
@@ -161,9 +169,15 @@ def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     np.testing.assert_array_equal(lines["forward, net"].get_ydata(), rows["forward_r"])
     np.testing.assert_array_equal(lines["reverse, net"].get_ydata(), rows["reverse_r"])
-    assert with_forward(reverse_summary(table), forward_summary_of_nothing()).forward_r.isna().all()
+    assert (
+        with_forward(reverse_summary(table, n_bootstrap=1000, seed=0), forward_summary_of_nothing())
+        .forward_r.isna()
+        .all()
+    )
 
 
 def forward_summary_of_nothing():
-    forward = forward_summary(score_table({"net": 2}), {("rec", f"V4_{k}"): "V4" for k in range(12)}, 0.0)
+    forward = forward_summary(
+        score_table({"net": 2}), {("rec", f"V4_{k}"): "V4" for k in range(12)}, 0.0, n_bootstrap=1000, seed=0
+    )
     return forward.assign(model="another")

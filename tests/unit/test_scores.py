@@ -79,7 +79,8 @@ def write_layer(group, name, values):
 
 
 def score(folder, output="scores.parquet", **changes):
-    arguments = {"splits": ["images", "objects"], "n_folds": 5, "seed": 1, "penalties": PENALTIES} | changes
+    arguments = {"splits": ["images", "objects"], "n_folds": 5, "seed": 1, "n_bootstrap": 1000, "penalties": PENALTIES}
+    arguments |= changes
     fit(folder / "gram.zarr", folder / "recording.zarr", folder / "stimuli.zarr", folder / output, **arguments)
     return pd.read_parquet(folder / output)
 

@@ -36,13 +36,13 @@ def stores(tmp_path):
             "stimulus": np.array([f"s{k}" for k in range(90)], dtype=object),
             "category": ("stimulus", categories.astype(object)),
         },
-        attrs={"name": "mine"},
+        attrs={"name": "mine", "sha256": "a" * 64},
     )
     write_dataset(stimuli, tmp_path / "stimuli.zarr")
     group = zarr.open_group(tmp_path / "grams.zarr", mode="w", zarr_format=3)
     names = [("early", 0.2), ("late", 1.0)]
     layers = [{"name": name, "depth": depth} for name, depth in names]
-    group.attrs.update(model="net", family="trained", layers=layers)
+    group.attrs.update(model="net", family="trained", stimuli_sha256="a" * 64, layers=layers)
     for name, _ in names:
         units = rng.normal(size=(90, 100))
         if name == "late":

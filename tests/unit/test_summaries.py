@@ -56,7 +56,9 @@ def test_medians_are_over_reliable_neurons_and_the_others_are_counted():
     scores = score_table({"net": 3, "pixels": 1}, {"V4": 15, "IT": 8})
     reliable = scores.query("area == 'V4'").groupby("target")["reliability"].first()
     threshold = float(reliable.median())
-    summary = area_summary(scores.sample(frac=1, random_state=1), threshold).set_index(["area", "model", "layer"])
+    summary = area_summary(scores.sample(frac=1, random_state=1), threshold, n_bootstrap=1000, seed=0).set_index(
+        ["area", "model", "layer"]
+    )
     taken = scores[(scores["reliability"] >= threshold) & (scores["area"] == "V4")]
     for (model, layer), rows in taken.groupby(["model", "layer"]):
         row = summary.loc[("V4", model, layer)]
@@ -67,7 +69,7 @@ def test_medians_are_over_reliable_neurons_and_the_others_are_counted():
 
 
 def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
-    summary = area_summary(score_table({"net": 2}, {"V4": 6}, repetitions=False), 0.5)
+    summary = area_summary(score_table({"net": 2}, {"V4": 6}, repetitions=False), 0.5, n_bootstrap=1000, seed=0)
     assert not summary["has_ceiling"].any()
     assert summary["predictivity"].isna().all()
     assert (summary["n_neuroids"] == 6).all()
@@ -76,7 +78,7 @@ def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
 
 def test_a_matrix_is_its_areas_and_has_no_interval():
     scores = matrix_table({"net": 2}, {"V1": 1, "IT": 1})
-    summary = area_summary(scores, 0.5)
+    summary = area_summary(scores, 0.5, n_bootstrap=1000, seed=0)
     assert not summary["has_ceiling"].any()
     assert (summary["n_neuroids"] == 1).all()
     assert summary[["r_low", "r_high", "predictivity"]].isna().all(axis=None)
@@ -87,12 +89,14 @@ def test_a_matrix_is_its_areas_and_has_no_interval():
 
 def test_the_order_of_rows_does_not_matter():
     scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["images", "objects"])
-    pd.testing.assert_frame_equal(area_summary(scores, 0.1), area_summary(scores[::-1], 0.1))
+    pd.testing.assert_frame_equal(
+        area_summary(scores, 0.1, n_bootstrap=1000, seed=0), area_summary(scores[::-1], 0.1, n_bootstrap=1000, seed=0)
+    )
 
 
 def test_a_models_best_layer_is_marked_and_its_accuracy_stands_beside_it():
     scores = score_table({"a": 4, "b": 3}, {"V4": 9}, labels={"object": 0.125})
-    points = categorisation_summary(scores, area_summary(scores, 0.1))
+    points = categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
     for _, rows in points.groupby("model"):
         best = rows[rows["best_layer"]]
         assert best["predictivity"].tolist() == [rows["predictivity"].max()]
@@ -132,7 +136,7 @@ def test_tables_that_are_no_score_tables(tmp_path):
 
 def test_the_best_layers_alone_make_one_point_a_model():
     scores = score_table({f"net{k}": 4 for k in range(6)}, labels={"object": 0.125})
-    points = categorisation_summary(scores, area_summary(scores, 0.1))
+    points = categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
     best = points[points["best_layer"]]
     assert (points["models_n_points"] == 6).all()
     expected = np.corrcoef(best["balanced_accuracy"], best["predictivity"])[0, 1]
@@ -153,7 +157,7 @@ def test_subjects_are_summarised_by_their_mean_with_an_interval_over_them(tmp_pa
     scores.astype({"subject": "Int64"}).to_parquet(tmp_path / "scores.parquet")
     read = read_scores(tmp_path / "scores.parquet")
     assert read["target"].iloc[0] == "fmri_IT, subject 1"
-    summary = area_summary(read, 0.1).set_index(["comparison", "model", "layer"])
+    summary = area_summary(read, 0.1, n_bootstrap=1000, seed=0).set_index(["comparison", "model", "layer"])
     of_layer = scores.query("comparison == 'spearman' and model == 'net' and layer == 'blocks.1'")["r"]
     row = summary.loc[("spearman", "net", "blocks.1")]
     assert row["r"] == pytest.approx(of_layer.mean())
@@ -182,7 +186,7 @@ def test_bootstrap_means_are_means_of_samples_drawn_with_replacement():
 def test_a_matrix_of_an_areas_neuroids_has_a_ceiling_and_no_interval():
     scores = matrix_table({"net": 2}, {"IT": 1}).assign(reliability=0.8)
     scores["predictivity"] = scores["r"] / np.sqrt(0.8)
-    summary = area_summary(scores, 0.1)
+    summary = area_summary(scores, 0.1, n_bootstrap=1000, seed=0)
     assert summary["has_ceiling"].all()
     np.testing.assert_allclose(summary["predictivity"], scores["predictivity"])
     assert summary[["predictivity_low", "ceiling_low"]].isna().all(axis=None)

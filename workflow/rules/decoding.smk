@@ -111,7 +111,8 @@ rule explicit:
     params:
         tables=lambda wildcards, input: in_braces(input),
         extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
+        seed=settings["seed"],
     shell:
         "python -m ventral explicit {params.tables} --summary {output.summary:q} --text {output.text:q} "
         "--curves {output.curves:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--extrapolate-to {params.extrapolate_to} --provenance {output.provenance:q} --log {log:q}"
+        "--extrapolate-to {params.extrapolate_to} --seed {params.seed} --provenance {output.provenance:q} --log {log:q}"

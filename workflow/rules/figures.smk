@@ -29,9 +29,12 @@ rule layer_profile:
     params:
         bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral layer_profile {input.scores:q} --bootstraps {params.bootstraps} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule categorisation:
@@ -63,9 +66,12 @@ rule categorisation:
         runtime=scaled(60),
     params:
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule ranking:
@@ -199,10 +205,13 @@ rule reverse_figure:
     params:
         tables=lambda wildcards, input: in_braces(input.tables),
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral reverse_figure {params.tables} --areas {input.areas:q} --scores {input.scores:q} "
         "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule fitted:
@@ -236,10 +245,13 @@ rule fitted:
     params:
         recordings=list(FITTED.values()),
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral fitted {input.trainings:q} --recordings {params.recordings:q} --scores {input.scores:q} "
         "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --provenance {output.provenance:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
+        "--provenance {output.provenance:q} --log {log:q}"
 
 
 rule learning_curves:
@@ -295,6 +307,9 @@ rule claims:
         fitted=lambda wildcards, input: [f"--fitted={path}" for path in input.fitted],
         selectivity=lambda wildcards, input: [f"--selectivity={path}" for path in input.selectivity],
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral claims {input.scores:q} {params.fitted:q} {params.selectivity:q} "
-        "--reliability-threshold {params.threshold} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
+        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"

@@ -132,8 +132,11 @@ rule contributions:
     params:
         tables=lambda wildcards, input: in_braces(input),
         threshold=settings["reliability_threshold"],
+        bootstrap=settings["bootstrap"],
+        seed=settings["seed"],
     shell:
         "python -m ventral contributions {params.tables} --reliability-threshold {params.threshold} "
+        "--bootstrap {params.bootstrap} --seed {params.seed} "
         "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
 
 

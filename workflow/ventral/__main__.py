@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from textwrap import shorten
 
 from ventral.allocator import keep_freed_memory
 from ventral.audit.provenance import OF_ANY_STAGE, recording, telling
@@ -19,40 +20,56 @@ logger = logging.getLogger("ventral")
 
 # What a stage that draws a figure writes.
 FIGURE = ("svg", "pdf", "csv")
+JSON_KINDS = {dict: "an object", list: "a list", int: "a whole number", type(None): "null"}
+CHARACTERS_SHOWN = 80
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage and return the exit status: 0, or 1 after an error that is in the log."""
+    """Run one stage and return the exit status: 0, or 1 after an error that is in the log, or 130 if interrupted."""
     options = vars(parser().parse_args(arguments))
-    log = options["log"]
-    _start_logging(log)
-    run, stage, outputs = options["run"], options["stage"], options["outputs"]
+    log, run, stage, outputs = (options[name] for name in ("log", "run", "stage", "outputs"))
     recorded = recording(options["provenance"], stage, telling(options), outputs)
     for name in (*OF_ANY_STAGE, "reads"):
         options.pop(name, None)
-    keep_freed_memory()
-    round_alike_on_any_cores()
     try:
+        _start_logging(log)
+        keep_freed_memory()
+        round_alike_on_any_cores()
         with recorded, _scheduler(options.pop("dask", None), log):
             run(**options)
-    except InputError as error:
-        logger.error("%s: %s", stage, error)
-        return 1
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except BaseException as error:
+        said = _explained(error, options[outputs[0]])
+        if said is None:
             logger.exception("%s failed", stage)
-            return 1
-        logger.error(
-            "%s: no space left for %s; free some, or set `results` to a folder on another disk, and start again: "
-            "what is finished is kept",
-            stage,
-            options[outputs[0]],
-        )
-        return 1
-    except Exception:
-        logger.exception("%s failed", stage)
-        return 1
+        else:
+            logger.error("%s: %s", stage, said)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def _explained(error: BaseException, output: Path) -> str | None:
+    """Return what a user can do about an error, None where the error is a fault of this program."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (
+            f"memory does not suffice: {str(error) or 'none is left'}; raise `mem_mb` of the stage's rule, by "
+            f"`set-resources` in the profile or `--set-resources RULE:mem_mb=N`"
+        )
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted before the stage was done"
+    if isinstance(error, SystemExit):
+        return f"some code ended the program, with exit status {error.code!r}, before the stage was done"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"no space left for {output}; free some, or set `results` to a folder on another disk, and start again: "
+            f"what is finished is kept"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, FileNotFoundError):
+        return f"{error}: no such file or folder"
+    return None
 
 
 def _scheduler(where: str | None, log: Path | None):
@@ -69,14 +86,16 @@ def _scheduler(where: str | None, log: Path | None):
 def _start_logging(log: Path | None) -> None:
     # On a full disk the file cannot be written; what is reported is printed all the same.
     logging.raiseExceptions = False
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    logger.setLevel(logging.INFO)
+    _add_handler(logging.StreamHandler())
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logging.getLogger().addHandler(handler)
-    logger.setLevel(logging.INFO)
+        _add_handler(logging.FileHandler(log, mode="w", encoding="utf-8"))
+
+
+def _add_handler(handler: logging.Handler) -> None:
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -117,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--name", required=True)
     _add_spec(stage)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(
         stages,
@@ -135,18 +154,18 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)
     stage.add_argument("--cores", type=int, default=1)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "model", _call("models.description.describe"), "describe a model and its layers")
     _add_spec(stage)
-    stage.add_argument("--together", type=json.loads, default=[], help="layers that are to predict together")
+    stage.add_argument("--together", type=_json(list), default=[], help="layers that are to predict together")
     stage.set_defaults(checked=("together",))
 
     stage = _stage(stages, "train", _call("models.training.train"), "train a network")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
-    stage.add_argument("--layers", type=json.loads, help="layers wanted of it, checked before training")
+    stage.add_argument("--layers", type=_json(dict), help="layers wanted of it, checked before training")
     stage.set_defaults(checked=("layers",))
     _add_spec(stage)
     stage.add_argument("--device", default="auto")
@@ -157,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--part", type=int, required=True)
     stage.add_argument("--parts", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True, help="of the whole set, shared by the parts")
-    stage.add_argument("--options", type=json.loads, default={}, help="dtype, autocast and channels_last")
+    stage.add_argument("--options", type=_json(dict), default={}, help="dtype, autocast and channels_last")
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)
     stage.add_argument("--cores", type=int, default=1)
@@ -171,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("parts", type=Path, nargs="+")
     stage.add_argument("--memory-mb", type=int, default=2048)
     _add_dask(stage)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "fit", _call("scores.fitting.fit"), "score every layer of a model against a recording")
     stage.add_argument("gram", type=Path)
@@ -179,14 +198,14 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--mappings", nargs="+", default=["ridge"])
     stage.add_argument("--components", type=int, default=25)
-    stage.add_argument("--rsa", type=json.loads, help="distances and comparisons")
+    stage.add_argument("--rsa", type=_json(dict), help="distances and comparisons")
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument("--penalties", type=_json(list), required=True)
+    _add_seed(stage)
     stage.add_argument("--bootstraps", type=Path, help="also write medians of resamples to this file")
     stage.set_defaults(outputs=("output", "bootstraps"))
-    stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, default=1000, help="number of resamples")
+    _add_bootstrap(stage)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
     _add_dask(stage)
 
@@ -209,8 +228,8 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument("--penalties", type=_json(list), required=True)
+    _add_seed(stage)
     _add_dask(stage)
 
     stage = _stage(
@@ -224,7 +243,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     _add_dask(stage)
 
     stage = _stage(
@@ -233,11 +252,11 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("gram", type=Path)
     stage.add_argument("recording", type=Path)
     stage.add_argument("stimuli", type=Path)
-    stage.add_argument("--layers", type=json.loads, required=True)
+    stage.add_argument("--layers", type=_json(list), required=True)
     stage.add_argument("--splits", nargs="+", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--penalties", type=json.loads, required=True)
-    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument("--penalties", type=_json(list), required=True)
+    _add_seed(stage)
     _add_dask(stage)
 
     for name, function, description in (
@@ -255,12 +274,14 @@ def parser() -> argparse.ArgumentParser:
         stage.add_argument("stimuli", type=Path)
         stage.add_argument("--splits", nargs="+", required=True)
         stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-        stage.add_argument("--penalties", type=json.loads, required=True)
-        stage.add_argument("--periods", type=json.loads, default={}, help="periods of circular properties, by name")
-        stage.add_argument("--units", type=json.loads, help="number of units; by default that of the smallest area")
+        stage.add_argument("--penalties", type=_json(list), required=True)
+        stage.add_argument("--periods", type=_json(dict), default={}, help="periods of circular properties, by name")
+        stage.add_argument(
+            "--units", type=_json(int, type(None)), help="number of units; by default that of the smallest area"
+        )
         stage.add_argument("--draws", type=int, default=20)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
-        stage.add_argument("--seed", type=int, default=0)
+        _add_seed(stage)
         _add_dask(stage)
 
     stage = _stage(
@@ -271,13 +292,16 @@ def parser() -> argparse.ArgumentParser:
         outputs=("summary", "text", "curves", *FIGURE),
     )
     stage.add_argument("tables", type=Path, nargs="+")
-    stage.add_argument("--extrapolate-to", type=int, default=1000)
+    stage.add_argument("--extrapolate-to", type=int, required=True)
+    _add_seed(stage)
 
     stage = _stage(
         stages, "contributions", _call("mappings.banded.contributions"), "say what each layer adds to the others"
     )
     stage.add_argument("tables", type=Path, nargs="+")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _stage(stages, "brainscore", _call("scores.brainscore.brainscore"), "score layers as Brain-Score does")
     stage.add_argument("grams", type=Path, nargs="+")
@@ -290,7 +314,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(stages, "best_layers", _call("statistics.best_layers.best_layers"), "find each model's best layer")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(
         stages, "compare", _call("statistics.comparisons.compare"), "say which layers and which models differ"
@@ -306,6 +330,8 @@ def parser() -> argparse.ArgumentParser:
         stage = _figure_stage(stages, figure, _call(f"figures.panels.{figure}"))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
+        _add_bootstrap(stage)
+        _add_seed(stage)
         if figure == "layer_profile":
             stage.add_argument("--bootstraps", type=Path, nargs="*", default=[])
 
@@ -316,13 +342,15 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--stimuli", type=Path, required=True)
     stage.add_argument("--category", required=True)
     stage.add_argument("--folds", dest="n_folds", type=int, default=5)
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
 
     stage = _stage(stages, "claims", _call("statistics.claims.claims"), "say which published claims hold")
     stage.add_argument("scores", type=Path)
     stage.add_argument("--fitted", type=Path)
     stage.add_argument("--selectivity", type=Path)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "unseen", _call("figures.unseen.unseen"))
     stage.add_argument("selectivity", type=Path)
@@ -333,12 +361,16 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--areas", type=Path, nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "fitted", _call("figures.fitted.fitted"))
     stage.add_argument("trainings", type=Path, nargs="+")
     stage.add_argument("--recordings", nargs="+", required=True)
     stage.add_argument("--scores", type=Path, required=True)
     stage.add_argument("--reliability-threshold", type=float, default=0.1)
+    _add_bootstrap(stage)
+    _add_seed(stage)
 
     stage = _figure_stage(stages, "learning_curves", _call("figures.learning_curves.learning_curves"))
     stage.add_argument("trainings", type=Path, nargs="+")
@@ -351,7 +383,7 @@ def parser() -> argparse.ArgumentParser:
         stage.add_argument(f"--{table}", type=Path)
     stage.add_argument("--recordings", type=Path, nargs="+", required=True)
     stage.add_argument("--figures", type=Path, nargs="*", default=[], help="SVG files that are shown as they are")
-    stage.add_argument("--settings", type=json.loads, required=True)
+    stage.add_argument("--settings", type=_json(dict), required=True)
     # The page shows what is true of all other outputs when it is made, the audit of itself among it: no part of its own
     # record, which would be out of date as soon as it was written.
     stage.add_argument("--records", required=True, help="folder of the records of all jobs")
@@ -369,7 +401,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--results", type=Path, required=True)
     stage.add_argument("--sample", type=int, default=3, help="number of random jobs to run again")
     stage.add_argument("--rerun", nargs="*", default=[], help="outputs whose jobs are run again in any case")
-    stage.add_argument("--seed", type=int, default=0)
+    _add_seed(stage)
     stage.add_argument("--cores", type=int, default=1)
 
     stage = _figure_stage(stages, "contact_sheet", _call("figures.contact_sheets.contact_sheet"))
@@ -378,7 +410,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(stages, "crate", _call("crate.packing.crate"), "write a run as a Workflow Run RO-Crate")
     stage.add_argument("files", type=Path, nargs="+")
     stage.add_argument("--results", required=True, help="the results folder")
-    stage.add_argument("--config", type=json.loads, required=True)
+    stage.add_argument("--config", type=_json(dict), required=True)
     stage.add_argument("--snakemake", required=True, help="version of Snakemake")
     return parser
 
@@ -403,8 +435,35 @@ def _add_dask(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--dask", default="threads", help=places)
 
 
+# Without defaults: what a rule forgets to pass on is an error, and never a constant.
+
+
+def _add_seed(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--seed", type=int, required=True, help="seed of all draws")
+
+
+def _add_bootstrap(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--bootstrap", dest="n_bootstrap", type=int, required=True, help="number of resamples")
+
+
+def _json(*kinds: type):
+    """Return the type of an option that is JSON of some kinds."""
+
+    def read(text: str) -> object:
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"no JSON ({error}): {shorten(text, CHARACTERS_SHOWN)}") from None
+        if not isinstance(value, kinds):
+            right = " or ".join(JSON_KINDS[kind] for kind in kinds)
+            raise argparse.ArgumentTypeError(f"JSON of {right} is right, not {shorten(text, CHARACTERS_SHOWN)}")
+        return value
+
+    return read
+
+
 def _add_spec(stage: argparse.ArgumentParser) -> None:
-    stage.add_argument("--spec", type=json.loads, required=True)
+    stage.add_argument("--spec", type=_json(dict), required=True)
     stage.add_argument("--reads", type=Path, nargs="*", default=[], help="files that --spec names, for the provenance")
 
 

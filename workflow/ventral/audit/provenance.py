@@ -66,15 +66,17 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
     outputs = set(outputs)
     inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
     before = {path: signature(path) for path in inputs if path.exists()}
-    yield
-    seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
+    with _warnings_collected() as warnings:
+        yield
+        seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
+        signatures = {str(path): _unchanged(path, before.get(path)) for path in inputs}
     digests = digests_of([*inputs, *made], options.get("cores", 1))
     # In the order of the command line, by which files are told apart whose names have changed since.
     record = {
         "stage": stage,
         "config": config_of(options, outputs),
         "inputs": {str(path): digests[path] for path in inputs},
-        "signatures": {str(path): _unchanged(path, before.get(path)) for path in inputs},
+        "signatures": signatures,
         "outputs": {str(path): digests[path] for path in made},
         "weights": weights_named([*inputs, *made]),
         "code": code_loaded(),
@@ -87,6 +89,7 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
         "peak_mb": _peak_bytes() // MEBIBYTE,
+        "warnings": list(warnings),
     }
     record["sha256"] = digest_of_record(record)
     with writing(path) as unfinished:
@@ -249,6 +252,30 @@ def hardware() -> dict:
         ),
         "gpu": torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None,
     }
+
+
+class _WarningsOfPackage(logging.Handler):
+    """Keeps each warning or error of the package once, in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A listener that passes on what other processes log asks for no level.
+        if record.levelno >= logging.WARNING and record.name.partition(".")[0] == PACKAGE.name:
+            self.messages.setdefault(record.getMessage())
+
+
+@contextmanager
+def _warnings_collected() -> Iterator[dict[str, None]]:
+    handler = _WarningsOfPackage()
+    # The root logger gets the records of all threads, and those that other processes send.
+    logging.getLogger().addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _files_of(folder: Path) -> Iterator[str]:

@@ -15,7 +15,18 @@ from scipy.special import stdtrit
 from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
-from ventral.figures.panels import AREAS, CHANCE, COLOURS, FAMILIES, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.figures.panels import (
+    AREAS,
+    CHANCE,
+    COLOURS,
+    FAMILIES,
+    MARKERS,
+    MM,
+    STYLE,
+    WIDE,
+    figure_of_text,
+    write_figure,
+)
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 
@@ -40,6 +51,7 @@ def explicit(
     pdf: Path,
     csv: Path,
     extrapolate_to: int,
+    seed: int,
 ) -> None:
     """Write what is read best from where: a table, the same in words, population curves, and a figure.
 
@@ -53,6 +65,8 @@ def explicit(
         The figure of every target by depth, and every number in it.
     extrapolate_to : int
         Number of units that population curves are extrapolated to.
+    seed : int
+        Seed of the bootstrap samples of draws.
     """
     rows = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
     # pandas' own text and numbers know a missing value that NumPy does not.
@@ -60,10 +74,10 @@ def explicit(
     if rows.empty:
         logger.warning(NOTHING)
         table = of_curves = drawn = rows[[*READ, *CONDITION, *REPRESENTATION, "units", "score"]]
-        figure, words = _said(NOTHING), [NOTHING]
+        figure, words = figure_of_text(NOTHING), [NOTHING]
     else:
         layers = layer_table(rows)
-        table = explicit_table(rows, layers, extrapolate_to)
+        table = explicit_table(rows, layers, extrapolate_to, seed)
         of_curves, words = curve_table(rows, table), sentences(table)
         drawn = drawn_rows(layers)
         figure = draw_explicitness(drawn)
@@ -91,7 +105,7 @@ def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
     return _over_draws(matched, [*READ, *CONDITION, *REPRESENTATION, "units"])
 
 
-def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int) -> pd.DataFrame:
+def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int, seed: int) -> pd.DataFrame:
     """Return the layer of every model, and every recorded area, from which a target is read best.
 
     The best of several layers is chosen on the scores that are shown.
@@ -104,6 +118,8 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
         From `layer_table`.
     extrapolate_to : int
         Number of units.
+    seed : int
+        Seed of the bootstrap samples of draws.
 
     Returns
     -------
@@ -124,7 +140,7 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
     for row in table.itertuples():
         place = (row.noise, row.matched_area, row.recording, row.target, row.split, row.model, row.layer)
         scores = of_curve[place].pivot(index="draw", columns="units", values="score")
-        beyond.append(extrapolated(scores, row.chance, extrapolate_to))
+        beyond.append(extrapolated(scores, row.chance, extrapolate_to, seed))
         if np.isnan(beyond[-1][0]) and np.isfinite(row.score):
             open_ended.append(f"{row.target} ({row.split}) from {row.model} {row.layer}")
     table[["extrapolated", "extrapolated_low", "extrapolated_high"]] = np.reshape(beyond, (-1, 3))
@@ -297,13 +313,6 @@ def draw_explicitness(drawn: pd.DataFrame) -> Figure:
             axes = figure.add_axes((left / width, bottom / height, panel_width / width, PANEL_HEIGHT / height))
             _draw_panel(axes, rows, looks, areas)
         figure.legend(handles=handles, loc="lower left", ncols=abreast, frameon=False)
-    return figure
-
-
-def _said(text: str) -> Figure:
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDE * MM, 2 * LINE * MM))
-        figure.text(0, 0.5, text, va="center")
     return figure
 
 

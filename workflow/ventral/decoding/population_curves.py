@@ -63,7 +63,7 @@ def saturating_curves(
     return np.where(endless, np.nan, a), np.where(endless, np.nan, k)
 
 
-def extrapolated(scores: pd.DataFrame, chance: float, units: int, seed: int = 0) -> tuple[float, float, float]:
+def extrapolated(scores: pd.DataFrame, chance: float, units: int, seed: int) -> tuple[float, float, float]:
     """Return the score that a number of units would have, with a 95 % interval over bootstrap samples of draws.
 
     Parameters

@@ -40,7 +40,8 @@ from ventral.grams.representations import read_representation
 from ventral.outputs import writing
 from ventral.parallel import compute, computing
 from ventral.progress import Progress
-from ventral.scores.targets import check_same_stimuli, neurons
+from ventral.scores.benchmark import read_stimuli
+from ventral.scores.targets import neurons
 from ventral.stimuli.circular import angular_error
 from ventral.store import open_store, read_dataset
 
@@ -137,10 +138,8 @@ def decode(
         If the stores are of other stimuli, a split cannot be made of them, or no neuroid can be taken and `units` is
         None.
     """
-    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
-    grams = open_store(gram)
-    made = {gram: grams.attrs["stimuli_sha256"], recording: responses.attrs["stimuli_sha256"]}
-    check_same_stimuli(stimulus_set, stimuli, made)
+    stimulus_set = read_stimuli(stimuli, [recording, gram])
+    responses, grams = read_dataset(recording), open_store(gram)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
@@ -205,8 +204,7 @@ def decode_areas(
     Parameters and errors are those of `decode`, and so are the rows: `model` is the recording, `layer` the area, and
     `depth` unknown.
     """
-    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
-    check_same_stimuli(stimulus_set, stimuli, {recording: responses.attrs["stimuli_sha256"]})
+    stimulus_set, responses = read_stimuli(stimuli, [recording]), read_dataset(recording)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     name = responses.attrs["recording"]

@@ -33,6 +33,8 @@ def fitted(
     csv: Path,
     recordings: Sequence[str],
     reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
 ) -> None:
     """Write the figure of raw r, median over the neuroids of an area, by epoch of training.
 
@@ -48,8 +50,10 @@ def fitted(
         The recording that each network was fitted to.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken for the ridge regression's median.
+    n_bootstrap, seed : int
+        As for `ventral.statistics.summaries.area_summary`.
     """
-    summary = area_summary(read_scores(scores), reliability_threshold)
+    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
     curves = {folder.name: pd.read_csv(folder / "metrics.csv") for folder in trainings}
     table = fitted_table(curves, dict(zip(curves, recordings, strict=True)), summary)
     write_figure(draw_fitted(table), table, svg, pdf, csv)

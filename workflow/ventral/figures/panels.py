@@ -26,6 +26,7 @@ from ventral.statistics.summaries import (
     drawn_measure,
     models_by_predictivity,
     read_scores,
+    warn_of_empty_panels,
 )
 
 # Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white.
@@ -88,7 +89,14 @@ AREAS = ["EVC", "V1", "V2", "V4", "IT"]
 
 
 def layer_profile(
-    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, bootstraps: Sequence[Path] = ()
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
+    bootstraps: Sequence[Path] = (),
 ) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
 
@@ -100,6 +108,8 @@ def layer_profile(
         The figure, and every number in it.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     bootstraps : sequence of paths, optional
         Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
         over resamples of both stimuli and neuroids, where the one that is drawn is over neuroids alone.
@@ -109,7 +119,8 @@ def layer_profile(
     InputError
         If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
     """
-    summary = area_summary(read_scores(scores), reliability_threshold)
+    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
+    warn_of_empty_panels(summary, reliability_threshold)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
@@ -118,13 +129,15 @@ def layer_profile(
     write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
 
 
-def categorisation(scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float) -> None:
+def categorisation(
+    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> None:
     """Write the figure of categorisation performance against predictivity, one point for each layer of a model.
 
     Parameters and errors are those of `layer_profile`. A recording of stimuli without labels has a panel that says so.
     """
     rows = read_scores(scores)
-    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold))
+    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold, n_bootstrap, seed))
     # Of stimuli with categories, these: that is the task of the published comparison.
     has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
     summary = summary[~has_categories | (summary["label"] == "category")]
@@ -163,13 +176,14 @@ def draw_layer_profile(summary: pd.DataFrame) -> Figure:
 
 def draw_categorisation(summary: pd.DataFrame) -> Figure:
     """Draw the rows of `summaries.categorisation_summary`; each model's points have its name as label."""
+    if summary.empty:
+        return figure_of_text("No categorisation scores: no model predicts a recorded area")
     with _style():
         looks = _looks(summary)
         points = summary[summary["balanced_accuracy"].notna()]
         intervals = drawn_measure(points)[["low", "high"]].where(points["best_layer"])
-        limits = _limits(
-            points, drawn_measure(points)[["median"]].join(intervals), {"predictivity": [], "raw r": [], "matrices": []}
-        )
+        values = drawn_measure(points)[["median"]].join(intervals).reindex(summary.index)
+        limits = _limits(summary, values, {"predictivity": [], "raw r": [], "matrices": []})
         handles = _handles(summary, looks, linestyle="")
         handles.append(
             Line2D([], [], **BEST_LAYER, marker="o", color="white", linestyle="", label="a model's best layer")
@@ -195,6 +209,14 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
             axes.set_xlim(_padded(points.loc[points["label"] == label, ["balanced_accuracy", "chance"]]))
             axes.set_xlabel(f"Balanced accuracy, {label}, held-out images")
             _scale_medians(axes, rows, limits)
+    return figure
+
+
+def figure_of_text(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    with _style():
+        figure = Figure(figsize=(WIDE * MM, 2 * LINE * MM))
+        figure.text(0, 0.5, text, va="center")
     return figure
 
 

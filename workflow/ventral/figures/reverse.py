@@ -34,6 +34,8 @@ def reverse_figure(
     pdf: Path,
     csv: Path,
     reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
 ) -> None:
     """Write the figure of raw r by layer depth, forward and reverse, a panel for each area and split.
 
@@ -52,8 +54,11 @@ def reverse_figure(
         The figure, and every number in it.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken for the median of the forward direction.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of units and of neuroids, and the seed of their draw.
     """
-    reverse = reverse_summary(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True))
+    units = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
+    reverse = reverse_summary(units, n_bootstrap, seed)
     stores = [open_store(store).attrs for store in areas]
     neuroids = {
         (store["model"], neuroid): layer["name"]
@@ -61,12 +66,13 @@ def reverse_figure(
         for layer in store["layers"]
         for neuroid in layer["neuroids"]
     }
-    table = with_forward(reverse, forward_summary(read_scores(scores), neuroids, reliability_threshold))
+    forward = forward_summary(read_scores(scores), neuroids, reliability_threshold, n_bootstrap, seed)
+    table = with_forward(reverse, forward)
     table = table.assign(reliability_threshold=reliability_threshold)
     write_figure(draw_reverse(table), table, svg, pdf, csv)
 
 
-def reverse_summary(units: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> pd.DataFrame:
+def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Return the median of r over units for every layer, area and split.
 
     Parameters
@@ -101,7 +107,11 @@ def reverse_summary(units: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0)
 
 
 def forward_summary(
-    scores: pd.DataFrame, neuroids: dict[tuple[str, str], str], reliability_threshold: float
+    scores: pd.DataFrame,
+    neuroids: dict[tuple[str, str], str],
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Return what layers predict, by ridge regression, of the very neuroids that predict them.
 
@@ -113,6 +123,8 @@ def forward_summary(
         The area, of an animal where there are several, that a recording's neuroid stands for.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
 
     Returns
     -------
@@ -122,7 +134,7 @@ def forward_summary(
     rows = scores[(scores["target_kind"] == "neuron") & (scores["mapping"] == "ridge") & (scores["family"] != FAMILY)]
     keys = zip(rows["recording"], rows["target"], strict=True)
     rows = rows.assign(area=[neuroids.get(key) for key in keys]).dropna(subset="area")
-    return area_summary(rows, reliability_threshold)
+    return area_summary(rows, reliability_threshold, n_bootstrap, seed)
 
 
 def with_forward(reverse: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:

@@ -207,7 +207,7 @@ def neurons_beside(responses: xr.Dataset, area: RecordedArea) -> xr.Dataset:
     return responses.isel(neuroid=np.flatnonzero(other))
 
 
-def halved(responses: xr.Dataset, area: RecordedArea, seed: int = 0) -> Iterator[Halved]:
+def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Halved]:
     """Give an area's responses in one half of the repetitions with those beside it in the other, for random halves.
 
     Repetitions are dealt stimulus by stimulus, the same for all neuroids: no trial is in both halves.

@@ -44,8 +44,13 @@ DRAWS = 10
 CONCENTRATIONS = (0.1, 1.0)
 # Deviations from a mean at this share of the values are rounding.
 ROUNDING = 1e-12
-BOOTSTRAPS = 1000
 JOINED_BY = " + "
+CONTRIBUTIONS = [
+    *("model", "recording", "area", "split", "layer"),
+    *("r", "unique_r", "unique_r_low", "unique_r_high"),
+    *("r2", "unique_r2", "unique_r2_low", "unique_r2_high"),
+    *("weight", "n_neuroids", "n_left_out"),
+]
 
 
 def banded(
@@ -83,8 +88,7 @@ def banded(
     group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_layers(layers, list(described), group.attrs["model"])
-    benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)
-    benchmark.check_same_stimuli(group.attrs["stimuli_sha256"], gram)
+    benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
     kernels = np.stack([standardised(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])
     points = simplex(len(layers), seed)
@@ -102,8 +106,8 @@ def banded(
                     table["n_features"] = n_features[list(taken)].sum()
                     table["weights"] = weights.mean(axis=0)[:, taken].tolist()
                     tables.append(table)
-        table = benchmark.described(pd.concat(tables, ignore_index=True), group.attrs["model"], group.attrs["family"])
-        write_table(table, unfinished, "weights")
+        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+        write_table(benchmark.described(table, group.attrs["model"], group.attrs["family"]), unfinished, "weights")
 
 
 def check_layers(wanted: Sequence[str], layers: Sequence[str], model: str) -> None:
@@ -213,7 +217,9 @@ def _errors_at_point(kernels, point, responses, splits, penalties, progress):
     return result
 
 
-def contributions(tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float) -> None:
+def contributions(
+    tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> None:
     """Write what each layer adds to the others, as medians over the neuroids of an area.
 
     Parameters
@@ -224,15 +230,20 @@ def contributions(tables: Sequence[str | Path], output: str | Path, *, reliabili
         CSV to write, from `unique_contributions`.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     """
     table = pd.concat(
-        [unique_contributions(pd.read_parquet(path), reliability_threshold) for path in tables], ignore_index=True
+        [unique_contributions(pd.read_parquet(path), reliability_threshold, n_bootstrap, seed) for path in tables],
+        ignore_index=True,
     )
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
-def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, seed: int = 0) -> pd.DataFrame:
+def unique_contributions(
+    scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int
+) -> pd.DataFrame:
     """Return what each layer adds to the others in predicting the neuroids of an area.
 
     Parameters
@@ -241,8 +252,8 @@ def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, see
         Rows of one model and recording, from `banded`.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken; all are, where none has a reliability.
-    seed : int
-        Of the bootstrap samples of neuroids.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
 
     Returns
     -------
@@ -266,23 +277,22 @@ def unique_contributions(scores: pd.DataFrame, reliability_threshold: float, see
         for k, layer in enumerate(layers):
             others = JOINED_BY.join(layers[:k] + layers[k + 1 :])
             of_fits = r.loc[[together, others]].to_numpy(float)[:, taken]
-            row = {"area": area, "split": split, "layer": layer}
-            row |= _difference("r", of_fits, seed) | _difference("r2", np.square(np.maximum(of_fits, 0)), seed)
+            row = {name: of_area[name].iloc[0] for name in ("model", "recording")}
+            row |= {"area": area, "split": split, "layer": layer}
+            row |= _difference("r", of_fits, n_bootstrap, seed)
+            row |= _difference("r2", np.square(np.maximum(of_fits, 0)), n_bootstrap, seed)
             row["weight"] = np.mean([weight[k] for weight in weights]) if taken.any() else np.nan
             rows.append(row | {"n_neuroids": taken.sum(), "n_left_out": (~taken).sum()})
-    table = pd.DataFrame(rows)
-    for name in ("recording", "model"):
-        table.insert(0, name, scores[name].iloc[0])
-    return table
+    return pd.DataFrame(rows, columns=CONTRIBUTIONS)
 
 
-def _difference(measure: str, values: NDArray, seed: int) -> dict[str, float]:
+def _difference(measure: str, values: NDArray, n_bootstrap: int, seed: int) -> dict[str, float]:
     """Return the median of values (2, neuroids) in the first row, and how much it is above that in the second."""
     medians, low, high = np.full(2, np.nan), np.nan, np.nan
     if values.shape[1]:
         medians = np.median(values, axis=1)
     if values.shape[1] > 1:
-        resampled = bootstrap_medians(values, BOOTSTRAPS, seed)
+        resampled = bootstrap_medians(values, n_bootstrap, seed)
         low, high = np.percentile(resampled[0] - resampled[1], [2.5, 97.5])
     return {
         measure: medians[0],

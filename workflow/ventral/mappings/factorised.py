@@ -94,8 +94,7 @@ def factorise(
     stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
     check_shards(stores)
     attributes = stores[0].attrs
-    benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)
-    benchmark.check_same_stimuli(attributes["stimuli_sha256"], shards[0])
+    benchmark = read_benchmark(shards, recording, stimuli, splits, n_folds, seed)
     with_maps = [layer for layer in attributes["layers"] if _has_maps(layer["shape"])]
     without = [layer["name"] for layer in attributes["layers"] if not _has_maps(layer["shape"])]
     if without:

@@ -41,6 +41,7 @@ from ventral.models.layers import choose_layers
 from ventral.outputs import sha256, writing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import mean_responses
+from ventral.scores.benchmark import read_stimuli
 from ventral.scores.splits import make_folds
 from ventral.scores.targets import labels_of
 from ventral.stimuli.ingestion import read_pixels
@@ -221,7 +222,7 @@ class _State:
 
 def _prepare(stimuli, spec: dict, tested, recording) -> _Task:
     """Read what is trained on, once."""
-    dataset = read_dataset(stimuli)
+    dataset = read_stimuli(stimuli, [recording] if spec["recording"] else [])
     labels, n = labels_of(dataset), dataset.sizes["stimulus"]
     rows = _left(spec, dataset, labels, tested)
     if spec["recording"]:
@@ -276,8 +277,6 @@ def _of_recording(spec: dict, recording, dataset, labels: Mapping[str, NDArray],
     """Return z-scored mean responses (n, neuroids), the table of neuroids, and the rows of the parts."""
     responses = read_dataset(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"
-    if responses.attrs["stimuli_sha256"] != dataset.attrs["sha256"]:
-        raise InputError(f"{recording}: made from other stimuli than {spec['stimuli']}; delete it to make it again")
     source = f"stimuli {dataset.attrs['name']}"
     test = make_folds("images", labels, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
     kinds = labels.get("object", labels.get("category"))

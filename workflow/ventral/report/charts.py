@@ -170,7 +170,7 @@ def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip]) -> list
     hover, models = _hover(), _models()
     score = alt.Y("score:Q", **y)
     visible = alt.condition(hover, alt.value(1), alt.value(0.2))
-    several, alone = "!datum.alone", f"datum.alone && datum.family != '{FAMILY}'"
+    several, alone = (f"{these} && datum.family != '{FAMILY}'" for these in ("!datum.alone", "datum.alone"))
     band = (
         models.transform_filter(several)
         .mark_area(aria=False)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 
 # What is made of the other jobs' outputs and records, the page itself among them.
 AFTERWARDS = ("report", "audit", "crate")
 CODE_DIGITS = 8
 WEIGHTS_DIGITS = 12
+# Of the jobs that warn of the same, so many are named.
+MOST_OUTPUTS = 3
 
 
 def read_records(folder: Path) -> list[dict]:
@@ -101,6 +103,17 @@ def seeds(records: Sequence[dict]) -> dict[str, list[int]]:
         given = {record["config"].get("seed"), *_seeds_within(record["config"].get("spec"))}
         found.setdefault(record["stage"], set()).update(seed for seed in given if isinstance(seed, int))
     return {stage: sorted(values) for stage, values in sorted(found.items()) if values}
+
+
+def warnings_of(records: Sequence[dict]) -> pd.DataFrame:
+    """Return a row for each warning of a stage: `stage`, `warning`, `outputs` of the jobs and `jobs`, their number."""
+    rows = [
+        {"stage": record["stage"], "warning": warning, "outputs": min(record["outputs"], default="")}
+        for record in records
+        for warning in record.get("warnings", [])
+    ]
+    table = pd.DataFrame(rows, columns=["stage", "warning", "outputs"]).groupby(["stage", "warning"], as_index=False)
+    return table.agg(jobs=("outputs", "size"), outputs=("outputs", lambda paths: shown(sorted(paths), MOST_OUTPUTS)))
 
 
 def read_audit(path: Path) -> dict | None:

@@ -319,8 +319,8 @@ def _of_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Map
         have = "has" if len(without) == 1 else "have"
         yield f"{listed(without)} {have} no repetitions: there, raw r is given, without a ceiling."
     yield (
-        "An area is summarised by the median over its neurons, with a 95 % percentile interval over 1,000 bootstrap "
-        "samples of neurons, the same for all layers (Efron 1979)."
+        f"An area is summarised by the median over its neurons, with a 95 % percentile interval over "
+        f"{settings['bootstrap']:,} bootstrap samples of neurons, the same for all layers (Efron 1979)."
     )
 
 

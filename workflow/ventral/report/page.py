@@ -25,7 +25,7 @@ from ventral.report.drawing import (
     draw_layers,
     draw_ranking,
 )
-from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
+from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed, methods, read_recording, references
 from ventral.report.summary import (
     MOST_LAYERS,
@@ -49,6 +49,7 @@ IN_THE_LIGHT = {FAMILY: "#5d6673"}
 # More models than this are told apart by hovering alone.
 MOST_NAMED = 14
 MOST_FINDINGS = 200
+MOST_CHARACTERS = 1000
 LARGEST_STILL = 1_500_000
 SCORES = ["model", "layer", "recording", "simulated", "area", "stimuli", "target", "target_kind", "split", "mapping"]
 SCORES += ["distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked", "r", "reliability"]
@@ -78,6 +79,7 @@ PATHS = {
 # Columns of tables: label and kind; of those that are searched, key in the data, label, kind and decimals.
 BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
+WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Evidence", "long"), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
@@ -99,9 +101,13 @@ JOBS += [("cores", "Cores", "number", 0), ("device", "Device", "", 0), ("hardwar
 JOBS += [("weights", "Weights (SHA-256)", "path", 0)]
 PROFILE = (
     "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "
-    "the median over neurons, with a 95 % interval from 1,000 bootstrap samples of neurons. Neurons with a reliability "
-    "below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, or touch "
-    "it, to see which model and layer it is."
+    "the median over neurons, with a 95 % interval from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
+    "reliability below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, "
+    "or touch it, to see which model and layer it is."
+)
+NO_SCORES = (
+    "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
+    "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
 )
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
@@ -235,7 +241,7 @@ def page(results: Results) -> str:
     """Return the page as HTML."""
     layers = thinned(results.layers, MOST_LAYERS).reset_index(drop=True)
     neuroids, n_neuroids = single_neuroids(results.scores, results.layers, MOST_NEUROIDS)
-    drawing, named = Drawing(), families(results.layers)
+    drawing, named = Drawing(), families(_lines_drawn(results))
     by_depth = draw_layers(drawing, layers, neuroids)
     jobs = job_table(results.records)
     drawing.tables["jobs"] = columnar(
@@ -274,6 +280,7 @@ def page(results: Results) -> str:
             "legend": _legend(named),
             "figures": "\n".join(filter(None, figures)) + _thinning(results.layers, layers),
             "claims": _claims(results.claims),
+            "warnings": _warnings(results.records),
             "scores": _scores(len(layers), len(results.layers), len(neuroids), n_neuroids, len(results.scores)),
             "methods": _methods(text),
             "provenance": _provenance(results.records, jobs, results.settings),
@@ -317,6 +324,13 @@ def _or_none(draw, drawing: Drawing, table: pd.DataFrame | None) -> list[Panel]:
     return [] if table is None else draw(drawing, table)
 
 
+def _lines_drawn(results: Results) -> pd.DataFrame:
+    """Return family and model of every line of the figures: recorded areas may stand in that of explicitness alone."""
+    tables = [results.layers, results.explicitness]
+    columns = ["family", "model"]
+    return pd.concat([table[columns] for table in tables if table is not None and set(columns) <= set(table.columns)])
+
+
 def _areas(layers: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(layers["area"]))
 
@@ -339,7 +353,7 @@ def _contents(figures: Sequence[str], results: Results) -> str:
     entries = [("numbers", "Key numbers")]
     entries += [match.groups() for text in figures for match in re.finditer(r'<h2 id="(\S+)-title">(.+?)</h2>', text)]
     entries += [("claims", "Claims")] if len(results.claims) else []
-    entries += [("scores", "Scores"), ("methods", "Methods"), ("provenance", "Provenance")]
+    entries += [("warnings", "Warnings"), ("scores", "Scores"), ("methods", "Methods"), ("provenance", "Provenance")]
     return "<ul>" + "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in entries) + "</ul>"
 
 
@@ -380,6 +394,8 @@ def _numbers(results: Results) -> str:
     n = counts(results.scores, results.layers)
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
+    if best.empty:
+        return f'<dl class="cards">{cards}</dl><p>{NO_SCORES.format(**results.settings)}</p>'
     rows, attributes = [], []
     for row in best.to_dict("records"):
         several = "" if row["alone"] else f" <code>{escape(row['layer'])}</code> (depth {number(row['depth'])})"
@@ -540,6 +556,31 @@ def _claims(claims: pd.DataFrame) -> str:
         '<section id="claims" data-figure aria-labelledby="claims-title"><h2 id="claims-title">Which claims hold</h2>'
         f"{_table(CLAIMS, rows, caption, attributes)}</section>"
     )
+
+
+def _warnings(records: Sequence[dict]) -> str:
+    if not records:
+        return "<p>No records of jobs were found: what they warned of stands in their logs.</p>"
+    warnings = warnings_of(records)
+    unknown = sum("warnings" not in record for record in records)
+    older = (
+        f"<p>{counted(unknown, 'job')} of an earlier version recorded no warnings: these stand in the logs alone.</p>"
+        if unknown
+        else ""
+    )
+    if warnings.empty:
+        return older or "<p>No job warned of anything.</p>"
+    rows = [
+        [escape(row.stage), escape(_cut(row.warning)), f"{row.jobs:,}", escape(row.outputs)]
+        for row in warnings.head(MOST_FINDINGS).itertuples()
+    ]
+    more = f" (the first {MOST_FINDINGS})" if len(warnings) > MOST_FINDINGS else ""
+    caption = f"{counted(len(warnings), 'warning')}{more}: what was left out, or is allowed but odd"
+    return f"{_table(WARNINGS, rows, caption)}{older}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… (all of it stands in the log)"
 
 
 def _scores(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, n_scores: int) -> str:

@@ -21,7 +21,7 @@ MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
 
 def read_table(path: Path, *names: str) -> pd.DataFrame:
     """Read a table that a figure is drawn from; further columns of it can be said to hold names."""
-    table = read_csv(path, *names)
+    table = read_csv(path, "distance", "comparison", *names)
     return table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
 
 
@@ -113,6 +113,8 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
         NaN where it is not known.
     """
     of_models = table[(table["family"] != FAMILY) & table["score"].notna()]
+    if of_models.empty:
+        return of_models.assign(corrected=np.nan)
     # The way of comparing that comes first, too: of CKA, the debiased one.
     way = _place_of(of_models["mapping"]) + (of_models["comparison"] == "biased") / 2
     of_models = of_models[way == way.groupby([of_models["recording"], of_models["area"]]).transform("min")]

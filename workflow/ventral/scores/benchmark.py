@@ -1,6 +1,6 @@
 """What the layers of a model are scored against: a recording, its stimuli, and which of them are held out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
 from ventral.scores.targets import Targets, folds_of, n_leaked, neurons
-from ventral.store import read_dataset
+from ventral.store import open_store, read_dataset
+
+DIGITS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,6 @@ class Benchmark:
         """Name of the recording."""
         return self.responses.attrs["recording"]
 
-    def check_same_stimuli(self, found: str, path: str | Path) -> None:
-        """Raise InputError if a store was made from stimuli with another SHA-256."""
-        if found != self.stimulus_set.attrs["sha256"]:
-            raise InputError(
-                f"{path}: made from other stimuli than those now called {self.stimulus_set.attrs['name']}; delete it, "
-                f"and it will be made again"
-            )
-
     def described(self, rows: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
         """Return rows of the score table with the columns that say what was scored against what, and the ceilings."""
         return with_fold_ceilings(rows, self.fold_reliabilities).assign(
@@ -64,13 +58,47 @@ class Benchmark:
         )
 
 
-def read_benchmark(
-    recording: str | Path, stimuli: str | Path, splits: Sequence[str], n_folds: int, seed: int
-) -> Benchmark:
-    """Read a recording and the stimuli that it is of, and deal the folds.
+def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> xr.Dataset:
+    """Read a stimulus set, and check that other stores were made from these stimuli.
 
     Parameters
     ----------
+    stimuli : path
+        Store of the stimuli.
+    made_from_them : iterable of paths
+        Stores of recordings, Gram matrices or activations.
+
+    Raises
+    ------
+    InputError
+        If one of them was made from stimuli of another SHA-256 or number.
+    """
+    stimulus_set = read_dataset(stimuli)
+    expected = (stimulus_set.sizes.get("stimulus"), stimulus_set.attrs.get("sha256"))
+    for path in made_from_them:
+        found = _made_from(path)
+        if found != expected:
+            raise InputError(
+                f"{path}: made from other stimuli than {stimuli} ({_described(*found)}; not {_described(*expected)}); "
+                f"delete {path}, and it will be made again"
+            )
+    return stimulus_set
+
+
+def read_benchmark(
+    models: Sequence[str | Path],
+    recording: str | Path,
+    stimuli: str | Path,
+    splits: Sequence[str],
+    n_folds: int,
+    seed: int,
+) -> Benchmark:
+    """Read a recording and the stimuli that it and some models' stores are of, and deal the folds.
+
+    Parameters
+    ----------
+    models : sequence of paths
+        Stores of what is scored: Gram matrices or activations.
     recording, stimuli : paths
         Stores of the two.
     splits : sequence of str
@@ -81,11 +109,11 @@ def read_benchmark(
     Raises
     ------
     InputError
-        If the recording is of other stimuli, or a split cannot be made of these.
+        If a store is of other stimuli, or a split cannot be made of these.
     """
-    stimulus_set, responses = read_dataset(stimuli), read_dataset(recording)
+    stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_dataset(recording)
     folds = folds_of(stimulus_set, splits, n_folds, seed)
-    benchmark = Benchmark(
+    return Benchmark(
         stimulus_set=stimulus_set,
         responses=responses,
         neurons=None if "dissimilarities" in responses else neurons(responses),
@@ -93,5 +121,19 @@ def read_benchmark(
         fold_reliabilities=fold_reliabilities(responses, folds, seed=seed),
         n_leaked=n_leaked(stimulus_set, folds),
     )
-    benchmark.check_same_stimuli(responses.attrs["stimuli_sha256"], recording)
-    return benchmark
+
+
+def _made_from(path: str | Path) -> tuple[int | None, str | None]:
+    """Return the number and the SHA-256 of the stimuli that a store was made from, None where it does not say."""
+    store = open_store(path)
+    if "stimulus" in store:
+        n_stimuli = store["stimulus"].shape[0]
+    elif "n_stimuli" in store.attrs:
+        n_stimuli = store.attrs["n_stimuli"]
+    else:
+        n_stimuli = next((store[f"{layer['name']}/gram"].shape[0] for layer in store.attrs.get("layers", [])), None)
+    return n_stimuli, store.attrs.get("stimuli_sha256")
+
+
+def _described(n_stimuli: int | None, sha256: str | None) -> str:
+    return f"{n_stimuli} stimuli of SHA-256 {(sha256 or 'unknown')[:DIGITS_SHOWN]}"

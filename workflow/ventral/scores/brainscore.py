@@ -28,6 +28,7 @@ from ventral.errors import InputError, shown
 from ventral.mappings.pls import pls_fit_predict
 from ventral.outputs import writing
 from ventral.progress import Progress
+from ventral.scores.benchmark import read_stimuli
 from ventral.scores.table import correlation_in_folds
 from ventral.scores.targets import labels_of
 from ventral.store import open_store, read_dataset
@@ -87,9 +88,9 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
     Raises
     ------
     InputError
-        If the splits cannot be made of these stimuli.
+        If a store is of other stimuli, or the splits cannot be made of these.
     """
-    stimulus_set, dataset = read_dataset(stimuli), read_dataset(recording)
+    stimulus_set, dataset = read_stimuli(stimuli, [recording, *grams]), read_dataset(recording)
     kept = dataset.isel(neuroid=np.flatnonzero(dataset["left_out"].values == ""))
     responses = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
     areas, objects = kept["area"].values.astype(str), labels_of(stimulus_set).get("object")

@@ -53,7 +53,7 @@ def fit(
     penalties: Sequence[float],
     components: int = 25,
     rsa: Mapping[str, Sequence[str]] | None = None,
-    n_bootstrap: int = 1000,
+    n_bootstrap: int,
     reliability_threshold: float = 0.1,
     cores: int = 1,
 ) -> None:
@@ -100,8 +100,7 @@ def fit(
     if "family" not in grams.attrs:
         raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
     model, family, layers = (grams.attrs[name] for name in ("model", "family", "layers"))
-    benchmark = read_benchmark(recording, stimuli, splits, n_folds, seed)
-    benchmark.check_same_stimuli(grams.attrs["stimuli_sha256"], gram)
+    benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
     # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
     own_areas = {}
     if family == FAMILY and model == benchmark.recording:

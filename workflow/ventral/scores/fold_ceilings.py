@@ -11,7 +11,7 @@ from ventral.recordings.reliability import split_half_reliability
 
 
 def fold_reliabilities(
-    responses: xr.Dataset, folds: Mapping[str, Sequence[NDArray]], n_splits: int = 100, seed: int = 0
+    responses: xr.Dataset, folds: Mapping[str, Sequence[NDArray]], seed: int, n_splits: int = 100
 ) -> dict[str, dict[str, float]]:
     """Return the reliability of every neuroid within the folds of each split, by split and neuroid.
 
@@ -21,7 +21,7 @@ def fold_reliabilities(
         Store of a recording.
     folds : mapping of sequences of integer arrays
         Held-out folds of each split.
-    n_splits, seed : int
+    seed, n_splits : int
         As for `ventral.recordings.reliability.split_half_reliability`.
 
     Returns
@@ -46,11 +46,12 @@ def with_fold_ceilings(rows: pd.DataFrame, reliabilities: Mapping[str, Mapping[s
     Parameters
     ----------
     rows : DataFrame
-        Of one recording; what is no neuron has neither.
+        Of one recording; what is no neuron has neither. Where nothing was predicted, there is no `r` and they are
+        returned as they are.
     reliabilities : dict of dict
         From `fold_reliabilities`.
     """
-    if rows.empty:
+    if "r" not in rows:
         return rows
     rho = np.array(
         [reliabilities.get(split, {}).get(name, np.nan) for split, name in rows[["split", "target"]].to_numpy()]

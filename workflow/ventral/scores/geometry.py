@@ -141,7 +141,7 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
 
 
 def geometries_of_neuroids(
-    responses: xr.Dataset, comparisons: Sequence[Comparison], n_splits: int = N_SPLITS, seed: int = 0
+    responses: xr.Dataset, comparisons: Sequence[Comparison], seed: int, n_splits: int = N_SPLITS
 ) -> list[Geometry]:
     """Return what layers are compared with, of a recording of neuroids: one for each area.
 
@@ -155,8 +155,8 @@ def geometries_of_neuroids(
     responses : Dataset
         Store of a recording.
     comparisons : sequence of Comparison
-    n_splits, seed : int
-        Number of random halves, and their seed.
+    seed, n_splits : int
+        Seed of the random halves, and their number.
     """
     geometries = []
     for area, population in populations(responses):

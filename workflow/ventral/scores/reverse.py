@@ -20,9 +20,10 @@ from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.outputs import writing
 from ventral.parallel import computing
 from ventral.progress import Progress
+from ventral.scores.benchmark import read_stimuli
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import Targets, check_same_stimuli, folds_of, n_leaked
-from ventral.store import open_store, read_dataset
+from ventral.scores.targets import Targets, folds_of, n_leaked
+from ventral.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +65,8 @@ def reverse(
     InputError
         If the stores are of other stimuli, or a split cannot be made of these.
     """
-    stimulus_set = read_dataset(stimuli)
-    stores = {path: open_store(path).attrs for path in (areas, gram)}
-    check_same_stimuli(stimulus_set, stimuli, {path: store["stimuli_sha256"] for path, store in stores.items()})
-    recorded, model = stores.values()
+    stimulus_set = read_stimuli(stimuli, [areas, gram])
+    recorded, model = (open_store(path).attrs for path in (areas, gram))
     folds = folds_of(stimulus_set, splits, n_folds, seed)
     predictors = {layer["name"]: read_representation(areas, layer["name"]) for layer in recorded["layers"]}
     layers = model["layers"]

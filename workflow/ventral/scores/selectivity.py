@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ventral.outputs import writing
 from ventral.progress import Progress
+from ventral.scores.benchmark import read_stimuli
 from ventral.scores.categorisation import svm_balanced_accuracy
 from ventral.scores.splits import check_category, make_folds
 from ventral.scores.targets import labels_of
-from ventral.store import open_store, read_dataset
+from ventral.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +47,9 @@ def selectivity(
     Raises
     ------
     InputError
-        If the stimuli have no such category.
+        If the stimuli have no such category, or a store is of other stimuli.
     """
-    stimulus_set = read_dataset(stimuli)
+    stimulus_set = read_stimuli(stimuli, grams)
     labels = labels_of(stimulus_set)
     check_category(category, labels, stimulus_set.attrs["name"], "unseen.category")
     is_category = labels["category"] == category

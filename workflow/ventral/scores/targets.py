@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ventral.errors import InputError, shown
+from ventral.errors import shown
 from ventral.recordings.ingestion import mean_responses
 from ventral.scores.splits import FEWEST_FOLDS, leaked, make_folds
 
@@ -137,7 +136,7 @@ def grouped_over_splits(
 def folds_of(
     stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
 ) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of each split of a stimulus set.
+    """Return the folds of each split of a stimulus set; folds of one stimulus, which no r is defined in, are told.
 
     Raises
     ------
@@ -146,24 +145,19 @@ def folds_of(
     """
     labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
     source = f"stimuli {stimulus_set.attrs['name']}"
-    return {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
-
-
-def check_same_stimuli(stimulus_set: xr.Dataset, stimuli: str | Path, found: Mapping[str | Path, str]) -> None:
-    """Raise InputError if a store was made from other stimuli.
-
-    Parameters
-    ----------
-    stimulus_set : Dataset
-        The stimuli.
-    stimuli : path
-        Their store.
-    found : dict
-        By path, the `stimuli_sha256` of each store that was made from stimuli.
-    """
-    for path, sha256 in found.items():
-        if sha256 != stimulus_set.attrs["sha256"]:
-            raise InputError(f"{path}: made from other stimuli than {stimuli}; delete it, and it will be made again")
+    folds = {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
+    for split, of_split in folds.items():
+        alone = sum(len(fold) == 1 for fold in of_split)
+        if alone:
+            logger.warning(
+                "%s, split %s: %d of %d folds hold one stimulus alone: r within such a fold is not defined, and no "
+                "neuron that has it has a score",
+                source,
+                split,
+                alone,
+                len(of_split),
+            )
+    return folds
 
 
 def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Each model's best layer, chosen on one half of the neurons and scored on the other."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.statistics.summaries import PANEL, medians_of_samples, panel_values, read_scores
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = [
     *PANEL,
@@ -28,7 +31,7 @@ COLUMNS = [
 N_SPLITS = 500
 
 
-def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: int = 0) -> None:
+def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: int) -> None:
     """Write the best layer of each model for every recorded area, split and mapping.
 
     Parameters
@@ -44,11 +47,13 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
     """
     with writing(output) as unfinished:
         table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
+        if table.empty:
+            logger.warning("no best layer: no layer of a model has a score of a neuron that is taken")
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
 def best_layers_of(
-    scores: pd.DataFrame, reliability_threshold: float, n_splits: int = N_SPLITS, seed: int = 0
+    scores: pd.DataFrame, reliability_threshold: float, seed: int, n_splits: int = N_SPLITS
 ) -> pd.DataFrame:
     """Return a row for each model, recorded area, split and mapping.
 
@@ -63,8 +68,8 @@ def best_layers_of(
         Score table; rows of matrices, which have no neurons to halve, and of recorded areas are not taken.
     reliability_threshold : float
         As for `ventral.statistics.summaries.area_summary`.
-    n_splits, seed : int
-        Number of random splits into halves, and the seed of their draw.
+    seed, n_splits : int
+        Seed of the random splits into halves, and their number.
 
     Returns
     -------

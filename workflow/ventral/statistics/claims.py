@@ -3,6 +3,7 @@
 The claims are those of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613).
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from ventral.statistics.summaries import (
     read_scores,
 )
 
+logger = logging.getLogger(__name__)
+
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
 TRAINED = ("pretrained", "trained")
 # Where along a network's depth an area is expected to be predicted best, by the last word of its name.
@@ -35,13 +38,14 @@ LATE = 0.5
 USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 # Balanced accuracy from which on a category counts as decoded; chance is 0.5.
 DECODED = 0.6
-N_BOOTSTRAP = 1000
 
 
 def claims(
     scores: Path,
     output: Path,
     reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
     fitted: Path | None = None,
     selectivity: Path | None = None,
 ) -> None:
@@ -58,6 +62,8 @@ def claims(
         CSV to write.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
     fitted, selectivity : paths, optional
         Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
         (`ventral.scores.selectivity`).
@@ -66,11 +72,11 @@ def claims(
     rows = read_scores(scores)
     # With few stimuli, biased CKA is near 1 whatever the features: it decides nothing.
     rows = rows[rows["comparison"] != "biased"]
-    summary = area_summary(rows, reliability_threshold)
+    summary = area_summary(rows, reliability_threshold, n_bootstrap, seed)
     summary["median"] = drawn_measure(summary)["median"]
     simulated = whole.groupby("recording")["simulated"].first()
     found = [
-        *_of_panels(rows, summary, reliability_threshold),
+        *_of_panels(rows, summary, reliability_threshold, n_bootstrap, seed),
         *_of_categorisation(categorisation_summary(rows, summary.drop(columns="median"))),
         *_of_properties(whole),
         *(_of_fitted(read_csv(fitted)) if fitted else ()),
@@ -78,13 +84,17 @@ def claims(
     table = pd.DataFrame(found, columns=["claim", "recording", "area", "split", "evidence", "verdict"])
     if selectivity:
         table = pd.concat([table, pd.DataFrame(_of_unseen(read_csv(selectivity)), columns=table.columns)])
+    if table.empty:
+        logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")
     # What is said of stimuli alone is of no recording, simulated or not.
     table.insert(4, "simulated", table["recording"].map(simulated))
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
-def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) -> Iterator[tuple]:
+def _of_panels(
+    scores: pd.DataFrame, summary: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int
+) -> Iterator[tuple]:
     """Give the claims that compare representations of an area, and that of where its best layer lies."""
     for key, panel in summary.groupby(COMPARED):
         recording, area, split, *how = key
@@ -109,7 +119,7 @@ def _of_panels(scores: pd.DataFrame, summary: pd.DataFrame, threshold: float) ->
             ("an untrained network", "pixels"),
         ):
             if better in best and worse in best:
-                compared = _compared(best[better], best[worse], values, of_matrices)
+                compared = _compared(best[better], best[worse], values, of_matrices, n_bootstrap, seed)
                 yield (f"{better} predicts better than {worse}{by}", *place, *compared)
         trained = panel[panel["family"].isin(TRAINED)]
         word = area.split()[-1]
@@ -139,7 +149,9 @@ def _values(scores: pd.DataFrame, panel: dict[str, str], threshold: float) -> tu
     return rows.pivot_table(index=["model", "layer"], columns="target", values="r"), of_matrices
 
 
-def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matrices: bool) -> tuple[str, str]:
+def _compared(
+    better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matrices: bool, n_bootstrap: int, seed: int
+) -> tuple[str, str]:
     """Return what the two are, with the interval of the median difference over neurons, and what follows.
 
     Of matrices, it is the mean difference over subjects.
@@ -151,13 +163,13 @@ def _compared(better: pd.Series, worse: pd.Series, values: pd.DataFrame, of_matr
     pairs = values.loc[[(better["model"], better["layer"]), (worse["model"], worse["layer"])]].dropna(axis=1).to_numpy()
     if pairs.shape[1] < 2:
         return text, _verdict(*(2 * [better["median"] - worse["median"]]), margin=0.02)
-    low, high = _interval(pairs[0] - pairs[1], of_matrices)
+    low, high = _interval(pairs[0] - pairs[1], of_matrices, n_bootstrap, seed)
     return f"{text}; {'mean' if of_matrices else 'median'} difference {low:.2f} to {high:.2f}", _verdict(low, high)
 
 
-def _interval(differences: NDArray, of_matrices: bool) -> tuple[float, float]:
+def _interval(differences: NDArray, of_matrices: bool, n_bootstrap: int, seed: int) -> tuple[float, float]:
     resampled = bootstrap_means if of_matrices else bootstrap_medians
-    low, high = np.percentile(resampled(differences[None], N_BOOTSTRAP, seed=0), [2.5, 97.5])
+    low, high = np.percentile(resampled(differences[None], n_bootstrap, seed), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -189,14 +201,15 @@ def _of_properties(scores: pd.DataFrame) -> Iterator[tuple]:
         & scores["target"].isin(PROPERTIES)
         & (scores["split"] == "images")
         & scores["family"].isin(TRAINED)
+        & scores["r"].notna()
     ]
     for (stimuli, target), of_property in rows.groupby(["stimuli", "target"]):
         of_property = of_property.drop_duplicates(["model", "layer"])
         best = of_property.loc[of_property["r"].idxmax(), "model"]
         layers = of_property[of_property["model"] == best].sort_values("depth")
-        if len(layers) < 2:
-            continue
         first, late = layers.iloc[0], layers[layers["depth"] >= LATE]["r"].max()
+        if len(layers) < 2 or np.isnan(late):
+            continue
         yield (
             f"{target} is more explicit in late layers than in the first",
             f"{stimuli} (stimuli)",

@@ -79,6 +79,7 @@ def comparisons_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame
     """
     families = [family for _, panel in bootstraps.groupby(PANEL) for family in _families(panel, best)]
     if not families:
+        logger.warning("nothing is compared: no two layers of a model, and no two models, have scores of an area")
         return pd.DataFrame(columns=COLUMNS)
     _warn_of_few_resamples(families)
     return pd.concat(families, ignore_index=True)[COLUMNS]

@@ -1,5 +1,6 @@
 """What the score table says of whole areas, over neuroids or subjects, with intervals, and its relation to a label."""
 
+import logging
 from pathlib import Path
 from statistics import NormalDist
 
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = [
     "model",
@@ -77,9 +80,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return scores.assign(target=scores["target"].where(~of_subject, named))
 
 
-def area_summary(
-    scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
 
     Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
@@ -110,19 +111,30 @@ def area_summary(
         the noise ceiling of r over subjects (NaN where there are none).
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
-    return pd.concat(
-        [
-            _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(
-                **dict(zip(COMPARED, of, strict=True))
-            )
-            for of, rows in neurons.groupby(COMPARED)
-        ],
-        ignore_index=True,
-    )[
-        [*COMPARED, "model", "family", "layer", "depth"]
-        + [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
-        + ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
+    columns = [*COMPARED, "model", "family", "layer", "depth"]
+    columns += [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
+    columns += ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
+    panels = [
+        _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(**dict(zip(COMPARED, of, strict=True)))
+        for of, rows in neurons.groupby(COMPARED)
     ]
+    if not panels:
+        numbers = dict.fromkeys(columns[columns.index("depth") :], float)
+        return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool})
+    return pd.concat(panels, ignore_index=True)[columns]
+
+
+def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) -> None:
+    """Name the panels of `area_summary` of which no neuroid or matrix is taken, in a warning."""
+    taken = summary.groupby(COMPARED)["n_neuroids"].max()
+    empty = [", ".join(filter(None, panel)) for panel in taken[taken == 0].index]
+    if empty:
+        logger.warning(
+            "no neuroid or matrix has a score and, where there are repetitions, a reliability of %g or more "
+            "(`reliability_threshold`), so that nothing is summarised: %s",
+            reliability_threshold,
+            shown(empty),
+        )
 
 
 def drawn_measure(summary: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +190,8 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     points["median"] = drawn_measure(points)["median"]
     panel = [*COMPARED, "label"]
     correlations = [dict(zip(panel, key, strict=True)) | _correlations(rows) for key, rows in points.groupby(panel)]
-    points = points.drop(columns="median").merge(pd.DataFrame(correlations), on=panel)
+    correlations = pd.DataFrame(correlations, columns=[*panel, *_correlations(points.head(0))])
+    points = points.drop(columns="median").merge(correlations, on=panel)
     return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
 
 

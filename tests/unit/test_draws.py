@@ -1,0 +1,106 @@
+"""The config's `bootstrap` and `seed` reach every stage that draws, and the page says the numbers used."""
+
+import argparse
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ventral
+from tests.unit.synthetic_results import RECORDING, SETTINGS, scores_of_a_run
+from tests.unit.synthetic_scores import score_table
+from ventral.__main__ import main, parser
+from ventral.report.methods import methods, plain
+from ventral.report.page import PROFILE
+
+PACKAGE = Path(ventral.__file__).parent
+RULES = "".join(path.read_text(encoding="utf-8") for path in sorted((PACKAGE.parent / "rules").glob("*.smk")))
+DRAWN = {"seed": "seed", "n_bootstrap": "bootstrap"}
+# Stages whose function the command line wraps.
+WRAPPED = {
+    "recording": "recordings.ingestion.ingest",
+    "simulate": "recordings.simulation.simulate",
+    "extract": "activations.extraction.extract_shards",
+    "stimuli": "stimuli.ingestion.ingest",
+    "fetch": "datasets.cowley2023.fetch",
+}
+
+
+def subparsers() -> dict[str, argparse.ArgumentParser]:
+    return parser()._actions[-1].choices
+
+
+def function_of(stage: str):
+    named = inspect.getclosurevars(subparsers()[stage].get_default("run")).nonlocals
+    path = WRAPPED.get(stage) or named.get("path") or f"{named['module']}.{named['function']}"
+    module, function = path.rsplit(".", 1)
+    return getattr(importlib.import_module(f"ventral.{module}"), function)
+
+
+@pytest.mark.parametrize("stage", subparsers())
+def test_a_stage_that_draws_is_told_how_and_so_is_its_rule(stage):
+    options = {action.dest: action for action in subparsers()[stage]._actions}
+    drawn = {name for name in DRAWN if name in inspect.signature(function_of(stage)).parameters}
+    assert drawn == set(DRAWN) & options.keys()
+    (rule,) = [rule for rule in re.split(r"(?m)^rule ", RULES) if re.search(rf"ventral {stage}\b", rule)]
+    for name in drawn:
+        assert options[name].required
+        assert f"--{DRAWN[name]} {{params.{DRAWN[name]}}}" in rule
+        assert f'{DRAWN[name]}=settings["{DRAWN[name]}"],' in rule
+
+
+def test_no_statistic_has_a_number_of_samples_or_a_seed_of_its_own():
+    for folder in ("statistics", "scores", "mappings", "decoding", "figures"):
+        for path in (PACKAGE / folder).glob("*.py"):
+            for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(function, ast.FunctionDef):
+                    given = function.args
+                    last = given.args[len(given.args) - len(given.defaults) :]
+                    last += [name for name, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value]
+                    assert not DRAWN.keys() & {one.arg for one in last}, f"{path}: {function.name}"
+
+
+def contributions_table() -> pd.DataFrame:
+    """Scores of two layers together and of each alone."""
+    tables = []
+    for k, layers in enumerate((["a", "b"], ["a"], ["b"])):
+        rows = score_table({"net": 1}, {"V4": 15}, seed=k)
+        tables.append(rows.assign(layer=" + ".join(layers), weights=[[1 / len(layers)] * len(layers)] * len(rows)))
+    return pd.concat(tables, ignore_index=True)
+
+
+FIGURE = ["--svg", "out.svg", "--pdf", "out.pdf", "--csv", "out.csv"]
+STAGES = {
+    "layer_profile": ["layer_profile", "scores.parquet", *FIGURE],
+    "categorisation": ["categorisation", "scores.parquet", *FIGURE],
+    "claims": ["claims", "scores.parquet", "--output", "out.csv"],
+    "contributions": ["contributions", "banded.parquet", "--output", "out.csv"],
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_intervals_are_of_as_many_samples_and_of_the_seed_that_was_asked_for(stage, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    models = {"net": 4, "trained": 3, "checkpoint": 2, "random": 4}
+    score_table(models, {"V4": 40}, labels={"object": 0.1}).assign(simulated=False).to_parquet("scores.parquet")
+    contributions_table().to_parquet("banded.parquet")
+    found = {}
+    for bootstrap, seed in ((100, 0), (100, 1), (1000, 0)):
+        assert main([*STAGES[stage], "--bootstrap", str(bootstrap), "--seed", str(seed)]) == 0
+        found[bootstrap, seed] = Path("out.csv").read_bytes()
+    assert found[100, 0] != found[100, 1]
+    assert found[100, 0] != found[1000, 0]
+
+
+@pytest.mark.parametrize("bootstrap", [100, 2500])
+def test_the_page_and_the_methods_say_how_many_samples_were_drawn(bootstrap):
+    settings = SETTINGS | {"bootstrap": bootstrap}
+    text = plain(methods(scores_of_a_run(), settings, [RECORDING], {}))
+    said = f"{bootstrap:,} bootstrap samples of neurons"
+    assert said in text
+    assert said in PROFILE.format(**settings)
+    assert "1,000" not in text
