@@ -1,0 +1,342 @@
+"""Whatever stands in the config, a run is planned or the key is named: never a traceback.
+
+`VENTRAL_FUZZ=20000 pytest tests/unit/test_config_fuzz.py` looks longer, and at other examples each time.
+"""
+
+import copy
+import datetime
+import os
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ventral.config import check_inputs, resolve
+from ventral.errors import InputError
+from ventral.schema import SCHEMA
+
+CONFIGS = SCHEMA.parents[2] / "config"
+MORE = int(os.environ.get("VENTRAL_FUZZ", "0"))
+FUZZ = settings(
+    max_examples=MORE or 1500,
+    derandomize=not MORE,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+# Options of a model beside these are checked in `ventral.models.zoo`.
+OPTIONS_OF_MODELS = {"train", "weights"}
+NONSENSE = [
+    None,
+    True,
+    False,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    2.5,
+    5.0,
+    -1,
+    0,
+    1,
+    -0.0,
+    1e-320,
+    1e308,
+    10**30,
+    2**63,
+    2**5000,
+    -(2**64),
+    "",
+    " ",
+    "nan",
+    "1e400",
+    "5",
+    "five",
+    "true",
+    "null",
+    "-x",
+    "~",
+    "~/x",
+    "/",
+    "//",
+    ".",
+    "..",
+    "../..",
+    "/dev/null",
+    "a/b",
+    "{x}",
+    "{",
+    "<logs>",
+    "<results>/x",
+    "a\0b",
+    "a\n",
+    "\n",
+    "\ud800",
+    "x" * 256,
+    "x/" * 3000,
+    "x" * 10**6,
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "ünïcødé",
+    "美しい",
+    "%s",
+    "$(reboot)",
+    "*",
+    "[",
+    "(",
+    "pixels",
+    "mine",
+    "rec",
+    "images",
+    "cowley2023",
+    "algonauts2019",
+    [],
+    [[]],
+    [None],
+    [[[["x"]]]],
+    ["a", "a"],
+    ["pixels", "pixels"],
+    [1, "1"],
+    {},
+    {"": ""},
+    {"a": {"b": {"c": {}}}},
+    {None: 1},
+    {True: 1, "on": 2},
+    {1: 1, "1": 2},
+    {"a\n": 1},
+    {2.5: 1},
+    datetime.date(2020, 1, 1),
+    datetime.datetime(2020, 1, 1, 1, 1),
+    b"bytes",
+    (1, 2),
+    {1, 2},
+    1j,
+]
+ANYTHING = st.one_of(
+    st.sampled_from(NONSENSE),
+    st.text(),
+    st.integers(),
+    st.floats(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(), below, max_size=3),
+        max_leaves=6,
+    ),
+)
+NAMES = st.one_of(st.sampled_from([name for name in NONSENSE if not isinstance(name, list | dict | set)]), st.text())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with 12 images of 3 objects and their table, responses of 4 neurons, and dissimilarity matrices."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "images").mkdir()
+    (folder / "photographs").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        image = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+        image.save(folder / "images" / f"image{k}.png")
+        image.save(folder / "photographs" / f"image{k}.png")
+    rows = "".join(f"image{k},object{k % 3},category{k % 3},{k}\n" for k in range(12))
+    (folder / "stimuli.csv").write_text(f"stimulus,object,category,pose\n{rows}")
+    (folder / "neuroids.csv").write_text("neuroid,area\n" + "".join(f"n{k},V4\n" for k in range(4)))
+    np.save(folder / "responses.npy", rng.normal(size=(4, 12, 2)))
+    np.savez(folder / "matrices.npz", it=1 - np.eye(12))
+    return folder
+
+
+def rich(folder) -> dict:
+    """Return a config with every key at its top, and nearly every key below."""
+    rendered = {"categories": ["cars", "faces", "trees"], "exemplars": 2, "images": 4, "size": 16, "shards": 2}
+    areas = {"V4": {"layer": "_blocks.1", "neuroids": 3}, "X": {"layer": "_blocks.2", "neuroids": 3, "field": 0.5}}
+    return {
+        "results": str(folder / "results"),
+        "dataset": ["kriegeskorte2008", "cowley2023"],
+        "data_dir": None,
+        "sessions": [210325],
+        "stimuli": {
+            "mine": {
+                "images": str(folder / "images"),
+                "table": str(folder / "stimuli.csv"),
+                "circular": {"pose": 12},
+                "size": 8,
+            },
+            "objects": {"render": {**rendered, "variation": ["low"], "backgrounds": "noise", "seed": 1}},
+            "training": {
+                "render": {
+                    **rendered,
+                    "first_exemplar": 8,
+                    "exemplars": 4,
+                    "categories": {"boats": None, "trees": None},
+                    "backgrounds": ["noise", str(folder / "photographs")],
+                }
+            },
+        },
+        "recordings": {
+            "rec": {
+                "stimuli": "mine",
+                "responses": str(folder / "responses.npy"),
+                "neuroids": str(folder / "neuroids.csv"),
+                "area": "IT",
+                "animal": "M",
+                "splits": ["images", "objects"],
+            },
+            "fmri": {
+                "stimuli": "mine",
+                "matrices": {"it": str(folder / "matrices.npz")},
+                "area": {"it": "IT"},
+                "models": ["pixels"],
+            },
+            "simulated": {
+                "stimuli": "objects",
+                "simulate": {
+                    "teacher": "efficientnet_lite1",
+                    "areas": areas,
+                    "repetitions": 3,
+                    "fano": 1.0,
+                    "spikes": 4,
+                    "seed": 2,
+                },
+                "models": ["pixels", "conv1", "conv1.epoch0"],
+            },
+            "cowley2023_210325": {"models": ["pixels"]},
+        },
+        "models": {
+            "pixels": None,
+            "conv1": {
+                "train": {
+                    "stimuli": "training",
+                    "label": "category",
+                    "exclude": ["boats"],
+                    "see": ["trees"],
+                    "epochs": 3,
+                    "patience": 2,
+                    "batch_size": 8,
+                    "learning_rate": 0.01,
+                    "weight_decay": 0.1,
+                    "validation": 0.5,
+                    "checkpoints": [0, 1],
+                    "device": "cpu",
+                    "autocast": None,
+                }
+            },
+            "fitted": {"architecture": "conv2", "weights": "random", "train": {"recording": "rec"}},
+        },
+        "extraction": {
+            "shards": 2,
+            "jobs": 2,
+            "device": "cpu",
+            "batch_size": 4,
+            "dtype": "float32",
+            "autocast": None,
+            "channels_last": False,
+            "keep": True,
+        },
+        "grams": {"memory_mb": 100},
+        "recorded_models": ["rec"],
+        "reverse": ["rec"],
+        "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "decoding": {"units": 3, "draws": 2, "extrapolate_to": 10, "models": ["pixels"]},
+        "banded": {"pixels": ["pixels", "other"]},
+        "mappings": ["ridge", "rsa"],
+        "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},
+        "brainscore": True,
+        "components": 3,
+        "splits": ["images"],
+        "folds": 4,
+        "penalties": {"lowest": 1e-3, "highest": 10, "number": 4},
+        "reliability_threshold": 0.2,
+        "bootstrap": 100,
+        "dask": "threads",
+        "gres": {"extract": "gpu:1", "train": "gpu:a100:1"},
+        "audit": {"sample": 2, "outputs": ["results/scores.parquet"]},
+        "envmodules": ["cuda/12"],
+        "seed": 3,
+    }
+
+
+def configs(folder) -> list[dict]:
+    def published(name: str) -> dict:
+        config = yaml.safe_load((CONFIGS / name).read_text())
+        return config | {"results": str(folder / "results")}
+
+    return [rich(folder), published("config.yaml"), published("demo.yaml")]
+
+
+def places(value, place=()) -> list[tuple]:
+    """Return the places of all values below one, each as the keys and numbers that lead to it."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    found = [(*place, key) for key, _ in below]
+    return found + [deeper for key, content in below for deeper in places(content, (*place, key))]
+
+
+def is_ours(place: tuple) -> bool:
+    """Say whether what is at a place of the config is checked here."""
+    option_of_model = len(place) > 2 and place[0] == "models" and place[2] not in OPTIONS_OF_MODELS
+    return not option_of_model
+
+
+def keys_of(place: tuple) -> list[str]:
+    return [str(key) for key in place if isinstance(key, str)]
+
+
+def outcome(config: dict) -> str:
+    """Return what is said of a config, nothing where a run can be planned."""
+    try:
+        check_inputs(resolve(config))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def test_the_configs_that_are_spoiled_are_right(files, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    assert set(rich(files)) == set(yaml.safe_load(SCHEMA.read_text())["properties"])
+    for config in configs(files):
+        assert outcome(config) == ""
+
+
+@FUZZ
+@given(data=st.data())
+def test_one_value_of_nonsense(files, data):
+    config = data.draw(st.sampled_from(configs(files)))
+    place = data.draw(st.sampled_from([place for place in places(config) if is_ours(place)]))
+    value = data.draw(ANYTHING)
+    *folders, last = place
+    spoiled = copy.deepcopy(config)
+    parent = spoiled
+    for key in folders:
+        parent = parent[key]
+    parent[last] = value
+    said = outcome(spoiled)
+    note(f"{place}: {str(value)[:200] if not isinstance(value, int) else hex(value)[:99]} -> {said[:2000]}")
+    assert not said or keys_of(place)[-1] in said
+    assert len(said) < 20000
+
+
+@FUZZ
+@given(data=st.data())
+def test_one_key_deleted_added_or_renamed(files, data):
+    config = data.draw(st.sampled_from(configs(files)))
+    place = data.draw(st.sampled_from([place for place in places(config) if is_ours(place)]))
+    *folders, last = place
+    spoiled = copy.deepcopy(config)
+    parent = spoiled
+    for key in folders:
+        parent = parent[key]
+    if not isinstance(parent, dict):
+        return
+    change = data.draw(st.sampled_from(["delete", "add", "rename"]))
+    name = data.draw(NAMES) if change != "delete" else None
+    if change == "add":
+        parent[name] = copy.deepcopy(parent[last])
+    else:
+        content = parent.pop(last)
+        if change == "rename":
+            parent[name] = content
+    said = outcome(spoiled)
+    note(f"{change} {place} {str(name)[:200] if not isinstance(name, int) else hex(name)[:99]} -> {said[:2000]}")
+    assert not said or any(key in said for key in [*keys_of(place), "config: "])
+    assert len(said) < 20000
