@@ -33,7 +33,6 @@ from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
 
 
-
 class Refused(WorkflowError):
     """A mistake of the user's: Snakemake prints it without the lines of these files, where none is."""
 

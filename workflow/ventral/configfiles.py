@@ -43,7 +43,9 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the config file cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{path}: the config file cannot be read: {error.strerror}; name yours by `--configfile`"
+        ) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -22,7 +22,7 @@ PERIODIC = re.compile(r"(.+)\1{19}$")
 # Endings of files and folders beside those that are called like the user's names.
 ENDINGS = (".json", ".zarr", ".zip")
 LONGEST_NAME, LONGEST_PART, LONGEST_PATH, LONGEST_TEXT = 100, 255, 2000, 4000
-DEEPEST = 16
+DEEPEST, MOST_PROBLEMS = 16, 20
 WIDEST_INTEGER = 64
 FORMATS = jsonschema.FormatChecker(formats=())
 
@@ -96,6 +96,9 @@ def _below(schema: dict, key: str) -> dict:
 
 def _plain(value, place: tuple[str, ...], problems: list[str]):
     """Return a value with all names as text, and dates as text; add what is wrong with it to the problems."""
+    # An alias may stand for what contains it: many problems are of one kind.
+    if len(problems) == MOST_PROBLEMS:
+        return None
     if len(place) > DEEPEST:
         problems.append(_said(place[:DEEPEST], f"nested more than {DEEPEST} levels deep"))
         return None
@@ -155,7 +158,7 @@ def _problem_of_name(name) -> str | None:
     """Return why a key of a mapping is no name, None where it is one, or can become one without doubt."""
     if isinstance(name, bool | float) or name is None:
         return f"YAML reads a name here as {name}; put the name in quotes, as in \"on\" or '1.0'"
-    return _problem(name)
+    return _problem(_with_dates_as_text(name))
 
 
 def _said(place: tuple[str, ...], problem: str) -> str:
@@ -187,6 +190,9 @@ def _typed(value, schema: dict):
         return [_typed(item, schema.get("items", {})) for item in value]
     if "enum" in schema:
         return None if _is_null(value) and None in schema["enum"] else value
+    if schema.get("format") == "path" and isinstance(value, str):
+        # Snakemake does not find files below a folder with two slashes after it.
+        value = re.sub("(?<!:)/+", "/", value)
     types = schema.get("type", [])
     return _as_one_of([types] if isinstance(types, str) else types, value)
 
@@ -267,6 +273,8 @@ def _is_path(path) -> bool:
         raise InputError(f"{brief(path)} begins with a hyphen, as options of commands do; write ./{path[:80]}")
     if path.startswith("~"):
         raise InputError(f"{brief(path)} begins with ~, which no shell expands here; write the whole path")
+    if "://" in path:
+        raise InputError(f"{brief(path)} is an address, not a path: download the file, and name it here")
     taken = sorted(set(path) & set("{}<>"))
     if taken:
         raise InputError(
