@@ -3,6 +3,7 @@
 import copy
 import datetime
 import json
+import os
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from snakemake.cli import parse_config
 
 from tests.unit.rich_config import rich, written
 from ventral.config import check_inputs, resolve
-from ventral.configfiles import check_file
+from ventral.configfiles import check_files
 from ventral.errors import InputError
 from ventral.schema import SCHEMA, typed
 from ventral.slurm import check_commands
@@ -333,7 +334,7 @@ def test_an_anchor_that_contains_itself_is_not_followed_for_ever(config):
 def check_text(tmp_path, text: str | bytes, name: str = "config.yaml") -> None:
     path = tmp_path / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    check_file(path)
+    check_files([path])
 
 
 @pytest.mark.parametrize(
@@ -398,8 +399,7 @@ def test_what_is_read_as_it_is_written(tmp_path, text):
 
 
 def test_the_configs_of_the_checkout_are_read_as_they_are_written():
-    for path in sorted((SCHEMA.parents[2] / "config").glob("*.yaml")):
-        check_file(path)
+    check_files((SCHEMA.parents[2] / "config").glob("*.yaml"))
 
 
 def test_every_name_of_a_merged_mapping_is_taken(tmp_path, config):
@@ -413,9 +413,9 @@ def test_every_name_of_a_merged_mapping_is_taken(tmp_path, config):
     assert resolved["penalties"]["lowest"] == 1e-5
 
 
-def test_a_config_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r"none\.yaml: the config file cannot be read: No such file .* `--configfile`"):
-        check_file(tmp_path / "none.yaml")
+def test_pipes_and_files_that_are_not_there_are_for_snakemake(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    check_files([tmp_path / "pipe", tmp_path / "none.yaml"])
 
 
 def test_slurm_is_missed_before_any_job(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ from ventral.config import (
     recorded_models_of,
     resolve,
 )
-from ventral.configfiles import check_file
+from ventral.configfiles import check_files
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError
 from ventral.models.zoo import weights_file
@@ -42,8 +42,7 @@ class Refused(WorkflowError):
 CONFIGFILE = "config/config.yaml"
 try:
     if workflow.is_main_process:
-        for path in workflow.overwrite_configfiles or [CONFIGFILE]:
-            check_file(path)
+        check_files(workflow.overwrite_configfiles or [CONFIGFILE])
 except InputError as error:
     raise Refused(str(error)) from None
 

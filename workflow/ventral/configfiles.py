@@ -1,6 +1,7 @@
 """Config files as they are written: what YAML itself passes over in silence, named with file and line."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -13,24 +14,27 @@ TAG = "tag:yaml.org,2002:"
 NOT_NAMES = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
 
 
-def check_file(path: str | Path) -> None:
-    """Check what is lost once a config file is read.
+def check_files(paths: Iterable[str | Path]) -> None:
+    """Check what is lost once config files are read.
 
     Parameters
     ----------
-    path : path
-        YAML or JSON. Nothing is checked of a pipe, which is read only once.
+    paths : iterable of paths
+        YAML or JSON. Nothing is checked of a pipe, which is read only once, nor of a file that is not there.
 
     Raises
     ------
     InputError
         If a key stands twice in one place; if YAML takes a name for another type, or an integer for another number
-        than it looks like (`010` is 8); if the file is not there, is empty, has no names at its top, is not in UTF-8,
-        or is neither YAML nor JSON.
+        than it looks like (`010` is 8); if a file is empty, has no names at its top, is not in UTF-8, or is neither
+        YAML nor JSON.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        return
+    for path in map(Path, paths):
+        if path.is_file():
+            _check_file(path)
+
+
+def _check_file(path: Path) -> None:
     root = _composed(path, _text(path))
     if root is None:
         raise InputError(f"{path}: nothing is in it; a config has at least `models`")
@@ -43,9 +47,7 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{path}: the config file cannot be read: {error.strerror}; name yours by `--configfile`"
-        ) from error
+        raise InputError(f"{path}: the config file cannot be read: {error.strerror}") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -105,7 +107,7 @@ def _check_names(names: list[yaml.Node], path: Path) -> None:
         if name.value in lines:
             raise InputError(
                 f"{path}, line {line}: the key {brief(name.value)} stands in line {lines[name.value]} already, and "
-                f"would replace what is there; keep one"
+                f"would replace it; keep one"
             )
         lines[name.value] = line
 
