@@ -314,8 +314,11 @@ def _message(error: jsonschema.ValidationError, place: str) -> str:
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"config: missing key{inside}: {', '.join(missing)}"
     if error.validator == "enum":
-        instead = allowed_instead(given if error.instance is None else error.instance, error.validator_value)
+        known = ["null" if value is None else value for value in error.validator_value]
+        instead = allowed_instead(given if error.instance is None else error.instance, known)
         return f"config key {place}: {given} is not known; {instead}"
+    if error.validator == "type" and error.instance is None:
+        return f"config key {place}: nothing is given; give a value, or leave the key out"
     if error.validator == "format":
         return f"config key {place}: {error.cause}"
     if error.validator_value == ["array", "object"]:
