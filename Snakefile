@@ -6,11 +6,6 @@ min_version("9.20")
 report: "workflow/report/workflow.rst"
 
 
-if not workflow.overwrite_configfiles:
-
-    configfile: "config/config.yaml"
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/stimuli.smk"
 include: "workflow/rules/recordings.smk"

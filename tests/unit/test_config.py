@@ -7,9 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from ventral.config import SCHEMA, check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
+from ventral.config import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
+from ventral.schema import SCHEMA
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from dask.delayed import delayed
 from threadpoolctl import threadpool_info
 
 from ventral import nested_ridge
-from ventral.config import SCHEMA
 from ventral.errors import InputError
 from ventral.parallel import SETTING, WORKER_LOGS, check_place, compute, computing, slurm_jobs
 from ventral.progress import Progress
+from ventral.schema import SCHEMA
 from ventral.slurm import allocated_cores, allocation
 
 

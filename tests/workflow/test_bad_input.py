@@ -1,16 +1,25 @@
 """What a user gets to see: the workflow stops before any job, and says what to change."""
 
+import datetime
+import shutil
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.workflow.conftest import finish
+from tests.workflow.conftest import ROOT, command, environment, finish
 
 
-def refused(experiment, **changes) -> str:
-    printed = finish(experiment.start(**changes), expect=1)
+def refused(experiment, *arguments: str, **changes) -> str:
+    printed = finish(experiment.start(*arguments, **changes), expect=1)
     assert "Traceback" not in printed
     return printed
+
+
+def said(printed: str) -> list[str]:
+    """Return what is printed below the heading of a mistake: no line of our own files."""
+    return printed.partition("\nRefused:\n")[2].splitlines()
 
 
 @pytest.mark.parametrize(
@@ -30,6 +39,57 @@ def test_before_any_job(experiment, changes, message):
     (experiment.folder / "weights.pth").write_bytes(b"weights")
     assert message in refused(experiment, **changes)
     assert not (experiment.folder / "results").exists()
+
+
+def test_every_mistake_of_a_config_is_printed_by_its_key_and_nothing_else(experiment):
+    wrong = {"results": "<logs>/{x}", "bootstrap": "many", "folds": 5.5, "seed": -1}
+    lines = said(refused(experiment, **wrong, models={"a" * 20: None, "-x": None}))
+    keys = [line.split(": ")[0] for line in lines]
+    assert keys == [f"config key {key}" for key in ("bootstrap", "folds", "models", "models", "results", "seed")]
+
+
+def test_a_key_that_stands_twice_in_one_of_two_config_files(experiment):
+    (experiment.folder / "more.yaml").write_text("folds: 4\nseed: 1\nfolds: 6\n")
+    (line,) = said(refused(experiment, "--configfile", "config.yaml", "more.yaml"))
+    assert line.endswith("more.yaml, line 3: the key 'folds' stands in line 1 already, and would replace it; keep one")
+
+
+def test_a_config_that_is_not_in_utf8(experiment):
+    config = experiment.folder / "config" / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("models: [pixels]\n", encoding="utf-16")
+    arguments, folder = command("--cores", "1"), experiment.folder
+    done = subprocess.run(arguments, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert said(done.stderr) == ["config/config.yaml, line 1: it is in UTF-16; save the file as UTF-8"]
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="SLURM is on this machine")
+def test_the_profile_for_slurm_where_it_is_not(experiment):
+    profile = ("--workflow-profile", str(ROOT / "profiles" / "slurm"))
+    (line,) = said(refused(experiment, *profile))
+    assert "whose commands are not on this machine: no `sbatch` on PATH" in line
+    assert not (experiment.folder / "results").exists()
+
+
+def test_odd_values_that_are_right_are_planned_audit_and_crate_too(experiment):
+    recording = experiment.config["recordings"]["rec"] | {"area": "V4 {model} <logs>"}
+    printed = experiment.run(
+        "--dry-run",
+        "audit",
+        "crate",
+        recordings={210325: recording, datetime.date(2020, 1, 1): recording, "a" * 12: recording},
+        banded={"tiny": ["0", "{model}"]},
+        models=experiment.config["models"] | {"tiny": {"architecture": "tinynet:make", "layers": ["{model}", "0"]}},
+        folds="4.0",
+        bootstrap="1e3",
+        penalties={"lowest": "1e-3", "number": 5.0},
+        brainscore="yes",
+        results="./a 'b'//",
+    )
+    assert "rule audit:" in printed
+    assert "a 'b'/crate.zip" in printed
+    assert "a 'b'/recordings/2020-01-01.zarr" in printed
 
 
 def test_responses_to_another_number_of_images(experiment):

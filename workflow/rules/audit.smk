@@ -8,8 +8,8 @@ rule audit:
     params:
         snakefile=workflow.main_snakefile,
         # Whatever started the jobs, here they run one after another.
-        # In the order of the config: tables may follow it.
-        config=json.dumps(config | {"dask": "threads"}),
+        # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
+        config=lambda wildcards: json.dumps(config | {"dask": "threads"}),
         sample=settings["audit"]["sample"],
         outputs=settings["audit"]["outputs"],
         seed=settings["seed"],

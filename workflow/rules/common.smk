@@ -24,26 +24,53 @@ from ventral.config import (
     recorded_models_of,
     resolve,
 )
+from ventral.configfiles import check_files
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError, shown
 from ventral.models.zoo import weights_file
+from ventral.schema import typed
+from ventral.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
 
+
+class Refused(WorkflowError):
+    """A mistake of the user's: Snakemake prints it without the lines of these files, where none is."""
+
+    __traceback__ = property(lambda self: None, lambda self, traceback: None)
+
+
+CONFIGFILE = "config/config.yaml"
 try:
+    if workflow.is_main_process:
+        check_files(workflow.overwrite_configfiles or [CONFIGFILE])
+except InputError as error:
+    raise Refused(str(error)) from None
+
+
+if not workflow.overwrite_configfiles:
+
+    configfile: CONFIGFILE
+
+
+try:
+    # The audit and the crate give it to others as it is.
+    config = typed(config)
     settings = resolve(config)
     if workflow.is_main_process:
         check_inputs(settings)
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise Refused(str(error)) from None
 
 
 onstart:
     try:
+        if workflow.executor_plugin.name == "slurm":
+            check_commands()
         if runs.begin(settings["results"], os.getcwd(), log):
             adopt_outputs()
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        raise Refused(str(error)) from None
 
 
 onsuccess:

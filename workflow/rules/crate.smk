@@ -19,8 +19,8 @@ rule crate:
         runtime=scaled(240),
     params:
         results=lambda wildcards: settings["results"],
-        # In the order of the config: tables may follow it.
-        config=json.dumps(config),
+        # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
+        config=lambda wildcards: json.dumps(config),
         snakemake=__version__,
     shell:
         "python -m ventral crate {input:q} --results {params.results:q} --config {params.config:q} "

@@ -65,7 +65,7 @@ rule report_page:
             for name in ("ranking", "best_layers", "explicitness")
             for path in input[name]
         ],
-        settings=as_json(DESCRIBED),
+        settings=lambda wildcards: as_json(DESCRIBED),
         results=lambda wildcards: settings["results"],
     shell:
         "python -m ventral report {input.scores:q} --layer-profile {input.layer_profile:q} "

@@ -1,12 +1,13 @@
 """What the user said, checked and completed: the one place that reads the config."""
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
-import jsonschema
 import numpy as np
-import yaml
 
+from ventral import schema
 from ventral.activations.shards import rows_of_shard
 from ventral.datasets import algonauts2019, cowley2023, kriegeskorte2008
 from ventral.errors import InputError, allowed_instead
@@ -19,7 +20,6 @@ from ventral.stimuli import ingestion as stimuli
 # Rules that run or train networks on a whole stimulus set.
 ON_GPU = ("extract", "train", "simulate")
 DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
-SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 
 
 def resolve(config: dict) -> dict:
@@ -44,9 +44,11 @@ def resolve(config: dict) -> dict:
     InputError
         For anything that the schema does not allow, names that refer to nothing, and contradictions.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    config = _completed(config, schema, schema)
-    _check_against(schema, config)
+    config = schema.completed(schema.typed(config))
+    schema.check(config)
+    config["results"] = _as_folder(config["results"])
+    for key in ("stimuli", "recordings"):
+        _check_apart(config[key], key)
     _expand_datasets(config)
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
@@ -78,6 +80,7 @@ def resolve(config: dict) -> dict:
     models = dict.fromkeys(models) if isinstance(models, list) else models
     config["models"] = {name: resolve_model(name, options) for name, options in models.items()}
     _expand_trainings(config)
+    _check_apart([*config["models"], *config["recorded_models"], *config["reverse"]], "models")
     for name, recording in config["recordings"].items():
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
@@ -437,6 +440,26 @@ def _check_splits(recording: dict, table, config: dict, key: str) -> None:
         make_folds(split, labels, len(table), config["folds"], config["seed"], key)
 
 
+def _as_folder(path: str) -> str:
+    """Return a folder as Snakemake matches paths below it: `./results/` is `results`."""
+    folder = re.sub(r"^(\./+)+(?!-)", "", path).rstrip("/")
+    if not folder and path.startswith("/"):
+        raise InputError("config key results: / is the whole disk; name a folder")
+    return folder or "."
+
+
+def _check_apart(names: Iterable[str], key: str) -> None:
+    """Check that names are different where a disk takes capitals and small letters for the same."""
+    known = {}
+    for name in names:
+        other = known.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"config key {key}: {other} and {name} differ in capitals alone, and are the same file on some disks; "
+                f"choose another name for one of them"
+            )
+
+
 def _check_writable(folder: Path) -> None:
     existing = next(parent for parent in [folder, *folder.parents] if parent.exists())
     if not existing.is_dir():
@@ -471,46 +494,3 @@ def _expand_datasets(config: dict) -> None:
     }
     for kind, found in published.items():
         config[kind] = {**found, **config.get(kind, {})}
-
-
-def _completed(value, schema: dict, root: dict):
-    """Return a copy of value with the schema's defaults filled in, level by level."""
-    if "$ref" in schema:
-        schema = {**root["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
-    if not isinstance(value, dict):
-        return value
-    completed = {}
-    for key, content in value.items():
-        below = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
-        completed[key] = _completed(content, below, root) if isinstance(below, dict) else content
-    for key, below in schema.get("properties", {}).items():
-        if key not in completed and "default" in below:
-            completed[key] = _completed(below["default"], below, root)
-    return completed
-
-
-def _check_against(schema: dict, config: dict) -> None:
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
-    if errors:
-        raise InputError("\n".join(_message(error) for error in errors))
-
-
-def _message(error: jsonschema.ValidationError) -> str:
-    place = ".".join(map(str, error.absolute_path))
-    if error.validator == "additionalProperties":
-        allowed = error.schema["properties"]
-        unknown = [key for key in error.instance if key not in allowed]
-        inside = f" in `{place}`" if place else ""
-        return "\n".join(f"config: unknown key `{key}`{inside}; {allowed_instead(key, allowed)}" for key in unknown)
-    if error.validator == "required":
-        inside = f" in `{place}`" if place else ""
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return f"config: missing key{inside}: {', '.join(missing)}"
-    if error.validator == "enum":
-        instead = allowed_instead(error.instance, error.validator_value)
-        return f"config key {place}: {error.instance!r} is not known; {instead}"
-    if "propertyNames" in error.schema_path or error.validator == "pattern":
-        return f"config key {place}: {error.instance!r} is no name: letters, digits, dot, hyphen and underscore only"
-    if error.validator == "oneOf" or error.validator_value == ["array", "object"]:
-        return f"config key {place}: a list of names, or names with their options, is needed; got {error.instance!r}"
-    return f"config key {place}: {error.message}"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 
@@ -48,6 +49,21 @@ def allocated_cores(wanted: int | None = None) -> int:
     if "SLURM_JOB_ID" in os.environ:
         allowed += filter(None, [_number("SLURM_CPUS_PER_TASK") or _number("SLURM_CPUS_ON_NODE")])
     return max(1, min([*allowed, *([wanted] if wanted else [])]))
+
+
+def check_commands() -> None:
+    """Check that jobs can be given to SLURM from this machine.
+
+    Raises
+    ------
+    InputError
+        If SLURM's commands are not on it.
+    """
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "the profile gives jobs to SLURM (`executor: slurm`), whose commands are not on this machine: no `sbatch` "
+            "on PATH; start the run on a login node of the cluster, or leave the profile out to run here"
+        )
 
 
 def allocation() -> Allocation:

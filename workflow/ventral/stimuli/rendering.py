@@ -33,6 +33,8 @@ LEVELS = {"low": (0.0, 1.0, 0.0), "medium": (0.3, 1.3, 45.0), "high": (0.6, 1.6,
 PLANNED = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
 # Of turns about each axis, in degrees; the other properties are not circular.
 PERIODS = {"rotation_x": 360.0, "rotation_y": 360.0, "rotation_z": 360.0}
+# A table of more would not fit in memory while the config is checked.
+MOST_IMAGES = 5_000_000
 MEASURED = ("centroid_x", "centroid_y", "box_left", "box_bottom", "box_width", "box_height", "area")
 
 
@@ -70,7 +72,13 @@ def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
         )
     backgrounds.check(_sources(spec), f"{key}.backgrounds")
     exemplars = range(spec["first_exemplar"], spec["first_exemplar"] + spec["exemplars"])
-    tables = []
+    n_images = len(files) * len(exemplars) * spec["images"]
+    if n_images > MOST_IMAGES:
+        raise InputError(
+            f"{key}.images: {len(files)} categories, {len(exemplars)} exemplars of each and {spec['images']} images of "
+            f"each make {n_images} images, {MOST_IMAGES} are the most; ask for fewer of one"
+        )
+    objects = []
     for category, of_category in files.items():
         if of_category is not None and len(of_category) < exemplars.stop:
             raise InputError(
@@ -78,8 +86,9 @@ def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
                 f"{exemplars.stop - 1} are asked for; add meshes, or set `exemplars` to "
                 f"{max(0, len(of_category) - exemplars.start)} or less"
             )
-        tables += [_views(spec, category, f"{category}_{exemplar:02d}") for exemplar in exemplars]
-    return pd.concat(tables).set_index("stimulus")
+        objects += [_views(spec, category, f"{category}_{exemplar:02d}") for exemplar in exemplars]
+    columns = {column: np.concatenate([views[column] for views in objects]) for column in objects[0]}
+    return pd.DataFrame(columns).set_index("stimulus")
 
 
 def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int) -> None:
@@ -243,10 +252,8 @@ def _generator(seed: int, name: str, purpose: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode()), zlib.crc32(purpose.encode())])
 
 
-def _views(spec: dict, category: str, name: str) -> "pd.DataFrame":
-    """Return the rows of one object."""
-    import pandas as pd
-
+def _views(spec: dict, category: str, name: str) -> dict[str, NDArray]:
+    """Return the columns of one object's rows."""
     number = np.arange(spec["images"])
     variation = np.array(spec["variation"])[number % len(spec["variation"])]
     shift, ratio, turn = np.array([LEVELS[level] for level in variation]).T
@@ -256,12 +263,10 @@ def _views(spec: dict, category: str, name: str) -> "pd.DataFrame":
     values = drawn * scale
     values[:, 2] = DIAMETER * np.exp(values[:, 2])
     digits = len(str(len(number) - 1))
-    return pd.DataFrame(
-        {
-            "stimulus": [f"{name}_{level}_{k:0{digits}d}" for k, level in zip(number, variation, strict=True)],
-            "object": name,
-            "category": category,
-            "variation": variation,
-            **dict(zip(PLANNED, values.T, strict=True)),
-        }
-    )
+    return {
+        "stimulus": np.array([f"{name}_{level}_{k:0{digits}d}" for k, level in zip(number, variation, strict=True)]),
+        "object": np.repeat(name, len(number)),
+        "category": np.repeat(category, len(number)),
+        "variation": variation,
+        **dict(zip(PLANNED, values.T, strict=True)),
+    }

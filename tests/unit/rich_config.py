@@ -1,0 +1,133 @@
+"""A config with every key at its top, and the small files that it names."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def written(folder: Path) -> Path:
+    """Write 12 images of 3 objects and their table, responses of 4 neurons, and dissimilarity matrices."""
+    (folder / "images").mkdir()
+    (folder / "photographs").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        image = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+        image.save(folder / "images" / f"image{k}.png")
+        image.save(folder / "photographs" / f"image{k}.png")
+    rows = "".join(f"image{k},object{k % 3},category{k % 3},{k}\n" for k in range(12))
+    (folder / "stimuli.csv").write_text(f"stimulus,object,category,pose\n{rows}")
+    (folder / "neuroids.csv").write_text("neuroid,area\n" + "".join(f"n{k},V4\n" for k in range(4)))
+    np.save(folder / "responses.npy", rng.normal(size=(4, 12, 2)))
+    np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
+    return folder
+
+
+def rich(folder: Path) -> dict:
+    """Return a config with every key at its top, and nearly every key below, for the files of `written`."""
+    rendered = {"categories": ["cars", "faces", "trees"], "exemplars": 2, "images": 4, "size": 16, "shards": 2}
+    areas = {"V4": {"layer": "_blocks.1", "neuroids": 3}, "X": {"layer": "_blocks.2", "neuroids": 3, "field": 0.5}}
+    return {
+        "results": str(folder / "results"),
+        "dataset": ["kriegeskorte2008", "cowley2023"],
+        "data_dir": None,
+        "sessions": [210325],
+        "stimuli": {
+            "mine": {
+                "images": str(folder / "images"),
+                "table": str(folder / "stimuli.csv"),
+                "circular": {"pose": 12},
+                "size": 8,
+            },
+            "objects": {"render": {**rendered, "variation": ["low"], "backgrounds": "noise", "seed": 1}},
+            "training": {
+                "render": {
+                    **rendered,
+                    "first_exemplar": 8,
+                    "exemplars": 4,
+                    "categories": {"boats": None, "trees": None, "planes": None},
+                    "backgrounds": ["noise", str(folder / "photographs")],
+                }
+            },
+        },
+        "recordings": {
+            "rec": {
+                "stimuli": "mine",
+                "responses": str(folder / "responses.npy"),
+                "neuroids": str(folder / "neuroids.csv"),
+                "area": "IT",
+                "animal": "M",
+                "splits": ["images", "objects"],
+            },
+            "fmri": {
+                "stimuli": "mine",
+                "matrices": {"it": str(folder / "matrices.npz")},
+                "area": {"it": "IT"},
+                "models": ["pixels"],
+            },
+            "simulated": {
+                "stimuli": "objects",
+                "simulate": {
+                    "teacher": "efficientnet_lite1",
+                    "areas": areas,
+                    "repetitions": 3,
+                    "fano": 1.0,
+                    "spikes": 4,
+                    "seed": 2,
+                },
+                "models": ["pixels", "conv1", "conv1.epoch0"],
+            },
+            "cowley2023_210325": {"models": ["pixels"]},
+        },
+        "models": {
+            "pixels": None,
+            "conv1": {
+                "train": {
+                    "stimuli": "training",
+                    "label": "category",
+                    "exclude": ["boats"],
+                    "see": ["trees"],
+                    "epochs": 3,
+                    "patience": 2,
+                    "batch_size": 8,
+                    "learning_rate": 0.01,
+                    "weight_decay": 0.1,
+                    "validation": 0.5,
+                    "checkpoints": [0, 1],
+                    "device": "cpu",
+                    "autocast": None,
+                }
+            },
+            "fitted": {"architecture": "conv2", "weights": "random", "train": {"recording": "rec"}},
+        },
+        "extraction": {
+            "shards": 2,
+            "jobs": 2,
+            "device": "cpu",
+            "batch_size": 4,
+            "dtype": "float32",
+            "autocast": None,
+            "channels_last": False,
+            "keep": True,
+        },
+        "grams": {"memory_mb": 100},
+        "recorded_models": ["rec"],
+        "reverse": ["rec"],
+        "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "decoding": {"units": 3, "draws": 2, "extrapolate_to": 10, "models": ["pixels"]},
+        "banded": {"pixels": ["pixels", "other"]},
+        "mappings": ["ridge", "rsa"],
+        "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},
+        "brainscore": True,
+        "components": 3,
+        "splits": ["images"],
+        "folds": 4,
+        "penalties": {"lowest": 1e-3, "highest": 10, "number": 4},
+        "reliability_threshold": 0.2,
+        "bootstrap": 100,
+        "dask": "threads",
+        "gres": {"extract": "gpu:1", "train": "gpu:a100:1"},
+        "audit": {"sample": 2, "outputs": ["results/scores.parquet"]},
+        "envmodules": ["cuda/12"],
+        "seed": 3,
+    }

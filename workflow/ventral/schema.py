@@ -1,0 +1,328 @@
+"""What the schema says of a config: values become the type of their key, defaults are filled in, mistakes explained."""
+
+import datetime
+import math
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from ventral.errors import InputError, allowed_instead
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+NULLS = ("null", "~")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# Snakemake takes such a value of a wildcard for an endless loop.
+PERIODIC = re.compile(r"(.+)\1{19}$")
+# Endings of files and folders beside those that are called like the user's names.
+ENDINGS = (".json", ".zarr", ".zip")
+LONGEST_NAME, LONGEST_PART, LONGEST_PATH, LONGEST_TEXT = 100, 255, 2000, 4000
+DEEPEST, MOST_PROBLEMS = 16, 20
+WIDEST_INTEGER = 64
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+def typed(config: dict) -> dict:
+    """Return a config whose names are text and whose values have the type of their key; nothing is filled in.
+
+    Whole-valued floats and numeric text become integers where the key takes one, numeric text becomes a number, words
+    for true and false become booleans, and integers and dates become text, each only where the key says so.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML or JSON, or from the command line.
+
+    Raises
+    ------
+    InputError
+        For names that are no text, and for values that no key takes: NaN, infinity, integers of more than 64 bits,
+        control characters, very long text, very deep nesting, Python's own types.
+    """
+    problems = []
+    config = _plain(config, (), problems)
+    if problems:
+        raise InputError("\n".join(problems))
+    return _typed(config, _schema())
+
+
+def completed(config: dict) -> dict:
+    """Return a copy of a config from `typed` with the schema's defaults filled in, level by level."""
+    return _completed(config, _schema())
+
+
+def check(config: dict) -> None:
+    """Check a config from `completed` against the schema.
+
+    Raises
+    ------
+    InputError
+        That names every key at which the config is not as the schema has it.
+    """
+    errors = sorted(_validator().iter_errors(config), key=lambda error: list(error.path))
+    if errors:
+        raise InputError("\n".join(message for error in errors for message in _messages(error)))
+
+
+@cache
+def _schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(_schema(), format_checker=FORMATS)
+
+
+def _resolved(schema: dict) -> dict:
+    if "$ref" not in schema:
+        return schema
+    return {**_schema()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+
+
+def _below(schema: dict, key: str) -> dict:
+    """Return the schema of a key's value; an empty one where the schema says nothing of it."""
+    schema = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+    return schema if isinstance(schema, dict) else {}
+
+
+# Of a config as it was read: only text, numbers, booleans, null, lists and names with values are left.
+
+
+def _plain(value, place: tuple[str, ...], problems: list[str]):
+    """Return a value with all names as text, and dates as text; add what is wrong with it to the problems."""
+    # An alias may stand for what contains it: many problems are of one kind.
+    if len(problems) == MOST_PROBLEMS:
+        return None
+    if len(place) > DEEPEST:
+        problems.append(_said(place[:DEEPEST], f"nested more than {DEEPEST} levels deep"))
+        return None
+    if isinstance(value, dict):
+        return _plain_mapping(value, place, problems)
+    if isinstance(value, list):
+        return [_plain(item, (*place, str(k)), problems) for k, item in enumerate(value)]
+    value = _with_dates_as_text(value)
+    problem = _problem(value)
+    if problem:
+        problems.append(_said(place, problem))
+    return value
+
+
+def _plain_mapping(value: dict, place: tuple[str, ...], problems: list[str]) -> dict:
+    plain = {}
+    for given, content in value.items():
+        problem = _problem_of_name(given)
+        if problem:
+            problems.append(_said(place, problem))
+            continue
+        name = str(_with_dates_as_text(given))
+        if name in plain:
+            problems.append(_said((*place, name), "given twice, as text and as another type; keep one"))
+        plain[name] = _plain(content, (*place, name), problems)
+    return plain
+
+
+def _with_dates_as_text(value):
+    is_date = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    return value.isoformat() if is_date else value
+
+
+def _problem(value) -> str | None:
+    """Return why no key takes a scalar, None where some key may."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is not a finite number"
+    if isinstance(value, int) and value.bit_length() > WIDEST_INTEGER:
+        return f"an integer of {value.bit_length()} bits is too large; {WIDEST_INTEGER} bits are the most"
+    if isinstance(value, str):
+        return _problem_of_text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return None
+    return f"{brief(value)} is {type(value).__name__} for YAML; put it in quotes if text is meant"
+
+
+def _problem_of_text(value: str) -> str | None:
+    if len(value) > LONGEST_TEXT:
+        return f"{brief(value)} has {len(value)} characters; {LONGEST_TEXT} are the most"
+    unprintable = [letter for letter in value if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")]
+    if unprintable:
+        return f"{brief(value)} contains {unprintable[0]!r}, a character that no name, path or label has; remove it"
+    return None
+
+
+def _problem_of_name(name) -> str | None:
+    """Return why a key of a mapping is no name, None where it is one, or can become one without doubt."""
+    if isinstance(name, bool | float) or name is None:
+        return f"YAML reads a name here as {name}; put the name in quotes, as in \"on\" or '1.0'"
+    return _problem(_with_dates_as_text(name))
+
+
+def _said(place: tuple[str, ...], problem: str) -> str:
+    return f"config key {'.'.join(place)}: {problem}" if place else f"config: {problem}"
+
+
+def brief(value) -> str:
+    """Return a value as messages show it: its beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:80]}... ({len(text)} characters)"
+
+
+# Types as the schema has them.
+
+
+def _typed(value, schema: dict):
+    schema = _resolved(schema)
+    if "oneOf" in schema:
+        options = (_typed(value, option) for option in schema["oneOf"])
+        fitting = (
+            as_typed
+            for as_typed, option in zip(options, schema["oneOf"], strict=True)
+            if _validator().evolve(schema=option).is_valid(as_typed)
+        )
+        return next(fitting, value)
+    if isinstance(value, dict):
+        return {key: _typed(content, _below(schema, key)) for key, content in value.items()}
+    if isinstance(value, list):
+        return [_typed(item, schema.get("items", {})) for item in value]
+    if "enum" in schema:
+        return None if _is_null(value) and None in schema["enum"] else value
+    if schema.get("format") == "path" and isinstance(value, str):
+        # Snakemake does not find files below a folder with two slashes after it.
+        value = re.sub("(?<!:)/+", "/", value)
+    types = schema.get("type", [])
+    return _as_one_of([types] if isinstance(types, str) else types, value)
+
+
+def _as_one_of(types: list[str], value):
+    """Return a scalar as one of some types, itself where it is of none and cannot become one without doubt."""
+    if isinstance(value, str) and types and "string" not in types:
+        return _of_text(types, value)
+    if isinstance(value, float) and "integer" in types and "number" not in types and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and "string" in types and "integer" not in types:
+        return str(value)
+    return value
+
+
+def _of_text(types: list[str], text: str):
+    if "null" in types and _is_null(text):
+        return None
+    if "boolean" in types:
+        return BOOLEANS.get(text.lower(), text)
+    if not {"integer", "number"} & set(types) or not NUMBER.fullmatch(text):
+        return text
+    if re.fullmatch("[-+]?[0-9]+", text):
+        return int(text)
+    number = float(text)
+    if "number" in types:
+        return number if math.isfinite(number) else text
+    return int(number) if number.is_integer() else text
+
+
+def _is_null(value) -> bool:
+    return isinstance(value, str) and value.lower() in NULLS
+
+
+def _completed(value, schema: dict):
+    schema = _resolved(schema)
+    if not isinstance(value, dict):
+        return value
+    filled = {key: _completed(content, _below(schema, key)) for key, content in value.items()}
+    for key, below in schema.get("properties", {}).items():
+        if key not in filled and "default" in below:
+            filled[key] = _completed(below["default"], below)
+    return filled
+
+
+# Names and paths.
+
+
+@FORMATS.checks("name", raises=InputError)
+def _is_name(name) -> bool:
+    """Check that text can name files of the results, on any disk, and be a wildcard of Snakemake."""
+    if not isinstance(name, str):
+        return True
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{brief(name)} is no name: letters, digits, dot, hyphen and underscore only, and neither dot nor hyphen "
+            f"first"
+        )
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"{brief(name)} is no name: it has {len(name)} letters, {LONGEST_NAME} are the most")
+    if name.lower().endswith(ENDINGS):
+        raise InputError(f"{name!r} is no name: files of the results end in {', '.join(ENDINGS)}; choose another one")
+    if PERIODIC.search(name):
+        raise InputError(
+            f"{name!r} is no name: its end repeats twenty times or more, which Snakemake takes for an endless loop"
+        )
+    return True
+
+
+@FORMATS.checks("path", raises=InputError)
+def _is_path(path) -> bool:
+    """Check that text is a path that Snakemake, bash and the commands take as it is."""
+    if not isinstance(path, str):
+        return True
+    if not path.strip():
+        raise InputError(f"{path!r} is no path; name a file or a folder")
+    if path.startswith("-"):
+        raise InputError(f"{brief(path)} begins with a hyphen, as options of commands do; write ./{path[:80]}")
+    if path.startswith("~"):
+        raise InputError(f"{brief(path)} begins with ~, which no shell expands here; write the whole path")
+    if "://" in path:
+        raise InputError(f"{brief(path)} is an address, not a path: download the file, and name it here")
+    taken = sorted(set(path) & set("{}<>"))
+    if taken:
+        raise InputError(
+            f"{brief(path)} contains {' and '.join(taken)}, in which Snakemake sees wildcards; rename the folder or "
+            f"file, or link to it"
+        )
+    longest = max(len(part.encode()) for part in path.split("/"))
+    if longest > LONGEST_PART or len(path.encode()) > LONGEST_PATH:
+        raise InputError(
+            f"{brief(path)} is too long a path: {LONGEST_PATH} bytes are the most, and {LONGEST_PART} for each part"
+        )
+    return True
+
+
+# Mistakes.
+
+
+def _messages(error: jsonschema.ValidationError) -> list[str]:
+    """Return what to say of a mistake: that it has, or those that the fitting one of several forms has."""
+    if error.validator == "oneOf":
+        of_right_type = [below for below in error.context if below.validator != "type" or below.relative_path]
+        if of_right_type:
+            return [message for below in of_right_type for message in _messages(below)]
+    return [_message(error, ".".join(map(str, error.absolute_path)))]
+
+
+def _message(error: jsonschema.ValidationError, place: str) -> str:
+    inside = f" in `{place}`" if place else ""
+    given = brief(error.instance)
+    if error.validator == "additionalProperties":
+        allowed = error.schema["properties"]
+        unknown = [key for key in error.instance if key not in allowed]
+        return "\n".join(
+            f"config: unknown key `{brief(key)[1:-1]}`{inside}; {allowed_instead(key, allowed)}" for key in unknown
+        )
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"config: missing key{inside}: {', '.join(missing)}"
+    if error.validator == "enum":
+        known = ["null" if value is None else value for value in error.validator_value]
+        instead = allowed_instead(given if error.instance is None else error.instance, known)
+        return f"config key {place}: {given} is not known; {instead}"
+    if error.validator == "type" and error.instance is None:
+        return f"config key {place}: nothing is given; give a value, or leave the key out"
+    if error.validator == "format":
+        return f"config key {place}: {error.cause}"
+    if error.validator_value == ["array", "object"]:
+        return f"config key {place}: a list of names, or names with their options, is needed; got {given}"
+    if error.validator in ("pattern", "oneOf"):
+        return f"config key {place}: {given} is not of the form that is needed: {error.schema.get('description', '')}"
+    return f"config key {place}: {error.message.replace(repr(error.instance), given)}"
