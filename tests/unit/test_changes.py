@@ -18,19 +18,8 @@ def made(tmp_path, monkeypatch):
     (tmp_path / "images" / "nested").mkdir(parents=True)
     (tmp_path / "images" / "nested" / "a.png").write_bytes(b"image a")
     (tmp_path / "responses.npy").write_bytes(b"responses")
-    arguments = [
-        "recording",
-        "images",
-        "--name",
-        "rec",
-        "--spec",
-        "{}",
-        "--reads",
-        "responses.npy",
-        "--output",
-        "store",
-    ]
-    options = vars(parser().parse_args(arguments))
+    arguments = "recording images --name rec --spec {} --reads responses.npy --seed 0 --output store"
+    options = vars(parser().parse_args(arguments.split()))
     with recording(tmp_path / "record.json", "recording", telling(options), options["outputs"]):
         options["output"].write_text("whole")
     return ["images", "responses.npy"]
