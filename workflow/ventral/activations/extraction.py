@@ -19,7 +19,7 @@ from ventral.models.zoo import family, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.progress import Progress
 from ventral.stimuli.ingestion import read_pixels
-from ventral.store import create_array, read_dataset
+from ventral.store import create_array, new_store, read_dataset
 
 if TYPE_CHECKING:
     from ventral.activations.forward import Network
@@ -180,8 +180,7 @@ class Extraction:
     def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:
         """Write the store of a range of stimuli, as `extract` describes it."""
         representation, dtype = self._representation, self._precision["dtype"]
-        with writing(output) as unfinished:
-            group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+        with writing(output) as unfinished, new_store(unfinished) as group:
             group.attrs.update(
                 {
                     "model": self._spec["name"],

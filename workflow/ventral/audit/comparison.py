@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.integrity import CHECKSUMS
+
 if TYPE_CHECKING:
     import zarr
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
-# Says how a store was made.
-HOW = ("device",)
+# Says how a store was made; checksums follow from all the rest.
+HOW = ("device", CHECKSUMS)
 VALUES_AT_ONCE = 2**24
 
 

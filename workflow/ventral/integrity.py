@@ -1,0 +1,160 @@
+"""Whether a Zarr store still holds all that was written: every description unchanged, every file of every array."""
+
+import json
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+from ventral.errors import InputError, shown
+
+# What zarr calls the file that describes an array or a group.
+DESCRIPTION = "zarr.json"
+# Attribute of a store: the CRC-32 of each description, by the name of its array or group; "" is the store itself.
+CHECKSUMS = "checksums"
+
+
+def seal(path: Path) -> None:
+    """Note the checksums of all descriptions in the attributes of a store whose content is complete.
+
+    Chunks have checksums of their own. A store that is changed after this call must be sealed again.
+    """
+    described = dict(_descriptions_in_folder(path))
+    store = json.loads(described[""])
+    attributes = {key: value for key, value in store.get("attributes", {}).items() if key != CHECKSUMS}
+    attributes[CHECKSUMS] = _checksums(described)
+    (path / DESCRIPTION).write_text(json.dumps(store | {"attributes": attributes}, indent=2), encoding="utf-8")
+
+
+def check_store(path: str | Path) -> None:
+    """Check that a store, a folder or a zip file, is complete; no values are read.
+
+    The files of an array follow from its shape and its chunks. A store that was never sealed, as earlier versions wrote
+    stores, can lose a whole array unnoticed.
+
+    Raises
+    ------
+    InputError
+        If there is no store, or a description or a file of an array is missing or damaged. The message names the store,
+        the array, the number of missing files and the first of them.
+    """
+    path = Path(path)
+    if path.is_file():
+        status = path.stat()
+        _check_archive(path, status.st_mtime_ns, status.st_size)
+    elif path.is_dir():
+        with _damage_of(path):
+            _check(path, dict(_descriptions_in_folder(path)), lambda name: (path / name).exists())
+    else:
+        raise InputError(f"{path}: no such store; start the same command again: the workflow makes what is missing")
+
+
+def damaged(path: str | Path, problem: str) -> InputError:
+    """Return the error for a store that was damaged, with what to do about the damage."""
+    path = Path(path)
+    # Shards of activations are numbered stores in a numbered folder, which one job makes.
+    made = path.parent if path.stem.isdecimal() and path.parent.name.isdecimal() else path
+    return InputError(
+        f"{path}: {problem}; the store was damaged, or an earlier version wrote it: delete {made} and start the same "
+        f"command again, and the workflow makes it anew"
+    )
+
+
+# One job opens the file of Gram matrices once for every layer.
+@lru_cache(maxsize=256)
+def _check_archive(path: Path, modified: int, size: int) -> None:
+    with _damage_of(path), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        described = {
+            name.removesuffix(DESCRIPTION).removesuffix("/"): archive.read(name)
+            for name in names
+            if name == DESCRIPTION or name.endswith(f"/{DESCRIPTION}")
+        }
+        _check(path, described, names.__contains__)
+
+
+@contextmanager
+def _damage_of(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged description or archive raises into an error that names the store."""
+    try:
+        yield
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise damaged(path, f"its content cannot be read ({error})") from error
+
+
+def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
+    """Give name and description of each group and array of a store."""
+    try:
+        description = (path / name / DESCRIPTION).read_bytes()
+    except FileNotFoundError as error:
+        raise damaged(path, f"`{Path(name, DESCRIPTION)}` is missing") from error
+    yield name, description
+    if _parsed(path, name, description)["node_type"] != "array":
+        # A workflow may keep hidden files of its own in the folder.
+        inner = (entry.name for entry in os.scandir(path / name) if entry.is_dir() and not entry.name.startswith("."))
+        for part in sorted(inner):
+            yield from _descriptions_in_folder(path, f"{name}/{part}" if name else part)
+
+
+def _parsed(path: Path, name: str, description: bytes) -> dict:
+    try:
+        parsed = json.loads(description)
+        parsed["node_type"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(path, f"`{Path(name, DESCRIPTION)}` cannot be read ({error})") from error
+    return parsed
+
+
+def _check(path: Path, described: dict[str, bytes], has: Callable[[str], bool]) -> None:
+    if "" not in described:
+        raise damaged(path, f"`{DESCRIPTION}` is missing")
+    parsed = {name: _parsed(path, name, description) for name, description in described.items()}
+    _check_descriptions(path, parsed[""].get("attributes", {}).get(CHECKSUMS, {}), _checksums(described))
+    problems = []
+    for name, description in parsed.items():
+        if description["node_type"] == "array":
+            files = list(_files_of_array(name, description))
+            missing = [file for file in files if not has(file)]
+            if missing:
+                problems.append(
+                    f"array `{name}` has lost {len(missing)} of its {len(files)} files, the first `{missing[0]}`"
+                )
+    if problems:
+        raise damaged(path, shown(problems))
+
+
+def _check_descriptions(path: Path, recorded: dict[str, int], found: dict[str, int]) -> None:
+    if lost := [name for name in recorded if name not in found]:
+        raise damaged(path, f"`{lost[0]}/{DESCRIPTION}` is missing, and with the file its array or group")
+    if changed := [name for name, checksum in recorded.items() if checksum != found[name]]:
+        raise damaged(path, f"`{Path(changed[0], DESCRIPTION)}` is not as it was written")
+
+
+def _checksums(described: dict[str, bytes]) -> dict[str, int]:
+    """Return the CRC-32 of each description; that of the store leaves out the checksums themselves."""
+    store = json.loads(described[""])
+    attributes = {key: value for key, value in store.get("attributes", {}).items() if key != CHECKSUMS}
+    of_store = json.dumps(store | {"attributes": attributes}, sort_keys=True).encode()
+    return {name: zlib.crc32(description) for name, description in (described | {"": of_store}).items()}
+
+
+def _files_of_array(name: str, description: dict) -> Iterator[str]:
+    """Give the name of every file that an array of this shape is cut into."""
+    chunks = description["chunk_grid"]["configuration"]["chunk_shape"]
+    encoding = description["chunk_key_encoding"]
+    separator = encoding.get("configuration", {}).get("separator", "/")
+    grid = (range(-(-extent // chunk)) for extent, chunk in zip(description["shape"], chunks, strict=True))
+    for place in product(*grid):
+        yield f"{name}/{separator.join(['c', *map(str, place)])}"
+
+
+def array_of_file(file: str) -> str:
+    """Return the name of the array that a file is a part of."""
+    return re.sub(r"/c([/.]\d+)*$", "", file)
