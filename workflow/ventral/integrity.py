@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from ventral.errors import InputError, shown
 
@@ -19,16 +20,22 @@ DESCRIPTION = "zarr.json"
 CHECKSUMS = "checksums"
 
 
+class _Description(NamedTuple):
+    """What an array or a group says of itself: the bytes of the file, and what they say."""
+
+    content: bytes
+    says: dict
+
+
 def seal(path: Path) -> None:
     """Note the checksums of all descriptions in the attributes of a store whose content is complete.
 
     Chunks have checksums of their own. A store that is changed after this call must be sealed again.
     """
     described = dict(_descriptions_in_folder(path))
-    store = json.loads(described[""])
-    attributes = {key: value for key, value in store.get("attributes", {}).items() if key != CHECKSUMS}
-    attributes[CHECKSUMS] = _checksums(described)
-    (path / DESCRIPTION).write_text(json.dumps(store | {"attributes": attributes}, indent=2), encoding="utf-8")
+    store = _unsealed(described[""].says)
+    store["attributes"][CHECKSUMS] = _checksums(described)
+    (path / DESCRIPTION).write_text(json.dumps(store, indent=2), encoding="utf-8")
 
 
 def check_store(path: str | Path) -> None:
@@ -65,16 +72,22 @@ def damaged(path: str | Path, problem: str) -> InputError:
     )
 
 
+def array_of_file(file: str) -> str:
+    """Return the name of the array that a file is a part of."""
+    return re.sub(r"/c([/.]\d+)*$", "", file)
+
+
 # One job opens the file of Gram matrices once for every layer.
 @lru_cache(maxsize=256)
 def _check_archive(path: Path, modified: int, size: int) -> None:
     with _damage_of(path), zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
-        described = {
-            name.removesuffix(DESCRIPTION).removesuffix("/"): archive.read(name)
-            for name in names
-            if name == DESCRIPTION or name.endswith(f"/{DESCRIPTION}")
-        }
+        described = {}
+        for file in sorted(names):
+            name, _, last = file.rpartition("/")
+            if last == DESCRIPTION:
+                content = archive.read(file)
+                described[name] = _Description(content, _parsed(path, name, content))
         _check(path, described, names.__contains__)
 
 
@@ -89,72 +102,70 @@ def _damage_of(path: Path) -> Iterator[None]:
         raise damaged(path, f"its content cannot be read ({error})") from error
 
 
-def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, bytes]]:
+def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, _Description]]:
     """Give name and description of each group and array of a store."""
     try:
-        description = (path / name / DESCRIPTION).read_bytes()
+        content = (path / name / DESCRIPTION).read_bytes()
     except FileNotFoundError as error:
         raise damaged(path, f"`{Path(name, DESCRIPTION)}` is missing") from error
-    yield name, description
-    if _parsed(path, name, description)["node_type"] != "array":
+    described = _Description(content, _parsed(path, name, content))
+    yield name, described
+    if described.says["node_type"] != "array":
         # A workflow may keep hidden files of its own in the folder.
         inner = (entry.name for entry in os.scandir(path / name) if entry.is_dir() and not entry.name.startswith("."))
         for part in sorted(inner):
             yield from _descriptions_in_folder(path, f"{name}/{part}" if name else part)
 
 
-def _parsed(path: Path, name: str, description: bytes) -> dict:
+def _parsed(path: Path, name: str, content: bytes) -> dict:
     try:
-        parsed = json.loads(description)
-        parsed["node_type"]
+        says = json.loads(content)
+        says["node_type"]
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(path, f"`{Path(name, DESCRIPTION)}` cannot be read ({error})") from error
-    return parsed
+    return says
 
 
-def _check(path: Path, described: dict[str, bytes], has: Callable[[str], bool]) -> None:
+def _check(path: Path, described: dict[str, _Description], has: Callable[[str], bool]) -> None:
     if "" not in described:
         raise damaged(path, f"`{DESCRIPTION}` is missing")
-    parsed = {name: _parsed(path, name, description) for name, description in described.items()}
-    _check_descriptions(path, parsed[""].get("attributes", {}).get(CHECKSUMS, {}), _checksums(described))
+    recorded = described[""].says.get("attributes", {}).get(CHECKSUMS, {})
+    if recorded:
+        _check_descriptions(path, recorded, _checksums(described))
     problems = []
-    for name, description in parsed.items():
-        if description["node_type"] == "array":
-            files = list(_files_of_array(name, description))
+    for name, (_, says) in described.items():
+        if says["node_type"] == "array":
+            files = list(_files_of_array(name, says))
             missing = [file for file in files if not has(file)]
             if missing:
-                problems.append(
-                    f"array `{name}` has lost {len(missing)} of its {len(files)} files, the first `{missing[0]}`"
-                )
+                problems.append(f"array `{name}` lacks {len(missing)} of its {len(files)} files, first `{missing[0]}`")
     if problems:
         raise damaged(path, shown(problems))
 
 
 def _check_descriptions(path: Path, recorded: dict[str, int], found: dict[str, int]) -> None:
     if lost := [name for name in recorded if name not in found]:
-        raise damaged(path, f"`{lost[0]}/{DESCRIPTION}` is missing, and with the file its array or group")
+        raise damaged(path, f"array or group `{lost[0]}` is missing, with its `{DESCRIPTION}`")
     if changed := [name for name, checksum in recorded.items() if checksum != found[name]]:
         raise damaged(path, f"`{Path(changed[0], DESCRIPTION)}` is not as it was written")
 
 
-def _checksums(described: dict[str, bytes]) -> dict[str, int]:
+def _checksums(described: dict[str, _Description]) -> dict[str, int]:
     """Return the CRC-32 of each description; that of the store leaves out the checksums themselves."""
-    store = json.loads(described[""])
+    of_store = json.dumps(_unsealed(described[""].says), sort_keys=True).encode()
+    return {name: zlib.crc32(content) for name, (content, _) in described.items()} | {"": zlib.crc32(of_store)}
+
+
+def _unsealed(store: dict) -> dict:
+    """Return what a store says of itself without checksums."""
     attributes = {key: value for key, value in store.get("attributes", {}).items() if key != CHECKSUMS}
-    of_store = json.dumps(store | {"attributes": attributes}, sort_keys=True).encode()
-    return {name: zlib.crc32(description) for name, description in (described | {"": of_store}).items()}
+    return store | {"attributes": attributes}
 
 
-def _files_of_array(name: str, description: dict) -> Iterator[str]:
+def _files_of_array(name: str, says: dict) -> Iterator[str]:
     """Give the name of every file that an array of this shape is cut into."""
-    chunks = description["chunk_grid"]["configuration"]["chunk_shape"]
-    encoding = description["chunk_key_encoding"]
-    separator = encoding.get("configuration", {}).get("separator", "/")
-    grid = (range(-(-extent // chunk)) for extent, chunk in zip(description["shape"], chunks, strict=True))
+    chunks = says["chunk_grid"]["configuration"]["chunk_shape"]
+    separator = says["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
+    grid = (range(-(-extent // chunk)) for extent, chunk in zip(says["shape"], chunks, strict=True))
     for place in product(*grid):
         yield f"{name}/{separator.join(['c', *map(str, place)])}"
-
-
-def array_of_file(file: str) -> str:
-    """Return the name of the array that a file is a part of."""
-    return re.sub(r"/c([/.]\d+)*$", "", file)
