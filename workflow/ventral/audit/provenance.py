@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ventral.errors import InputError
 from ventral.outputs import sha256, writing
 from ventral.store import open_store
 
@@ -34,6 +35,9 @@ WATCHING = f"{__name__.rpartition('.')[0]}."
 # Modules that other processes loaded to do a part of this one's job.
 _loaded_elsewhere: set[str] = set()
 MEBIBYTE = 2**20
+# What every record has.
+OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", "hardware"), dict)
+OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "sha256": str}
 
 
 @contextmanager
@@ -56,11 +60,12 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         return
     # Written by the last job of this name: of no use while this one runs.
     path.unlink(missing_ok=True)
+    outputs = set(outputs)
+    inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
+    weights = weights_named(inputs)
     started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
     yield
     seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
-    outputs = set(outputs)
-    inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
     digests = digests_of([*inputs, *made], options.get("cores", 1))
     # In the order of the command line, by which files are told apart whose names have changed since.
     record = {
@@ -68,7 +73,7 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         "config": config_of(options, outputs),
         "inputs": {str(path): digests[path] for path in inputs},
         "outputs": {str(path): digests[path] for path in made},
-        "weights": weights_named([*inputs, *made]),
+        "weights": dict(sorted((weights | weights_named(made)).items())),
         "code": code_loaded(),
         "packages": packages_loaded(),
         "python": platform.python_version(),
@@ -120,6 +125,27 @@ def weights_named(paths: Iterable[Path]) -> dict[str, str]:
         if said.get("weights_sha256"):
             found[said["model"]] = said["weights_sha256"]
     return dict(sorted(found.items()))
+
+
+def read_record(path: Path) -> dict:
+    """Return a record that `recording` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+        known = [isinstance(record[key], kind) for key, kind in OF_A_RECORD.items()]
+    except (OSError, ValueError, TypeError, KeyError):
+        known = [False]
+    if not all(known):
+        raise InputError(
+            f"{path}: no record of a job; delete it and start the same command again: the workflow makes the record "
+            f"anew, and what it is of"
+        )
+    return record
 
 
 def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
@@ -246,7 +272,14 @@ def _said_of_itself(path: Path) -> dict:
         return dict(open_store(path).attrs)
     if path.suffix != ".json" or not path.is_file():
         return {}
-    said = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        made = path.parent if path.name == "zarr.json" else path
+        raise InputError(
+            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
+            f"it anew"
+        ) from error
     return said.get("attributes", said) if isinstance(said, dict) else {}
 
 

@@ -18,6 +18,7 @@ from ventral.errors import shown
 from ventral.figures.panels import AREAS, CHANCE, COLOURS, FAMILIES, MARKERS, MM, STYLE, WIDE, write_figure
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def explicit(
     extrapolate_to : int
         Number of units that population curves are extrapolated to.
     """
-    rows = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
+    rows = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
     # pandas' own text and numbers know a missing value that NumPy does not.
     rows = rows.astype(dict.fromkeys(("depth", "chance", "score", "resampled", "angular_error"), float))
     if rows.empty:

@@ -14,6 +14,7 @@ from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figu
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
+from ventral.tables import read_parquet
 
 # A unit with a higher r counts as well predicted.
 WELL_PREDICTED = 0.5
@@ -53,7 +54,7 @@ def reverse_figure(
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken for the median of the forward direction.
     """
-    reverse = reverse_summary(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True))
+    reverse = reverse_summary(pd.concat([read_parquet(table) for table in tables], ignore_index=True))
     stores = [open_store(store).attrs for store in areas]
     neuroids = {
         (store["model"], neuroid): layer["name"]

@@ -35,6 +35,7 @@ from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +227,7 @@ def contributions(tables: Sequence[str | Path], output: str | Path, *, reliabili
         Lowest reliability of a neuroid that is taken.
     """
     table = pd.concat(
-        [unique_contributions(pd.read_parquet(path), reliability_threshold) for path in tables], ignore_index=True
+        [unique_contributions(read_parquet(path), reliability_threshold) for path in tables], ignore_index=True
     )
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")

@@ -259,7 +259,7 @@ def read_table(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{key}: no such file: {path}")
-    readers = {".csv": _read_csv, ".parquet": pd.read_parquet}
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
     if path.suffix.lower() not in readers:
         raise InputError(f"{key}: {path}: a table is a .csv or a .parquet file")
     try:
@@ -288,6 +288,12 @@ def read_table(
             for column, values in table.items()
         }
     )
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    from ventral.tables import parse_parquet
+
+    return parse_parquet(path.read_bytes())
 
 
 def _read_csv(path: Path) -> "pd.DataFrame":
