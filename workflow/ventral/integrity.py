@@ -1,5 +1,6 @@
 """Whether a Zarr store still holds all that was written: every description unchanged, every file of every array."""
 
+import errno
 import json
 import os
 import re
@@ -56,7 +57,7 @@ def check_store(path: str | Path) -> None:
         _check_archive(path, status.st_mtime_ns, status.st_size)
     elif path.is_dir():
         with _damage_of(path):
-            _check(path, dict(_descriptions_in_folder(path)), lambda name: (path / name).exists())
+            _check(path, dict(_descriptions_in_folder(path)), lambda name: _has_content(path / name))
     else:
         raise InputError(f"{path}: no such store; start the same command again: the workflow makes what is missing")
 
@@ -81,7 +82,7 @@ def array_of_file(file: str) -> str:
 @lru_cache(maxsize=256)
 def _check_archive(path: Path, modified: int, size: int) -> None:
     with _damage_of(path), zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
+        names = {entry.filename for entry in archive.infolist() if entry.file_size}
         described = {}
         for file in sorted(names):
             name, _, last = file.rpartition("/")
@@ -96,9 +97,12 @@ def _damage_of(path: Path) -> Iterator[None]:
     """Turn whatever a damaged description or archive raises into an error that names the store."""
     try:
         yield
-    except (InputError, OSError, MemoryError):
+    except (InputError, MemoryError):
         raise
     except Exception as error:
+        # A damaged archive may name a place before its beginning. Other errors of the system are no damage.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise damaged(path, f"its content cannot be read ({error})") from error
 
 
@@ -117,10 +121,18 @@ def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, _
             yield from _descriptions_in_folder(path, f"{name}/{part}" if name else part)
 
 
+def _has_content(file: Path) -> bool:
+    # zarr takes an empty file of a sharded array for one that is absent on purpose.
+    try:
+        return file.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def _parsed(path: Path, name: str, content: bytes) -> dict:
     try:
         says = json.loads(content)
-        says["node_type"]
+        says["node_type"], says["attributes"]
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(path, f"`{Path(name, DESCRIPTION)}` cannot be read ({error})") from error
     return says
@@ -129,7 +141,7 @@ def _parsed(path: Path, name: str, content: bytes) -> dict:
 def _check(path: Path, described: dict[str, _Description], has: Callable[[str], bool]) -> None:
     if "" not in described:
         raise damaged(path, f"`{DESCRIPTION}` is missing")
-    recorded = described[""].says.get("attributes", {}).get(CHECKSUMS, {})
+    recorded = described[""].says["attributes"].get(CHECKSUMS, {})
     if recorded:
         _check_descriptions(path, recorded, _checksums(described))
     problems = []
@@ -138,7 +150,10 @@ def _check(path: Path, described: dict[str, _Description], has: Callable[[str], 
             files = list(_files_of_array(name, says))
             missing = [file for file in files if not has(file)]
             if missing:
-                problems.append(f"array `{name}` lacks {len(missing)} of its {len(files)} files, first `{missing[0]}`")
+                problems.append(
+                    f"array `{name}`: {len(missing)} of its {len(files)} files are missing or empty, first "
+                    f"`{missing[0]}`"
+                )
     if problems:
         raise damaged(path, shown(problems))
 
@@ -158,7 +173,7 @@ def _checksums(described: dict[str, _Description]) -> dict[str, int]:
 
 def _unsealed(store: dict) -> dict:
     """Return what a store says of itself without checksums."""
-    attributes = {key: value for key, value in store.get("attributes", {}).items() if key != CHECKSUMS}
+    attributes = {key: value for key, value in store["attributes"].items() if key != CHECKSUMS}
     return store | {"attributes": attributes}
 
 

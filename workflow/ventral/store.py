@@ -127,11 +127,12 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
     import xarray as xr
 
     check_store(path)
-    _zarr()
+    # xarray would make an absolute path of a path.
+    store = _zarr().storage.LocalStore(path, read_only=True)
     with warnings.catch_warnings():
         # A workflow may keep a time stamp of its own in the folder.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
-        dataset = _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
+        dataset = _text_as_objects(xr.open_zarr(store, zarr_format=3, consolidated=False, chunks=None))
     dataset.attrs.pop(CHECKSUMS, None)
     return dataset
 
