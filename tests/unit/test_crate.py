@@ -68,6 +68,7 @@ class Folder:
             "seconds": 12.3,
             "cpu_seconds": 11.0,
             "peak_mb": 100,
+            "sha256": "0" * 64,
         }
         self.write(f"provenance/{name}.json", json.dumps(record))
 

@@ -140,10 +140,9 @@ def stores(tmp_path_factory):
     group.attrs.update(model="net", family="trained", stimuli="set", stimuli_sha256="a" * 64, layers=described)
     for name, values in layers.items():
         layer = group.create_group(name, attributes={"n_features": values.shape[1]})
-        layer.create_array("gram", data=values @ values.T)
-        layer.create_array("row_sums", data=values.sum(axis=1))
-        layer.create_array("sample", data=values)
-        layer.create_array("sampled_features", data=np.arange(values.shape[1]))
+        arrays = {"gram": values @ values.T, "row_sums": values.sum(axis=1), "sample": values}
+        for array, data in (arrays | {"sampled_features": np.arange(values.shape[1])}).items():
+            layer.create_array(array, data=data, config={"write_empty_chunks": True})
     responses = layers["late"][None, :, :9] + np.array([1.0] * 5 + [3.0] * 4) * rng.normal(size=(6, N, 9))
     write_recording(folder / "recording.zarr", responses, ["IT"] * 5 + ["V4"] * 4)
     return folder

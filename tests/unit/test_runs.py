@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.unit.synthetic_results import record
 from ventral import runs
 from ventral.audit.plan import read_plan
 from ventral.errors import InputError
@@ -68,9 +69,10 @@ def test_a_run_that_has_ended_is_forgotten(tmp_path):
 
 
 def test_what_was_made_by_another_config(tmp_path):
-    output, record = tmp_path / "scores.parquet", tmp_path / "join.json"
-    command = f"python -m ventral best_layers {tmp_path}/in --seed %d --output {output} --provenance {record}"
-    record.write_text(json.dumps({"config": read_plan(command % 1).jobs[0].config}))
+    output, provenance = tmp_path / "scores.parquet", tmp_path / "join.json"
+    command = f"python -m ventral best_layers {tmp_path}/in --seed %d --output {output} --provenance {provenance}"
+    made = record("best_layers", str(output), config=read_plan(command % 1).jobs[0].config)
+    provenance.write_text(json.dumps(made))
     runs.check_made_by(command % 1)
     with pytest.raises(InputError, match=r"scores.parquet: made .* another config \(config `seed`: recorded 1, now 2"):
         runs.check_made_by(command % 2)

@@ -16,7 +16,7 @@ from ventral.scores.fitting import fit
 from ventral.scores.splits import make_folds
 from ventral.scores.table import COLUMNS, correlation_in_folds, join, read_csv
 from ventral.statistics.bootstrap import read_bootstraps
-from ventral.store import write_dataset
+from ventral.store import changing, write_dataset
 
 N, NEURONS = 60, 5
 PENALTIES = [1e-2, 1.0, 1e2]
@@ -195,8 +195,8 @@ def test_a_neuroid_with_too_few_folds_left_is_named(experiment, caplog):
 
 
 def test_images_that_are_held_out_and_seen_in_the_fit_are_told_and_counted(experiment, caplog):
-    store = zarr.open_group(experiment["folder"] / "stimuli.zarr", mode="a")
-    store.attrs["duplicates"] = [["image0", "image1"], ["image15", "image44"]]
+    with changing(experiment["folder"] / "stimuli.zarr") as stimuli:
+        stimuli.attrs["duplicates"] = [["image0", "image1"], ["image15", "image44"]]
     table = score(experiment["folder"])
     folds = make_folds("images", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
     fold_of = {row: k for k, fold in enumerate(folds) for row in fold}
@@ -243,7 +243,8 @@ def test_more_components_than_there_are_features_are_told(experiment, caplog):
 
 @pytest.mark.parametrize("store", ["gram.zarr", "recording.zarr"])
 def test_stores_of_other_stimuli_are_refused(experiment, store):
-    zarr.open_group(experiment["folder"] / store, mode="a").attrs["stimuli_sha256"] = "b" * 64
+    with changing(experiment["folder"] / store) as changed:
+        changed.attrs["stimuli_sha256"] = "b" * 64
     with pytest.raises(InputError, match=rf"{store}: made from other stimuli"):
         score(experiment["folder"])
     assert not (experiment["folder"] / "scores.parquet").exists()

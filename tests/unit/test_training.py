@@ -433,7 +433,7 @@ def test_memory_that_does_not_suffice(own, shown, tmp_path, monkeypatch):
 
 def test_tested_stimuli_without_labels_are_told(own, shown, tmp_path, caplog):
     table = pd.DataFrame(index=pd.Index(["a", "b"], name="stimulus", dtype=object))
-    create_set(tmp_path / "bare.zarr", table, 4, 4)
+    create_set(tmp_path / "bare.zarr", table, 4, 4)[:] = 1
     complete_set(tmp_path / "bare.zarr", "bare", table, [b"a", b"b"])
     train(shown, tmp_path / "net", spec_of(f"{own}:plain", epochs=1), tested=[tmp_path / "bare.zarr"])
     assert "train net: the stimuli of bare have no labels; none of them can be excluded" in caplog.text

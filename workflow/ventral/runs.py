@@ -1,6 +1,7 @@
 """One run at a time makes a results folder, and no job of an earlier one still does."""
 
 import json
+import logging
 import re
 import subprocess
 from collections import Counter
@@ -8,9 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ventral.audit.plan import read_plan
+from ventral.audit.provenance import read_record
 from ventral.audit.verification import config_differences
 from ventral.errors import InputError
 from ventral.outputs import writing
+
+logger = logging.getLogger("ventral")
 
 # In the results folder while a run makes it, and after one that was killed: its working folder and its logs.
 RECORD = ".run.json"
@@ -46,17 +50,39 @@ def begin(results: str | Path, folder: str | Path, logs: Iterable[str]) -> bool:
     record = results / RECORD
     killed = record.exists()
     if killed:
-        last = json.loads(record.read_text(encoding="utf-8"))
-        if Path(last["folder"]) != folder and _locks(Path(last["folder"]), results):
-            raise InputError(
-                f"a run that was started in {last['folder']} is making the same results, {results}, or was killed "
-                "before it had: wait until it has ended, or end it and run `snakemake --unlock` there; then start again"
-            )
-        _refuse_jobs_left([Path(log) for log in last["logs"]])
+        _refuse_other_run(results, folder, _last_run(record))
     this = {"folder": str(folder), "logs": [str(folder / log) for log in logs]}
     with writing(record) as unfinished:
         unfinished.write_text(json.dumps(this) + "\n", encoding="utf-8")
     return killed
+
+
+def _last_run(record: Path) -> tuple[Path, list[Path]] | None:
+    """Return the folder that the last run was started in, and its logs; None where its record cannot be read."""
+    try:
+        last = json.loads(record.read_bytes())
+        return Path(last["folder"]), [Path(log) for log in last["logs"]]
+    except (ValueError, TypeError, KeyError) as error:
+        logger.warning(
+            "%s: cannot be read (%s): a run was killed here, and the folder that it was started in and its logs are "
+            "not known. Whether its jobs are left on a cluster is not known either: `squeue --me` lists them, and "
+            "`scancel` ends them",
+            record,
+            error,
+        )
+        return None
+
+
+def _refuse_other_run(results: Path, folder: Path, last: tuple[Path, list[Path]] | None) -> None:
+    if last is None:
+        return
+    started_in, logs = last
+    if started_in != folder and _locks(started_in, results):
+        raise InputError(
+            f"a run that was started in {started_in} is making the same results, {results}, or was killed before it "
+            "had: wait until it has ended, or end it and run `snakemake --unlock` there; then start again"
+        )
+    _refuse_jobs_left(logs)
 
 
 def end(results: str | Path) -> None:
@@ -70,13 +96,13 @@ def check_made_by(command: str) -> None:
     Raises
     ------
     InputError
-        If it was made by one that said something else.
+        If it was made by one that said something else, or its record cannot be read.
     """
     (job,) = read_plan(command).jobs
     if job.provenance is None:
         # Its command says what the content is, and it is made of nothing else.
         return
-    record = json.loads(Path(job.provenance).read_text(encoding="utf-8"))
+    record = read_record(Path(job.provenance))
     differences = list(config_differences(record["config"], job.config))
     if differences:
         raise InputError(

@@ -1,9 +1,12 @@
 """Zarr stores whose every chunk has a checksum, and labelled data in them."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ventral.integrity import CHECKSUMS, check_store, seal
 from ventral.outputs import writing
 
 if TYPE_CHECKING:
@@ -12,10 +15,35 @@ if TYPE_CHECKING:
 
 
 def open_store(path: str | Path) -> "zarr.Group":
-    """Open a store to read: a folder, or a file of `ventral.outputs.packing`."""
+    """Open a store to read: a folder, or a file of `ventral.outputs.packing`.
+
+    Raises
+    ------
+    InputError
+        If there is no store, or any part of the store was lost or damaged. Damage within a chunk is found when the
+        values are read, and raises the same error then.
+    """
+    check_store(path)
+    zarr = _zarr()
+    return zarr.open_group(zarr.storage.ZipStore(path) if Path(path).is_file() else path, mode="r")
+
+
+@contextmanager
+def new_store(path: str | Path) -> Iterator["zarr.Group"]:
+    """Give a new store, a folder, to write to, and seal the store when the block ends well."""
     import zarr
 
-    return zarr.open_group(zarr.storage.ZipStore(path) if Path(path).is_file() else path, mode="r")
+    yield zarr.open_group(path, mode="w", zarr_format=3)
+    seal(Path(path))
+
+
+@contextmanager
+def changing(path: str | Path) -> Iterator["zarr.Group"]:
+    """Give a store, a folder, to add to, and seal the store again when the block ends well."""
+    import zarr
+
+    yield zarr.open_group(path, mode="r+")
+    seal(Path(path))
 
 
 def create_array(
@@ -63,7 +91,7 @@ def create_array(
         compressors=None,
         filters=None,
         dimension_names=dimension_names,
-        # To find out whether a chunk is empty takes longer than to write it.
+        # An absent chunk is a lost one.
         config={"write_empty_chunks": True},
     )
 
@@ -83,17 +111,41 @@ def write_dataset(dataset: "xr.Dataset", path: str | Path) -> None:
             for name, variable in dataset.variables.items()
             if variable.size
         }
-        dataset.to_zarr(unfinished, zarr_format=3, consolidated=False, encoding=encoding)
+        # An absent chunk is a lost one: chunks of zeros, NaN and empty text are written, too.
+        dataset.to_zarr(unfinished, zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True)
+        seal(unfinished)
 
 
 def read_dataset(path: str | Path) -> "xr.Dataset":
-    """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects."""
+    """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects.
+
+    Raises
+    ------
+    InputError
+        As `open_store`.
+    """
     import xarray as xr
 
+    check_store(path)
+    # xarray would make an absolute path of a path.
+    store = _zarr().storage.LocalStore(path, read_only=True)
     with warnings.catch_warnings():
         # A workflow may keep a time stamp of its own in the folder.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
-        return _text_as_objects(xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None))
+        dataset = _text_as_objects(xr.open_zarr(store, zarr_format=3, consolidated=False, chunks=None))
+    dataset.attrs.pop(CHECKSUMS, None)
+    return dataset
+
+
+def _zarr():
+    """Return zarr, set up so that an error of reading names the store."""
+    import zarr
+
+    from ventral.codec_pipeline import NamingCodecPipeline
+
+    zarr.registry.register_pipeline(NamingCodecPipeline)
+    zarr.config.set({"codec_pipeline.path": zarr.registry.fully_qualified_name(NamingCodecPipeline)})
+    return zarr
 
 
 def _text_as_objects(dataset: "xr.Dataset") -> "xr.Dataset":

@@ -18,8 +18,7 @@ from ventral.errors import InputError
 from ventral.models.zoo import family, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.progress import Progress
-from ventral.stimuli.ingestion import read_pixels
-from ventral.store import create_array, read_dataset
+from ventral.store import create_array, new_store, open_store, read_dataset
 
 if TYPE_CHECKING:
     from ventral.activations.forward import Network
@@ -180,8 +179,7 @@ class Extraction:
     def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:
         """Write the store of a range of stimuli, as `extract` describes it."""
         representation, dtype = self._representation, self._precision["dtype"]
-        with writing(output) as unfinished:
-            group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+        with writing(output) as unfinished, new_store(unfinished) as group:
             group.attrs.update(
                 {
                     "model": self._spec["name"],
@@ -262,9 +260,10 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
     """Write the features of some rows, and return the batch size that memory allows."""
     start, stop, block = rows
     shards = ShardWriter()
+    stored = open_store(stimuli)["pixels"]
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         written = None
-        pending = reader.submit(read_pixels, stimuli, start, min(start + batch_size, start + block, stop))
+        pending = reader.submit(stored.__getitem__, slice(start, min(start + batch_size, start + block, stop)))
         for first in range(start, stop, block):
             last = min(first + block, stop)
             buffers = representation.buffers(last - first)
@@ -275,7 +274,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
                 if following < stop:
                     # A read never crosses the end of a block, nor does a batch.
                     end = min(following + batch_size, (last if following < last else last + block), stop)
-                    pending = reader.submit(read_pixels, stimuli, following, end)
+                    pending = reader.submit(stored.__getitem__, slice(following, end))
                 batch_size = _compute(
                     representation, pixels, batch_size, buffers, row - first, names[row:following], dtype
                 )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.integrity import CHECKSUMS
+
 if TYPE_CHECKING:
     import zarr
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
-# Says how a store was made.
-HOW = ("device",)
+# Says how a store was made; checksums follow from all the rest.
+HOW = ("device", CHECKSUMS)
 VALUES_AT_ONCE = 2**24
 
 
@@ -124,9 +126,9 @@ def _of_zarr_arrays(first: "zarr.Array", second: "zarr.Array", name: str) -> Dif
 def _of_tables(first: Path, second: Path) -> Iterator[Difference]:
     import pandas as pd
 
-    def read(path: Path) -> "pd.DataFrame":
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    from ventral.tables import read_parquet
 
+    read = read_parquet if first.suffix == ".parquet" else pd.read_csv
     tables = [read(path) for path in (first, second)]
     if tables[0].shape != tables[1].shape or list(tables[0]) != list(tables[1]):
         yield Difference(np.inf, f"the number of rows or columns of {first.name}")

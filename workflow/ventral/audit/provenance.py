@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ventral.errors import InputError
 from ventral.outputs import sha256, writing
 from ventral.store import open_store
 
@@ -40,6 +41,9 @@ _loaded_elsewhere: set[str] = set()
 # Installed packages that the user's own networks come from: their source is code of the job.
 _packages_of_networks: set[str] = set()
 MEBIBYTE = 2**20
+# What every record has.
+OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", "hardware"), dict)
+OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "sha256": str}
 
 
 @contextmanager
@@ -62,9 +66,10 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         return
     # Written by the last job of this name: of no use while this one runs.
     path.unlink(missing_ok=True)
-    started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
     outputs = set(outputs)
     inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
+    weights = weights_named(inputs)
+    started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
     before = {path: signature(path) for path in inputs if path.exists()}
     with _warnings_collected() as warnings:
         yield
@@ -78,7 +83,7 @@ def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[st
         "inputs": {str(path): digests[path] for path in inputs},
         "signatures": signatures,
         "outputs": {str(path): digests[path] for path in made},
-        "weights": weights_named([*inputs, *made]),
+        "weights": dict(sorted((weights | weights_named(made)).items())),
         "code": code_loaded(),
         "own_modules": {name: str(file) for name, file in files_of_code().items() if not file.is_relative_to(PACKAGE)},
         "packages": packages_loaded(),
@@ -132,6 +137,27 @@ def weights_named(paths: Iterable[Path]) -> dict[str, str]:
         if said.get("weights_sha256"):
             found[said["model"]] = said["weights_sha256"]
     return dict(sorted(found.items()))
+
+
+def read_record(path: Path) -> dict:
+    """Return a record that `recording` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+        known = [isinstance(record[key], kind) for key, kind in OF_A_RECORD.items()]
+    except (OSError, ValueError, TypeError, KeyError):
+        known = [False]
+    if not all(known):
+        raise InputError(
+            f"{path}: no record of a job; delete it and start the same command again: the workflow makes the record "
+            f"anew, and what it is of"
+        )
+    return record
 
 
 def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
@@ -326,7 +352,14 @@ def _said_of_itself(path: Path) -> dict:
         return dict(open_store(path).attrs)
     if path.suffix != ".json" or not path.is_file():
         return {}
-    said = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        made = path.parent if path.name == "zarr.json" else path
+        raise InputError(
+            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
+            f"it anew"
+        ) from error
     return said.get("attributes", said) if isinstance(said, dict) else {}
 
 

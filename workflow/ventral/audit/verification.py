@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ventral.audit.plan import Job, Plan
-from ventral.audit.provenance import digest, digest_of_module, digest_of_record, source_of
-from ventral.errors import shown
+from ventral.audit.provenance import digest, digest_of_module, digest_of_record, read_record, source_of
+from ventral.errors import InputError, shown
 from ventral.progress import Progress
 
 VERIFIED = "verified"
@@ -23,9 +23,6 @@ MISSING = "missing"
 # From the worst: an output gets the first that is said of it.
 VERDICTS = (MISSING, UNRECORDED, TAMPERED, STALE, DIFFERS, REMADE, VERIFIED)
 PASSED = (VERIFIED, REMADE)
-# What an audit needs of a record.
-OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", "hardware"), dict)
-OF_A_RECORD |= {"python": str, "started": str, "seconds": float, "sha256": str}
 CHARACTERS_SHOWN = 80
 CAUSES_SHOWN = 3
 DIGITS_SHOWN = 12
@@ -245,11 +242,8 @@ def _read_record(job: Job) -> tuple[dict | None, tuple[str, str] | None]:
     if not path.is_file():
         return None, (UNRECORDED, f"there is no {path}")
     try:
-        record = json.loads(path.read_bytes())
-        complete = all(isinstance(record[key], kind) for key, kind in OF_A_RECORD.items())
-    except (ValueError, TypeError, KeyError):
-        complete = False
-    if not complete:
+        record = read_record(path)
+    except InputError:
         return None, (TAMPERED, f"its record {path} cannot be read")
     if digest_of_record(record) != record["sha256"]:
         return None, (TAMPERED, f"its record {path} was edited: it is not what its own hash says")

@@ -1,11 +1,11 @@
 """The jobs that a set of outputs was made by, directly or not, from their provenance."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ventral.audit.provenance import read_record
 from ventral.errors import InputError, shown
 
 
@@ -55,7 +55,7 @@ def jobs_behind(outputs: Iterable[str | Path], provenance: Path) -> list[Job]:
     """
     made_by = {}
     for path in sorted(provenance.rglob("*.json")):
-        job = Job(path.relative_to(provenance).with_suffix("").as_posix(), json.loads(path.read_text(encoding="utf-8")))
+        job = Job(path.relative_to(provenance).with_suffix("").as_posix(), read_record(path))
         made_by |= {Path(output): job for output in job.record["outputs"]}
     unknown = [str(path) for path in map(Path, outputs) if path not in made_by]
     if unknown:

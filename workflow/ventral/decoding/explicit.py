@@ -29,6 +29,7 @@ from ventral.figures.panels import (
 )
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def explicit(
     seed : int
         Seed of the bootstrap samples of draws.
     """
-    rows = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
+    rows = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
     # pandas' own text and numbers know a missing value that NumPy does not.
     rows = rows.astype(dict.fromkeys(("depth", "chance", "score", "resampled", "angular_error"), float))
     if rows.empty:

@@ -44,6 +44,7 @@ from ventral.scores.benchmark import read_stimuli
 from ventral.scores.targets import neurons
 from ventral.stimuli.circular import angular_error
 from ventral.store import open_store, read_dataset
+from ventral.tables import write_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -386,4 +387,4 @@ def _population_of_layer(gram: str | Path, layer: str) -> Population:
 def _write(table: pd.DataFrame, stimulus_set: xr.Dataset, responses: xr.Dataset, path: Path) -> None:
     table["stimuli"], table["recording"] = stimulus_set.attrs["name"], responses.attrs["recording"]
     table["simulated"] = bool(responses.attrs.get("simulated", False))
-    table.reindex(columns=list(COLUMNS)).astype(COLUMNS).to_parquet(path, index=False)
+    write_parquet(table.reindex(columns=list(COLUMNS)).astype(COLUMNS), path)

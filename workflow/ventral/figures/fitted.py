@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.panels import COLOURS, MM, STYLE, WIDE, write_figure
+from ventral.scores.table import read_csv
 from ventral.statistics.summaries import area_summary, read_scores
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
@@ -54,7 +55,7 @@ def fitted(
         As for `ventral.statistics.summaries.area_summary`.
     """
     summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
-    curves = {folder.name: pd.read_csv(folder / "metrics.csv") for folder in trainings}
+    curves = {folder.name: read_csv(folder / "metrics.csv") for folder in trainings}
     table = fitted_table(curves, dict(zip(curves, recordings, strict=True)), summary)
     write_figure(draw_fitted(table), table, svg, pdf, csv)
 

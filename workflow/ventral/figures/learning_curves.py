@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.scores.table import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 48, 12, 16, 4, 10, 3.6
 MEASURES = {"accuracy": "Accuracy", "loss": "Cross-entropy"}
@@ -25,7 +26,7 @@ def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path) 
     svg, pdf, csv : paths
         The figure, and every number in it: the rows of each network's ``metrics.csv``, with its name as `model`.
     """
-    table = pd.concat([pd.read_csv(folder / "metrics.csv").assign(model=folder.name) for folder in trainings])
+    table = pd.concat([read_csv(folder / "metrics.csv").assign(model=folder.name) for folder in trainings])
     write_figure(draw_learning_curves(table), table, svg, pdf, csv)
 
 

@@ -14,6 +14,7 @@ from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figu
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
+from ventral.tables import read_parquet
 
 # A unit with a higher r counts as well predicted.
 WELL_PREDICTED = 0.5
@@ -57,7 +58,7 @@ def reverse_figure(
     n_bootstrap, seed : int
         Number of bootstrap samples of units and of neuroids, and the seed of their draw.
     """
-    units = pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True)
+    units = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
     reverse = reverse_summary(units, n_bootstrap, seed)
     stores = [open_store(store).attrs for store in areas]
     neuroids = {

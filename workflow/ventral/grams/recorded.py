@@ -23,7 +23,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
@@ -32,7 +31,7 @@ from ventral.grams.streaming import write_layer
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
 from ventral.scores.targets import Targets, neurons
-from ventral.store import read_dataset
+from ventral.store import new_store, read_dataset
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +118,7 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
         }
         for area in areas
     ]
-    with packing(output) as unfinished:
-        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
+    with packing(output) as unfinished, new_store(unfinished) as group:
         group.attrs.update(
             model=name,
             family=FAMILY,

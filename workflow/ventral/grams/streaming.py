@@ -14,7 +14,7 @@ from ventral.errors import InputError
 from ventral.outputs import packing
 from ventral.parallel import computing
 from ventral.progress import Progress
-from ventral.store import create_array, open_store
+from ventral.store import create_array, new_store, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +60,8 @@ def gram(
     layers = stores[0].attrs["layers"]
     n = stores[-1].attrs["stop"]
     progress = Progress(f"gram {stores[0].attrs['model']}", sum(layer["n_features"] for layer in layers), "features")
-    with packing(output) as unfinished, computing(cores) as at_once:
+    with packing(output) as unfinished, new_store(unfinished) as group, computing(cores) as at_once:
         workers = _workers(n, memory_mb, at_once)
-        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
         kept = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
         group.attrs.update({key: stores[0].attrs[key] for key in kept}, layers=layers)
         for layer in layers:

@@ -35,6 +35,7 @@ from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ def contributions(
         Number of bootstrap samples of neuroids, and the seed of their draw.
     """
     table = pd.concat(
-        [unique_contributions(pd.read_parquet(path), reliability_threshold, n_bootstrap, seed) for path in tables],
+        [unique_contributions(read_parquet(path), reliability_threshold, n_bootstrap, seed) for path in tables],
         ignore_index=True,
     )
     with writing(output) as unfinished:

@@ -37,6 +37,7 @@ from ventral.progress import Progress
 from ventral.scores.benchmark import Benchmark, read_benchmark
 from ventral.scores.table import prediction_rows, write_table
 from ventral.scores.targets import grouped_by_missing
+from ventral.store import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def factorise(
     InputError
         If the stores do not fit together, or a split cannot be made of these stimuli.
     """
-    stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
+    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
     check_shards(stores)
     attributes = stores[0].attrs
     benchmark = read_benchmark(shards, recording, stimuli, splits, n_folds, seed)

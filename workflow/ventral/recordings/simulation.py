@@ -458,16 +458,15 @@ def _layers_of_teacher(
     spec: dict, stimuli: str | Path, n: int, output: str | Path, key: str, **options
 ) -> Iterator[dict[str, tuple["zarr.Array", tuple[int, ...]]]]:
     """Show the first n stimuli to the teacher, and give features and shape of its layers for the time of a block."""
-    import zarr
-
     from ventral.activations.extraction import extract
+    from ventral.store import open_store
 
     names = list(dict.fromkeys(area["layer"] for area in spec["areas"].values()))
     store = Path(output).with_name(f".{Path(output).name}.teacher")
     try:
         with _said_of(spec["teacher"], f"{key}.teacher"):
             extract(stimuli, {**spec["teacher"], "layers": names}, 0, n, store, dtype="float32", **options)
-        group = zarr.open_group(store, mode="r")
+        group = open_store(store)
         yield {layer["name"]: (group[layer["name"]], tuple(layer["shape"])) for layer in group.attrs["layers"]}
     finally:
         shutil.rmtree(store, ignore_errors=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ventral.audit.provenance import read_record
 from ventral.errors import InputError, shown
 
 # What is made of the other jobs' outputs and records, the page itself among them.
@@ -27,12 +28,8 @@ def read_records(folder: Path) -> list[dict]:
     """
     records = []
     for path in sorted(folder.rglob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            stage = record["stage"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: no record of a job; delete it, and what it is of is made anew") from error
-        if stage not in AFTERWARDS:
+        record = read_record(path)
+        if record["stage"] not in AFTERWARDS:
             records.append(record)
     return records
 

@@ -41,6 +41,7 @@ from ventral.report.summary import (
     thinned,
     with_interval,
 )
+from ventral.tables import read_parquet
 
 TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", "css", "js")}
 # Colours of the families in the light, those of the static figures, and in the dark.
@@ -216,7 +217,7 @@ def report(
     InputError
         If a record or the audit cannot be read.
     """
-    table = pd.read_parquet(scores, columns=SCORES)
+    table = read_parquet(scores, SCORES)
     text = page(
         Results(
             scores=table,

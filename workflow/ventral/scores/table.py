@@ -1,5 +1,6 @@
 """The score table: its columns, and the rows that held-out predictions make."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.errors import InputError
 from ventral.outputs import writing
 from ventral.scores.targets import Targets
+from ventral.tables import read_parquet, write_parquet
 
 COLUMNS = {
     "model": "string",
@@ -53,14 +56,30 @@ NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "target", "
 
 
 def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
-    """Read a table that a stage has written as CSV; further columns of it can be said to hold names."""
-    return pd.read_csv(path, dtype=dict.fromkeys((*NAMES, *names), str), keep_default_na=False, na_values=[""])
+    """Read a table that a stage has written as CSV; further columns of it can be said to hold names.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, the file was cut short within a row, or is no CSV.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if not content.endswith(b"\n"):
+            raise ValueError("the last row is cut short")
+        text = dict.fromkeys((*NAMES, *names), str)
+        return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; delete the file and start the same command again, and the workflow "
+            f"makes it anew"
+        ) from error
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:
     """Join the tables of all models and recordings into the one that every figure is a query on."""
     with writing(output) as unfinished:
-        write_table(pd.concat([pd.read_parquet(table) for table in tables], ignore_index=True), unfinished)
+        write_table(pd.concat([read_parquet(table) for table in tables], ignore_index=True), unfinished)
 
 
 def prediction_rows(
@@ -134,4 +153,4 @@ def _pearson(a: NDArray, b: NDArray) -> NDArray:
 def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
     """Write rows as a score table, with all columns and `more`, in an order that their making does not change."""
     table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
-    table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)

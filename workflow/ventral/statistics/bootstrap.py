@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.scores.targets import Targets
+from ventral.tables import read_parquet, write_parquet
 
 COLUMNS = {
     "model": "string",
@@ -153,7 +154,7 @@ def _ceilings(neurons: Targets, reliability_threshold: float) -> NDArray[np.floa
 def write_bootstraps(table: pd.DataFrame, path: Path) -> None:
     """Write a table of resampled medians, its rows in one order."""
     table = table.reindex(columns=[*COLUMNS, *RESAMPLED]).astype(COLUMNS)
-    table.sort_values(SORTED_BY, ignore_index=True, kind="stable").to_parquet(path, index=False)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
 
 
 def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -166,10 +167,7 @@ def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
     """
     tables = []
     for path in paths:
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read: {error}; a table of resampled medians is right") from error
+        table = read_parquet(path)
         if missing := [column for column in (*COLUMNS, *RESAMPLED) if column not in table]:
             raise InputError(f"{path}: no table of resampled medians: it lacks the columns {', '.join(missing)}")
         tables.append(table)

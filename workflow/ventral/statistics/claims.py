@@ -23,6 +23,7 @@ from ventral.statistics.summaries import (
     drawn_measure,
     read_scores,
 )
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def claims(
         Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
         (`ventral.scores.selectivity`).
     """
-    whole = pd.read_parquet(scores)
+    whole = read_parquet(scores)
     rows = read_scores(scores)
     # With few stimuli, biased CKA is near 1 whatever the features: it decides nothing.
     rows = rows[rows["comparison"] != "biased"]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
+from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,9 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there is no such table, or it lacks columns, or has no rows of neuroids or matrices.
+        If there is no such table, or it was damaged, lacks columns, or has no rows of neuroids or matrices.
     """
-    try:
-        scores = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; a score table in Parquet is right") from error
+    scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
         raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")

@@ -171,24 +171,24 @@ def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "z
     """
     import pandas as pd
     import xarray as xr
-    import zarr
 
-    from ventral.store import create_array, write_dataset
+    from ventral.store import changing, create_array, write_dataset
 
     columns = {
         column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
         for column, values in table.items()
     }
     write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
-    return create_array(
-        zarr.open_group(path, mode="r+"),
-        "pixels",
-        (len(table), 3, height, width),
-        "uint8",
-        chunks=(ROWS_PER_CHUNK, 3, height, width),
-        shards=(_rows_per_shard(3 * height * width), 3, height, width),
-        dimension_names=DIMENSIONS,
-    )
+    with changing(path) as group:
+        return create_array(
+            group,
+            "pixels",
+            (len(table), 3, height, width),
+            "uint8",
+            chunks=(ROWS_PER_CHUNK, 3, height, width),
+            shards=(_rows_per_shard(3 * height * width), 3, height, width),
+            dimension_names=DIMENSIONS,
+        )
 
 
 def complete_set(
@@ -209,20 +209,19 @@ def complete_set(
     attributes
         What else there is to say.
     """
-    import zarr
+    from ventral.store import changing
 
     duplicates = _duplicates(table.index, digests)
-    zarr.open_group(path, mode="r+").attrs.update(
-        name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes
-    )
+    with changing(path) as group:
+        group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
     return duplicates
 
 
 def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
     """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
-    import zarr
+    from ventral.store import open_store
 
-    return zarr.open_group(path, mode="r")["pixels"][start:stop]
+    return open_store(path)["pixels"][start:stop]
 
 
 def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing]:

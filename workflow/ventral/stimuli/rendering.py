@@ -110,9 +110,8 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
     InputError
         As for `plan`, and if a mesh or photograph cannot be read.
     """
-    import zarr
-
     from ventral.stimuli.scene import Scene, drawn_by
+    from ventral.store import create_array, new_store
 
     key = f"stimuli.{name}.render"
     table = plan(spec, key)
@@ -141,10 +140,10 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
         measured[row] = measures(drawn[3])
         names.append(background)
         progress.advance()
-    with writing(output) as unfinished:
-        group = zarr.open_group(unfinished, mode="w", zarr_format=3)
-        group.create_array("pixels", data=pixels, chunks=(ROWS_PER_CHUNK, 3, size, size))
-        group.create_array("measured", data=measured)
+    with writing(output) as unfinished, new_store(unfinished) as group:
+        for array, values in (("pixels", pixels), ("measured", measured)):
+            chunks = (ROWS_PER_CHUNK, *values.shape[1:])
+            create_array(group, array, values.shape, values.dtype.name, chunks, chunks)[:] = values
         group.attrs.update(start=start, stop=stop, background=names, drawn_by=drawn_by())
 
 
@@ -164,9 +163,10 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
         Name of the set.
     """
     import dask.array as da
-    import zarr
 
-    stores = sorted((zarr.open_group(shard, mode="r") for shard in shards), key=lambda store: store.attrs["start"])
+    from ventral.store import open_store
+
+    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
     key = f"stimuli.{name}.render"
     table = plan(spec, key)
     # Here, as it is one job, and those that render are several.

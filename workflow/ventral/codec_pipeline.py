@@ -1,0 +1,33 @@
+"""The reading of chunks by zarr, with errors that name the store."""
+
+from zarr.core.codec_pipeline import BatchedCodecPipeline
+from zarr.storage import StorePath
+
+from ventral.errors import InputError
+from ventral.integrity import array_of_file, damaged
+
+
+class NamingCodecPipeline(BatchedCodecPipeline):
+    """Decodes chunks as zarr does. A chunk that cannot be decoded gives an InputError with its store and array."""
+
+    async def read(self, batch_info, out, drop_axes: tuple[int, ...] = ()) -> None:
+        """Read chunks into an array, as `BatchedCodecPipeline.read`.
+
+        Raises
+        ------
+        InputError
+            If a checksum does not fit, or a file was cut short.
+        """
+        batch_info = list(batch_info)
+        try:
+            await super().read(batch_info, out, drop_axes)
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            # Chunks within a shard have no file of their own: their errors are those of the shard.
+            files = [source for source, *_ in batch_info if isinstance(source, StorePath)]
+            if not files:
+                raise
+            store = files[0].store
+            path = getattr(store, "root", None) or getattr(store, "path", None) or store
+            raise damaged(str(path), f"array `{array_of_file(files[0].path)}` cannot be read ({error})") from error

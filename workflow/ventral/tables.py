@@ -1,0 +1,64 @@
+"""Parquet tables in which a damaged byte is an error."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ventral.errors import InputError
+
+# Precedes the SHA-256 of all other bytes of a file. Both stand between the pages and the footer, where no reader of
+# Parquet looks: page checksums alone protect neither the names of columns nor the places of pages.
+MARK = b"ventral: SHA-256 of all other bytes:"
+# At the end of every Parquet file: the length of the footer, and the letters PAR1.
+TAIL = 8
+
+
+def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table, without its index, as a Parquet file with checksums. Any reader of Parquet can read the file."""
+    content = table.to_parquet(index=False, write_page_checksum=True)
+    footer = len(content) - TAIL - int.from_bytes(content[-TAIL : 4 - TAIL], "little")
+    Path(path).write_bytes(content[:footer] + MARK + hashlib.sha256(content).digest() + content[footer:])
+
+
+def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read a table that a stage has written, or some of its columns.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or the file was damaged or cut short.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; start the same command again: the workflow makes what is missing")
+    try:
+        return parse_parquet(path.read_bytes(), columns)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; a table in Parquet is right: delete the file and start the same command "
+            f"again, and the workflow makes it anew"
+        ) from error
+
+
+def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table, or some columns, that the bytes of a Parquet file hold.
+
+    Raises
+    ------
+    ValueError
+        If checksums that the file has do not fit, or the bytes are no Parquet file.
+    """
+    before, mark, after = content.rpartition(MARK)
+    size = hashlib.sha256().digest_size
+    if mark and hashlib.sha256(before + after[size:]).digest() != after[:size]:
+        raise ValueError("the file was damaged: its bytes are not those that were written")
+    try:
+        return pd.read_parquet(io.BytesIO(content), columns=columns, page_checksum_verification=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Damaged bytes make pyarrow and pandas raise errors of nearly any type.
+        raise ValueError(f"the file was damaged, or is none of Parquet ({error})") from error
