@@ -193,9 +193,9 @@ class Extraction:
         found = self._representation.weights_sha256
         if found != described:
             raise InputError(
-                f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from job "
-                f"to job: their SHA-256 is {found}, that in {model} is {described}. Where the network is the same each "
-                f"time now, delete that file and start again; else let its function draw from torch's own generator"
+                f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
+                f"those that were described: their SHA-256 is {found}, that in {model} is {described}. Let its "
+                f"function return the same network each time, delete that file, and start again"
             )
 
     def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:

@@ -25,12 +25,19 @@ UNKNOWN = re.compile(r"GLOBAL ([\w.<>]+) was not an allowed global")
 MAPPING = re.compile(r"Can only SETITEMS? for .* but got <class 'checkpoint\.(.+)'>")
 LIST = re.compile(r"Can only append to lists, but got <class 'checkpoint\.(.+)'>")
 BLOCKED = re.compile(r"unsupported GLOBAL (\S+) whose module")
+# What torch says of files that it could read only by running code, and what is said instead.
+PROGRAMS = {
+    "TorchScript": "is a TorchScript archive, a program; load it with torch.jit.load, and",
+    "legacy .tar": "is in the format of torch before 0.4, which is not read; load it with torch, and",
+    "persistent_load of storage": "holds a whole pickled network, which only its own code can open; load it there, and",
+    "Unsupported operand": "is no file of torch.save's own pickle protocol, 2; write it anew, and",
+}
 
 
-class Placeholder:
+class _Placeholder:
     """What stands for an object of another library in a file: a name without content, which does nothing."""
 
-    def __new__(cls, *_arguments) -> "Placeholder":
+    def __new__(cls, *_arguments) -> "_Placeholder":
         return super().__new__(cls)
 
     def __init__(self, *_arguments) -> None:
@@ -40,12 +47,8 @@ class Placeholder:
         pass
 
 
-class _ListPlaceholder(list):
-    def __init__(self, *_arguments) -> None:
-        super().__init__()
-
-    def __setstate__(self, _state) -> None:
-        pass
+class _ListPlaceholder(_Placeholder, list):
+    pass
 
 
 class _MappingPlaceholder:
@@ -88,7 +91,8 @@ def read_checkpoint(path: Path, key: str) -> Checkpoint:
     others = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
         raise InputError(
-            f"{subject}: {others[0]!r} is {_kind(state[others[0]])}, where a state dict has tensors alone; {SAVE_WEIGHTS}"
+            f"{subject}: {others[0]!r} is {_kind(state[others[0]])}, where a state dict has tensors alone; "
+            f"{SAVE_WEIGHTS}"
         )
     return Checkpoint({str(name): tensor for name, tensor in state.items()}, remarks=remarks)
 
@@ -152,7 +156,7 @@ def _read_pickle(path: Path, subject: str) -> tuple[object, list[str]]:
             return loaded, sorted(placeholders)
         except Exception as error:
             wanted = _placeholder_for(str(error)) if isinstance(error, pickle.UnpicklingError) else None
-            if wanted is None or placeholders.get(wanted[0], Placeholder).__base__ is wanted[1]:
+            if wanted is None or placeholders.get(wanted[0], _Placeholder).__base__ is wanted[1]:
                 raise InputError(f"{subject} {_unreadable(error, path)}") from None
             name, kind = wanted
             placeholders[name] = type(name, (kind,), {"__module__": "checkpoint"})
@@ -160,7 +164,7 @@ def _read_pickle(path: Path, subject: str) -> tuple[object, list[str]]:
 
 def _placeholder_for(said: str) -> tuple[str, type] | None:
     """Return the name and the kind of the placeholder without which torch stopped reading a file."""
-    for expression, kind in ((UNKNOWN, Placeholder), (MAPPING, _MappingPlaceholder), (LIST, _ListPlaceholder)):
+    for expression, kind in ((UNKNOWN, _Placeholder), (MAPPING, _MappingPlaceholder), (LIST, _ListPlaceholder)):
         found = expression.search(said)
         if found:
             # torch leaves out the module of what is built in.
@@ -173,12 +177,13 @@ def _unreadable(error: Exception, path: Path) -> str:
     blocked = BLOCKED.search(said)
     if blocked:
         return f"would run `{blocked[1]}` when it is loaded, and is not: a file of weights never does; do not trust it"
-    if "TorchScript" in said:
-        return f"is a TorchScript archive, a program; load it with torch.jit.load, and {SAVE_WEIGHTS}"
-    if "legacy .tar" in said:
-        return "is in the format of torch before 0.4, which is not read; load it with torch, and " + SAVE_WEIGHTS
     with path.open("rb") as file:
         begins = file.read(16)
+    # All else that begins otherwise is no pickle.
+    if begins.startswith((ZIP, b"\x80")):
+        for reason, instead in PROGRAMS.items():
+            if reason in said:
+                return f"{instead} {SAVE_WEIGHTS}"
     # What torch says of pickles is advice that is not to be followed.
     is_advice = isinstance(error, pickle.UnpicklingError) or not said
     reason = "" if is_advice else f": {said.splitlines()[0].partition('. ')[0]}"
@@ -190,7 +195,7 @@ def _unreadable(error: Exception, path: Path) -> str:
 
 def _unwrapped(loaded: object, subject: str, remarks: list[str], depth: int = 0) -> Mapping:
     """Return the innermost mapping under names in `WRAPPERS`, which has tensors."""
-    if isinstance(loaded, Placeholder):
+    if isinstance(loaded, _Placeholder):
         raise InputError(
             f"{subject} holds a whole pickled object, {_kind(loaded)}, which only its own code can open; load it where "
             f"that code is, and {SAVE_WEIGHTS}"
@@ -198,7 +203,7 @@ def _unwrapped(loaded: object, subject: str, remarks: list[str], depth: int = 0)
     if not isinstance(loaded, Mapping):
         raise InputError(f"{subject} holds {_kind(loaded)}, not a state dict; {SAVE_WEIGHTS}")
     inside = [name for name in WRAPPERS if _holds_tensors(loaded.get(name))] if depth < len(WRAPPERS) else []
-    pickled = [name for name in WRAPPERS if isinstance(loaded.get(name), Placeholder)]
+    pickled = [name for name in WRAPPERS if isinstance(loaded.get(name), _Placeholder)]
     if len(inside) > 1:
         raise InputError(f"{subject} has weights under each of {', '.join(inside)}; save the right ones alone")
     if inside:
@@ -231,7 +236,8 @@ def _kind(value: object) -> str:
         return f"`{type(value).__name__}`"
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _renamed(
@@ -288,9 +294,7 @@ def _listed(differing: Mapping[str, tuple[str, str]]) -> str:
 
 def _check_values(name: str, values: Tensor, expected: Tensor, subject: str) -> None:
     if values.layout != torch.strided or values.is_meta or values.is_quantized:
-        raise InputError(
-            f"{subject}: {name} is sparse, quantised or without values; numbers are needed; {SAVE_WEIGHTS}"
-        )
+        raise InputError(f"{subject}: {name} is sparse, quantised or without values; save dense tensors of numbers")
     if expected.is_floating_point() and not values.is_floating_point():
         raise InputError(f"{subject}: {name} is of {values.dtype}, where real numbers, {expected.dtype}, are needed")
     if values.is_floating_point() and values.isnan().any():

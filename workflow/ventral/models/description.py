@@ -5,7 +5,7 @@ import importlib
 import json
 import logging
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.layers import Layer, choose_layers, trace
 from ventral.models.networks import NETWORKS
-from ventral.models.own import make_own
+from ventral.models.own import call_own, import_own
 from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
 from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
@@ -246,9 +246,13 @@ def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
 def _own(name: str, spec: dict) -> nn.Module:
     """Return the network of a user's function, of float32, on the CPU."""
     key = f"models.{spec['name']}.architecture"
-    network = _made(name, key)
+    function = import_own(name, key)
+    # After the import, which may draw numbers once.
+    generator = torch.get_rng_state()
+    network = _made(function, name, key)
     if weights_file(spec) is None:
-        _refuse_unseeded(network, name, spec)
+        torch.set_rng_state(generator)
+        _refuse_unseeded(network, function, name, key)
     kinds = {f"{tensor.dtype} on {tensor.device.type}" for tensor in _tensors(network) if tensor.is_floating_point()}
     others = sorted(kinds - {"torch.float32 on cpu"})
     if others:
@@ -256,14 +260,14 @@ def _own(name: str, spec: dict) -> nn.Module:
     return network.cpu().float()
 
 
-def _made(name: str, key: str) -> nn.Module:
-    network = make_own(name, key)
+def _made(function: Callable, name: str, key: str) -> nn.Module:
+    network = call_own(function, name, key)
     if not isinstance(network, nn.Module):
         found = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
         raise InputError(f"{key}: {name}() returned {found}, a torch.nn.Module is needed")
     if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in _tensors(network)):
         raise InputError(
-            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; let it see an image "
+            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it an image "
             f"before it is returned, or use modules that are told their sizes"
         )
     if any(tensor.is_meta for tensor in _tensors(network)):
@@ -278,12 +282,10 @@ def _tensors(network: nn.Module) -> list[Tensor]:
     return [*network.parameters(), *network.buffers()]
 
 
-def _refuse_unseeded(network: nn.Module, name: str, spec: dict) -> None:
+def _refuse_unseeded(network: nn.Module, function: Callable, name: str, key: str) -> None:
     """Refuse a function that returns other weights each time: no two jobs would have the same network."""
-    key = f"models.{spec['name']}.architecture"
-    torch.manual_seed(spec["seed"])
     try:
-        first, second = network.state_dict(), _made(name, key).state_dict()
+        first, second = network.state_dict(), _made(function, name, key).state_dict()
     except InputError:
         # Some cannot be called twice in one process; extraction compares weights with the description's.
         return
@@ -329,6 +331,6 @@ def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
         left = [name for name in asked if name in before] or before[-1:]
         instead = f"ask for layers before it alone, such as `layers: {json.dumps(left)}`, or " if left else ""
         raise InputError(
-            f"models.{spec['name']}.layers: {shown(beyond)} may depend on the readout {readout}, which {spec['weights']} "
-            f"has in another shape or not at all; {instead}take a checkpoint with this readout"
+            f"models.{spec['name']}.layers: {shown(beyond)} may depend on the readout {readout}, which "
+            f"{spec['weights']} has in another shape or not at all; {instead}take a checkpoint with this readout"
         )

@@ -34,8 +34,8 @@ def check_own(architecture: str, key: str) -> None:
         not valid Python.
     """
     module, _, function = architecture.partition(":")
-    if not all(part.isidentifier() for part in [*module.split("."), function]):
-        is_path = "/" in module or module.endswith(".py")
+    is_path = "/" in module or module.endswith(".py")
+    if is_path or not all(part.isidentifier() for part in [*module.split("."), function]):
         instead = f"; put its folder on PYTHONPATH, and name it `{Path(module).stem}:make`" if is_path else ""
         raise InputError(
             f"{key}: {architecture!r} is not of the form package.module:function, such as mylab.networks:make{instead}"
@@ -47,22 +47,23 @@ def check_own(architecture: str, key: str) -> None:
                 compile(Path(source).read_bytes(), source, "exec", dont_inherit=True)
 
 
-def make_own(architecture: str, key: str) -> object:
-    """Import a user's module, and return what the named function returns.
+def import_own(architecture: str, key: str) -> Callable:
+    """Import a user's module, and return the function of it that is named.
 
     Raises
     ------
     InputError
-        For whatever goes wrong in the user's code, with its file and line; only the interruption of this process passes.
+        For whatever goes wrong in the user's code, with its file and line, but for an interruption from the keyboard;
+        and if there is no such function, or it needs arguments.
     """
     module, _, name = architecture.partition(":")
     with _told(f"{key}: importing {module} failed"):
         imported = importlib.import_module(module)
     if not hasattr(imported, name):
-        known = [other for other in vars(imported) if not other.startswith("_")]
+        known = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
         raise InputError(
-            f"{key}: the module {module} ({getattr(imported, '__file__', None)}) has no {name!r}; the nearest names "
-            f"in it are {nearest(name, known) or 'none'}"
+            f"{key}: the module {module} ({getattr(imported, '__file__', None)}) has no {name!r}; the nearest "
+            f"in it: {nearest(name, known) or 'none'}"
         )
     function = getattr(imported, name)
     if not callable(function) or (hasattr(function, "named_modules") and not isinstance(function, type)):
@@ -71,6 +72,17 @@ def make_own(architecture: str, key: str) -> object:
             f"that returns a torch.nn.Module"
         )
     _refuse_arguments(function, architecture, key)
+    return function
+
+
+def call_own(function: Callable, architecture: str, key: str) -> object:
+    """Return what a user's function returns.
+
+    Raises
+    ------
+    InputError
+        For whatever goes wrong in it, as of `import_own`.
+    """
     with _told(f"{key}: {architecture}() failed"):
         return function()
 
@@ -108,11 +120,11 @@ def _refuse_arguments(function: Callable, architecture: str, key: str) -> None:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return
+    any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     needed = [
-        parameter.name
-        for parameter in signature.parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in any_number
     ]
     if needed:
         raise InputError(

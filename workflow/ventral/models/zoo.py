@@ -97,7 +97,8 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     architecture = options.get("architecture", architecture)
     if not isinstance(architecture, str):
         raise InputError(
-            f"models.{name}.architecture: {architecture!r} is not the name of an architecture, or package.module:function"
+            f"models.{name}.architecture: {architecture!r} is neither the name of an architecture nor "
+            f"package.module:function"
         )
     preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}
     if before_training or ("train" in options and ":" not in architecture):
@@ -174,8 +175,8 @@ def family(spec: dict) -> str:
     str
         `classical`: pixels, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
         elsewhere; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
-        workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere of which `trained_on`
-        says nothing.
+        workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
+        `trained_on`.
     """
     if spec["architecture"] in NOT_TRAINED:
         return "classical"
@@ -235,7 +236,7 @@ def check_model(spec: dict) -> None:
     _check_architecture(spec["architecture"], f"{key}.architecture")
     _check_weights(spec, key)
     _check_trained_on(spec, f"{key}.trained_on")
-    if weights_file(spec) and not spec.get("trained_by"):
+    if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
 
 
