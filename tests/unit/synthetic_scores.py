@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-FAMILIES = ("pretrained", "trained", "checkpoint", "untrained", "classical")
+FAMILIES = ("pretrained", "trained", "checkpoint", "untrained", "classical", "unknown")
 
 
 def score_table(

@@ -73,6 +73,20 @@ def test_what_is_false_fails(tmp_path):
     assert set(verdicts(tmp_path, table(upside_down))) == {"fails"}
 
 
+def test_nothing_is_claimed_of_a_network_of_unknown_training(tmp_path):
+    levels = {"unknown_net": TRUE["pretrained_net"]} | {name: TRUE[name] for name in ("untrained_net", "pixels")}
+    scores = table(levels)
+    size = scores[scores["model"] == "unknown_net"].drop_duplicates("layer")
+    size = size.assign(target="size", target_kind="property", area="", reliability=np.nan, predictivity=np.nan)
+    rows = [("unknown_net", "unknown", 0.9, 0.3), ("untrained_net", "untrained", 0.5, 0.0)]
+    pd.DataFrame(rows, columns=["model", "family", "balanced_accuracy", "selective"]).assign(
+        layer="late", depth=0.9, category="faces", n_units=100, dprime=0.1
+    ).to_csv(tmp_path / "selectivity.csv", index=False)
+    found = verdicts(tmp_path, pd.concat([scores, size], ignore_index=True), selectivity=tmp_path / "selectivity.csv")
+    unseen = "trained networks tell faces from others, whether or not they saw any (chance 0.5)"
+    assert found.to_dict() == {"an untrained network predicts better than pixels": "holds", unseen: "undecided"}
+
+
 def test_what_the_neurons_cannot_tell_is_undecided(tmp_path):
     equal = {"trained_net": {"late": 0.5}, "untrained_net": {"late": 0.5}}
     found = verdicts(tmp_path, table(equal, noise=0.2))

@@ -140,7 +140,7 @@ def test_a_trained_model_comes_with_its_checkpoints(config):
 def test_which_layers_are_taken_does_not_change_the_training(config):
     config = with_train(config)
     before = resolve(config)["trainings"]
-    config["models"]["net"] |= {"layers": ["block1"], "max_layers": 3}
+    config["models"]["net"] |= {"layers": "auto", "max_layers": 3}
     assert resolve(config)["trainings"] == before
 
 

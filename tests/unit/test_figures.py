@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_scores import matrix_table, score_table
+from tests.unit.synthetic_scores import FAMILIES, matrix_table, score_table
 from ventral.figures import panels as figures
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
@@ -191,7 +191,7 @@ def test_many_models_look_like_their_family():
     summary = area_summary(SCORES["many models"], 0.1, n_bootstrap=1000, seed=0)
     figure = figures.draw_layer_profile(summary)
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert labels == {"pretrained (3)", "trained (3)", "checkpoint (2)", "untrained (2)", "classical (2)"}
+    assert labels == {f"{family} (2)" for family in FAMILIES}
     (axes,) = figure.axes
     family = summary.groupby("model")["family"].first()
     for line in axes.lines:

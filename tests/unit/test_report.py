@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_results import MATRICES, RECORDING, SETTINGS, record, results_of_a_run, scores_of_a_run
-from tests.unit.synthetic_scores import score_table
+from tests.unit.synthetic_scores import FAMILIES, score_table
 from ventral.errors import InputError
 from ventral.report import page as pages
+from ventral.report.charts import shape_of
 from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
-from ventral.report.methods import methods, plain, references
+from ventral.report.methods import FAMILY_IN_WORDS, methods, plain, references
 from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
 
 LIBRARY = "window.vegaEmbed = () => {};"
@@ -116,6 +117,12 @@ def test_a_family_has_one_colour_and_shape_in_all_charts(page):
     for family in json.loads(next(iter(scales["color"])))["domain"]:
         # In the light, in the dark, and in print.
         assert style.count(f"--family-{family}:") == 3
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_drawn_and_said(family):
+    assert shape_of(family) in pages.PATHS
+    assert family in FAMILY_IN_WORDS
 
 
 def _scales(spec, channel):

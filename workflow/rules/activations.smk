@@ -31,6 +31,6 @@ rule extract:
         spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
         options=as_json({key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")}),
     shell:
-        "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --reads {input.checkpoint:q} {input.model:q} --options {params.options:q} "
+        "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --reads {input.checkpoint:q} --model {input.model:q} --options {params.options:q} "
         "--part {wildcards.part} --parts {params.parts} --shards {params.shards} --device {resources.device} "
         "--batch-size {resources.batch_size} --cores {threads} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"

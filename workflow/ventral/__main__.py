@@ -176,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--part", type=int, required=True)
     stage.add_argument("--parts", type=int, required=True)
     stage.add_argument("--shards", type=int, required=True, help="of the whole set, shared by the parts")
+    stage.add_argument("--model", type=Path, help="the model's description, whose weights are to be the same")
     stage.add_argument("--options", type=_json(dict), default={}, help="dtype, autocast and channels_last")
     stage.add_argument("--device", default="auto")
     stage.add_argument("--batch-size", type=int, default=32)

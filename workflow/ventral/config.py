@@ -12,7 +12,7 @@ from ventral.activations.shards import rows_of_shard
 from ventral.datasets import algonauts2019, cowley2023, kriegeskorte2008
 from ventral.errors import InputError, allowed_instead
 from ventral.models.exclusion import training_rows
-from ventral.models.zoo import NOT_TRAINED, check_model, resolve_model
+from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
 from ventral.recordings import ingestion as recordings
 from ventral.recordings import simulation
 from ventral.stimuli import ingestion as stimuli
@@ -328,6 +328,8 @@ def _expand_trainings(config: dict) -> None:
                 )
             weights = f"{folder}/epoch_{epoch:04d}.safetensors"
             models[checkpoint] = {**models[name], "name": checkpoint, "weights": weights, "epoch": epoch}
+            if epoch == 0 and family(spec) != "untrained":
+                models[checkpoint]["begun_as"] = family(spec)
     config["models"], config["trainings"] = models, trainings
     for name, recording in config["recordings"].items():
         for model in recording.get("models") or []:

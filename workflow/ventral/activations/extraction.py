@@ -1,5 +1,6 @@
 """Features of every layer of a model for ranges of stimuli, from one forward pass each."""
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,12 @@ def extract(stimuli: str | Path, spec: dict, start: int, stop: int, output: str 
 
 
 def extract_shards(
-    stimuli: str | Path, spec: dict, shards: Mapping[int, tuple[int, int]], output: str | Path, **options
+    stimuli: str | Path,
+    spec: dict,
+    shards: Mapping[int, tuple[int, int]],
+    output: str | Path,
+    model: str | Path | None = None,
+    **options,
 ) -> None:
     """Write the features of several shards of the stimuli, by a network that is loaded once.
 
@@ -72,13 +78,17 @@ def extract_shards(
         Range of stimuli of each shard, by its number.
     output : path
         Folder to write: for each shard a store `NUMBER.zarr` as of `extract`.
+    model : path, optional
+        The model's description, from `ventral.models.description.describe`.
 
     Raises
     ------
     InputError
-        As `extract`.
+        As `extract`, and if the network has other weights than its description says.
     """
     with Extraction.opened(stimuli, spec, **options) as extraction:
+        if model is not None:
+            extraction.refuse_other_weights(model)
         made_of = {**extraction.made_of(), "shards": shards}
         with resuming(output, made_of) as unfinished:
             missing = {shard: rows for shard, rows in shards.items() if not (unfinished / f"{shard}.zarr").exists()}
@@ -175,6 +185,17 @@ class Extraction:
             "code": code_loaded(),
             "packages": packages_loaded(),
         }
+
+    def refuse_other_weights(self, model: str | Path) -> None:
+        """Refuse a network with other weights than those that a description names: every job would have its own."""
+        described = json.loads(Path(model).read_text(encoding="utf-8"))["weights_sha256"]
+        found = self._representation.weights_sha256
+        if found != described:
+            raise InputError(
+                f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
+                f"those that were described: their SHA-256 is {found}, that in {model} is {described}. Let its "
+                f"function return the same network each time, delete that file, and start again"
+            )
 
     def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:
         """Write the store of a range of stimuli, as `extract` describes it."""

@@ -39,6 +39,7 @@ FAMILIES = {
     "fitted": {"color": "#CC79A7", "marker": "P"},
     "untrained": {"color": "#009E73", "marker": "v"},
     "classical": {"color": "#000000", "marker": "s"},
+    "unknown": {"color": "#E69F00", "marker": "<"},
 }
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))

@@ -3,7 +3,9 @@
 import hashlib
 import importlib
 import json
-from collections.abc import Sequence
+import logging
+import pickle
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,17 +15,19 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
+from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.layers import Layer, choose_layers, trace
 from ventral.models.networks import NETWORKS
+from ventral.models.own import call_own, import_own
 from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
 from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
 
+logger = logging.getLogger(__name__)
+
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
-# Key of the metadata of a checkpoint that was trained here.
-TRAINED = "ventral"
 
 
 def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
@@ -70,26 +74,32 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
-def build(spec: dict) -> nn.Module:
-    """Return a model's network with its weights, in evaluation mode, on the CPU.
+def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
+    """Return a model's network with its weights, in evaluation mode, of float32, on the CPU.
 
     Parameters
     ----------
     spec : dict
         From `resolve_model`; not `pixels`, which has no network.
+    new_readout : bool
+        Whether the last linear layer is to be replaced (`with_outputs`), so that a checkpoint need not have it.
 
     Raises
     ------
     InputError
-        If there is no such architecture, its function fails or returns something else, or the checkpoint does not fit.
+        If there is no such architecture, its function fails, returns something else or another network each time, or
+        the checkpoint does not fit.
     """
     check_model(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
         network = _architecture(spec)
+    network = network.eval().requires_grad_(False)
     if weights_file(spec):
-        _load_checkpoint(network, spec)
-    return network.eval().requires_grad_(False)
+        not_read = _load_checkpoint(network, spec)
+        if not_read and not new_readout:
+            _refuse_from(not_read, network, spec)
+    return network
 
 
 def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
@@ -141,7 +151,7 @@ def weights_sha256(network: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(_bytes(values).numpy())
     return digest.hexdigest()
 
 
@@ -224,60 +234,103 @@ def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
             f"models.{spec['name']}: torchvision's weights of {name} cannot be downloaded: {error}. Download them on a "
             f"machine that can, and name the file under `weights`, with its `sha256`"
         ) from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        if not pretrained:
+            raise
+        raise InputError(
+            f"models.{spec['name']}: torchvision's weights of {name} are damaged; delete their file in "
+            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, and start again"
+        ) from error
 
 
 def _own(name: str, spec: dict) -> nn.Module:
-    module, _, function = name.partition(":")
+    """Return the network of a user's function, of float32, on the CPU."""
     key = f"models.{spec['name']}.architecture"
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except AttributeError:
-        raise InputError(f"{key}: the module {module} has no {function!r}") from None
-    try:
-        network = make()
-    except Exception as error:
-        raise InputError(f"{key}: {name}() failed: {type(error).__name__}: {error}") from error
+    function = import_own(name, key)
+    # After the import, which may draw numbers once.
+    generator = torch.get_rng_state()
+    network = _made(function, name, key)
+    if weights_file(spec) is None:
+        torch.set_rng_state(generator)
+        _refuse_unseeded(network, function, name, key)
+    kinds = {f"{tensor.dtype} on {tensor.device.type}" for tensor in _tensors(network) if tensor.is_floating_point()}
+    others = sorted(kinds - {"torch.float32 on cpu"})
+    if others:
+        logger.warning("%s: %s() returned weights of %s; they are taken as float32", key, name, shown(others))
+    return network.cpu().float()
+
+
+def _made(function: Callable, name: str, key: str) -> nn.Module:
+    network = call_own(function, name, key)
     if not isinstance(network, nn.Module):
-        raise InputError(f"{key}: {name}() returned {type(network).__name__}, a torch.nn.Module is needed")
+        found = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+        raise InputError(f"{key}: {name}() returned {found}, a torch.nn.Module is needed")
+    if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in _tensors(network)):
+        raise InputError(
+            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it an image "
+            f"before it is returned, or use modules that are told their sizes"
+        )
+    if any(tensor.is_meta for tensor in _tensors(network)):
+        raise InputError(f"{key}: {name}() returned a network on the device meta, without values; build it on the CPU")
+    extra = [entry for entry, value in network.state_dict().items() if not isinstance(value, Tensor)]
+    if extra:
+        raise InputError(f"{key}: {name}() returned a network whose state dict has {extra[0]}, which is no tensor")
     return network
 
 
-def _load_checkpoint(network: nn.Module, spec: dict) -> None:
-    path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
+def _tensors(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
+
+
+def _refuse_unseeded(network: nn.Module, function: Callable, name: str, key: str) -> None:
+    """Refuse a function that returns other weights each time: no two jobs would have the same network."""
     try:
-        if path.suffix == ".safetensors":
-            state, trained_here = _read_safetensors(path)
-        else:
-            trained_here = False
-            # Tensors alone: no code that a pickle might carry is run.
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{key}: {path} cannot be read as a state dict of tensors: {error}") from error
-    state = state.get("state_dict", state)
-    readout = _last_linear(network)
-    if trained_here and f"{readout}.weight" in state:
-        with_outputs(network, len(state[f"{readout}.weight"]), spec)
-    expected = network.state_dict()
-    missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    misshapen = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & state.keys())
-        if state[name].shape != expected[name].shape
-    ]
-    problems = [
-        f"{len(names)} {kind}, such as {names[0]}"
-        for kind, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
-        if names
-    ]
-    if problems:
-        raise InputError(f"{key}: {path} does not fit {spec['architecture']}: {'; '.join(problems)}")
-    network.load_state_dict(state)
+        first, second = network.state_dict(), _made(function, name, key).state_dict()
+    except InputError:
+        # Some cannot be called twice in one process; extraction compares weights with the description's.
+        return
+    differing = first.keys() ^ second.keys() or {entry for entry in first if not _is_same(first[entry], second[entry])}
+    if differing:
+        raise InputError(
+            f"{key}: {name}() returns another network each time: {min(differing)} differs in two calls, so that every "
+            f"job would have its own. Let it draw from torch's own generator, which `seed` sets, or give every other "
+            f"generator a seed"
+        )
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """Return the tensors of a file, and whether they come from training here, which gives a network its own readout."""
-    from safetensors import safe_open
+def _is_same(first: Tensor, second: Tensor) -> bool:
+    return first.shape == second.shape and torch.equal(_bytes(first), _bytes(second))
 
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, TRAINED in (file.metadata() or {})
+
+def _bytes(values: Tensor) -> Tensor:
+    return values.detach().cpu().contiguous().flatten().view(torch.uint8)
+
+
+def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
+    """Load a checkpoint into a network, and return the name of the readout where that is not read."""
+    path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
+    checkpoint, readout = read_checkpoint(path, key), _last_linear(network)
+    if checkpoint.trained_here and f"{readout}.weight" in checkpoint.tensors:
+        with_outputs(network, len(checkpoint.tensors[f"{readout}.weight"]), spec)
+    subject = f"{key}: {path} does not fit {spec['architecture']}"
+    state, read_whole = fitted(checkpoint, network.state_dict(), readout, subject)
+    network.load_state_dict(state, strict=read_whole)
+    if checkpoint.remarks:
+        logger.warning("%s: %s: %s", key, path, "; ".join(checkpoint.remarks))
+    return None if read_whole else readout
+
+
+def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
+    """Refuse layers that may depend on a readout whose weights were not read: those not complete before it is."""
+    traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
+    names = list(traced)
+    before = names[: names.index(readout)] if readout in traced and traced[readout].calls == 1 else []
+    asked = [layer.name for layer in choose_layers(network, traced, spec)]
+    beyond = [name for name in asked if name not in before]
+    if beyond:
+        left = [name for name in asked if name in before] or before[-1:]
+        instead = f"ask for layers before it alone, such as `layers: {json.dumps(left)}`, or " if left else ""
+        raise InputError(
+            f"models.{spec['name']}.layers: {shown(beyond)} may depend on the readout {readout}, which "
+            f"{spec['weights']} has in another shape or not at all; {instead}take a checkpoint with this readout"
+        )

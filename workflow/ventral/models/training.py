@@ -35,7 +35,8 @@ from torch.nn.parallel import DistributedDataParallel
 from ventral.activations.extraction import is_out_of_memory
 from ventral.activations.forward import choose_device
 from ventral.errors import InputError, shown
-from ventral.models.description import TRAINED, build, preprocess, resize, trace_stimuli, with_outputs
+from ventral.models.checkpoints import TRAINED
+from ventral.models.description import build, preprocess, resize, trace_stimuli, with_outputs
 from ventral.models.exclusion import training_rows
 from ventral.models.layers import choose_layers
 from ventral.outputs import sha256, writing
@@ -326,7 +327,7 @@ def _read_resized(stimuli, n_stimuli: int, rows: NDArray[np.intp], network: dict
 def _network(task: _Task) -> nn.Module:
     """Return the network before training, with a readout for the task."""
     network = task.spec["network"]
-    return with_outputs(build(network), len(task.outputs), network).requires_grad_(True)
+    return with_outputs(build(network, new_readout=True), len(task.outputs), network).requires_grad_(True)
 
 
 def _check_network(task: _Task, layers: dict | None) -> None:

@@ -1,11 +1,13 @@
 """Models by name: what a name and a few options stand for, without loading any network."""
 
-import importlib.util
+import math
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead
+from ventral.models.own import check_own
 from ventral.outputs import sha256
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -50,8 +52,17 @@ ARCHITECTURES = {
 CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
 # Not trained for any task.
 NOT_TRAINED = ("pixels", *CONTROLS)
-OPTIONS = ("architecture", *DEFAULTS, "train")
+# Whose filters are all given: no seed changes them.
+NOTHING_DRAWN = ("v1like", "v2like")
+OPTIONS = ("architecture", *DEFAULTS, "trained_on", "train")
 INTERPOLATIONS = ("bicubic", "bilinear")
+# What a user may say that weights from elsewhere were trained on, and the family that follows.
+TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
+CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
+# What is beyond these is a mistake, and float32 would not hold it.
+LARGEST_COLOUR = 1e6
+LARGEST_SIZE = 10_000
+LARGEST_SEED = 2**63 - 1
 
 
 def resolve_model(name: str, options: dict | None = None) -> dict:
@@ -68,15 +79,15 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     Returns
     -------
     dict
-        `name` and every key of `OPTIONS`, `train` only if it is given. `architecture` is one of `ARCHITECTURES`, a
-        classification network of torchvision, or `package.module:function` that returns a network; `weights` is
-        `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from; None of
-        `NOT_TRAINED`.
+        `name` and every key of `OPTIONS`, `trained_on` and `train` only if they are given. `architecture` is one of
+        `ARCHITECTURES`, a classification network of torchvision, or `package.module:function` that returns a network;
+        `weights` is `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from;
+        None of `NOT_TRAINED`, and of a function's network as that returns it.
 
     Raises
     ------
     InputError
-        For an option that is not known.
+        For an option that is not known or has no effect, and an architecture that is no text.
     """
     options = options or {}
     for key in options:
@@ -84,10 +95,59 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
             raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, OPTIONS)}")
     architecture, before_training = re.subn(r"_random$", "", name)
     architecture = options.get("architecture", architecture)
+    if not isinstance(architecture, str):
+        raise InputError(
+            f"models.{name}.architecture: {architecture!r} is neither the name of an architecture nor "
+            f"package.module:function"
+        )
     preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}
-    if before_training or "train" in options:
+    if before_training or ("train" in options and ":" not in architecture):
         preset["weights"] = "random"
-    return {"name": name, "architecture": architecture, **preset, **options}
+    elif ":" in architecture:
+        preset["weights"] = None
+    options = {option: _typed(option, value) for option, value in options.items()}
+    spec = {"name": name, "architecture": architecture, **preset, **options}
+    for option in options:
+        _refuse_without_effect(option, spec)
+    return spec
+
+
+def _typed(option: str, value):
+    """Return an option's value in the type of the option where it is another spelling of the same number."""
+    if option in ("seed", "size", "max_layers"):
+        number = _number(value)
+        return int(number) if isinstance(number, float) and number.is_integer() else number
+    if option in ("mean", "std") and isinstance(value, list):
+        return [_number(element) for element in value]
+    return value
+
+
+def _number(value):
+    """Return the number that a text stands for, which YAML makes of `1e-1`; all else as it is."""
+    if not isinstance(value, str):
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def _refuse_without_effect(option: str, spec: dict) -> None:
+    """Refuse an option that a user gave and that changes nothing about this model."""
+    architecture = spec["architecture"]
+    reason = None
+    if architecture == "pixels" and option not in ("architecture", "size", "interpolation", "weights", "train"):
+        reason = "of `pixels`, which are taken as they are, with `size` and `interpolation` alone"
+    elif option == "seed" and architecture in NOTHING_DRAWN:
+        reason = f"of {architecture}, in which nothing is random"
+    elif option == "max_layers" and spec["layers"] != "auto":
+        reason = "but with `layers: auto`"
+    elif option == "interpolation" and spec["size"] is None:
+        reason = "without a `size` that images are resized to"
+    if reason:
+        raise InputError(f"models.{spec['name']}.{option}: it has no effect {reason}; leave it out")
 
 
 def preprocessing(spec: dict) -> dict:
@@ -107,24 +167,32 @@ def family(spec: dict) -> str:
     ----------
     spec : dict
         From `resolve_model`. What was trained in this workflow has `trained_by`, its checkpoints `epoch`, and
-        `fitted_to` where it learned the responses of a recording.
+        `fitted_to` where it learned the responses of a recording. Where training began from other than random
+        weights, `begun_as` is their family.
 
     Returns
     -------
     str
-        `classical`: pixels, and models of fixed form; `untrained`: random weights; `pretrained`: weights that come with
-        the architecture; `trained`: weights from a checkpoint's file, or trained in this workflow to the end;
-        `checkpoint`: after some epoch of training in this workflow; `fitted`: trained on the responses of neuroids.
+        `classical`: pixels, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
+        elsewhere; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
+        workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
+        `trained_on`.
     """
     if spec["architecture"] in NOT_TRAINED:
         return "classical"
     if spec.get("epoch") == 0:
-        return "untrained"
+        return spec.get("begun_as", "untrained")
     if spec.get("fitted_to"):
         return "fitted"
     if spec.get("epoch") is not None:
         return "checkpoint"
-    return {"pretrained": "pretrained", "random": "untrained"}.get(spec["weights"], "trained")
+    if spec.get("trained_by"):
+        return "trained"
+    if spec["weights"] == "random":
+        return "untrained"
+    if spec["weights"] == "pretrained" and ":" not in spec["architecture"]:
+        return "pretrained"
+    return TRAINED_ON.get(spec.get("trained_on"), "unknown")
 
 
 def check_model(spec: dict) -> None:
@@ -145,79 +213,132 @@ def check_model(spec: dict) -> None:
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
     for option, right, wanted in (
-        ("seed", isinstance(spec["seed"], int) and spec["seed"] >= 0, "a whole number, 0 or more"),
-        ("size", spec["size"] is None or (isinstance(spec["size"], int) and spec["size"] > 0), "a number of pixels"),
-        ("mean", _is_colour(spec["mean"]), "three numbers, for pixels in 0 to 1"),
-        ("std", _is_colour(spec["std"]) and all(spec["std"]), "three numbers other than 0, for pixels in 0 to 1"),
+        ("seed", _is_whole(spec["seed"], 0, LARGEST_SEED), "a whole number from 0 to 2^63 - 1"),
+        (
+            "size",
+            spec["size"] is None or _is_whole(spec["size"], 1, LARGEST_SIZE),
+            f"a number of pixels, 1 to {LARGEST_SIZE}",
+        ),
+        ("mean", _is_colour(spec["mean"], -LARGEST_COLOUR), "three numbers, for pixels in 0 to 1"),
+        ("std", _is_colour(spec["std"], 1 / LARGEST_COLOUR), "three numbers above 0, for pixels in 0 to 1"),
         ("interpolation", spec["interpolation"] in INTERPOLATIONS, " or ".join(INTERPOLATIONS)),
-        ("layers", spec["layers"] == "auto" or _are_names(spec["layers"]), "`auto`, or a list of names or globs"),
-        ("max_layers", isinstance(spec["max_layers"], int) and spec["max_layers"] > 0, "a number of layers"),
+        (
+            "layers",
+            spec["layers"] == "auto" or _are_names(spec["layers"]),
+            "`auto`, or a list of names or globs, in quotes where they look like numbers",
+        ),
+        ("max_layers", _is_whole(spec["max_layers"], 1, math.inf), "a number of layers, 1 or more"),
     ):
         if not right:
             raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
-    _check_architecture(spec["architecture"], key)
+    for pattern in () if spec["layers"] == "auto" else spec["layers"]:
+        _check_glob(pattern, f"{key}.layers")
+    _check_architecture(spec["architecture"], f"{key}.architecture")
     _check_weights(spec, key)
-    if weights_file(spec) and not spec.get("trained_by"):
+    _check_trained_on(spec, f"{key}.trained_on")
+    if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
 
 
 def _check_weights(spec: dict, key: str) -> None:
     weights, architecture = spec["weights"], spec["architecture"]
+    is_own = ":" in architecture
     if architecture in NOT_TRAINED:
         if weights is not None:
             raise InputError(
                 f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
                 f"before training; name it `{architecture}`, without `weights`"
             )
-    elif not isinstance(weights, str):
+    elif not isinstance(weights, str) and not (is_own and weights is None):
         raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
+    if weights == "pretrained" and is_own:
+        raise InputError(
+            f"{key}.weights: nobody but you knows which weights {architecture} returns; leave `weights` out, and say "
+            f"`trained_on: ImageNet` where they were trained on it"
+        )
     if weights == "pretrained" and ARCHITECTURES.get(architecture, {}).get("weights") == "random":
         raise InputError(
             f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
             f"checkpoint"
         )
+    if spec["sha256"] is not None and weights_file(spec) is None:
+        raise InputError(f"{key}.sha256: belongs to a checkpoint; name its file under `weights`, or leave `sha256` out")
 
 
-def _is_colour(values) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(value, int | float) for value in values)
+def _check_trained_on(spec: dict, key: str) -> None:
+    if "trained_on" not in spec or spec.get("trained_by"):
+        return
+    said = spec["trained_on"]
+    if said not in list(TRAINED_ON):
+        raise InputError(
+            f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
+            f"anything else, leave it out: tables then say `unknown`"
+        )
+    if spec["architecture"] in NOT_TRAINED or spec["weights"] in ("pretrained", "random"):
+        raise InputError(
+            f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
+            f"{spec['architecture']} is, is known; leave it out"
+        )
+
+
+def _is_whole(value, low: int, high: float) -> bool:
+    return isinstance(value, int) and _is_number(value, low, high)
+
+
+def _is_colour(values, low: float) -> bool:
+    return isinstance(values, list) and len(values) == 3 and all(_is_number(v, low, LARGEST_COLOUR) for v in values)
+
+
+def _is_number(value, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _are_names(values) -> bool:
-    return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)
+    return isinstance(values, list) and bool(values) and all(isinstance(value, str) and value for value in values)
+
+
+def _check_glob(pattern: str, key: str) -> None:
+    for part in re.findall(r"\[[^\]]*\]?", pattern):
+        try:
+            re.compile(part)
+            right = part[1] != "!"
+        except (re.error, IndexError):
+            right = False
+        if not right:
+            raise InputError(
+                f"{key}: {part!r} in {pattern!r} is no set of characters, such as [0-3], or [^0-3] for all but these"
+            )
 
 
 def _check_architecture(architecture: str, key: str) -> None:
     if ":" in architecture:
-        module = architecture.partition(":")[0]
-        try:
-            found = importlib.util.find_spec(module)
-        except ModuleNotFoundError:
-            found = None
-        if found is None:
-            raise InputError(
-                f"{key}.architecture: the module {module} of {architecture} cannot be imported; install it, or put its "
-                f"folder on PYTHONPATH"
-            )
+        check_own(architecture, key)
     elif architecture not in ARCHITECTURES:
         near = get_close_matches(architecture, ARCHITECTURES, n=1, cutoff=0.85)
         if near or not re.fullmatch(r"[a-z0-9_]+", architecture):
             guess = f"did you mean `{near[0]}`? " if near else ""
             raise InputError(
-                f"{key}.architecture: no model is called {architecture!r}; {guess}known: {', '.join(ARCHITECTURES)}, "
-                f"any classification network of torchvision such as resnet50, or package.module:function"
+                f"{key}: no model is called {architecture!r}; {guess}known: {', '.join(ARCHITECTURES)}, any "
+                f"classification network of torchvision such as resnet50, or package.module:function"
             )
 
 
 def _check_checkpoint(spec: dict, key: str) -> None:
     path, expected = Path(spec["weights"]), spec["sha256"]
-    if path.suffix not in (".safetensors", ".pth", ".pt"):
+    if not path.name.endswith(CHECKPOINTS):
         raise InputError(
-            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint (.safetensors, "
-            f".pth or .pt)"
+            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
+            f"({', '.join(CHECKPOINTS)})"
         )
-    if not path.is_file():
-        raise InputError(f"{key}.weights: no such file: {path}")
-    found = sha256(path)
+    if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises
+        found = "a folder, not a file" if os.path.isdir(path) else "no such file"  # noqa: PTH112
+        raise InputError(f"{key}.weights: {found}: {path}")
+    if expected is not None and not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
+        raise InputError(f"{key}.sha256: {expected!r} is no SHA-256, a text of 64 hexadecimal digits (in quotes)")
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise InputError(f"{key}.weights: {path} cannot be read: {error.strerror}") from error
     if expected is None:
         raise InputError(f"{key}.sha256: missing; a checkpoint is read only if its hash is known. It is {found}")
     if found != expected.lower():

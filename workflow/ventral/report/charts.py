@@ -13,6 +13,7 @@ from ventral.grams.recorded import FAMILY
 
 # Names of matplotlib's markers in Vega.
 SHAPES = {"D": "diamond", "o": "circle", "^": "triangle-up", "P": "cross", "v": "triangle-down", "s": "square"}
+SHAPES |= {"<": "triangle-left"}
 ALL_FAMILIES = [*FAMILIES, FAMILY]
 # Dashes of the models of a family, in turn.
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]

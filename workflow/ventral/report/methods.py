@@ -16,6 +16,7 @@ FAMILY_IN_WORDS = {
     "fitted": "fitted to neurons",
     "untrained": "before training",
     "classical": "not trained (pixels and classical controls)",
+    "unknown": "whose training is not known",
 }
 # What compares without a fit, and what predicts.
 COMPARING = ("rsa", "cka")

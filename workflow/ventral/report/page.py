@@ -75,6 +75,7 @@ PATHS = {
     "diamond": "M0 -6.5L4.5 0L0 6.5L-4.5 0Z",
     "triangle-up": "M0 -5.5L5.5 4.5H-5.5Z",
     "triangle-down": "M0 5.5L5.5 -4.5H-5.5Z",
+    "triangle-left": "M-5.5 0L4.5 -5.5V5.5Z",
     "cross": "M-1.7 -5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z",
 }
 # Columns of tables: label and kind; of those that are searched, key in the data, label, kind and decimals.

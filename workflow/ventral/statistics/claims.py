@@ -28,6 +28,7 @@ from ventral.tables import read_parquet
 logger = logging.getLogger(__name__)
 
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
+# Of a model of family `unknown` nothing is claimed that depends on its training.
 TRAINED = ("pretrained", "trained")
 # Where along a network's depth an area is expected to be predicted best, by the last word of its name.
 PLACES = {"EVC": (0.0, 0.6), "V1": (0.0, 0.4), "V2": (0.0, 0.6), "V4": (0.2, 0.8), "IT": (0.6, 1.0)}
@@ -249,7 +250,7 @@ def _of_unseen(table: pd.DataFrame) -> list[tuple]:
         for _, row in best.iterrows()
     )
     accuracies = best.loc[best["family"].isin(TRAINED), "balanced_accuracy"]
-    verdict = HOLDS if len(accuracies) and (accuracies > DECODED).all() else FAILS
+    verdict = OPEN if accuracies.empty else HOLDS if (accuracies > DECODED).all() else FAILS
     return [
         (
             f"trained networks tell {category} from others, whether or not they saw any (chance 0.5)",

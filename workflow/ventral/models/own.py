@@ -1,0 +1,157 @@
+"""A user's own function that returns a network: found without running any code, then imported and called."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import re
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ventral.errors import InputError, nearest
+
+LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def check_own(architecture: str, key: str) -> None:
+    """Check `package.module:function` without running any of its code.
+
+    Parameters
+    ----------
+    architecture : str
+        What the config names.
+    key : str
+        Key of the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is not of this form, there is no such module, or the source of the module, or of a package around it, is
+        not valid Python.
+    """
+    module, _, function = architecture.partition(":")
+    is_path = "/" in module or module.endswith(".py")
+    if is_path or not all(part.isidentifier() for part in [*module.split("."), function]):
+        instead = f"; put its folder on PYTHONPATH, and name it `{Path(module).stem}:make`" if is_path else ""
+        raise InputError(
+            f"{key}: {architecture!r} is not of the form package.module:function, such as mylab.networks:make{instead}"
+        )
+    for spec in _specs(module, architecture, key):
+        source = spec.origin or ""
+        if source.endswith(".py"):
+            with _told(f"{key}: {source} cannot be read as Python"):
+                compile(Path(source).read_bytes(), source, "exec", dont_inherit=True)
+
+
+def import_own(architecture: str, key: str) -> Callable:
+    """Import a user's module, and return the function of it that is named.
+
+    Raises
+    ------
+    InputError
+        For whatever goes wrong in the user's code, with its file and line, but for an interruption from the keyboard;
+        and if there is no such function, or it needs arguments.
+    """
+    module, _, name = architecture.partition(":")
+    with _told(f"{key}: importing {module} failed"):
+        imported = importlib.import_module(module)
+    if not hasattr(imported, name):
+        known = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
+        raise InputError(
+            f"{key}: the module {module} ({getattr(imported, '__file__', None)}) has no {name!r}; the nearest "
+            f"in it: {nearest(name, known) or 'none'}"
+        )
+    function = getattr(imported, name)
+    if not callable(function) or (hasattr(function, "named_modules") and not isinstance(function, type)):
+        raise InputError(
+            f"{key}: {architecture} is an object of type {type(function).__name__}; name a function without arguments "
+            f"that returns a torch.nn.Module"
+        )
+    _refuse_arguments(function, architecture, key)
+    return function
+
+
+def call_own(function: Callable, architecture: str, key: str) -> object:
+    """Return what a user's function returns.
+
+    Raises
+    ------
+    InputError
+        For whatever goes wrong in it, as of `import_own`.
+    """
+    with _told(f"{key}: {architecture}() failed"):
+        return function()
+
+
+def _specs(module: str, architecture: str, key: str) -> Iterator[importlib.machinery.ModuleSpec]:
+    """Give the spec of each package around a module, and its own, found without importing any of them."""
+    parts, search = module.split("."), None
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        with _told(f"{key}: looking for the module {module} of {architecture} failed"):
+            # A package may change where its modules are found: only when it is imported is this known.
+            spec = _find_spec(name, search) or (importlib.util.find_spec(name) if end > 1 else None)
+        if spec is None:
+            raise InputError(
+                f"{key}: the module {module} of {architecture} cannot be imported: no module is called {name}; install "
+                f"it, or put its folder on PYTHONPATH"
+            )
+        yield spec
+        search = spec.submodule_search_locations
+        if search is None and end < len(parts):
+            raise InputError(
+                f"{key}: the module {module} of {architecture} cannot be imported: {name} ({spec.origin}) is a module, "
+                f"not a package"
+            )
+
+
+def _find_spec(name: str, search: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    # `importlib.util.find_spec` would import, and so run, the packages around a module.
+    return loaded or next(filter(None, (finder.find_spec(name, search) for finder in sys.meta_path)), None)
+
+
+def _refuse_arguments(function: Callable, architecture: str, key: str) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in any_number
+    ]
+    if needed:
+        raise InputError(
+            f"{key}: {architecture} needs the arguments {', '.join(needed)}; name a function that needs none, such as "
+            f"`def make(): return {architecture.rpartition(':')[2]}(...)`"
+        )
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn whatever a user's code raises into an error of the config, with the place in that code."""
+    try:
+        yield
+    except (KeyboardInterrupt, InputError):
+        raise
+    except BaseException as error:
+        said = str(error).strip() if not isinstance(error, SyntaxError) else error.msg
+        raise InputError(f"{what}: {type(error).__name__}{f': {said}' if said else ''}{_place(error)}") from error
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and not re.match("<frozen |.*/importlib/", frame.filename)
+    ]
+    of_user = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
+    return f" ({of_user[-1].filename}, line {of_user[-1].lineno})" if of_user else ""
