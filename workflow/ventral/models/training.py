@@ -32,10 +32,17 @@ from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from ventral.activations.extraction import is_out_of_memory
 from ventral.activations.forward import choose_device
-from ventral.errors import InputError, shown
-from ventral.models.description import TRAINED, build, preprocess, resize, trace_stimuli, with_outputs
+from ventral.errors import InputError, is_out_of_memory, shown
+from ventral.models.description import (
+    TRAINED,
+    build,
+    check_layers_repeatable,
+    preprocess,
+    resize,
+    trace_stimuli,
+    with_outputs,
+)
 from ventral.models.exclusion import training_rows
 from ventral.models.layers import choose_layers
 from ventral.outputs import sha256, writing
@@ -334,9 +341,10 @@ def _check_network(task: _Task, layers: dict | None) -> None:
     """Refuse a network without the layers that are wanted of it, or whose output is not that of its last linear one."""
     spec = task.spec["network"]
     network, expected = _network(task), (2, len(task.outputs))
-    traced = trace_stimuli(network.eval(), tuple(task.pixels.shape[1:]), spec)
+    shape = tuple(task.pixels.shape[1:])
+    traced = trace_stimuli(network.eval(), shape, spec)
     if layers:
-        choose_layers(network, traced, {**spec, **layers})
+        check_layers_repeatable(network, choose_layers(network, traced, {**spec, **layers}), shape, spec)
     example = preprocess(torch.cat([task.pixels[:1]] * 2), spec)
     for state in ("evaluation", "training"):
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
