@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from ventral.errors import InputError
-from ventral.models.layers import Layer, choose_layers, left_out, listed, trace
+from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
 from ventral.models.networks import NETWORKS
 from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
@@ -65,9 +65,10 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         check_layers_repeatable(network, chosen, shape, spec)
         skipped = left_out(network, traced, spec)
         if skipped:
+            pattern = "`auto`" if spec["layers"] == "auto" else "a glob"
             logger.warning(
-                "models.%s.layers: %d modules that %s stands for are left out: %s",
-                *(spec["name"], len(skipped), "`auto`" if spec["layers"] == "auto" else "a glob", listed(skipped)),
+                "models.%s.layers: %s leaves out %d of the modules that it stands for: %s",
+                *(spec["name"], pattern, len(skipped), listed(skipped)),
             )
         layers = [{"name": layer.name, "depth": layer.depth} for layer in chosen]
         available = [name for name, layer in traced.items() if not layer.problem]
@@ -106,6 +107,8 @@ def build(spec: dict) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
         network = _architecture(spec)
+    with _naming(spec):
+        check_modules(network)
     if weights_file(spec):
         _load_checkpoint(network, spec)
     return network.eval().requires_grad_(False)

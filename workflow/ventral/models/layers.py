@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -74,9 +75,8 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
     Raises
     ------
     InputError
-        If the network does not show its modules, or its forward pass fails.
+        If the forward pass fails.
     """
-    _check_modules(network)
     names = {id(module): name for name, module in network.named_modules() if name}
     passed: set[int] = set()
     completed: dict[str, tuple[int, Layer]] = {}
@@ -102,23 +102,32 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
     }
 
 
-def is_compiled(module: nn.Module) -> bool:
-    """Say whether TorchScript has compiled a module: modules within it run unseen."""
-    return isinstance(module, torch.jit.ScriptModule)
+def check_modules(network: nn.Module) -> None:
+    """Refuse a network that has no weights yet, or whose modules cannot be seen at work.
 
-
-def _check_modules(network: nn.Module) -> None:
+    Raises
+    ------
+    InputError
+        If TorchScript has compiled the network, a lazy module waits for a first forward pass, or weights have no values.
+    """
     if is_compiled(network):
         raise InputError(
             "the network is compiled by TorchScript (torch.jit), so that its layers cannot be seen; return the "
             "torch.nn.Module that it was made from"
         )
-    lazy = next((name for name, values in network.named_parameters() if is_lazy(values)), None)
-    if lazy:
-        raise InputError(
-            f"the weights {lazy!r} of a lazy module have no shape before a first forward pass; end the function that "
-            f"makes the network by one, such as `network(torch.zeros(2, 3, 224, 224))`"
-        )
+    for name, values in network.named_parameters():
+        if is_lazy(values):
+            raise InputError(
+                f"the weights {name!r} of a lazy module have no shape before a first forward pass; end the function "
+                f"that makes the network by one, such as `network(torch.zeros(2, 3, 224, 224))`"
+            )
+        if values.is_meta:
+            raise InputError(f"the weights {name!r} have no values: they are on the device `meta`; make them on `cpu`")
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Say whether TorchScript has compiled a module: modules within it run unseen."""
+    return isinstance(module, torch.jit.ScriptModule)
 
 
 def _layer(name: str, output, calls: int, n: int) -> Layer:
@@ -274,7 +283,7 @@ def _ends_of_blocks(network: nn.Module, ran: dict[str, Layer]) -> list[Layer]:
     simple = {name for name in blocks if not any(modules[name].children())}
     order = [name for name in ran if name in set(blocks)]
     ends = []
-    for name, following in zip(order, [*order[1:], None], strict=True):
+    for name, following in pairwise([*order, None]):
         if isinstance(modules[name], NOT_THE_END_OF_A_BLOCK):
             continue
         continued = following in simple and name in simple and not _has_matrix(modules[following])

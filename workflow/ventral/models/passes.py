@@ -23,7 +23,7 @@ OF_TORCH = (INSTALLED / "torch", INSTALLED / "torchvision")
 HERE = Path(__file__).resolve().parents[1]
 LONGEST_MESSAGE = 500
 
-ONE_CHANNEL = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
+OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
 PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
 DEVICE = re.compile(r"same device|expected device|cuda.*should be the same|NVIDIA driver|compiled with CUDA", re.I)
 DTYPE = re.compile(r"same dtype|scalar type|should be the same")
@@ -200,12 +200,13 @@ def _said(error: BaseException) -> str:
 
 def _hint(error: BaseException, network: nn.Module) -> str:
     message = str(error)
-    channels, product = ONE_CHANNEL.search(message), PRODUCT.search(message)
-    if channels or (product and int(product[1]) == 3 * int(product[2])):
-        wanted = next(filter(None, channels.groups())) if channels else "1"
+    other, product = OTHER_CHANNELS.search(message), PRODUCT.search(message)
+    if other or (product and int(product[1]) == 3 * int(product[2])):
+        wanted = next(filter(None, other.groups())) if other else "1"
+        channels = "one channel" if wanted == "1" else f"{wanted} channels"
         return (
-            f"; the network is made for images of {wanted} channels, and stimuli have 3, red, green and blue: let its "
-            f"forward() turn three into {wanted}, such as by `x.mean(1, keepdim=True)` for one"
+            f"; the network is made for images of {channels}, and stimuli have three, red, green and blue: let its "
+            f"forward() turn them into {channels}, such as by `x.mean(1, keepdim=True)`"
         )
     if DEVICE.search(message):
         return (

@@ -88,8 +88,8 @@ def largest_differences(network: nn.Module, layers: Sequence[Layer], images: Ten
     def compare(rows: dict[int, int]) -> Callable[[str, Tensor], None]:
         def take(name: str, output: Tensor) -> None:
             for row, other in rows.items():
-                difference = _difference(reference[name][row], output[other])
-                differences[name] = max(differences[name], difference)
+                found = difference(reference[name][row], output[other])
+                differences[name] = max(differences[name], found)
 
         return take
 
@@ -108,14 +108,17 @@ def largest_differences(network: nn.Module, layers: Sequence[Layer], images: Ten
     return differences
 
 
-def _difference(a: Tensor, b: Tensor) -> float:
+def difference(a: Tensor, b: Tensor) -> float:
+    """Return the sum of absolute differences of two tensors, as a share of their mean sum of absolute values.
+
+    It is 0 where both are equal, infinities and NaN included, and infinite where only one of them is finite.
+    """
     a, b = a.double(), b.double()
-    # Infinities and NaN that both have are no difference.
     apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0, a - b).abs().sum()
-    size = sum(values.nan_to_num(0, 0, 0).abs().sum() for values in (a, b)) / 2
     if apart == 0:
         return 0.0
-    return float(apart / size) if apart.isfinite() and size > 0 else float("inf")
+    size = sum(values.nan_to_num(0, 0, 0).abs().sum() for values in (a, b)) / 2
+    return float(apart / size) if apart.isfinite() else float("inf")
 
 
 def _states_of_generators() -> tuple[bytes, str, int]:
@@ -158,7 +161,7 @@ class _Suspects(TorchDispatchMode):
         name = operation.overloadpacket.__name__.strip("_")
         if not self.found:
             if options.get("generator") is not None or not torch.equal(before, torch.get_rng_state()):
-                what = "dropout" if "dropout" in name else f"{name}, which draws random numbers,"
+                what = "dropout" if "dropout" in name else f"random numbers, drawn by {name}"
                 self.found = f"{what}{self._place()}"
             elif "batch_norm" in name and _named(operation, arguments, options).get("training"):
                 self.found = f"batch normalisation in training mode or without running statistics{self._place()}"
