@@ -107,11 +107,20 @@ def build(spec: dict) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
         network = _architecture(spec)
-    with _naming(spec):
+    with naming(spec):
         check_modules(network)
     if weights_file(spec):
         _load_checkpoint(network, spec)
     return network.eval().requires_grad_(False)
+
+
+@contextmanager
+def naming(spec: dict) -> Iterator[None]:
+    """Put the place of a model in the config before messages about its network."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"models.{spec['name']}: {error}") from error
 
 
 def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
@@ -157,7 +166,7 @@ def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dic
     InputError
         If the network cannot be shown such images.
     """
-    with _naming(spec):
+    with naming(spec):
         return trace(network, noise_images(2, shape, spec))
 
 
@@ -180,17 +189,8 @@ def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: 
     InputError
         As `ventral.models.repeatability.check_repeatable`.
     """
-    with _naming(spec):
+    with naming(spec):
         check_repeatable(network, layers, lambda number: noise_images(3, shape, spec, seed=number))
-
-
-@contextmanager
-def _naming(spec: dict) -> Iterator[None]:
-    """Put the place of a model in the config before messages about its network."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"models.{spec['name']}: {error}") from error
 
 
 def noise_images(n: int, shape: tuple[int, ...], spec: dict, seed: int = 0) -> Tensor:

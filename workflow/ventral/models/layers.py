@@ -108,7 +108,8 @@ def check_modules(network: nn.Module) -> None:
     Raises
     ------
     InputError
-        If TorchScript has compiled the network, a lazy module waits for a first forward pass, or weights have no values.
+        If TorchScript has compiled the network, a lazy module waits for a first forward pass, or weights are without
+        values.
     """
     if is_compiled(network):
         raise InputError(

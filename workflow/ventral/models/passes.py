@@ -180,8 +180,10 @@ def place_of(frames: Iterator[tuple[FrameType, int]], network: nn.Module) -> str
         running = frame.f_locals.get("self")
         if id(running) in names:
             inner, module = names[id(running)], type(running).__name__
-        path = Path(frame.f_code.co_filename)
-        if not path.is_absolute() or HERE in path.parents or any(folder in path.parents for folder in OF_TORCH):
+        file = frame.f_code.co_filename
+        path = Path(file).resolve()
+        # Code that was made of text has no file, but a name in angle brackets.
+        if file.startswith("<") or any(folder in path.parents for folder in (HERE, *OF_TORCH)):
             continue
         if INSTALLED in path.parents:
             installed = (path, line)

@@ -38,6 +38,7 @@ from ventral.models.description import (
     TRAINED,
     build,
     check_layers_repeatable,
+    naming,
     preprocess,
     resize,
     trace_stimuli,
@@ -45,6 +46,7 @@ from ventral.models.description import (
 )
 from ventral.models.exclusion import training_rows
 from ventral.models.layers import choose_layers
+from ventral.models.passes import telling_errors
 from ventral.outputs import sha256, writing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import mean_responses
@@ -347,8 +349,9 @@ def _check_network(task: _Task, layers: dict | None) -> None:
         check_layers_repeatable(network, choose_layers(network, traced, {**spec, **layers}), shape, spec)
     example = preprocess(torch.cat([task.pixels[:1]] * 2), spec)
     for state in ("evaluation", "training"):
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            outputs = deepcopy(network).train(state == "training")(example)
+        tried = deepcopy(network).train(state == "training")
+        with naming(spec), telling_errors(tried, example), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            outputs = tried(example)
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != expected:
             raise InputError(
