@@ -24,7 +24,7 @@ ROUNDING = 1e-3
 # A or B is once in a batch with it and once without.
 FIRST = (0, 1)
 OTHERS = (((2, 0, 2), {0: 1}), ((1, 2), {1: 0}))
-# The first again so many times, where random numbers are drawn: chance may be rare.
+# How often the first batch is shown again where random numbers are drawn: chance may be rare.
 REPETITIONS_OF_CHANCE = 16
 
 
@@ -49,7 +49,7 @@ def check_repeatable(network: nn.Module, layers: Sequence[Layer], images: Callab
     differences = largest_differences(network, layers, images(0))
     if max(differences.values(), default=0) <= ROUNDING:
         return
-    # Rounding may turn over units of a layer that has few, for some images. Those are not seen twice.
+    # Rounding may turn over a unit of a layer that has few, but not for every set of images.
     again = largest_differences(network, layers, images(1))
     for layer in layers:
         if min(differences[layer.name], again[layer.name]) > ROUNDING:
