@@ -1,12 +1,13 @@
 """How much the features of one image differ between two batches by rounding, for every network offered by name.
 
-    nice -n 19 python benchmarks/batch_differences.py [--minutes 25]
+    nice -n 19 python benchmarks/batch_differences.py [--minutes 25] [--first alexnet_random]
 
 Two numbers a network, each the largest over its layers, which are those that it names and the ends of blocks. `batches`
 is what `ventral.models.repeatability` compares with ROUNDING. `kernels` is the difference between the two memory
 layouts of the same batch, for which PyTorch takes different kernels: what rounding can make where the place or the
 batch size changes the kernel. Networks have random weights, and those with weights that are installed are measured with
-these, too. Cheap networks come first; networks for which there is no time are named at the end.
+these, too. Cheap networks come first; networks for which there is no time are named at the end, and `--first`
+goes on with one of them.
 """
 
 import argparse
@@ -65,10 +66,12 @@ def between_kernels(network: nn.Module, layers: list[Layer], images: Tensor) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    end = time.monotonic() + 60 * parser.parse_args().minutes
+    parser.add_argument("--first", choices=names(), default=names()[0], metavar="NETWORK")
+    options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
     round_alike_on_any_cores()
     print(f"{'network':28} {'layers':>6} {'batches':>8} {'kernels':>8} {'seconds':>8}  layer of the largest of both")
-    above, left = [], names()
+    above, left = [], names()[names().index(options.first) :]
     while left and time.monotonic() < end:
         began = time.monotonic()
         batches, kernels = measure(left[0])

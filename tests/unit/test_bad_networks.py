@@ -700,7 +700,7 @@ TWICE = "3 (runs 2 times in a forward pass, so that its output is not one layer)
             {"0", "1", "3"},
             f"models.m.layers: `auto` leaves out 3 of the modules that it stands for: {TUPLES}, {TWICE}",
         ),
-        (["?"], ["2", "4", "6"], {"0", "1", "3"}, f"a glob leaves out 3 of the modules that it stands for: {TUPLES}"),
+        (["*"], ["2", "4", "6"], {"0", "1", "3"}, f"a glob leaves out 3 of the modules that it stands for: {TUPLES}"),
         (["[01].conv", "6"], ["0.conv", "1.conv", "6"], set(), ""),
         (["2", "4"], ["2", "4"], set(), ""),
     ],

@@ -174,9 +174,8 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
         chosen = _evenly(_ends_of_blocks(network, usable), spec["max_layers"])
         if not chosen:
             others = left_out(network, traced, spec)
-            raise InputError(
-                f"{key}: `auto` finds no module that gives features{': ' + listed(others) if others else ''}"
-            )
+            only = f", only {listed(others)}" if others else ""
+            raise InputError(f"{key}: `auto` finds no module that gives features{only}")
         return chosen
     names: set[str] = set()
     for pattern in spec["layers"]:
@@ -207,8 +206,9 @@ def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[s
     return {
         name: reason
         for name, module in modules.items()
-        # A list of modules is none that could run.
-        if type(module).forward is not nn.Module.forward
+        # A list of modules cannot run.
+        if name
+        and type(module).forward is not nn.Module.forward
         and any(glob.fullmatch(name) for glob in globs)
         and (reason := _why_not(name, modules, traced))
     }

@@ -79,8 +79,12 @@ class LayerOutputs:
         """
         self._images, self._take, self._departed = images, take, ""
         self._waiting = {layer.name for layer in self._layers}
-        with telling_errors(self._network, images), suppress(_AllLayersSeen):
-            self._network(images)
+        try:
+            with telling_errors(self._network, images), suppress(_AllLayersSeen):
+                self._network(images)
+        finally:
+            # What they hold of a GPU's memory is free for the next batch.
+            self._images = self._take = None
         if self._departed:
             raise InputError(self._departed)
         if self._waiting:
