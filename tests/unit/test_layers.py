@@ -68,7 +68,8 @@ def test_layers_come_in_the_order_of_completion_with_their_depth(traced):
     assert [traced[name].depth for name in ("stem", "stage.0", "stage", "head")] == [1 / 6, 3 / 6, 5 / 6, 1]
     assert traced["stage.0"].shape == (4, 8, 8)
     assert traced["twice"].calls == 2
-    assert not {"unused", "pair", ""} & set(traced)
+    assert traced["pair"].problem == "gives a tuple, not a tensor"
+    assert not {"unused", ""} & set(traced)
 
 
 def test_the_largest_value_of_a_layer_is_known_as_it_is_before_the_next_works_in_place():
@@ -133,10 +134,10 @@ def test_auto_on_networks_that_everybody_knows(name, expected):
     ("layers", "message"),
     [
         (["stage.3"], "models.m.layers: there is no layer 'stage.3'; the nearest are stage.1, stage.0"),
-        (["blocks.*"], "models.m.layers: nothing matches 'blocks.*'; there are"),
+        (["blocks.*"], "models.m.layers: 'blocks.*' matches no layer; there are"),
         (["twice"], "'twice' runs 2 times in a forward pass"),
-        (["pair"], "'pair' gives no tensor with one row a stimulus"),
-        (["unused"], "'unused' gives no tensor with one row a stimulus"),
+        (["pair"], "'pair' gives a tuple, not a tensor; the nearest layers are"),
+        (["unused"], "'unused' is not called in a forward pass"),
     ],
 )
 def test_wrong_names_are_said_with_the_nearest(network, traced, layers, message):

@@ -63,6 +63,17 @@ class Two(nn.Module):
     def forward(self, images):
         outputs = self.readout(images.flatten(1))
         return (outputs, outputs) if self.training else outputs
+
+class Failing(Two):
+    def forward(self, images):
+        return {}["weights"] if self.training else self.readout(images.flatten(1))
+
+class AlwaysOn(nn.Dropout):
+    def train(self, mode=True):
+        return super().train(True)
+
+def always_dropping():
+    return nn.Sequential(nn.Flatten(), AlwaysOn(0.5), nn.Linear(768, 5))
 """
 
 
@@ -404,6 +415,11 @@ def test_labels_are_numbered_alike_whatever_is_excluded(shown, tmp_path):
         ("without_linear", {}, "net.train: networks_to_train:without_linear has no torch.nn.Linear that could be its"),
         ("more_after_linear", {}, r"net.architecture: in evaluation, .* gives \(2, 1, 3\) for 2 stimuli, where a"),
         ("Two", {}, "net.architecture: in training, networks_to_train:Two gives tuple for 2 stimuli, where a tensor"),
+        (
+            "Failing",
+            {},
+            "net: the network's forward pass fails .* KeyError: 'weights', at .*to_train.py, line",
+        ),
         ("plain", {"learning_rate": 1e30}, "net.train: the loss is not finite in epoch 1; a `learning_rate` lower"),
         ("plain", {"validation": 0.001}, "net.train.validation: 0.001 of 48 stimuli with 3 labels is not one stimulus"),
         ("plain", {"exclude": ["bears", "cars"]}, "net.train.stimuli: only category 'faces' of the stimulus set 'show"),
@@ -413,6 +429,13 @@ def test_what_cannot_be_trained_is_said(own, shown, tmp_path, architecture, opti
     with pytest.raises(InputError, match=f"models.{message}"):
         train(shown, tmp_path / "net", spec_of(f"{own}:{architecture}", epochs=2, batch_size=8, **options))
     assert not (tmp_path / "net").exists()
+    assert not (tmp_path / ".net.training").exists()
+
+
+def test_dropout_that_is_on_in_evaluation_is_said_before_training(own, shown, tmp_path):
+    spec, layers = spec_of(f"{own}:always_dropping", epochs=2, batch_size=8), {"layers": ["2"], "max_layers": 1}
+    with pytest.raises(InputError, match=r"models.net: the features of an image are .* dropout in module '1'"):
+        train(shown, tmp_path / "net", spec, layers=layers)
     assert not (tmp_path / ".net.training").exists()
 
 

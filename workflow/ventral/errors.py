@@ -30,3 +30,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return the names that are most like one that is not known, or the first that are where none is."""
     names = list(known)
     return ", ".join(get_close_matches(name, names, n=5, cutoff=0.3) or names[:5])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
+    message = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriter
 from ventral.audit.provenance import code_loaded, hardware, packages_loaded
-from ventral.errors import InputError
+from ventral.errors import InputError, is_out_of_memory
 from ventral.models.zoo import family, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.progress import Progress
@@ -236,7 +236,7 @@ class Extraction:
             rows = (start, stop, blocks)
             # Memory that did not suffice once does not suffice for the next shard.
             self._batch_size = _fill(
-                arrays, representation, self._stimuli, rows, self._batch_size, dtype, names, progress
+                arrays, representation, self._stimuli, rows, self._batch_size, self._precision, names, progress
             )
 
 
@@ -258,7 +258,7 @@ class _Pixels:
     def buffers(self, rows: int) -> dict[str, NDArray]:
         return {"pixels": np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
 
-    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> str | None:
+    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> None:
         if self.spec["size"] is not None:
             import torch
 
@@ -266,7 +266,6 @@ class _Pixels:
 
             pixels = resize(torch.from_numpy(pixels), self.spec).numpy()
         buffers["pixels"][row : row + len(pixels)] = pixels.reshape(len(pixels), -1)
-        return None
 
 
 def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
@@ -277,7 +276,7 @@ def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, b
     return min(max(1, batches) * batch_size, rows)
 
 
-def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progress) -> int:
+def _fill(arrays, representation, stimuli, rows, batch_size, precision, names, progress) -> int:
     """Write the features of some rows, and return the batch size that memory allows."""
     start, stop, block = rows
     shards = ShardWriter()
@@ -297,7 +296,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
                     end = min(following + batch_size, (last if following < last else last + block), stop)
                     pending = reader.submit(stored.__getitem__, slice(following, end))
                 batch_size = _compute(
-                    representation, pixels, batch_size, buffers, row - first, names[row:following], dtype
+                    representation, pixels, batch_size, buffers, row - first, names[row:following], precision
                 )
                 progress.advance(len(pixels))
                 row = following
@@ -308,7 +307,7 @@ def _fill(arrays, representation, stimuli, rows, batch_size, dtype, names, progr
     return batch_size
 
 
-def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> int:
+def _compute(representation, pixels, batch_size, buffers, row, names, precision) -> int:
     """Compute features of some stimuli into the buffers from a row on, and return the batch size that memory allows."""
     done = 0
     while done < len(pixels):
@@ -326,22 +325,28 @@ def _compute(representation, pixels, batch_size, buffers, row, names, dtype) -> 
             batch_size //= 2
             logger.warning("out of memory: batches of %d from here on", batch_size)
             continue
+        except InputError as error:
+            shown = f"{names[done]} to {names[done + len(batch) - 1]}"
+            raise InputError(
+                f"models.{representation.spec['name']}: in the batch of {batch_size} stimuli, {shown}: {error}"
+            ) from error
         if layer is not None:
-            features = buffers[layer][row + done : row + done + len(batch)]
-            _refuse_not_finite(layer, features, names[done:], dtype, representation.scales[layer])
+            name, was_finite = layer
+            features = buffers[name][row + done : row + done + len(batch)]
+            _refuse_not_finite(name, was_finite, features, names[done:], representation.scales[name], precision)
         done += len(batch)
     return batch_size
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
-    message = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message
-
-
-def _refuse_not_finite(layer: str, features, names, dtype: str, scale: float) -> None:
+def _refuse_not_finite(layer: str, was_finite: bool, features, names, scale: float, precision: dict) -> None:
     bad = np.flatnonzero(~np.isfinite(np.asarray(features)).all(axis=1))
-    remedy = "set `extraction: {dtype: float32}`" if dtype == "float16" else "the network gives no number for it"
+    dtype = precision["dtype"]
+    if was_finite:
+        remedy = "set `extraction: {dtype: float32}`"
+    elif precision["autocast"] == "float16":
+        remedy = "they overflow in the forward pass already: set `extraction: {autocast: bfloat16}`, or to null"
+    else:
+        remedy = "the network gives no number for it"
     raise InputError(
         f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
         f"{float(np.finfo(dtype).max) / scale:g}); {remedy}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ventral.errors import InputError
 from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
+from ventral.models.passes import LayerOutputs
 from ventral.slurm import allocated_cores
 
 # Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
@@ -23,10 +24,6 @@ EXPONENT = 3
 LARGEST_EXPONENT = 126
 # With one thread and fewer images PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
 FEWEST_IMAGES_FOR_ONE_THREAD = 16
-
-
-class _AllLayersSeen(Exception):  # noqa: N818
-    """The last chosen layer has given its output: nothing after it is needed."""
 
 
 class Network:
@@ -68,9 +65,7 @@ class Network:
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._network = network.to(self._device, memory_format=self._format)
         self._autocast = autocast
-        modules = dict(network.named_modules())
-        for layer in layers:
-            modules[layer.name].register_forward_hook(self._taker(layer.name, is_last=layer is layers[-1]))
+        self._outputs = LayerOutputs(self._network, layers)
 
     @classmethod
     @contextmanager
@@ -92,7 +87,9 @@ class Network:
             for layer in self.layers
         }
 
-    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, Tensor], row: int) -> str | None:
+    def compute(
+        self, pixels: NDArray, batch_size: int, buffers: dict[str, Tensor], row: int
+    ) -> tuple[str, bool] | None:
         """Put the features of some stimuli, times their layer's scale, into the buffers from a row on.
 
         Parameters
@@ -108,46 +105,46 @@ class Network:
 
         Returns
         -------
-        str or None
-            A layer whose features overflow the type of the buffers, or are not numbers.
+        (str, bool) or None
+            A layer whose features are not finite in the type of the buffers, and whether they were before they were
+            rounded to this type.
+
+        Raises
+        ------
+        NotEnoughMemory
+            If memory does not suffice.
+        InputError
+            If the forward pass fails, a layer does not run, or gives something else than in the trace.
         """
         if batch_size < FEWEST_IMAGES_FOR_ONE_THREAD and torch.get_num_threads() == 1:
             # The same kernel, and so the same bits, on one core and on many.
             torch.set_num_threads(2)
         filled = np.concatenate([pixels, np.repeat(pixels[-1:], batch_size - len(pixels), axis=0)])
-        self._target = {name: buffer[row : row + len(pixels)] for name, buffer in buffers.items()}
-        self._extremes: dict[str, Tensor] = {}
+        targets = {name: buffer[row : row + len(pixels)] for name, buffer in buffers.items()}
+        extremes: dict[str, Tensor] = {}
+
+        def take(name: str, output: Tensor) -> None:
+            taken, scale = output[: len(pixels)], self.scales[name]
+            extremes[name] = torch.stack(torch.aminmax(taken)).float() * scale
+            # Copied before the next module runs: one that works in place would change it.
+            targets[name].view(taken.shape).copy_(taken if scale == 1 else taken * scale, non_blocking=True)
+
         precision = (
             torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
         )
         with torch.inference_mode(), precision:
             images = torch.from_numpy(filled).to(self._device, non_blocking=True)
-            with suppress(_AllLayersSeen):
-                self._network(preprocess(images, self.spec).contiguous(memory_format=self._format))
+            images = preprocess(images, self.spec).contiguous(memory_format=self._format)
+            self._outputs.run(images, take)
             # One transfer for all layers; it also waits for the copies into the buffers.
-            extremes = torch.stack(list(self._extremes.values())).cpu().abs().amax(dim=1)
+            largest = torch.stack(list(extremes.values())).cpu().abs().amax(dim=1).tolist()
         if self.device == "cuda":
             torch.cuda.synchronize()
-        largest = torch.finfo(self._dtype).max
-        # A comparison with NaN is false.
-        overflowing = [name for name, extreme in zip(self._extremes, extremes, strict=True) if not extreme <= largest]
-        return overflowing[0] if overflowing else None
-
-    def _taker(self, name: str, is_last: bool):
-        scale = self.scales[name]
-
-        def take(_module, _inputs, output: Tensor) -> None:
-            target = self._target[name]
-            taken = output[: len(target)]
-            if scale != 1:
-                taken = taken * scale
-            # Copied before the next module runs: one that works in place would change it.
-            target.view(taken.shape).copy_(taken, non_blocking=True)
-            self._extremes[name] = torch.stack(torch.aminmax(taken)).float()
-            if is_last:
-                raise _AllLayersSeen
-
-        return take
+        for name, value in zip(extremes, largest, strict=True):
+            # A comparison with NaN is false.
+            if not value <= torch.finfo(self._dtype).max:
+                return name, math.isfinite(value)
+        return None
 
 
 def scale_for_float16(largest: float) -> float:

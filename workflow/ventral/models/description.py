@@ -5,7 +5,8 @@ import importlib
 import json
 import logging
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from torchvision.transforms.v2 import functional as transforms
 
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
-from ventral.models.layers import Layer, choose_layers, trace
+from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
 from ventral.models.networks import NETWORKS
 from ventral.models.own import call_own, import_own
+from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
 from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
+# Types whose text is their value.
+PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
 
 
 def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
@@ -41,22 +45,34 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         From `resolve_model`.
     output : path
         File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
-        and `depth`; and `available`, the names of all layers in the order in which they complete.
+        and `depth`; `available`, the names of all layers in the order in which they complete; and `skipped`, a list of
+        `name` and `reason`, modules that `auto` or globs stand for and that are no layers.
     together : sequence of str
         Layers that are to predict neuroids together, by `ventral.mappings.banded`.
 
     Raises
     ------
     InputError
-        If the network or its layers cannot be had.
+        If the network or its layers cannot be had, or features depend on chance or on other images of a batch.
     """
+    skipped: dict[str, str] = {}
     if spec["architecture"] == "pixels":
         weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
     else:
-        network = build(spec)
-        traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
-        layers = [{"name": layer.name, "depth": layer.depth} for layer in choose_layers(network, traced, spec)]
-        weights, available = weights_sha256(network), [name for name, layer in traced.items() if layer.calls == 1]
+        network, shape = build(spec), (3, ANY_SIZE, ANY_SIZE)
+        weights = weights_sha256(network)
+        traced = trace_stimuli(network, shape, spec)
+        chosen = choose_layers(network, traced, spec)
+        check_layers_repeatable(network, chosen, shape, spec)
+        skipped = left_out(network, traced, spec)
+        if skipped:
+            pattern = "`auto`" if spec["layers"] == "auto" else "a glob"
+            logger.warning(
+                "models.%s.layers: %s leaves out %d of the modules that it stands for: %s",
+                *(spec["name"], pattern, len(skipped), listed(skipped)),
+            )
+        layers = [{"name": layer.name, "depth": layer.depth} for layer in chosen]
+        available = [name for name, layer in traced.items() if not layer.problem]
     if together:
         from ventral.mappings.banded import check_layers
 
@@ -69,6 +85,7 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         "preprocessing": preprocessing(spec),
         "layers": layers,
         "available": available,
+        "skipped": [{"name": name, "reason": reason} for name, reason in skipped.items()],
     }
     with writing(output) as unfinished:
         unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -94,12 +111,23 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
         network = _architecture(spec)
+    with naming(spec):
+        check_modules(network)
     network = network.eval().requires_grad_(False)
     if weights_file(spec):
         not_read = _load_checkpoint(network, spec)
         if not_read and not new_readout:
             _refuse_from(not_read, network, spec)
     return network
+
+
+@contextmanager
+def naming(spec: dict) -> Iterator[None]:
+    """Put the place of a model in the config before messages about its network."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"models.{spec['name']}: {error}") from error
 
 
 def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
@@ -139,20 +167,76 @@ def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dic
 
     The images are two of noise with a natural spectrum, always the same, so that how large a layer's values are is
     about what it is for natural stimuli, but depends on none.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be shown such images.
     """
-    rng = np.random.default_rng(0)
-    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(2)]))
+    with naming(spec):
+        return trace(network, noise_images(2, shape, spec))
+
+
+def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: tuple[int, ...], spec: dict) -> None:
+    """Refuse a network whose chosen layers do not give an image the same features in every batch.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode.
+    layers : sequence of Layer
+        From `choose_layers`.
+    shape : tuple of int
+        Of the stimuli: (3, height, width).
+    spec : dict
+        From `resolve_model`.
+
+    Raises
+    ------
+    InputError
+        As `ventral.models.repeatability.check_repeatable`.
+    """
+    with naming(spec):
+        check_repeatable(network, layers, lambda number: noise_images(3, shape, spec, seed=number))
+
+
+def noise_images(n: int, shape: tuple[int, ...], spec: dict, seed: int = 0) -> Tensor:
+    """Return images of noise (n, 3, height, width) as a network is shown them; fewer are the first of more."""
+    rng = np.random.default_rng(seed)
+    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(n)]))
     images = transforms.resize(images, list(shape[1:]), interpolation=InterpolationMode.BILINEAR, antialias=True)
-    return trace(network, preprocess(images, spec))
+    return preprocess(images, spec)
 
 
 def weights_sha256(network: nn.Module) -> str:
-    """Return the SHA-256 over the names and values of a network's parameters and buffers."""
+    """Return the SHA-256 over the names and values of a network's parameters and buffers, of whatever type."""
     digest = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(_bytes(values).numpy())
+        _digest_values(digest, name, values)
     return digest.hexdigest()
+
+
+def _digest_values(digest, name: str, values: object) -> None:
+    if isinstance(values, list | tuple | dict):
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            _digest_values(digest, f"{name}.{key}", value)
+    elif not isinstance(values, Tensor):
+        # What modules keep beside tensors, such as the type of quantised weights; an object may show its address.
+        digest.update(f"{name} {values if isinstance(values, PLAIN) else type(values)}\n".encode())
+    else:
+        values = values.detach().cpu()
+        values = values if values.layout == torch.strided else values.to_dense()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        if values.is_quantized:
+            digest.update(f"{_quantisation(values)}\n".encode())
+            values = values.int_repr()
+        digest.update(values.resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy())
+
+
+def _quantisation(values: Tensor) -> tuple:
+    if values.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        return values.q_scale(), values.q_zero_point()
+    return values.q_per_channel_scales().tolist(), values.q_per_channel_zero_points().tolist()
 
 
 def preprocess(pixels: Tensor, spec: dict) -> Tensor:

@@ -3,12 +3,15 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from ventral.errors import InputError, nearest
+from ventral.errors import InputError, nearest, shown
+from ventral.models.passes import problem_of, telling_errors
 
 # What ends a block is not what only passes it on, drops parts of it, or pools it.
 NOT_THE_END_OF_A_BLOCK = (
@@ -43,7 +46,11 @@ class Layer:
     calls : int
         How often it ran in the forward pass.
     largest : float
-        Largest absolute value of its output; NaN where that is of whole numbers, or empty.
+        Largest absolute value of its output; NaN where that is of whole numbers, or no features.
+    floating : bool
+        Whether its output is of floating-point numbers.
+    problem : str
+        Why its output cannot be read as a layer's features, as the predicate of a sentence; empty where it can.
     """
 
     name: str
@@ -51,57 +58,93 @@ class Layer:
     shape: tuple[int, ...]
     calls: int
     largest: float
+    floating: bool
+    problem: str
 
 
 def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
-    """Run one forward pass, and return every module that gave a tensor, by name, in the order of completion.
+    """Run one forward pass, and return every module that ran, by name, in the order of completion.
 
     Parameters
     ----------
     network : nn.Module
         In evaluation mode.
     example : (2, 3, height, width) tensor
-        Two stimuli as the network is shown them; outputs whose first axis is not 2 are not taken for layers.
+        Two stimuli as the network is shown them.
 
     Raises
     ------
     InputError
-        If the network cannot be shown stimuli of this shape.
+        If the forward pass fails.
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     passed: set[int] = set()
-    completed: dict[str, tuple[int, tuple[int, ...], int, float]] = {}
+    completed: dict[str, tuple[int, Layer]] = {}
 
     def complete(module: nn.Module, _inputs, output) -> None:
         if not any(True for _ in module.children()) and any(True for _ in module.parameters()):
             passed.add(id(module))
         name = names.get(id(module))
-        if name and isinstance(output, Tensor) and output.ndim > 1 and len(output) == len(example):
-            calls = completed.pop(name)[2] + 1 if name in completed else 1
+        if name:
+            calls = completed.pop(name)[1].calls + 1 if name in completed else 1
             # Now: the next module may work in place.
-            completed[name] = (len(passed), tuple(output.shape[1:]), calls, _largest(output))
+            completed[name] = (len(passed), _layer(name, output, calls, len(example)))
 
-    handles = [module.register_forward_hook(complete) for module in network.modules()]
+    handles = [module.register_forward_hook(complete) for module in network.modules() if not is_compiled(module)]
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), telling_errors(network, example):
             network(example)
-    except Exception as error:
-        shape = " x ".join(map(str, example.shape[1:]))
-        raise InputError(
-            f"the network's forward pass fails on stimuli of {shape}: {type(error).__name__}: {error}; is the "
-            f"model's `size` the one it was made for?"
-        ) from error
     finally:
         for handle in handles:
             handle.remove()
     return {
-        name: Layer(name, count / len(passed) if passed else 1.0, shape, calls, largest)
-        for name, (count, shape, calls, largest) in completed.items()
+        name: replace(layer, depth=count / len(passed) if passed else 1.0) for name, (count, layer) in completed.items()
     }
 
 
+def check_modules(network: nn.Module) -> None:
+    """Refuse a network that has no weights yet, or whose modules cannot be seen at work.
+
+    Raises
+    ------
+    InputError
+        If TorchScript has compiled the network, a lazy module waits for a first forward pass, or weights are without
+        values.
+    """
+    if is_compiled(network):
+        raise InputError(
+            "the network is compiled by TorchScript (torch.jit), so that its layers cannot be seen; return the "
+            "torch.nn.Module that it was made from"
+        )
+    for name, values in network.named_parameters():
+        if is_lazy(values):
+            raise InputError(
+                f"the weights {name!r} of a lazy module have no shape before a first forward pass; end the function "
+                f"that makes the network by one, such as `network(torch.zeros(2, 3, 224, 224))`"
+            )
+        if values.is_meta:
+            raise InputError(f"the weights {name!r} have no values: they are on the device `meta`; make them on `cpu`")
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Say whether TorchScript has compiled a module: modules within it run unseen."""
+    return isinstance(module, torch.jit.ScriptModule)
+
+
+def _layer(name: str, output, calls: int, n: int) -> Layer:
+    """Return what the output of a module to n stimuli shows, its depth aside."""
+    problem = problem_of(output, n)
+    if problem:
+        shape, largest, floating = (), math.nan, False
+    else:
+        shape, largest, floating = tuple(output.shape[1:]), _largest(output), output.is_floating_point()
+    if calls > 1:
+        problem = f"runs {calls} times in a forward pass, so that its output is not one layer"
+    return Layer(name, math.nan, shape, calls, largest, floating, problem)
+
+
 def _largest(output: Tensor) -> float:
-    if not output.is_floating_point() or output.numel() == 0 or output.is_meta:
+    if not output.is_floating_point() or output.is_meta:
         return math.nan
     return float(torch.stack(torch.aminmax(output)).abs().amax())
 
@@ -122,40 +165,95 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
     Raises
     ------
     InputError
-        For a name or glob that fits no layer, and for a named module that runs more than once or gives no tensor.
+        For a name or glob that fits no layer, for a named module whose output cannot be read as features, and where
+        `auto` finds no layer.
     """
     key = f"models.{spec['name']}.layers"
-    once = {name: layer for name, layer in traced.items() if layer.calls == 1}
+    usable = {name: layer for name, layer in traced.items() if not layer.problem}
     if spec["layers"] == "auto":
-        return _evenly(_ends_of_blocks(network, once), spec["max_layers"])
-    chosen: set[str] = set()
+        chosen = _evenly(_ends_of_blocks(network, usable), spec["max_layers"])
+        if not chosen:
+            others = left_out(network, traced, spec)
+            only = f", only {listed(others)}" if others else ""
+            raise InputError(f"{key}: `auto` finds no module that gives features{only}")
+        return chosen
+    names: set[str] = set()
     for pattern in spec["layers"]:
         if GLOB.search(pattern):
-            expression = re.compile(_expression(pattern))
-            matched = [name for name in once if expression.fullmatch(name)]
-            if not matched:
-                raise InputError(f"{key}: nothing matches {pattern!r}; there are {nearest(pattern, once)}")
-            chosen.update(matched)
+            names.update(_matching(pattern, network, traced, key))
         else:
-            chosen.add(_named(pattern, network, traced, key))
-    return [layer for name, layer in once.items() if name in chosen]
+            names.add(_named(pattern, network, traced, key))
+    return [layer for name, layer in usable.items() if name in names]
+
+
+def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[str, str]:
+    """Return the modules that `auto` or globs would take if their outputs could be read as features.
+
+    Parameters
+    ----------
+    network, traced, spec
+        As for `choose_layers`.
+
+    Returns
+    -------
+    dict of str
+        For each module, why it is left out, as the predicate of a sentence.
+    """
+    if spec["layers"] == "auto":
+        return {layer.name: layer.problem for layer in _ends_of_blocks(network, traced) if layer.problem}
+    modules = dict(network.named_modules())
+    globs = [re.compile(_expression(pattern)) for pattern in spec["layers"] if GLOB.search(pattern)]
+    return {
+        name: reason
+        for name, module in modules.items()
+        # A list of modules cannot run.
+        if name
+        and type(module).forward is not nn.Module.forward
+        and any(glob.fullmatch(name) for glob in globs)
+        and (reason := _why_not(name, modules, traced))
+    }
+
+
+def listed(reasons: dict[str, str]) -> str:
+    """Return modules and why they are no layers as text, modules of one reason together."""
+    of_reason: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        of_reason.setdefault(reason, []).append(name)
+    return shown([f"{shown(names)} ({reason})" for reason, names in of_reason.items()])
+
+
+def _why_not(name: str, modules: dict[str, nn.Module], traced: dict[str, Layer]) -> str:
+    """Return why a module of a network is no layer, as the predicate of a sentence, and '' where it is one."""
+    if name in traced:
+        return traced[name].problem
+    parts = name.split(".")
+    if any(is_compiled(modules[".".join(parts[:k])]) for k in range(1, len(parts) + 1)):
+        return "is compiled by TorchScript, so that its output cannot be seen"
+    return "is not called in a forward pass"
+
+
+def _matching(pattern: str, network: nn.Module, traced: dict[str, Layer], key: str) -> list[str]:
+    expression = re.compile(_expression(pattern))
+    matched = [name for name, layer in traced.items() if not layer.problem and expression.fullmatch(name)]
+    if not matched:
+        others = left_out(network, traced, {"layers": [pattern]})
+        matches = f"matches no layer, only {listed(others)}" if others else "matches no layer"
+        raise InputError(f"{key}: {pattern!r} {matches}; there are {_nearest(pattern, traced)}")
+    return matched
 
 
 def _named(name: str, network: nn.Module, traced: dict[str, Layer], key: str) -> str:
     modules = dict(network.named_modules())
     if name not in modules:
-        raise InputError(f"{key}: there is no layer {name!r}; the nearest are {nearest(name, traced)}")
-    if name not in traced:
-        raise InputError(
-            f"{key}: {name!r} gives no tensor with one row a stimulus in a forward pass; the nearest that do are "
-            f"{nearest(name, traced)}"
-        )
-    if traced[name].calls > 1:
-        raise InputError(
-            f"{key}: {name!r} runs {traced[name].calls} times in a forward pass, so its output is not one layer; take "
-            f"the modules before it, such as {nearest(name, {n: 0 for n, layer in traced.items() if layer.calls == 1})}"
-        )
+        raise InputError(f"{key}: there is no layer {name!r}; the nearest are {_nearest(name, traced)}")
+    reason = _why_not(name, modules, traced)
+    if reason:
+        raise InputError(f"{key}: {name!r} {reason}; the nearest layers are {_nearest(name, traced)}")
     return name
+
+
+def _nearest(name: str, traced: dict[str, Layer]) -> str:
+    return nearest(name, [other for other, layer in traced.items() if not layer.problem]) or "none"
 
 
 def _expression(pattern: str) -> str:
@@ -174,24 +272,24 @@ def _evenly(layers: Sequence[Layer], most: int) -> list[Layer]:
     return [layers[round(k * step)] for k in range(most)]
 
 
-def _ends_of_blocks(network: nn.Module, once: dict[str, Layer]) -> list[Layer]:
+def _ends_of_blocks(network: nn.Module, ran: dict[str, Layer]) -> list[Layer]:
     """Return the last layer of each block, in order.
 
     A block is a composite module that stands in a chain (the network itself, or a container opened below); of simple
     modules in a row, such as convolution, normalisation and rectification, the last is the end of a block.
     """
-    blocks = [name for name in _blocks("", network, level=0) if name in once]
+    blocks = [name for name in _blocks("", network, level=0) if name in ran]
     modules = dict(network.named_modules())
     # A module that holds the next one's place in the chain is its beginning.
     simple = {name for name in blocks if not any(modules[name].children())}
-    order = [name for name in once if name in set(blocks)]
+    order = [name for name in ran if name in set(blocks)]
     ends = []
-    for name, following in zip(order, [*order[1:], None], strict=True):
+    for name, following in pairwise([*order, None]):
         if isinstance(modules[name], NOT_THE_END_OF_A_BLOCK):
             continue
         continued = following in simple and name in simple and not _has_matrix(modules[following])
         if not continued or isinstance(modules[following], NOT_THE_END_OF_A_BLOCK):
-            ends.append(once[name])
+            ends.append(ran[name])
     return ends
 
 

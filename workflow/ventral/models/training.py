@@ -32,13 +32,21 @@ from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from ventral.activations.extraction import is_out_of_memory
 from ventral.activations.forward import choose_device
-from ventral.errors import InputError, shown
+from ventral.errors import InputError, is_out_of_memory, shown
 from ventral.models.checkpoints import TRAINED
-from ventral.models.description import build, preprocess, resize, trace_stimuli, with_outputs
+from ventral.models.description import (
+    build,
+    check_layers_repeatable,
+    naming,
+    preprocess,
+    resize,
+    trace_stimuli,
+    with_outputs,
+)
 from ventral.models.exclusion import training_rows
 from ventral.models.layers import choose_layers
+from ventral.models.passes import telling_errors
 from ventral.outputs import sha256, writing
 from ventral.progress import Progress
 from ventral.recordings.ingestion import mean_responses
@@ -334,13 +342,15 @@ def _check_network(task: _Task, layers: dict | None) -> None:
     """Refuse a network without the layers that are wanted of it, or whose output is not that of its last linear one."""
     spec = task.spec["network"]
     network, expected = _network(task), (2, len(task.outputs))
-    traced = trace_stimuli(network.eval(), tuple(task.pixels.shape[1:]), spec)
+    shape = tuple(task.pixels.shape[1:])
+    traced = trace_stimuli(network.eval(), shape, spec)
     if layers:
-        choose_layers(network, traced, {**spec, **layers})
+        check_layers_repeatable(network, choose_layers(network, traced, {**spec, **layers}), shape, spec)
     example = preprocess(torch.cat([task.pixels[:1]] * 2), spec)
     for state in ("evaluation", "training"):
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            outputs = deepcopy(network).train(state == "training")(example)
+        tried = deepcopy(network).train(state == "training")
+        with naming(spec), telling_errors(tried, example), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            outputs = tried(example)
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != expected:
             raise InputError(

@@ -1,0 +1,228 @@
+"""Forward passes of networks that others wrote: the outputs of chosen layers, and what goes wrong, in plain words."""
+
+import re
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ventral.errors import InputError, is_out_of_memory
+
+if TYPE_CHECKING:
+    from ventral.models.layers import Layer
+
+STANDARD_LIBRARY, INSTALLED = (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib"))
+# Whose lines say nothing about a mistake in a network.
+OF_TORCH = (INSTALLED / "torch", INSTALLED / "torchvision")
+HERE = Path(__file__).resolve().parents[1]
+LONGEST_MESSAGE = 500
+
+OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
+PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+DEVICE = re.compile(r"same device|expected device|cuda.*should be the same|NVIDIA driver|compiled with CUDA", re.I)
+DTYPE = re.compile(r"same dtype|scalar type|should be the same")
+SHAPE = re.compile(r"shape|size|dimension|height|width|position|elements|channels", re.I)
+
+
+class NotEnoughMemory(InputError, MemoryError):  # noqa: N818
+    """Memory does not suffice for a forward pass; fewer stimuli at once may."""
+
+
+class _AllLayersSeen(BaseException):
+    """The last chosen layer has given its output. A network that catches every Exception does not catch this one."""
+
+
+class LayerOutputs:
+    """Chosen layers of a network, whose outputs are taken in every forward pass.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode.
+    layers : sequence of Layer
+        As `ventral.models.layers.trace` saw them, in the order in which they complete.
+    """
+
+    def __init__(self, network: nn.Module, layers: Sequence["Layer"]) -> None:
+        self._network, self._layers = network, layers
+        modules = dict(network.named_modules())
+        self._handles = [
+            modules[layer.name].register_forward_hook(self._hook(layer, is_last=layer is layers[-1]))
+            for layer in layers
+        ]
+
+    def remove(self) -> None:
+        """Let the network run as before."""
+        for handle in self._handles:
+            handle.remove()
+
+    def run(self, images: Tensor, take: Callable[[str, Tensor], None]) -> None:
+        """Run a forward pass up to the last of the layers.
+
+        Parameters
+        ----------
+        images : (n, 3, height, width) tensor
+            Stimuli as the network is shown them.
+        take : function of str and tensor
+            Is called with the name and the output (n, ...) of each layer, before the next module can change it.
+
+        Raises
+        ------
+        InputError
+            If the forward pass fails, or a layer does not run once, or gives something else than in the trace.
+        """
+        self._images, self._take, self._departed = images, take, ""
+        self._waiting = {layer.name for layer in self._layers}
+        try:
+            with telling_errors(self._network, images), suppress(_AllLayersSeen):
+                self._network(images)
+        finally:
+            # What they hold of a GPU's memory is free for the next batch.
+            self._images = self._take = None
+        if self._departed:
+            raise InputError(self._departed)
+        if self._waiting:
+            first = next(layer.name for layer in self._layers if layer.name in self._waiting)
+            raise InputError(
+                f"layer {first!r} does not run, or later than in the trace: forward() takes another path, by the "
+                f"number of stimuli, by what they show, or by chance. Choose layers that always run, in one order"
+            )
+
+    def _hook(self, layer: "Layer", is_last: bool):
+        def complete(_module, _inputs, output) -> None:
+            # Nothing is raised but the end: a network's own `except` might hide an error.
+            if not self._departed:
+                self._departed = self._departure(layer, output)
+            if not self._departed:
+                self._waiting.discard(layer.name)
+                self._take(layer.name, output)
+            if is_last or self._departed:
+                raise _AllLayersSeen
+
+        return complete
+
+    def _departure(self, layer: "Layer", output) -> str:
+        """Return in which way an output is not what the trace saw, and '' where it is."""
+        if layer.name not in self._waiting:
+            return f"layer {layer.name!r} runs more than once, where the trace saw one run: its output is not one layer"
+        problem = problem_of(output, len(self._images))
+        if not problem and tuple(output.shape[1:]) != layer.shape:
+            problem = f"gives features of shape {tuple(output.shape[1:])}"
+        if not problem and output.is_floating_point() != layer.floating:
+            problem = f"gives numbers of type {output.dtype}"
+        if not problem:
+            return ""
+        kind = "floating-point" if layer.floating else "whole"
+        return (
+            f"layer {layer.name!r} {problem}, where the trace saw {kind} numbers of shape {layer.shape} for each "
+            f"stimulus: a layer's features must be the same ones for every stimulus and number of stimuli"
+        )
+
+
+def problem_of(output, n: int) -> str:
+    """Return why a module's output to n stimuli cannot be read as features of each, or '' where it can."""
+    if not isinstance(output, Tensor):
+        return f"gives a {type(output).__name__}, not a tensor"
+    if output.is_quantized or output.is_nested or output.layout != torch.strided:
+        kind = "quantised" if output.is_quantized else "nested" if output.is_nested else "sparse"
+        return f"gives a {kind} tensor"
+    shape = tuple(output.shape)
+    if output.is_complex():
+        return "gives complex numbers"
+    if shape[:1] != (n,):
+        sequence = ", as of sequence-first modules" if n in shape[1:] else ""
+        return f"gives a tensor {shape}, whose first axis is not the {n} stimuli{sequence}"
+    if len(shape) == 1:
+        return "gives one number a stimulus, without an axis of features"
+    return "" if output.numel() else f"gives no features: its output has the shape {shape}"
+
+
+@contextmanager
+def telling_errors(network: nn.Module, images: Tensor) -> Iterator[None]:
+    """Turn what a network's own code raises into an error that says what, where, and what may help.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If memory runs out.
+    InputError
+        For everything else, `sys.exit` included.
+    """
+    shape = " x ".join(map(str, images.shape[1:]))
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise NotEnoughMemory(
+                f"memory does not suffice for a forward pass of {len(images)} stimuli of {shape}; use a smaller "
+                f"network or a smaller `size`, or run on a device with more memory"
+            ) from error
+        where = place_of(traceback.walk_tb(error.__traceback__), network)
+        raise InputError(
+            f"the network's forward pass fails on stimuli of {shape}: {_said(error)}{where}{_hint(error, network)}"
+        ) from error
+
+
+def place_of(frames: Iterator[tuple[FrameType, int]], network: nn.Module) -> str:
+    """Return the innermost module and the innermost line of somebody's own code among frames, outermost first.
+
+    Returns
+    -------
+    str
+        Such as `` in module 'head' (Linear), at /home/me/net.py, line 12``; '' where no frame belongs to a network.
+    """
+    names = {id(module): name for name, module in network.named_modules() if name}
+    inner = module = ""
+    own = installed = None
+    for frame, line in frames:
+        running = frame.f_locals.get("self")
+        if id(running) in names:
+            inner, module = names[id(running)], type(running).__name__
+        file = frame.f_code.co_filename
+        path = Path(file).resolve()
+        # Code that was made of text has no file, but a name in angle brackets.
+        if file.startswith("<") or any(folder in path.parents for folder in (HERE, *OF_TORCH)):
+            continue
+        if INSTALLED in path.parents:
+            installed = (path, line)
+        elif STANDARD_LIBRARY not in path.parents:
+            own = (path, line)
+    at = own or installed
+    return (f" in module {inner!r} ({module})" if inner else "") + (f", at {at[0]}, line {at[1]}" if at else "")
+
+
+def _said(error: BaseException) -> str:
+    message = " ".join(str(error).split())
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[:LONGEST_MESSAGE]} ..."
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _hint(error: BaseException, network: nn.Module) -> str:
+    message = str(error)
+    other, product = OTHER_CHANNELS.search(message), PRODUCT.search(message)
+    if other or (product and int(product[1]) == 3 * int(product[2])):
+        wanted = next(filter(None, other.groups())) if other else "1"
+        channels = "one channel" if wanted == "1" else f"{wanted} channels"
+        return (
+            f"; the network is made for images of {channels}, and stimuli have three, red, green and blue: let its "
+            f"forward() turn them into {channels}, such as by `x.mean(1, keepdim=True)`"
+        )
+    if DEVICE.search(message):
+        return (
+            "; let forward() make its tensors on the device of its input, `x.device`, and register those that it keeps "
+            "as buffers"
+        )
+    others = sorted({str(values.dtype) for values in network.parameters() if values.dtype != torch.float32})
+    if DTYPE.search(message):
+        given = f", and the network has weights of {', '.join(others)}: return `network.float()`" if others else ""
+        return f"; stimuli are torch.float32{given}"
+    if SHAPE.search(message) and isinstance(error, RuntimeError | ValueError | AssertionError | IndexError):
+        return "; is the model's `size` the one it was made for?"
+    return ""

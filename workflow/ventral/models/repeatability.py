@@ -1,0 +1,181 @@
+"""Whether a network gives an image the same features in every batch, as everything that is computed of them assumes."""
+
+import random
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ventral.errors import InputError
+from ventral.models.layers import Layer
+from ventral.models.passes import LayerOutputs, place_of
+
+# Largest share by which a layer's features of one image may differ between two batches: the sum of absolute differences
+# over the sum of absolute values. Rounding differs with an image's place and the size of its batch, as other kernels
+# are taken; `benchmarks/batch_differences.py` measures what rounding makes of every network that is offered by name.
+# A sum of absolute values, since rounding alone turns over a unit that compares or counts: such a unit is one of many.
+ROUNDING = 1e-3
+# Batches of images A, B and C (0, 1 and 2), and which rows of the first are compared with which of the others. An image
+# changes its place, its neighbours, and the size of its batch. Whichever image has the largest (or smallest) values,
+# A or B is once in a batch with it and once without.
+FIRST = (0, 1)
+OTHERS = (((2, 0, 2), {0: 1}), ((1, 2), {1: 0}))
+# How often the first batch is shown again where random numbers are drawn: chance may be rare.
+REPETITIONS_OF_CHANCE = 16
+
+
+def check_repeatable(network: nn.Module, layers: Sequence[Layer], images: Callable[[int], Tensor]) -> None:
+    """Refuse a network whose features of an image depend on chance or on the other images of a batch.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In evaluation mode.
+    layers : sequence of Layer
+        Those that are chosen, in the order in which they complete; others do not matter.
+    images : function of int
+        Returns three images (3, 3, height, width) as the network is shown them, others for each number.
+
+    Raises
+    ------
+    InputError
+        If the features of a layer differ by more than `ROUNDING` between batches, for either of two sets of images; if
+        a layer does not run in a batch, or changes its shape.
+    """
+    differences = largest_differences(network, layers, images(0))
+    if max(differences.values(), default=0) <= ROUNDING:
+        return
+    # Rounding may turn over a unit of a layer that has few, but not for every set of images.
+    again = largest_differences(network, layers, images(1))
+    for layer in layers:
+        if min(differences[layer.name], again[layer.name]) > ROUNDING:
+            raise InputError(
+                f"the features of an image are not the same in every batch. Layer {layer.name!r} differs by "
+                f"{differences[layer.name]:.2g} of its size from batch to batch, where rounding makes {ROUNDING:g} at "
+                f"most. Likely cause: {_cause(network, layer, images(0))}. Features must depend on the image alone: "
+                f"check forward(), and whether eval() takes effect"
+            )
+
+
+def largest_differences(network: nn.Module, layers: Sequence[Layer], images: Tensor) -> dict[str, float]:
+    """Return by how much the features of one image differ between batches.
+
+    Parameters
+    ----------
+    network, layers
+        As for `check_repeatable`.
+    images : (3, 3, height, width) tensor
+        Different images, as the network is shown them.
+
+    Returns
+    -------
+    dict of float
+        For each layer, the largest sum of absolute differences as a share of the sum of absolute values: 0 to 2, or
+        infinity where only some are numbers.
+
+    Raises
+    ------
+    InputError
+        If the forward pass fails, a layer does not run in a batch, or changes its shape.
+    """
+    reference: dict[str, Tensor] = {}
+    differences = dict.fromkeys((layer.name for layer in layers), 0.0)
+
+    def compare(rows: dict[int, int]) -> Callable[[str, Tensor], None]:
+        def take(name: str, output: Tensor) -> None:
+            for row, other in rows.items():
+                found = difference(reference[name][row], output[other])
+                differences[name] = max(differences[name], found)
+
+        return take
+
+    outputs = LayerOutputs(network, layers)
+    before = _states_of_generators()
+    try:
+        with torch.inference_mode():
+            outputs.run(images[list(FIRST)], lambda name, output: reference.update({name: output.clone()}))
+            for batch, rows in OTHERS:
+                outputs.run(images[list(batch)], compare(rows))
+            if before != _states_of_generators():
+                for _ in range(REPETITIONS_OF_CHANCE):
+                    outputs.run(images[list(FIRST)], compare({0: 0, 1: 1}))
+    finally:
+        outputs.remove()
+    return differences
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """Return the sum of absolute differences of two tensors, as a share of their mean sum of absolute values.
+
+    It is 0 where both are equal, infinities and NaN included, and infinite where only one of them is finite.
+    """
+    a, b = a.double(), b.double()
+    apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0, a - b).abs().sum()
+    if apart == 0:
+        return 0.0
+    size = sum(values.nan_to_num(0, 0, 0).abs().sum() for values in (a, b)) / 2
+    return float(apart / size) if apart.isfinite() else float("inf")
+
+
+def _states_of_generators() -> tuple[bytes, str, int]:
+    """Return what changes when random numbers are drawn by torch, NumPy or Python."""
+    return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state()), hash(random.getstate())  # noqa: NPY002
+
+
+def _cause(network: nn.Module, layer: Layer, images: Tensor) -> str:
+    """Return what in a forward pass up to a layer may make its features depend on chance or the batch."""
+    suspects = _Suspects(network)
+    buffers = {name: values.clone() for name, values in network.named_buffers()}
+    before = _states_of_generators()
+    outputs = LayerOutputs(network, [layer])
+    try:
+        with torch.inference_mode(), suspects:
+            outputs.run(images[list(FIRST)], lambda _name, _output: None)
+    finally:
+        outputs.remove()
+    if suspects.found:
+        return suspects.found
+    if before[1:] != _states_of_generators()[1:]:
+        return "forward() draws random numbers of NumPy's or Python's generator"
+    changed = [name for name, values in network.named_buffers() if not torch.equal(values, buffers[name])]
+    if changed:
+        return f"forward() changes the buffer {changed[0]!r}, and so remembers earlier batches"
+    return "noise, or the other images of the batch, such as their mean or their largest value"
+
+
+class _Suspects(TorchDispatchMode):
+    """Notes the first operation that draws random numbers, or normalises by a batch's own mean and variance."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._network, self.found = network, ""
+
+    def __torch_dispatch__(self, operation, _types, arguments=(), options=None):
+        options = options or {}
+        before = torch.get_rng_state()
+        result = operation(*arguments, **options)
+        name = operation.overloadpacket.__name__.strip("_")
+        if not self.found:
+            if options.get("generator") is not None or not torch.equal(before, torch.get_rng_state()):
+                what = "dropout" if "dropout" in name else f"random numbers, drawn by {name}"
+                self.found = f"{what}{self._place()}"
+            elif "batch_norm" in name and _named(operation, arguments, options).get("training"):
+                self.found = f"batch normalisation in training mode or without running statistics{self._place()}"
+        return result
+
+    def _place(self) -> str:
+        return place_of(_frames_outermost_first(), self._network)
+
+
+def _named(operation, arguments: tuple, options: dict) -> dict:
+    """Return the arguments of an operation by name."""
+    names = (argument.name for argument in operation._schema.arguments)
+    return dict(zip(names, arguments, strict=False)) | options
+
+
+def _frames_outermost_first() -> Iterator:
+    return reversed(list(traceback.walk_stack(sys._getframe(1))))
