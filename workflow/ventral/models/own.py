@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ventral.audit.provenance import package_of_a_network
 from ventral.errors import InputError, nearest
 
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -59,6 +60,7 @@ def import_own(architecture: str, key: str) -> Callable:
     module, _, name = architecture.partition(":")
     with _told(f"{key}: importing {module} failed"):
         imported = importlib.import_module(module)
+    package_of_a_network(module.partition(".")[0])
     if not hasattr(imported, name):
         known = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
         raise InputError(
