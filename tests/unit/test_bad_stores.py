@@ -41,19 +41,20 @@ RENDERED = {
     "backgrounds": "noise",
     "seed": 3,
 }
-FIT = ["--splits", "images", "--folds", "3", "--penalties", "[0.1, 1]", "--bootstrap", "20"]
+SEED = ["--seed", "0"]
+FIT = ["--splits", "images", "--folds", "3", "--penalties", "[0.1, 1]", "--bootstrap", "20", *SEED]
 COMMANDS = {
     "stimuli": lambda spec: ["stimuli", "--name", "mine", "--spec", spec, "--output", STIMULI],
-    "recording": lambda spec: ["recording", STIMULI, "--name", "rec", "--spec", spec, "--output", RECORDING],
+    "recording": lambda spec: [*("recording", STIMULI, "--name", "rec"), "--spec", spec, *SEED, "--output", RECORDING],
     "extract": lambda: [
         *("extract", STIMULI, "--spec", json.dumps(resolve_model("pixels")), "--options", '{"dtype": "float32"}'),
         *("--part", "0", "--parts", "1", "--shards", "2", "--output", ACTIVATIONS),
     ],
-    "gram": lambda: ["gram", ACTIVATIONS, "--output", GRAM],
+    "gram": lambda: ["gram", ACTIVATIONS, *SEED, "--output", GRAM],
     "recorded_gram": lambda: ["recorded_gram", RECORDING, "--output", "grams/rec/mine.zarr.zip"],
     "fit": lambda: ["fit", GRAM, RECORDING, STIMULI, *FIT, "--output", SCORES, "--bootstraps", BOOTSTRAPS],
     "join": lambda: ["join", SCORES, "--output", "scores.parquet"],
-    "best_layers": lambda: ["best_layers", "scores.parquet", "--output", "best_layers.csv"],
+    "best_layers": lambda: ["best_layers", "scores.parquet", *SEED, "--output", "best_layers.csv"],
     "compare": lambda: ["compare", BOOTSTRAPS, "--best-layers", "best_layers.csv", "--output", "comparisons.csv"],
 }
 

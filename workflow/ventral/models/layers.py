@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from ventral.errors import InputError, nearest, shown
 from ventral.models.passes import problem_of, telling_errors
@@ -103,27 +102,18 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
 
 
 def check_modules(network: nn.Module) -> None:
-    """Refuse a network that has no weights yet, or whose modules cannot be seen at work.
+    """Refuse a network that TorchScript has compiled: its modules cannot be seen at work.
 
     Raises
     ------
     InputError
-        If TorchScript has compiled the network, a lazy module waits for a first forward pass, or weights are without
-        values.
+        If the network is compiled.
     """
     if is_compiled(network):
         raise InputError(
             "the network is compiled by TorchScript (torch.jit), so that its layers cannot be seen; return the "
             "torch.nn.Module that it was made from"
         )
-    for name, values in network.named_parameters():
-        if is_lazy(values):
-            raise InputError(
-                f"the weights {name!r} of a lazy module have no shape before a first forward pass; end the function "
-                f"that makes the network by one, such as `network(torch.zeros(2, 3, 224, 224))`"
-            )
-        if values.is_meta:
-            raise InputError(f"the weights {name!r} have no values: they are on the device `meta`; make them on `cpu`")
 
 
 def is_compiled(module: nn.Module) -> bool:
