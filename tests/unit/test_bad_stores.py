@@ -210,6 +210,20 @@ def test_a_damaged_input_is_one_error_that_names_it_and_the_remedy(results, dama
         assert f"delete {made_by_one_job(damaged)} and start the same command again" in line, line
 
 
+@pytest.mark.parametrize("how", [emptied, no_text, halved])
+def test_a_damaged_description_of_a_model_is_told_before_anything_is_computed(results, how, monkeypatch):
+    Path("pixels.json").write_text(json.dumps({"model": "pixels", "weights_sha256": "", "layers": []}))
+    how(Path("pixels.json"))
+    arguments = [*COMMANDS["extract"](), "--reads", "pixels.json", "--provenance", "record.json"]
+    monkeypatch.setitem(COMMANDS, "extract", lambda: arguments)
+    lost(results / ACTIVATIONS)
+    status, log = run("extract")
+    assert status == 1
+    assert re.search(r"ERROR extract: pixels\.json: cannot be read \(.*\); delete pixels\.json and start", log)
+    assert "Traceback" not in log
+    assert not (results / ACTIVATIONS).exists()
+
+
 def test_nothing_is_said_of_what_is_whole(results):
     before = {stage: (results / path).read_bytes() for stage, path in (("gram", GRAM), ("fit", SCORES))}
     for stage in ("extract", "gram", "fit", "join", "best_layers", "compare"):

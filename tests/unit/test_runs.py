@@ -78,6 +78,30 @@ def test_what_was_made_by_another_config(tmp_path):
         runs.check_made_by(command % 2)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"folder": "here"}', b'{"folder": 5, "logs": []}']
+)
+def test_a_record_of_a_run_that_cannot_be_read_is_that_of_one_that_was_killed(tmp_path, caplog, content):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / runs.RECORD).write_bytes(content)
+    assert runs.begin(tmp_path / "shared", tmp_path / "here", ["log"])
+    assert ".run.json: cannot be read" in caplog.text
+    assert "a run was killed here, and the folder that it was started in and its logs are not known" in caplog.text
+    caplog.clear()
+    assert runs.begin(tmp_path / "shared", tmp_path / "here", ["log"])
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff\xfe", b'{"config": {"seed": 1}}'])
+def test_a_record_of_a_job_that_cannot_be_read(tmp_path, content):
+    provenance = tmp_path / "join.json"
+    if content is not None:
+        provenance.write_bytes(content)
+    command = f"python -m ventral best_layers {tmp_path}/in --output {tmp_path}/out.csv --provenance {provenance}"
+    with pytest.raises(InputError, match=r"join\.json: no record of a job; delete it and start the same command again"):
+        runs.check_made_by(command)
+
+
 def test_jobs_of_the_last_run_are_still_on_the_cluster(tmp_path, squeue):
     asked = squeue("RUNNING\\nPENDING\\nPENDING\\n")
     begin(tmp_path, log="Building DAG of jobs...\nSLURM run ID: 12-ab\nSelect jobs\n")

@@ -169,6 +169,24 @@ def test_what_jobs_have_made_after_snakemake_was_killed_is_made_anew_when_its_co
     assert re.search(r"^fit +2$", experiment.run("--dry-run", "results/claims.csv", folds=4), re.MULTILINE)
 
 
+def test_a_chunk_of_a_store_is_lost(undisturbed, experiment):
+    shutil.copytree(undisturbed.folder, experiment.folder, dirs_exist_ok=True)
+    results = experiment.folder / "results"
+    gram = results / "grams" / "tiny" / "mine.zarr.zip"
+    before = gram.read_bytes()
+    gram.unlink()
+    (results / "stimuli" / "mine.zarr" / "pixels" / "c" / "0" / "0" / "0" / "0").unlink()
+    printed = finish(experiment.start("results/grams/tiny/mine.zarr.zip"), expect=1)
+    assert "results/stimuli/mine.zarr: array `pixels`: 1 of its 1 files are missing or empty" in printed
+    assert "Traceback" not in printed
+    assert not gram.exists()
+    # As the message says.
+    assert "delete results/stimuli/mine.zarr and start the same command again" in printed
+    shutil.rmtree(results / "stimuli" / "mine.zarr")
+    experiment.run("results/grams/tiny/mine.zarr.zip")
+    assert gram.read_bytes() == before
+
+
 def test_the_disk_is_full(undisturbed, experiment, tmp_path):
     """On a small file system, which only root can make."""
     if os.geteuid() != 0:
