@@ -366,7 +366,7 @@ def test_a_module_that_is_no_package(own):
 
 
 FUNCTIONS = {
-    "missing": "has no 'missing'; the nearest in it: ",
+    "missing": "has no 'missing'; the nearest in ",
     "with_arguments": "needs the arguments depth, classes; name a function that needs none, such as `def make()",
     "NETWORK": "networks_of_ones_own:NETWORK is an object of type Sequential; name a function without arguments that",
     "LINE": "has no 'LINE'",
