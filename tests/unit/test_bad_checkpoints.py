@@ -289,6 +289,7 @@ def test_another_number_of_classes_is_read_up_to_the_readout(own, network, tmp_p
     assert "read up to the readout 4, which is not read" in caplog.text
     expected = network.state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected if not name.startswith("4."))
+    assert not found["4.weight"].any()
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ SCALARS = [
 
 @pytest.mark.parametrize(("option", "value", "message"), SCALARS)
 def test_an_option_of_the_wrong_kind_is_refused_by_key(option, value, message):
-    said = said_by(lambda: check_model(resolve_model("m", {"architecture": "resnet18", option: value})))
+    options = {"architecture": "resnet18", "weights": "random" if option == "seed" else "pretrained", option: value}
+    said = said_by(lambda: check_model(resolve_model("m", options)))
     assert said.startswith(f"models.m.{option}: ")
     assert message in said
 
@@ -219,6 +220,7 @@ def test_weights_that_are_a_folder(tmp_path):
         ("pixels", {"interpolation": "bicubic"}, "interpolation: it has no effect without a `size`"),
         ("v1like", {"seed": 1}, "seed: it has no effect of v1like, in which nothing is random"),
         ("v2like", {"seed": 1}, "seed: it has no effect of v2like, in which nothing is random"),
+        ("resnet18", {"seed": 1}, "seed: it has no effect on weights that are `pretrained`"),
         ("hmax", {"max_layers": 2}, "max_layers: it has no effect but with `layers: auto`"),
         ("efficientnet_lite0", {"max_layers": 2}, "max_layers: it has no effect but with `layers: auto`"),
         ("resnet18", {"size": None, "interpolation": "bicubic"}, "interpolation: it has no effect without a `size`"),
@@ -237,8 +239,8 @@ def test_options_that_have_an_effect_on_controls_are_taken():
 
 
 def test_other_spellings_of_numbers_are_those_numbers():
-    options = {"size": 224.0, "seed": "1e3", "layers": "auto", "max_layers": "4", "mean": ["0.5", "5e-1", 0]}
-    spec = resolve_model("resnet18", options | {"std": ["1e-1", 1, 1]})
+    options = {"size": 224.0, "seed": "1e3", "max_layers": "4", "mean": ["0.5", "5e-1", 0], "std": ["1e-1", 1, 1]}
+    spec = resolve_model("resnet18_random", options)
     check_model(spec)
     found = [spec[option] for option in ("size", "seed", "max_layers", "mean", "std")]
     assert found == [224, 1000, 4, [0.5, 0.5, 0], [0.1, 1, 1]]
@@ -366,7 +368,7 @@ def test_a_module_that_is_no_package(own):
 
 
 FUNCTIONS = {
-    "missing": "has no 'missing'; the nearest in it: ",
+    "missing": "has no 'missing'; the nearest in ",
     "with_arguments": "needs the arguments depth, classes; name a function that needs none, such as `def make()",
     "NETWORK": "networks_of_ones_own:NETWORK is an object of type Sequential; name a function without arguments that",
     "LINE": "has no 'LINE'",

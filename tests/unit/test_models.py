@@ -52,7 +52,7 @@ def test_a_network_is_ready_to_be_asked(own):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("missing", "_to_test.py) has no 'missing'; the nearest in it: a_list"),
+        ("missing", "models.m.architecture: the module mine_to_test has no 'missing'; the nearest in "),
         ("broken", "mine_to_test:broken() failed: RuntimeError: no such thing"),
         ("a_list", "mine_to_test:a_list() returned list, a torch.nn.Module is needed"),
     ],

@@ -52,8 +52,8 @@ def test_options_override_what_the_name_says():
     ("name", "options", "message"),
     [
         ("m", {"wieghts": "random"}, "models.m: unknown option `wieghts`; did you mean `weights`? allowed: archi"),
-        ("m", {"seed": -1}, "models.m.seed: -1 is not a whole number from 0 to"),
-        ("m", {"seed": 1.5}, "models.m.seed: 1.5 is not"),
+        ("m_random", {"seed": -1}, "models.m_random.seed: -1 is not a whole number from 0 to"),
+        ("m_random", {"seed": 1.5}, "models.m_random.seed: 1.5 is not"),
         ("m", {"size": 0}, "models.m.size: 0 is not a number of pixels"),
         ("m", {"mean": [0.5]}, "models.m.mean: [0.5] is not three numbers"),
         ("m", {"std": [1, 0, 1]}, "models.m.std: [1, 0, 1] is not three numbers above 0"),

@@ -29,6 +29,7 @@ def said(printed: str) -> list[str]:
         ({"stimuli": {"mine": {"images": "nowhere"}}}, "stimuli.mine.images"),
         ({"folds": 13}, "puts every object into each of 13 folds"),
         ({"results": "stimuli.csv/results"}, "config key results: stimuli.csv/results cannot be made"),
+        ({"models": {"m": {"architecture": "broken:make"}}}, "broken.py, line 1)"),
         (
             {"models": {"m": {"architecture": "resnet18", "weights": "weights.pth", "sha256": "0" * 64}}},
             "models.m.sha256: weights.pth has the sha256",
@@ -37,6 +38,7 @@ def said(printed: str) -> list[str]:
 )
 def test_before_any_job(experiment, changes, message):
     (experiment.folder / "weights.pth").write_bytes(b"weights")
+    (experiment.folder / "broken.py").write_text("def make(:")
     assert message in refused(experiment, **changes)
     assert not (experiment.folder / "results").exists()
 
@@ -113,6 +115,15 @@ def test_an_unknown_layer_is_named_with_its_neighbours_before_extraction(experim
     experiment.config["models"]["tiny"]["layers"] = ["0", "layer7"]
     printed = refused(experiment)
     assert "models.tiny.layers: there is no layer 'layer7'; the nearest are 0, 1, 2" in printed
+    assert not (experiment.folder / "results" / "activations" / "tiny").exists()
+
+
+def test_ones_own_module_that_exits_is_told_as_it_is_before_extraction(experiment):
+    (experiment.folder / "leaving.py").write_text("import sys\nsys.exit(0)")
+    experiment.config["models"]["tiny"]["architecture"] = "leaving:make"
+    printed = refused(experiment)
+    assert "models.tiny.architecture: importing leaving failed: SystemExit: 0 (" in printed
+    assert "leaving.py, line 2)" in printed
     assert not (experiment.folder / "results" / "activations" / "tiny").exists()
 
 

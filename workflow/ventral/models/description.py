@@ -113,11 +113,10 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
         network = _architecture(spec)
     with naming(spec):
         check_modules(network)
+    not_read = _load_checkpoint(network, spec) if weights_file(spec) else None
     network = network.eval().requires_grad_(False)
-    if weights_file(spec):
-        not_read = _load_checkpoint(network, spec)
-        if not_read and not new_readout:
-            _refuse_from(not_read, network, spec)
+    if not_read and not new_readout:
+        _refuse_from(not_read, network, spec)
     return network
 
 
@@ -399,6 +398,10 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
     subject = f"{key}: {path} does not fit {spec['architecture']}"
     state, read_whole = fitted(checkpoint, network.state_dict(), readout, subject)
     network.load_state_dict(state, strict=read_whole)
+    if not read_whole:
+        # The same in every job, whatever it was drawn from.
+        for values in network.get_submodule(readout).parameters():
+            nn.init.zeros_(values)
     if checkpoint.remarks:
         logger.warning("%s: %s: %s", key, path, "; ".join(checkpoint.remarks))
     return None if read_whole else readout

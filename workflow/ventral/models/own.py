@@ -64,8 +64,8 @@ def import_own(architecture: str, key: str) -> Callable:
     if not hasattr(imported, name):
         known = [other for other, value in vars(imported).items() if callable(value) and not other.startswith("_")]
         raise InputError(
-            f"{key}: the module {module} ({getattr(imported, '__file__', None)}) has no {name!r}; the nearest "
-            f"in it: {nearest(name, known) or 'none'}"
+            f"{key}: the module {module} has no {name!r}; the nearest in {getattr(imported, '__file__', module)}: "
+            f"{nearest(name, known) or 'none'}"
         )
     function = getattr(imported, name)
     if not callable(function) or (hasattr(function, "named_modules") and not isinstance(function, type)):
