@@ -23,7 +23,7 @@ from ventral.models.layers import Layer, choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
 from ventral.models.zoo import ARCHITECTURES, CONTROLS, NOT_TRAINED, resolve_model
-from ventral.rounding import round_alike_on_any_cores
+from ventral.running.rounding import round_alike_on_any_cores
 
 SHAPE = (3, ANY_SIZE, ANY_SIZE)
 

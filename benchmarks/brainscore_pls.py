@@ -67,7 +67,7 @@ def ventral(folder: str, repeats: int, threads: int) -> dict:
 
     from ventral.grams.streaming import sample_of_units, stream_gram
     from ventral.mappings.pls import pls_fit_predict
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     folder = Path(folder)
     responses, splits = np.load(folder / "responses.npy"), json.loads((folder / "splits.json").read_text())

@@ -44,7 +44,7 @@ def make(folder: str, problem: dict) -> None:
 def gram(folders: list[str], repeats: int, threads: int) -> dict:
     """Compute what all of ventral's mappings share: the Gram matrices of two layers; the seconds are of one of them."""
     from ventral.grams.streaming import sample_of_units, stream_gram
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     for folder in folders:
         features = np.load(Path(folder) / "features.npy")
@@ -63,7 +63,7 @@ def rsa_ventral(folders: list[str], repeats: int, threads: int) -> dict:
     """Return Spearman's correlation of two layers' correlation distances, from their Gram matrices."""
     import scipy.stats  # noqa: F401  what ventral imports at its first use is no time of RSA
 
-    from ventral.scores.rsa import compare, correlation_distances, standardised, upper_triangle
+    from ventral.mappings.rsa import compare, correlation_distances, standardised, upper_triangle
 
     layers = [np.load(Path(folder) / "gram.npz") for folder in folders]
     layers = [(layer["gram"], layer["row_sums"], int(layer["n_features"])) for layer in layers]
@@ -93,7 +93,7 @@ def rsa_rsatoolbox(folders: list[str], repeats: int, threads: int) -> dict:
 
 @task("ventral")
 def cka_ventral(folders: list[str], repeats: int, threads: int) -> dict:
-    from ventral.scores.cka import centred, linear_cka
+    from ventral.mappings.cka import centred, linear_cka
 
     grams = [np.load(Path(folder) / "gram.npz")["gram"] for folder in folders]
     taken, value = repeated(repeats, lambda: linear_cka(*(centred(gram, "biased") for gram in grams)))

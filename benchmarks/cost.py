@@ -45,7 +45,7 @@ def growth(n, p, targets, repeats: int, threads: int) -> dict:
     """Return the seconds of the Gram matrix and of nested ridge, at each value of the argument that is a list."""
     from ventral.grams.streaming import sample_of_units, stream_gram
     from ventral.mappings.ridge import nested_ridge
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     taken = {"gram_seconds": [], "ridge_seconds": []}
     sizes = list(np.broadcast(n, p, targets))
@@ -69,7 +69,7 @@ def forms(n: int, p: list[int], targets: int, repeats: int, threads: int) -> dic
 
     from ventral.mappings.ridge import nested_ridge
     from ventral.mappings.ridge_features import few_enough, nested_ridge_feature_graphs
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     taken = {"on_stimuli_seconds": [], "on_features_seconds": [], "chosen": [], "largest_difference_sd": []}
     Y, folds = responses(n, targets, seed=0), equal_folds(n, N_FOLDS, seed=0)

@@ -19,9 +19,9 @@ import torch
 from PIL import Image
 
 from ventral.activations.extraction import extract
-from ventral.allocator import keep_freed_memory
 from ventral.models.description import build, preprocess
 from ventral.models.zoo import resolve_model
+from ventral.running.allocator import keep_freed_memory
 from ventral.stimuli.ingestion import ingest
 
 

@@ -92,7 +92,7 @@ def product(folder: str, dtype: str, repeats: int, threads: int) -> dict:
 def ventral(folder: str, repeats: int, threads: int) -> dict:
     from ventral.grams.streaming import sample_of_units, stream_gram
     from ventral.mappings.ridge import nested_ridge
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     features = np.load(Path(folder) / "features.npy")
     responses, folds, penalties = read_problem(Path(folder))

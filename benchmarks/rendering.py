@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ventral.stimuli.objects import TESTED, make_object
+from ventral.objects import TESTED, make_object
 from ventral.stimuli.rendering import render
 
 

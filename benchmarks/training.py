@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from ventral.allocator import keep_freed_memory
-from ventral.models.training import train
 from ventral.models.zoo import resolve_model
-from ventral.stimuli.objects import OTHERS
+from ventral.objects import OTHERS
+from ventral.running.allocator import keep_freed_memory
 from ventral.stimuli.rendering import assemble, render
+from ventral.training.training import train
 
 RENDER = {
     "categories": list(OTHERS),

@@ -72,7 +72,7 @@ def fit(folder: str, scheduler: str, workers: int, repeats: int) -> dict:
     from dask.delayed import delayed
 
     from ventral.mappings.ridge import nested_ridge_graphs
-    from ventral.parallel import SETTING, computing
+    from ventral.running.parallel import SETTING, computing
 
     grams, values, folds, penalties = _problem(folder)
 
@@ -134,7 +134,7 @@ def overhead(folder: str, repeats: int) -> dict:
     from dask.delayed import delayed
 
     from ventral.mappings.ridge import nested_ridge_graphs
-    from ventral.parallel import computing
+    from ventral.running.parallel import computing
 
     grams, values, folds, penalties = _problem(folder)
     graph = [

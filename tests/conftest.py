@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ventral.rounding import round_alike_on_any_cores
+from ventral.running.rounding import round_alike_on_any_cores
 
 # As jobs do, before anything is computed: on processors of Intel's, other bits come out otherwise.
 round_alike_on_any_cores()

@@ -24,7 +24,7 @@ PATIENCE_S = 600
 # The stage, which looks for lost workers every second rather than every ten.
 IMPATIENT = """
 import sys
-from ventral import workers
+from ventral.running import workers
 from ventral.__main__ import main
 workers.SECONDS_BETWEEN_LOOKS = 1
 sys.exit(main())

@@ -11,12 +11,12 @@ from PIL import Image
 
 from ventral.activations import forward
 from ventral.activations.extraction import extract, extract_shards
-from ventral.activations.shards import shards_of_part, stores_of_parts
-from ventral.audit.provenance import digest
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.description import build, preprocess
 from ventral.models.zoo import resolve_model
+from ventral.provenance import digest
+from ventral.shards import shards_of_part, stores_of_parts
 from ventral.stimuli.backgrounds import noise
 from ventral.stimuli.ingestion import ingest, read_pixels
 from ventral.store import open_store

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ventral.config import check_inputs, resolve
+from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import algonauts2019
 from ventral.datasets.algonauts2019 import FOLDERS, IMAGES, MATRICES, expand
 from ventral.errors import InputError

@@ -10,11 +10,11 @@ import yaml
 from snakemake.cli import parse_config
 
 from tests.unit.rich_config import rich, written
-from ventral.config import check_inputs, resolve
-from ventral.configfiles import check_files
+from ventral.configuration.files import check_files
+from ventral.configuration.resolution import check_inputs, resolve
+from ventral.configuration.schema import SCHEMA, typed
 from ventral.errors import InputError
-from ventral.schema import SCHEMA, typed
-from ventral.slurm import check_commands
+from ventral.running.slurm import check_commands
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ventral.activations.extraction import extract_shards
-from ventral.config import resolve
+from ventral.configuration.resolution import resolve
 from ventral.errors import InputError
 from ventral.models.checkpoints import SAVE_WEIGHTS
 from ventral.models.description import build, describe, weights_sha256

@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 import xarray as xr
 
-from ventral.config import resolve
+from ventral.configuration.resolution import resolve
 from ventral.errors import InputError
 from ventral.recordings.axes import doubts
 from ventral.recordings.ingestion import check, ingest

@@ -18,10 +18,10 @@ from ventral.mappings.banded import (
     subsets,
     unique_contributions,
 )
-from ventral.parallel import computing
-from ventral.scores.splits import make_folds
+from ventral.running.parallel import computing
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
+from ventral.targets.splits import make_folds
 
 PENALTIES = [0.01, 0.3, 10.0]
 

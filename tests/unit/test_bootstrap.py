@@ -9,7 +9,6 @@ from scipy.stats import pearsonr
 
 from ventral.errors import InputError
 from ventral.scores.table import correlation_in_folds
-from ventral.scores.targets import Targets, grouped_by_missing, together
 from ventral.statistics.bootstrap import (
     RESAMPLED,
     bootstrap_rows,
@@ -20,6 +19,7 @@ from ventral.statistics.bootstrap import (
     resampled_medians,
     write_bootstraps,
 )
+from ventral.targets.values import Targets, grouped_by_missing, together
 
 N, SHA256 = 40, "3f" * 32
 AREAS = np.array(["V4"] * 5 + ["IT"] * 5)

@@ -6,7 +6,7 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.braces import expanded, in_braces
+from ventral.running.braces import expanded, in_braces
 
 NAMES = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,6}\Z")
 FOLDERS = st.sampled_from(["results", "./results", "/data/a lab's", "r{1,2}/$HOME", "a 'b/", ""])

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 
-from ventral.scores.categorisation import svm_balanced_accuracy
+from ventral.mappings.svm import svm_balanced_accuracy
 
 
 def clusters(rng, n, p, labels, distance):

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from ventral import changes
+from ventral import provenance
 from ventral.__main__ import parser
-from ventral.audit import provenance
-from ventral.audit.provenance import recording, signature, telling
+from ventral.launch import changes
+from ventral.provenance import recording, signature, telling
 
 
 @pytest.fixture

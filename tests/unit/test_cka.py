@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from ventral.scores.cka import centred, gram_of_dissimilarities, linear_cka
+from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
 
 
 def cka(x, y, comparison):

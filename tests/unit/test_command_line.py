@@ -70,7 +70,7 @@ def test_a_mistake_of_the_user_is_one_message(tmp_path, monkeypatch):
 def test_light_stages_start_without_the_heavy_libraries():
     script = (
         "import sys; sys.path.insert(0, 'workflow')\n"
-        "from ventral.config import resolve, check_inputs\n"
+        "from ventral.configuration.resolution import resolve, check_inputs\n"
         "from ventral.__main__ import main\n"
         "resolve({'dataset': 'cowley2023', 'models': ['efficientnet_lite0', 'resnet18', 'pixels']})\n"
         "print([name for name in ('torch', 'matplotlib', 'sklearn', 'scipy') if name in sys.modules])"

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from ventral.config import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
+from ventral.configuration.resolution import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
+from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
-from ventral.schema import SCHEMA
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_results_below_a_file_cannot_be_made(config, tmp_path):
 
 
 def test_results_on_a_read_only_disk(config, monkeypatch):
-    monkeypatch.setattr("ventral.config.os.access", lambda path, mode: False)
+    monkeypatch.setattr("ventral.configuration.resolution.os.access", lambda path, mode: False)
     with pytest.raises(InputError, match=r"config key results: .* cannot be written"):
         check_inputs(resolve(config))
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.rich_config import rich, written
-from ventral.config import check_inputs, resolve
+from ventral.configuration.resolution import check_inputs, resolve
+from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
-from ventral.schema import SCHEMA
 
 CONFIGS = SCHEMA.parents[2] / "config"
 MORE = int(os.environ.get("VENTRAL_FUZZ", "0"))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ventral.audit.provenance import digest
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import jobs_behind, raw_inputs
 from ventral.crate.packing import CHECKOUT, DOWNLOADS, crate, placed
 from ventral.errors import InputError
 from ventral.outputs import sha256
+from ventral.provenance import digest
 
 CONTEXT = Path(__file__).parent / "data" / "ro-crate-1.1-context.json"
 CONFIG = {

@@ -14,8 +14,8 @@ from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy
 from ventral.decoding.readouts import Readout, predict, score
 from ventral.errors import InputError
+from ventral.mappings.svm import balanced_accuracy, svm_balanced_accuracy
 from ventral.recordings.reliability import split_half_reliability
-from ventral.scores.categorisation import balanced_accuracy, svm_balanced_accuracy
 from ventral.store import write_dataset
 
 N = 60

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ventral.grams.dimensionality import dimensionality_of_signal, effective_dimensionality, signal_traces
+from ventral.mappings.dimensionality import dimensionality_of_signal, effective_dimensionality, signal_traces
 
 
 @pytest.mark.parametrize(("n", "p"), [(20, 5), (20, 300), (5, 1)])

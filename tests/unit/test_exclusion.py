@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ventral.config import check_inputs, models_of, resolve
+from ventral.configuration.resolution import check_inputs, models_of, resolve
 from ventral.errors import InputError
-from ventral.models.exclusion import training_rows
+from ventral.training.exclusion import training_rows
 
 OBJECTS = ["bear_0", "bear_1", "car_0", "car_1", "face_0", "face_1"]
 LABELS = {"object": np.repeat(OBJECTS, 2), "category": np.repeat(["bears", "cars", "faces"], 4)}

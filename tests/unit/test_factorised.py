@@ -22,7 +22,7 @@ from ventral.mappings.factorised import (
     read_maps,
     standardised,
 )
-from ventral.parallel import computing
+from ventral.running.parallel import computing
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from ventral.recordings.reliability import split_half_reliability
-from ventral.scores.fold_ceilings import fold_reliabilities, with_fold_ceilings
+from ventral.targets.ceilings import fold_reliabilities, with_fold_ceilings
 
 FOLDS = {"images": np.split(np.random.default_rng(1).permutation(30), 3), "objects": np.split(np.arange(30), 5)}
 

@@ -11,15 +11,15 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from tests.unit.test_matrices import matrices, message, saved  # noqa: F401
-from ventral.grams.dimensionality import effective_dimensionality
 from ventral.grams.recorded import representation_of
+from ventral.mappings.cka import centred, linear_cka
+from ventral.mappings.dimensionality import effective_dimensionality
+from ventral.mappings.rsa import tau_a
 from ventral.recordings.ingestion import dataset_of, ingest, published_matrices
 from ventral.recordings.matrices import upper_triangle
 from ventral.recordings.reliability import means_of_halves
-from ventral.scores.cka import centred, linear_cka
 from ventral.scores.fitting import fit
 from ventral.scores.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations
-from ventral.scores.rsa import tau_a
 from ventral.scores.table import COLUMNS
 from ventral.store import read_dataset, write_dataset
 

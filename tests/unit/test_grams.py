@@ -124,7 +124,7 @@ def test_blocks_in_flight_keep_to_the_memory(tmp_path, features, monkeypatch):
     waves = []
     compute = grams.dask.compute
     monkeypatch.setattr(grams.dask, "compute", lambda *tasks: waves.append(len(tasks)) or compute(*tasks))
-    monkeypatch.setattr("ventral.parallel.allocated_cores", lambda wanted: wanted)
+    monkeypatch.setattr("ventral.running.parallel.allocated_cores", lambda wanted: wanted)
     shards = shards_of(tmp_path, features, [0, 23])
     block = 23 * grams.FEATURES_PER_BLOCK * 12 / 2**20
     for memory_mb, most in ((int(2 * block) + 1, 2), (1000, 3)):

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
 from ventral.__main__ import main
-from ventral.config import check_inputs, resolve
+from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import kriegeskorte2008
 from ventral.datasets.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
 from ventral.errors import InputError

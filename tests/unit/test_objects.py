@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from ventral.stimuli.objects import CATEGORIES, make_object
+from ventral.objects import CATEGORIES, make_object
 from ventral.stimuli.scene import Surface
 
-MADE = [name for name in CATEGORIES if importlib.util.find_spec(f"ventral.stimuli.objects.{name}")]
+MADE = [name for name in CATEGORIES if importlib.util.find_spec(f"ventral.objects.{name}")]
 DESIGNS = range(8)
 CELLS = 16
 

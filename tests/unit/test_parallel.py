@@ -13,11 +13,11 @@ from dask.delayed import delayed
 from threadpoolctl import threadpool_info
 
 from ventral import nested_ridge
+from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
-from ventral.parallel import SETTING, WORKER_LOGS, check_place, compute, computing, slurm_jobs
-from ventral.progress import Progress
-from ventral.schema import SCHEMA
-from ventral.slurm import allocated_cores, allocation
+from ventral.running.parallel import SETTING, WORKER_LOGS, check_place, compute, computing, slurm_jobs
+from ventral.running.progress import Progress
+from ventral.running.slurm import allocated_cores, allocation
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_progress_counts_every_value_wherever_it_is_computed(cluster):
 
 
 def test_an_address_without_a_scheduler_is_told(monkeypatch):
-    monkeypatch.setattr("ventral.parallel.SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("ventral.running.parallel.SECONDS_TO_CONNECT", 0.2)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with (
             dask.config.set({SETTING: address}),
@@ -157,7 +157,7 @@ def test_the_config_takes_what_the_command_line_takes(where, jobs):
 
 
 def test_a_job_whose_worker_jobs_are_refused_gets_on_with_its_own_cores(job, monkeypatch, caplog):
-    monkeypatch.setattr("ventral.workers.SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr("ventral.running.workers.SECONDS_BETWEEN_LOOKS", 0.05)
     logs = job / "fit.workers"
     with dask.config.set({SETTING: "slurm:2", WORKER_LOGS: logs}), computing(2) as at_once:
         assert at_once == 6

@@ -11,9 +11,9 @@ from types import ModuleType
 import dask
 import pytest
 
+from ventral import provenance
 from ventral.__main__ import parser
-from ventral.audit import provenance
-from ventral.audit.provenance import (
+from ventral.provenance import (
     code_loaded,
     config_of,
     digest,
@@ -27,8 +27,8 @@ from ventral.audit.provenance import (
     telling,
     weights_named,
 )
-from ventral.parallel import SETTING, compute, computing
-from ventral.progress import Progress
+from ventral.running.parallel import SETTING, compute, computing
+from ventral.running.progress import Progress
 
 
 def options_of(*arguments: str) -> argparse.Namespace:
@@ -54,7 +54,7 @@ def test_a_record_says_what_was_made_of_what(job, tmp_path):
     assert record["config"] == {"reliability_threshold": 0.1, "seed": 4}
     assert record["inputs"] == {str(tmp_path / "in.parquet"): digest(tmp_path / "in.parquet")}
     assert record["outputs"] == {str(tmp_path / "out.csv"): digest(tmp_path / "out.csv")}
-    assert record["code"]["ventral.store"] == digest(Path(provenance.__file__).parents[1] / "store.py")
+    assert record["code"]["ventral.store"] == digest(Path(provenance.__file__).with_name("store.py"))
     assert record["packages"]["numpy"] == sys.modules["numpy"].__version__
     assert record["sha256"] == digest_of_record(record)
 
@@ -141,7 +141,7 @@ def test_a_network_of_ones_own_is_code_wherever_it_lies(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "network_of_mine", module)
     code = code_loaded()
     assert code["network_of_mine"] == digest(tmp_path / "network_of_mine.py")
-    assert not {"numpy", "json", "ventral.audit", "ventral.audit.provenance"} & code.keys()
+    assert not {"numpy", "json", "ventral.audit", "ventral.provenance"} & code.keys()
 
 
 def test_a_template_is_code_of_the_module_that_it_lies_beside(tmp_path, monkeypatch):

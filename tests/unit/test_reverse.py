@@ -14,9 +14,9 @@ from ventral.grams.streaming import write_layer
 from ventral.mappings.ridge import nested_ridge
 from ventral.recordings.ingestion import dataset_of
 from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
-from ventral.scores.splits import make_folds
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
+from ventral.targets.splits import make_folds
 
 N, LAYERS = 90, 5
 PENALTIES = [1e-2, 1.0, 1e2]

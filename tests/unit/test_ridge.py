@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from ventral import nested_ridge, nested_ridge_features
 from ventral.mappings import ridge, ridge_features
 from ventral.mappings.ridge_features import nested_ridge_feature_graphs
-from ventral.parallel import computing
+from ventral.running.parallel import computing
 
 
 def refit(features, responses, folds, penalties):

@@ -8,7 +8,7 @@ import ventral
 
 # In a process of its own: the MKL takes its mode when it is first used, for good.
 SCRIPT = """
-from ventral.rounding import round_alike_on_any_cores
+from ventral.running.rounding import round_alike_on_any_cores
 round_alike_on_any_cores()
 
 from copy import deepcopy

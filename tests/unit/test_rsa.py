@@ -8,8 +8,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import pearsonr, spearmanr
 
 from ventral.grams.recorded import representation_of
-from ventral.recordings.matrices import upper_triangle
-from ventral.scores.rsa import (
+from ventral.mappings.rsa import (
     compare,
     correlation_distances,
     cosine_distances,
@@ -20,6 +19,7 @@ from ventral.scores.rsa import (
     subject_ceilings,
     tau_a,
 )
+from ventral.recordings.matrices import upper_triangle
 
 N = 12
 REFERENCE = {"spearman": spearmanr, "pearson": pearsonr}

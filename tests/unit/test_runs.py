@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.unit.synthetic_results import record
-from ventral import runs
 from ventral.audit.plan import read_plan
 from ventral.errors import InputError
+from ventral.launch import lock as runs
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ventral.stimuli.objects.shapes import assembled, box, ellipsoid, painted
+from ventral.objects.shapes import assembled, box, ellipsoid, painted
 from ventral.stimuli.scene import (
     AMBIENT,
     AZIMUTH,

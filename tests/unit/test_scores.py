@@ -10,13 +10,13 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
 from ventral.errors import InputError
-from ventral.mappings.prediction import penalty_scale
 from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.fitting import fit
-from ventral.scores.splits import make_folds
+from ventral.scores.prediction import penalty_scale
 from ventral.scores.table import COLUMNS, correlation_in_folds, join, read_csv
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import changing, write_dataset
+from ventral.targets.splits import make_folds
 
 N, NEURONS = 60, 5
 PENALTIES = [1e-2, 1.0, 1e2]

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from ventral.activations.extraction import extract
-from ventral.config import check_inputs, resolve
+from ventral.configuration.resolution import check_inputs, resolve
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.zoo import resolve_model
 from ventral.outputs import writing
 from ventral.recordings.ingestion import ingest
-from ventral.recordings.simulation import (
+from ventral.scores.fitting import fit
+from ventral.scores.selectivity import dprime
+from ventral.simulation.simulation import (
     FIELDS,
     SPREAD,
     ReceptiveField,
@@ -33,8 +35,6 @@ from ventral.recordings.simulation import (
     simulate,
     true_reliability,
 )
-from ventral.scores.fitting import fit
-from ventral.scores.selectivity import dprime
 from ventral.stimuli.ingestion import complete_set, create_set
 from ventral.store import read_dataset
 

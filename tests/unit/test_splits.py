@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ventral.activations.shards import rows_of_shard, shards_of_part
 from ventral.errors import InputError
-from ventral.scores.splits import leaked, make_folds
+from ventral.shards import rows_of_shard, shards_of_part
+from ventral.targets.splits import leaked, make_folds
 
 
 @given(st.lists(st.integers(5, 30), min_size=1, max_size=6), st.integers(3, 5), st.integers(0, 5))

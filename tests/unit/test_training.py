@@ -16,16 +16,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from ventral.config import resolve
+from ventral.configuration.resolution import resolve
+from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
-from ventral.models import training
 from ventral.models.description import build, preprocess, weights_sha256
-from ventral.models.training import correlations, moved, train
 from ventral.recordings.ingestion import ingest
-from ventral.schema import SCHEMA
-from ventral.scores.splits import make_folds
 from ventral.stimuli.ingestion import complete_set, create_set, read_pixels
 from ventral.store import read_dataset
+from ventral.targets.splits import make_folds
+from ventral.training import training
+from ventral.training.training import correlations, moved, train
 
 SIZE = 16
 MODULE = """

@@ -131,7 +131,7 @@ def test_another_number_of_shards_and_cores_gives_the_same_images_weights_and_ne
 
 
 def test_the_demo_runs_at_least_25_models(embedded):
-    from ventral.config import resolve
+    from ventral.configuration.resolution import resolve
 
     demo = resolve(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text()))
     assert len(demo["models"]) >= 25

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.workflow.conftest import ROOT, environment, finish
-from ventral import runs
-from ventral.audit.provenance import digest
+from ventral.launch import lock as runs
 from ventral.models.zoo import resolve_model
+from ventral.provenance import digest
 
 # What a job leaves when it has begun; extraction is stopped in the middle of its store.
 BEGUN = {

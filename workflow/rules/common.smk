@@ -13,9 +13,10 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
-from ventral import changes, runs
-from ventral.braces import in_braces
-from ventral.config import (
+from ventral.launch import changes
+from ventral.launch import lock as runs
+from ventral.running.braces import in_braces
+from ventral.configuration.resolution import (
     check_inputs,
     decoded_models,
     models_of,
@@ -24,12 +25,12 @@ from ventral.config import (
     recorded_models_of,
     resolve,
 )
-from ventral.configfiles import check_files
+from ventral.configuration.files import check_files
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError, shown
 from ventral.models.zoo import weights_file
-from ventral.schema import typed
-from ventral.slurm import check_commands
+from ventral.configuration.schema import typed
+from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
 

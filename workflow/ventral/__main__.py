@@ -11,10 +11,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from textwrap import shorten
 
-from ventral.allocator import keep_freed_memory
-from ventral.audit.provenance import OF_ANY_STAGE, recording, telling
 from ventral.errors import InputError
-from ventral.rounding import round_alike_on_any_cores
+from ventral.provenance import OF_ANY_STAGE, recording, telling
+from ventral.running.allocator import keep_freed_memory
+from ventral.running.rounding import round_alike_on_any_cores
 
 logger = logging.getLogger("ventral")
 
@@ -77,7 +77,7 @@ def _scheduler(where: str | None, log: Path | None):
         return nullcontext()
     import dask
 
-    from ventral.parallel import SETTING, WORKER_LOGS, check_place
+    from ventral.running.parallel import SETTING, WORKER_LOGS, check_place
 
     check_place(where)
     return dask.config.set({SETTING: where, WORKER_LOGS: log and log.with_suffix(".workers")})
@@ -141,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "teacher",
-        _call("recordings.simulation.describe_teacher"),
+        _call("simulation.simulation.describe_teacher"),
         "describe the network that a simulated recording is made of",
     )
     stage.add_argument("--name", required=True)
@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--together", type=_json(list), default=[], help="layers that are to predict together")
     stage.set_defaults(checked=("together",))
 
-    stage = _stage(stages, "train", _call("models.training.train"), "train a network")
+    stage = _stage(stages, "train", _call("training.training.train"), "train a network")
     stage.add_argument("stimuli", type=Path)
     stage.add_argument("--tested", type=Path, nargs="*", default=[], help="stimuli that the network is tested on")
     stage.add_argument("--recording", type=Path, help="recording that it is fitted to")
@@ -482,7 +482,7 @@ def _call(path: str):
 
 def _call_with_shards(path: str):
     def run(parts: list[Path], **options) -> None:
-        from ventral.activations.shards import stores_of_parts
+        from ventral.shards import stores_of_parts
 
         _call(path)(shards=stores_of_parts(parts), **options)
 
@@ -508,14 +508,14 @@ def _recording(**options) -> None:
 
 
 def _simulate(cores: int, **options) -> None:
-    from ventral.recordings.simulation import simulate
+    from ventral.simulation.simulation import simulate
 
     simulate(threads=cores, **options)
 
 
 def _extract(stimuli: Path, part: int, parts: int, shards: int, options: dict, cores: int, **rest) -> None:
     from ventral.activations.extraction import extract_shards
-    from ventral.activations.shards import shards_of_part
+    from ventral.shards import shards_of_part
     from ventral.store import read_dataset
 
     of_part = shards_of_part(read_dataset(stimuli).sizes["stimulus"], shards, part, parts)

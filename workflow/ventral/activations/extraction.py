@@ -14,11 +14,11 @@ import zarr
 from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriter
-from ventral.audit.provenance import code_loaded, hardware, packages_loaded
 from ventral.errors import InputError, is_out_of_memory
 from ventral.models.zoo import family, preprocessing
 from ventral.outputs import resuming, writing
-from ventral.progress import Progress
+from ventral.provenance import code_loaded, hardware, packages_loaded
+from ventral.running.progress import Progress
 from ventral.store import create_array, new_store, open_store, read_dataset
 
 if TYPE_CHECKING:

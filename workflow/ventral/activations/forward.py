@@ -13,7 +13,7 @@ from ventral.errors import InputError
 from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
-from ventral.slurm import allocated_cores
+from ventral.running.slurm import allocated_cores
 
 # Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
 # 2^-24, that what is lost there does not count.

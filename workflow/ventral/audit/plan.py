@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ventral.audit.provenance import config_of, inputs_of, outputs_of, telling
-from ventral.braces import expanded
 from ventral.errors import InputError
+from ventral.provenance import config_of, inputs_of, outputs_of, telling
+from ventral.running.braces import expanded
 
 # As a dry run prints them.
 COMMAND = re.compile(r"^(?:Shell command: )?\s*python -m ventral (.+)$", re.MULTILINE)
@@ -28,7 +28,7 @@ class Job:
     stage : str
         What it does.
     config : dict
-        What it is told, as `ventral.audit.provenance.config_of` has it, in types of JSON.
+        What it is told, as `ventral.provenance.config_of` has it, in types of JSON.
     inputs, outputs : tuple of str
         Paths, as on the command line.
     provenance : str or None

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ventral.audit.comparison import TOLERANCE, difference
 from ventral.audit.plan import Job, Plan
-from ventral.audit.provenance import digest
 from ventral.audit.verification import DIFFERS, PASSED, REMADE, VERIFIED, Verified
 from ventral.errors import InputError, nearest
+from ventral.provenance import digest
 
 logger = logging.getLogger("ventral")
 

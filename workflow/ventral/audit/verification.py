@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ventral.audit.plan import Job, Plan
-from ventral.audit.provenance import digest, digest_of_module, digest_of_record, read_record, source_of
 from ventral.errors import InputError, shown
-from ventral.progress import Progress
+from ventral.provenance import digest, digest_of_module, digest_of_record, read_record, source_of
+from ventral.running.progress import Progress
 
 VERIFIED = "verified"
 REMADE = "re-run and equal"

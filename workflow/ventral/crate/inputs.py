@@ -20,7 +20,7 @@ def own_files(config: dict) -> dict[str, str]:
     Parameters
     ----------
     config : dict
-        As the user wrote it, checked by `ventral.config.resolve`.
+        As the user wrote it, checked by `ventral.configuration.resolution.resolve`.
     """
     return {name: holder[key] for name, holder, key in _paths(config)}
 

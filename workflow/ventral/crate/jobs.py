@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ventral.audit.provenance import read_record
 from ventral.errors import InputError, shown
+from ventral.provenance import read_record
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Job:
     name : str
         Its log and its provenance are called so.
     record : dict
-        Its provenance, as `ventral.audit.provenance` writes it.
+        Its provenance, as `ventral.provenance` writes it.
     """
 
     name: str

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import yaml
 
-from ventral.audit.provenance import NOT_CONTENT, PACKAGE, digest, digest_of_module, source_of
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import Job, jobs_behind, raw_inputs
 from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
 from ventral.datasets import cowley2023, kriegeskorte2008
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
+from ventral.provenance import NOT_CONTENT, PACKAGE, digest, digest_of_module, source_of
 
 logger = logging.getLogger(__name__)
 

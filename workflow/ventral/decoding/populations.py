@@ -38,13 +38,13 @@ from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY, standardised
 from ventral.grams.representations import read_representation
 from ventral.outputs import writing
-from ventral.parallel import compute, computing
-from ventral.progress import Progress
-from ventral.scores.benchmark import read_stimuli
-from ventral.scores.targets import neurons
+from ventral.running.parallel import compute, computing
+from ventral.running.progress import Progress
 from ventral.stimuli.circular import angular_error
 from ventral.store import open_store, read_dataset
 from ventral.tables import write_parquet
+from ventral.targets.benchmark import read_stimuli
+from ventral.targets.values import neurons
 
 logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.ridge_features import cheaper_graphs
-from ventral.scores.categorisation import balanced_accuracy, svm_predictions
-from ventral.scores.splits import FEWEST_FOLDS
+from ventral.mappings.svm import balanced_accuracy, svm_predictions
 from ventral.scores.table import correlation_in_folds
-from ventral.scores.targets import folds_of, labels_of, properties
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
+from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.values import folds_of, labels_of, properties
 
 logger = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ def fitted(
     Parameters
     ----------
     trainings : sequence of paths
-        Folders of networks fitted to neurons, from `ventral.models.training.train`.
+        Folders of networks fitted to neurons, from `ventral.training.training.train`.
     scores : path
         The joined score table.
     svg, pdf, csv : paths

@@ -22,7 +22,7 @@ def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path) 
     Parameters
     ----------
     trainings : sequence of paths
-        Folders of networks trained on labels, from `ventral.models.training.train`.
+        Folders of networks trained on labels, from `ventral.training.training.train`.
     svg, pdf, csv : paths
         The figure, and every number in it: the rows of each network's ``metrics.csv``, with its name as `model`.
     """

@@ -30,8 +30,8 @@ from ventral.grams.representations import Representation
 from ventral.grams.streaming import write_layer
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
-from ventral.scores.targets import Targets, neurons
 from ventral.store import new_store, read_dataset
+from ventral.targets.values import Targets, neurons
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.outputs import packing
-from ventral.parallel import computing
-from ventral.progress import Progress
+from ventral.running.parallel import computing
+from ventral.running.progress import Progress
 from ventral.store import create_array, new_store, open_store
 
 logger = logging.getLogger(__name__)

@@ -28,14 +28,14 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, nearest
 from ventral.mappings.ridge import NestedRidge, nested_errors
 from ventral.outputs import writing
-from ventral.parallel import computing
-from ventral.progress import Progress
-from ventral.scores.benchmark import read_benchmark
+from ventral.running.parallel import computing
+from ventral.running.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import grouped_over_splits
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
 from ventral.tables import read_parquet
+from ventral.targets.benchmark import read_benchmark
+from ventral.targets.values import grouped_over_splits
 
 logger = logging.getLogger(__name__)
 

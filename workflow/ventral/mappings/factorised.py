@@ -32,12 +32,12 @@ from numpy.typing import NDArray
 
 from ventral.grams.streaming import check_shards, scale_of
 from ventral.outputs import writing
-from ventral.parallel import computing
-from ventral.progress import Progress
-from ventral.scores.benchmark import Benchmark, read_benchmark
+from ventral.running.parallel import computing
+from ventral.running.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import grouped_by_missing
 from ventral.store import open_store
+from ventral.targets.benchmark import Benchmark, read_benchmark
+from ventral.targets.values import grouped_by_missing
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ventral.audit.provenance import read_record
 from ventral.errors import InputError, shown
+from ventral.provenance import read_record
 
 # What is made of the other jobs' outputs and records, the page itself among them.
 AFTERWARDS = ("report", "audit", "crate")

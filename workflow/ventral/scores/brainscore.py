@@ -27,11 +27,11 @@ from numpy.typing import ArrayLike, NDArray
 from ventral.errors import InputError, shown
 from ventral.mappings.pls import pls_fit_predict
 from ventral.outputs import writing
-from ventral.progress import Progress
-from ventral.scores.benchmark import read_stimuli
+from ventral.running.progress import Progress
 from ventral.scores.table import correlation_in_folds
-from ventral.scores.targets import labels_of
 from ventral.store import open_store, read_dataset
+from ventral.targets.benchmark import read_stimuli
+from ventral.targets.values import labels_of
 
 logger = logging.getLogger(__name__)
 

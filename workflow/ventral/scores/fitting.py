@@ -10,7 +10,6 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.grams.dimensionality import effective_dimensionality
 from ventral.grams.recorded import (
     FAMILY,
     RecordedArea,
@@ -21,18 +20,19 @@ from ventral.grams.recorded import (
     representation_of,
 )
 from ventral.grams.representations import read_representation
-from ventral.mappings.prediction import Options, Predicted, predict
+from ventral.mappings.dimensionality import effective_dimensionality
+from ventral.mappings.svm import svm_balanced_accuracy
 from ventral.outputs import writing
-from ventral.parallel import compute, computing
-from ventral.progress import Progress
 from ventral.recordings.ingestion import published_matrices
-from ventral.scores.benchmark import Benchmark, read_benchmark
-from ventral.scores.categorisation import svm_balanced_accuracy
+from ventral.running.parallel import compute, computing
+from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
+from ventral.scores.prediction import Options, Predicted, predict
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import Targets, labels_of, properties, together
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.store import open_store
+from ventral.targets.benchmark import Benchmark, read_benchmark
+from ventral.targets.values import Targets, labels_of, properties, together
 
 logger = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
-from ventral.grams.dimensionality import dimensionality_of_signal, signal_traces
 from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
+from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
+from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
+from ventral.mappings.rsa import compare, dissimilarities, standardised, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
-from ventral.scores.cka import centred, gram_of_dissimilarities, linear_cka
-from ventral.scores.rsa import compare, dissimilarities, standardised, subject_ceilings
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) ->
 def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]) -> list[Geometry]:
     """Return what layers are compared with, of published matrices.
 
-    For CKA, dissimilarities are taken for squared distances (`ventral.scores.cka.gram_of_dissimilarities`).
+    For CKA, dissimilarities are taken for squared distances (`ventral.mappings.cka.gram_of_dissimilarities`).
     """
     geometries = []
     for name in dict.fromkeys(matrices.names):

@@ -15,15 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.grams.representations import Representation, read_representation
-from ventral.mappings.prediction import penalty_scale
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.outputs import writing
-from ventral.parallel import computing
-from ventral.progress import Progress
-from ventral.scores.benchmark import read_stimuli
+from ventral.running.parallel import computing
+from ventral.running.progress import Progress
+from ventral.scores.prediction import penalty_scale
 from ventral.scores.table import prediction_rows, write_table
-from ventral.scores.targets import Targets, folds_of, n_leaked
 from ventral.store import open_store
+from ventral.targets.benchmark import read_stimuli
+from ventral.targets.values import Targets, folds_of, n_leaked
 
 logger = logging.getLogger(__name__)
 

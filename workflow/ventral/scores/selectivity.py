@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.svm import svm_balanced_accuracy
 from ventral.outputs import writing
-from ventral.progress import Progress
-from ventral.scores.benchmark import read_stimuli
-from ventral.scores.categorisation import svm_balanced_accuracy
-from ventral.scores.splits import check_category, make_folds
-from ventral.scores.targets import labels_of
+from ventral.running.progress import Progress
 from ventral.store import open_store
+from ventral.targets.benchmark import read_stimuli
+from ventral.targets.splits import check_category, make_folds
+from ventral.targets.values import labels_of
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.outputs import writing
-from ventral.scores.targets import Targets
 from ventral.tables import read_parquet, write_parquet
+from ventral.targets.values import Targets
 
 COLUMNS = {
     "model": "string",

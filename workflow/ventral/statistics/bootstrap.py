@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.scores.targets import Targets
 from ventral.tables import read_parquet, write_parquet
+from ventral.targets.values import Targets
 
 COLUMNS = {
     "model": "string",
@@ -98,7 +98,7 @@ def bootstrap_rows(
     ----------
     parts : sequence of (predictions, group, rows)
         Held-out predictions of each group of targets that have the same stimuli, and which stimuli these are, as
-        `ventral.scores.targets.grouped_by_missing` gives them. Of other targets than neurons there are no rows.
+        `ventral.targets.values.grouped_by_missing` gives them. Of other targets than neurons there are no rows.
     neurons : Targets
         All neuroids of the recording.
     folds : sequence of integer arrays

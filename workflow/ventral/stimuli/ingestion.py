@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, shown
-from ventral.progress import Progress
-from ventral.slurm import allocated_cores
+from ventral.running.progress import Progress
+from ventral.running.slurm import allocated_cores
 from ventral.stimuli.files import Listing, list_images, natural, opener
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ventral.errors import InputError, allowed_instead, shown
+from ventral.objects import CATEGORIES, make_object
 from ventral.stimuli.files import FOLDER, IMAGE_SUFFIXES, Listing, kind_of, list_files
-from ventral.stimuli.objects import CATEGORIES, make_object
 
 if TYPE_CHECKING:
     from ventral.stimuli.scene import Surface
@@ -111,7 +111,7 @@ def read_mesh(path: Path, key: str) -> "Surface":
     """
     import trimesh
 
-    from ventral.stimuli.objects.shapes import Part, assembled
+    from ventral.objects.shapes import Part, assembled
 
     try:
         mesh = trimesh.load_mesh(path)

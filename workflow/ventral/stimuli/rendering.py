@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.activations.shards import rows_of_shard
 from ventral.errors import InputError
 from ventral.outputs import writing
-from ventral.progress import Progress
+from ventral.running.progress import Progress
+from ventral.shards import rows_of_shard
 from ventral.stimuli import backgrounds, meshes
 from ventral.stimuli.ingestion import ROWS_PER_CHUNK, complete_set, create_set
 

@@ -1,0 +1,1 @@
+"""What the user said, checked and completed."""

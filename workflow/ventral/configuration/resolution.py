@@ -1,0 +1,498 @@
+"""What the user said, checked and completed: the one place that reads the config."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from ventral.configuration import schema
+from ventral.datasets import algonauts2019, cowley2023, kriegeskorte2008
+from ventral.errors import InputError, allowed_instead
+from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
+from ventral.recordings import ingestion as recordings
+from ventral.shards import rows_of_shard
+from ventral.simulation import simulation
+from ventral.stimuli import ingestion as stimuli
+from ventral.training.exclusion import training_rows
+
+# Rules that run or train networks on a whole stimulus set.
+ON_GPU = ("extract", "train", "simulate")
+DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
+
+
+def resolve(config: dict) -> dict:
+    """Return the config with every default filled in, models complete and published data sets expanded.
+
+    Reads no data, and a local folder only to find a published data set's files in it.
+
+    Parameters
+    ----------
+    config : dict
+        As read from YAML.
+
+    Returns
+    -------
+    dict
+        With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
+        those that are trained here; `trainings`, what each of these is trained on and how, by the model's name; and
+        `sources`, the files that published data sets are unpacked from, by the name of the data set.
+
+    Raises
+    ------
+    InputError
+        For anything that the schema does not allow, names that refer to nothing, and contradictions.
+    """
+    config = schema.completed(schema.typed(config))
+    schema.check(config)
+    config["results"] = _as_folder(config["results"])
+    for key in ("stimuli", "recordings"):
+        _check_apart(config[key], key)
+    _expand_datasets(config)
+    if not config["recordings"]:
+        raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
+    for name, spec in config["stimuli"].items():
+        if ("images" in spec) == ("render" in spec):
+            raise InputError(
+                f"config key stimuli.{name}: a stimulus set has either `images`, a folder or zip of them, or "
+                f"`render`, how they are rendered"
+            )
+        if "render" in spec and "table" in spec:
+            raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
+        if "render" in spec and spec.get("circular"):
+            raise InputError(
+                f"config key stimuli.{name}.circular: belongs to `images`; of a rendered set this is known"
+            )
+        if "render" in spec and "size" in spec:
+            raise InputError(f"config key stimuli.{name}.size: belongs to `images`; of a rendered set, `render.size`")
+    for name, recording in config["recordings"].items():
+        if "stimuli" not in recording:
+            raise InputError(f"config: missing key in `recordings.{name}`: stimuli")
+        _check_kind(recording, f"recordings.{name}")
+        if recording["stimuli"] not in config["stimuli"]:
+            raise InputError(
+                f"config key recordings.{name}.stimuli: no stimulus set is called {recording['stimuli']!r}; "
+                f"{allowed_instead(recording['stimuli'], config['stimuli'])}"
+            )
+        recording.setdefault("splits", config["splits"])
+    models = config["models"]
+    models = dict.fromkeys(models) if isinstance(models, list) else models
+    config["models"] = {name: resolve_model(name, options) for name, options in models.items()}
+    _expand_trainings(config)
+    _check_apart([*config["models"], *config["recorded_models"], *config["reverse"]], "models")
+    for name, recording in config["recordings"].items():
+        if "simulate" in recording:
+            scored = {model: _network_of(config, model) for model in models_of(config, name)}
+            recording["simulate"] = simulation.resolve_simulation(recording["simulate"], scored, name)
+    if isinstance(config["gres"], str):
+        config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
+    _check_unseen(config)
+    _check_recorded(config)
+    _check_banded(config)
+    _check_decoding(config)
+    jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
+    if jobs > shards:
+        raise InputError(
+            f"config key extraction.jobs: {jobs} jobs cannot share {shards} shards; set it to {shards} or less, or "
+            f"extraction.shards to {jobs} or more"
+        )
+    penalties = config["penalties"]
+    if penalties["number"] > 1 and penalties["lowest"] >= penalties["highest"]:
+        raise InputError(
+            f"config key penalties.lowest: {penalties['lowest']} must be below penalties.highest {penalties['highest']}"
+        )
+    return config
+
+
+def check_inputs(config: dict, fetched: str = "resources/") -> None:
+    """Check, in a moment, that everything the jobs will read fits together, before any of them starts.
+
+    Files under `fetched` that are not there yet are downloaded later, and checked then.
+
+    Parameters
+    ----------
+    config : dict
+        From `resolve`.
+    fetched : str
+        Beginning of the paths that the workflow downloads.
+
+    Raises
+    ------
+    InputError
+        For missing or unreadable files, stimuli and responses that differ in number, splits that cannot be made of the
+        stimuli, wrong checkpoints, and a results folder that cannot be written.
+    """
+    _check_writable(Path(config["results"]))
+    for spec in [training["network"] for training in config["trainings"].values()] + list(config["models"].values()):
+        check_model(spec)
+    # Published data sets are unpacked by the workflow, too.
+    fetched = (fetched, f"{config['results']}/datasets/")
+    described = {}
+    for name, spec in config["stimuli"].items():
+        if "render" in spec or not _to_be_fetched(spec["images"], fetched):
+            described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
+        if "render" in spec:
+            rows_of_shard(len(described[name]), 0, spec["render"]["shards"], f"stimuli.{name}.render.shards")
+    for name, spec in config["recordings"].items():
+        table = described.get(spec["stimuli"])
+        if "simulate" in spec:
+            simulation.check(spec["simulate"], f"recordings.{name}.simulate")
+        elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
+            recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
+        if table is not None:
+            _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
+    for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
+        rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
+    labels = {name: _labels(table) for name, table in described.items()}
+    if "unseen" in config and config["unseen"]["stimuli"] in described:
+        from ventral.targets.splits import check_category
+
+        unseen = config["unseen"]
+        check_category(unseen["category"], labels[unseen["stimuli"]], unseen["stimuli"], "unseen.category")
+    for training in config["trainings"].values():
+        if training["stimuli"] in described:
+            table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()
+            training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
+            if training["recording"]:
+                # What it is tested on is the first fold of this split.
+                _check_splits({"splits": ["images"]}, table, config, f"stimuli.{training['stimuli']}")
+
+
+def _check_unseen(config: dict) -> None:
+    unseen = config.get("unseen")
+    if unseen is None:
+        return
+    of_set = [name for name, recording in config["recordings"].items() if recording["stimuli"] == unseen["stimuli"]]
+    if not of_set:
+        tested = sorted({recording["stimuli"] for recording in config["recordings"].values()})
+        raise InputError(
+            f"config key unseen.stimuli: no recording is of a stimulus set called {unseen['stimuli']!r}; "
+            f"{allowed_instead(unseen['stimuli'], tested)}"
+        )
+    scored = [model for recording in of_set for model in models_of(config, recording)]
+    for model in unseen["models"]:
+        if model not in scored:
+            raise InputError(
+                f"config key unseen.models: no model called {model!r} is scored on {unseen['stimuli']}; "
+                f"{allowed_instead(model, scored)}"
+            )
+
+
+def _check_recorded(config: dict) -> None:
+    for key in ("recorded_models", "reverse"):
+        for name in config[key]:
+            if name not in config["recordings"]:
+                raise InputError(
+                    f"config key {key}: no recording is called {name!r}; {allowed_instead(name, config['recordings'])}"
+                )
+            if "matrices" in config["recordings"][name]:
+                raise InputError(
+                    f"config key {key}: {name} has dissimilarity matrices; responses of neuroids are needed to predict "
+                    f"anything; leave it out"
+                )
+            if name in config["models"]:
+                raise InputError(
+                    f"config key {key}: a model is called {name}, too, and tables could not tell them apart; choose "
+                    f"another name for one of them"
+                )
+    for name in config["reverse"]:
+        if not models_of(config, name):
+            raise InputError(f"config key reverse: no model is scored against {name}, so it has no units to predict")
+
+
+def _check_banded(config: dict) -> None:
+    for name in config["banded"]:
+        if name not in config["models"]:
+            raise InputError(
+                f"config key banded: no model is called {name!r}; {allowed_instead(name, config['models'])}"
+            )
+        if not any(name in models_with_neuroids(config, recording) for recording in config["recordings"]):
+            raise InputError(
+                f"config key banded.{name}: it is scored against no recording of neuroids, which are what its layers "
+                f"would predict together; leave it out"
+            )
+
+
+def _check_decoding(config: dict) -> None:
+    if "decoding" not in config:
+        return
+    read = [model for models in decoded_models(config).values() for model in models]
+    for model in config["decoding"]["models"] or []:
+        if model not in config["models"]:
+            raise InputError(
+                f"config key decoding.models: no model is called {model!r}; {allowed_instead(model, config['models'])}"
+            )
+        if model not in read:
+            raise InputError(
+                f"config key decoding.models: {model} is scored against no recording of neuroids, whose areas would be "
+                f"read beside it; leave it out"
+            )
+    if not read:
+        raise InputError(
+            "config key decoding: no model is scored against a recording of neuroids, whose areas would be read beside "
+            "it; leave `decoding` out"
+        )
+
+
+def decoded_models(config: dict) -> dict[str, list[str]]:
+    """Return the models from which labels and properties are read, for each recording of neuroids that has any."""
+    if "decoding" not in config:
+        return {}
+    names = config["decoding"]["models"]
+    read = {
+        recording: [model for model in models_with_neuroids(config, recording) if names is None or model in names]
+        for recording in config["recordings"]
+    }
+    return {recording: models for recording, models in read.items() if models}
+
+
+def recorded_models_of(config: dict, recording: str) -> list[str]:
+    """Return the recordings whose areas are scored against a recording: those of its stimuli, itself among them."""
+    stimuli = config["recordings"][recording]["stimuli"]
+    return [name for name in config["recorded_models"] if config["recordings"][name]["stimuli"] == stimuli]
+
+
+def models_of(config: dict, recording: str) -> list[str]:
+    """Return the names of the models that are scored against a recording: never one that was trained on it."""
+    spec = config["recordings"][recording]
+    names = config["models"] if spec.get("models") is None else spec["models"]
+    return [name for name in names if _recording_of(config, name) != recording]
+
+
+def models_with_neuroids(config: dict, recording: str) -> list[str]:
+    """Return the names of the models that predict neuroids of a recording: none, where it has matrices."""
+    return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
+
+
+def penalty_grid(penalties: dict) -> list[float]:
+    """Return the penalties of the config as numbers, lowest first."""
+    return np.geomspace(penalties["lowest"], penalties["highest"], penalties["number"]).tolist()
+
+
+def _network_of(config: dict, model: str) -> dict:
+    """Return the description of a model's network; before the first epoch, it is that which training starts from."""
+    spec = config["models"][model]
+    training = spec.get("trained_by")
+    return config["trainings"][training]["network"] if training and model == f"{training}.epoch0" else spec
+
+
+def _files_of(recording: dict) -> list[str]:
+    """Return the files that a recording's responses or matrices are in."""
+    files = recording.get("matrices") or recording["responses"]
+    return list(files.values()) if isinstance(files, dict) else [files]
+
+
+def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
+    return path.startswith(fetched) and not Path(path).exists()
+
+
+def _check_kind(recording: dict, key: str) -> None:
+    given = [kind for kind in ("responses", "matrices", "simulate") if kind in recording]
+    if len(given) != 1:
+        raise InputError(
+            f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has either `responses`, of "
+            f"neuroids, or `matrices`, published dissimilarity matrices, or `simulate`, how they are made of a network"
+        )
+    for option in ("neuroids", "axes", "area", "animal"):
+        if "simulate" in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
+    for option in ("neuroids", "axes", "animal"):
+        if "matrices" in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
+    if "responses" in recording and isinstance(recording.get("area"), dict):
+        raise InputError(
+            f"config key {key}.area: one area of all neuroids; give that of each in the table `neuroids`, column `area`"
+        )
+
+
+def _expand_trainings(config: dict) -> None:
+    """Take what trains a network out of its description, and add its checkpoints to the models."""
+    given, models, trainings = config["models"], {}, {}
+    for name, spec in given.items():
+        train = spec.pop("train", None)
+        models[name] = spec
+        if train is None:
+            continue
+        trainings[name] = _training(name, spec, train, config)
+        folder = f"{config['results']}/models/{name}"
+        models[name] = {**spec, "weights": f"{folder}/final.safetensors", "sha256": None, "trained_by": name}
+        if train.get("recording"):
+            models[name]["fitted_to"] = train["recording"]
+        for epoch in train["checkpoints"]:
+            checkpoint = f"{name}.epoch{epoch}"
+            if checkpoint in given:
+                raise InputError(
+                    f"config key models.{checkpoint}: so is called the checkpoint of {name} after epoch {epoch}; "
+                    f"choose another name"
+                )
+            weights = f"{folder}/epoch_{epoch:04d}.safetensors"
+            models[checkpoint] = {**models[name], "name": checkpoint, "weights": weights, "epoch": epoch}
+            if epoch == 0 and family(spec) != "untrained":
+                models[checkpoint]["begun_as"] = family(spec)
+    config["models"], config["trainings"] = models, trainings
+    for name, recording in config["recordings"].items():
+        for model in recording.get("models") or []:
+            key = f"config key recordings.{name}.models"
+            if model not in models:
+                raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, models)}")
+            if _recording_of(config, model) == name:
+                raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
+    if not any(models_of(config, recording) for recording in config["recordings"]):
+        raise InputError("config: no model is scored against any recording; name models that were not trained on it")
+    for name, training in trainings.items():
+        training["tested"] = _tested(name, config)
+        if training["stimuli"] in training["tested"]:
+            recordings_of = [
+                other
+                for other, recording in config["recordings"].items()
+                if recording["stimuli"] == training["stimuli"] and _is_scored(name, other, config)
+            ]
+            raise InputError(
+                f"config key models.{name}.train: it would be tested on the images that it is trained on, those of "
+                f"{training['stimuli']!r}, in the recordings {', '.join(recordings_of)}; train it on others, or leave "
+                f"it out there: `recordings.{recordings_of[0]}.models` names those that are scored"
+            )
+
+
+def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
+    """Return the complete description of a network's training, but for the sets that it is tested on."""
+    key = f"config key models.{name}.train"
+    if spec["architecture"] in NOT_TRAINED:
+        raise InputError(f"{key}: {spec['architecture']} has no weights to train; leave `train` out")
+    if ("label" in train) == ("recording" in train):
+        raise InputError(
+            f"{key}: it has {'both' if 'label' in train else 'neither'}; a network is trained on either a `label`, "
+            f"category or object, or a `recording`"
+        )
+    stimulus_set = _trained_on(train, config, key)
+    late = [epoch for epoch in train["checkpoints"] if epoch > train["epochs"]]
+    if late:
+        raise InputError(f"{key}.checkpoints: {late[0]}, but training ends after epoch {train['epochs']} (`epochs`)")
+    training = {
+        **train,
+        "name": name,
+        # Which layers are taken makes no other network.
+        "network": {**spec, "layers": "auto", "max_layers": 1},
+        "stimuli": stimulus_set,
+        "label": train.get("label"),
+        "recording": train.get("recording"),
+        "checkpoints": sorted(train["checkpoints"]),
+    }
+    if training["recording"]:
+        training |= {"folds": config["folds"], "folds_seed": config["seed"]}
+    return training
+
+
+def _trained_on(train: dict, config: dict, key: str) -> str:
+    """Return the name of the stimulus set that a network is trained on."""
+    given = train.get("stimuli")
+    if "recording" in train:
+        recording = config["recordings"].get(train["recording"])
+        if recording is None:
+            raise InputError(
+                f"{key}.recording: no recording is called {train['recording']!r}; "
+                f"{allowed_instead(train['recording'], config['recordings'])}"
+            )
+        if "matrices" in recording:
+            raise InputError(
+                f"{key}.recording: {train['recording']} has dissimilarity matrices; a network is fitted to the "
+                f"responses of neuroids"
+            )
+        if given not in (None, recording["stimuli"]):
+            raise InputError(
+                f"{key}.stimuli: {given!r}, but the stimuli of the recording {train['recording']} are "
+                f"{recording['stimuli']!r}; leave it out"
+            )
+        return recording["stimuli"]
+    if given is None:
+        raise InputError(f"{key}.stimuli: missing; name the stimulus set to train on, one of those under `stimuli`")
+    if given not in config["stimuli"]:
+        raise InputError(
+            f"{key}.stimuli: no stimulus set is called {given!r}; {allowed_instead(given, config['stimuli'])}"
+        )
+    return given
+
+
+def _recording_of(config: dict, model: str) -> str | None:
+    """Return the recording that a model was trained on, where there is one."""
+    trained_by = config["models"][model].get("trained_by")
+    return config["trainings"][trained_by]["recording"] if trained_by else None
+
+
+def _is_scored(trained: str, recording: str, config: dict) -> bool:
+    """Say whether a network that is trained here, or a checkpoint of it, is scored against a recording."""
+    return any(config["models"][name].get("trained_by") == trained for name in models_of(config, recording))
+
+
+def _tested(trained: str, config: dict) -> list[str]:
+    """Return the names of the stimulus sets that a network that is trained here is tested on."""
+    return sorted({spec["stimuli"] for name, spec in config["recordings"].items() if _is_scored(trained, name, config)})
+
+
+def _labels(table) -> dict:
+    return {name: table[name].to_numpy() for name in ("object", "category") if name in table}
+
+
+def _check_splits(recording: dict, table, config: dict, key: str) -> None:
+    from ventral.targets.splits import make_folds
+
+    labels = _labels(table)
+    for split in recording["splits"]:
+        make_folds(split, labels, len(table), config["folds"], config["seed"], key)
+
+
+def _as_folder(path: str) -> str:
+    """Return a folder as Snakemake matches paths below it: `./results/` is `results`."""
+    folder = re.sub(r"^(\./+)+(?!-)", "", path).rstrip("/")
+    if not folder and path.startswith("/"):
+        raise InputError("config key results: / is the whole disk; name a folder")
+    return folder or "."
+
+
+def _check_apart(names: Iterable[str], key: str) -> None:
+    """Check that names are different where a disk takes capitals and small letters for the same."""
+    known = {}
+    for name in names:
+        other = known.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(
+                f"config key {key}: {other} and {name} differ in capitals alone, and are the same file on some disks; "
+                f"choose another name for one of them"
+            )
+
+
+def _check_writable(folder: Path) -> None:
+    existing = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    if not existing.is_dir():
+        raise InputError(f"config key results: {folder} cannot be made, {existing} is a file; name another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"config key results: {existing} cannot be written; name another folder or change its rights")
+
+
+def _expand_datasets(config: dict) -> None:
+    names = config.get("dataset") or []
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in DATASETS:
+            raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
+    for key, owners in (("data_dir", DATASETS), ("sessions", ("cowley2023",))):
+        if config.get(key) is not None and not set(owners) & set(names):
+            owner = "a published data set" if owners == DATASETS else f"the published data set {owners[0]}"
+            raise InputError(f"config key {key}: belongs to {owner}; name it under `dataset`")
+    published = {"stimuli": {}, "recordings": {}, "sources": {}}
+    for name in names:
+        if name == "cowley2023":
+            expanded = cowley2023.expand(config.get("data_dir"), config.get("sessions", ["210325"]))
+        elif name == "kriegeskorte2008":
+            expanded = kriegeskorte2008.expand(config.get("data_dir"), config["results"])
+        else:
+            expanded = algonauts2019.expand(config.get("data_dir"))
+        for kind, found in published.items():
+            found.update(expanded.get(kind, {}))
+    # What the user says of a published recording, such as which models are scored, is added to what is known of it.
+    config["recordings"] = {
+        name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()
+    }
+    for kind, found in published.items():
+        config[kind] = {**found, **config.get(kind, {})}

@@ -1,0 +1,131 @@
+"""What the outputs on disk were made of, compared with what is on disk now.
+
+A plain run compares sizes and times of files, and reads only those files whose size or time differs. The content
+decides: a file that was copied or touched makes nothing stale, and a changed file with an older time stamp does.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from ventral.outputs import writing
+from ventral.provenance import OWN_NAME, digest, digest_of_module, signature, source_of
+
+# In the results folder: content of inputs whose size or time is no longer as recorded, so that none is read twice.
+DIGESTS = ".digests.json"
+
+
+class Inputs:
+    """The user's files as they are now; each is looked at once.
+
+    Parameters
+    ----------
+    results : path
+        Folder of the results, in which digests that had to be computed are kept.
+    """
+
+    def __init__(self, results: str | Path) -> None:
+        self._kept = Path(results) / DIGESTS
+        self._digests: dict[str, list[str]] = _read(self._kept) or {}
+        self._signatures: dict[str, str | None] = {}
+
+    def changed(self, record: str | Path, paths: Iterable[str]) -> list[str]:
+        """Return which files differ from those that a job read: inputs, and modules of the user's own.
+
+        Parameters
+        ----------
+        record : path
+            Record of the job, from `ventral.provenance.recording`.
+        paths : iterable of str
+            Files and folders that the job reads now. A file that the job did not read before is not compared:
+            Snakemake compares the sets of inputs.
+
+        Returns
+        -------
+        list of str
+            Paths; the record's own path where it cannot be read. Empty without a record: such a job runs anyway.
+        """
+        if not Path(record).exists():
+            return []
+        said = _read(record)
+        if said is None or not all(isinstance(said.get(key), dict) for key in ("inputs", "code")):
+            return [str(record)]
+        seen = said.get("signatures", {})
+        known = [path for path in paths if path in said["inputs"]]
+        inputs = [path for path in known if not self._same(path, seen.get(path), said["inputs"][path])]
+        sources = {module: _source(module, file) for module, file in said.get("own_modules", {}).items()}
+        modules = [
+            str(source)
+            for module, source in sources.items()
+            if source.is_file() and digest_of_module(source) != said["code"].get(module)
+        ]
+        return inputs + modules
+
+    def _same(self, path: str, seen: str | None, recorded: str) -> bool:
+        now = self._signature(path)
+        if now is None or now == seen:
+            return now is not None
+        if self._digests.get(path, [None])[0] != now:
+            self._digests[path] = [now, digest(path)]
+            # Results of somebody else's may be looked at without the right to write there.
+            with suppress(OSError), writing(self._kept) as unfinished:
+                unfinished.write_text(json.dumps(self._digests) + "\n", encoding="utf-8")
+        return self._digests[path][1] == recorded
+
+    def _signature(self, path: str) -> str | None:
+        if path not in self._signatures:
+            self._signatures[path] = signature(path) if Path(path).exists() else None
+        return self._signatures[path]
+
+
+def of_other_code(records: str | Path) -> tuple[dict[str, int], list[str]]:
+    """Return which results are of other code of this package than is here now.
+
+    Parameters
+    ----------
+    records : path
+        Folder of the records of all jobs.
+
+    Returns
+    -------
+    stages : dict of int
+        Number of jobs whose code changed, by stage.
+    modules : list of str
+        Names of the modules that changed.
+    """
+    now: dict[str, str | None] = {}
+    stages, modules = defaultdict(int), set()
+    for file in sorted(Path(records).rglob("*.json")):
+        said = _read(file) or {}
+        code = {name: digest for name, digest in said.get("code", {}).items() if name.split(".")[0] == OWN_NAME}
+        for name in code.keys() - now.keys():
+            now[name] = _digest_of_source(name)
+        differing = {name for name, recorded in code.items() if now[name] != recorded}
+        if differing:
+            stages[said.get("stage", "unknown")] += 1
+            modules |= differing
+    return dict(stages), sorted(modules)
+
+
+def _source(module: str, file: str) -> Path:
+    """Return the file that a module would now be loaded from.
+
+    A network's module may have put a folder on the path that this process does not know: then its file is as recorded.
+    """
+    return source_of(module) or Path(file)
+
+
+def _digest_of_source(module: str) -> str | None:
+    path = source_of(module)
+    return digest_of_module(path) if path is not None and path.is_file() else None
+
+
+def _read(path: str | Path) -> dict | None:
+    """Return the content of a JSON file that holds an object; None of any other file."""
+    try:
+        said = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, dict) else None

@@ -1,0 +1,377 @@
+"""What an output was made of, by what, where and how: one record a job, for whoever checks it later."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import os
+import platform
+import resource
+import sys
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ventral.errors import InputError
+from ventral.outputs import sha256, writing
+from ventral.store import open_store
+
+logger = logging.getLogger("ventral")
+
+PACKAGE = Path(__file__).parent
+OWN_NAME = PACKAGE.name
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+# What says how a job runs, not what it makes: results do not depend on these.
+HOW = ("cores", "dask", "device", "batch_size", "memory_mb")
+# What a command line says beside the options of its stage.
+OF_ANY_STAGE = ("run", "stage", "outputs", "checked", "log", "provenance")
+# Time stamps that a workflow keeps in a folder that it made.
+NOT_CONTENT = (".snakemake_timestamp",)
+# Names by which a program and the processes that it starts know it.
+PROGRAM = {"__main__", "__mp_main__"}
+# Looks on, and makes nothing.
+WATCHING = ("ventral.audit.", "ventral.launch.", "ventral.provenance.")
+# Modules that other processes loaded to do a part of this one's job.
+_loaded_elsewhere: set[str] = set()
+# Installed packages that the user's own networks come from: their source is code of the job.
+_packages_of_networks: set[str] = set()
+MEBIBYTE = 2**20
+# What every record has.
+OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", "hardware"), dict)
+OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "sha256": str}
+
+
+@contextmanager
+def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[str]) -> Iterator[None]:
+    """Write the record of a job to `path` when the block ends well; without a path, nothing.
+
+    Parameters
+    ----------
+    path : Path or None
+        Where the record goes, as JSON.
+    stage : str
+        What the job does.
+    options : dict
+        From `telling`. Paths among them are files that are read, but for the outputs.
+    outputs : iterable of str
+        Names of those options that are files to be written.
+    """
+    if path is None:
+        yield
+        return
+    # Written by the last job of this name: of no use while this one runs.
+    path.unlink(missing_ok=True)
+    outputs = set(outputs)
+    inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
+    weights = weights_named(inputs)
+    started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
+    before = {path: signature(path) for path in inputs if path.exists()}
+    with _warnings_collected() as warnings:
+        yield
+        seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
+        signatures = {str(path): _unchanged(path, before.get(path)) for path in inputs}
+    digests = digests_of([*inputs, *made], options.get("cores", 1))
+    # In the order of the command line, by which files are told apart whose names have changed since.
+    record = {
+        "stage": stage,
+        "config": config_of(options, outputs),
+        "inputs": {str(path): digests[path] for path in inputs},
+        "signatures": signatures,
+        "outputs": {str(path): digests[path] for path in made},
+        "weights": dict(sorted((weights | weights_named(made)).items())),
+        "code": code_loaded(),
+        "own_modules": {name: str(file) for name, file in files_of_code().items() if not file.is_relative_to(PACKAGE)},
+        "packages": packages_loaded(),
+        "python": platform.python_version(),
+        "hardware": hardware(),
+        "how": {name: options[name] for name in HOW if name in options},
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu_seconds, 3),
+        "peak_mb": _peak_bytes() // MEBIBYTE,
+        "warnings": list(warnings),
+    }
+    record["sha256"] = digest_of_record(record)
+    with writing(path) as unfinished:
+        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def telling(options: dict) -> dict:
+    """Return those options of a whole command line that say what is made, and not what is only checked beforehand."""
+    return {
+        name: value for name, value in options.items() if name not in OF_ANY_STAGE and name not in options["checked"]
+    }
+
+
+def config_of(options: dict, outputs: Iterable[str]) -> dict:
+    """Return what a job was told, other than which files it reads and writes and how it runs."""
+    outputs = set(outputs)
+    return {
+        name: value
+        for name, value in sorted(options.items())
+        if name not in outputs and name not in HOW and not _paths(value) and value != []
+    }
+
+
+def inputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
+    """Return the files and folders that a job reads, each once."""
+    outputs = set(outputs)
+    return list(dict.fromkeys(path for name, value in options.items() if name not in outputs for path in _paths(value)))
+
+
+def outputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
+    """Return the files and folders that a job writes."""
+    return [options[name] for name in sorted(outputs) if options.get(name) is not None]
+
+
+def weights_named(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of the weights of every model that one of some files or stores describes, by its name."""
+    found = {}
+    for path in paths:
+        said = _said_of_itself(path)
+        if said.get("weights_sha256"):
+            found[said["model"]] = said["weights_sha256"]
+    return dict(sorted(found.items()))
+
+
+def read_record(path: Path) -> dict:
+    """Return a record that `recording` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    try:
+        record = json.loads(path.read_bytes())
+        known = [isinstance(record[key], kind) for key, kind in OF_A_RECORD.items()]
+    except (OSError, ValueError, TypeError, KeyError):
+        known = [False]
+    if not all(known):
+        raise InputError(
+            f"{path}: no record of a job; delete it and start the same command again: the workflow makes the record "
+            f"anew, and what it is of"
+        )
+    return record
+
+
+def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
+    """Return the `digest` of each of some files and folders."""
+    with ThreadPoolExecutor(threads) as pool:
+        return dict(zip(paths, pool.map(digest, paths), strict=True))
+
+
+def digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, or of a folder, that of the lines `SHA-256  name` of its files by name."""
+    path = Path(path)
+    return _digest_of_files(path, _files_of(path)) if path.is_dir() else sha256(path)
+
+
+def signature(path: str | Path) -> str:
+    """Return the SHA-256 of sizes and times of a file, or of all files of a folder with their names; reads no content.
+
+    The time of the last change of the inode is among the times: no copying program can set that time back.
+    """
+    path = Path(path)
+    names = sorted(_files_of(path)) if path.is_dir() else [""]
+    digest = hashlib.sha256()
+    for name in names:
+        status = os.stat(os.path.join(path, name) if name else path)  # noqa: PTH116, PTH118 (a set has many files)
+        line = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {name}\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def digest_of_record(record: dict) -> str:
+    """Return the SHA-256 of a record without its own, so that a changed record is noticed."""
+    content = {key: value for key, value in record.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def loaded_elsewhere(modules: Iterable[str]) -> None:
+    """Count modules as loaded that another process, such as a worker of Dask's, loaded for this job."""
+    _loaded_elsewhere.update(modules)
+
+
+def package_of_a_network(name: str) -> None:
+    """Count an installed package as code of this job, because a network of the user's own comes from it."""
+    _packages_of_networks.add(name)
+
+
+def code_loaded() -> dict[str, str]:
+    """Return the `digest_of_module` of every file of `files_of_code`, by the module's name."""
+    return {name: digest_of_module(file) for name, file in files_of_code().items()}
+
+
+def files_of_code() -> dict[str, Path]:
+    """Return the files of all loaded modules that are ventral's, not installed, or of a network's package.
+
+    A network of the user's own is among them, wherever it lies. The program has the name by which it is imported.
+    """
+    files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in PROGRAM}
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is not None:
+        files[main.name] = main.origin
+    files |= {name: source_of(name) for name in _loaded_elsewhere - files.keys() - PROGRAM}
+    # Some packages give names to modules that no file has.
+    return {
+        name: Path(file)
+        for name, file in sorted(files.items())
+        if file and str(file).endswith(".py") and _is_own(name, Path(file)) and Path(file).is_file()
+    }
+
+
+def digest_of_module(file: Path) -> str:
+    """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
+    files = list(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
+    return sha256(file) if files == [file] else _digest_of_files(file.parent, [beside.name for beside in files])
+
+
+def source_of(module: str) -> Path | None:
+    """Return the file that a module would now be loaded from, without loading it; None where there is none."""
+    outermost, *inner = module.split(".")
+    found = importlib.util.find_spec(outermost)
+    if found is None:
+        return None
+    if not inner:
+        return Path(found.origin) if found.has_location else None
+    # To ask Python for an inner module would load the outer ones.
+    without_suffix = [Path(folder, *inner) for folder in found.submodule_search_locations or ()]
+    files = [file for path in without_suffix for file in (path / "__init__.py", path.with_name(f"{path.name}.py"))]
+    return next((file for file in files if file.is_file()), None)
+
+
+def packages_loaded() -> dict[str, str]:
+    """Return the version of every installed distribution of which a module is loaded, ventral aside."""
+    loaded = {name.partition(".")[0] for name in sys.modules.keys() | _loaded_elsewhere} - sys.stdlib_module_names
+    versions = {}
+    for distribution in importlib.metadata.distributions():
+        # The standard library's own map of modules to distributions takes ten times as long.
+        files = (distribution.read_text("RECORD") or "").splitlines()
+        if not loaded.isdisjoint({file.partition("/")[0].partition(".py,")[0] for file in files}):
+            # Of two that have a name, Python takes the first.
+            versions.setdefault(distribution.name, distribution.version)
+    versions.pop("ventral", None)
+    return dict(sorted(versions.items()))
+
+
+def hardware() -> dict:
+    """Return what numbers can depend on beside the code: processor, its BLAS libraries, graphics card."""
+    import threadpoolctl
+
+    torch = sys.modules.get("torch")
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "blas": sorted(
+            {
+                f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+                for library in threadpoolctl.threadpool_info()
+                if library["user_api"] == "blas"
+            }
+        ),
+        "gpu": torch.cuda.get_device_name() if torch is not None and torch.cuda.is_initialized() else None,
+    }
+
+
+class _WarningsOfPackage(logging.Handler):
+    """Keeps each warning or error of the package once, in the order of their first appearance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A listener that passes on what other processes log asks for no level.
+        if record.levelno >= logging.WARNING and record.name.partition(".")[0] == PACKAGE.name:
+            self.messages.setdefault(record.getMessage())
+
+
+@contextmanager
+def _warnings_collected() -> Iterator[dict[str, None]]:
+    handler = _WarningsOfPackage()
+    # The root logger gets the records of all threads, and those that other processes send.
+    logging.getLogger().addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _files_of(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in a folder, those in linked folders too; a folder that two links lead to, once."""
+    entered = {folder.resolve()}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead back to a folder above.
+        links = {name: Path(parent, name).resolve() for name in sorted(folders) if Path(parent, name).is_symlink()}
+        folders[:] = [name for name in sorted(folders) if links.get(name) not in entered]
+        entered.update(links.values())
+        within = f"{os.path.relpath(parent, folder)}/" if Path(parent) != folder else ""
+        yield from (f"{within}{name}" for name in names if name not in NOT_CONTENT and Path(parent, name).is_file())
+
+
+def _digest_of_files(folder: Path, names: Iterable[str]) -> str:
+    """Return the SHA-256 of the lines `SHA-256  name` of some files in a folder, by name."""
+    return hashlib.sha256(
+        "".join(f"{sha256(folder / name)}  {name}\n" for name in sorted(names)).encode(errors="surrogateescape")
+    ).hexdigest()
+
+
+def _unchanged(path: Path, before: str | None) -> str | None:
+    """Return the signature of an input that nobody changed while the job ran; None makes the next run look again."""
+    if before == signature(path):
+        return before
+    logger.warning("%s changed while it was read; the next run makes anew what was made of it", path)
+    return None
+
+
+def _paths(value: object) -> list[Path]:
+    values = value if isinstance(value, list) else [value]
+    return [path for path in values if isinstance(path, Path)]
+
+
+def _is_own(name: str, file: Path) -> bool:
+    if f"{name}.".startswith(WATCHING) or name.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    # A package may load a module of the standard library under a name of its own.
+    installed = file.is_relative_to(STANDARD_LIBRARY) or {"site-packages", "dist-packages"} & set(file.parts)
+    return file.is_relative_to(PACKAGE) or not installed or name.partition(".")[0] in _packages_of_networks
+
+
+def _said_of_itself(path: Path) -> dict:
+    """Return the content of a description, or the attributes of a store; nothing of any other file."""
+    if path.is_dir():
+        path = path / "zarr.json"
+    if path.name.endswith(".zarr.zip"):
+        return dict(open_store(path).attrs)
+    if path.suffix != ".json" or not path.is_file():
+        return {}
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        made = path.parent if path.name == "zarr.json" else path
+        raise InputError(
+            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
+            f"it anew"
+        ) from error
+    return said.get("attributes", said) if isinstance(said, dict) else {}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _peak_bytes() -> int:
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit

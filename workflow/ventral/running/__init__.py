@@ -1,0 +1,1 @@
+"""How work runs here: threads, processes, cluster, progress."""

@@ -1,0 +1,139 @@
+"""What the layers of a model are scored against: a recording, its stimuli, and which of them are held out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.store import open_store, read_dataset
+from ventral.targets.ceilings import fold_reliabilities, with_fold_ceilings
+from ventral.targets.values import Targets, folds_of, n_leaked, neurons
+
+DIGITS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A recording, with the folds of its splits.
+
+    Attributes
+    ----------
+    stimulus_set, responses : Dataset
+        Stores of the stimuli and of the recording.
+    neurons : Targets or None
+        Mean responses of the neuroids that are not left out; None where there are dissimilarity matrices instead.
+    folds : dict of lists of integer arrays
+        Outer folds of each split.
+    fold_reliabilities : dict of dict
+        Of each split and neuroid, from `ventral.targets.ceilings`.
+    n_leaked : dict of int
+        Of each split, stimuli with a duplicate in another fold.
+    """
+
+    stimulus_set: xr.Dataset
+    responses: xr.Dataset
+    neurons: Targets | None
+    folds: dict[str, list[NDArray]]
+    fold_reliabilities: dict[str, dict[str, float]]
+    n_leaked: dict[str, int]
+
+    @property
+    def recording(self) -> str:
+        """Name of the recording."""
+        return self.responses.attrs["recording"]
+
+    def described(self, rows: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
+        """Return rows of the score table with the columns that say what was scored against what, and the ceilings."""
+        return with_fold_ceilings(rows, self.fold_reliabilities).assign(
+            model=model,
+            family=family,
+            stimuli=self.stimulus_set.attrs["name"],
+            recording=self.recording,
+            simulated=bool(self.responses.attrs.get("simulated", False)),
+            n_leaked=rows["split"].map(self.n_leaked).fillna(0) if len(rows) else 0,
+        )
+
+
+def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> xr.Dataset:
+    """Read a stimulus set, and check that other stores were made from these stimuli.
+
+    Parameters
+    ----------
+    stimuli : path
+        Store of the stimuli.
+    made_from_them : iterable of paths
+        Stores of recordings, Gram matrices or activations.
+
+    Raises
+    ------
+    InputError
+        If one of them was made from stimuli of another SHA-256 or number.
+    """
+    stimulus_set = read_dataset(stimuli)
+    expected = (stimulus_set.sizes.get("stimulus"), stimulus_set.attrs.get("sha256"))
+    for path in made_from_them:
+        found = _made_from(path)
+        if found != expected:
+            raise InputError(
+                f"{path}: made from other stimuli than {stimuli} ({_described(*found)}; not {_described(*expected)}); "
+                f"delete {path}, and it will be made again"
+            )
+    return stimulus_set
+
+
+def read_benchmark(
+    models: Sequence[str | Path],
+    recording: str | Path,
+    stimuli: str | Path,
+    splits: Sequence[str],
+    n_folds: int,
+    seed: int,
+) -> Benchmark:
+    """Read a recording and the stimuli that it and some models' stores are of, and deal the folds.
+
+    Parameters
+    ----------
+    models : sequence of paths
+        Stores of what is scored: Gram matrices or activations.
+    recording, stimuli : paths
+        Stores of the two.
+    splits : sequence of str
+        Of `images`, `objects`, `categories`.
+    n_folds, seed : int
+        Folds of split `images`, and the seed of their deal.
+
+    Raises
+    ------
+    InputError
+        If a store is of other stimuli, or a split cannot be made of these.
+    """
+    stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_dataset(recording)
+    folds = folds_of(stimulus_set, splits, n_folds, seed)
+    return Benchmark(
+        stimulus_set=stimulus_set,
+        responses=responses,
+        neurons=None if "dissimilarities" in responses else neurons(responses),
+        folds=folds,
+        fold_reliabilities=fold_reliabilities(responses, folds, seed=seed),
+        n_leaked=n_leaked(stimulus_set, folds),
+    )
+
+
+def _made_from(path: str | Path) -> tuple[int | None, str | None]:
+    """Return the number and the SHA-256 of the stimuli that a store was made from, None where it does not say."""
+    store = open_store(path)
+    if "stimulus" in store:
+        n_stimuli = store["stimulus"].shape[0]
+    elif "n_stimuli" in store.attrs:
+        n_stimuli = store.attrs["n_stimuli"]
+    else:
+        n_stimuli = next((store[f"{layer['name']}/gram"].shape[0] for layer in store.attrs.get("layers", [])), None)
+    return n_stimuli, store.attrs.get("stimuli_sha256")
+
+
+def _described(n_stimuli: int | None, sha256: str | None) -> str:
+    return f"{n_stimuli} stimuli of SHA-256 {(sha256 or 'unknown')[:DIGITS_SHOWN]}"

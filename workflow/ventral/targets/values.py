@@ -1,0 +1,181 @@
+"""What is to be predicted for every stimulus: recorded neurons, and properties of the stimuli."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ventral.errors import shown
+from ventral.recordings.ingestion import mean_responses
+from ventral.targets.splits import FEWEST_FOLDS, leaked, make_folds
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Values to be predicted, one column a target.
+
+    Attributes
+    ----------
+    values : (n, targets) array
+        NaN where a target has no value for a stimulus.
+    kinds, names, areas : (targets,) arrays of str
+        Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
+    reliability : (targets,) array
+        Split-half reliability, NaN where there is none.
+    """
+
+    values: NDArray[np.float64]
+    kinds: NDArray
+    names: NDArray
+    areas: NDArray
+    reliability: NDArray[np.float64]
+
+
+def neurons(responses: xr.Dataset) -> Targets:
+    """Return the mean responses of the neuroids of a recording that are not left out."""
+    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+    return Targets(
+        values=mean_responses(kept).transpose("stimulus", "neuroid").values,
+        kinds=np.full(kept.sizes["neuroid"], "neuron"),
+        names=kept["neuroid"].values.astype(str),
+        areas=kept["area"].values.astype(str),
+        reliability=kept["reliability"].values,
+    )
+
+
+def properties(stimuli: xr.Dataset) -> Targets:
+    """Return the numeric properties of the stimuli that vary."""
+    columns = {
+        name: coordinate.values.astype(float)
+        for name, coordinate in sorted(stimuli.coords.items())
+        if coordinate.dtype.kind in "fiu" and name != "stimulus"
+    }
+    columns = {name: values for name, values in columns.items() if len(np.unique(values[np.isfinite(values)])) > 1}
+    names = np.array(list(columns), dtype=str)
+    values = np.column_stack(list(columns.values())) if columns else np.empty((stimuli.sizes["stimulus"], 0))
+    n = len(names)
+    return Targets(values, np.full(n, "property"), names, np.full(n, ""), np.full(n, np.nan))
+
+
+def together(*targets: Targets) -> Targets:
+    """Return all targets as one: those with values for the same stimuli share one factorisation for each penalty."""
+    return Targets(
+        np.concatenate([some.values for some in targets], axis=1),
+        *(
+            np.concatenate([getattr(some, name) for some in targets])
+            for name in ("kinds", "names", "areas", "reliability")
+        ),
+    )
+
+
+def labels_of(stimuli: xr.Dataset) -> dict[str, NDArray]:
+    """Return the labels of the stimuli, `object` and `category` where there are any, as text."""
+    return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
+
+
+def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
+    """Give the targets in groups that have values for the same stimuli.
+
+    Yields
+    ------
+    group : Targets
+        Targets of the group, their values (m, targets) for the m stimuli they have.
+    rows : (m,) integer array
+        Which stimuli these are.
+    folds : list of integer arrays
+        The folds among the m stimuli. Targets with fewer than three folds left are not given, and are named in a
+        warning.
+    """
+    present = np.isfinite(targets.values)
+    patterns, group_of = np.unique(present, axis=1, return_inverse=True) if present.shape[1] else (present, [])
+    for k in range(patterns.shape[1]):
+        columns = np.flatnonzero(np.ravel(group_of) == k)
+        rows = np.flatnonzero(patterns[:, k])
+        place = np.full(len(present), -1)
+        place[rows] = np.arange(len(rows))
+        remaining = [place[fold][place[fold] >= 0] for fold in folds]
+        remaining = [fold for fold in remaining if len(fold)]
+        if len(remaining) < FEWEST_FOLDS:
+            logger.warning(
+                "left out: %s: values for %d stimuli in %d folds, at least %d folds are needed",
+                ", ".join(targets.names[columns]),
+                len(rows),
+                len(remaining),
+                FEWEST_FOLDS,
+            )
+            continue
+        group = Targets(
+            targets.values[np.ix_(rows, columns)],
+            targets.kinds[columns],
+            targets.names[columns],
+            targets.areas[columns],
+            targets.reliability[columns],
+        )
+        yield group, rows, remaining
+
+
+def grouped_over_splits(
+    targets: Targets, folds: Mapping[str, Sequence[NDArray]]
+) -> list[tuple[Targets, NDArray[np.intp], dict[str, list[NDArray]]]]:
+    """Return groups of targets that have values for the same stimuli, these rows, and the folds of every split there.
+
+    As `grouped_by_missing` has them of one split; a split that does not suffice for a fit is not among a group's.
+    """
+    groups: dict[bytes, tuple[Targets, NDArray, dict]] = {}
+    for split, of_split in folds.items():
+        for group, rows, remaining in grouped_by_missing(targets, of_split):
+            groups.setdefault(rows.tobytes(), (group, rows, {}))[2][split] = remaining
+    return list(groups.values())
+
+
+def folds_of(
+    stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
+) -> dict[str, list[NDArray[np.intp]]]:
+    """Return the folds of each split of a stimulus set; folds of one stimulus, which no r is defined in, are told.
+
+    Raises
+    ------
+    InputError
+        If a split cannot be made of these stimuli.
+    """
+    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    source = f"stimuli {stimulus_set.attrs['name']}"
+    folds = {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
+    for split, of_split in folds.items():
+        alone = sum(len(fold) == 1 for fold in of_split)
+        if alone:
+            logger.warning(
+                "%s, split %s: %d of %d folds hold one stimulus alone: r within such a fold is not defined, and no "
+                "neuron that has it has a score",
+                source,
+                split,
+                alone,
+                len(of_split),
+            )
+    return folds
+
+
+def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:
+    """Return, for each split, how many stimuli have a duplicate in another fold, and name them in a warning."""
+    names = stimulus_set["stimulus"].values.astype(str).tolist()
+    row_of = {name: row for row, name in enumerate(names)}
+    duplicates = [[row_of[name] for name in alike] for alike in stimulus_set.attrs.get("duplicates", [])]
+    counts = {}
+    for split, of_split in folds.items():
+        rows = leaked(of_split, duplicates)
+        counts[split] = len(rows)
+        if len(rows):
+            logger.warning(
+                "stimuli %s, split %s: %d have the same pixels as one of another fold: what is held out was seen in "
+                "the fit (column `n_leaked`): %s",
+                stimulus_set.attrs["name"],
+                split,
+                len(rows),
+                shown([names[row] for row in rows]),
+            )
+    return counts
