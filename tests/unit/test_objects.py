@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ventral.objects import CATEGORIES, make_object
-from ventral.stimuli.scene import Surface
+from ventral.objects.surface import Surface
 
 MADE = [name for name in CATEGORIES if importlib.util.find_spec(f"ventral.objects.{name}")]
 DESIGNS = range(8)

@@ -10,17 +10,11 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import RidgeCV
 
 from ventral.errors import InputError
-from ventral.grams.recorded import (
-    averaged,
-    halved,
-    neurons_beside,
-    neurons_elsewhere,
-    recorded_areas,
-    recorded_gram,
-)
+from ventral.grams.recorded import recorded_areas, recorded_gram
 from ventral.grams.representations import read_representation
 from ventral.recordings.ingestion import dataset_of
 from ventral.scores.fitting import fit
+from ventral.scores.halves import averaged, halved, neurons_beside, neurons_elsewhere
 from ventral.store import open_store, write_dataset
 
 N, REPETITIONS = 120, 6

@@ -12,7 +12,6 @@ from ventral.mappings.rsa import (
     compare,
     correlation_distances,
     cosine_distances,
-    dissimilarities,
     euclidean_distances,
     standardised,
     standardised_ranks,
@@ -69,7 +68,7 @@ def test_cosine_and_euclidean_distances_are_those_of_scipy(scale):
     np.testing.assert_allclose(squareform(cosine_distances(gram)), pdist(features, "cosine"), atol=1e-14)
     expected = pdist(features, "sqeuclidean") / 30
     np.testing.assert_allclose(squareform(euclidean_distances(gram, 30)), expected, rtol=1e-12)
-    np.testing.assert_allclose(dissimilarities(representation_of(features), "euclidean"), expected, rtol=1e-9)
+    np.testing.assert_allclose(representation_of(features).dissimilarities("euclidean"), expected, rtol=1e-9)
 
 
 def test_distances_stay_right_where_the_mean_is_large():
@@ -85,7 +84,7 @@ def test_stimuli_whose_features_are_all_the_same_have_no_distance(value):
     distances = distances_of(features)
     undefined = np.isin(np.arange(N), [2, 5])
     np.testing.assert_array_equal(np.isnan(distances), undefined[:, None] | undefined)
-    pairs = dissimilarities(representation_of(features), "correlation")
+    pairs = representation_of(features).dissimilarities("correlation")
     for comparison in ("spearman", "pearson", "kendall"):
         measured = standardised(np.arange(len(pairs), dtype=float)[None], comparison)
         assert np.isnan(compare(standardised(pairs, comparison), measured, comparison)).all()
@@ -95,31 +94,31 @@ def test_stimuli_whose_features_are_all_the_same_have_no_distance(value):
 def test_a_single_feature_has_no_correlation_but_an_angle_and_a_distance():
     features = np.random.default_rng(0).normal(size=(N, 1))
     assert np.isnan(distances_of(features)).all()
-    assert set(dissimilarities(representation_of(features), "cosine")) == {0.0, 2.0}
+    assert set(representation_of(features).dissimilarities("cosine")) == {0.0, 2.0}
     np.testing.assert_allclose(
-        dissimilarities(representation_of(features), "euclidean"), pdist(features) ** 2, atol=1e-9
+        representation_of(features).dissimilarities("euclidean"), pdist(features) ** 2, atol=1e-9
     )
 
 
 @pytest.mark.filterwarnings("error")
 def test_no_features_but_zeros_have_no_angle_and_equal_distances():
     zeros = representation_of(np.zeros((N, 4)))
-    assert np.isnan(dissimilarities(zeros, "cosine")).all()
-    assert np.isnan(standardised(dissimilarities(zeros, "euclidean"), "pearson")).all()
+    assert np.isnan(zeros.dissimilarities("cosine")).all()
+    assert np.isnan(standardised(zeros.dissimilarities("euclidean"), "pearson")).all()
 
 
 @pytest.mark.parametrize("distance", RSATOOLBOX_DISTANCES)
 def test_distances_are_those_of_rsatoolbox(distance):
     features, _ = worked_example()
-    found = dissimilarities(representation_of(features), distance)
+    found = representation_of(features).dissimilarities(distance)
     np.testing.assert_allclose(found[:4], RSATOOLBOX_DISTANCES[distance], atol=1e-9)
 
 
 @pytest.mark.parametrize(("distance", "comparison"), RSATOOLBOX_COMPARED)
 def test_comparisons_are_those_of_rsatoolbox(distance, comparison):
     features, subjects = worked_example()
-    measured = np.stack([dissimilarities(representation_of(subject), "correlation") for subject in subjects])
-    layer = standardised(dissimilarities(representation_of(features), distance), comparison)
+    measured = np.stack([representation_of(subject).dissimilarities("correlation") for subject in subjects])
+    layer = standardised(representation_of(features).dissimilarities(distance), comparison)
     found = compare(layer, standardised(measured, comparison), comparison)
     np.testing.assert_allclose(found, RSATOOLBOX_COMPARED[distance, comparison], atol=1e-9)
 
@@ -127,7 +126,7 @@ def test_comparisons_are_those_of_rsatoolbox(distance, comparison):
 @pytest.mark.parametrize("comparison", RSATOOLBOX_CEILING)
 def test_noise_ceiling_over_subjects_is_that_of_rsatoolbox(comparison):
     _, subjects = worked_example()
-    measured = np.stack([dissimilarities(representation_of(subject), "correlation") for subject in subjects])
+    measured = np.stack([representation_of(subject).dissimilarities("correlation") for subject in subjects])
     ceilings = subject_ceilings(standardised(measured, comparison), comparison)
     np.testing.assert_allclose([values.mean() for values in ceilings], RSATOOLBOX_CEILING[comparison], atol=1e-9)
 
@@ -201,7 +200,7 @@ def test_rounding_does_not_rank_pairs_that_are_equally_dissimilar():
     measured = rng.normal(size=N * (N - 1) // 2)
     rises = features[:, 1] > features[:, 0]
     exact = upper_triangle((rises[:, None] != rises) * 2.0)
-    layer = standardised_ranks(dissimilarities(representation_of(features), "correlation"))
+    layer = standardised_ranks(representation_of(features).dissimilarities("correlation"))
     found = compare(layer, standardised_ranks(measured[None]), "spearman")
     np.testing.assert_allclose(found, spearmanr(exact, measured).statistic, atol=1e-12)
 
@@ -212,7 +211,7 @@ def test_comparisons_do_not_depend_on_the_order_of_the_stimuli(order):
     features, measured = rng.normal(size=(N, 20)), squareform(pdist(rng.normal(size=(N, 2))).round(1))
 
     def compared(rows):
-        layer = standardised_ranks(dissimilarities(representation_of(features[rows]), "correlation"))
+        layer = standardised_ranks(representation_of(features[rows]).dissimilarities("correlation"))
         return compare(layer, standardised_ranks(upper_triangle(measured[np.ix_(rows, rows)])[None]), "spearman")
 
     np.testing.assert_allclose(compared(order), compared(np.arange(N)), atol=1e-12)

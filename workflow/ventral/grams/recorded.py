@@ -2,26 +2,13 @@
 
 What a recorded area predicts of other neurons is what a perfect model of it could, with as many neurons and as noisy:
 a mark beside the layers of models, which are scored on the same stimuli, splits and targets.
-
-Neurons that were recorded together share trials, and with them noise that no stimulus evoked. Their means over the same
-repetitions would predict each other by that noise, too. So within an animal of a recording the mean over one half of
-the repetitions predicts the mean over the other half, in both directions, for several random halves. Its r is
-
-    r = r_half sqrt((1 + (f - 1) rho) / f),
-
-what it would be for the mean over all repetitions, where f is the share of repetitions in the half that is predicted
-and rho the reliability of the neuron (Spearman-Brown; the predictors' noise stays that of a half, so that r is
-rather too low than too high). Neurons of another recording or another animal share no trials: means over all
-repetitions predict means over all.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -31,14 +18,10 @@ from ventral.grams.streaming import write_layer
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
 from ventral.store import new_store, read_dataset
-from ventral.targets.values import Targets, neurons
 
 logger = logging.getLogger(__name__)
 
 FAMILY = "recorded"
-HALVINGS = 5
-# Columns of the score table that are, or are proportional to, a correlation with the neuron's mean response.
-CORRELATIONS = ("r", "predictivity", "fold_predictivity")
 
 
 @dataclass(frozen=True)
@@ -59,25 +42,6 @@ class RecordedArea:
     area: str
     animal: str
     neuroids: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Halved:
-    """An area's responses in one half of the repetitions, and those of other areas in the other half.
-
-    Attributes
-    ----------
-    features : (n, p) array
-        From `standardised`, 0 for stimuli that some neuroid of the area lacks in this half.
-    targets : Targets
-        Means over the other half, NaN for stimuli that `features` lack; the reliability is that of all repetitions.
-    gain : dict of float
-        For each target by name, r with the mean over all repetitions over r with the mean over this half.
-    """
-
-    features: NDArray[np.float64]
-    targets: Targets
-    gain: Mapping[str, float]
 
 
 def recorded_gram(recording: str | Path, output: str | Path) -> None:
@@ -183,127 +147,3 @@ def representation_of(features: NDArray[np.float64]) -> Representation:
     """Return the representation that features (n, p) make, all of them kept."""
     p = features.shape[1]
     return Representation(features @ features.T, features.sum(axis=1), features, np.arange(p), p)
-
-
-def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
-    """Return the neurons of a recording that share no trials with an area's: those of other animals."""
-    animals = responses["animal"].values.astype(str) if "animal" in responses.coords else None
-    if animals is None or not area.animal:
-        return neurons(responses.isel(neuroid=[]))
-    return neurons(responses.isel(neuroid=np.flatnonzero((animals != area.animal) & (animals != ""))))
-
-
-def neurons_beside(responses: xr.Dataset, area: RecordedArea) -> xr.Dataset:
-    """Return the part of a recording that shares trials with an area, but for the area itself.
-
-    Where an animal is not known, it may be the same.
-    """
-    other = responses["area"].values.astype(str) != area.area
-    if "animal" in responses.coords:
-        animals = responses["animal"].values.astype(str)
-        other = (other | (animals != area.animal)) & (np.isin(animals, ["", area.animal]) | (area.animal == ""))
-    return responses.isel(neuroid=np.flatnonzero(other))
-
-
-def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Halved]:
-    """Give an area's responses in one half of the repetitions with those beside it in the other, for random halves.
-
-    Repetitions are dealt stimulus by stimulus, the same for all neuroids: no trial is in both halves.
-
-    Parameters
-    ----------
-    responses : Dataset
-        Store of the recording.
-    area : RecordedArea
-        What predicts.
-    seed : int
-        Halving k is drawn by NumPy's generator seeded by (seed, k).
-
-    Yields
-    ------
-    Halved
-        Twice for each of five halvings, each half predicting the other. None where there are no other neurons that
-        share trials, or no repetitions: these are named in a warning.
-    """
-    beside = neurons_beside(responses, area)
-    targets = neurons(beside)
-    if not len(targets.names):
-        return
-    if not responses.attrs["has_repetitions"]:
-        logger.warning(
-            "recording %s, %s: does not predict %s: without repetitions, noise that they share looks like signal",
-            responses.attrs["recording"],
-            area.name,
-            ", ".join(sorted(set(targets.areas))),
-        )
-        return
-    predicting = responses["responses"].values[:, :, area.neuroids]
-    predicted = beside["responses"].sel(neuroid=targets.names.astype(object)).values
-    measured = ~np.isnan(predicted)
-    shown = ~np.isnan(responses["responses"].values).all(axis=2)
-    for k in range(HALVINGS):
-        halves = _dealt_in_halves(shown, np.random.default_rng([seed, k]))
-        for predictors, others in (halves, halves[::-1]):
-            means = _mean_over(predicting, predictors)
-            rows = np.isfinite(means).all(axis=1)
-            features = np.zeros_like(means)
-            features[rows] = standardised(means[rows])
-            values = _mean_over(predicted, others)
-            values[~rows] = np.nan
-            share = (measured & others[:, :, None]).sum(axis=(0, 1)) / measured.sum(axis=(0, 1))
-            gain = np.sqrt((1 + (share - 1) * np.clip(targets.reliability, 0, 1)) / share)
-            yield Halved(
-                features,
-                Targets(values, targets.kinds, targets.names, targets.areas, targets.reliability),
-                dict(zip(targets.names, gain, strict=True)),
-            )
-
-
-def averaged(parts: Sequence[pd.DataFrame], gains: Sequence[Mapping[str, float]]) -> pd.DataFrame:
-    """Return one row for each target of the rows that several halves made.
-
-    Parameters
-    ----------
-    parts : sequence of DataFrame
-        Rows of the score table, those of each `Halved`.
-    gains : sequence of dict
-        Its `gain`.
-
-    Returns
-    -------
-    DataFrame
-        `r` and what follows from it averaged over halves, each times its gain, NaN where one is; `alpha` the geometric
-        mean; of counts, the smallest.
-    """
-    rows = pd.concat(
-        [part.assign(gain=part["target"].map(gain)) for part, gain in zip(parts, gains, strict=True)],
-        ignore_index=True,
-    )
-    for column in rows.columns.intersection(CORRELATIONS):
-        rows[column] *= rows["gain"]
-    rows["alpha"] = np.log(rows["alpha"])
-    groups = rows.drop(columns="gain").groupby(["target_kind", "area", "target", "split", "mapping"], sort=False)
-    table = groups.first()
-    for column in table.columns.intersection([*CORRELATIONS, "alpha"]):
-        table[column] = groups[column].agg(lambda values: values.mean(skipna=False))
-    for column in ("n_stimuli", "n_folds"):
-        table[column] = groups[column].min()
-    table["alpha"] = np.exp(table["alpha"])
-    table["explained_variance"] = np.square(table["predictivity"])
-    return table.reset_index()
-
-
-def _dealt_in_halves(shown: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which repetitions (repetitions, n) are in either half of those shown of each stimulus."""
-    keys = np.where(shown, rng.random(shown.shape), np.inf)
-    rank = np.argsort(np.argsort(keys, axis=0), axis=0)
-    first = rank < shown.sum(axis=0) // 2
-    return first, shown & ~first
-
-
-def _mean_over(responses: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean (n, neuroids) over chosen repetitions (repetitions, n); NaN where there is none."""
-    taken = chosen[:, :, None] & ~np.isnan(responses)
-    counts = taken.sum(axis=0)
-    sums = np.where(taken, responses, 0).sum(axis=0)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

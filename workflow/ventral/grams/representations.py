@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.mappings import rsa
 from ventral.store import open_store
 
 
@@ -41,6 +42,10 @@ class Representation:
     def of_stimuli(self, rows: NDArray) -> "Representation":
         """Return the representation of some stimuli alone."""
         return replace(self, gram=self.gram[np.ix_(rows, rows)], row_sums=self.row_sums[rows], units=self.units[rows])
+
+    def dissimilarities(self, distance: str) -> NDArray[np.float64]:
+        """Return the dissimilarity of every pair of stimuli, as `ventral.mappings.rsa.dissimilarities` does."""
+        return rsa.dissimilarities(self.gram, self.row_sums, self.n_features, distance)
 
 
 def read_representation(path: str | Path, layer: str) -> Representation:

@@ -4,15 +4,8 @@ Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4). D
 products of the stimuli's feature vectors, whatever the number of features.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
-
-from ventral.recordings.matrices import upper_triangle
-
-if TYPE_CHECKING:
-    from ventral.grams.representations import Representation
 
 # Where features are few, many pairs are equally dissimilar but for rounding, which must not decide their ranks.
 DECIMALS = 10
@@ -82,13 +75,22 @@ def euclidean_distances(gram: NDArray, n_features: int) -> NDArray[np.float64]:
     return distances
 
 
-def dissimilarities(representation: "Representation", distance: str) -> NDArray[np.float64]:
+def upper_triangle(matrices: NDArray) -> NDArray:
+    """Return the pairs (..., n (n - 1) / 2) of matrices (..., n, n)."""
+    return matrices[(..., *np.triu_indices(matrices.shape[-1], k=1))]
+
+
+def dissimilarities(gram: NDArray, row_sums: NDArray, n_features: int, distance: str) -> NDArray[np.float64]:
     """Return the dissimilarity of every pair of stimuli, rounded to what the Gram matrix knows of it.
 
     Parameters
     ----------
-    representation : Representation
-        Of n stimuli.
+    gram : (n, n) array
+        Inner products of the stimuli's feature vectors.
+    row_sums : (n,) array
+        Sum of each stimulus's features.
+    n_features : int
+        Length of the feature vectors.
     distance : str
         `correlation`, `cosine` or `euclidean`.
 
@@ -97,15 +99,11 @@ def dissimilarities(representation: "Representation", distance: str) -> NDArray[
     (n (n - 1) / 2,) array
         In the order of `upper_triangle`; NaN where a distance is not defined.
     """
-    gram, n_features = representation.gram, representation.n_features
     if distance == "euclidean":
         # Differences of large inner products are known to a share of these, not of themselves.
         unit = np.diag(gram).max() / n_features
         return np.round(upper_triangle(euclidean_distances(gram, n_features)) / (unit or 1), DECIMALS) * unit
-    if distance == "cosine":
-        distances = cosine_distances(gram)
-    else:
-        distances = correlation_distances(gram, representation.row_sums, n_features)
+    distances = cosine_distances(gram) if distance == "cosine" else correlation_distances(gram, row_sums, n_features)
     return np.round(upper_triangle(distances), DECIMALS)
 
 

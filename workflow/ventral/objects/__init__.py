@@ -26,7 +26,7 @@ def make_object(category: str, exemplar: int):
 
     Returns
     -------
-    ventral.stimuli.scene.Surface
+    ventral.objects.surface.Surface
         Upright along +z, facing +x, in a sphere of radius 1 about the origin.
     """
     from ventral.objects.shapes import assembled

@@ -11,7 +11,7 @@ import mapbox_earcut
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.stimuli.scene import Surface, rotation_matrix
+from ventral.objects.surface import Surface, rotation_matrix
 
 Colour = Sequence[float]
 Paint = Colour | Callable[[NDArray], NDArray]

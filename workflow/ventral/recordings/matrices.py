@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
+from ventral.mappings.rsa import upper_triangle
 from ventral.recordings.arrays import NPY, NPZ, open_array, other_kind, reason, start_of
 
 logger = logging.getLogger("ventral")
@@ -145,11 +146,6 @@ def areas_of(spec: dict, names: Sequence[str], key: str = "recordings") -> list[
 
 def _named(matrices: str | dict[str, str]) -> str:
     return ", ".join(matrices.values()) if isinstance(matrices, dict) else matrices
-
-
-def upper_triangle(matrices: NDArray) -> NDArray:
-    """Return the pairs (..., n (n - 1) / 2) of matrices (..., n, n)."""
-    return matrices[(..., *np.triu_indices(matrices.shape[-1], k=1))]
 
 
 def _checked(array: NDArray, n_stimuli: int | None, place: str, spec: dict) -> NDArray[np.float64]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ventral.grams.recorded import FAMILY, HALVINGS
+from ventral.grams.recorded import FAMILY
 from ventral.report.summary import families
+from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
 
 FAMILY_IN_WORDS = {

@@ -10,15 +10,7 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.grams.recorded import (
-    FAMILY,
-    RecordedArea,
-    averaged,
-    halved,
-    neurons_elsewhere,
-    recorded_areas,
-    representation_of,
-)
+from ventral.grams.recorded import FAMILY, RecordedArea, recorded_areas, representation_of
 from ventral.grams.representations import read_representation
 from ventral.mappings.dimensionality import effective_dimensionality
 from ventral.mappings.svm import svm_balanced_accuracy
@@ -27,6 +19,7 @@ from ventral.recordings.ingestion import published_matrices
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
+from ventral.scores.halves import averaged, halved, neurons_elsewhere
 from ventral.scores.prediction import Options, Predicted, predict
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps

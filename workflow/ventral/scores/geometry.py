@@ -18,7 +18,7 @@ from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
 from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
-from ventral.mappings.rsa import compare, dissimilarities, standardised, subject_ceilings
+from ventral.mappings.rsa import compare, standardised, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
@@ -56,7 +56,7 @@ class Comparison:
         """Return what is compared of a representation."""
         if self.mapping == "cka":
             return centred(representation.gram, self.name)
-        return standardised(dissimilarities(representation, self.distance), self.name)
+        return standardised(representation.dissimilarities(self.distance), self.name)
 
     def value(self, layer: NDArray, measured: NDArray) -> float:
         """Return how alike two representations are, given what was prepared of each."""
@@ -337,7 +337,7 @@ def _warn(representation: Representation, layer: str, comparison: Comparison, st
             comparison.name,
         )
         return
-    undefined = np.isnan(squareform(dissimilarities(representation, comparison.distance), checks=False))
+    undefined = np.isnan(squareform(representation.dissimilarities(comparison.distance), checks=False))
     constant = stimuli[undefined.sum(axis=1) == n - 1]
     if len(constant):
         logger.warning(

@@ -12,7 +12,7 @@ from ventral.objects import CATEGORIES, make_object
 from ventral.stimuli.files import FOLDER, IMAGE_SUFFIXES, Listing, kind_of, list_files
 
 if TYPE_CHECKING:
-    from ventral.stimuli.scene import Surface
+    from ventral.objects.surface import Surface
 
 MESH_SUFFIXES = (".glb", ".obj", ".ply")
 # By their definition or by habit, the y axis points up in these.

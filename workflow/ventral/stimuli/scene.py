@@ -1,10 +1,11 @@
 """One object before a camera, drawn by casting rays on the CPU, with neither a screen nor a graphics driver."""
 
-from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ventral.objects.surface import Surface, rotation_matrix
 
 # Rays for each pixel along each side, so that edges come out smooth.
 OVERSAMPLING = 2
@@ -17,27 +18,6 @@ AMBIENT, SPECULAR, SHININESS = 0.22, 0.15, 20
 TOWARDS_CAMERA = np.array([0.0, 0.0, 1.0])
 # Shadow rays start this far off the surface, in radii of the object, so as not to hit it where they start.
 OFF_SURFACE = 1e-3
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Triangles in a sphere of radius 1 about the origin.
-
-    Attributes
-    ----------
-    points : (m, 3) float32 array
-    triangles : (k, 3) int32 array
-        Indices of points.
-    normals : (k, 3, 3) float32 array
-        At each corner of each triangle, of length 1; either side may be the outside.
-    colours : (m, 3) uint8 array
-        Red, green, blue.
-    """
-
-    points: NDArray[np.float32]
-    triangles: NDArray[np.int32]
-    normals: NDArray[np.float32]
-    colours: NDArray[np.uint8]
 
 
 class Scene:
@@ -140,15 +120,6 @@ class Scene:
 def drawn_by() -> str:
     """Return what casts the rays, and its version."""
     return f"Embree, embreex {version('embreex')}"
-
-
-def rotation_matrix(degrees: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Return the matrix (3, 3) that turns about fixed axes: first z, then y, then x."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_x @ about_y @ about_z
 
 
 def _repeated(direction: NDArray[np.float32], count: int) -> NDArray[np.float32]:
