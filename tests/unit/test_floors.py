@@ -8,7 +8,18 @@ from ventral import provenance
 PACKAGE = Path(provenance.__file__).parent
 # From the bottom. On a floor, from left to right.
 FLOORS = [
-    ["errors", "outputs", "store", "tables", "shards", "provenance", "running", "objects"],
+    [
+        "errors",
+        "outputs",
+        "integrity",
+        "codec_pipeline",
+        "store",
+        "tables",
+        "shards",
+        "provenance",
+        "running",
+        "objects",
+    ],
     ["mappings"],
     ["stimuli", "recordings", "models"],
     ["activations", "grams"],
@@ -16,7 +27,7 @@ FLOORS = [
     ["training", "simulation"],
     ["statistics", "scores", "decoding"],
     ["figures", "report"],
-    ["datasets", "audit", "crate", "config", "launch", "__main__"],
+    ["datasets", "configuration", "audit", "crate", "launch", "__main__"],
 ]
 PLACES = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

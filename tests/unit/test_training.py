@@ -24,8 +24,9 @@ from ventral.recordings.ingestion import ingest
 from ventral.stimuli.ingestion import complete_set, create_set, read_pixels
 from ventral.store import read_dataset
 from ventral.targets.splits import make_folds
-from ventral.training import training
-from ventral.training.training import correlations, moved, train
+from ventral.training import trainer
+from ventral.training.trainer import correlations, moved
+from ventral.training.training import train
 
 SIZE = 16
 MODULE = """
@@ -269,7 +270,7 @@ class Stopped(Exception):  # noqa: N818
 
 def stop_after(monkeypatch, saves):
     """Let the trainer stop when it has saved its state so many times."""
-    save = training._Trainer._save
+    save = trainer.Trainer._save
     done = []
 
     def stopping(self, state):
@@ -278,7 +279,7 @@ def stop_after(monkeypatch, saves):
         if len(done) == saves:
             raise Stopped
 
-    monkeypatch.setattr(training._Trainer, "_save", stopping)
+    monkeypatch.setattr(trainer.Trainer, "_save", stopping)
 
 
 @pytest.mark.parametrize("saves", [1, 2, 4])
@@ -449,7 +450,7 @@ def test_memory_that_does_not_suffice(own, shown, tmp_path, monkeypatch):
     def out_of_memory(self):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
 
-    monkeypatch.setattr(training._Trainer, "run", out_of_memory)
+    monkeypatch.setattr(trainer.Trainer, "run", out_of_memory)
     with pytest.raises(InputError, match=r"models\.net\.train\.batch_size: memory does not suffice for 64 images"):
         train(shown, tmp_path / "net", spec_of(f"{own}:plain"))
 

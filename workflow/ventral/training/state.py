@@ -1,0 +1,102 @@
+"""How far training has come, and the files that keep the state and the weights."""
+
+import hashlib
+import io
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ventral.models.checkpoints import TRAINED
+from ventral.outputs import sha256, writing
+from ventral.training.task import Task
+
+FINAL = "final.safetensors"
+STATE = "state.pt"
+DIGEST_BYTES = 32
+
+
+def epoch_file(epoch: int) -> str:
+    """Return the name of the file of a checkpoint."""
+    return f"epoch_{epoch:04d}.safetensors"
+
+
+@dataclass
+class State:
+    """How far training has come, beside the weights and the optimiser's moments.
+
+    Attributes
+    ----------
+    epoch : int
+        The last one that is over.
+    history : list of dict
+        Rows of metrics.csv.
+    seen : (n,) int64 tensor
+        How often each image was put through the network for training.
+    best_epoch, best_loss, best_weights
+        Of the epoch with the lowest validation loss.
+    checkpoints : dict of str
+        SHA-256 of the file of each checkpoint so far, by epoch.
+    problem : str
+        Why training cannot go on, '' if it can.
+    correlations : dict of (neuroids,) tensors
+        Of the final network, by part.
+    finished : bool
+        Nothing is left to do but to write the results.
+    """
+
+    seen: Tensor
+    epoch: int = 0
+    history: list[dict] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    checkpoints: dict[int, str] = field(default_factory=dict)
+    problem: str = ""
+    correlations: dict[str, Tensor] = field(default_factory=dict)
+    finished: bool = False
+
+
+def read_state(folder: Path, fingerprint: str) -> dict | None:
+    """Return what `Trainer._save` has written, None where nothing is.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or belongs to other training.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
+        raise ValueError(f"{path} is damaged")
+    saved = torch.load(io.BytesIO(content[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
+    if saved["fingerprint"] != fingerprint:
+        raise ValueError(f"{path} is of training with other options or stimuli")
+    saved["progress"] = State(**saved["progress"])
+    for epoch, expected in saved["progress"].checkpoints.items():
+        path = folder / epoch_file(epoch)
+        if not path.exists() or sha256(path) != expected:
+            raise ValueError(f"{path} is damaged or missing")
+    return saved
+
+
+def write_weights(path: Path, task: Task, state_dict: dict[str, Tensor], epoch: int) -> None:
+    """Write weights as safetensors, with what they were trained for; the same weights give the same bytes."""
+    from safetensors.torch import save
+
+    about = {
+        "model": task.spec["name"],
+        "architecture": task.spec["network"]["architecture"],
+        "epoch": epoch,
+        "neuroids" if task.spec["recording"] else "classes": task.outputs,
+    }
+    # One entry: the file keeps several in an order that differs from time to time.
+    metadata = {TRAINED: json.dumps(about, sort_keys=True)}
+    tensors = {name: values.detach().cpu().contiguous().clone() for name, values in state_dict.items()}
+    with writing(path) as unfinished:
+        unfinished.write_bytes(save(tensors, metadata=metadata))

@@ -1,0 +1,352 @@
+"""How networks are trained: to tell labels apart, or to respond as recorded neuroids do.
+
+Labels are learned by cross-entropy. Responses are fitted by the mean squared error of z-scored mean responses, over the
+pairs of stimulus and neuroid that there are. The optimiser is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), its
+rate rises over the first steps and then falls as half a cosine. The weights that count are those of the epoch with the
+lowest loss on the validation part.
+
+What is drawn depends on the seed, the epoch and the image alone, never on how training came there: stopped at any time
+and started again, it ends in the same weights, bit for bit. On the CPU it uses one thread, so that the weights are the
+same whatever the number of cores; train several networks side by side instead.
+"""
+
+import hashlib
+import io
+import logging
+import logging.handlers
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed, multiprocessing, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+
+from ventral.models.description import (
+    preprocess,
+)
+from ventral.outputs import sha256, writing
+from ventral.running.progress import Progress
+from ventral.training.state import STATE, State, epoch_file, read_state, write_weights
+from ventral.training.task import Task, network_for
+
+logger = logging.getLogger("ventral")
+
+# Largest shift of an image in training, as a share of its side.
+SHIFT = 1 / 8
+WARM_UP = 0.05
+
+
+def spawn(processes: int, task: Task, folder: Path, place: str) -> None:
+    """Train in several processes on this machine, one a GPU; what they log goes where this process logs."""
+    queue = multiprocessing.get_context("spawn").Queue()
+    listener = logging.handlers.QueueListener(queue, *logging.getLogger().handlers)
+    listener.start()
+    try:
+        with tempfile.TemporaryDirectory() as meeting:
+            multiprocessing.spawn(
+                work, (processes, task, folder, place, f"file://{meeting}/store", queue), nprocs=processes
+            )
+    finally:
+        listener.stop()
+
+
+def work(rank: int, world: int, task: Task, folder: Path, place: str, meeting: str = "", queue=None) -> None:
+    """Train as one of several processes, or alone."""
+    if queue is not None:
+        logger.setLevel(logging.INFO)
+        logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
+    device = torch.device(place, rank) if place == "cuda" else torch.device(place)
+    with _repeatable(device):
+        if world == 1:
+            Trainer(rank, world, task, folder, device).run()
+            return
+        distributed.init_process_group(
+            "nccl" if place == "cuda" else "gloo", init_method=meeting, rank=rank, world_size=world
+        )
+        try:
+            Trainer(rank, world, task, folder, device).run()
+        finally:
+            distributed.destroy_process_group()
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Compute with one thread and the same algorithms each time, for the time of a block."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with (
+            torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else []),
+            torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False),
+            torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
+        ):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+class Trainer:
+    """A network in training, in one process of `world`: each takes its share of every batch."""
+
+    def __init__(self, rank: int, world: int, task: Task, folder: Path, device: torch.device) -> None:
+        self.rank, self.world, self.task, self.folder, self.device = rank, world, task, folder, device
+        self.spec = task.spec
+        self.network = network_for(task).to(device, memory_format=torch.channels_last)
+        self.targets = task.targets.to(device)
+        # What a mean over some rows is divided by: stimuli, or pairs of stimulus and neuroid.
+        self.counts = (~task.targets.isnan()).reshape(len(task.targets), -1).sum(1).numpy()
+        self.grey = np.array([round(255 * value) for value in self.spec["network"]["mean"]], np.uint8)[:, None, None]
+        autocast = self.spec["autocast"]
+        if autocast == "auto":
+            autocast = "bfloat16" if device.type == "cuda" else None
+        self.precision = torch.autocast(device.type, getattr(torch, autocast)) if autocast else nullcontext()
+        parameters = list(self.network.parameters())
+        # Biases and the scales of normalisations are not pulled to 0.
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.spec["weight_decay"]},
+                {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            ],
+            fused=True,
+        )
+        self.parallel = self.network
+        if world > 1:
+            self.parallel = DistributedDataParallel(
+                self.network, device_ids=[device.index] if device.type == "cuda" else None
+            )
+
+    def run(self) -> None:
+        """Train from where it was stopped, or from the start, and leave the end in the state's file."""
+        state = self._resumed() or self._started()
+        left = (self.spec["epochs"] - state.epoch) * len(self.task.parts["train"])
+        progress = None
+        if self.rank == 0 and not state.finished:
+            progress = Progress(f"train {self.spec['name']}", left, "images")
+        while not (state.finished or state.problem):
+            if state.epoch == self.spec["epochs"] or self._is_stopped_early(state):
+                self._finish(state)
+            else:
+                self._train_epoch(state, progress)
+            self._save(state)
+
+    def _started(self) -> State:
+        self.network.load_state_dict(network_for(self.task).state_dict())
+        state = State(seen=torch.zeros(len(self.task.targets), dtype=torch.int64))
+        names = ["train_loss"] + (["train_accuracy"] if self.task.neuroids is None else [])
+        self._close_epoch(state, dict.fromkeys(names, math.nan))
+        self._save(state)
+        return state
+
+    def _resumed(self) -> State | None:
+        """Return the state that an earlier run left, with the network and the optimiser put into it."""
+        try:
+            saved = read_state(self.folder, self.task.fingerprint)
+            if saved is None:
+                return None
+            self.network.load_state_dict(saved["network"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            if self.rank == 0:
+                logger.warning("train %s: starts anew: %s", self.spec["name"], error)
+            return None
+        if self.rank == 0:
+            logger.info("train %s: goes on after epoch %d", self.spec["name"], saved["progress"].epoch)
+        return saved["progress"]
+
+    def _save(self, state: State) -> None:
+        if self.rank == 0:
+            content = {
+                "fingerprint": self.task.fingerprint,
+                "progress": vars(state),
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+            buffer = io.BytesIO()
+            torch.save(content, buffer)
+            with writing(self.folder / STATE) as unfinished:
+                # torch does not check what it reads.
+                unfinished.write_bytes(hashlib.sha256(buffer.getbuffer()).digest() + buffer.getbuffer())
+
+    def _train_epoch(self, state: State, progress: Progress | None) -> None:
+        epoch, rows = state.epoch + 1, self.task.parts["train"]
+        generator = np.random.default_rng([self.spec["network"]["seed"], epoch])
+        order = generator.permutation(len(rows))
+        furthest = int(SHIFT * min(self.task.pixels.shape[-2:]))
+        shifts = generator.integers(-furthest, furthest, (len(rows), 2), endpoint=True)
+        flips = generator.random(len(rows)) < 0.5
+        # Of what the network itself draws, such as dropout.
+        torch.manual_seed(int(generator.integers(2**62)) + self.rank)
+        self.parallel.train()
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        seen = torch.zeros_like(state.seen)
+        for number, batch in enumerate(np.array_split(order, self.task.n_batches)):
+            mine = batch[self.rank :: self.world]
+            places = torch.from_numpy(rows[mine])
+            seen[places] += 1
+            pixels = self.task.pixels[places]
+            if self.task.neuroids is None:
+                # Neuroids know left from right, and where: what they are fitted with stays in its place.
+                pixels = torch.from_numpy(moved(pixels.numpy(), shifts[mine], flips[mine], self.grey))
+            rate = self._learning_rate((epoch - 1) * self.task.n_batches + number)
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate
+            outputs = self._forward(self.parallel, pixels)
+            targets = self.targets[places.to(self.device)]
+            loss = self._loss(outputs, targets)
+            self.optimiser.zero_grad()
+            # Gradients are averaged over processes, and each has summed over its share alone.
+            (loss * self.world / self._count(rows[batch])).backward()
+            self.optimiser.step()
+            sums += torch.stack([loss.detach().double(), self._n_right(outputs.detach(), targets)])
+            if progress is not None:
+                progress.advance(len(batch))
+        self._add_up(sums)
+        self._add_up(seen)
+        state.epoch, state.seen = epoch, state.seen + seen
+        loss, right = sums.tolist()
+        metrics = {"train_loss": loss / self._count(rows)}
+        if self.task.neuroids is None:
+            metrics["train_accuracy"] = right / len(rows)
+        self._close_epoch(state, metrics)
+
+    def _learning_rate(self, step: int) -> float:
+        """Return the rate of a step, the first being 0."""
+        steps = self.spec["epochs"] * self.task.n_batches
+        rising = (step + 1) / max(1.0, WARM_UP * steps)
+        return self.spec["learning_rate"] * min(rising, (1 + math.cos(math.pi * step / steps)) / 2)
+
+    def _forward(self, network: nn.Module, pixels: Tensor) -> Tensor:
+        images = preprocess(pixels.to(self.device, non_blocking=True), self.spec["network"])
+        with self.precision:
+            return network(images.contiguous(memory_format=torch.channels_last)).float()
+
+    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum of losses over stimuli, or over pairs of stimulus and neuroid."""
+        if self.task.neuroids is None:
+            return functional.cross_entropy(outputs, targets, reduction="sum")
+        there = ~targets.isnan()
+        return ((outputs - targets.nan_to_num()).square() * there).sum()
+
+    def _count(self, rows: NDArray[np.intp]) -> float:
+        return max(1.0, float(self.counts[rows].sum()))
+
+    def _n_right(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        right = outputs.argmax(1) == targets if self.task.neuroids is None else torch.zeros(1, device=self.device)
+        return right.sum().double()
+
+    def _add_up(self, values: Tensor) -> None:
+        """Add what all processes have, in place."""
+        if self.world > 1:
+            shared = values.to(self.device)
+            distributed.all_reduce(shared)
+            values.copy_(shared)
+
+    def _close_epoch(self, state: State, metrics: dict) -> None:
+        """Measure the network at the end of an epoch, and note what is to be kept."""
+        if self.world > 1:
+            for buffer in self.network.buffers():
+                distributed.broadcast(buffer, 0)
+        rows = self.task.parts["validation"]
+        outputs, targets = self._outputs(rows), self.task.targets[rows]
+        loss = self._loss(outputs, targets).item() / self._count(rows)
+        row = {"epoch": state.epoch, **metrics, "validation_loss": loss}
+        if self.task.neuroids is None:
+            row["validation_accuracy"] = self._n_right(outputs, targets).item() / len(rows)
+        else:
+            row |= self._medians()
+        state.history.append(row)
+        if self.rank == 0:
+            measured = [f"{name} {value:.4g}" for name, value in row.items() if not math.isnan(value)]
+            logger.info("train %s: %s", self.spec["name"], ", ".join(measured))
+        if not math.isfinite(loss) or (state.epoch and not math.isfinite(row["train_loss"])):
+            state.problem = (
+                f"the loss is not finite in epoch {state.epoch}; a `learning_rate` lower than "
+                f"{self.spec['learning_rate']:g} may help"
+            )
+        if state.epoch and loss < state.best_loss:
+            state.best_epoch, state.best_loss = state.epoch, loss
+            state.best_weights = {name: values.cpu().clone() for name, values in self.network.state_dict().items()}
+        if state.epoch in self.spec["checkpoints"] and self.rank == 0:
+            path = self.folder / epoch_file(state.epoch)
+            write_weights(path, self.task, self.network.state_dict(), state.epoch)
+            state.checkpoints[state.epoch] = sha256(path)
+
+    def _is_stopped_early(self, state: State) -> bool:
+        patience = self.spec["patience"]
+        waited = patience is not None and state.epoch - state.best_epoch >= patience
+        return waited and state.epoch >= max(self.spec["checkpoints"], default=0)
+
+    def _finish(self, state: State) -> None:
+        state.finished = True
+        if self.task.neuroids is not None:
+            self.network.load_state_dict(state.best_weights)
+            state.correlations = {part: torch.from_numpy(self._correlations(part)) for part in ("train", "test")}
+
+    def _outputs(self, rows: NDArray[np.intp]) -> Tensor:
+        """Return the network's outputs (len(rows), outputs) in evaluation, on the CPU, the same in all processes."""
+        self.network.eval()
+        outputs = torch.zeros(len(rows), len(self.task.outputs))
+        with torch.inference_mode():
+            for start in range(0, len(rows), self.task.most_images):
+                batch = rows[start : start + self.task.most_images]
+                if start // self.task.most_images % self.world == self.rank:
+                    outputs[start : start + len(batch)] = self._forward(self.network, self.task.pixels[batch]).cpu()
+        self._add_up(outputs)
+        return outputs
+
+    def _correlations(self, part: str) -> NDArray[np.float64]:
+        rows = self.task.parts[part]
+        return correlations(self._outputs(rows).numpy(), self.task.targets[rows].numpy())
+
+    def _medians(self) -> dict[str, float]:
+        medians = {}
+        for part in ("train", "test"):
+            of_neuroids = self._correlations(part)
+            for area, members in self.task.neuroids.groupby("area").indices.items():
+                defined = of_neuroids[members][~np.isnan(of_neuroids[members])]
+                medians[f"{part}_r {area}"] = float(np.median(defined)) if len(defined) else math.nan
+        return medians
+
+
+def moved(
+    pixels: NDArray[np.uint8], shifts: NDArray[np.int64], flips: NDArray[np.bool_], grey: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Return images (n, 3, height, width), each mirrored or not and then shifted.
+
+    Parameters
+    ----------
+    pixels : (n, 3, height, width) array
+        Images.
+    shifts : (n, 2) array
+        Down and to the right, in pixels, fewer than the image has.
+    flips : (n,) array
+        Which to mirror, left to right.
+    grey : (3, 1, 1) array
+        What fills the rest.
+    """
+    filled = np.empty_like(pixels)
+    filled[:] = grey
+    height, width = pixels.shape[2:]
+    for after, before, (down, right), flip in zip(filled, pixels, shifts.tolist(), flips.tolist(), strict=True):
+        source = before[:, :, ::-1] if flip else before
+        after[:, max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = source[
+            :, max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+        ]
+    return filled
+
+
+def correlations(predicted: NDArray, measured: NDArray) -> NDArray[np.float64]:
+    """Return Pearson's r of each column (n, columns) over the rows that were measured; NaN where it is not defined."""
+    r = np.full(predicted.shape[1], np.nan)
+    for column in range(len(r)):
+        there = ~np.isnan(measured[:, column])
+        x, y = (values[there, column].astype(np.float64) for values in (predicted, measured))
+        if len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0:
+            r[column] = np.corrcoef(x, y)[0, 1]
+    return r
