@@ -10,15 +10,9 @@ from sklearn.linear_model import Ridge
 from ventral import nested_ridge
 from ventral.errors import InputError
 from ventral.mappings import banded
-from ventral.mappings.banded import (
-    banded_ridge,
-    contributions,
-    simplex,
-    standardised,
-    subsets,
-    unique_contributions,
-)
+from ventral.mappings.banded import banded_ridge, simplex, standardised, subsets
 from ventral.running.parallel import computing
+from ventral.scores.banded import contributions, unique_contributions
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 from ventral.targets.splits import make_folds

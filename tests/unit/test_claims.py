@@ -155,7 +155,7 @@ def test_categorisation_goes_with_predictivity(tmp_path):
 
 @pytest.mark.parametrize(("ridge", "verdict"), [(0.6, "holds"), (0.2, "fails"), (0.41, "undecided")])
 def test_networks_fitted_to_neurons_are_taken_at_their_best_epoch(tmp_path, ridge, verdict):
-    from ventral.figures.fitted import RIDGE, TEST, TRAIN
+    from ventral.statistics.claims import RIDGE, TEST, TRAIN
 
     parts = {TRAIN: [0.1, 0.8, 0.9], TEST: [0.0, 0.4, 0.3], RIDGE: [ridge] * 3}
     rows = [{"epoch": k, "part": part, "r": r} for part, values in parts.items() for k, r in enumerate(values)]

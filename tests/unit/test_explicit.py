@@ -7,16 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from ventral.decoding.explicit import (
-    curve_table,
-    draw_explicitness,
-    drawn_rows,
-    explicit,
-    explicit_table,
-    layer_table,
-    sentences,
-)
+from ventral.decoding.explicit import curve_table, drawn_rows, explicit_table, layer_table, sentences
 from ventral.decoding.populations import COLUMNS
+from ventral.figures.explicitness import draw_explicitness, explicit
 
 DRAWS = 8
 LAYERS = {"first": (0.1, 0.2), "second": (0.3, 0.3), "third": (0.7, 0.6), "last": (1.0, 0.5)}

@@ -14,15 +14,14 @@ from ventral.errors import InputError
 from ventral.mappings import factorised
 from ventral.mappings.factorised import (
     averaged_down,
-    factorise,
     factorised_readout,
     fit_path,
     predict,
     principal_channels,
-    read_maps,
     standardised,
 )
 from ventral.running.parallel import computing
+from ventral.scores.factorised import factorise, read_maps
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 

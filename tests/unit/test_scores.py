@@ -13,9 +13,10 @@ from ventral.errors import InputError
 from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
-from ventral.scores.table import COLUMNS, correlation_in_folds, join, read_csv
+from ventral.scores.table import COLUMNS, correlation_in_folds, join
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import changing, write_dataset
+from ventral.tables import read_csv
 from ventral.targets.splits import make_folds
 
 N, NEURONS = 60, 5

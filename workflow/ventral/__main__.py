@@ -236,7 +236,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "factorise",
-        _call_with_shards("mappings.factorised.factorise"),
+        _call_with_shards("scores.factorised.factorise"),
         "score the factorised readout of every layer that has maps",
     )
     stage.add_argument("parts", type=Path, nargs="+")
@@ -248,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     _add_dask(stage)
 
     stage = _stage(
-        stages, "banded", _call("mappings.banded.banded"), "score layers of a model together, and without each of them"
+        stages, "banded", _call("scores.banded.banded"), "score layers of a model together, and without each of them"
     )
     stage.add_argument("gram", type=Path)
     stage.add_argument("recording", type=Path)
@@ -288,7 +288,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "explicit",
-        _call("decoding.explicit.explicit"),
+        _call("figures.explicitness.explicit"),
         "say what is explicit where",
         outputs=("summary", "text", "curves", *FIGURE),
     )
@@ -297,7 +297,7 @@ def parser() -> argparse.ArgumentParser:
     _add_seed(stage)
 
     stage = _stage(
-        stages, "contributions", _call("mappings.banded.contributions"), "say what each layer adds to the others"
+        stages, "contributions", _call("scores.banded.contributions"), "say what each layer adds to the others"
     )
     stage.add_argument("tables", type=Path, nargs="+")
     stage.add_argument("--reliability-threshold", type=float, default=0.1)

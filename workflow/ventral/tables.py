@@ -1,4 +1,4 @@
-"""Parquet tables in which a damaged byte is an error."""
+"""Tables that stages write: Parquet in which a damaged byte is an error, and CSV."""
 
 import hashlib
 import io
@@ -14,6 +14,9 @@ from ventral.errors import InputError
 MARK = b"ventral: SHA-256 of all other bytes:"
 # At the end of every Parquet file: the length of the footer, and the letters PAR1.
 TAIL = 8
+
+# Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
+NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "target", "label", "category")
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
@@ -62,3 +65,24 @@ def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.Da
     except Exception as error:
         # Damaged bytes make pyarrow and pandas raise errors of nearly any type.
         raise ValueError(f"the file was damaged, or is none of Parquet ({error})") from error
+
+
+def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
+    """Read a table that a stage has written as CSV; further columns of it can be said to hold names.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, the file was cut short within a row, or is no CSV.
+    """
+    try:
+        content = Path(path).read_bytes()
+        if not content.endswith(b"\n"):
+            raise ValueError("the last row is cut short")
+        text = dict.fromkeys((*NAMES, *names), str)
+        return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; delete the file and start the same command again, and the workflow "
+            f"makes it anew"
+        ) from error

@@ -10,20 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.panels import COLOURS, MM, STYLE, WIDE, write_figure
-from ventral.scores.table import read_csv
+from ventral.statistics.claims import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import area_summary, read_scores
+from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
 ABREAST = 3
 LOOKS = {
-    "images it was trained on": {"color": COLOURS[1], "linestyle": ":"},
-    "held-out images": {"color": COLOURS[1], "linestyle": "-"},
-    "ridge on the best layer of a network trained on objects, held-out images": {
-        "color": COLOURS[0],
-        "linestyle": "--",
-    },
+    TRAIN: {"color": COLOURS[1], "linestyle": ":"},
+    TEST: {"color": COLOURS[1], "linestyle": "-"},
+    RIDGE: {"color": COLOURS[0], "linestyle": "--"},
 }
-TRAIN, TEST, RIDGE = LOOKS
 
 
 def fitted(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
-from ventral.scores.table import read_csv
+from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 48, 12, 16, 4, 10, 3.6
 MEASURES = {"accuracy": "Accuracy", "loss": "Cross-entropy"}

@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ventral.figures.panels import FAMILIES, MM, NARROW, STYLE, WIDE, write_figure
-from ventral.scores.table import read_csv
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
 from ventral.statistics.summaries import PANEL
+from ventral.tables import read_csv
 
 COLUMNS = [
     *PANEL,

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.panels import CHANCE, COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
 from ventral.scores.selectivity import SELECTIVE
-from ventral.scores.table import read_csv
 from ventral.statistics.summaries import read_scores
+from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 15, 4, 13, 3.8
 

@@ -21,23 +21,11 @@ that belong to that value, at the largest penalty, and goes on from there to the
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import dask
 import numpy as np
-import pandas as pd
-import zarr
 from dask.delayed import delayed
 from numpy.typing import NDArray
-
-from ventral.grams.streaming import check_shards, scale_of
-from ventral.outputs import writing
-from ventral.running.parallel import computing
-from ventral.running.progress import Progress
-from ventral.scores.table import prediction_rows, write_table
-from ventral.store import open_store
-from ventral.targets.benchmark import Benchmark, read_benchmark
-from ventral.targets.values import grouped_by_missing
 
 logger = logging.getLogger(__name__)
 
@@ -54,98 +42,6 @@ LONGEST_SIDE = 8
 MOST_CHANNELS = 256
 # Of features that are weighted for each of so many neurons that are fitted together.
 BYTES_AT_ONCE = 2**27
-
-
-def factorise(
-    shards: Sequence[str | Path],
-    recording: str | Path,
-    stimuli: str | Path,
-    output: str | Path,
-    *,
-    splits: Sequence[str],
-    n_folds: int,
-    seed: int,
-    cores: int = 1,
-) -> None:
-    """Score the factorised readout of every layer of a model that has maps, against a recording of neuroids.
-
-    Layers without space, of which it would be a ridge regression, are left out, and named in the log. One layer's maps
-    are in memory at a time, as float32, averaged down to `LONGEST_SIDE`; of more than `MOST_CHANNELS` channels, the
-    first principal components stand for all.
-
-    Parameters
-    ----------
-    shards : sequence of paths
-        Activation stores of one model that together hold every stimulus once.
-    recording, stimuli : paths
-        Stores of the recording, and of the stimuli that both are of.
-    output : path
-        Parquet file to write: rows of the score table with mapping `factorised`. `n_features` are the features after
-        this; `alpha` is the penalty as a share of the smallest one at which nothing is predicted.
-    splits, n_folds, seed
-        As for `ventral.scores.fitting.fit`.
-    cores : int
-        Threads that Dask spreads fits over.
-
-    Raises
-    ------
-    InputError
-        If the stores do not fit together, or a split cannot be made of these stimuli.
-    """
-    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
-    check_shards(stores)
-    attributes = stores[0].attrs
-    benchmark = read_benchmark(shards, recording, stimuli, splits, n_folds, seed)
-    with_maps = [layer for layer in attributes["layers"] if _has_maps(layer["shape"])]
-    without = [layer["name"] for layer in attributes["layers"] if not _has_maps(layer["shape"])]
-    if without:
-        logger.info(
-            "factorised: left out, no channels x height x width, so that it would be a ridge regression: %s",
-            ", ".join(without),
-        )
-    progress = Progress(f"factorise {attributes['model']}", len(with_maps), "layers")
-    tables = []
-    with writing(output) as unfinished, computing(cores):
-        for layer in with_maps:
-            maps = principal_channels(read_maps([store[layer["name"]] for store in stores], layer["shape"]))
-            tables += _rows_of_layer(maps, layer, benchmark)
-            progress.advance()
-        table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-        write_table(benchmark.described(table, attributes["model"], attributes["family"]), unfinished)
-
-
-def _has_maps(shape: Sequence[int]) -> bool:
-    return len(shape) == 3 and shape[1] * shape[2] > 1
-
-
-def _rows_of_layer(maps: NDArray, layer: dict, benchmark: Benchmark) -> list[pd.DataFrame]:
-    tables = []
-    for split, folds in benchmark.folds.items():
-        for neurons, rows, folds_of_rows in grouped_by_missing(benchmark.neurons, folds):
-            fit = factorised_readout(maps[rows], neurons.values, folds_of_rows)
-            table = prediction_rows(fit.predictions, neurons, folds_of_rows, split, "factorised", fit.penalty)
-            tables.append(table.assign(layer=layer["name"], depth=layer["depth"], n_features=maps[0].size))
-    return tables
-
-
-def read_maps(arrays: Sequence[zarr.Array], shape: Sequence[int]) -> NDArray[np.float32]:
-    """Return the maps of a layer (n, channels, positions), averaged down to sides of `LONGEST_SIDE` at most.
-
-    Parameters
-    ----------
-    arrays : sequence of (rows, p) arrays
-        Its features, cut into shards by rows.
-    shape : (3,) sequence
-        Channels, height and width, p in all.
-    """
-    parts = []
-    for array in arrays:
-        # A chunk holds no more rows than extraction had memory for.
-        for start in range(0, array.shape[0], array.chunks[0]):
-            features = array[start : start + array.chunks[0]].astype(np.float32) / np.float32(scale_of(array))
-            averaged = averaged_down(features.reshape(-1, *shape))
-            parts.append(averaged.reshape(*averaged.shape[:2], -1))
-    return np.concatenate(parts)
 
 
 def principal_channels(maps: NDArray[np.float32]) -> NDArray[np.float32]:

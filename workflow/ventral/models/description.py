@@ -22,7 +22,7 @@ from ventral.models.layers import Layer, check_modules, choose_layers, left_out,
 from ventral.models.networks import NETWORKS
 from ventral.models.own import call_own, import_own
 from ventral.models.repeatability import check_repeatable
-from ventral.models.zoo import CONTROLS, check_model, preprocessing, weights_file
+from ventral.models.zoo import CONTROLS, check_model, check_together, preprocessing, weights_file
 from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
 
@@ -48,7 +48,7 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         and `depth`; `available`, the names of all layers in the order in which they complete; and `skipped`, a list of
         `name` and `reason`, modules that `auto` or globs stand for and that are no layers.
     together : sequence of str
-        Layers that are to predict neuroids together, by `ventral.mappings.banded`.
+        Layers that are to predict neuroids together, by `ventral.scores.banded`.
 
     Raises
     ------
@@ -74,9 +74,7 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         layers = [{"name": layer.name, "depth": layer.depth} for layer in chosen]
         available = [name for name, layer in traced.items() if not layer.problem]
     if together:
-        from ventral.mappings.banded import check_layers
-
-        check_layers(together, [layer["name"] for layer in layers], spec["name"])
+        check_together(together, [layer["name"] for layer in layers], spec["name"])
     description = {
         "model": spec["name"],
         "architecture": spec["architecture"],

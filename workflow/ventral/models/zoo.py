@@ -3,10 +3,11 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from ventral.errors import InputError, allowed_instead
+from ventral.errors import InputError, allowed_instead, nearest
 from ventral.models.own import check_own
 from ventral.outputs import sha256
 
@@ -345,3 +346,13 @@ def _check_checkpoint(spec: dict, key: str) -> None:
         raise InputError(f"{key}.sha256: missing; a checkpoint is read only if its hash is known. It is {found}")
     if found != expected.lower():
         raise InputError(f"{key}.sha256: {path} has the sha256 {found}, the config says {expected}")
+
+
+def check_together(wanted: Sequence[str], layers: Sequence[str], model: str) -> None:
+    """Raise InputError if some of the layers of a model that are wanted are not among those that are taken of it."""
+    for layer in wanted:
+        if layer not in layers:
+            raise InputError(
+                f"config key banded.{model}: {layer!r} is none of the layers that are taken of the model; the nearest "
+                f"are {nearest(layer, layers)}"
+            )

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ventral.figures.panels import AREAS, COMPARISONS, FAMILIES, SPLITS, measures
 from ventral.grams.recorded import FAMILY
-from ventral.scores.table import read_csv
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
+from ventral.tables import read_csv
 
 # Rows of the tables that the page carries; what is more stands in the files that it is made of.
 MOST_LAYERS = 40_000

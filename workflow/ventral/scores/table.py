@@ -1,6 +1,5 @@
 """The score table: its columns, and the rows that held-out predictions make."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.values import Targets
@@ -49,31 +47,6 @@ COLUMNS = {
 }
 SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
 SORTED_BY += ["distance", "comparison", "subject"]
-
-
-# Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
-NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "target", "label", "category")
-
-
-def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
-    """Read a table that a stage has written as CSV; further columns of it can be said to hold names.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, the file was cut short within a row, or is no CSV.
-    """
-    try:
-        content = Path(path).read_bytes()
-        if not content.endswith(b"\n"):
-            raise ValueError("the last row is cut short")
-        text = dict.fromkeys((*NAMES, *names), str)
-        return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
-    except (ValueError, FileNotFoundError) as error:
-        raise InputError(
-            f"{path}: cannot be read: {error}; delete the file and start the same command again, and the workflow "
-            f"makes it anew"
-        ) from error
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:

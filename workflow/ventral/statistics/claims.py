@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.outputs import writing
-from ventral.scores.table import read_csv
 from ventral.statistics.summaries import (
     COMPARED,
     RECORDED,
@@ -23,7 +22,7 @@ from ventral.statistics.summaries import (
     drawn_measure,
     read_scores,
 )
-from ventral.tables import read_parquet
+from ventral.tables import read_csv, read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,10 @@ LATE = 0.5
 USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 # Balanced accuracy from which on a category counts as decoded; chance is 0.5.
 DECODED = 0.6
+
+# The parts of the table of networks fitted to neurons.
+TRAIN, TEST = "images it was trained on", "held-out images"
+RIDGE = "ridge on the best layer of a network trained on objects, held-out images"
 
 
 def claims(
@@ -224,8 +227,6 @@ def _of_properties(scores: pd.DataFrame) -> Iterator[tuple]:
 
 def _of_fitted(table: pd.DataFrame) -> Iterator[tuple]:
     """Give, for each network fitted to neurons, whether one trained on objects predicts better."""
-    from ventral.figures.fitted import RIDGE, TEST, TRAIN
-
     for (model, recording, area), rows in table.groupby(["model", "recording", "area"]):
         parts = {part: of_part.sort_values("epoch")["r"] for part, of_part in rows.groupby("part")}
         if RIDGE not in parts:

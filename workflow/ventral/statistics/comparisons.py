@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.outputs import writing
-from ventral.scores.table import read_csv
 from ventral.statistics.best_layers import chosen_and_scored
 from ventral.statistics.bootstrap import RESAMPLED, read_bootstraps
 from ventral.statistics.summaries import PANEL
+from ventral.tables import read_csv
 
 logger = logging.getLogger(__name__)
 
