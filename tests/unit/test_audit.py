@@ -17,7 +17,6 @@ from safetensors.numpy import save_file
 
 from tests.unit.synthetic_scores import score_table
 from ventral import provenance
-from ventral.__main__ import parser
 from ventral.audit import verification
 from ventral.audit.comparison import TOLERANCE, difference
 from ventral.audit.page import as_page
@@ -25,6 +24,7 @@ from ventral.audit.plan import read_plan
 from ventral.audit.rerun import CleanDirectory, choose, other_circumstances, with_makers
 from ventral.audit.verdicts import audit
 from ventral.audit.verification import PASSED, config_differences, verify
+from ventral.commands import parser
 from ventral.errors import InputError
 from ventral.outputs import packing
 from ventral.provenance import digest, digest_of_record, recording, source_of, telling

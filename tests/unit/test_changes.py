@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ventral import provenance
-from ventral.__main__ import parser
+from ventral.commands import parser
 from ventral.launch import changes
 from ventral.provenance import recording, signature, telling
 

@@ -13,7 +13,8 @@ import pytest
 import ventral
 from tests.unit.synthetic_results import RECORDING, SETTINGS, scores_of_a_run
 from tests.unit.synthetic_scores import score_table
-from ventral.__main__ import main, parser
+from ventral.__main__ import main
+from ventral.commands import parser
 from ventral.report.methods import methods, plain
 from ventral.report.page import PROFILE
 

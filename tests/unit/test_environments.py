@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ventral.__main__ import parser
+from ventral.commands import parser
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow" / "ventral"

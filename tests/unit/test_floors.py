@@ -27,7 +27,7 @@ FLOORS = [
     ["training", "simulation"],
     ["statistics", "scores", "decoding"],
     ["figures", "report"],
-    ["datasets", "configuration", "audit", "crate", "launch", "__main__"],
+    ["datasets", "configuration", "commands", "audit", "crate", "launch", "__main__"],
 ]
 PLACES = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

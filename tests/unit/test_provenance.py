@@ -12,7 +12,7 @@ import dask
 import pytest
 
 from ventral import provenance
-from ventral.__main__ import parser
+from ventral.commands import parser
 from ventral.provenance import (
     code_loaded,
     config_of,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ventral.commands import parser
 from ventral.errors import InputError
 from ventral.provenance import config_of, inputs_of, outputs_of, telling
 from ventral.running.braces import expanded
@@ -80,8 +81,6 @@ def read_plan(printed: str) -> Plan:
     InputError
         If there is no job in it.
     """
-    from ventral.__main__ import parser
-
     of_stages = parser()
     jobs = tuple(_job(shlex.split(expanded(command)), of_stages) for command in COMMAND.findall(printed))
     if not jobs:
