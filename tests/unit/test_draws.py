@@ -24,7 +24,7 @@ DRAWN = {"seed": "seed", "n_bootstrap": "bootstrap"}
 # Stages whose function the command line wraps.
 WRAPPED = {
     "recording": "recordings.ingestion.ingest",
-    "simulate": "recordings.simulation.simulate",
+    "simulate": "simulation.simulation.simulate",
     "extract": "activations.extraction.extract_shards",
     "stimuli": "stimuli.ingestion.ingest",
     "fetch": "datasets.cowley2023.fetch",

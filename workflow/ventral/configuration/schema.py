@@ -12,7 +12,7 @@ import yaml
 
 from ventral.errors import InputError, allowed_instead
 
-SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULLS = ("null", "~")
