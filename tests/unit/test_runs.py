@@ -98,7 +98,9 @@ def test_a_record_of_a_job_that_cannot_be_read(tmp_path, content):
     if content is not None:
         provenance.write_bytes(content)
     command = f"python -m ventral best_layers {tmp_path}/in --output {tmp_path}/out.csv --provenance {provenance}"
-    with pytest.raises(InputError, match=r"join\.json: no record of a job; delete it and start the same command again"):
+    with pytest.raises(
+        InputError, match=r"join\.json: no record of a job; delete the file and start the same command again"
+    ):
         runs.check_made_by(command)
 
 

@@ -154,8 +154,8 @@ def read_record(path: Path) -> dict:
         known = [False]
     if not all(known):
         raise InputError(
-            f"{path}: no record of a job; delete it and start the same command again: the workflow makes the record "
-            f"anew, and what it is of"
+            f"{path}: no record of a job; delete the file and start the same command again: the workflow runs the job "
+            f"anew"
         )
     return record
 

@@ -65,7 +65,7 @@ def _last_run(record: Path) -> tuple[Path, list[Path]] | None:
     except (ValueError, TypeError, KeyError) as error:
         logger.warning(
             "%s: cannot be read (%s): a run was killed here, and the folder that it was started in and its logs are "
-            "not known. Whether its jobs are left on a cluster is not known either: `squeue --me` lists them, and "
+            "not known. Whether its jobs are left on a cluster is not known either: `squeue --me` lists jobs, and "
             "`scancel` ends them",
             record,
             error,

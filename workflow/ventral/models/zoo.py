@@ -143,7 +143,7 @@ def _refuse_without_effect(option: str, spec: dict) -> None:
         reason = "of `pixels`, which are taken as they are, with `size` and `interpolation` alone"
     elif option == "seed" and architecture in NOTHING_DRAWN:
         reason = f"of {architecture}, in which nothing is random"
-    elif option == "seed" and spec["weights"] == "pretrained" and "train" not in spec:
+    elif option == "seed" and spec["weights"] == "pretrained" and ":" not in architecture and "train" not in spec:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
         reason = "but with `layers: auto`"
