@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from ventral.audit.provenance import NOT_CONTENT, PACKAGE, digest, digest_of_module, source_of
+from ventral.audit.provenance import PACKAGE, digest, digest_of_module, is_of_a_system, source_of
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import Job, jobs_behind, raw_inputs
 from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
@@ -161,7 +161,7 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
     It keeps its path, unless that leads out of the working folder, or something else has it.
     """
     files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {name: file for name, file in files.items() if Path(name).name not in NOT_CONTENT}
+    files = {name: file for name, file in files.items() if not any(map(is_of_a_system, Path(name).parts))}
     kept = [] if _is_outside(path) else [path.as_posix()]
     numbered = (f"{ELSEWHERE}/{number}/{path.name}" for number in itertools.count(2))
     for name in itertools.chain(kept, [f"{ELSEWHERE}/{path.name}"], numbered):
