@@ -425,3 +425,19 @@ def test_slurm_is_missed_before_any_job(tmp_path, monkeypatch):
     (tmp_path / "sbatch").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").chmod(0o755)
     check_commands()
+
+
+def test_a_tag_that_yaml_does_not_know_is_named_with_its_line(tmp_path):
+    (tmp_path / "config.yaml").write_text("models: [pixels]\nfolds: !count 5\n")
+    with pytest.raises(InputError, match=r"config\.yaml, line 2: YAML has no type '!count'; take the tag out"):
+        check_files([tmp_path / "config.yaml"])
+
+
+@pytest.mark.parametrize("results", ["images/out", "images"])
+def test_results_below_a_folder_of_images_are_refused(tmp_path, monkeypatch, results):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    config = {"results": results, "stimuli": {"mine": {"images": "images"}}, "models": ["pixels"]}
+    config["recordings"] = {"rec": {"stimuli": "mine", "responses": "responses.npy"}}
+    with pytest.raises(InputError, match=r"config key results: .* lies in images, a folder of stimuli\.mine"):
+        check_inputs(resolve(config))

@@ -201,6 +201,9 @@ def features_by_number():
 def at_eight(then, otherwise=lambda x: x.flatten(1)):
     return ending(lambda x: then(x) if len(x) == 8 else otherwise(x))
 
+def batch_mean_at_eight():
+    return at_eight(lambda x: x.flatten(1) - x.flatten(1).mean(0))
+
 def other_shape_at_eight():
     return at_eight(lambda x: x.flatten(1)[:, :5])
 
@@ -525,6 +528,11 @@ def test_errors_of_a_forward_pass_say_where_they_are_and_what_may_help(own, tmp_
     [
         ("turning_at_eight", ["one", "last"], r"layer 'one' does not run, or later than in the trace"),
         ("order_at_eight", ["one", "other"], r"layer 'one' does not run, or later than in the trace"),
+        (
+            "batch_mean_at_eight",
+            ["0", "1"],
+            r"layer '1': the features of an image in a batch of 8 differ by .* from those in a batch of 2, where",
+        ),
         ("twice_at_eight", ["first", "last"], r"layer 'first' runs more than once, where the trace saw one run"),
         (
             "other_shape_at_eight",

@@ -557,3 +557,20 @@ def test_some_negative_dissimilarities_are_said(taken_in, tmp_path):
     _, (said,) = taken_in(matrices(tmp_path / "m.npz", early=matrix, late=distances()))
     assert said.startswith(f"{KEY}.matrices: `early`: ")
     assert "of its dissimilarities are negative, as cross-validated ones may be" in said
+
+
+@pytest.mark.parametrize(("axes", "n_copies"), [(None, 3), (["neuroid", "stimulus", "repetition"], 3), (None, 1)])
+def test_repetitions_that_are_copies_are_said(taken_in, tmp_path, axes, n_copies):
+    array = responses()
+    array[:, :, 1 : 1 + n_copies] = array[:, :, :1]
+    array[0, 0, 1] = np.nan
+    path = saved(tmp_path / "r.npy", array)
+    _, said = taken_in(recording(path, **({"axes": axes} if axes else {})))
+    assert any(f"{n_copies} of 4 repetitions have the same responses as the repetition before" in one for one in said)
+
+
+def test_silent_neurons_are_no_copies(taken_in, tmp_path):
+    array = responses()
+    array[:, :, 2:] = np.nan
+    _, said = taken_in(recording(saved(tmp_path / "r.npy", array)))
+    assert not any("copies" in one for one in said)

@@ -471,3 +471,28 @@ def test_no_module_reads_or_writes_parquet_past_the_checks():
     past = re.compile(r"pd\.read_parquet|\.to_parquet\(|import pyarrow")
     found = {path for path in package.rglob("*.py") if past.search(path.read_text(encoding="utf-8"))}
     assert found == {package / "tables.py", package / "stimuli" / "tables.py"}
+
+
+def test_a_chunk_that_is_lost_after_the_store_was_opened(whole, tmp_path):
+    shutil.copytree(whole / STIMULI, tmp_path / "s.zarr")
+    store, dataset = open_store(tmp_path / "s.zarr"), read_dataset(tmp_path / "s.zarr")
+    shutil.rmtree(tmp_path / "s.zarr" / "pixels" / "c")
+    for read in (lambda: store["pixels"][:], lambda: dataset["pixels"].values):
+        with pytest.raises(InputError, match=r"s\.zarr: array `pixels`: `pixels/c/0/0/0/0` is missing"):
+            read()
+
+
+def test_a_folder_in_the_place_of_a_chunk(whole, tmp_path):
+    shutil.copytree(whole / STIMULI, tmp_path / "s.zarr")
+    chunk = tmp_path / "s.zarr" / "pixels" / "c" / "0" / "0" / "0" / "0"
+    chunk.unlink()
+    chunk.mkdir()
+    with pytest.raises(InputError, match="1 of its 1 files are missing"):
+        open_store(tmp_path / "s.zarr")
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", ".snapshot"])
+def test_a_folder_that_a_file_system_adds_is_no_damage(whole, tmp_path, name):
+    shutil.copytree(whole / STIMULI, tmp_path / "s.zarr")
+    (tmp_path / "s.zarr" / name).mkdir()
+    assert "pixels" in open_store(tmp_path / "s.zarr")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -65,15 +66,33 @@ def test_files_of_a_folder(made, tmp_path, change):
     assert changed(made) == ["images"]
 
 
-def test_a_folder_that_a_link_leads_to(tmp_path, made):
+@pytest.mark.parametrize("name", [".DS_Store", ".ipynb_checkpoints/a.png", "__MACOSX/a.png"])
+def test_what_no_job_reads_is_no_content(made, tmp_path, name):
+    file = tmp_path / "images" / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    assert changed(made) == []
+
+
+def test_links_are_not_followed_out_of_the_folder(made, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "c.png").write_bytes(b"1")
     (tmp_path / "images" / "linked").symlink_to(tmp_path / "elsewhere")
-    # A link back to a folder above must not be followed for ever.
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "images")
-    before = provenance.digest("images")
-    (tmp_path / "elsewhere" / "c.png").write_bytes(b"2")
-    assert provenance.digest("images") != before
+    assert changed(made) == []
+
+
+def test_a_link_to_where_nobody_may_look_is_no_error(made, tmp_path, monkeypatch):
+    (tmp_path / "images" / "b.png").touch()
+    is_file = Path.is_file
+
+    def closed(path):
+        if path.name == "b.png":
+            raise PermissionError
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert changed(made) == []
 
 
 def test_touched_files_are_read_once_and_are_the_same(made, tmp_path, monkeypatch):
@@ -154,3 +173,18 @@ def test_a_signature_reads_no_content_and_knows_time_stamps_of_snakemake(made, t
     before = signature("images")
     (tmp_path / "images" / ".snakemake_timestamp").touch()
     assert signature("images") == before
+
+
+def test_a_network_below_the_working_folder_is_the_recorded_file(tmp_path, importable, monkeypatch):
+    """A network may put a folder on the path that the planner does not know, where a namesake is found."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "helper_of_two.py").write_text("width = 3\n")
+    record = {"inputs": {}, "code": {"helper_of_two": provenance.digest(tmp_path / "lib" / "helper_of_two.py")}}
+    record["own_modules"] = {"helper_of_two": str(tmp_path / "lib" / "helper_of_two.py")}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    importable("helper_of_two", "width = 5\n")
+    monkeypatch.chdir(tmp_path)
+    assert changes.Inputs(tmp_path).changed("record.json", []) == []
+    (tmp_path / "lib" / "helper_of_two.py").write_text("width = 4\n")
+    changes._digest_of_module.cache_clear()
+    assert changes.Inputs(tmp_path).changed("record.json", []) == [str(tmp_path / "lib" / "helper_of_two.py")]

@@ -212,7 +212,8 @@ def test_what_is_still_to_be_unpacked_is_not_missed(tmp_path):
             {"dataset": ["cowley2023", "cowley"]},
             r"dataset: 'cowley' is not known; did you mean `cowley2023`\? allowed: ",
         ),
-        ({"dataset": 3}, r"config key dataset: 3 is not of type 'string', 'array'"),
+        ({"dataset": 3}, r"config key dataset: '3' is not known; allowed: cowley2023, "),
+        ({"dataset": {"cowley2023": 1}}, r"config key dataset: "),
         ({"dataset": []}, r"config key dataset: \[\] should be non-empty"),
         ({"dataset": ["cowley2023"] * 2}, r"config key dataset: .* has non-unique elements"),
         (
@@ -234,7 +235,7 @@ def test_data_sets_that_are_not_known_are_said(config, expected):
         ({"matrices": "a.npz", "neuroids": "a.csv"}, r"recordings\.rec\.neuroids: belongs to `responses`; "),
         ({"matrices": "a.npz", "animal": "M"}, r"recordings\.rec\.animal: belongs to `responses`; "),
         ({"responses": "a.npy", "area": {"a": "V4"}}, r"recordings\.rec\.area: one area of all neuroids; "),
-        ({"matrices": "a.npz", "area": {"a": 4}}, r"recordings\.rec\.area\.a: 4 is not of type 'string'"),
+        ({"matrices": "a.npz", "area": {"a": ["V4"]}}, r"recordings\.rec\.area\.a: \['V4'\] is not of type 'string'"),
     ],
 )
 def test_a_recording_is_of_one_kind(recording, expected):

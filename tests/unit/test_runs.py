@@ -97,7 +97,9 @@ def test_a_record_of_a_job_that_cannot_be_read(tmp_path, content):
     provenance = tmp_path / "join.json"
     if content is not None:
         provenance.write_bytes(content)
-    command = f"python -m ventral best_layers {tmp_path}/in --output {tmp_path}/out.csv --provenance {provenance}"
+    command = (
+        f"python -m ventral best_layers {tmp_path}/in --seed 0 --output {tmp_path}/out.csv --provenance {provenance}"
+    )
     with pytest.raises(
         InputError, match=r"join\.json: no record of a job; delete the file and start the same command again"
     ):

@@ -16,7 +16,7 @@ from tests.workflow.conftest import ROOT, command, environment
 LEFT_OUT = shutil.ignore_patterns(".*", "results", "resources", "__pycache__", "tests", "benchmarks", "docs")
 GRAM, SCORES = "results/grams/tiny/mine.zarr.zip", "results/scores/rec/pixels.parquet"
 # As the rule runs it, but for jobs that are run again.
-AUDIT = ["audit", "results/audit/plan.txt", "--results", "results", "--sample", "0"]
+AUDIT = ["audit", "results/audit/plan.txt", "--results", "results", "--sample", "0", "--seed", "0"]
 AUDIT += ["--verdicts", "results/audit/audit.json", "--page", "results/audit/audit.html"]
 
 

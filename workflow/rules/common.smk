@@ -145,8 +145,25 @@ def adopt_outputs():
 
 
 INPUTS_NOW = changes.Inputs(settings["results"])
-MADE_HERE = ("<results>/", f"{settings['results']}/", "resources/")
 said_to_change = set()
+
+
+def is_made_here(path):
+    """Whether a job of this workflow makes a file, so that Snakemake sees when the file changes."""
+    return (
+        path.startswith("<results>/")
+        or path in (f"resources/{download}" for download in DOWNLOADS)
+        or path in (f"{settings['results']}/datasets/{kriegeskorte2008.NAME}/{file}" for file in kriegeskorte2008.MADE)
+    )
+
+
+def changes_since(record, files):
+    """Return which files changed since a job's record; what cannot be compared counts as changed."""
+    try:
+        return INPUTS_NOW.changed(record, files)
+    except Exception as error:
+        # Snakemake takes an exception in an input function for a job that need not run.
+        return [f"{record} cannot be compared ({type(error).__name__}: {error})"]
 
 
 def watched(record, files):
@@ -157,9 +174,9 @@ def watched(record, files):
 
     def inputs(wildcards):
         paths = files(wildcards)
-        given = [path for path in paths if not path.startswith(MADE_HERE)]
+        given = [path for path in paths if not is_made_here(path)]
         file = f"{settings['results']}/provenance/{record.format(**dict(wildcards))}.json"
-        changed = INPUTS_NOW.changed(file, given) if workflow.is_main_process else []
+        changed = changes_since(file, given) if workflow.is_main_process else []
         if changed:
             workflow.dag.forcefiles.add(file)
             for path in sorted(set(changed) - said_to_change):

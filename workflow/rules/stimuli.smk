@@ -1,8 +1,10 @@
 rule fetch:
     output:
-        "resources/{dataset}/{file}",
+        "resources/{download}",
     log:
-        "<logs>/fetch/{dataset}/{file}.log",
+        "<logs>/fetch/{download}.log",
+    wildcard_constraints:
+        download=any_of(DOWNLOADS),
     conda:
         "../../envs/cpu.yaml"
     envmodules:
@@ -11,8 +13,8 @@ rule fetch:
         mem_mb=scaled(1000),
         runtime=scaled(60),
     params:
-        url=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["url"],
-        sha256=lambda wildcards: DOWNLOADS[f"{wildcards.dataset}/{wildcards.file}"]["sha256"],
+        url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
+        sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
     shell:
         "python -m ventral fetch --url {params.url:q} --sha256 {params.sha256} --output {output:q} --log {log:q}"
 

@@ -19,15 +19,22 @@ class NamingCodecPipeline(BatchedCodecPipeline):
             If a checksum does not fit, or a file was cut short.
         """
         batch_info = list(batch_info)
+        files = [source for source, *_ in batch_info if isinstance(source, StorePath)]
+        for file in files:
+            # Every chunk is written, so zarr's fill value would stand for a chunk that was lost since the opening.
+            if not await file.store.exists(file.path):
+                raise damaged(_path_of(file), f"array `{array_of_file(file.path)}`: `{file.path}` is missing")
         try:
             await super().read(batch_info, out, drop_axes)
         except (InputError, OSError, MemoryError):
             raise
         except Exception as error:
             # Chunks within a shard have no file of their own: their errors are those of the shard.
-            files = [source for source, *_ in batch_info if isinstance(source, StorePath)]
             if not files:
                 raise
-            store = files[0].store
-            path = getattr(store, "root", None) or getattr(store, "path", None) or store
-            raise damaged(str(path), f"array `{array_of_file(files[0].path)}` cannot be read ({error})") from error
+            problem = f"array `{array_of_file(files[0].path)}` cannot be read ({error})"
+            raise damaged(_path_of(files[0]), problem) from error
+
+
+def _path_of(file: StorePath) -> str:
+    return str(getattr(file.store, "root", None) or getattr(file.store, "path", None) or file.store)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -115,16 +116,17 @@ def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, _
     described = _Description(content, _parsed(path, name, content))
     yield name, described
     if described.says["node_type"] != "array":
-        # A workflow may keep hidden files of its own in the folder.
-        inner = (entry.name for entry in os.scandir(path / name) if entry.is_dir() and not entry.name.startswith("."))
-        for part in sorted(inner):
+        # A workflow, a file system or an archiver may keep folders of its own among the arrays.
+        inner = (entry.name for entry in os.scandir(path / name) if entry.is_dir())
+        for part in sorted(part for part in inner if not part.startswith((".", "@", "__MACOSX"))):
             yield from _descriptions_in_folder(path, f"{name}/{part}" if name else part)
 
 
 def _has_content(file: Path) -> bool:
     # zarr takes an empty file of a sharded array for one that is absent on purpose.
     try:
-        return file.stat().st_size > 0
+        status = file.stat()
+        return stat.S_ISREG(status.st_mode) and status.st_size > 0
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -30,8 +30,8 @@ STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 HOW = ("cores", "dask", "device", "batch_size", "memory_mb")
 # What a command line says beside the options of its stage.
 OF_ANY_STAGE = ("run", "stage", "outputs", "checked", "log", "provenance")
-# Time stamps that a workflow keeps in a folder that it made.
-NOT_CONTENT = (".snakemake_timestamp",)
+# What lies beside a module by its name.
+TEMPLATES = (".html", ".css", ".js")
 # Names by which a program and the processes that it starts know it.
 PROGRAM = {"__main__", "__mp_main__"}
 # Looks on, and makes nothing.
@@ -228,8 +228,9 @@ def files_of_code() -> dict[str, Path]:
 
 def digest_of_module(file: Path) -> str:
     """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
-    files = list(file.parent.glob(f"{file.stem}.*")) if file.is_relative_to(PACKAGE) else [file]
-    return sha256(file) if files == [file] else _digest_of_files(file.parent, [beside.name for beside in files])
+    beside = [file.with_suffix(suffix) for suffix in TEMPLATES] if file.is_relative_to(PACKAGE) else []
+    files = [file, *(path for path in beside if path.is_file())]
+    return sha256(file) if files == [file] else _digest_of_files(file.parent, [path.name for path in files])
 
 
 def source_of(module: str) -> Path | None:
@@ -305,15 +306,24 @@ def _warnings_collected() -> Iterator[dict[str, None]]:
 
 
 def _files_of(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in a folder, those in linked folders too; a folder that two links lead to, once."""
-    entered = {folder.resolve()}
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        # A link may lead back to a folder above.
-        links = {name: Path(parent, name).resolve() for name in sorted(folders) if Path(parent, name).is_symlink()}
-        folders[:] = [name for name in sorted(folders) if links.get(name) not in entered]
-        entered.update(links.values())
+    """Yield the names of all files in a folder, but for hidden ones and those in linked folders: no job reads these."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_of_a_system(name)]
         within = f"{os.path.relpath(parent, folder)}/" if Path(parent) != folder else ""
-        yield from (f"{within}{name}" for name in names if name not in NOT_CONTENT and Path(parent, name).is_file())
+        yield from (f"{within}{name}" for name in names if not is_of_a_system(name) and _is_file(Path(parent, name)))
+
+
+def is_of_a_system(name: str) -> bool:
+    """Say whether a file or folder of this name is hidden, or a system's or a workflow's own: it is no content."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A link may lead to a place that only somebody else may enter.
+        return False
 
 
 def _digest_of_files(folder: Path, names: Iterable[str]) -> str:

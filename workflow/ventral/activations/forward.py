@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from ventral.errors import InputError
 from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
+from ventral.models.repeatability import ROUNDING, difference
 from ventral.running.slurm import allocated_cores
 
 # Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
@@ -22,6 +23,8 @@ AS_THEY_ARE = (2.0**-4, 2.0**10)
 EXPONENT = 3
 # Powers of two, and what they are multiplied by, stay within float32.
 LARGEST_EXPONENT = 126
+# Largest share by which features may differ between batches where autocast keeps 8 bits of them.
+ROUNDING_OF_AUTOCAST = 0.05
 # With one thread and fewer images PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
 FEWEST_IMAGES_FOR_ONE_THREAD = 16
 
@@ -66,6 +69,7 @@ class Network:
         self._network = network.to(self._device, memory_format=self._format)
         self._autocast = autocast
         self._outputs = LayerOutputs(self._network, layers)
+        self._was_compared = False
 
     @classmethod
     @contextmanager
@@ -129,10 +133,7 @@ class Network:
             # Copied before the next module runs: one that works in place would change it.
             targets[name].view(taken.shape).copy_(taken if scale == 1 else taken * scale, non_blocking=True)
 
-        precision = (
-            torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
-        )
-        with torch.inference_mode(), precision:
+        with torch.inference_mode(), self._precision():
             images = torch.from_numpy(filled).to(self._device, non_blocking=True)
             images = preprocess(images, self.spec).contiguous(memory_format=self._format)
             self._outputs.run(images, take)
@@ -144,7 +145,37 @@ class Network:
             # A comparison with NaN is false.
             if not value <= torch.finfo(self._dtype).max:
                 return name, math.isfinite(value)
+        if not self._was_compared:
+            self._compare_with_small_batch(images, targets)
         return None
+
+    def _precision(self) -> AbstractContextManager:
+        return torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
+
+    def _compare_with_small_batch(self, images: Tensor, features: dict[str, Tensor]) -> None:
+        """Refuse features of the first image that differ when the image is alone with its copy.
+
+        The model's description compares batches of two and three; a network may treat larger batches differently.
+        """
+        self._was_compared = True
+        tolerance = ROUNDING if self._autocast is None else ROUNDING_OF_AUTOCAST
+        alone: dict[str, Tensor] = {}
+
+        def take(name: str, output: Tensor) -> None:
+            alone[name] = (output[0].double() * self.scales[name]).cpu().flatten()
+
+        with torch.inference_mode(), self._precision():
+            self._outputs.run(images[[0, 0]].contiguous(memory_format=self._format), take)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        for name, values in alone.items():
+            found = difference(features[name][0].double().cpu(), values)
+            if found > tolerance:
+                raise InputError(
+                    f"layer {name!r}: the features of an image in a batch of {len(images)} differ by {found:.2g} of "
+                    f"their size from those in a batch of 2, where rounding makes {tolerance:g} at most. Features "
+                    f"must depend on the image alone: check how forward() treats a batch"
+                )
 
 
 def scale_for_float16(largest: float) -> float:

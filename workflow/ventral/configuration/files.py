@@ -81,6 +81,8 @@ def _check_node(node: yaml.Node, path: Path, checked: set[int]) -> None:
     if id(node) in checked:
         return
     checked.add(id(node))
+    if not node.tag.startswith(TAG):
+        raise InputError(f"{path}, line {node.start_mark.line + 1}: YAML has no type {node.tag!r}; take the tag out")
     if isinstance(node, yaml.ScalarNode):
         _check_integer(node, path)
     elif isinstance(node, yaml.SequenceNode):

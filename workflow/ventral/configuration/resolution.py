@@ -15,6 +15,7 @@ from ventral.recordings import ingestion as recordings
 from ventral.shards import rows_of_shard
 from ventral.simulation import simulation
 from ventral.stimuli import ingestion as stimuli
+from ventral.stimuli import rendering
 from ventral.training.exclusion import training_rows
 
 # Rules that run or train networks on a whole stimulus set.
@@ -124,6 +125,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
         stimuli, wrong checkpoints, and a results folder that cannot be written.
     """
     _check_writable(Path(config["results"]))
+    _check_results_apart(config)
     for spec in [training["network"] for training in config["trainings"].values()] + list(config["models"].values()):
         check_model(spec)
     # Published data sets are unpacked by the workflow, too.
@@ -460,6 +462,19 @@ def _check_apart(names: Iterable[str], key: str) -> None:
                 f"config key {key}: {other} and {name} differ in capitals alone, and are the same file on some disks; "
                 f"choose another name for one of them"
             )
+
+
+def _check_results_apart(config: dict) -> None:
+    """Refuse results below a folder of inputs: the folder's content would change with every run."""
+    results = Path(config["results"]).resolve()
+    for name, spec in config["stimuli"].items():
+        folders = rendering.folders(spec["render"]) if "render" in spec else [spec["images"]]
+        for folder in map(Path, folders):
+            if folder.is_dir() and results.is_relative_to(folder.resolve()):
+                raise InputError(
+                    f"config key results: {results} lies in {folder}, a folder of stimuli.{name}, whose content would "
+                    f"change with every run; set `results` to a folder elsewhere"
+                )
 
 
 def _check_writable(folder: Path) -> None:

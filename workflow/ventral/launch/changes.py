@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from ventral.outputs import writing
@@ -55,11 +56,11 @@ class Inputs:
         seen = said.get("signatures", {})
         known = [path for path in paths if path in said["inputs"]]
         inputs = [path for path in known if not self._same(path, seen.get(path), said["inputs"][path])]
-        sources = {module: _source(module, file) for module, file in said.get("own_modules", {}).items()}
+        sources = {module: _source(module, Path(file)) for module, file in said.get("own_modules", {}).items()}
         modules = [
             str(source)
             for module, source in sources.items()
-            if source.is_file() and digest_of_module(source) != said["code"].get(module)
+            if source.is_file() and _digest_of_module(source) != said["code"].get(module)
         ]
         return inputs + modules
 
@@ -109,12 +110,20 @@ def of_other_code(records: str | Path) -> tuple[dict[str, int], list[str]]:
     return dict(stages), sorted(modules)
 
 
-def _source(module: str, file: str) -> Path:
-    """Return the file that a module would now be loaded from.
+def _source(module: str, recorded: Path) -> Path:
+    """Return the file that a job would now load a module from.
 
-    A network's module may have put a folder on the path that this process does not know: then its file is as recorded.
+    A file below the working folder is where it was, also where a network puts a folder on the path by itself. Any
+    other file may belong to the folder that these results were copied from.
     """
-    return source_of(module) or Path(file)
+    if recorded.is_file() and recorded.is_relative_to(Path.cwd()):
+        return recorded
+    return source_of(module) or recorded
+
+
+@cache
+def _digest_of_module(file: Path) -> str:
+    return digest_of_module(file)
 
 
 def _digest_of_source(module: str) -> str | None:

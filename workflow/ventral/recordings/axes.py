@@ -106,6 +106,23 @@ def doubts(responses: NDArray, axes: Sequence[str]) -> Iterator[str]:
         )
 
 
+def copies(responses: NDArray) -> int:
+    """Return how many repetitions are copies of the one before: equal wherever both are known, and not constant.
+
+    Parameters
+    ----------
+    responses : (neuroids, n, repetitions) array of numbers
+        NaN where not shown.
+    """
+    compared = np.linspace(0, responses.shape[1] - 1, min(responses.shape[1], STIMULI_COMPARED)).astype(int)
+    values = np.array(responses[:, np.unique(compared)], dtype=np.float64)
+    first, second = values[:, :, :-1], values[:, :, 1:]
+    known = np.isfinite(first) & np.isfinite(second)
+    equal = ((first == second) | ~known).all(axis=(0, 1)) & known.any(axis=(0, 1))
+    spread = [np.ptp(values[:, :, k][np.isfinite(values[:, :, k])]) > 0 for k in np.flatnonzero(equal)]
+    return int(sum(spread))
+
+
 def _choice(axes: Sequence[str], one: str, other: str) -> str:
     return f"if the order is another, say {line_of(exchanged(axes, one, other))}; if it is this one, {line_of(axes)}"
 

@@ -16,6 +16,7 @@ from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
     axes_of,
+    copies,
     doubts,
     exchanged,
     in_order,
@@ -262,6 +263,15 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
             array.shape,
             read_as(array.shape, axes),
             doubt,
+        )
+    if copied := copies(responses):
+        logger.warning(
+            "%s.responses: %s: %d of %d repetitions have the same responses as the repetition before, to the last "
+            "digit; copies make ceilings too high: give every measurement once",
+            key,
+            spec["responses"],
+            copied,
+            responses.shape[2],
         )
     return responses, neuroids
 

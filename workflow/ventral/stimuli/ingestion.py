@@ -29,7 +29,7 @@ from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
 from ventral.stimuli.files import Listing, list_images, natural, opener
-from ventral.stimuli.tables import UNNAMED, read_table, report_columns
+from ventral.stimuli.tables import MISSING, UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,7 +247,7 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
             f"{place}: no column `stimulus`, which names the image of each row; columns: {', '.join(table.columns)}"
         )
     for label in LABELS:
-        empty = np.flatnonzero(table[label] == "") if label in table else []
+        empty = np.flatnonzero(table[label].str.lower().isin(MISSING)) if label in table else []
         if len(empty):
             raise InputError(
                 f"{place}: column `{label}`, data row {empty[0] + 1}: no label ({len(empty)} such rows); every "
