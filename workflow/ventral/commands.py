@@ -244,7 +244,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--best-layers", type=Path, required=True)
 
     for figure in ("layer_profile", "categorisation"):
-        stage = _figure_stage(stages, figure, _call(f"figures.panels.{figure}"))
+        stage = _figure_stage(stages, figure, _call(f"figures.{figure}.{figure}"))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
         _add_bootstrap(stage)

@@ -11,6 +11,7 @@ from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
 from ventral.grams.recorded import FAMILY
+from ventral.statistics.summaries import range_in_words
 
 logger = logging.getLogger(__name__)
 
@@ -126,11 +127,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
 
 def _of_measure(rows: pd.DataFrame) -> str:
     measure, chance = rows[["measure", "chance"]].iloc[0]
-    return f" ({measure}{f', chance {chance:.2f}' if chance else ''}, {_range(rows['units'])} units)"
-
-
-def _range(counts: pd.Series) -> str:
-    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return f" ({measure}{f', chance {chance:.2f}' if chance else ''}, {range_in_words(rows['units'])} units)"
 
 
 def _of_target(rows: pd.DataFrame) -> Iterator[str]:

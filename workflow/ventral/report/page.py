@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ventral.figures.panels import FAMILIES
+from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.report.charts import ALL_FAMILIES

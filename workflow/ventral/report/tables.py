@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from ventral.figures.panels import COMPARISONS
+from ventral.figures.measures import COMPARISONS
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
 from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_SCORES
