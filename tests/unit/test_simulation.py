@@ -35,7 +35,7 @@ from ventral.simulation.simulation import (
     simulate,
     true_reliability,
 )
-from ventral.stimuli.ingestion import complete_set, create_set
+from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
 
 NETWORK = """

@@ -27,7 +27,7 @@ from ventral.models.description import (
 from ventral.models.layers import choose_layers
 from ventral.models.passes import telling_errors
 from ventral.recordings.ingestion import mean_responses
-from ventral.stimuli.ingestion import read_pixels
+from ventral.stimuli.store import read_pixels
 from ventral.store import read_dataset
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import make_folds
