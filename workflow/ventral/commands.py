@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "teacher",
-        _call("simulation.simulation.describe_teacher"),
+        _call("simulation.teacher.describe_teacher"),
         "describe the network that a simulated recording is made of",
     )
     stage.add_argument("--name", required=True)
