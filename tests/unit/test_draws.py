@@ -27,7 +27,7 @@ WRAPPED = {
     "simulate": "simulation.simulation.simulate",
     "extract": "activations.extraction.extract_shards",
     "stimuli": "stimuli.ingestion.ingest",
-    "fetch": "datasets.cowley2023.fetch",
+    "fetch": "datasets.download.fetch",
 }
 
 

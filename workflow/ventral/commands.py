@@ -406,7 +406,7 @@ def _call_with_shards(path: str):
 
 
 def _fetch(**options) -> None:
-    from ventral.datasets.cowley2023 import fetch
+    from ventral.datasets.download import fetch
 
     fetch(options["output"], url=options["url"], sha256=options["sha256"])
 
