@@ -35,8 +35,9 @@ from numpy.typing import NDArray
 
 from ventral.decoding.readouts import Readout, predict, readouts_of, score
 from ventral.errors import InputError
-from ventral.grams.recorded import FAMILY, standardised
+from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
+from ventral.mappings.standardisation import standardised
 from ventral.outputs import writing
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress

@@ -18,7 +18,7 @@ from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
 from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
-from ventral.mappings.rsa import compare, standardised, subject_ceilings
+from ventral.mappings.rsa import comparable, compare, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
@@ -56,7 +56,7 @@ class Comparison:
         """Return what is compared of a representation."""
         if self.mapping == "cka":
             return centred(representation.gram, self.name)
-        return standardised(representation.dissimilarities(self.distance), self.name)
+        return comparable(representation.dissimilarities(self.distance), self.name)
 
     def value(self, layer: NDArray, measured: NDArray) -> float:
         """Return how alike two representations are, given what was prepared of each."""
@@ -123,7 +123,7 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
         prepared = {
             comparison: [centred(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects]
             if comparison.mapping == "cka"
-            else list(standardised(of_subjects, comparison.name))
+            else list(comparable(of_subjects, comparison.name))
             for comparison in comparisons
         }
         geometries.append(

@@ -34,6 +34,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.standardisation import ROUNDING_OF_FLOAT32, varies
+
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
@@ -195,13 +197,13 @@ def drive(signals: NDArray, belongs: ArrayLike | None, random: np.random.Generat
     -------
     (n,) array
     """
-    signals = _standardised(signals)
-    by_chance = _standardised(signals @ random.normal(size=signals.shape[1]))
+    signals = _unit_variance(signals)
+    by_chance = _unit_variance(signals @ random.normal(size=signals.shape[1]))
     if belongs is None:
         return by_chance
     # The mean over all stimuli is 0.
-    towards_object = _standardised(signals @ signals[np.asarray(belongs)].mean(axis=0))
-    return _standardised(SELECTIVITY * towards_object + np.sqrt(1 - SELECTIVITY**2) * by_chance)
+    towards_object = _unit_variance(signals @ signals[np.asarray(belongs)].mean(axis=0))
+    return _unit_variance(SELECTIVITY * towards_object + np.sqrt(1 - SELECTIVITY**2) * by_chance)
 
 
 def firing_rates(drive: NDArray, mean: float) -> NDArray[np.float64]:
@@ -249,12 +251,12 @@ def random_numbers(seed: int, area: str, neuroid: int, purpose: int) -> np.rando
     return np.random.default_rng([seed, zlib.crc32(area.encode()), neuroid, purpose])
 
 
-def _standardised(values: NDArray) -> NDArray[np.float64]:
+def _unit_variance(values: NDArray) -> NDArray[np.float64]:
     """Return values (n, ...) of mean 0 and variance 1 over stimuli, 0 where they vary by no more than rounding."""
     centred = values - values.mean(axis=0)
     deviation = centred.std(axis=0)
-    varies = deviation > 1e-6 * np.abs(values).max(axis=0)
-    return np.where(varies, centred, 0) / np.where(varies, deviation, 1)
+    varying = varies(deviation, np.abs(values).max(axis=0), ROUNDING_OF_FLOAT32)
+    return np.where(varying, centred, 0) / np.where(varying, deviation, 1)
 
 
 def _signals(features, shape: tuple[int, ...], fields: list[ReceptiveField]) -> dict[ReceptiveField, NDArray]:
