@@ -78,7 +78,7 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
         score is not known are not ranked.
     """
     return pd.DataFrame(
-        [row for _, panel in bootstraps.groupby(PANEL) for row in _of_panel(panel, best)], columns=COLUMNS
+        [row for _, panel in bootstraps.groupby(PANEL) for row in _rank_models(panel, best)], columns=COLUMNS
     )
 
 
@@ -166,7 +166,7 @@ def kendall_tau(ranking: NDArray[np.float64], rankings: NDArray[np.float64]) -> 
     return np.divide(order @ orders, np.sqrt(untied), out=np.full(len(untied), np.nan), where=untied > 0)
 
 
-def _of_panel(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
+def _rank_models(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
     place = panel[PANEL].iloc[0].to_dict()
     of_panel = best[(best[PANEL] == pd.Series(place)).all(axis=1) & best["corrected"].notna()]
     resampled = resampled_scores(panel)

@@ -161,7 +161,7 @@ def geometries_of_neuroids(
     geometries = []
     for area, population in populations(responses):
         representation = representation_of(population.means)
-        reliability, dimensionality = _of_halves(population, comparisons, n_splits, seed)
+        reliability, dimensionality = _compare_halves(population, comparisons, n_splits, seed)
         geometries.append(
             Geometry(
                 area=area,
@@ -265,7 +265,7 @@ def geometry_rows(
     parts = []
     for geometry in geometries:
         everything = len(geometry.rows) == len(representation.gram)
-        part = representation if everything else representation.of_stimuli(geometry.rows)
+        part = representation if everything else representation.select_stimuli(geometry.rows)
         for comparison in comparisons:
             prepared = comparison.prepared(part)
             if np.isnan(prepared).any():
@@ -300,7 +300,7 @@ def geometry_rows(
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_halves(
+def _compare_halves(
     population: Population, comparisons: Sequence[Comparison], n_splits: int, seed: int
 ) -> tuple[dict[Comparison, float], float]:
     """Return the reliability of each comparison, and the dimensionality of the signal, one split at a time."""

@@ -88,7 +88,7 @@ def predict(
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
     predicted = []
     for group, rows, folds_of in grouped_over_splits(targets, folds):
-        part = representation.of_stimuli(rows) if len(rows) < len(targets.values) else representation
+        part = representation.select_stimuli(rows) if len(rows) < len(targets.values) else representation
         if "ridge" in options.mappings:
             features = part.units if layer["n_features"] <= UNITS_SAMPLED else None
             ridges = cheaper_graphs(
