@@ -63,13 +63,13 @@ def rsa_ventral(folders: list[str], repeats: int, threads: int) -> dict:
     """Return Spearman's correlation of two layers' correlation distances, from their Gram matrices."""
     import scipy.stats  # noqa: F401  what ventral imports at its first use is no time of RSA
 
-    from ventral.mappings.rsa import compare, correlation_distances, standardised, upper_triangle
+    from ventral.mappings.rsa import comparable, compare, correlation_distances, upper_triangle
 
     layers = [np.load(Path(folder) / "gram.npz") for folder in folders]
     layers = [(layer["gram"], layer["row_sums"], int(layer["n_features"])) for layer in layers]
 
     def run() -> float:
-        first, second = (standardised(upper_triangle(correlation_distances(*layer)), "spearman") for layer in layers)
+        first, second = (comparable(upper_triangle(correlation_distances(*layer)), "spearman") for layer in layers)
         return float(compare(first, second[None], "spearman")[0])
 
     taken, r = repeated(repeats, run)

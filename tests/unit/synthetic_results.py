@@ -4,7 +4,7 @@ import pandas as pd
 
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.grams.recorded import FAMILY
-from ventral.report.page import Results
+from ventral.report.results import Results
 from ventral.report.summary import layer_table
 from ventral.statistics.best_layers import best_layers_of
 from ventral.statistics.summaries import area_summary, categorisation_summary

@@ -27,7 +27,7 @@ from ventral.audit.verification import PASSED, config_differences, verify
 from ventral.commands import parser
 from ventral.errors import InputError
 from ventral.outputs import packing
-from ventral.provenance import digest, digest_of_record, recording, source_of, telling
+from ventral.provenance import digest, digest_of_record, recorded_job, source_of, telling
 
 SPEC = {"name": "net", "layers": ["a", "b"], "weights": "{results}/weights/net"}
 COMMANDS = {
@@ -82,7 +82,7 @@ def results(tmp_path, monkeypatch) -> Path:
 def make(arguments: tuple[str, ...]) -> None:
     """Make the outputs of a job, of whatever content, and its record."""
     options = vars(parser().parse_args(arguments))
-    with recording(options["provenance"], options["stage"], telling(options), options["outputs"]):
+    with recorded_job(options["provenance"], options["stage"], telling(options), options["outputs"]):
         for name in options["outputs"]:
             path = options[name]
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,7 +79,7 @@ def renamed(state, rename):
     return {rename(name): values for name, values in state.items()}
 
 
-def of_lightning(state):
+def lightning_checkpoint(state):
     about = {"hyper_parameters": argparse.Namespace(rate=0.1), "best": np.float64(0.7), "table": np.arange(3)}
     about["callbacks"] = {"folder": pathlib.PosixPath("a/b"), "log": collections.defaultdict(list, {"loss": [0.5]})}
     return {"epoch": 3, "state_dict": renamed(state, "model.{}".format), "optimizer_states": [state], **about}
@@ -104,7 +104,7 @@ FORMS = {
         lambda state: {"model": {"state_dict": renamed(state, "module.{}".format)}},
         "under `model`; the state dict is that under `state_dict`; the prefix `module.`",
     ),
-    "lightning": (of_lightning, "the prefix `model.` was stripped"),
+    "lightning": (lightning_checkpoint, "the prefix `model.` was stripped"),
     "parameters": (lambda state: {name: values.clone() for name, values in state.items()}, None),
 }
 
@@ -123,7 +123,7 @@ def test_a_checkpoint_is_read_and_what_was_stripped_is_said(own, network, tmp_pa
 
 
 def test_objects_of_other_libraries_are_named_and_not_made(own, network, tmp_path, caplog):
-    torch.save(of_lightning(network.state_dict()), tmp_path / "last.ckpt")
+    torch.save(lightning_checkpoint(network.state_dict()), tmp_path / "last.ckpt")
     with caplog.at_level(logging.WARNING, "ventral"):
         loaded(own, tmp_path / "last.ckpt")
     assert (
@@ -231,7 +231,7 @@ def scripted(path, network):
     torch.jit.save(torch.jit.script(nn.Sequential(nn.ReLU())), path)
 
 
-def of_protocol_4(path, network):
+def write_in_protocol_4(path, network):
     torch.save(dict(network.state_dict()), path, pickle_protocol=4)
 
 
@@ -252,7 +252,7 @@ FILES = {
     "cut": (cut, "cannot be read as a file that torch.save wrote"),
     "a pickle": (lambda path, network: path.write_bytes(b"\x80\x02N."), "cannot be read as a file that torch.save"),
     "scripted": (scripted, "is a TorchScript archive, a program; load it with torch.jit.load, and save its weights"),
-    "protocol 4": (of_protocol_4, "is no file of torch.save's own pickle protocol, 2"),
+    "protocol 4": (write_in_protocol_4, "is no file of torch.save's own pickle protocol, 2"),
     "safetensors": (lambda path, network: save_file(network.state_dict(), path), "cannot be read as a file that torch"),
 }
 

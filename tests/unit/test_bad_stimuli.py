@@ -453,16 +453,16 @@ def test_a_damaged_parquet_is_refused_or_read_and_never_a_traceback(folder, tmp_
 
 
 @pytest.fixture
-def of_meshes(tmp_path):
+def mesh_folder(tmp_path):
     (tmp_path / "meshes").mkdir()
     for name in ("a.obj", "b.obj"):
         trimesh.creation.box().export(tmp_path / "meshes" / name)
     return tmp_path / "meshes"
 
 
-def rendered(of_meshes, photographs="noise"):
+def rendered(mesh_folder, photographs="noise"):
     return {
-        "categories": {"mine": str(of_meshes)},
+        "categories": {"mine": str(mesh_folder)},
         "exemplars": 2,
         "first_exemplar": 0,
         "images": 1,
@@ -474,18 +474,18 @@ def rendered(of_meshes, photographs="noise"):
     }
 
 
-def test_what_is_left_out_of_meshes_and_photographs_is_said_by_one_job(of_meshes, folder, tmp_path, caplog):
+def test_what_is_left_out_of_meshes_and_photographs_is_said_by_one_job(mesh_folder, folder, tmp_path, caplog):
     from ventral.stimuli.rendering import render
 
-    fill(of_meshes, "below/c.obj", "d.stl", "a.mtl", "texture.png", "._a.obj")
+    fill(mesh_folder, "below/c.obj", "d.stl", "a.mtl", "texture.png", "._a.obj")
     fill(folder, "c.gif")
-    spec = rendered(of_meshes, folder)
+    spec = rendered(mesh_folder, folder)
     with caplog.at_level(logging.WARNING, logger="ventral"):
         assert len(plan(spec, f"{KEY}.render")) == 2
         render(spec, tmp_path / "0.zarr", name="mine", shard=0, shards=1)
         assert caplog.messages == []
         assemble(spec, [tmp_path / "0.zarr"], tmp_path / "s.zarr", name="mine")
-    place = f"{KEY}.render.categories.mine: {of_meshes}"
+    place = f"{KEY}.render.categories.mine: {mesh_folder}"
     assert caplog.messages == [
         f"{place}: left out, as the name does not end in .glb, .obj, .ply: 1 (d.stl)",
         f"{place}: left out, in folders within that of the category: 1 (below/c.obj)",
@@ -500,20 +500,20 @@ def mesh_refusal(folder):
     return str(caught.value)
 
 
-def test_two_files_of_one_mesh_are_refused(of_meshes):
-    fill(of_meshes, "a.ply")
-    assert "a.obj, a.ply differ only in the ending of their names" in mesh_refusal(of_meshes)
+def test_two_files_of_one_mesh_are_refused(mesh_folder):
+    fill(mesh_folder, "a.ply")
+    assert "a.obj, a.ply differ only in the ending of their names" in mesh_refusal(mesh_folder)
 
 
-def test_a_mesh_that_is_no_file_is_refused(of_meshes):
-    os.mkfifo(of_meshes / "c.obj")
-    assert "c.obj is a link to nothing, or a pipe or socket, no file" in mesh_refusal(of_meshes)
+def test_a_mesh_that_is_no_file_is_refused(mesh_folder):
+    os.mkfifo(mesh_folder / "c.obj")
+    assert "c.obj is a link to nothing, or a pipe or socket, no file" in mesh_refusal(mesh_folder)
 
 
-def test_a_mesh_without_an_area_is_refused(of_meshes):
-    (of_meshes / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")
+def test_a_mesh_without_an_area_is_refused(mesh_folder):
+    (mesh_folder / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n")
     with pytest.raises(InputError, match="3 points and 1 triangles make no surface"):
-        meshes.read_mesh(of_meshes / "a.obj", "key")
+        meshes.read_mesh(mesh_folder / "a.obj", "key")
 
 
 def test_photographs_of_one_name_are_refused(tmp_path):

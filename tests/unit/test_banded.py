@@ -10,8 +10,9 @@ from sklearn.linear_model import Ridge
 from ventral import nested_ridge
 from ventral.errors import InputError
 from ventral.mappings import banded
-from ventral.mappings.banded import banded_ridge, simplex, standardised, subsets
+from ventral.mappings.banded import banded_ridge, layer_kernel, simplex, subsets
 from ventral.running.parallel import computing
+from ventral.scores import banded as scores_banded
 from ventral.scores.banded import contributions, unique_contributions
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
@@ -35,7 +36,7 @@ def problem(n=36, widths=(4, 40, 7), targets=5, seed=0):
 
 
 def kernels_of(layers):
-    return np.stack([standardised(layer @ layer.T) for layer in layers])
+    return np.stack([layer_kernel(layer @ layer.T) for layer in layers])
 
 
 def side_by_side(layers, weights):
@@ -166,7 +167,7 @@ def test_points_that_are_searched(n_layers):
 def test_a_layer_that_does_not_vary_adds_nothing(caplog):
     layers, responses = problem(widths=(4, 40))
     constant = np.full((36, 9), 1e6)
-    kernel = standardised(constant @ constant.T, "late")
+    kernel = layer_kernel(constant @ constant.T, "late")
     assert "layer late: its features are the same for all stimuli" in caplog.text
     assert not kernel.any()
     folds = random_folds(36, 4)
@@ -230,7 +231,7 @@ def score(folder, **changes):
         "penalties": PENALTIES,
     }
     paths = (folder / name for name in ("gram.zarr", "recording.zarr", "stimuli.zarr", "banded.parquet"))
-    banded.banded(*paths, **(arguments | changes))
+    scores_banded.banded(*paths, **(arguments | changes))
     return pd.read_parquet(folder / "banded.parquet")
 
 

@@ -9,7 +9,7 @@ import pytest
 from ventral import provenance
 from ventral.commands import parser
 from ventral.launch import changes
-from ventral.provenance import recording, signature, telling
+from ventral.provenance import recorded_job, signature, telling
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def made(tmp_path, monkeypatch):
     (tmp_path / "responses.npy").write_bytes(b"responses")
     arguments = "recording images --name rec --spec {} --reads responses.npy --seed 0 --output store"
     options = vars(parser().parse_args(arguments.split()))
-    with recording(tmp_path / "record.json", "recording", telling(options), options["outputs"]):
+    with recorded_job(tmp_path / "record.json", "recording", telling(options), options["outputs"]):
         options["output"].write_text("whole")
     return ["images", "responses.npy"]
 
@@ -134,7 +134,7 @@ def test_a_record_of_before_signatures(made, tmp_path):
 
 def test_an_input_that_changes_while_a_job_reads_it(made, tmp_path, caplog):
     options = {"reads": [tmp_path / "responses.npy"], "output": tmp_path / "store"}
-    with recording(tmp_path / "record.json", "recording", options, ["output"]):
+    with recorded_job(tmp_path / "record.json", "recording", options, ["output"]):
         (tmp_path / "responses.npy").write_bytes(b"others")
     assert "responses.npy changed while it was read" in caplog.text
     record = json.loads((tmp_path / "record.json").read_text())
@@ -145,7 +145,7 @@ def test_a_network_and_what_it_imports_from_its_folder(tmp_path, importable):
     helper = importable("helper_of_mine", "width = 3\n")
     network = importable("network_of_mine", f"import {helper}\n")
     record = tmp_path / "record.json"
-    with recording(record, "model", {}, []):
+    with recorded_job(record, "model", {}, []):
         __import__(network)
     inputs = changes.Inputs(tmp_path)
     assert inputs.changed(record, []) == []
@@ -165,8 +165,8 @@ def test_results_of_other_code(tmp_path):
         said = {"stage": f"stage_{name}", "code": {"ventral.outputs": code, "network_of_mine": "0"}}
         (tmp_path / f"{name}.json").write_text(json.dumps(said))
     (tmp_path / "broken.json").write_text("")
-    assert changes.of_other_code(tmp_path) == ({"stage_a": 1}, ["ventral.outputs"])
-    assert changes.of_other_code(tmp_path / "nowhere") == ({}, [])
+    assert changes.find_results_of_other_code(tmp_path) == ({"stage_a": 1}, ["ventral.outputs"])
+    assert changes.find_results_of_other_code(tmp_path / "nowhere") == ({}, [])
 
 
 def test_a_signature_reads_no_content_and_knows_time_stamps_of_snakemake(made, tmp_path):

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from ventral.datasets import cowley2023
-from ventral.datasets.cowley2023 import DOWNLOADS, expand, fetch
+from ventral.datasets.cowley2023 import DOWNLOADS, expand
+from ventral.datasets.download import fetch
 from ventral.errors import InputError
 from ventral.outputs import sha256
 from ventral.recordings import ingestion as recordings

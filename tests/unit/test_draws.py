@@ -16,7 +16,7 @@ from tests.unit.synthetic_scores import score_table
 from ventral.__main__ import main
 from ventral.commands import parser
 from ventral.report.methods import methods, plain
-from ventral.report.page import PROFILE
+from ventral.report.prose import PROFILE
 
 PACKAGE = Path(ventral.__file__).parent
 RULES = "".join(path.read_text(encoding="utf-8") for path in sorted((PACKAGE.parent / "rules").glob("*.smk")))
@@ -27,7 +27,7 @@ WRAPPED = {
     "simulate": "simulation.simulation.simulate",
     "extract": "activations.extraction.extract_shards",
     "stimuli": "stimuli.ingestion.ingest",
-    "fetch": "datasets.cowley2023.fetch",
+    "fetch": "datasets.download.fetch",
 }
 
 

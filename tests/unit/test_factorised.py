@@ -18,7 +18,7 @@ from ventral.mappings.factorised import (
     fit_path,
     predict,
     principal_channels,
-    standardised,
+    scaled_maps,
 )
 from ventral.running.parallel import computing
 from ventral.scores.factorised import factorise, read_maps
@@ -63,7 +63,7 @@ def random_folds(n, k, seed=0):
 @pytest.mark.parametrize(("channels", "positions"), [(5, 9), (9, 4), (40, 6), (3, 40), (1, 7), (7, 1), (1, 1)])
 def test_equals_alternating_refits_with_scikit_learn(channels, positions):
     maps, responses, *_ = planted(n=24, channels=channels, positions=positions, neurons=3)
-    maps = standardised(maps)
+    maps = scaled_maps(maps)
     shares = (0.5, 0.1)
     channel_weights, masks, intercepts = fit_path(maps, responses, np.arange(24), shares, alternations=3)
     for k in range(3):
@@ -75,7 +75,7 @@ def test_equals_alternating_refits_with_scikit_learn(channels, positions):
 
 def test_recovers_masks_and_channel_weights_that_neurons_were_made_of():
     maps, responses, weights, masks = planted(n=400, noise=0.1)
-    found_weights, found_masks, _ = fit_path(standardised(maps), responses, np.arange(400))
+    found_weights, found_masks, _ = fit_path(scaled_maps(maps), responses, np.arange(400))
     for k in range(4):
         assert abs(np.corrcoef(found_masks[-1, k], masks[k])[0, 1]) > 0.97
         assert abs(np.corrcoef(found_weights[-1, k], weights[k])[0, 1]) > 0.97
@@ -106,7 +106,7 @@ def test_noise_is_not_predicted():
 
 def test_alternating_never_increases_what_is_minimised():
     maps, responses, *_ = planted(n=60, noise=1.0)
-    maps = standardised(maps)
+    maps = scaled_maps(maps)
     deviations = responses - responses.mean(axis=0)
     largest = np.linalg.svd(np.einsum("nt,ncs->tcs", deviations, maps), compute_uv=False)[:, 0]
     values = []

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_scores import FAMILIES, matrix_table, score_table
-from ventral.figures import panels as figures
+from ventral.figures.categorisation import categorisation, draw_categorisation
+from ventral.figures.layer_profile import draw_layer_profile, layer_profile
+from ventral.figures.style import FAMILIES as LOOKS
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
 SCORES = {
@@ -39,7 +41,7 @@ def drawn(draw, scores, folder):
 
 
 @pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("draw", [figures.layer_profile, figures.categorisation])
+@pytest.mark.parametrize("draw", [layer_profile, categorisation])
 def test_the_same_scores_give_the_same_bytes(tmp_path, draw, name):
     svg, pdf, csv = drawn(draw, SCORES[name], tmp_path / "a")
     assert [svg, pdf, csv] == drawn(draw, SCORES[name].sample(frac=1, random_state=0), tmp_path / "b")
@@ -51,7 +53,7 @@ def test_the_same_scores_give_the_same_bytes(tmp_path, draw, name):
 
 def test_lines_go_through_the_medians():
     summary = area_summary(SCORES["one area"], 0.1, n_bootstrap=1000, seed=0)
-    (axes,) = figures.draw_layer_profile(summary).axes
+    (axes,) = draw_layer_profile(summary).axes
     (line,) = [line for line in axes.lines if line.get_label() == "net"]
     rows = summary[summary["model"] == "net"]
     np.testing.assert_array_equal(line.get_xdata(), rows["depth"])
@@ -63,11 +65,11 @@ def test_lines_go_through_the_medians():
 
 def test_a_panel_for_each_area_and_split():
     summary = area_summary(SCORES["areas and splits"], 0.1, n_bootstrap=1000, seed=0)
-    assert len(figures.draw_layer_profile(summary).axes) == 4
+    assert len(draw_layer_profile(summary).axes) == 4
 
 
 def test_without_repetitions_the_axis_says_raw_r():
-    (axes,) = figures.draw_layer_profile(area_summary(SCORES["no repetitions"], 0.1, n_bootstrap=1000, seed=0)).axes
+    (axes,) = draw_layer_profile(area_summary(SCORES["no repetitions"], 0.1, n_bootstrap=1000, seed=0)).axes
     assert axes.get_ylabel() == "Median raw r"
     assert not [line for line in axes.lines if line.get_label() == "_ceiling"]
 
@@ -83,7 +85,7 @@ def panel(figure, name):
 
 def test_a_matrix_is_drawn_as_its_correlation_without_an_interval():
     summary = area_summary(SCORES["matrices"], 0.1, n_bootstrap=1000, seed=0)
-    axes, texts = panel(figures.draw_layer_profile(summary), "fmri, V1")
+    axes, texts = panel(draw_layer_profile(summary), "fmri, V1")
     assert axes.get_ylabel() == "RSA, Spearman r"
     assert "one dissimilarity matrix" in texts
     assert not [text for text in texts if "held-out" in text or "ceiling" in text or "neuroids" in text]
@@ -95,9 +97,7 @@ def test_a_matrix_is_drawn_as_its_correlation_without_an_interval():
 
 
 def test_several_matrices_of_an_area_are_summarised_by_their_mean():
-    axes, texts = panel(
-        figures.draw_layer_profile(area_summary(SCORES["matrices"], 0.1, n_bootstrap=1000, seed=0)), "fmri, IT"
-    )
+    axes, texts = panel(draw_layer_profile(area_summary(SCORES["matrices"], 0.1, n_bootstrap=1000, seed=0)), "fmri, IT")
     assert "mean of 3 dissimilarity matrices" in texts
     rows = SCORES["matrices"].query("area == 'IT' and model == 'net'")
     (line,) = [line for line in axes.lines if line.get_label() == "net"]
@@ -109,7 +109,7 @@ def test_the_noise_ceiling_over_subjects_is_a_band_and_every_comparison_has_a_pa
     cka = scores.assign(mapping="cka", distance="", comparison="debiased")
     cosine = scores.assign(distance="cosine", comparison="kendall", reliability=0.9, predictivity=scores["r"])
     summary = area_summary(pd.concat([scores, cka, cosine]), 0.1, n_bootstrap=1000, seed=0)
-    figure = figures.draw_layer_profile(summary)
+    figure = draw_layer_profile(summary)
     assert {axes.get_ylabel() for axes in figure.axes} == {
         "RSA, Spearman r",
         "CKA, debiased",
@@ -121,7 +121,7 @@ def test_the_noise_ceiling_over_subjects_is_a_band_and_every_comparison_has_a_pa
 
 
 def test_panels_of_matrices_stand_below_those_of_neurons_and_do_not_overlap():
-    figure = figures.draw_layer_profile(area_summary(SCORES["neurons and matrices"], 0.1, n_bootstrap=1000, seed=0))
+    figure = draw_layer_profile(area_summary(SCORES["neurons and matrices"], 0.1, n_bootstrap=1000, seed=0))
     places = {tuple(np.round(axes.get_position().bounds, 6)) for axes in figure.axes}
     assert len(places) == len(figure.axes) == 5
     lowest_of_neurons = min(
@@ -134,15 +134,13 @@ def test_panels_of_matrices_stand_below_those_of_neurons_and_do_not_overlap():
 
 def test_four_panels_make_a_square():
     summary = area_summary(matrix_table({"net": 2}, dict.fromkeys("abcd", 1)), 0.1, n_bootstrap=1000, seed=0)
-    figure = figures.draw_layer_profile(summary)
+    figure = draw_layer_profile(summary)
     assert len({round(axes.get_position().x0, 6) for axes in figure.axes}) == 2
 
 
 def test_categorisation_is_drawn_against_the_agreement_with_matrices():
     scores = SCORES["matrices"]
-    figure = figures.draw_categorisation(
-        categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
-    )
+    figure = draw_categorisation(categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=1000, seed=0)))
     axes, _ = panel(figure, "fmri, V1")
     (points,) = [line for line in axes.lines if line.get_label() == "net"]
     np.testing.assert_array_equal(points.get_ydata(), scores.query("area == 'V1' and model == 'net'")["r"])
@@ -153,7 +151,7 @@ def test_categorisation_is_drawn_against_the_agreement_with_matrices():
 def test_one_point_a_layer_and_the_best_is_marked():
     scores = SCORES["one area"]
     summary = categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=1000, seed=0))
-    (axes,) = figures.draw_categorisation(summary).axes
+    (axes,) = draw_categorisation(summary).axes
     lines = {line.get_label(): line for line in axes.lines}
     rows = summary[summary["model"] == "net"]
     np.testing.assert_array_equal(lines["net"].get_xdata(), rows["balanced_accuracy"])
@@ -173,12 +171,12 @@ def test_one_point_a_layer_and_the_best_is_marked():
 )
 def test_a_figure_without_points_says_why(name, reason):
     summary = categorisation_summary(SCORES[name], area_summary(SCORES[name], 0.1, n_bootstrap=1000, seed=0))
-    texts = [text.get_text() for axes in figures.draw_categorisation(summary).axes for text in axes.texts]
+    texts = [text.get_text() for axes in draw_categorisation(summary).axes for text in axes.texts]
     assert any(reason in text for text in texts)
 
 
 def test_the_table_has_every_number_of_the_figure(tmp_path):
-    *_, csv = drawn(figures.layer_profile, SCORES["one area"], tmp_path / "a")
+    *_, csv = drawn(layer_profile, SCORES["one area"], tmp_path / "a")
     table = pd.read_csv(tmp_path / "a" / "figure.csv")
     assert len(csv)
     expected = area_summary(SCORES["one area"], 0.1, n_bootstrap=1000, seed=0)
@@ -189,14 +187,14 @@ def test_the_table_has_every_number_of_the_figure(tmp_path):
 
 def test_many_models_look_like_their_family():
     summary = area_summary(SCORES["many models"], 0.1, n_bootstrap=1000, seed=0)
-    figure = figures.draw_layer_profile(summary)
+    figure = draw_layer_profile(summary)
     labels = {text.get_text() for text in figure.legends[0].get_texts()}
     assert labels == {f"{family} (2)" for family in FAMILIES}
     (axes,) = figure.axes
     family = summary.groupby("model")["family"].first()
     for line in axes.lines:
         if line.get_label() in family:
-            assert line.get_color() == figures.FAMILIES[family[line.get_label()]]["color"]
+            assert line.get_color() == LOOKS[family[line.get_label()]]["color"]
 
 
 def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():
@@ -205,7 +203,7 @@ def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():
     areas = areas[areas["layer"] == "blocks.0"].iloc[1:]
     areas = areas.assign(model="rec", family="recorded", layer="V4", depth=np.nan)
     summary = area_summary(pd.concat([scores, areas], ignore_index=True), 0.1, n_bootstrap=1000, seed=0)
-    drawn = figures.draw_layer_profile(summary)
+    drawn = draw_layer_profile(summary)
     for axes in drawn.axes:
         (title, *_) = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
         lines = {line.get_label(): line for line in axes.lines}
@@ -225,5 +223,5 @@ def test_an_area_alone_is_drawn_too():
     areas = scores[scores["model"] == "pixels"].assign(family="recorded", depth=np.nan)
     summary = area_summary(areas, 0.1, n_bootstrap=1000, seed=0)
     assert summary["depth"].isna().all()
-    (axes,) = figures.draw_layer_profile(summary).axes
+    (axes,) = draw_layer_profile(summary).axes
     assert [line.get_label() for line in axes.lines] == ["_ceiling", "_blocks.0 of pixels"]

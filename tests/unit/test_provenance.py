@@ -22,7 +22,7 @@ from ventral.provenance import (
     inputs_of,
     loaded_elsewhere,
     packages_loaded,
-    recording,
+    recorded_job,
     source_of,
     telling,
     weights_named,
@@ -43,7 +43,7 @@ def job(tmp_path):
 
 
 def recorded(job, path: Path) -> dict:
-    with recording(path, job["stage"], telling(job), job["outputs"]):
+    with recorded_job(path, job["stage"], telling(job), job["outputs"]):
         job["output"].write_text("best")
     return json.loads(path.read_text())
 
@@ -61,7 +61,7 @@ def test_a_record_says_what_was_made_of_what(job, tmp_path):
 
 def test_a_record_says_what_the_job_warned_of_each_message_once(job, tmp_path):
     logging.getLogger("ventral").warning("before the job")
-    with recording(tmp_path / "record.json", job["stage"], telling(job), job["outputs"]):
+    with recorded_job(tmp_path / "record.json", job["stage"], telling(job), job["outputs"]):
         job["output"].write_text("best")
         logging.getLogger("ventral").info("half of it is done")
         logging.getLogger("ventralis").warning("of another package")
@@ -83,7 +83,7 @@ def test_a_record_says_what_the_job_warned_of_each_message_once(job, tmp_path):
 def test_nothing_is_collected_once_a_job_is_over(job, tmp_path):
     before = list(logging.getLogger().handlers)
     assert recorded(job, tmp_path / "record.json")["warnings"] == []
-    with pytest.raises(ZeroDivisionError), recording(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+    with pytest.raises(ZeroDivisionError), recorded_job(tmp_path / "record.json", "best_layers", job, job["outputs"]):
         raise ZeroDivisionError
     assert logging.getLogger().handlers == before
 
@@ -96,7 +96,7 @@ def test_a_record_that_was_edited_is_not_what_its_hash_says(job, tmp_path):
 
 def test_a_job_that_fails_leaves_no_record_and_not_that_of_its_last_run(job, tmp_path):
     recorded(job, tmp_path / "record.json")
-    with pytest.raises(ZeroDivisionError), recording(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+    with pytest.raises(ZeroDivisionError), recorded_job(tmp_path / "record.json", "best_layers", job, job["outputs"]):
         raise ZeroDivisionError
     assert not (tmp_path / "record.json").exists()
 

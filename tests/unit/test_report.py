@@ -14,6 +14,7 @@ from tests.unit.synthetic_scores import FAMILIES, score_table
 from ventral.errors import InputError
 from ventral.report import page as pages
 from ventral.report.charts import shape_of
+from ventral.report.figures import PATHS
 from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
 from ventral.report.methods import FAMILY_IN_WORDS, methods, plain, references
 from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
@@ -121,7 +122,7 @@ def test_a_family_has_one_colour_and_shape_in_all_charts(page):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_drawn_and_said(family):
-    assert shape_of(family) in pages.PATHS
+    assert shape_of(family) in PATHS
     assert family in FAMILY_IN_WORDS
 
 

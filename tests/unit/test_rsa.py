@@ -9,11 +9,11 @@ from scipy.stats import pearsonr, spearmanr
 
 from ventral.grams.recorded import representation_of
 from ventral.mappings.rsa import (
+    comparable,
     compare,
     correlation_distances,
     cosine_distances,
     euclidean_distances,
-    standardised,
     standardised_ranks,
     subject_ceilings,
     tau_a,
@@ -86,8 +86,8 @@ def test_stimuli_whose_features_are_all_the_same_have_no_distance(value):
     np.testing.assert_array_equal(np.isnan(distances), undefined[:, None] | undefined)
     pairs = representation_of(features).dissimilarities("correlation")
     for comparison in ("spearman", "pearson", "kendall"):
-        measured = standardised(np.arange(len(pairs), dtype=float)[None], comparison)
-        assert np.isnan(compare(standardised(pairs, comparison), measured, comparison)).all()
+        measured = comparable(np.arange(len(pairs), dtype=float)[None], comparison)
+        assert np.isnan(compare(comparable(pairs, comparison), measured, comparison)).all()
 
 
 @pytest.mark.filterwarnings("error")
@@ -104,7 +104,7 @@ def test_a_single_feature_has_no_correlation_but_an_angle_and_a_distance():
 def test_no_features_but_zeros_have_no_angle_and_equal_distances():
     zeros = representation_of(np.zeros((N, 4)))
     assert np.isnan(zeros.dissimilarities("cosine")).all()
-    assert np.isnan(standardised(zeros.dissimilarities("euclidean"), "pearson")).all()
+    assert np.isnan(comparable(zeros.dissimilarities("euclidean"), "pearson")).all()
 
 
 @pytest.mark.parametrize("distance", RSATOOLBOX_DISTANCES)
@@ -118,8 +118,8 @@ def test_distances_are_those_of_rsatoolbox(distance):
 def test_comparisons_are_those_of_rsatoolbox(distance, comparison):
     features, subjects = worked_example()
     measured = np.stack([representation_of(subject).dissimilarities("correlation") for subject in subjects])
-    layer = standardised(representation_of(features).dissimilarities(distance), comparison)
-    found = compare(layer, standardised(measured, comparison), comparison)
+    layer = comparable(representation_of(features).dissimilarities(distance), comparison)
+    found = compare(layer, comparable(measured, comparison), comparison)
     np.testing.assert_allclose(found, RSATOOLBOX_COMPARED[distance, comparison], atol=1e-9)
 
 
@@ -127,13 +127,13 @@ def test_comparisons_are_those_of_rsatoolbox(distance, comparison):
 def test_noise_ceiling_over_subjects_is_that_of_rsatoolbox(comparison):
     _, subjects = worked_example()
     measured = np.stack([representation_of(subject).dissimilarities("correlation") for subject in subjects])
-    ceilings = subject_ceilings(standardised(measured, comparison), comparison)
+    ceilings = subject_ceilings(comparable(measured, comparison), comparison)
     np.testing.assert_allclose([values.mean() for values in ceilings], RSATOOLBOX_CEILING[comparison], atol=1e-9)
 
 
 def test_noise_ceiling_of_a_subject_is_its_correlation_with_the_mean_of_others_and_of_all():
     measured = np.random.default_rng(0).normal(size=(5, 66)) + np.linspace(0, 4, 66)
-    low, high = subject_ceilings(standardised(measured, "pearson"), "pearson")
+    low, high = subject_ceilings(comparable(measured, "pearson"), "pearson")
     scaled = (measured - measured.mean(axis=1, keepdims=True)) / measured.std(axis=1, keepdims=True)
     others = [np.delete(scaled, k, axis=0).mean(axis=0) for k in range(5)]
     np.testing.assert_allclose(low, [pearsonr(*pair).statistic for pair in zip(measured, others, strict=True)])
@@ -142,7 +142,7 @@ def test_noise_ceiling_of_a_subject_is_its_correlation_with_the_mean_of_others_a
 
 
 def test_a_single_subject_has_no_noise_ceiling():
-    assert np.isnan(subject_ceilings(standardised(np.arange(6.0)[None], "spearman"), "spearman")).all()
+    assert np.isnan(subject_ceilings(comparable(np.arange(6.0)[None], "spearman"), "spearman")).all()
 
 
 @given(n_values=st.integers(2, 6), seed=st.integers(0, 99))
@@ -151,7 +151,7 @@ def test_comparisons_are_those_of_scipy_whatever_the_ties(n_values, seed):
     a = rng.integers(0, n_values, (3, 40)).astype(float)
     b = a[0] + rng.integers(0, n_values, 40)
     for comparison, reference in REFERENCE.items():
-        found = compare(standardised(b, comparison), standardised(a, comparison), comparison)
+        found = compare(comparable(b, comparison), comparable(a, comparison), comparison)
         np.testing.assert_allclose(found, [reference(row, b).statistic for row in a], atol=1e-12)
 
 
@@ -179,9 +179,9 @@ def test_tau_a_of_as_many_pairs_as_640_stimuli_have():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("comparison", ["spearman", "pearson", "kendall"])
 def test_what_is_the_same_for_every_pair_has_no_correlation(comparison):
-    assert np.isnan(standardised(np.full(6, 0.3), comparison)).all()
-    assert np.isnan(standardised(np.array([0.1, np.nan, 0.3]), comparison)).all()
-    same, rising = standardised(np.stack([np.full(6, 0.3), np.arange(6.0)]), comparison)
+    assert np.isnan(comparable(np.full(6, 0.3), comparison)).all()
+    assert np.isnan(comparable(np.array([0.1, np.nan, 0.3]), comparison)).all()
+    same, rising = comparable(np.stack([np.full(6, 0.3), np.arange(6.0)]), comparison)
     np.testing.assert_array_equal(compare(rising, np.stack([same, rising]), comparison).round(12), [np.nan, 1])
 
 
@@ -189,7 +189,7 @@ def test_what_is_the_same_for_every_pair_has_no_correlation(comparison):
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_correlation_of_very_large_and_small_values(scale):
     x, y = np.random.default_rng(0).normal(size=(2, 30))
-    found = compare(standardised(scale * x, "pearson"), standardised(y[None], "pearson"), "pearson")
+    found = compare(comparable(scale * x, "pearson"), comparable(y[None], "pearson"), "pearson")
     np.testing.assert_allclose(found, pearsonr(x, y).statistic)
 
 

@@ -19,23 +19,21 @@ from ventral.outputs import writing
 from ventral.recordings.ingestion import ingest
 from ventral.scores.fitting import fit
 from ventral.scores.selectivity import dprime
-from ventral.simulation.simulation import (
+from ventral.simulation.neurons import (
     FIELDS,
     SPREAD,
     ReceptiveField,
-    check,
-    describe_teacher,
     drive,
     firing_rates,
     map_shape,
     noisy,
     population,
     receptive_field,
-    resolve_simulation,
-    simulate,
     true_reliability,
 )
-from ventral.stimuli.ingestion import complete_set, create_set
+from ventral.simulation.simulation import simulate
+from ventral.simulation.teacher import check, describe_teacher, resolve_simulation
+from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
 
 NETWORK = """

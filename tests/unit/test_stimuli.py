@@ -12,8 +12,11 @@ from PIL import Image
 
 from ventral.errors import InputError
 from ventral.stimuli import ingestion as stimuli
+from ventral.stimuli import store
+from ventral.stimuli.decoding import EXIF_ORIENTATION, decode
 from ventral.stimuli.files import natural
-from ventral.stimuli.ingestion import describe, ingest, periods, read_pixels
+from ventral.stimuli.ingestion import describe, ingest, periods
+from ventral.stimuli.store import read_pixels
 from ventral.store import read_dataset
 
 KEY = "stimuli.my_set"
@@ -224,8 +227,8 @@ def test_unreadable_tables_are_said(folder, tmp_path):
 
 
 def test_store_holds_pixels_and_properties(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(stimuli, "ROWS_PER_CHUNK", 2)
-    monkeypatch.setattr(stimuli, "ROWS_PER_SHARD", 5)  # three shards of four
+    monkeypatch.setattr(store, "ROWS_PER_CHUNK", 2)
+    monkeypatch.setattr(store, "ROWS_PER_SHARD", 5)  # three shards of four
     table = write_table(
         tmp_path / "table.csv",
         stimulus=names()[::-1],
@@ -357,12 +360,12 @@ def opaque(alpha):
 
 def with_orientation(path, orientation):
     exif = Image.Exif()
-    exif[stimuli.EXIF_ORIENTATION] = orientation
+    exif[EXIF_ORIENTATION] = orientation
     Image.fromarray(noise(0)).save(path, exif=exif)
 
 
 def decoded(path):
-    return stimuli._decode(lambda file: (path.parent / file).open("rb"), path.name, SIZE)
+    return decode(lambda file: (path.parent / file).open("rb"), path.name, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -434,11 +437,11 @@ def test_ambiguous_images_are_refused(tmp_path, write, expected):
 
 
 def test_shards_stay_small_for_large_images():
-    assert stimuli._rows_per_shard(3 * 224 * 224) == stimuli.ROWS_PER_SHARD
-    rows = stimuli._rows_per_shard(3 * 1000 * 1000)
-    assert rows % stimuli.ROWS_PER_CHUNK == 0
-    assert rows * 3 * 1000 * 1000 <= stimuli.BYTES_PER_SHARD
-    assert stimuli._rows_per_shard(10**9) == stimuli.ROWS_PER_CHUNK
+    assert store._rows_per_shard(3 * 224 * 224) == store.ROWS_PER_SHARD
+    rows = store._rows_per_shard(3 * 1000 * 1000)
+    assert rows % store.ROWS_PER_CHUNK == 0
+    assert rows * 3 * 1000 * 1000 <= store.BYTES_PER_SHARD
+    assert store._rows_per_shard(10**9) == store.ROWS_PER_CHUNK
 
 
 def test_images_of_different_sizes_are_resized_where_the_user_says_so(folder, tmp_path):

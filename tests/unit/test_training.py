@@ -21,7 +21,7 @@ from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
 from ventral.models.description import build, preprocess, weights_sha256
 from ventral.recordings.ingestion import ingest
-from ventral.stimuli.ingestion import complete_set, create_set, read_pixels
+from ventral.stimuli.store import complete_set, create_set, read_pixels
 from ventral.store import read_dataset
 from ventral.targets.splits import make_folds
 from ventral.training import trainer

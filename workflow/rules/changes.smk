@@ -1,6 +1,6 @@
 def say_which_results_are_of_other_code():
     """Say at the start of a run which stages have results of other code, and how these are made anew."""
-    stages, modules = changes.of_other_code(Path(settings["results"], "provenance"))
+    stages, modules = changes.find_results_of_other_code(Path(settings["results"], "provenance"))
     names = [
         made.name
         for made in workflow.rules

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ventral.commands import parser
 from ventral.errors import InputError
-from ventral.provenance import OF_ANY_STAGE, recording, telling
+from ventral.provenance import OF_ANY_STAGE, recorded_job, telling
 from ventral.running.allocator import keep_freed_memory
 from ventral.running.rounding import round_alike_on_any_cores
 
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one stage and return the exit status: 0, or 1 after an error that is in the log, or 130 if interrupted."""
     options = vars(parser().parse_args(arguments))
     log, run, stage, outputs = (options[name] for name in ("log", "run", "stage", "outputs"))
-    recorded = recording(options["provenance"], stage, telling(options), outputs)
+    recorded = recorded_job(options["provenance"], stage, telling(options), outputs)
     for name in (*OF_ANY_STAGE, "reads"):
         options.pop(name, None)
     try:

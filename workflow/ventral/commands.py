@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     stage = _stage(
         stages,
         "teacher",
-        _call("simulation.simulation.describe_teacher"),
+        _call("simulation.teacher.describe_teacher"),
         "describe the network that a simulated recording is made of",
     )
     stage.add_argument("--name", required=True)
@@ -244,7 +244,7 @@ def parser() -> argparse.ArgumentParser:
     stage.add_argument("--best-layers", type=Path, required=True)
 
     for figure in ("layer_profile", "categorisation"):
-        stage = _figure_stage(stages, figure, _call(f"figures.panels.{figure}"))
+        stage = _figure_stage(stages, figure, _call(f"figures.{figure}.{figure}"))
         stage.add_argument("scores", type=Path)
         stage.add_argument("--reliability-threshold", type=float, default=0.1)
         _add_bootstrap(stage)
@@ -406,7 +406,7 @@ def _call_with_shards(path: str):
 
 
 def _fetch(**options) -> None:
-    from ventral.datasets.cowley2023 import fetch
+    from ventral.datasets.download import fetch
 
     fetch(options["output"], url=options["url"], sha256=options["sha256"])
 

@@ -47,7 +47,7 @@ OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "
 
 
 @contextmanager
-def recording(path: Path | None, stage: str, options: dict, outputs: Iterable[str]) -> Iterator[None]:
+def recorded_job(path: Path | None, stage: str, options: dict, outputs: Iterable[str]) -> Iterator[None]:
     """Write the record of a job to `path` when the block ends well; without a path, nothing.
 
     Parameters
@@ -140,7 +140,7 @@ def weights_named(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def read_record(path: Path) -> dict:
-    """Return a record that `recording` wrote.
+    """Return a record that `recorded_job` wrote.
 
     Raises
     ------

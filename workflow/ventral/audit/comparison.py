@@ -59,7 +59,7 @@ def difference(first: str | Path, second: str | Path) -> Difference:
         return max(_differences(first, second), default=Difference(0.0))
 
 
-def of_arrays(first: NDArray, second: NDArray, where: str) -> Difference:
+def compare_arrays(first: NDArray, second: NDArray, where: str) -> Difference:
     """Return how far two arrays are apart, of numbers or of anything else."""
     if first.shape != second.shape:
         return Difference(np.inf, f"{where}, shape {first.shape} and {second.shape},")
@@ -73,20 +73,20 @@ def of_arrays(first: NDArray, second: NDArray, where: str) -> Difference:
 def _differences(first: Path, second: Path) -> Iterator[Difference]:
     name = first.name
     if name.endswith(".zarr.zip") or (first / "zarr.json").is_file():
-        yield from _of_stores(first, second)
+        yield from _compare_stores(first, second)
     elif first.is_dir():
-        yield from _of_folders(first, second)
+        yield from _compare_folders(first, second)
     elif first.suffix in (".parquet", ".csv"):
-        yield from _of_tables(first, second)
+        yield from _compare_tables(first, second)
     elif first.suffix in (".npz", ".safetensors"):
-        yield from _of_named(_arrays(first), _arrays(second))
+        yield from _compare_named_arrays(_arrays(first), _arrays(second))
     elif first.suffix in (".json", ".svg", ".md", ".pdf"):
-        yield _of_texts(*map(_text, (first, second)), name)
+        yield _compare_texts(*map(_text, (first, second)), name)
     elif first.read_bytes() != second.read_bytes():
         yield Difference(np.inf, f"the content of {name}")
 
 
-def _of_folders(first: Path, second: Path) -> Iterator[Difference]:
+def _compare_folders(first: Path, second: Path) -> Iterator[Difference]:
     names = [{path.name for path in folder.iterdir() if not path.name.startswith(".")} for folder in (first, second)]
     if names[0] != names[1]:
         yield Difference(np.inf, f"what there is ({', '.join(sorted(names[0] ^ names[1]))})")
@@ -95,7 +95,7 @@ def _of_folders(first: Path, second: Path) -> Iterator[Difference]:
             yield Difference(found.size, f"{name}: {found.where}" if found.where else "")
 
 
-def _of_stores(first: Path, second: Path) -> Iterator[Difference]:
+def _compare_stores(first: Path, second: Path) -> Iterator[Difference]:
     import zarr
 
     from ventral.store import open_store
@@ -107,14 +107,14 @@ def _of_stores(first: Path, second: Path) -> Iterator[Difference]:
     for name in members[0].keys() & members[1].keys():
         one, other = (found[name] for found in members)
         said = [{key: value for key, value in member.attrs.items() if key not in HOW} for member in (one, other)]
-        yield _of_texts(*map(repr, map(_sorted, said)), f"what {name or 'the store'} says of itself")
+        yield _compare_texts(*map(repr, map(_sorted, said)), f"what {name or 'the store'} says of itself")
         if isinstance(one, zarr.Array) and isinstance(other, zarr.Array):
-            yield _of_zarr_arrays(one, other, name)
+            yield _compare_zarr_arrays(one, other, name)
 
 
-def _of_zarr_arrays(first: "zarr.Array", second: "zarr.Array", name: str) -> Difference:
+def _compare_zarr_arrays(first: "zarr.Array", second: "zarr.Array", name: str) -> Difference:
     if first.shape != second.shape or first.dtype.kind != "f" or not first.ndim or second.dtype.kind != "f":
-        return of_arrays(np.asarray(first[...]), np.asarray(second[...]), name)
+        return compare_arrays(np.asarray(first[...]), np.asarray(second[...]), name)
     rows = max(1, VALUES_AT_ONCE // max(1, int(np.prod(first.shape[1:]))))
     extents = [
         _extent(first[start : start + rows], second[start : start + rows]) for start in range(0, first.shape[0], rows)
@@ -123,7 +123,7 @@ def _of_zarr_arrays(first: "zarr.Array", second: "zarr.Array", name: str) -> Dif
     return _relative(apart, scale, name)
 
 
-def _of_tables(first: Path, second: Path) -> Iterator[Difference]:
+def _compare_tables(first: Path, second: Path) -> Iterator[Difference]:
     import pandas as pd
 
     from ventral.tables import read_parquet
@@ -136,19 +136,19 @@ def _of_tables(first: Path, second: Path) -> Iterator[Difference]:
     for column in tables[0]:
         one, other = (table[column] for table in tables)
         if one.dtype.kind == other.dtype.kind == "f":
-            yield of_arrays(one.to_numpy(float), other.to_numpy(float), f"column {column}")
+            yield compare_arrays(one.to_numpy(float), other.to_numpy(float), f"column {column}")
         elif not one.equals(other):
             yield Difference(np.inf, f"column {column}")
 
 
-def _of_named(first: dict[str, NDArray], second: dict[str, NDArray]) -> Iterator[Difference]:
+def _compare_named_arrays(first: dict[str, NDArray], second: dict[str, NDArray]) -> Iterator[Difference]:
     if first.keys() != second.keys():
         yield Difference(np.inf, f"what there is ({', '.join(sorted(first.keys() ^ second.keys()))})")
     for name in first.keys() & second.keys():
-        yield of_arrays(first[name], second[name], name)
+        yield compare_arrays(first[name], second[name], name)
 
 
-def _of_texts(first: str, second: str, where: str) -> Difference:
+def _compare_texts(first: str, second: str, where: str) -> Difference:
     if first == second:
         return Difference(0.0)
     if NUMBER.split(first) != NUMBER.split(second):

@@ -13,7 +13,7 @@ from ventral.errors import InputError, allowed_instead
 from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
 from ventral.recordings import ingestion as recordings
 from ventral.shards import rows_of_shard
-from ventral.simulation import simulation
+from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.training.exclusion import training_rows
@@ -85,7 +85,7 @@ def resolve(config: dict) -> dict:
     for name, recording in config["recordings"].items():
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
-            recording["simulate"] = simulation.resolve_simulation(recording["simulate"], scored, name)
+            recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
@@ -139,7 +139,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
     for name, spec in config["recordings"].items():
         table = described.get(spec["stimuli"])
         if "simulate" in spec:
-            simulation.check(spec["simulate"], f"recordings.{name}.simulate")
+            teacher.check(spec["simulate"], f"recordings.{name}.simulate")
         elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
             recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
         if table is not None:

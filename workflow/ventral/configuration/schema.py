@@ -200,7 +200,7 @@ def _typed(value, schema: dict):
 def _as_one_of(types: list[str], value):
     """Return a scalar as one of some types, itself where it is of none and cannot become one without doubt."""
     if isinstance(value, str) and types and "string" not in types:
-        return _of_text(types, value)
+        return _parse_text(types, value)
     if isinstance(value, float) and "integer" in types and "number" not in types and value.is_integer():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and "string" in types and "integer" not in types:
@@ -208,7 +208,7 @@ def _as_one_of(types: list[str], value):
     return value
 
 
-def _of_text(types: list[str], text: str):
+def _parse_text(types: list[str], text: str):
     if "null" in types and _is_null(text):
         return None
     if "boolean" in types:

@@ -11,6 +11,7 @@ from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
 from ventral.grams.recorded import FAMILY
+from ventral.statistics.summaries import range_in_words
 
 logger = logging.getLogger(__name__)
 
@@ -120,20 +121,16 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         yield f"## {recording}, held-out {split}{never if split in ('objects', 'categories') else ''}"
         yield ""
         for (_, target), of_target in rows.groupby(["target_kind", "target"]):
-            yield f"- **{target}**{_of_measure(of_target)}: {' '.join(_of_target(of_target))}"
+            yield f"- **{target}**{_describe_measure(of_target)}: {' '.join(_describe_target(of_target))}"
         yield ""
 
 
-def _of_measure(rows: pd.DataFrame) -> str:
+def _describe_measure(rows: pd.DataFrame) -> str:
     measure, chance = rows[["measure", "chance"]].iloc[0]
-    return f" ({measure}{f', chance {chance:.2f}' if chance else ''}, {_range(rows['units'])} units)"
+    return f" ({measure}{f', chance {chance:.2f}' if chance else ''}, {range_in_words(rows['units'])} units)"
 
 
-def _range(counts: pd.Series) -> str:
-    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-
-
-def _of_target(rows: pd.DataFrame) -> Iterator[str]:
+def _describe_target(rows: pd.DataFrame) -> Iterator[str]:
     of_models, areas = rows[rows["family"] != FAMILY], rows[rows["family"] == FAMILY]
     # Of several kinds of noise that of the area which reads the target best.
     noises = ["", *(area for area in areas["layer"] if area in set(of_models["matched_area"]))][:2]

@@ -35,8 +35,9 @@ from numpy.typing import NDArray
 
 from ventral.decoding.readouts import Readout, predict, readouts_of, score
 from ventral.errors import InputError
-from ventral.grams.recorded import FAMILY, standardised
+from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
+from ventral.mappings.standardisation import standardised
 from ventral.outputs import writing
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
@@ -152,11 +153,11 @@ def decode(
 
     read = partial(_read_population, areas=areas, draws=draws, penalties=penalties, seed=seed)
 
-    def of_layer(layer: Mapping) -> pd.DataFrame:
+    def read_layer(layer: Mapping) -> pd.DataFrame:
         rows = read(_population_of_layer(gram, layer["name"]), units, readouts, noises)
         return rows.assign(layer=layer["name"], depth=layer["depth"])
 
-    def curve_of_layer(layer: Mapping, best: pd.DataFrame) -> pd.DataFrame:
+    def read_curve(layer: Mapping, best: pd.DataFrame) -> pd.DataFrame:
         population = _population_of_layer(gram, layer["name"])
         available = population.units.shape[1]
         sizes = [size for size in population_sizes(min(available, largest)) if size != min(units, available)]
@@ -168,13 +169,13 @@ def decode(
         return pd.concat(parts).assign(layer=layer["name"], depth=layer["depth"])
 
     with writing(output) as unfinished, computing(cores):
-        matched = pd.concat(compute([delayed(of_layer, pure=False)(layer) for layer in layers], progress))
+        matched = pd.concat(compute([delayed(read_layer, pure=False)(layer) for layer in layers], progress))
         matched = matched.assign(matched_units=True)
         best = best_layers(matched) if readouts else matched
         of_curves = Progress(f"population curves of {grams.attrs['model']}", best["layer"].nunique(), "layers")
         curves = compute(
             [
-                delayed(curve_of_layer, pure=False)(layer, best[best["layer"] == layer["name"]])
+                delayed(read_curve, pure=False)(layer, best[best["layer"] == layer["name"]])
                 for layer in layers
                 if (best["layer"] == layer["name"]).any()
             ],
@@ -214,7 +215,7 @@ def decode_areas(
 
     read = partial(_read_population, areas=areas, draws=draws, penalties=penalties, seed=seed)
 
-    def of_area(area: str, population: Population) -> pd.DataFrame:
+    def read_area(area: str, population: Population) -> pd.DataFrame:
         available = population.units.shape[1]
         parts = [
             read(population, size, readouts, [None]).assign(matched_units=size == min(units, available))
@@ -223,7 +224,7 @@ def decode_areas(
         return pd.concat(parts).assign(layer=area, depth=np.nan, noise="recorded")
 
     with writing(output) as unfinished, computing(cores):
-        parts = compute([delayed(of_area, pure=False)(*area) for area in areas.items()], progress)
+        parts = compute([delayed(read_area, pure=False)(*area) for area in areas.items()], progress)
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
         table["model"], table["family"] = name, FAMILY
         _write(table, stimulus_set, responses, unfinished)

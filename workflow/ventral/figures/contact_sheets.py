@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ventral.figures.panels import MM, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import MM, WIDE, figure_style
 from ventral.stimuli.ingestion import LABELS
 from ventral.store import read_dataset
 
@@ -71,7 +71,7 @@ def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64]) -> Figure
     height = TOP + rows * side
     pixels = dataset["pixels"]
     label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for (row, column), stimulus in np.ndenumerate(chosen):
             if stimulus < 0:

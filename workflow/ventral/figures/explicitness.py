@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,27 +13,17 @@ from ventral.decoding.explicit import (
     CONDITION,
     READ,
     REPRESENTATION,
-    _range,
     curve_table,
     drawn_rows,
     explicit_table,
     layer_table,
     sentences,
 )
-from ventral.figures.panels import (
-    AREAS,
-    CHANCE,
-    COLOURS,
-    FAMILIES,
-    MARKERS,
-    MM,
-    STYLE,
-    WIDE,
-    figure_of_text,
-    write_figure,
-)
+from ventral.figures.layout import AREAS, figure_of_text, write_figure
+from ventral.figures.style import CHANCE, COLOURS, FAMILIES, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
+from ventral.statistics.summaries import range_in_words
 from ventral.tables import read_parquet
 
 logger = logging.getLogger(__name__)
@@ -106,7 +95,7 @@ def draw_explicitness(drawn: pd.DataFrame) -> Figure:
     height = cell * -(-len(panels) // abreast) + legend
     panel_width = WIDE / ABREAST - LEFT - RIGHT
     width = abreast * WIDE / ABREAST
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(width * MM, height * MM))
         for k, rows in enumerate(panels):
             row, column = divmod(k, abreast)
@@ -177,7 +166,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], areas: d
         axes.axhspan(of_area["low"].iloc[0], of_area["high"].iloc[0], color="black", alpha=0.06, linewidth=0, zorder=1)
     noise = f"as noisy as {matched}" if matched else "no noise added"
     held_out = f"{split} never seen" if split in ("objects", "categories") else f"held-out {split}"
-    lines = [f"{recording}, {target}", f"{held_out}, {_range(rows['units'])} units", noise]
+    lines = [f"{recording}, {target}", f"{held_out}, {range_in_words(rows['units'])} units", noise]
     axes.set_title("\n".join(lines), loc="left", fontsize=6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.panels import COLOURS, MM, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import COLOURS, MM, WIDE, figure_style
 from ventral.statistics.claims import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import area_summary, read_scores
 from ventral.tables import read_csv
@@ -97,7 +97,7 @@ def draw_fitted(table: pd.DataFrame) -> Figure:
     height = n_rows * cell + LINE * len(LOOKS) + 2
     width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
     limits = min(0.0, table["r"].min()) - 0.03, max(1.0, table["r"].max()) + 0.03
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for k, rows in enumerate(panels):
             row, column = divmod(k, abreast)

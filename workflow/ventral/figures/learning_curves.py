@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
 from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 48, 12, 16, 4, 10, 3.6
@@ -41,7 +41,7 @@ def draw_learning_curves(table: pd.DataFrame) -> Figure:
     handles += [Line2D([], [], color="black", linestyle=style, label=f"{part} images") for part, style in PARTS.items()]
     height = TOP + PANEL_HEIGHT + BOTTOM + LINE * -(-len(handles) // 3) + 2
     width = (WIDE - LEFT - GAP) / len(MEASURES) - 2
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for k, (measure, label) in enumerate(MEASURES.items()):
             left, bottom = LEFT + k * (width + GAP), height - TOP - PANEL_HEIGHT

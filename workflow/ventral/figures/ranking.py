@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ventral.figures.panels import FAMILIES, MM, NARROW, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import FAMILIES, MM, NARROW, STYLE, WIDE, figure_style
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
 from ventral.statistics.summaries import PANEL
@@ -78,13 +78,13 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
         score is not known are not ranked.
     """
     return pd.DataFrame(
-        [row for _, panel in bootstraps.groupby(PANEL) for row in _of_panel(panel, best)], columns=COLUMNS
+        [row for _, panel in bootstraps.groupby(PANEL) for row in _rank_models(panel, best)], columns=COLUMNS
     )
 
 
 def draw_ranking(table: pd.DataFrame) -> Figure:
     """Draw the rows of `ranking_of`: a panel for each recording, area, split and mapping, a row for each model."""
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         panels = [rows for _, rows in table.groupby(PANEL, sort=False)]
         if not panels:
             figure = Figure(figsize=(NARROW * MM, 3 * LINE * MM))
@@ -166,7 +166,7 @@ def kendall_tau(ranking: NDArray[np.float64], rankings: NDArray[np.float64]) -> 
     return np.divide(order @ orders, np.sqrt(untied), out=np.full(len(untied), np.nan), where=untied > 0)
 
 
-def _of_panel(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
+def _rank_models(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
     place = panel[PANEL].iloc[0].to_dict()
     of_panel = best[(best[PANEL] == pd.Series(place)).all(axis=1) & best["corrected"].notna()]
     resampled = resampled_scores(panel)

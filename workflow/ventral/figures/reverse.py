@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.panels import COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
@@ -165,7 +165,7 @@ def draw_reverse(table: pd.DataFrame) -> Figure:
     width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
     values = table[[f"{direction}_r{end}" for direction in DIRECTIONS for end in ("_low", "", "_high")]]
     limits = min(0.0, values.min().min()) - 0.03, max(0.0, values.max().max()) + 0.03
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for k, rows in enumerate(panels):
             row, column = divmod(k, ABREAST)

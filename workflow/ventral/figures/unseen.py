@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import matplotlib.style
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.panels import CHANCE, COLOURS, MARKERS, MM, STYLE, WIDE, write_figure
+from ventral.figures.layout import write_figure
+from ventral.figures.style import CHANCE, COLOURS, MARKERS, MM, WIDE, figure_style
 from ventral.scores.selectivity import SELECTIVE
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
@@ -63,7 +63,7 @@ def draw_unseen(table: pd.DataFrame) -> Figure:
     }
     height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(models)
     width = (WIDE - LEFT - GAP * (len(measures) - 1)) / len(measures)
-    with matplotlib.style.context(["default", STYLE]):
+    with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for k, measure in enumerate(measures):
             left = LEFT + k * (width + GAP)

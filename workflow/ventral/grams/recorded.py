@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.grams.representations import Representation
 from ventral.grams.streaming import write_layer
+from ventral.mappings.standardisation import standardised
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
 from ventral.store import new_store, read_dataset
@@ -133,14 +134,6 @@ def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
             f"leave it out of `recorded_models` and `reverse`"
         )
     return areas
-
-
-def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each column of values (n, p) with mean 0 and variance 1 over stimuli; 0 where it does not vary."""
-    centred = values - values.mean(axis=0)
-    deviation = np.sqrt(np.square(centred).mean(axis=0))
-    varies = deviation > 1e-12 * np.abs(values).max(axis=0)
-    return np.divide(centred, deviation, out=np.zeros_like(centred), where=varies)
 
 
 def representation_of(features: NDArray[np.float64]) -> Representation:

@@ -39,7 +39,7 @@ class Representation:
         """Whether `units` is X itself."""
         return self.units.shape[1] == self.n_features
 
-    def of_stimuli(self, rows: NDArray) -> "Representation":
+    def select_stimuli(self, rows: NDArray) -> "Representation":
         """Return the representation of some stimuli alone."""
         return replace(self, gram=self.gram[np.ix_(rows, rows)], row_sums=self.row_sums[rows], units=self.units[rows])
 

@@ -38,7 +38,7 @@ class Inputs:
         Parameters
         ----------
         record : path
-            Record of the job, from `ventral.provenance.recording`.
+            Record of the job, from `ventral.provenance.recorded_job`.
         paths : iterable of str
             Files and folders that the job reads now. A file that the job did not read before is not compared:
             Snakemake compares the sets of inputs.
@@ -81,7 +81,7 @@ class Inputs:
         return self._signatures[path]
 
 
-def of_other_code(records: str | Path) -> tuple[dict[str, int], list[str]]:
+def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], list[str]]:
     """Return which results are of other code of this package than is here now.
 
     Parameters

@@ -24,6 +24,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.ridge import NestedRidge, nested_errors
+from ventral.mappings.standardisation import scaled_gram
 from ventral.running.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,6 @@ logger = logging.getLogger(__name__)
 # implementation (himalaya) draws them.
 DRAWS = 10
 CONCENTRATIONS = (0.1, 1.0)
-# Deviations from a mean at this share of the values are rounding.
-ROUNDING = 1e-12
 
 
 def simplex(n_layers: int, seed: int) -> NDArray[np.float64]:
@@ -59,15 +58,12 @@ def subsets(n_layers: int) -> list[tuple[int, ...]]:
     return [everything, *(everything[:k] + everything[k + 1 :] for k in everything)]
 
 
-def standardised(gram: NDArray, layer: str = "") -> NDArray[np.float64]:
-    """Return the Gram matrix (n, n) of centred features, their mean squared length 1; 0 where they do not vary."""
-    centred = gram - gram.mean(axis=0)
-    centred -= centred.mean(axis=1)[:, None]
-    scale = np.trace(centred) / len(gram)
-    if scale <= ROUNDING * np.abs(gram).max():
+def layer_kernel(gram: NDArray, layer: str = "") -> NDArray[np.float64]:
+    """Return a layer's `scaled_gram`, with a warning where its features do not vary."""
+    kernel = scaled_gram(gram)
+    if not kernel.any():
         logger.warning("layer %s: its features are the same for all stimuli: it adds nothing to other layers", layer)
-        return np.zeros_like(centred)
-    return centred / scale
+    return kernel
 
 
 def banded_ridge(
@@ -83,7 +79,7 @@ def banded_ridge(
     Parameters
     ----------
     kernels : (layers, n, n) array
-        From `standardised`.
+        From `layer_kernel`.
     responses : (n, targets) array
         Finite.
     splits : sequence of sequences of integer arrays

@@ -14,6 +14,8 @@ here are the cosine of the angle between two matrices, and differ in how these a
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.mappings.standardisation import varies
+
 
 def linear_cka(first: NDArray, second: NDArray) -> float:
     """Return the linear CKA of two representations of the same stimuli.
@@ -52,7 +54,7 @@ def centred(gram: NDArray, comparison: str) -> NDArray[np.float64]:
         return np.full((n, n), np.nan)
     # Squares of the largest and of the smallest numbers leave the range of numbers.
     matrix = doubly_centred(gram / largest)
-    if np.abs(matrix).max() <= 1e-12:
+    if not varies(np.abs(matrix).max(), 1):
         return np.full((n, n), np.nan)
     if comparison == "debiased":
         # Centring first changes nothing here but the precision.
@@ -61,7 +63,7 @@ def centred(gram: NDArray, comparison: str) -> NDArray[np.float64]:
         means = matrix.sum(axis=0) / (n - 2)
         matrix -= means[:, None] + means - means.sum() / (n - 1)
         np.fill_diagonal(matrix, 0)
-        if np.linalg.norm(matrix) <= 1e-12 * scale:
+        if not varies(np.linalg.norm(matrix), scale):
             return np.full((n, n), np.nan)
     return matrix / np.linalg.norm(matrix)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.mappings.cka import doubly_centred
+from ventral.mappings.standardisation import varies
 
 
 def effective_dimensionality(gram: NDArray) -> float:
@@ -29,7 +30,7 @@ def effective_dimensionality(gram: NDArray) -> float:
         return np.nan
     # Squares of the largest and of the smallest numbers leave the range of numbers.
     matrix = doubly_centred(gram / largest)
-    if np.trace(matrix) <= 1e-12 * len(gram):
+    if not varies(np.trace(matrix), len(gram)):
         return np.nan
     return float(np.trace(matrix) ** 2 / np.vdot(matrix, matrix))
 

@@ -27,6 +27,8 @@ import numpy as np
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from ventral.mappings.standardisation import ROUNDING_OF_FLOAT32, varies
+
 logger = logging.getLogger(__name__)
 
 # Shares of the smallest penalty at which nothing is predicted, the largest first.
@@ -116,7 +118,7 @@ def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArra
     FactorisedReadout
         A neuron that does not vary, or maps that do not, in a training part are predicted by the mean there.
     """
-    maps, responses = standardised(maps), np.asarray(responses, np.float64)
+    maps, responses = scaled_maps(maps), np.asarray(responses, np.float64)
     inner = [_joined([j for j in range(len(folds)) if j != i]) for i in range(len(folds))]
     # A fit without folds 0 and 1 serves outer fold 0 and inner fold 1, and the other way round.
     without = {tuple(sorted((i, *group))) for i, groups in enumerate(inner) for group in groups}
@@ -139,7 +141,7 @@ def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArra
     return FactorisedReadout(predictions, penalty)
 
 
-def standardised(maps: NDArray) -> NDArray[np.float32]:
+def scaled_maps(maps: NDArray) -> NDArray[np.float32]:
     """Return maps (n, channels, positions) minus their mean, the mean squared distance from it 1; 0 if none vary."""
     maps = np.array(maps, np.float32)
     # Scaled before they are squared: neither 1e-30 nor 1e30 is lost in float32.
@@ -147,7 +149,7 @@ def standardised(maps: NDArray) -> NDArray[np.float32]:
     maps -= maps.mean(axis=0, dtype=np.float64).astype(np.float32)
     size = np.sqrt(np.einsum("ncs,ncs->", maps, maps, dtype=np.float64) / len(maps))
     # What is left of identical maps after centring is rounding.
-    if size <= 1e-6:
+    if not varies(size, 1, ROUNDING_OF_FLOAT32):
         return np.zeros_like(maps)
     maps /= np.float32(size)
     return maps

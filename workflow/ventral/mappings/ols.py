@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.standardisation import varies
+
 
 class NotDefinedError(ValueError):
     """What was asked for has no value; the message says why."""
@@ -58,7 +60,7 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
 def _scaled(features: NDArray, training: NDArray, precision: float) -> NDArray[np.float64]:
     """Return the features' deviations from their training mean, each of mean square 1, or 0 if it is constant."""
     deviations = features - features[training].mean(axis=0)
-    deviations[:, np.abs(deviations).max(axis=0) <= 4 * precision * np.abs(features).max(axis=0)] = 0
+    deviations[:, ~varies(np.abs(deviations).max(axis=0), np.abs(features).max(axis=0), 4 * precision)] = 0
     size = np.sqrt(np.mean(deviations**2, axis=0))
     return np.divide(deviations, size, out=deviations, where=size > 0)
 

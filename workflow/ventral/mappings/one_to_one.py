@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.pls import centred
+from ventral.mappings.standardisation import unit_columns
 
 VALUES_AT_ONCE = 2**22
 
@@ -72,11 +72,11 @@ def best_units(units: NDArray, responses: NDArray) -> tuple[NDArray[np.intp], ND
     r : (targets,) array
         NaN, and unit 0 chosen, for a target that does not vary, and for all where no unit does.
     """
-    targets, varies = _standardised(responses)
+    targets, varies = unit_columns(responses)
     best, chosen = np.full(responses.shape[1], -np.inf), np.zeros(responses.shape[1], dtype=np.intp)
     size = max(1, VALUES_AT_ONCE // max(responses.shape))
     for start in range(0, units.shape[1], size):
-        block, unit_varies = _standardised(units[:, start : start + size].astype(np.float64))
+        block, unit_varies = unit_columns(units[:, start : start + size].astype(np.float64))
         r = block.T @ targets
         r[~unit_varies] = -np.inf
         highest = r.argmax(axis=0)
@@ -85,11 +85,3 @@ def best_units(units: NDArray, responses: NDArray) -> tuple[NDArray[np.intp], ND
         best[better], chosen[better] = r[better], start + highest[better]
     defined = varies & np.isfinite(best)
     return np.where(defined, chosen, 0), np.where(defined, best, np.nan)
-
-
-def _standardised(values: NDArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return columns centred and of unit length, and which of them vary; the others are 0."""
-    deviations = centred(values)
-    length = np.linalg.norm(deviations, axis=0)
-    varies = length > 0
-    return np.divide(deviations, length, out=deviations, where=varies), varies

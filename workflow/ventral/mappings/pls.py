@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.standardisation import centred
+
 # Below, all of Y^T K Y and one of its eigenvectors take less time than iterations on its products with vectors.
 FEW_TARGETS = 256
-# Deviations from a mean at this share of the values are rounding.
-ROUNDING = 1e-12
 
 
 def pls_predictions(
@@ -129,14 +129,6 @@ def dominant_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float6
             # Eigenvalues too near to each other for the iteration.
             pass
     return eigh(targets.T @ covaried, subset_by_index=[t - 1, t - 1], check_finite=False)[1][:, 0]
-
-
-def centred(values: NDArray) -> NDArray[np.float64]:
-    """Return the columns of values (n, t) without their means; exactly 0 where one is constant but for rounding."""
-    deviations = values - values.mean(axis=0)
-    constant = np.linalg.norm(deviations, axis=0) <= ROUNDING * np.linalg.norm(values, axis=0)
-    deviations[:, constant] = 0
-    return deviations
 
 
 def _checked(gram: ArrayLike, responses: ArrayLike, n_components: int) -> tuple[NDArray, NDArray]:

@@ -135,7 +135,7 @@ def nested_ridge_graphs(
         for gram, penalty in candidates
         for centred, scale in [in_order[id(gram)]]
     ]
-    ordered, size = _standardised(responses[order])
+    ordered, size = _in_standard_deviations(responses[order])
     ordered = delayed(ordered, pure=False)
     inverses = [delayed(_inverse, pure=False)(gram, penalty) for gram, penalty in candidates]
     kept = inverses if len(candidates) * len(order) ** 2 * 4 <= KEPT_BYTES else [None] * len(candidates)
@@ -185,7 +185,7 @@ def nested_errors(
         predictions (n, targets); and the penalty (folds, targets).
     """
     centred, scale = _centred_in_order(gram, np.arange(len(gram)))
-    ordered, size = _standardised(responses)
+    ordered, size = _in_standard_deviations(responses)
     best = [None] * len(splits)
     for penalty in penalties:
         inverse = _inverse_in(np.float64, centred, penalty / scale)
@@ -238,7 +238,7 @@ def checked_folds(folds: Sequence[ArrayLike], n: int) -> list[NDArray[np.intp]]:
     return folds
 
 
-def _standardised(responses: NDArray) -> tuple[NDArray, NDArray]:
+def _in_standard_deviations(responses: NDArray) -> tuple[NDArray, NDArray]:
     """Return the responses with mean 0 and standard deviation 1, and what they were divided by; constant ones as 0."""
     centred = responses - responses.mean(axis=0)
     size = centred.std(axis=0)

@@ -7,6 +7,8 @@ products of the stimuli's feature vectors, whatever the number of features.
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.mappings.standardisation import varies
+
 # Where features are few, many pairs are equally dissimilar but for rounding, which must not decide their ranks.
 DECIMALS = 10
 
@@ -32,7 +34,7 @@ def correlation_distances(gram: NDArray, row_sums: NDArray, n_features: int) -> 
     """
     covariance = gram - np.outer(row_sums, row_sums) / n_features
     # What is left of equal features after their mean is taken off is rounding.
-    return _one_minus_cosine(covariance, np.diag(covariance) > 1e-12 * np.diag(gram))
+    return _one_minus_cosine(covariance, varies(np.diag(covariance), np.diag(gram)))
 
 
 def cosine_distances(gram: NDArray) -> NDArray[np.float64]:
@@ -116,7 +118,7 @@ def standardised_values(values: NDArray) -> NDArray[np.float64]:
     centred = values - values.mean(axis=-1, keepdims=True)
     largest = np.abs(centred).max(axis=-1, keepdims=True)
     constant = np.ptp(values, axis=-1, keepdims=True) == 0
-    return _of_unit_length(centred / np.where(constant | (largest == 0), np.nan, largest))
+    return _unit_vectors(centred / np.where(constant | (largest == 0), np.nan, largest))
 
 
 def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
@@ -129,10 +131,10 @@ def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
 
     ranks = rankdata(values, axis=-1)
     ranks -= (ranks.shape[-1] + 1) / 2
-    return _of_unit_length(ranks)
+    return _unit_vectors(ranks)
 
 
-def standardised(values: NDArray, comparison: str) -> NDArray[np.float64]:
+def comparable(values: NDArray, comparison: str) -> NDArray[np.float64]:
     """Return what `compare` compares: values (..., pairs) for `pearson`, their ranks for `spearman` and `kendall`."""
     return standardised_values(values) if comparison == "pearson" else standardised_ranks(values)
 
@@ -143,9 +145,9 @@ def compare(layer: NDArray, measured: NDArray, comparison: str) -> NDArray[np.fl
     Parameters
     ----------
     layer : (pairs,) array
-        From `standardised`, with the same comparison.
+        From `comparable`, with the same comparison.
     measured : (rows, pairs) array
-        From `standardised`, with the same comparison.
+        From `comparable`, with the same comparison.
     comparison : str
         `pearson`, `spearman`, or `kendall`, which is tau-a (`tau_a`).
 
@@ -199,7 +201,7 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
     Parameters
     ----------
     measured : (subjects, pairs) array
-        From `standardised`, with the same comparison.
+        From `comparable`, with the same comparison.
     comparison : str
         As for `compare`.
 
@@ -214,9 +216,9 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
     total = measured.sum(axis=0)
     # Sums of ranks that are equal come out equal but for rounding, which must not decide their ranks.
     decimals = DECIMALS + 4
-    others = standardised(np.round(total - measured, decimals), comparison)
+    others = comparable(np.round(total - measured, decimals), comparison)
     low = [compare(mean, row[None], comparison)[0] for mean, row in zip(others, measured, strict=True)]
-    return np.array(low), compare(standardised(np.round(total, decimals), comparison), measured, comparison)
+    return np.array(low), compare(comparable(np.round(total, decimals), comparison), measured, comparison)
 
 
 def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -227,7 +229,7 @@ def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[
     return distances
 
 
-def _of_unit_length(centred: NDArray) -> NDArray[np.float64]:
+def _unit_vectors(centred: NDArray) -> NDArray[np.float64]:
     length = np.linalg.norm(centred, axis=-1, keepdims=True)
     return centred / np.where(length > 0, length, np.nan)
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.standardisation import scaled_gram
+
 
 def svm_balanced_accuracy(
     gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], *, equal_labels: bool = False
@@ -51,15 +53,11 @@ def svm_predictions(
 
     names, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     predictions = np.full(len(codes), "", dtype=names.dtype)
-    centred = gram - gram.mean(axis=0)
-    centred = centred - centred.mean(axis=1)[:, None]
-    scale = np.trace(centred) / len(centred)
+    kernel = scaled_gram(gram)
     training = [np.setdiff1d(np.arange(len(codes)), fold) for fold in folds]
     seen = all(np.isin(codes[fold], codes[rest]).all() for fold, rest in zip(folds, training, strict=True))
-    # What is left of identical stimuli after centring is rounding.
-    if scale <= 1e-12 * np.abs(gram).max() or not seen:
+    if not kernel.any() or not seen:
         return predictions
-    kernel = centred / scale
     for fold, rest in zip(folds, training, strict=True):
         classifier = SVC(kernel="precomputed", C=1.0, class_weight="balanced" if equal_labels else None)
         classifier.fit(kernel[np.ix_(rest, rest)], codes[rest])

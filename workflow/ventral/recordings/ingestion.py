@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
+from ventral.mappings.standardisation import varies
 from ventral.recordings import brainio
 from ventral.recordings.arrays import open_array
 from ventral.recordings.axes import (
@@ -387,7 +388,7 @@ def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.ob
         else:
             means = np.where(shown, values, 0)[:, counts > 0].sum(axis=0) / counts[counts > 0]
             # Means of equal responses, over different numbers of repetitions, differ by rounding.
-            if np.ptp(means) <= 1e-12 * np.abs(means).max():
+            if not varies(np.ptp(means), np.abs(means).max()):
                 reasons[neuroid] = "constant"
     return reasons
 

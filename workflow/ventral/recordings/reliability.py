@@ -164,11 +164,11 @@ def _r_of_halves(
     n_first = chosen.sum(axis=2)[:, :, None]
     n_others = shown.sum(axis=0)[:, None, None] - n_first
     first, others = first / n_first, others / n_others
-    rs = [np.einsum("nsk,nsk->sk", _standardised(first[part]), _standardised(others[part])) for part in parts]
+    rs = [np.einsum("nsk,nsk->sk", _unit_vectors(first[part]), _unit_vectors(others[part])) for part in parts]
     return np.mean(rs, axis=0)
 
 
-def _standardised(means: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit_vectors(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return means (n, splits, neuroids) centred and of unit length over stimuli; NaN where all are the same."""
     centred = means - means.mean(axis=0)
     length = np.sqrt(np.einsum("nsk,nsk->sk", centred, centred))

@@ -8,7 +8,7 @@ from functools import cache
 
 import altair as alt
 
-from ventral.figures.panels import FAMILIES
+from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
 
 # Names of matplotlib's markers in Vega.

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ventral.figures.panels import COMPARISONS
+from ventral.figures.measures import COMPARISONS, axis_ranges, rounded_outwards
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import held_out, in_order, number, said_of_neuroids
-from ventral.statistics.summaries import COMPARED
+from ventral.statistics.summaries import COMPARED, range_in_words
 
 DECIMALS = 4
-STEP = 0.05
+INTERVAL = ["score", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,11 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
     drawing.tables["neuroids"] = columnar(
         single, ["panel", "r", "reliability", "predictivity"], ["model", "family", "layer", "target"]
     )
-    limits = _limits(layers)
+    shown = {
+        measure: [0, 1] if any_ceiling else [0]
+        for measure, any_ceiling in layers.groupby("measure")["has_ceiling"].any().items()
+    }
+    limits = axis_ranges(layers["measure"], layers[INTERVAL], shown, rounded_outwards)
     found = {"predicted": [], "compared": []}
     for key, rows in groups:
         recording, area, split, mapping, *_ = key
@@ -155,7 +159,7 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
     drawing : Drawing
         What they are added to.
     points : DataFrame
-        From `ventral.figures.panels.categorisation`.
+        From `ventral.figures.categorisation.categorisation`.
     layers : DataFrame
         Rows of `ventral.report.summary.layer_table` that are drawn.
     """
@@ -176,7 +180,9 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
         ["depth", "score", "low", "high", "both_low", "both_high", "n", "left", "accuracy", "best"],
         ["model", "family", "layer"],
     )
-    limits = _limits(table, above=False)
+    limits = axis_ranges(
+        table["measure"], table[INTERVAL], dict.fromkeys(table["measure"].unique(), ()), rounded_outwards
+    )
     return list(_panels_of_categorisation(drawing, table, limits))
 
 
@@ -187,7 +193,7 @@ def _panels_of_categorisation(
         recording, area, split, mapping, *_, label = key
         row = rows.iloc[0]
         of_label = table[table["label"] == label]
-        across = _outwards(of_label[["accuracy", "chance"]].to_numpy(float))
+        across = rounded_outwards(of_label[["accuracy", "chance"]].to_numpy(float))
         axis = row["measure"] if mapping in COMPARISONS else f"Median {row['measure']}"
         accuracy = f"Balanced accuracy, {label}"
         spec = charts.categorisation(axis, accuracy, (*across, *limits[row["measure"]]), float(row["chance"]))
@@ -240,15 +246,15 @@ def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
     panels = []
     for (recording, split, _, target), rows in drawn.groupby(keys, sort=False):
         measure, chance = rows[["measure", "chance"]].iloc[0]
-        values = rows[["score", "low", "high"]].to_numpy(float)
-        limits = _outwards(np.append(values, 0.0 if not np.isfinite(chance) else chance))
+        values = rows[INTERVAL].to_numpy(float)
+        limits = rounded_outwards(np.append(values, 0.0 if not np.isfinite(chance) else chance))
         axis = measure[0].upper() + measure[1:] if measure != "r" else "r"
         models = rows[rows["family"] != FAMILY]
         spec = charts.explicitness(
             axis, *limits, float(chance) if np.isfinite(chance) else None, models["model"].nunique() > charts.CROWDED
         )
         noise = [area for area in models["matched_area"].fillna("").unique() if area]
-        text = f"{measure}, {held_out(split)}, {_range(rows['units'])} units, " + (
+        text = f"{measure}, {held_out(split)}, {range_in_words(rows['units'])} units, " + (
             f"as noisy as {noise[0]}" if noise else "no noise added"
         )
         chart = drawing.add(spec, "explicitness", rows, f"{target}, {recording}: {text}, by layer depth")
@@ -260,26 +266,3 @@ def _numbers(values: pd.Series) -> list[float | int | None]:
     # 1 is shorter than 1.0.
     rounded = np.round(values.to_numpy(float), DECIMALS).tolist()
     return [None if not np.isfinite(value) else int(value) if value == int(value) else value for value in rounded]
-
-
-def _limits(rows: pd.DataFrame, above: bool = True) -> dict[str, tuple[float, float]]:
-    """Return the ends of the axis of each measure, the same for all its panels."""
-    found = {}
-    for measure, of_measure in rows.groupby("measure"):
-        values = of_measure[["score", "low", "high"]].to_numpy(float)
-        if above:
-            values = np.append(values, [0.0, *([1.0] if of_measure["has_ceiling"].any() else [])])
-        found[measure] = _outwards(values)
-    return found
-
-
-def _outwards(values: np.ndarray) -> tuple[float, float]:
-    """Return ends that hold all values, at round numbers."""
-    values = values[np.isfinite(values)]
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    low, high = np.floor(low / STEP - 1e-9) * STEP, np.ceil(high / STEP + 1e-9) * STEP
-    return round(float(low), 2), round(float(high), 2)
-
-
-def _range(values: pd.Series) -> str:
-    return f"{values.min()}" if values.min() == values.max() else f"{values.min()} to {values.max()}"

@@ -120,18 +120,18 @@ def methods(
     """
     kinds = set(scores["target_kind"])
     paragraphs = [
-        ("Stimuli and recordings", _of_recordings(scores, settings, recordings)),
-        ("Models", _of_models(scores, settings)),
-        ("Mapping", _of_mappings(scores, settings)),
-        ("Held-out stimuli", _of_splits(scores, settings)),
-        ("Scores and noise ceilings", _of_scores(scores, settings, recordings)),
-        ("Similarity of representations", _of_comparisons(scores, settings, recordings)),
-        ("Categorisation", _of_categorisation() if "category" in kinds else ()),
-        ("Explicitness", _of_decoding(settings) if settings["decoding"] else ()),
-        ("Recorded areas as models", _of_recorded(settings) if FAMILY in set(scores["family"]) else ()),
-        ("Other analyses", _of_others(settings)),
-        ("Statistics", _of_statistics(scores, settings)),
-        ("Software", _of_software(settings, software)),
+        ("Stimuli and recordings", _describe_recordings(scores, settings, recordings)),
+        ("Models", _describe_models(scores, settings)),
+        ("Mapping", _describe_mappings(scores, settings)),
+        ("Held-out stimuli", _describe_splits(scores, settings)),
+        ("Scores and noise ceilings", _describe_scores(scores, settings, recordings)),
+        ("Similarity of representations", _describe_comparisons(scores, settings, recordings)),
+        ("Categorisation", _describe_categorisation() if "category" in kinds else ()),
+        ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
+        ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
+        ("Other analyses", _describe_other_analyses(settings)),
+        ("Statistics", _describe_statistics(scores, settings)),
+        ("Software", _describe_software(settings, software)),
     ]
     joined = [(heading, " ".join(sentences)) for heading, sentences in paragraphs]
     return [(heading, text) for heading, text in joined if text]
@@ -160,7 +160,7 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
 
 
-def _of_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     threshold = settings["reliability_threshold"]
     for facts in recordings:
         name = facts["recording"]
@@ -231,7 +231,7 @@ def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int |
     return None if reliability.empty else int((~(reliability >= threshold)).sum())
 
 
-def _of_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     named = {family: models for family, models in families(scores).items() if family != FAMILY}
     n = sum(map(len, named.values()))
     kinds = listed([f"{len(models)} {FAMILY_IN_WORDS.get(family, family)}" for family, models in named.items()])
@@ -257,7 +257,7 @@ def _but(settings: Mapping) -> str:
     return f" (but for the mapping {listed(but)}, below)" if but else ""
 
 
-def _of_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     used = set(scores.loc[scores["target_kind"].isin([*RECORDED, "property"]), "mapping"])
     penalties = settings["penalties"]
     grid = (
@@ -275,7 +275,7 @@ def _of_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
             yield text.format(targets=targets, grid=grid, components=components)
 
 
-def _of_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     fitted = scores[~scores["mapping"].isin(COMPARING)]
     folds = fitted.groupby("split")["n_folds"].unique() if len(fitted) else {}
     words = {
@@ -299,7 +299,7 @@ def _of_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
             yield f"{n:.0f} stimuli of {stimuli} have the same pixels as one in another part of the split {split}."
 
 
-def _of_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     of_neuroids = [facts for facts in recordings if "areas" in facts]
     if not of_neuroids:
         return
@@ -326,7 +326,7 @@ def _of_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Map
     )
 
 
-def _of_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     used = set(scores["mapping"])
     kinds = {facts["recording"]: "subjects" in facts for facts in recordings}
     if "rsa" in used:
@@ -372,7 +372,7 @@ def _of_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: Sequenc
         )
 
 
-def _of_categorisation() -> Iterator[str]:
+def _describe_categorisation() -> Iterator[str]:
     yield (
         "How well labels can be read from a layer is the balanced accuracy, on held-out images, of a linear support "
         "vector machine on the same Gram matrix. How categorisation and predictivity go together over models (after "
@@ -381,7 +381,7 @@ def _of_categorisation() -> Iterator[str]:
     )
 
 
-def _of_decoding(settings: Mapping) -> Iterator[str]:
+def _describe_decoding(settings: Mapping) -> Iterator[str]:
     decoding = settings["decoding"]
     units = decoding["units"]
     number = f"{units} units" if units else "as many units as the smallest area of a recording has reliable neurons"
@@ -394,7 +394,7 @@ def _of_decoding(settings: Mapping) -> Iterator[str]:
     )
 
 
-def _of_recorded(settings: Mapping) -> Iterator[str]:
+def _describe_recorded_areas(settings: Mapping) -> Iterator[str]:
     yield (
         f"Areas of {listed(settings['recorded_models'])} were also scored as if they were layers, their neurons' mean "
         f"responses standardised over stimuli being the features. Neurons that share trials were predicted from one "
@@ -402,7 +402,7 @@ def _of_recorded(settings: Mapping) -> Iterator[str]:
     )
 
 
-def _of_others(settings: Mapping) -> Iterator[str]:
+def _describe_other_analyses(settings: Mapping) -> Iterator[str]:
     if settings["banded"]:
         yield (
             "What a layer adds to others was measured by banded ridge regression (Nunez-Elizalde et al. 2019), with a "
@@ -421,7 +421,7 @@ def _of_others(settings: Mapping) -> Iterator[str]:
         )
 
 
-def _of_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     if not (scores["target_kind"] == "neuron").any():
         return
     yield (
@@ -435,7 +435,7 @@ def _of_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     )
 
 
-def _of_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _describe_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:
     named = {"python": "Python", **{name: name for name in SOFTWARE}}
     versions = [f"{word} {' and '.join(software[name])}" for name, word in named.items() if name in software]
     ventral = " and ".join(software.get("ventral", ()))

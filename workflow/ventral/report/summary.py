@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ventral.figures.panels import AREAS, COMPARISONS, FAMILIES, SPLITS, measures
+from ventral.figures.layout import AREAS, SPLITS
+from ventral.figures.measures import COMPARISONS, measures
+from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
@@ -31,7 +33,7 @@ def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     profile : DataFrame
-        From `ventral.figures.panels.layer_profile`.
+        From `ventral.figures.layer_profile.layer_profile`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.mappings.banded import banded_ridge, simplex, standardised
+from ventral.mappings.banded import banded_ridge, layer_kernel, simplex
 from ventral.models.zoo import check_together
 from ventral.outputs import writing
 from ventral.running.parallel import computing
@@ -64,7 +64,7 @@ def banded(
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_together(layers, list(described), group.attrs["model"])
     benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
-    kernels = np.stack([standardised(group[layer]["gram"][:], layer) for layer in layers])
+    kernels = np.stack([layer_kernel(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])
     points = simplex(len(layers), seed)
     parts = grouped_over_splits(benchmark.neurons, benchmark.folds)

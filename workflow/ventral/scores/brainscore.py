@@ -1,4 +1,4 @@
-"""Brain-Score's neural benchmarks, for numbers that can be put beside theirs.
+"""Brain-Score's neural scores, for numbers that can be put beside theirs.
 
 What version 2.4.2 of brainscore-vision does (Schrimpf et al. 2018, bioRxiv 407007; its
 `metrics/regression_correlation`, `metrics/internal_consistency` and `benchmark_helpers/neural_common`):

@@ -123,7 +123,7 @@ def fit(
                 rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
-            graph.append(delayed(_of_layer, pure=False)(rows, dimensionality, layer, resampled))
+            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled))
         tables = compute(graph, progress)
         table = pd.concat([table for table, _ in tables], ignore_index=True)
         write_table(benchmark.described(table, model, family), unfinished)
@@ -243,7 +243,7 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
     )
 
 
-def _of_layer(
+def _join_rows(
     parts: Sequence[pd.DataFrame], dimensionality: float, layer: Mapping, resampled: Sequence[pd.DataFrame]
 ) -> tuple[pd.DataFrame, Sequence[pd.DataFrame]]:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -18,7 +18,7 @@ from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
 from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
-from ventral.mappings.rsa import compare, standardised, subject_ceilings
+from ventral.mappings.rsa import comparable, compare, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
@@ -56,7 +56,7 @@ class Comparison:
         """Return what is compared of a representation."""
         if self.mapping == "cka":
             return centred(representation.gram, self.name)
-        return standardised(representation.dissimilarities(self.distance), self.name)
+        return comparable(representation.dissimilarities(self.distance), self.name)
 
     def value(self, layer: NDArray, measured: NDArray) -> float:
         """Return how alike two representations are, given what was prepared of each."""
@@ -123,7 +123,7 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
         prepared = {
             comparison: [centred(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects]
             if comparison.mapping == "cka"
-            else list(standardised(of_subjects, comparison.name))
+            else list(comparable(of_subjects, comparison.name))
             for comparison in comparisons
         }
         geometries.append(
@@ -161,7 +161,7 @@ def geometries_of_neuroids(
     geometries = []
     for area, population in populations(responses):
         representation = representation_of(population.means)
-        reliability, dimensionality = _of_halves(population, comparisons, n_splits, seed)
+        reliability, dimensionality = _compare_halves(population, comparisons, n_splits, seed)
         geometries.append(
             Geometry(
                 area=area,
@@ -265,7 +265,7 @@ def geometry_rows(
     parts = []
     for geometry in geometries:
         everything = len(geometry.rows) == len(representation.gram)
-        part = representation if everything else representation.of_stimuli(geometry.rows)
+        part = representation if everything else representation.select_stimuli(geometry.rows)
         for comparison in comparisons:
             prepared = comparison.prepared(part)
             if np.isnan(prepared).any():
@@ -300,7 +300,7 @@ def geometry_rows(
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_halves(
+def _compare_halves(
     population: Population, comparisons: Sequence[Comparison], n_splits: int, seed: int
 ) -> tuple[dict[Comparison, float], float]:
     """Return the reliability of each comparison, and the dimensionality of the signal, one split at a time."""

@@ -21,7 +21,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from ventral.grams.recorded import RecordedArea, standardised
+from ventral.grams.recorded import RecordedArea
+from ventral.mappings.standardisation import standardised
 from ventral.targets.values import Targets, neurons
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from ventral.mappings.ols import NotDefinedError, ols_predictions
 from ventral.mappings.one_to_one import one_to_one_predictions
 from ventral.mappings.pls import pls_predictions
 from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.standardisation import varies
 from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def predict(
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
     predicted = []
     for group, rows, folds_of in grouped_over_splits(targets, folds):
-        part = representation.of_stimuli(rows) if len(rows) < len(targets.values) else representation
+        part = representation.select_stimuli(rows) if len(rows) < len(targets.values) else representation
         if "ridge" in options.mappings:
             features = part.units if layer["n_features"] <= UNITS_SAMPLED else None
             ridges = cheaper_graphs(
@@ -115,7 +116,7 @@ def penalty_scale(gram: NDArray) -> float:
     """
     n = len(gram)
     scale = (np.trace(gram) - gram.sum() / n) / n
-    return float(scale) if scale > 1e-12 * np.abs(gram).max() else 1.0
+    return float(scale) if varies(scale, np.abs(gram).max()) else 1.0
 
 
 def _predictions(

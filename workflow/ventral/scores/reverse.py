@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ventral.grams.representations import Representation, read_representation
 from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.standardisation import varies
 from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
@@ -112,7 +113,7 @@ def unit_rows(
         Candidates relative to the mean squared distance of the predictor's feature vectors from their mean.
     """
     values = np.concatenate([layer.units for layer in layers.values()], axis=1, dtype=np.float64)
-    varies = np.flatnonzero(np.ptp(values, axis=0) > 1e-12 * np.abs(values).max(axis=0))
+    varying = np.flatnonzero(varies(np.ptp(values, axis=0), np.abs(values).max(axis=0)))
     scale = penalty_scale(predictor.gram)
     results = dask.compute(
         *cheaper_graphs(
@@ -120,14 +121,14 @@ def unit_rows(
             predictor.units,
             predictor.n_features,
             [scale * penalty for penalty in penalties],
-            values[:, varies],
+            values[:, varying],
             list(folds.values()),
         )
     )
     rows = {name: [] for name in layers}
     for split, ridge in zip(folds, results, strict=True):
         predictions, penalty = np.zeros(values.shape), np.full((len(folds[split]), values.shape[1]), np.nan)
-        predictions[:, varies], penalty[:, varies] = ridge.predictions, ridge.penalty
+        predictions[:, varying], penalty[:, varying] = ridge.predictions, ridge.penalty
         start = 0
         for name, layer in layers.items():
             n_units = len(layer.unit_features)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.values import Targets
@@ -115,11 +116,10 @@ def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[
 def _pearson(a: NDArray, b: NDArray) -> NDArray:
     deviations = []
     for values in (a, b):
-        centred = values - values.mean(axis=0)
-        size = np.linalg.norm(centred, axis=0)
+        columns, varying = unit_columns(values)
         # Deviations at the size of rounding carry no sign.
-        constant = size <= 1e-12 * np.linalg.norm(values, axis=0)
-        deviations.append(np.divide(centred, size, out=np.full_like(centred, np.nan), where=~constant & (size > 0)))
+        columns[:, ~varying] = np.nan
+        deviations.append(columns)
     return np.einsum("ij,ij->j", *deviations)
 
 

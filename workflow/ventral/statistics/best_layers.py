@@ -85,7 +85,7 @@ def best_layers_of(
     found = [
         row
         for key, rows in neurons.groupby(PANEL)
-        for row in _of_panel(rows, dict(zip(PANEL, key, strict=True)), reliability_threshold, n_splits, seed)
+        for row in _choose_best_layers(rows, dict(zip(PANEL, key, strict=True)), reliability_threshold, n_splits, seed)
     ]
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -118,7 +118,7 @@ def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64])
     return np.where(none, -1, chosen), apparent, np.where(none, np.nan, others[chosen, samples])
 
 
-def _of_panel(rows: pd.DataFrame, panel: dict, threshold: float, n_splits: int, seed: int):
+def _choose_best_layers(rows: pd.DataFrame, panel: dict, threshold: float, n_splits: int, seed: int):
     values, has_ceiling = panel_values(rows, threshold)
     table = values["predictivity" if has_ceiling else "r"]
     taken = table.notna().any(axis=0).to_numpy()

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
+from ventral.mappings.standardisation import ROUNDING, varies
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.values import Targets
 
@@ -29,8 +30,6 @@ COLUMNS = {
 RESAMPLED = ["medians", "first_halves", "second_halves"]
 SORTED_BY = ["recording", "area", "split", "mapping", "model", "depth", "layer"]
 VALUES_AT_ONCE = 2**20
-# The variance of stimuli that are all the same one, drawn again and again, is rounding.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ def resampled_correlations(
     undefined = ~known.any(axis=0)
     for fold in folds:
         of_fold = known[fold]
-        x, y = _standardised(predictions[fold], of_fold), _standardised(values[fold], of_fold)
+        x, y = _standardised_where_known(predictions[fold], of_fold), _standardised_where_known(values[fold], of_fold)
         undefined |= of_fold.any(axis=0) & np.isnan(x + y).any(axis=0)
         x, y = np.nan_to_num(x), np.nan_to_num(y)
         w = weights[:, fold].astype(float)
@@ -276,21 +275,22 @@ def resampled_correlations(
         sum_x, sum_y = w @ x, w @ y
         square_x, square_y = w @ (x * x), w @ (y * y)
         spread_x, spread_y = size * square_x - sum_x**2, size * square_y - sum_y**2
-        defined = (spread_x > ROUNDING * size * square_x) & (spread_y > ROUNDING * size * square_y)
+        # The variance of stimuli that are all the same one, drawn again and again, is rounding.
+        rounding = ROUNDING * size
+        defined = varies(spread_x, square_x, rounding) & varies(spread_y, square_y, rounding)
         product = size * (w @ (x * y)) - sum_x * sum_y
         total += np.where(defined, product, 0) / np.sqrt(np.where(defined, spread_x * spread_y, 1))
         n_defined += defined
     return np.divide(total, n_defined, out=np.full_like(total, np.nan), where=(n_defined > 0) & ~undefined)
 
 
-def _standardised(values: NDArray, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _standardised_where_known(values: NDArray, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return values (n, targets) with mean 0 and variance 1 over those known, else 0; NaN where all are the same."""
     values = np.where(known, values, 0.0)
     n = np.maximum(known.sum(axis=0), 1)
     centred = np.where(known, values - values.sum(axis=0) / n, 0.0)
     size = np.linalg.norm(centred, axis=0)
-    constant = (size <= 1e-12 * np.linalg.norm(values, axis=0)) | (size == 0)
-    return centred / np.where(constant, np.nan, size / np.sqrt(n))
+    return centred / np.where(varies(size, np.linalg.norm(values, axis=0)), size / np.sqrt(n), np.nan)
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -81,14 +81,14 @@ def claims(
     summary["median"] = drawn_measure(summary)["median"]
     simulated = whole.groupby("recording")["simulated"].first()
     found = [
-        *_of_panels(rows, summary, reliability_threshold, n_bootstrap, seed),
-        *_of_categorisation(categorisation_summary(rows, summary.drop(columns="median"))),
-        *_of_properties(whole),
-        *(_of_fitted(read_csv(fitted)) if fitted else ()),
+        *_judge_panels(rows, summary, reliability_threshold, n_bootstrap, seed),
+        *_judge_categorisation(categorisation_summary(rows, summary.drop(columns="median"))),
+        *_judge_properties(whole),
+        *(_judge_fitted(read_csv(fitted)) if fitted else ()),
     ]
     table = pd.DataFrame(found, columns=["claim", "recording", "area", "split", "evidence", "verdict"])
     if selectivity:
-        table = pd.concat([table, pd.DataFrame(_of_unseen(read_csv(selectivity)), columns=table.columns)])
+        table = pd.concat([table, pd.DataFrame(_judge_unseen(read_csv(selectivity)), columns=table.columns)])
     if table.empty:
         logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")
     # What is said of stimuli alone is of no recording, simulated or not.
@@ -97,7 +97,7 @@ def claims(
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
-def _of_panels(
+def _judge_panels(
     scores: pd.DataFrame, summary: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int
 ) -> Iterator[tuple]:
     """Give the claims that compare representations of an area, and that of where its best layer lies."""
@@ -182,7 +182,7 @@ def _verdict(low: float, high: float, margin: float = 0.0) -> str:
     return HOLDS if low > margin else FAILS if high < -margin else OPEN
 
 
-def _of_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
+def _judge_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
     points = points[~points["area"].str.split().str[-1].isin(NOT_CLAIMED)]
     for (recording, area, split, *how, label), rows in points.groupby([*COMPARED, "label"]):
         r, low, high, n = rows[
@@ -199,7 +199,7 @@ def _of_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
             )
 
 
-def _of_properties(scores: pd.DataFrame) -> Iterator[tuple]:
+def _judge_properties(scores: pd.DataFrame) -> Iterator[tuple]:
     """Give, for each property, whether late layers of the best network make it more explicit than the first."""
     rows = scores[
         (scores["target_kind"] == "property")
@@ -225,7 +225,7 @@ def _of_properties(scores: pd.DataFrame) -> Iterator[tuple]:
         )
 
 
-def _of_fitted(table: pd.DataFrame) -> Iterator[tuple]:
+def _judge_fitted(table: pd.DataFrame) -> Iterator[tuple]:
     """Give, for each network fitted to neurons, whether one trained on objects predicts better."""
     for (model, recording, area), rows in table.groupby(["model", "recording", "area"]):
         parts = {part: of_part.sort_values("epoch")["r"] for part, of_part in rows.groupby("part")}
@@ -242,7 +242,7 @@ def _of_fitted(table: pd.DataFrame) -> Iterator[tuple]:
         )
 
 
-def _of_unseen(table: pd.DataFrame) -> list[tuple]:
+def _judge_unseen(table: pd.DataFrame) -> list[tuple]:
     """Return whether trained networks tell a category from all others; the order of models is that of the config."""
     category = table["category"].iloc[0]
     best = table.loc[table.groupby("model", sort=False)["balanced_accuracy"].idxmax()]

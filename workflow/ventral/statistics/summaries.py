@@ -193,6 +193,11 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
 
 
+def range_in_words(counts: pd.Series) -> str:
+    """Return the smallest and the largest of some counts; one number where they are the same."""
+    return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+
+
 def _correlations(points: pd.DataFrame) -> dict[str, float]:
     best = points[points["best_layer"]]
     of_models = correlation(best["balanced_accuracy"], best["median"])

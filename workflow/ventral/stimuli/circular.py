@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.mappings.standardisation import varies
+
 # Rayleigh's test at 5 %: of n angles without a direction, n R^2 is above this in one sample of twenty.
 RAYLEIGH = -np.log(0.05)
 
@@ -58,7 +60,7 @@ def circular_correlation(a: ArrayLike, b: ArrayLike, period: float, directed: bo
     sines = np.sin(a - a0), np.sin(b - b0)
     lengths = [np.linalg.norm(sine) for sine in sines]
     # Sines at the size of rounding carry no sign.
-    if min(lengths) <= 1e-12 * np.sqrt(len(a)):
+    if not varies(min(lengths), np.sqrt(len(a))):
         return float("nan")
     return float(sines[0] @ sines[1] / (lengths[0] * lengths[1]))
 

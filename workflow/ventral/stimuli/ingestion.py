@@ -1,52 +1,33 @@
-"""Sets of images: listed at once, decoded once, and kept as one store of pixels and properties.
+"""Sets of images: listed at once, decoded once, and kept as one store of pixels and properties."""
 
-How images are read, so that every model sees what was shown:
-
-- Grey images and images with a palette become RGB, as does an alpha channel that is opaque throughout.
-- Refused, because what the animal saw is not in the file: transparent pixels, an EXIF orientation other than upright
-  (some presentation software turns such images, some does not), and several frames in one file.
-- Refused, because turning them into 8-bit RGB is a choice for the user: 16-bit, float, CMYK and other colour spaces.
-- Images of different sizes are refused, unless the user says which size all are resized to: bicubic, without cropping,
-  as networks' preprocessing does.
-- Embedded colour profiles are ignored: the numbers in the file are the pixels.
-"""
-
-import hashlib
-import json
 import logging
 import os
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
+from ventral.stimuli.decoding import decode, most_common_size, size_of
 from ventral.stimuli.files import Listing, list_images, natural, opener
+from ventral.stimuli.store import DIMENSIONS, complete_set, create_set
 from ventral.stimuli.tables import MISSING, UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
-    from PIL.Image import Image
 
 logger = logging.getLogger("ventral")
 
 LABELS = ("object", "category")
 # Names of stimuli in published recordings, text even where they are numbers.
 IDS = ("stimulus_id", "image_id")
-DIMENSIONS = ("stimulus", "channel", "pixel_row", "pixel_column")
-ROWS_PER_CHUNK = 16
-ROWS_PER_SHARD = 1024
-BYTES_PER_SHARD = 256 * 2**20
 NAMED_IN_MESSAGE = 10
-EXIF_ORIENTATION = 0x0112
 
 
 def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
@@ -118,7 +99,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     ------
     InputError
         As for `describe`, and if any image is corrupt, truncated, of another size than the others, or of a kind that
-        is refused (see the module): one error names them all.
+        is refused (see `ventral.stimuli.decoding`): one error names them all.
     """
     from ventral.outputs import writing
 
@@ -134,7 +115,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         ThreadPoolExecutor(allocated_cores(threads)) as pool,
     ):
         side = spec.get("size")
-        width, height = (side, side) if side else _most_common_size(pool.map(lambda file: _size(opened, file), files))
+        width, height = (side, side) if side else most_common_size(pool.map(lambda file: size_of(opened, file), files))
         pixels = create_set(unfinished, table, height, width)
         progress = Progress(f"ingest {name}", len(files), "images")
         digests, problems = _fill(pixels, opened, files, pool, progress, resizing=side is not None)
@@ -151,77 +132,6 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
             len(duplicates),
             shown([" = ".join(names) for names in duplicates]),
         )
-
-
-def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "zarr.Array":
-    """Create the store of a set with the names and properties of its stimuli, and return its pixels, to be filled.
-
-    Parameters
-    ----------
-    path : path
-        The store, which is not there yet.
-    table : DataFrame
-        One row a stimulus, as `describe` returns it.
-    height, width : int
-        Of every image, in pixels.
-
-    Returns
-    -------
-    (n, 3, height, width) uint8 zarr array
-    """
-    import pandas as pd
-    import xarray as xr
-
-    from ventral.store import changing, create_array, write_dataset
-
-    columns = {
-        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
-        for column, values in table.items()
-    }
-    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
-    with changing(path) as group:
-        return create_array(
-            group,
-            "pixels",
-            (len(table), 3, height, width),
-            "uint8",
-            chunks=(ROWS_PER_CHUNK, 3, height, width),
-            shards=(_rows_per_shard(3 * height * width), 3, height, width),
-            dimension_names=DIMENSIONS,
-        )
-
-
-def complete_set(
-    path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
-) -> list[list[str]]:
-    """Write what the store of a set says of itself, and return the names of images with the same pixels.
-
-    Parameters
-    ----------
-    path : path
-        The store, its pixels filled.
-    name : str
-        Name of the set.
-    table : DataFrame
-        As for `create_set`.
-    digests : sequence of bytes
-        SHA-256 of the pixels of each stimulus.
-    attributes
-        What else there is to say.
-    """
-    from ventral.store import changing
-
-    duplicates = _duplicates(table.index, digests)
-    with changing(path) as group:
-        group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
-    return duplicates
-
-
-def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
-    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
-    from ventral.store import open_store
-
-    return open_store(path)["pixels"][start:stop]
 
 
 def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing]:
@@ -334,25 +244,6 @@ def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) 
         )
 
 
-def _most_common_size(sizes: Iterator[tuple[int, int] | None]) -> tuple[int, int]:
-    counts = Counter(size for size in sizes if size is not None)
-    # Where no image can be read, any size will do: each of them is reported when it is decoded.
-    return counts.most_common(1)[0][0] if counts else (1, 1)
-
-
-def _size(opened: Callable[[str], BinaryIO], file: str) -> tuple[int, int] | None:
-    """Return width and height as the file's header says, None where it cannot be read."""
-    import PIL.Image
-
-    try:
-        with opened(file) as stream, PIL.Image.open(stream) as image:
-            return image.size
-    except MemoryError:
-        raise
-    except Exception:
-        return None
-
-
 def _fill(
     pixels: "zarr.Array",
     opened: Callable[[str], BinaryIO],
@@ -369,7 +260,7 @@ def _fill(
     for start in range(0, len(files), rows):
         names = files[start : start + rows]
         block = np.zeros((len(names), *pixels.shape[1:]), dtype=np.uint8)
-        decoded = pool.map(lambda file: _decode(opened, file, (width, height), resizing), names)
+        decoded = pool.map(lambda file: decode(opened, file, (width, height), resizing), names)
         for row, (file, result) in enumerate(zip(names, decoded, strict=True)):
             if isinstance(result, InputError):
                 problems[file] = str(result)
@@ -382,73 +273,8 @@ def _fill(
     return digests, problems
 
 
-def _decode(
-    opened: Callable[[str], BinaryIO], file: str, size: tuple[int, int], resizing: bool = False
-) -> tuple[NDArray[np.uint8], bytes] | InputError:
-    """Return the pixels (3, H, W) of an image and their digest, or what is wrong with it."""
-    import PIL.Image
-
-    try:
-        with opened(file) as stream, PIL.Image.open(stream) as image:
-            rgb = _rgb(image, None if resizing else size)
-            if rgb.size != size:
-                rgb = rgb.resize(size, PIL.Image.Resampling.BICUBIC)
-    except InputError as error:
-        return error
-    except PIL.UnidentifiedImageError:
-        return InputError("not an image, or its beginning is damaged")
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders, and zipfile, raise more kinds than they document
-        return InputError(f"cannot be decoded: {error}")
-    pixels = np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
-    return pixels, hashlib.sha256(pixels).digest()
-
-
-def _rgb(image: "Image", size: tuple[int, int] | None) -> "Image":
-    if size is not None and image.size != size:
-        raise InputError(
-            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]} "
-            f"(`size: N`, beside `images`, resizes all to N x N)"
-        )
-    # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
-    # (BGR;16 is a bitmap with 16 bits for all three.)
-    depth = re.search(r"(?<!BGR);(16|32)", str(image.tile))
-    if depth or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-        raise InputError(f"its pixels are {f'{depth[1]}-bit' if depth else image.mode}; save it as 8-bit RGB or grey")
-    if getattr(image, "n_frames", 1) > 1:
-        raise InputError(f"it has {image.n_frames} frames; save the one that was shown")
-    if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
-        raise InputError("its EXIF orientation turns or mirrors it; save it as it was shown, without that tag")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
-            raise InputError("it has transparent pixels; save it on the background that was shown")
-    return image.convert("RGB")
-
-
-def _rows_per_shard(bytes_per_row: int) -> int:
-    rows = min(ROWS_PER_SHARD, BYTES_PER_SHARD // bytes_per_row)
-    return max(ROWS_PER_CHUNK, rows // ROWS_PER_CHUNK * ROWS_PER_CHUNK)
-
-
 def _report(problems: dict[str, str], place: str, n_images: int) -> str:
     lines = [f"{file}: {problem}" for file, problem in problems.items()]
     more = [f"and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
     listed = "\n  ".join([*lines[:NAMED_IN_MESSAGE], *more])
     return f"{place}: {len(problems)} of {n_images} images cannot be used; replace them:\n  {listed}"
-
-
-def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str]]:
-    by_digest = defaultdict(list)
-    for name, digest in zip(names, digests, strict=True):
-        by_digest[digest].append(name)
-    return [same for same in by_digest.values() if len(same) > 1]
-
-
-def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
-    """Return the SHA-256 of names, properties and pixels."""
-    columns = {column: values.tolist() for column, values in table.items()}
-    digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
-    digest.update(b"".join(digests))
-    return digest.hexdigest()

@@ -18,7 +18,7 @@ from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.shards import rows_of_shard
 from ventral.stimuli import backgrounds, meshes
-from ventral.stimuli.ingestion import ROWS_PER_CHUNK, complete_set, create_set
+from ventral.stimuli.store import ROWS_PER_CHUNK, complete_set, create_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,7 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     shards : sequence of paths
         Stores from `render` that together hold every image once.
     output : path
-        The store to write: see `ventral.stimuli.ingestion`; beside the columns of `plan` it has `background` and those
+        The store to write: see `ventral.stimuli.store`; beside the columns of `plan` it has `background` and those
         of `MEASURED`, and the attribute `drawn_by`.
     name : str
         Name of the set.

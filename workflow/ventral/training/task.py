@@ -27,7 +27,7 @@ from ventral.models.description import (
 from ventral.models.layers import choose_layers
 from ventral.models.passes import telling_errors
 from ventral.recordings.ingestion import mean_responses
-from ventral.stimuli.ingestion import read_pixels
+from ventral.stimuli.store import read_pixels
 from ventral.store import read_dataset
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import make_folds
@@ -89,7 +89,7 @@ def prepare(stimuli, spec: dict, tested, recording) -> Task:
     labels, n = labels_of(dataset), dataset.sizes["stimulus"]
     rows = _left(spec, dataset, labels, tested)
     if spec["recording"]:
-        targets, neuroids, parts = _of_recording(spec, recording, dataset, labels, rows)
+        targets, neuroids, parts = _read_neuroids(spec, recording, dataset, labels, rows)
         outputs = neuroids["neuroid"].tolist()
     else:
         names = labels[spec["label"]]
@@ -136,7 +136,7 @@ def _left(spec: dict, dataset, labels: Mapping[str, NDArray], tested) -> NDArray
     return rows
 
 
-def _of_recording(spec: dict, recording, dataset, labels: Mapping[str, NDArray], rows: NDArray[np.intp]):
+def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray], rows: NDArray[np.intp]):
     """Return z-scored mean responses (n, neuroids), the table of neuroids, and the rows of the parts."""
     responses = read_dataset(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"

@@ -1,0 +1,48 @@
+"""Files of published data sets, downloaded whole and checked."""
+
+import logging
+from pathlib import Path
+
+from ventral.errors import InputError
+
+logger = logging.getLogger("ventral")
+
+
+def fetch(target: str | Path, url: str, sha256: str) -> None:
+    """Download one file; it is whole and checked, or absent.
+
+    Parameters
+    ----------
+    target : path
+        Where it goes.
+    url : str
+        Where it is.
+    sha256 : str
+        What its content must have.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be had, or is another one.
+    """
+    import pooch
+    import requests
+
+    from ventral import outputs
+
+    logger.info("fetch %s from %s", target, url)
+    with outputs.writing(target) as unfinished:
+        try:
+            pooch.HTTPDownloader(chunk_size=2**20)(url, unfinished, None)
+        except requests.exceptions.RequestException as error:
+            raise InputError(
+                f"{url}: cannot be downloaded: {error}. Try again; or, on a machine without a way to it, copy the "
+                f"source's files there and give their folder as `data_dir`"
+            ) from error
+        found = outputs.sha256(unfinished)
+        if found != sha256:
+            raise InputError(
+                f"{url}: not the file that was published: its sha256 is {found}, {sha256} is right. Try again; or get "
+                f"the source's files another way and give their folder as `data_dir`"
+            )
+    logger.info("fetched %s, %d bytes", target, Path(target).stat().st_size)

@@ -1,0 +1,137 @@
+"""The figure of predictivity, or of RSA, by layer depth."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ventral.figures.layout import neuroids_taken, page_of_panels, write_figure
+from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
+from ventral.figures.style import GREY, RECORDED_AREA, figure_style, legend_handles, looks_of_models
+from ventral.grams.recorded import FAMILY
+from ventral.statistics.bootstrap import intervals, read_bootstraps
+from ventral.statistics.summaries import PANEL, area_summary, drawn_measure, read_scores, warn_of_empty_panels
+
+
+def layer_profile(
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
+    bootstraps: Sequence[Path] = (),
+) -> None:
+    """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
+
+    Parameters
+    ----------
+    scores : path
+        The joined score table.
+    svg, pdf, csv : paths
+        The figure, and every number in it.
+    reliability_threshold : float
+        Lowest reliability of a neuroid that is taken.
+    n_bootstrap, seed : int
+        Number of bootstrap samples of neuroids, and the seed of their draw.
+    bootstraps : sequence of paths, optional
+        Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
+        over resamples of both stimuli and neuroids, where the one that is drawn is over neuroids alone.
+
+    Raises
+    ------
+    InputError
+        If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
+    """
+    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
+    warn_of_empty_panels(summary, reliability_threshold)
+    table = summary.assign(
+        ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
+    )
+    if bootstraps:
+        table = table.merge(intervals(read_bootstraps(bootstraps)), on=[*PANEL, "model", "layer"], how="left")
+    write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
+
+
+def draw_layer_profile(summary: pd.DataFrame) -> Figure:
+    """Draw the rows of `ventral.statistics.summaries.area_summary`; each model's line has its name as label."""
+    with figure_style():
+        of_models = summary[summary["family"] != FAMILY]
+        looks = looks_of_models(of_models)
+        measure = measures(summary)
+        limits = axis_ranges(
+            measure,
+            drawn_measure(summary).join(summary["ceiling_low"]),
+            {name: [0, 1] if name == "predictivity" else [0] for name in measure.unique()},
+            padded,
+        )
+        handles = legend_handles(of_models, looks)
+        if len(of_models) < len(summary):
+            handles.append(Line2D([], [], **RECORDED_AREA, label="another recorded area, of any depth"))
+        figure, panels = page_of_panels(
+            summary, ["recording", "area"], lambda rows: neuroids_taken(_predicted(rows)), handles
+        )
+        for axes, rows in panels:
+            if rows["has_ceiling"].iloc[0]:
+                _draw_ceiling(axes)
+            for model, look in looks.items():
+                _draw_profile(axes, rows[rows["model"] == model], look, model)
+            _draw_recorded_areas(axes, rows[rows["family"] == FAMILY])
+            axes.set_xlim(-0.02, 1.02)
+            axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+            axes.set_xlabel("Layer depth")
+            scale_medians(axes, rows, limits)
+            if rows["ceiling_low"].notna().any():
+                _draw_noise_ceiling(axes, *rows[["ceiling_low", "ceiling_high"]].iloc[0])
+    return figure
+
+
+def _draw_ceiling(axes: Axes) -> None:
+    axes.axhline(1, color=GREY, zorder=1, label="_ceiling")
+    axes.annotate("ceiling", (1, 1), (0, 2), textcoords="offset points", ha="right", va="bottom", color=GREY)
+
+
+def _draw_noise_ceiling(axes: Axes, low: float, high: float) -> None:
+    """Draw the band of the noise ceiling, whose upper end may be far above the panel, which has its limits."""
+    top = min(high, axes.get_ylim()[1])
+    axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0, zorder=1, label="_noise ceiling")
+    axes.annotate("noise ceiling", (1, top), (0, -2), textcoords="offset points", ha="right", va="top", color=GREY)
+
+
+def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None:
+    """Draw a line through a model's layers; of a single one, a line across the panel with a marker at its depth."""
+    if len(rows) == 1:
+        axes.plot(rows["depth"], drawn_measure(rows)["median"], **look, label="_layer", zorder=4)
+        rows = pd.concat([rows, rows]).assign(depth=[0.0, 1.0])
+        look = look | {"marker": ""}
+    measure = drawn_measure(rows)
+    axes.plot(rows["depth"], measure["median"], **look, label=model, zorder=3)
+    axes.fill_between(
+        rows["depth"],
+        measure["low"],
+        measure["high"],
+        color=look["color"],
+        alpha=0.15,
+        linewidth=0,
+        label=f"_interval of {model}",
+        zorder=2,
+    )
+
+
+def _draw_recorded_areas(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw what each recorded area predicts as a line across the panel, with its name, where no other name stands."""
+    for k, ((_, row), median) in enumerate(zip(rows.iterrows(), drawn_measure(rows)["median"], strict=True)):
+        name = row["layer"] if row["model"] == row["recording"] else f"{row['layer']} of {row['model']}"
+        axes.axhline(median, **RECORDED_AREA, zorder=1, label=f"_{name}")
+        axes.annotate(name, (k / len(rows), median), (0, 1), textcoords="offset points", va="bottom", color=GREY)
+
+
+def _predicted(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models, which predict all neuroids of a panel: a recorded area does not predict its own."""
+    of_models = rows[rows["family"] != FAMILY]
+    return of_models if len(of_models) else rows

@@ -1,0 +1,179 @@
+"""How panels are placed on a figure, and how a figure is written with the table behind it.
+
+Figures are SVG and PDF; the same scores give the same bytes.
+"""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+
+from ventral.figures.measures import compares_matrices, measures
+from ventral.figures.style import MM, NARROW, WIDE, figure_style
+from ventral.outputs import writing
+from ventral.statistics.summaries import range_in_words
+
+# In mm: a panel, what surrounds it, and a line of text.
+PANEL_HEIGHT = 48
+LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
+LINE = 3.2
+SPLITS = ["images", "objects", "categories"]
+AREAS = ["EVC", "V1", "V2", "V4", "IT"]
+
+
+def figure_of_text(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    with figure_style():
+        figure = Figure(figsize=(WIDE * MM, 2 * LINE * MM))
+        figure.text(0, 0.5, text, va="center")
+    return figure
+
+
+def write_figure(figure: Figure, table: pd.DataFrame, svg: Path, pdf: Path, csv: Path) -> None:
+    """Write a figure and the table behind it, without a date, so that the same content gives the same bytes."""
+    with figure_style(), writing(svg) as svg_unfinished, writing(pdf) as pdf_unfinished, writing(csv) as csv_unfinished:
+        figure.savefig(svg_unfinished, format="svg", metadata={"Date": None})
+        figure.savefig(pdf_unfinished, format="pdf", metadata={"CreationDate": None})
+        table.to_csv(csv_unfinished, index=False, lineterminator="\n")
+
+
+def neuroids_taken(rows: pd.DataFrame) -> str:
+    """Say how many neuroids, or dissimilarity matrices, the rows of a panel are of."""
+    # A layer that says nothing of any neuroid is a gap in the line, and does not count.
+    known = rows[rows["n_neuroids"] > 0] if rows["n_neuroids"].any() else rows
+    taken, left_out = (range_in_words(known[column]) for column in ("n_neuroids", "n_left_out"))
+    if compares_matrices(rows).iloc[0]:
+        return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
+    ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
+    return f"n = {taken} neuroids, {left_out} left out{ceiling}"
+
+
+def page_of_panels(
+    summary: pd.DataFrame,
+    row: Sequence[str],
+    describe: Callable[[pd.DataFrame], str],
+    handles: Sequence[Line2D],
+) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """Lay out a panel for every group of the summary's rows, as wide as one or two columns of a journal.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Has `split` and `mapping`, which make the columns of panels.
+    row : sequence of str
+        Columns of the table that tell the rows of panels apart.
+    describe : callable
+        What is said above a panel, under its name, given its rows.
+    handles : sequence of Line2D
+        The legend, below all panels, in reading order.
+
+    Returns
+    -------
+    figure : Figure
+        Of the right size.
+    panels : list of (Axes, DataFrame)
+        Each panel with its rows.
+    """
+    panels = [rows for _, rows in summary.groupby([*row, "mapping", "distance", "comparison", "split"])]
+    places = _places(panels, row)
+    n_rows, n_columns = np.max(places, axis=0) + 1
+    width = NARROW if n_columns == 1 else WIDE
+    panel_width = width / n_columns - LEFT - RIGHT
+    several_mappings = summary.loc[~compares_matrices(summary), "mapping"].nunique() > 1
+    headers = [_header(rows, several_mappings, describe(rows), panel_width) for rows in panels]
+    cell = TOP + LINE * max(map(len, headers)) + PANEL_HEIGHT + BOTTOM
+
+    figure = Figure(figsize=(width * MM, cell * n_rows * MM))
+    height = cell * n_rows + _add_legend(figure, handles, width)
+    figure.set_size_inches(width * MM, height * MM)
+    drawn = []
+    for rows, header, (i, j) in zip(panels, headers, places, strict=True):
+        left, bottom = j * width / n_columns + LEFT, height - (i + 1) * cell + BOTTOM
+        axes = figure.add_axes((left / width, bottom / height, panel_width / width, PANEL_HEIGHT / height))
+        for k, (line, weight) in enumerate(reversed(header)):
+            offset = (0, (k + 0.5) * LINE * MM * 72)
+            axes.annotate(line, (0, 1), offset, "axes fraction", textcoords="offset points", fontweight=weight)
+        drawn.append((axes, rows))
+    return figure, drawn
+
+
+def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
+    """Return row and column of each panel: its splits side by side, or three abreast where all have the same one.
+
+    Four of a single one make a square. Panels of dissimilarity matrices, which know no split, fill the rows below the
+    others.
+    """
+    matrices = [compares_matrices(rows).iloc[0] for rows in panels]
+    if any(matrices) and not all(matrices):
+        above = _places([rows for rows, matrix in zip(panels, matrices, strict=True) if not matrix], row)
+        n_rows, n_columns = np.max(above, axis=0) + 1
+        below = [(n_rows + k // n_columns, k % n_columns) for k in range(sum(matrices))]
+        upper, lower = iter(above), iter(below)
+        return [next(lower if matrix else upper) for matrix in matrices]
+    rows = [tuple(rows[row].iloc[0]) for rows in panels]
+    columns = [
+        (mapping, SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
+        for mapping, split in (rows[["mapping", "split"]].iloc[0] for rows in panels)
+    ]
+    if len(set(columns)) == 1:
+        return [divmod(k, 2 if len(panels) == 4 else 3) for k in range(len(panels))]
+    row_of = {key: k for k, key in enumerate(sorted(set(rows), key=_along_the_stream))}
+    # A row has no gap where another recording has a split that its own lacks.
+    of_row = {
+        key: sorted({column for other, column in zip(rows, columns, strict=True) if other == key}) for key in rows
+    }
+    return [(row_of[key], of_row[key].index(column)) for key, column in zip(rows, columns, strict=True)]
+
+
+def _along_the_stream(row: tuple[str, ...]) -> tuple:
+    """Return the place of a row of panels: by recording, then its area from the eye inwards, then the rest."""
+    recording, area, *rest = row
+    word = area.split()[-1] if area else ""
+    return recording, AREAS.index(word) if word in AREAS else len(AREAS), area, *rest
+
+
+def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
+    """Return the lines above a panel of some width in mm, each with its weight."""
+    recording, area, split, mapping = rows[["recording", "area", "split", "mapping"]].iloc[0]
+    measure = measures(rows).iloc[0]
+    compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
+    plain = [measure if compares_matrices(rows).iloc[0] else compared, *description.split("\n")]
+    return [
+        *((line, "bold") for line in _wrapped(f"{recording}, {area}", "bold", width)),
+        *((line, "normal") for text in plain for line in _wrapped(text, "normal", width)),
+    ]
+
+
+def _wrapped(text: str, weight: str, width: float) -> list[str]:
+    """Return the text in as few lines as fit into a width in mm."""
+    # One dot a point: widths come in points.
+    renderer, font = FigureCanvasAgg(Figure(dpi=72)).get_renderer(), FontProperties(weight=weight)
+    for n_characters in range(len(text), 0, -1):
+        lines = textwrap.wrap(text, n_characters)
+        widths = [renderer.get_text_width_height_descent(line, font, ismath=False)[0] for line in lines]
+        if max(widths) <= width * MM * 72:
+            return lines
+    return []
+
+
+def _add_legend(figure: Figure, handles: Sequence[Line2D], width: float) -> float:
+    """Add a legend at the foot of the figure, in as many columns as fit, and return its height in mm."""
+    if not handles:
+        return 0
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for n_columns in range(len(handles), 0, -1):
+        # A legend is filled column by column; it is read row by row.
+        by_row = [handle for column in range(n_columns) for handle in handles[column::n_columns]]
+        legend = figure.legend(handles=by_row, ncols=n_columns, loc="lower left", frameon=False, handlelength=2.5)
+        extent = legend.get_window_extent(renderer)
+        if n_columns == 1 or extent.width <= (width - RIGHT) * MM * figure.dpi:
+            break
+        legend.remove()
+    return extent.height / figure.dpi / MM + TOP

@@ -1,0 +1,94 @@
+"""What rows of a summary measure, in words, and the range of the axis on which they are drawn."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+# Axes that end at round numbers end at multiples of this.
+STEP = 0.05
+# Mappings that compare dissimilarity or Gram matrices, and the ways to.
+COMPARISONS = {"rsa": "RSA", "cka": "CKA"}
+NAMES = {
+    "spearman": "Spearman r",
+    "pearson": "Pearson r",
+    "kendall": "Kendall tau-a",
+    "biased": "biased",
+    "debiased": "debiased",
+}
+
+
+def measures(summary: pd.DataFrame) -> pd.Series:
+    """Return what each row is of: `predictivity` (with a ceiling), `raw r` (without), or how matrices are compared."""
+    compared = [_comparison(row) for row in summary[["mapping", "distance", "comparison", "has_ceiling"]].to_numpy()]
+    return pd.Series(
+        np.select([compares_matrices(summary), summary["has_ceiling"]], [compared, "predictivity"], "raw r"),
+        index=summary.index,
+    )
+
+
+def compares_matrices(summary: pd.DataFrame) -> pd.Series:
+    """Return which rows compare dissimilarity or Gram matrices, and predict nothing."""
+    return summary["mapping"].isin(COMPARISONS)
+
+
+def _comparison(row: Sequence) -> str:
+    mapping, distance, comparison, has_ceiling = row
+    if mapping not in COMPARISONS:
+        return ""
+    distance = "" if distance in ("", "correlation") else f" ({distance})"
+    return f"{COMPARISONS[mapping]}{distance}, {NAMES[comparison]}{' / ceiling' if has_ceiling else ''}"
+
+
+def scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float, float]]) -> None:
+    """Give a panel the vertical axis of its measure."""
+    measure = measures(rows).iloc[0]
+    axes.set_ylim(limits[measure])
+    axes.set_ylabel(measure if compares_matrices(rows).iloc[0] else f"Median {measure}")
+    # Numbers of two decimals, for which there is room.
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+
+
+def axis_ranges(
+    measure: pd.Series,
+    values: pd.DataFrame,
+    shown: Mapping[str, Sequence[float]],
+    widened: Callable[[NDArray], tuple[float, float]],
+) -> dict[str, tuple[float, float]]:
+    """Return the ends of the axis of each measure, the same for all its panels.
+
+    Parameters
+    ----------
+    measure : Series of str
+        Of each row.
+    values : DataFrame
+        What is drawn of each row.
+    shown : mapping of str to sequence of float
+        For each measure what is also within the ends.
+    widened : callable
+        `padded` or `rounded_outwards`.
+    """
+    return {name: widened(np.append(values[measure == name].to_numpy(float), within)) for name, within in shown.items()}
+
+
+def padded(values: ArrayLike) -> tuple[float, float]:
+    """Return ends that hold all values, with room beyond them."""
+    low, high = _extremes(values)
+    padding = max(0.05 * (high - low), 0.05 - (high - low) / 2)
+    return low - padding, high + padding
+
+
+def rounded_outwards(values: ArrayLike) -> tuple[float, float]:
+    """Return ends that hold all values, at round numbers."""
+    low, high = _extremes(values)
+    low, high = np.floor(low / STEP - 1e-9) * STEP, np.ceil(high / STEP + 1e-9) * STEP
+    return round(float(low), 2), round(float(high), 2)
+
+
+def _extremes(values: ArrayLike) -> tuple[float, float]:
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    return (values.min(), values.max()) if len(values) else (0.0, 1.0)

@@ -1,0 +1,82 @@
+"""The sentences of the page: its lead, captions and notes."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ventral.report.methods import counted, listed
+from ventral.report.results import Results
+from ventral.report.summary import counts
+
+RECORDED_NOUNS = {"neurons": ("neuron",), "matrices": ("dissimilarity matrix", "dissimilarity matrices")}
+BEST_MODELS = (
+    "The best model and layer for each area and what was held out: the median over neurons (of subjects' matrices "
+    "the mean), with its 95 % interval; and, corrected, what is left of it where one half of the neurons chooses "
+    "the layer and the other half scores it."
+)
+CLAIMS_TESTED = (
+    "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. Differences are medians over neurons with "
+    "95 % bootstrap intervals; the best of several layers is chosen on the same data that score it."
+)
+PROFILE = (
+    "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "
+    "the median over neurons, with a 95 % interval from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
+    "reliability below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, "
+    "or touch it, to see which model and layer it is."
+)
+NO_SCORES = (
+    "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
+    "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
+)
+SIMILARITY = (
+    "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
+    "published matrices, without any fit. Of several subjects' matrices, the line is the mean, with a 95 % interval "
+    "over subjects, and the grey band the noise ceiling."
+)
+CATEGORISATION = (
+    "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out images) "
+    "against how well the layer predicts an area. One point a layer; the best layer of each model is outlined, with "
+    "its 95 % interval. The correlation is over all models, whatever is shown."
+)
+RANKING = (
+    "Rank of each model at its best layer, which is chosen by one half of the neurons and scored by the other, with "
+    "its 95 % interval over resamples of stimuli and neurons. Kendall's tau says how far a resample's ranking agrees "
+    "with that of all data: 1 where no resample would change it."
+)
+EXPLICITNESS = (
+    "How well labels (balanced accuracy) and properties (r) are read, on held-out images, from equally many units of "
+    "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
+    "stimuli."
+)
+STILLS = {
+    "unseen": "A category that was never seen",
+    "reverse": "Reverse predictivity",
+    "fitted": "Networks fitted to neurons",
+    "learning_curves": "Learning curves",
+}
+
+
+def areas(layers: pd.DataFrame) -> list[str]:
+    """Return the areas of the figures, in their order."""
+    return list(dict.fromkeys(layers["area"]))
+
+
+def lead(results: Results) -> str:
+    """Return the sentence that says how many models were compared with what."""
+    n = counts(results.scores, results.layers)
+    recorded = listed([counted(n[kind], *noun) for kind, noun in RECORDED_NOUNS.items() if n[kind]])
+    fitted = results.layers.loc[results.layers["split"] != "none", "split"]
+    splits = list(dict.fromkeys(fitted))
+    simulated = sorted({facts["recording"] for facts in results.recordings if facts["simulated"]})
+    return (
+        f"{counted(n['models'], 'model')}, {counted(n['layers'], 'layer')} in all, against {recorded} in "
+        f"{listed(areas(results.layers))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
+        f"{f' and scored on held-out {listed(splits)}' if splits else ''}."
+        f"{f' Made of a network, not measured: {listed(simulated)}.' if simulated else ''}"
+    )
+
+
+def title_of(path: Path) -> str:
+    """Return the title of a figure that is shown as it is."""
+    name = path.stem.replace("_", " ")
+    return f"Stimuli: {path.stem}" if path.parent.name == "contact_sheets" else STILLS.get(path.stem, name.capitalize())

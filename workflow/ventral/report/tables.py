@@ -1,0 +1,283 @@
+"""The tables of the page as HTML: key numbers, audit, claims, warnings, scores and provenance."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import pandas as pd
+
+from ventral.figures.measures import COMPARISONS
+from ventral.report.jobs import compute, seeds, versions, warnings_of
+from ventral.report.methods import counted, listed
+from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_SCORES
+from ventral.report.results import Results
+from ventral.report.summary import best_models, counts, number, with_interval
+
+MOST_FINDINGS = 200
+MOST_CHARACTERS = 1000
+PASSED = ("verified", "re-run and equal")
+SIGNS = {"holds": "\N{CHECK MARK}", "fails": "\N{BALLOT X}", "undecided": "?"}
+CARDS = {
+    "models": "Models",
+    "layers": "Layers",
+    "neurons": "Neurons",
+    "matrices": "Published matrices",
+    "stimuli": "Stimuli",
+    "scores": "Scores",
+}
+# Columns of tables: label and kind; of those that are searched, key in the data, label, kind and decimals.
+BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
+BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
+WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
+CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Evidence", "long"), ("Recording", "")]
+COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
+COMPUTE += [("Peak memory, MiB", "number")]
+FIRST = [("area", "Area", "", 0), ("model", "Model", "", 0), ("layer", "Layer", "", 0)]
+LAST = [("split", "Held out", "", 0), ("how", "Mapping", "", 0), ("family", "Family", "", 0)]
+LAST += [("recording", "Recording", "", 0)]
+LAYERS = [*FIRST, ("score", "Score", "number", 3), ("low", "Low", "number", 3), ("high", "High", "number", 3)]
+LAYERS += [("n", "Neurons", "number", 0), ("left", "Left out", "number", 0), ("depth", "Depth", "number", 2)]
+LAYERS += [("measure", "Measure", "", 0), *LAST]
+NEUROIDS = [*FIRST, ("target", "Neuron", "", 0), ("predictivity", "Predictivity", "number", 3), ("r", "r", "number", 3)]
+NEUROIDS += [("reliability", "Reliability", "number", 3), *LAST]
+JOBS = [("stage", "Stage", "", 0), ("outputs", "Outputs", "path", 0), ("code", "Code", "", 0)]
+JOBS += [
+    ("seconds", "Seconds", "number", 1),
+    ("cpu_seconds", "CPU seconds", "number", 1),
+    ("peak_mb", "MiB", "number", 0),
+]
+JOBS += [("cores", "Cores", "number", 0), ("device", "Device", "", 0), ("hardware", "Processor", "", 0)]
+JOBS += [("weights", "Weights (SHA-256)", "path", 0)]
+
+
+def audit_section(audit: Mapping | None) -> str:
+    """Return the verdict of the audit, with the outputs that failed."""
+    if audit is None:
+        return (
+            '<div class="audit" role="note"><p><strong>Not audited yet.</strong> <code>snakemake audit</code>, with '
+            "the config of this run, checks every output against its provenance and makes some of them again.</p></div>"
+        )
+    passed = audit["verdict"] == "passed"
+    said = listed([f"{n:,} {verdict}" for verdict, n in audit["counts"].items() if n])
+    failing = [output for output in audit["outputs"] if output["verdict"] not in PASSED]
+    table = ""
+    if failing:
+        rows = [
+            [escape(output["path"]), escape(output["verdict"]), escape(output["reason"])]
+            for output in failing[:MOST_FINDINGS]
+        ]
+        more = f" (the first {MOST_FINDINGS} of {len(failing)})" if len(failing) > MOST_FINDINGS else ""
+        heads = [("Output", "path"), ("Verdict", ""), ("Reason", "long")]
+        table = (
+            f"<details open><summary>{counted(len(failing), 'output')} that failed{more}</summary>"
+            f"{_table(heads, rows, 'Outputs that failed the audit')}</details>"
+        )
+    sign = "\N{CHECK MARK} Audit passed" if passed else "\N{BALLOT X} Audit failed"
+    return (
+        f'<div class="audit {"passed" if passed else "failed"}" role="note"><p><strong>{sign}</strong>, '
+        f"{escape(_date(audit['date']))}: {escape(said)}. All of it stands in "
+        f"<code>audit/audit.html</code>.</p>{table}</div>"
+    )
+
+
+def _date(moment: str) -> str:
+    return moment.replace("T", " ").replace("+00:00", " UTC")
+
+
+def numbers_section(results: Results) -> str:
+    """Return the key numbers: counts, and the best model of each area."""
+    n = counts(results.scores, results.layers)
+    cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
+    best = best_models(results.layers, results.best_layers)
+    if best.empty:
+        return f'<dl class="cards">{cards}</dl><p>{NO_SCORES.format(**results.settings)}</p>'
+    rows, attributes = [], []
+    for row in best.to_dict("records"):
+        several = "" if row["alone"] else f" <code>{escape(row['layer'])}</code> (depth {number(row['depth'])})"
+        rows.append(
+            [
+                escape(row["area"]),
+                f"{escape(row['model'])}{several}",
+                with_interval(row["score"], row["low"], row["high"]),
+                number(row["corrected"]),
+                _number_of(row),
+                escape("" if row["split"] == "none" else row["split"]),
+                escape(row["how"]),
+                escape(row["measure"]),
+                escape(row["recording"]),
+            ]
+        )
+        attributes.append(filtered({key: row[key] for key in ("recording", "area", "split", "how")}))
+    return f'<dl class="cards">{cards}</dl>{_table(BEST, rows, BEST_MODELS, attributes)}'
+
+
+def _number_of(row: Mapping) -> str:
+    if row["mapping"] in COMPARISONS:
+        return counted(row["n_neuroids"], "matrix", "matrices")
+    return f"{row['n_neuroids']}" + (f" ({row['n_left_out']} left out)" if row["n_left_out"] else "")
+
+
+def claims_section(claims: pd.DataFrame) -> str:
+    """Return the claims with their verdicts; nothing where there are none."""
+    if claims.empty:
+        return ""
+    rows, attributes = [], []
+    for row in claims.fillna("").to_dict("records"):
+        verdict = str(row["verdict"])
+        simulated = " (simulated)" if str(row["simulated"]) == "True" else ""
+        rows.append(
+            [
+                escape(str(row["claim"])),
+                f'<span class="verdict {escape(verdict)}">{SIGNS.get(verdict, "")} {escape(verdict)}</span>',
+                escape(str(row["area"])),
+                escape("" if row["split"] == "none" else str(row["split"])),
+                escape(str(row["evidence"])),
+                escape(f"{row['recording']}{simulated}"),
+            ]
+        )
+        attributes.append(filtered({key: str(row[key]) for key in ("recording", "area", "split")}))
+    return (
+        '<section id="claims" data-figure aria-labelledby="claims-title"><h2 id="claims-title">Which claims hold</h2>'
+        f"{_table(CLAIMS, rows, CLAIMS_TESTED, attributes)}</section>"
+    )
+
+
+def warnings_section(records: Sequence[dict]) -> str:
+    """Return what the jobs warned of."""
+    if not records:
+        return "<p>No records of jobs were found: what they warned of stands in their logs.</p>"
+    warnings = warnings_of(records)
+    unknown = sum("warnings" not in record for record in records)
+    older = (
+        f"<p>{counted(unknown, 'job')} of an earlier version recorded no warnings: these stand in the logs alone.</p>"
+        if unknown
+        else ""
+    )
+    if warnings.empty:
+        return older or "<p>No job warned of anything.</p>"
+    rows = [
+        [escape(row.stage), escape(_cut(row.warning)), f"{row.jobs:,}", escape(row.outputs)]
+        for row in warnings.head(MOST_FINDINGS).itertuples()
+    ]
+    more = f" (the first {MOST_FINDINGS})" if len(warnings) > MOST_FINDINGS else ""
+    caption = f"{counted(len(warnings), 'warning')}{more}: what was left out, or is allowed but odd"
+    return f"{_table(WARNINGS, rows, caption)}{older}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… (all of it stands in the log)"
+
+
+def scores_section(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, n_scores: int) -> str:
+    """Return the tables of layers and of single neurons, which the reader searches."""
+    layers = f"{n_shown:,} of {n_layers:,}" if n_shown < n_layers else f"all {n_layers:,}"
+    single = (
+        f"the first {n_single:,} of {n_neuroids:,}, those of the best models"
+        if n_single < n_neuroids
+        else f"{n_neuroids:,}"
+    )
+    return (
+        f"<p>Medians of areas: {layers} rows of layer, area, held-out part and mapping. Single neurons: at the best "
+        f"layer of each model, {single} rows. Every score of every layer, {n_scores:,} rows, stands in "
+        f"<code>scores.parquet</code>, whose columns the README explains.</p>"
+        + _searchable(
+            "layers",
+            "Areas",
+            "Median over the neurons of an area (over subjects, the mean), with its 95 % interval",
+            LAYERS,
+            True,
+        )
+        + _searchable("neuroids", "Single neurons", "Scores of single neurons, or matrices", NEUROIDS, True)
+    )
+
+
+def _searchable(name: str, title: str, caption: str, columns: Sequence[tuple], filtered: bool) -> str:
+    heads = "".join(
+        f'<th scope="col" data-key="{key}" data-kind="{kind}" data-digits="{digits}"'
+        f'{" class=number" if kind == "number" else ""}><button type="button">{label}</button></th>'
+        for key, label, kind, digits in columns
+    )
+    return (
+        f'<div class="searchable" data-table="{name}"{" data-filters" if filtered else ""}><h4>{title}</h4>'
+        f'<div class="tools"><label>Search <input type="search" autocomplete="off"></label>'
+        f'<p class="count" role="status"></p></div>'
+        f'<div class="table" role="region" tabindex="0" aria-label="{title}"><table><caption><span>{caption}. '
+        f"A heading sorts; again, the other way round.</span></caption><thead><tr>{heads}</tr></thead>"
+        f"<tbody></tbody></table></div>"
+        f'<button type="button" class="more" hidden>Show more rows</button></div>'
+    )
+
+
+def provenance_section(records: Sequence[dict], jobs: pd.DataFrame, settings: Mapping) -> str:
+    """Return what the jobs took and made, their seeds and the versions of packages."""
+    if jobs.empty:
+        return "<p>No records of jobs were found: what was made, by what and when, is not known.</p>"
+    spent = compute(jobs)
+    rows = [
+        [
+            escape(row["stage"]),
+            f"{row['jobs']:,}",
+            _duration(row["seconds"]),
+            _duration(row["cpu_seconds"]),
+            f"{row['peak_mb']:,}",
+        ]
+        for row in spent.to_dict("records")
+    ]
+    rows.append(
+        [
+            "<strong>all</strong>",
+            f"{len(jobs):,}",
+            _duration(jobs["seconds"].sum()),
+            _duration(jobs["cpu_seconds"].sum()),
+            f"{jobs['peak_mb'].max():,}",
+        ]
+    )
+    machines = listed(sorted({f"{row.hardware} ({row.device})" for row in jobs.itertuples()}))
+    packages = "".join(
+        f"<li><code>{escape(name)} {escape(', '.join(found))}</code></li>" for name, found in versions(records).items()
+    )
+    given = "; ".join(f"{stage} {', '.join(map(str, values))}" for stage, values in seeds(records).items())
+    return (
+        f"<p>{counted(len(jobs), 'job')} took {_duration(jobs['seconds'].sum())} of computing in all "
+        f"({_duration(jobs['cpu_seconds'].sum())} of a processor core), on {escape(machines)}. Each left a record in "
+        f"the folder <code>provenance</code>: the SHA-256 of everything that it read, wrote and "
+        f"ran.</p>{_table(COMPUTE, rows, 'What the jobs of each stage took')}"
+        + _searchable(
+            "jobs",
+            "Jobs",
+            "What each job made, by which code (first digits of its SHA-256), and what it took",
+            JOBS,
+            False,
+        )
+        + f"<h4>Seeds</h4><p>{escape(given) or 'None.'} (config: {settings['seed']})</p>"
+        f'<h4>Versions</h4><ul class="models">{packages}</ul>'
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def filtered(of: Mapping[str, str]) -> str:
+    """Return the attributes of an element that the filters show or hide."""
+    return "".join([" data-filtered", *(f' data-{key}="{escape(value)}"' for key, value in of.items())])
+
+
+def _table(
+    heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], caption: str, attributes: Sequence[str] = ()
+) -> str:
+    """Return a table of cells that are HTML already, without columns of which all are empty."""
+    filled = [any(row[k] for row in rows) for k in range(len(heads))]
+    heads = [head for head, any_cell in zip(heads, filled, strict=True) if any_cell]
+    rows = [[cell for cell, any_cell in zip(row, filled, strict=True) if any_cell] for row in rows]
+    classes = [f' class="{kind}"' if kind else "" for _, kind in heads]
+    top = "".join(f'<th scope="col"{kind}>{label}</th>' for (label, _), kind in zip(heads, classes, strict=True))
+    body = "".join(
+        f"<tr{attribute}>{''.join(f'<td{kind}>{cell}</td>' for cell, kind in zip(row, classes, strict=True))}</tr>"
+        for row, attribute in zip(rows, attributes or [""] * len(rows), strict=True)
+    )
+    return (
+        f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+        f"<caption><span>{caption}</span></caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

@@ -1,0 +1,111 @@
+"""The store of a stimulus set: pixels, names and properties."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import zarr
+
+DIMENSIONS = ("stimulus", "channel", "pixel_row", "pixel_column")
+ROWS_PER_CHUNK = 16
+ROWS_PER_SHARD = 1024
+BYTES_PER_SHARD = 256 * 2**20
+
+
+def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "zarr.Array":
+    """Create the store of a set with the names and properties of its stimuli, and return its pixels, to be filled.
+
+    Parameters
+    ----------
+    path : path
+        The store, which is not there yet.
+    table : DataFrame
+        One row a stimulus, as `ventral.stimuli.ingestion.describe` returns it.
+    height, width : int
+        Of every image, in pixels.
+
+    Returns
+    -------
+    (n, 3, height, width) uint8 zarr array
+    """
+    import pandas as pd
+    import xarray as xr
+
+    from ventral.store import changing, create_array, write_dataset
+
+    columns = {
+        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
+        for column, values in table.items()
+    }
+    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+    with changing(path) as group:
+        return create_array(
+            group,
+            "pixels",
+            (len(table), 3, height, width),
+            "uint8",
+            chunks=(ROWS_PER_CHUNK, 3, height, width),
+            shards=(_rows_per_shard(3 * height * width), 3, height, width),
+            dimension_names=DIMENSIONS,
+        )
+
+
+def complete_set(
+    path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
+) -> list[list[str]]:
+    """Write what the store of a set says of itself, and return the names of images with the same pixels.
+
+    Parameters
+    ----------
+    path : path
+        The store, its pixels filled.
+    name : str
+        Name of the set.
+    table : DataFrame
+        As for `create_set`.
+    digests : sequence of bytes
+        SHA-256 of the pixels of each stimulus.
+    attributes
+        What else there is to say.
+    """
+    from ventral.store import changing
+
+    duplicates = _duplicates(table.index, digests)
+    with changing(path) as group:
+        group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
+    return duplicates
+
+
+def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
+    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
+    from ventral.store import open_store
+
+    return open_store(path)["pixels"][start:stop]
+
+
+def _rows_per_shard(bytes_per_row: int) -> int:
+    rows = min(ROWS_PER_SHARD, BYTES_PER_SHARD // bytes_per_row)
+    return max(ROWS_PER_CHUNK, rows // ROWS_PER_CHUNK * ROWS_PER_CHUNK)
+
+
+def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str]]:
+    by_digest = defaultdict(list)
+    for name, digest in zip(names, digests, strict=True):
+        by_digest[digest].append(name)
+    return [same for same in by_digest.values() if len(same) > 1]
+
+
+def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
+    """Return the SHA-256 of names, properties and pixels."""
+    columns = {column: values.tolist() for column, values in table.items()}
+    digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
+    digest.update(b"".join(digests))
+    return digest.hexdigest()
