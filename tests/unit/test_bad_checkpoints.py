@@ -104,6 +104,10 @@ FORMS = {
         lambda state: {"model": {"state_dict": renamed(state, "module.{}".format)}},
         "under `model`; the state dict is that under `state_dict`; the prefix `module.`",
     ),
+    "average beside": (
+        lambda state: {"model": state, "ema": renamed(state, "module.{}".format), "epoch": 3},
+        "the state dict is that under `model`; other tensors, under ema, are not read",
+    ),
     "lightning": (lightning_checkpoint, "the prefix `model.` was stripped"),
     "parameters": (lambda state: {name: values.clone() for name, values in state.items()}, None),
 }

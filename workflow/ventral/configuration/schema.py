@@ -66,7 +66,7 @@ def check(config: dict) -> None:
     """
     errors = sorted(_validator().iter_errors(config), key=lambda error: list(error.path))
     if errors:
-        raise InputError("\n".join(message for error in errors for message in _messages(error)))
+        raise InputError("\n".join(dict.fromkeys(message for error in errors for message in _messages(error))))
 
 
 @cache

@@ -208,6 +208,9 @@ def _unwrapped(loaded: object, subject: str, remarks: list[str], depth: int = 0)
         raise InputError(f"{subject} has weights under each of {', '.join(inside)}; save the right ones alone")
     if inside:
         remarks.append(f"the state dict is that under `{inside[0]}`")
+        others = [str(name) for name, value in loaded.items() if name != inside[0] and _holds_tensors(value)]
+        if others:
+            remarks.append(f"other tensors, under {shown(others)}, are not read")
         return _unwrapped(loaded[inside[0]], subject, remarks, depth + 1)
     if not any(isinstance(value, Tensor) for value in loaded.values()):
         if pickled:
