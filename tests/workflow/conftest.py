@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 
 NETWORK = '''
-"""A network small enough for tests, which waits with its stimuli while there is a file called slow."""
+"""A network small enough for tests, which waits with its stimuli, but not when it is described, while there is a file called slow."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import nn
 
 class Network(nn.Sequential):
     def forward(self, images):
-        while len(images) > 2 and Path("slow").exists():
+        while len(images) > 3 and Path("slow").exists():
             time.sleep(0.01)
         return super().forward(images)
 

@@ -45,7 +45,7 @@ passes = []
 
 class Network(nn.Sequential):
     def forward(self, images):
-        passes.append(len(images) > 2)
+        passes.append(len(images) > 3)
         while sum(passes) > 2 and Path("slow").exists():
             time.sleep(0.01)
         return super().forward(images)
