@@ -3,6 +3,9 @@ rule fetch:
         "resources/{dataset}/{file}",
     log:
         "<logs>/fetch/{dataset}/{file}.log",
+    wildcard_constraints:
+        # Modules side by side share what is downloaded: the first one downloads it.
+        dataset=any_of([] if DOWNLOADED_BY_OTHERS else {file.split("/")[0] for file in DOWNLOADS}),
     conda:
         "../../envs/cpu.yaml"
     envmodules:
