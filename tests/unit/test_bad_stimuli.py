@@ -543,3 +543,10 @@ def test_a_photograph_that_cannot_be_used_is_named(folder, content, expected):
     (folder / "c.png").write_bytes(content)
     with pytest.raises(InputError, match=rf"^key: {folder}/c.png: {expected}"):
         backgrounds.Backgrounds([str(folder)], "key")
+
+
+@pytest.mark.filterwarnings("ignore:coordinate .* has a space")
+def test_labels_that_look_missing_are_said(folder, tmp_path, caplog):
+    (tmp_path / "t.csv").write_text("stimulus,object\na,NA\nb,car\n")
+    _, (said,) = said_by_the_job(folder, tmp_path, caplog, table=str(tmp_path / "t.csv"))
+    assert "column `object`: 1 stimuli have the label `NA`, which is taken for a name like any other" in said

@@ -166,6 +166,7 @@ def test_a_crate_has_the_run_and_all_that_is_needed_to_run_it_again(run):
         "Snakefile",
         "README.md",
         "workflow/README.md",
+        "workflow/Snakefile",
         "workflow/rules/common.smk",
         "workflow/ventral/store.py",
         "workflow/schemas/config.schema.yaml",

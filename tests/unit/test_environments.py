@@ -109,6 +109,10 @@ def test_every_rule_has_an_environment_and_the_modules_of_the_config():
         assert re.search(r'envmodules:\n +\*settings\["envmodules"\],', rule), name
 
 
+# What every stage starts with. Functions in these modules name the modules of all stages.
+STARTED_WITH = ("ventral.__main__", "ventral.commands")
+
+
 def modules_of(stage: str) -> set[str]:
     """Modules of ventral that the command of a stage names: imported, or given by name to what imports them."""
     subparsers = next(action for action in parser()._actions if action.dest == "stage")
@@ -134,18 +138,20 @@ def imports_of(module: str) -> set[str]:
     """Everything that a module of ventral imports, in its functions, too; nothing where there is no such module."""
     file = PACKAGE.parent.joinpath(*module.split("."))
     files = [path for path in (file.with_suffix(".py"), file / "__init__.py") if path.is_file()]
+    if module in STARTED_WITH:
+        return imports_at_once(files[0])
     return imports_in(files[0].read_text()) if files else set()
 
 
-def started_with() -> set[str]:
-    """What the command line imports before any stage: outside its functions, which name the modules of all stages."""
-    body = ast.parse((PACKAGE / "__main__.py").read_text()).body
+def imports_at_once(file: Path) -> set[str]:
+    """What a module imports outside its functions."""
+    body = ast.parse(file.read_text()).body
     return imports_in("\n".join(ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)))
 
 
 def reached(modules: set[str]) -> set[str]:
     """Names that are imported from outside ventral and the standard library by modules and those that they import."""
-    seen, outside, left = set(), set(), modules | started_with()
+    seen, outside, left = set(), set(), modules | set(STARTED_WITH)
     while left:
         module = left.pop()
         if module.partition(".")[0] != "ventral":

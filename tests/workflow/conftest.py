@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 
 NETWORK = '''
-"""A network small enough for tests, which waits with its stimuli, but not when it is described, while there is a file called slow."""
+"""A network small enough for tests, which waits in extraction while there is a file called slow."""
 
 import time
 from pathlib import Path

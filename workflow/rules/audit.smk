@@ -6,7 +6,8 @@ rule audit:
     handover: True
     threads: 8
     params:
-        snakefile=workflow.main_snakefile,
+        # Not the importer's.
+        snakefile=f"{PACKAGE}/Snakefile",
         # Whatever started the jobs, here they run one after another.
         # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
         config=lambda wildcards: json.dumps(config | {"dask": "threads"}),

@@ -4,15 +4,16 @@ def say_which_results_are_of_other_code():
     names = [
         made.name
         for made in workflow.rules
-        if set(re.findall(r"python -m ventral (\w+)", made.shellcmd or "")) & stages.keys()
+        if is_own(made) and set(re.findall(r"python -m ventral (\w+)", made.shellcmd or "")) & stages.keys()
     ]
     if stages:
         logger.warning(
             f"{sum(stages.values())} results were made by other code than is here now, and are kept "
             f"({', '.join(f'{stage}: {number}' for stage, number in sorted(stages.items()))}; changed: "
-            f"{shown(modules, 5)}). `--forcerun {' '.join(names)}` makes them anew; `snakemake audit` names each."
+            f"{shown(modules, 5)}). `--forcerun {' '.join(names)}` makes them anew; "
+            f"`snakemake {workflow.modifier.modify_rulename('audit')}` names each."
         )
 
 
-if workflow.is_main_process:
+if workflow.is_main_process and not READ_BEFORE:
     say_which_results_are_of_other_code()

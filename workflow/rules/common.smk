@@ -2,16 +2,55 @@ import json
 import os
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.path_modifier import PathModifier
 
+
+class Refused(WorkflowError):
+    """A mistake of the user's: Snakemake prints it without the lines of these files, where none is."""
+
+    __traceback__ = property(lambda self: None, lambda self, traceback: None)
+
+    def __init__(self, text):
+        super().__init__(f"module {__name__}: {text}" if IMPORTED else text)
+
+
+def folder_of_package():
+    """Return the folder that holds the package: that of these rules, or of an installed checkout where only they are."""
+    beside = Path(str(workflow.current_basedir)).parent
+    if (beside / "ventral").is_dir():
+        return beside
+    installed = find_spec("ventral")
+    # Packages of Snakemake's own environment would come with one that lies among them.
+    if installed is None or not (Path(installed.origin).parents[1] / "Snakefile").is_file():
+        raise Refused(
+            f"the package `ventral` is not beside the rules in {workflow.current_basedir}: clone the repository at the "
+            "same version, and install the clone beside Snakemake, with `pip install --editable CLONE`"
+        )
+    return Path(installed.origin).parents[1]
+
+
+# Whether another workflow has these files as a module, whose name is then that of their namespace.
+IMPORTED = not workflow.modifier.is_main_snakefile()
+# A module whose rules are changed one by one is read once more.
+READ_BEFORE = IMPORTED and __name__ in workflow.modifier.parent_modifier.globals
 # Jobs run this checkout's package with this interpreter, unless an environment of their own comes first.
-PACKAGE = str(Path(workflow.basedir) / "workflow")
+PACKAGE = str(folder_of_package())
 sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
+
+import ventral
+
+if not Path(ventral.__file__).parents[1].samefile(PACKAGE):
+    raise Refused(
+        f"the package `ventral` of {PACKAGE} is wanted, and that of {Path(ventral.__file__).parents[1]} is loaded: one "
+        "workflow can import one version; use the same Snakefile for all modules"
+    )
 
 from ventral.launch import changes
 from ventral.launch import lock as runs
@@ -34,16 +73,10 @@ from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
 
-
-class Refused(WorkflowError):
-    """A mistake of the user's: Snakemake prints it without the lines of these files, where none is."""
-
-    __traceback__ = property(lambda self: None, lambda self, traceback: None)
-
-
 CONFIGFILE = "config/config.yaml"
 try:
-    if workflow.is_main_process:
+    # What a module is told is a part of the importer's files, whose other keys are the importer's affair.
+    if workflow.is_main_process and not workflow.modifier.skip_configfile:
         check_files(workflow.overwrite_configfiles or [CONFIGFILE])
 except InputError as error:
     raise Refused(str(error)) from None
@@ -58,13 +91,23 @@ try:
     # The audit and the crate give it to others as it is.
     config = typed(config)
     settings = resolve(config)
+    placed = workflow.modifier.path_modifier.replace_prefix(settings["results"])
+    if placed != settings["results"]:
+        config = {**config, "results": placed}
+        settings = resolve(config)
     if workflow.is_main_process:
-        check_inputs(settings)
+        # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
+        check_inputs(settings, fetched="" if IMPORTED else "resources/")
 except InputError as error:
     raise Refused(str(error)) from None
 
 
-onstart:
+# A module's prefix is for the results. Files that the config names, and downloads, are where commands look for them.
+workflow.modifier.path_modifier = PathModifier(None, None, workflow)
+
+
+def begin_run(log):
+    """Lock the results, and take over what jobs have made of a run that was killed."""
     try:
         if workflow.executor_plugin.name == "slurm":
             check_commands()
@@ -74,12 +117,36 @@ onstart:
         raise Refused(str(error)) from None
 
 
-onsuccess:
+def end_run(log):
     runs.end(settings["results"])
 
 
-onerror:
-    runs.end(settings["results"])
+def run_beside_importer(event, handler):
+    """Run a handler at an event of the run, before the importer's: Snakemake runs no handlers of modules."""
+    register = getattr(workflow, event)
+
+    def joined(importers):
+        return lambda log: (handler(log), importers(log))
+
+    setattr(workflow, f"_{event}", joined(getattr(workflow, f"_{event}")))
+    # The importer may have handlers before and after it imports this module.
+    setattr(workflow, event, lambda func: register(joined(func) if workflow.modifier.is_main_snakefile() else func))
+
+
+if IMPORTED and not READ_BEFORE:
+    for event, handler in (("onstart", begin_run), ("onsuccess", end_run), ("onerror", end_run)):
+        run_beside_importer(event, handler)
+
+if not IMPORTED:
+
+    onstart:
+        begin_run(log)
+
+    onsuccess:
+        end_run(log)
+
+    onerror:
+        end_run(log)
 
 
 pathvars:
@@ -97,7 +164,15 @@ wildcard_constraints:
     part=r"\d+",
 
 
+def is_own(rule):
+    """Whether a rule is of this workflow, not of its importer or of another module."""
+    return rule.module_globals["__name__"] == __name__
+
+
 DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
+DOWNLOADED_BY_OTHERS = any(
+    other.is_producer(f"resources/{file}") for other in workflow.rules if not is_own(other) for file in DOWNLOADS
+)
 # Networks that are fitted to neurons, and the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
 CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
@@ -137,7 +212,7 @@ BANDED = [
 
 def adopt_outputs():
     """Tell Snakemake of what jobs have made after it was killed, or it would not see when their config changes."""
-    for job in workflow.dag.jobs:
+    for job in (job for job in workflow.dag.jobs if is_own(job.rule)):
         known = all(workflow.persistence.metadata(file) for file in job.output)
         if not known and not workflow.dag.needrun(job):
             runs.check_made_by(job.shellcmd)
@@ -148,13 +223,9 @@ INPUTS_NOW = changes.Inputs(settings["results"])
 said_to_change = set()
 
 
-def is_made_here(path):
-    """Whether a job of this workflow makes a file, so that Snakemake sees when the file changes."""
-    return (
-        path.startswith("<results>/")
-        or path in (f"resources/{download}" for download in DOWNLOADS)
-        or path in (f"{settings['results']}/datasets/{kriegeskorte2008.NAME}/{file}" for file in kriegeskorte2008.MADE)
-    )
+def is_made(path):
+    """Whether a job makes a file or folder, of this workflow or of its importer, so that Snakemake sees changes."""
+    return path.startswith("<results>/") or any(maker.is_producer(path) for maker in workflow.rules)
 
 
 def changes_since(record, files):
@@ -174,7 +245,7 @@ def watched(record, files):
 
     def inputs(wildcards):
         paths = files(wildcards)
-        given = [path for path in paths if not is_made_here(path)]
+        given = [path for path in paths if not is_made(path)]
         file = f"{settings['results']}/provenance/{record.format(**dict(wildcards))}.json"
         changed = changes_since(file, given) if workflow.is_main_process else []
         if changed:

@@ -4,7 +4,8 @@ rule fetch:
     log:
         "<logs>/fetch/{download}.log",
     wildcard_constraints:
-        download=any_of(DOWNLOADS),
+        # Modules side by side share what is downloaded: the first one downloads it.
+        download=any_of([] if DOWNLOADED_BY_OTHERS else DOWNLOADS),
     conda:
         "../../envs/cpu.yaml"
     envmodules:

@@ -109,14 +109,14 @@ def resolve(config: dict) -> dict:
 def check_inputs(config: dict, fetched: str = "resources/") -> None:
     """Check, in a moment, that everything the jobs will read fits together, before any of them starts.
 
-    Files under `fetched` that are not there yet are downloaded later, and checked then.
+    Files under `fetched` that are not there yet are made later, and checked then.
 
     Parameters
     ----------
     config : dict
         From `resolve`.
     fetched : str
-        Beginning of the paths that the workflow downloads.
+        Beginning of the paths that jobs make; empty where any file may be made by a job.
 
     Raises
     ------
@@ -132,7 +132,8 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
     fetched = (fetched, f"{config['results']}/datasets/")
     described = {}
     for name, spec in config["stimuli"].items():
-        if "render" in spec or not _to_be_fetched(spec["images"], fetched):
+        files = [spec[key] for key in ("images", "table") if spec.get(key)]
+        if "render" in spec or not any(_to_be_fetched(path, fetched) for path in files):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
         if "render" in spec:
             rows_of_shard(len(described[name]), 0, spec["render"]["shards"], f"stimuli.{name}.render.shards")

@@ -28,8 +28,6 @@ DOWNLOADS = {
 }
 # Folders below the given one that may hold the file: those of the source's repository, and of a collection of data.
 FOLDERS = ("", NAME, "92imageData", "Demos/92imageData")
-# What `unpack` writes to the folder of results.
-MADE = ("images.zip", "stimuli.csv", "matrices.npz")
 AREAS = {"mIT_674neurons": "macaque IT", "hITvisStim_316vx": "human IT"}
 STIMULI, MATRICES = "stimuli_92objs", "RDMs_mIT_hIT_fig1"
 

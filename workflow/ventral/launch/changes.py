@@ -8,7 +8,6 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from ventral.outputs import writing
@@ -31,6 +30,7 @@ class Inputs:
         self._kept = Path(results) / DIGESTS
         self._digests: dict[str, list[str]] = _read(self._kept) or {}
         self._signatures: dict[str, str | None] = {}
+        self._modules: dict[Path, str] = {}
 
     def changed(self, record: str | Path, paths: Iterable[str]) -> list[str]:
         """Return which files differ from those that a job read: inputs, and modules of the user's own.
@@ -60,9 +60,14 @@ class Inputs:
         modules = [
             str(source)
             for module, source in sources.items()
-            if source.is_file() and _digest_of_module(source) != said["code"].get(module)
+            if source.is_file() and self._digest_of_module(source) != said["code"].get(module)
         ]
         return inputs + modules
+
+    def _digest_of_module(self, file: Path) -> str:
+        if file not in self._modules:
+            self._modules[file] = digest_of_module(file)
+        return self._modules[file]
 
     def _same(self, path: str, seen: str | None, recorded: str) -> bool:
         now = self._signature(path)
@@ -119,11 +124,6 @@ def _source(module: str, recorded: Path) -> Path:
     if recorded.is_file() and recorded.is_relative_to(Path.cwd()):
         return recorded
     return source_of(module) or recorded
-
-
-@cache
-def _digest_of_module(file: Path) -> str:
-    return digest_of_module(file)
 
 
 def _digest_of_source(module: str) -> str | None:

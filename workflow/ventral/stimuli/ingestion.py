@@ -16,7 +16,7 @@ from ventral.running.slurm import allocated_cores
 from ventral.stimuli.decoding import decode, most_common_size, size_of
 from ventral.stimuli.files import Listing, list_images, natural, opener
 from ventral.stimuli.store import DIMENSIONS, complete_set, create_set
-from ventral.stimuli.tables import MISSING, UNNAMED, read_table, report_columns
+from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +107,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     table, files, listing = _described(spec, key)
     listing.warn(f"{key}.images: {spec['images']}")
     if spec.get("table"):
-        report_columns(table, f"{key}.table: {spec['table']}")
+        report_columns(table, f"{key}.table: {spec['table']}", LABELS)
         _report_spaces(table, f"{key}.table: {spec['table']}")
     with (
         writing(output) as unfinished,
@@ -157,7 +157,7 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
             f"{place}: no column `stimulus`, which names the image of each row; columns: {', '.join(table.columns)}"
         )
     for label in LABELS:
-        empty = np.flatnonzero(table[label].str.lower().isin(MISSING)) if label in table else []
+        empty = np.flatnonzero(table[label] == "") if label in table else []
         if len(empty):
             raise InputError(
                 f"{place}: column `{label}`, data row {empty[0] + 1}: no label ({len(empty)} such rows); every "

@@ -89,8 +89,8 @@ def read_table(
     )
 
 
-def report_columns(table: "pd.DataFrame", place: str) -> None:
-    """Log which columns of a table were taken for numbers and which for text, and warn of those without a name."""
+def report_columns(table: "pd.DataFrame", place: str, labels: Sequence[str] = ()) -> None:
+    """Log which columns are numbers and which text; warn of columns without a name, and of labels such as NA."""
     import pandas as pd
 
     numeric = [column for column in table if pd.api.types.is_float_dtype(table[column])]
@@ -104,6 +104,17 @@ def report_columns(table: "pd.DataFrame", place: str) -> None:
             len(unnamed),
             "`, `".join(unnamed),
         )
+    for label in (label for label in labels if label in table):
+        odd = table[label][table[label].str.lower().isin(MISSING)]
+        if len(odd):
+            logger.warning(
+                "%s: column `%s`: %d stimuli have the label %s, which is taken for a name like any other; name the "
+                "label in another way if it means that there is none",
+                place,
+                label,
+                len(odd),
+                " or ".join(f"`{name}`" for name in sorted(set(odd))),
+            )
 
 
 def _read_csv(path: Path, place: str) -> "pd.DataFrame":
