@@ -11,6 +11,10 @@ from ventral.commands import parser
 from ventral.launch import changes
 from ventral.provenance import recorded_job, signature, telling
 
+# A record of a job that read nothing.
+RECORD = {"stage": "model", "python": "3.11", "started": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "sha256": "0"}
+RECORD |= {name: {} for name in ("config", "inputs", "outputs", "code", "packages", "hardware")}
+
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
@@ -161,7 +165,7 @@ def test_an_installed_package_that_a_network_comes_from(monkeypatch):
 
 def test_results_of_other_code(tmp_path):
     for name, code in {"a": "0" * 64, "b": provenance.code_loaded()["ventral.outputs"]}.items():
-        said = {"stage": f"stage_{name}", "code": {"ventral.outputs": code, "network_of_mine": "0"}}
+        said = RECORD | {"stage": f"stage_{name}", "code": {"ventral.outputs": code, "network_of_mine": "0"}}
         (tmp_path / f"{name}.json").write_text(json.dumps(said))
     (tmp_path / "broken.json").write_text("")
     assert changes.find_results_of_other_code(tmp_path) == ({"stage_a": 1}, ["ventral.outputs"])
@@ -178,7 +182,7 @@ def test_a_network_below_the_working_folder_is_the_recorded_file(tmp_path, impor
     """A network may put a folder on the path that the planner does not know, where a namesake is found."""
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "helper_of_two.py").write_text("width = 3\n")
-    record = {"inputs": {}, "code": {"helper_of_two": provenance.digest(tmp_path / "lib" / "helper_of_two.py")}}
+    record = RECORD | {"code": {"helper_of_two": provenance.digest(tmp_path / "lib" / "helper_of_two.py")}}
     record["own_modules"] = {"helper_of_two": str(tmp_path / "lib" / "helper_of_two.py")}
     (tmp_path / "record.json").write_text(json.dumps(record))
     importable("helper_of_two", "width = 5\n")

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ventral.errors import InputError
 from ventral.outputs import writing
-from ventral.provenance import OWN_NAME, digest, digest_of_module, signature, source_of
+from ventral.provenance import OWN_NAME, digest, digest_of_module, read_record, signature, source_of
 
 # In the results folder: content of inputs whose size or time is no longer as recorded, so that none is read twice.
 DIGESTS = ".digests.json"
@@ -28,7 +29,7 @@ class Inputs:
 
     def __init__(self, results: str | Path) -> None:
         self._kept = Path(results) / DIGESTS
-        self._digests: dict[str, list[str]] = _read(self._kept) or {}
+        self._digests: dict[str, list[str]] = _kept_digests(self._kept)
         self._signatures: dict[str, str | None] = {}
         self._modules: dict[Path, str] = {}
 
@@ -50,8 +51,9 @@ class Inputs:
         """
         if not Path(record).exists():
             return []
-        said = _read(record)
-        if said is None or not all(isinstance(said.get(key), dict) for key in ("inputs", "code")):
+        try:
+            said = read_record(Path(record))
+        except InputError:
             return [str(record)]
         seen = said.get("signatures", {})
         known = [path for path in paths if path in said["inputs"]]
@@ -104,13 +106,17 @@ def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], lis
     now: dict[str, str | None] = {}
     stages, modules = defaultdict(int), set()
     for file in sorted(Path(records).rglob("*.json")):
-        said = _read(file) or {}
-        code = {name: digest for name, digest in said.get("code", {}).items() if name.split(".")[0] == OWN_NAME}
+        try:
+            said = read_record(file)
+        except InputError:
+            # Its job runs again, if it is one of this config.
+            continue
+        code = {name: digest for name, digest in said["code"].items() if name.split(".")[0] == OWN_NAME}
         for name in code.keys() - now.keys():
             now[name] = _digest_of_source(name)
         differing = {name for name, recorded in code.items() if now[name] != recorded}
         if differing:
-            stages[said.get("stage", "unknown")] += 1
+            stages[said["stage"]] += 1
             modules |= differing
     return dict(stages), sorted(modules)
 
@@ -131,10 +137,9 @@ def _digest_of_source(module: str) -> str | None:
     return digest_of_module(path) if path is not None and path.is_file() else None
 
 
-def _read(path: str | Path) -> dict | None:
-    """Return the content of a JSON file that holds an object; None of any other file."""
+def _kept_digests(path: Path) -> dict[str, list[str]]:
     try:
-        said = json.loads(Path(path).read_bytes())
+        kept = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
-    return said if isinstance(said, dict) else None
+        return {}
+    return kept if isinstance(kept, dict) else {}

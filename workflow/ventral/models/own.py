@@ -4,18 +4,15 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
-import re
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ventral.errors import InputError, nearest
+from ventral.models.places import line_of_user_code
 from ventral.provenance import package_of_a_network
-
-LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def check_own(architecture: str, key: str) -> None:
@@ -150,10 +147,5 @@ def _told(what: str) -> Iterator[None]:
 def _place(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({error.filename}, line {error.lineno})"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and not re.match("<frozen |.*/importlib/", frame.filename)
-    ]
-    of_user = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
-    return f" ({of_user[-1].filename}, line {of_user[-1].lineno})" if of_user else ""
+    at = line_of_user_code((frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
+    return f" ({at[0]}, line {at[1]})" if at else ""

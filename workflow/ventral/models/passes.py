@@ -1,11 +1,9 @@
 """Forward passes of networks that others wrote: the outputs of chosen layers, and what goes wrong, in plain words."""
 
 import re
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -13,14 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ventral.errors import InputError, is_out_of_memory
+from ventral.models.places import line_of_user_code
 
 if TYPE_CHECKING:
     from ventral.models.layers import Layer
 
-STANDARD_LIBRARY, INSTALLED = (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib"))
-# Whose lines say nothing about a mistake in a network.
-OF_TORCH = (INSTALLED / "torch", INSTALLED / "torchvision")
-HERE = Path(__file__).resolve().parents[1]
 LONGEST_MESSAGE = 500
 
 OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
@@ -179,21 +174,13 @@ def place_of(frames: Iterator[tuple[FrameType, int]], network: nn.Module) -> str
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     inner = module = ""
-    own = installed = None
+    lines = []
     for frame, line in frames:
         running = frame.f_locals.get("self")
         if id(running) in names:
             inner, module = names[id(running)], type(running).__name__
-        file = frame.f_code.co_filename
-        path = Path(file).resolve()
-        # Code that was made of text has no file, but a name in angle brackets.
-        if file.startswith("<") or any(folder in path.parents for folder in (HERE, *OF_TORCH)):
-            continue
-        if INSTALLED in path.parents:
-            installed = (path, line)
-        elif STANDARD_LIBRARY not in path.parents:
-            own = (path, line)
-    at = own or installed
+        lines.append((frame.f_code.co_filename, line))
+    at = line_of_user_code(lines)
     return (f" in module {inner!r} ({module})" if inner else "") + (f", at {at[0]}, line {at[1]}" if at else "")
 
 
