@@ -32,9 +32,10 @@ lint: .venv/installed
 	.venv/bin/snakefmt --check Snakefile workflow
 	.venv/bin/snakemake --lint
 
-# About two hours, and 40 GB of disk for a while. What stands in the README is made from benchmarks/results.json.
+# About three hours, and 40 GB of disk for a while. What stands in the README is made from benchmarks/results.json.
 benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/extraction.py
+	.venv/bin/python benchmarks/batch_differences.py
 	.venv/bin/python benchmarks/rendering.py
 	.venv/bin/python benchmarks/training.py
 	.venv/bin/python benchmarks/engine.py --long $(if $(DATA_DIR),--data-dir $(DATA_DIR))
