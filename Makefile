@@ -6,7 +6,8 @@ DATA_DIR ?= $(patsubst %/cowley2023_v4,%,$(wildcard ../shared/data/cowley2023_v4
 .PHONY: demo test test-cluster lint lock benchmark clean
 
 # The published experiment, small, with nothing downloaded; real recordings beside it where they are on this disk.
-DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yaml --config data_dir=$(DATA_DIR))
+RECORDINGS = dataset={cowley2023: {folder: $(DATA_DIR)}, kriegeskorte2008: {folder: $(DATA_DIR)}}
+DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yaml --config '$(RECORDINGS)')
 
 # Many short jobs are over sooner side by side, each on one core, than one after the other on all.
 demo: .venv/installed

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ventral.configuration.options import MOVED
+
 
 def written(folder: Path) -> Path:
     """Write 12 images of 3 objects and their table, responses of 4 neurons, and dissimilarity matrices."""
@@ -21,6 +23,19 @@ def written(folder: Path) -> Path:
     np.save(folder / "responses.npy", rng.normal(size=(4, 12, 2)))
     np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
     return folder
+
+
+def nested(folder: Path) -> dict:
+    """Return the config of `rich` with the options of data sets and mappings where they live."""
+    config = {key: value for key, value in rich(folder).items() if key not in MOVED}
+    return config | {
+        "dataset": {"kriegeskorte2008": {"folder": None}, "cowley2023": {"sessions": [210325]}},
+        "mappings": {
+            "ridge": {},
+            "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},
+            "pls": {"components": 3},
+        },
+    }
 
 
 def rich(folder: Path) -> dict:
@@ -116,7 +131,7 @@ def rich(folder: Path) -> dict:
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "decoding": {"units": 3, "draws": 2, "extrapolate_to": 10, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
-        "mappings": ["ridge", "rsa"],
+        "mappings": ["ridge", "rsa", "pls"],
         "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},
         "brainscore": True,
         "components": 3,

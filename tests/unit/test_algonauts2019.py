@@ -28,7 +28,7 @@ def test_files_are_found_in_their_folder_or_the_one_above(tmp_path, below):
     folder.mkdir(exist_ok=True)
     for file in (IMAGES, *MATRICES.values()):
         (folder / file).touch()
-    assert expand(str(tmp_path)) == {
+    assert expand(str(tmp_path), "results") == {
         "stimuli": {"algonauts2019": {"images": str(folder / "images.zip"), "size": 400}},
         "recordings": {
             "algonauts2019": {
@@ -42,16 +42,16 @@ def test_files_are_found_in_their_folder_or_the_one_above(tmp_path, below):
 
 
 def test_absent_files_are_said(tmp_path):
-    assert message(expand, None).startswith(
-        "data_dir: missing; the data set algonauts2019 is not downloaded by itself: "
+    assert message(expand, None, "results").startswith(
+        "folder: missing; the data set algonauts2019 is not downloaded by itself: "
     )
-    assert message(expand, str(tmp_path / "nowhere")) == f"data_dir: no such folder: {tmp_path / 'nowhere'}"
+    assert message(expand, str(tmp_path / "nowhere"), "results") == f"folder: no such folder: {tmp_path / 'nowhere'}"
     folder = tmp_path / "algonauts2019_78"
     folder.mkdir()
     for file in (IMAGES, MATRICES["IT"]):
         (folder / file).touch()
-    assert message(expand, str(tmp_path)) == (
-        f"data_dir: {tmp_path}: data set algonauts2019 has no fmri_EVC_RDMs.npz in {folder}; it needs images.zip, "
+    assert message(expand, str(tmp_path), "results") == (
+        f"folder: {tmp_path}: data set algonauts2019 has no fmri_EVC_RDMs.npz in {folder}; it needs images.zip, "
         "fmri_EVC_RDMs.npz, fmri_IT_RDMs.npz there, or in its folder algonauts2019 or algonauts2019_78"
     )
 

@@ -147,7 +147,30 @@ def test_a_key_on_the_command_line_is_what_it_is_in_the_file(config):
         ("gres", 5, "gres: 5 is not of the form that is needed"),
         ("envmodules/0", "-unload", "envmodules.0: '-unload' is not of the form"),
         ("mappings", [], "mappings: [] should be non-empty"),
-        ("mappings", "ridge", "mappings: 'ridge' is not of type 'array'"),
+        ("mappings", "ridge", "mappings: a list of names, or names with their options, is needed; got 'ridge'"),
+        ("mappings", {}, "mappings: {} should be non-empty"),
+        ("mappings", {"rige": {}}, "config: unknown key `rige` in `mappings`; did you mean `ridge`?"),
+        ("mappings", {"ridge": 1}, "mappings.ridge: 1 is not of type 'object', 'null'"),
+        (
+            "mappings",
+            {"pls": {"component": 3}},
+            "unknown key `component` in `mappings.pls`; did you mean `comp",
+        ),
+        ("mappings", {"pls": {"components": 0}}, "mappings.pls.components: 0 is less than the minimum of 1"),
+        ("mappings", {"pls": {"components": 4}}, "components: 3, but mappings.pls.components is 4; keep mappings.pls"),
+        ("mappings", {"rsa": {"distances": ["city"]}}, "mappings.rsa.distances.0: 'city' is not known; allowed: corr"),
+        (
+            "mappings",
+            {"rsa": {"comparisons": ["pearson"]}},
+            "rsa.comparisons: ['kendall'], but mappings.rsa.comparisons is ['pearson']",
+        ),
+        ("dataset", {}, "dataset: {} should be non-empty"),
+        ("dataset", {"cowley2023": {"session": [1]}}, "unknown key `session` in `dataset.cowley2023`"),
+        ("dataset", {"cowley2023": {"sessions": []}}, "dataset.cowley2023.sessions: [] should be non-empty"),
+        ("dataset", {"cowley2023": {"sessions": [190923]}}, "sessions: [210325], but dataset.cowley2023.sessions is"),
+        ("dataset", {"cowley2023": {"folder": "nowhere"}}, "dataset.cowley2023.folder: no such folder: nowhere"),
+        ("dataset", {"cowley2023": {}, "algonauts2019": {}}, "dataset.algonauts2019.folder: missing"),
+        ("sessions", ["one"], "config key sessions: 'one' is not a session"),
         ("mappings/0", ["ridge"], "mappings.0: ['ridge'] is not known; did you mean `ridge`?"),
         ("extraction", None, "extraction: nothing is given; give a value, or"),
         ("extraction/autocast", 16, "extraction.autocast: 16 is not known; allowed: null, bfloat16"),
@@ -326,7 +349,7 @@ def test_names_that_differ_in_capitals_alone(config, key, other):
 
 def test_an_anchor_that_contains_itself_is_not_followed_for_ever(config):
     config["mappings"] += 9 * [config["mappings"]]
-    with pytest.raises(InputError, match=r"config key mappings\.2\.2.*: nested more than 16 levels deep") as error:
+    with pytest.raises(InputError, match=r"config key mappings\.3\.3.*: nested more than 16 levels deep") as error:
         resolve(config)
     assert len(str(error.value)) < 3000
 

@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from ventral.configuration.resolution import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
-from ventral.configuration.schema import SCHEMA
+from ventral.configuration.schema import SCHEMA, whole
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
 
@@ -203,11 +202,14 @@ def test_every_key_is_explained():
         re.findall(r"^\| (`.*?) \|", (SCHEMA.parents[2] / "config" / "README.md").read_text(), re.MULTILINE)
     )
     documented = {name for cell in documented for name in re.findall(r"`([^`]+)`", cell)}
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = whole()
     keys = set()
     for key, below in schema["properties"].items():
         nested = below.get("properties", {})
-        keys |= {f"{key}.{inner}" for inner in nested} if key in ("audit", "extraction", "grams", "rsa") else {key}
+        keys |= {f"{key}.{inner}" for inner in nested} if key in ("audit", "extraction", "grams") else {key}
+        if key in ("dataset", "mappings"):
+            options = {name: of_name["properties"] for name, of_name in nested.items()}
+            keys |= {f"{key}.{name}.{option}" for name, below in options.items() for option in below}
     recordings = schema["properties"]["recordings"]["additionalProperties"]["properties"]
     keys |= {f"simulate.{inner}" for inner in recordings["simulate"]["properties"]}
     stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]

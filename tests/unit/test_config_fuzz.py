@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.rich_config import rich, written
+from tests.unit.rich_config import nested, rich, written
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
@@ -145,7 +145,7 @@ def published(name: str, folder) -> dict:
 
 @pytest.fixture(scope="module")
 def configs(files) -> list[dict]:
-    return [rich(files), published("config.yaml", files), published("demo.yaml", files)]
+    return [rich(files), nested(files), published("config.yaml", files), published("demo.yaml", files)]
 
 
 def places(value, place=()) -> list[tuple]:

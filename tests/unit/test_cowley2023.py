@@ -43,12 +43,12 @@ NESTED = "responses_raw/responses_{0}.npy", "responses_repeat_averaged/responses
 def test_files_are_found_in_either_layout(tmp_path, below, images, responses):
     images, raw, averaged = (below + path.format(190923) for path in (images, *responses))
     touch(tmp_path, images, averaged)
-    expanded = expand(str(tmp_path), [190923])
+    expanded = expand(str(tmp_path), "results", sessions=[190923])
     assert expanded["stimuli"] == {"cowley2023_190923": {"images": str(tmp_path / images)}}
     assert expanded["recordings"]["cowley2023_190923"]["responses"] == str(tmp_path / averaged)
     assert expanded["downloads"] == {}
     touch(tmp_path, raw)
-    expanded = expand(str(tmp_path), ["190923"])
+    expanded = expand(str(tmp_path), "results", sessions=["190923"])
     assert expanded["recordings"]["cowley2023_190923"] == {
         "stimuli": "cowley2023_190923",
         "responses": str(tmp_path / raw),
@@ -61,7 +61,7 @@ def test_files_are_found_in_either_layout(tmp_path, below, images, responses):
 def test_sessions_keep_their_order(tmp_path):
     for session in (210325, 190923, 999999):
         touch(tmp_path, f"images_{session}.zip", f"responses_raw_{session}.npy")
-    expanded = expand(str(tmp_path), [999999, 210325, "190923"])
+    expanded = expand(str(tmp_path), "results", sessions=[999999, 210325, "190923"])
     ordered = ["cowley2023_999999", "cowley2023_210325", "cowley2023_190923"]
     assert list(expanded["stimuli"]) == list(expanded["recordings"]) == ordered
     assert [recording.get("animal") for recording in expanded["recordings"].values()] == [None, "PE", "WE"]
@@ -71,25 +71,27 @@ def test_sessions_keep_their_order(tmp_path):
 
 def test_absent_sessions_are_said(tmp_path):
     touch(tmp_path, "images_210325.zip", "images/images_190923.zip")
-    said = message(expand, str(tmp_path), [201025])
+    said = message(expand, str(tmp_path), "results", sessions=[201025])
     assert said == (
-        f"data_dir: {tmp_path}: session 201025 has none of images_201025.zip, images/images_201025.zip there; "
+        f"folder: {tmp_path}: session 201025 has none of images_201025.zip, images/images_201025.zip there; "
         "sessions there: 190923, 210325"
     )
-    said = message(expand, str(tmp_path), [210325])
+    said = message(expand, str(tmp_path), "results", sessions=[210325])
     assert "none of responses_raw_210325.npy, responses_raw/responses_210325.npy" in said
-    said = message(expand, str(tmp_path / "nowhere"), [210325])
-    assert said == f"data_dir: no such folder: {tmp_path / 'nowhere'}"
+    said = message(expand, str(tmp_path / "nowhere"), "results", sessions=[210325])
+    assert said == f"folder: no such folder: {tmp_path / 'nowhere'}"
 
 
 def test_what_cannot_be_downloaded_is_said():
-    said = message(expand, None, [190924])
+    said = message(expand, None, "results", sessions=[190924])
     assert said.startswith("sessions: 190924 cannot be downloaded, only 190923, 201025, 210325; ")
-    assert message(expand, None, ["../190923"]).startswith("sessions: '../190923' is not a session of six digits")
+    assert message(expand, None, "results", sessions=["../190923"]).startswith(
+        "sessions: '../190923' is not a session of six digits"
+    )
 
 
 def test_downloads_are_those_of_the_source():
-    expanded = expand(None, [210325, 201025], resources="elsewhere")
+    expanded = expand(None, "results", sessions=[210325, 201025], resources="elsewhere")
     specs = [*expanded["stimuli"].values(), *expanded["recordings"].values()]
     paths = {spec[kind] for spec in specs for kind in ("images", "responses") if kind in spec}
     assert paths == set(expanded["downloads"])
@@ -113,7 +115,7 @@ def test_checksums_are_those_of_the_published_files(data_dir):
 
 def test_expanding_loads_nothing_slow():
     code = (
-        "import sys; from ventral.datasets.cowley2023 import expand; expand(None, [210325]); "
+        "import sys; from ventral.datasets.cowley2023 import expand; expand(None, 'results', sessions=[210325]); "
         "assert not {'torch', 'pandas', 'numpy', 'zarr', 'requests'} & set(sys.modules)"
     )
     subprocess.run(
@@ -122,7 +124,7 @@ def test_expanding_loads_nothing_slow():
 
 
 def test_objects_of_the_labelled_session():
-    table = pd.read_csv(expand(None, [210325])["stimuli"]["cowley2023_210325"]["table"])
+    table = pd.read_csv(expand(None, "results", sessions=[210325])["stimuli"]["cowley2023_210325"]["table"])
     objects = ["bear", "elephant", "head", "car", "dog", "apple", "chair", "plane"]
     assert list(table["stimulus"]) == [f"image{k:04d}.jpg" for k in range(1, 641)]
     assert list(table["object"]) == [objects[(k - 1) // 80] for k in range(1, 641)]
@@ -130,7 +132,7 @@ def test_objects_of_the_labelled_session():
 
 def test_real_session_is_ingested(data_dir, tmp_path):
     name = "cowley2023_210325"
-    expanded = expand(str(data_dir / "cowley2023_v4"), [210325])
+    expanded = expand(str(data_dir / "cowley2023_v4"), "results", sessions=[210325])
     spec, recording = expanded["stimuli"][name], expanded["recordings"][name]
     recordings.check(recording, len(stimuli.describe(spec)), f"recordings.{name}")
     stimuli.ingest(spec, tmp_path / "stimuli.zarr", name=name)
@@ -197,7 +199,7 @@ def test_failed_downloads_leave_nothing(server, tmp_path, problem, earlier):
         target.write_bytes(earlier)
     said = message(fetch, target, url, "0" * 64)
     assert said.startswith(f"{url}: ")
-    assert said.endswith("as `data_dir`")
+    assert said.endswith("as the data set's `folder`")
     if problem == "other file":
         assert hashlib.sha256(b"other").hexdigest() in said
         assert "0" * 64 in said

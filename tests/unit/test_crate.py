@@ -10,7 +10,8 @@ import yaml
 
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import jobs_behind, raw_inputs
-from ventral.crate.packing import CHECKOUT, DOWNLOADS, crate, placed
+from ventral.crate.packing import CHECKOUT, crate, placed
+from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError
 from ventral.outputs import sha256
 from ventral.provenance import digest

@@ -21,13 +21,13 @@ FLOORS = [
         "objects",
     ],
     ["mappings"],
-    ["stimuli", "recordings", "models"],
+    ["stimuli", "recordings", "datasets", "models"],
     ["activations", "grams"],
     ["targets"],
     ["training", "simulation"],
     ["statistics", "scores", "decoding"],
     ["figures", "report"],
-    ["datasets", "configuration", "commands", "audit", "crate", "launch", "__main__"],
+    ["configuration", "commands", "audit", "crate", "launch", "__main__"],
 ]
 PLACES = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

@@ -89,11 +89,11 @@ def test_the_file_is_found_in_its_folder_or_the_one_above(tmp_path, below):
 
 def test_an_absent_file_or_folder_is_said(tmp_path):
     assert message(expand, str(tmp_path), "results") == (
-        f"data_dir: {tmp_path}: data set kriegeskorte2008 has no file {FILE} there, nor in its folders "
-        "kriegeskorte2008, 92imageData, Demos/92imageData; without `data_dir` it is downloaded"
+        f"folder: {tmp_path}: data set kriegeskorte2008 has no file {FILE} there, nor in its folders "
+        "kriegeskorte2008, 92imageData, Demos/92imageData; without `folder` it is downloaded"
     )
     said = message(expand, str(tmp_path / "nowhere"), "results")
-    assert said == f"data_dir: no such folder: {tmp_path / 'nowhere'}"
+    assert said == f"folder: no such folder: {tmp_path / 'nowhere'}"
 
 
 def test_without_a_folder_the_file_is_downloaded():
@@ -213,7 +213,8 @@ def test_what_is_still_to_be_unpacked_is_not_missed(tmp_path):
             r"dataset: 'cowley' is not known; did you mean `cowley2023`\? allowed: ",
         ),
         ({"dataset": 3}, r"config key dataset: '3' is not known; allowed: cowley2023, "),
-        ({"dataset": {"cowley2023": 1}}, r"config key dataset: "),
+        ({"dataset": {"cowley2023": 1}}, r"config key dataset\.cowley2023: 1 is not of type 'object'"),
+        ({"dataset": {"cowley": {}}}, r"config: unknown key `cowley` in `dataset`; did you mean `cowley2023`"),
         ({"dataset": []}, r"config key dataset: \[\] should be non-empty"),
         ({"dataset": ["cowley2023"] * 2}, r"config key dataset: .* has non-unique elements"),
         (

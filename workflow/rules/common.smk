@@ -65,7 +65,9 @@ from ventral.configuration.resolution import (
     resolve,
 )
 from ventral.configuration.files import check_files
-from ventral.datasets import cowley2023, kriegeskorte2008
+from ventral.configuration.options import moved_keys
+from ventral.datasets import kriegeskorte2008
+from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.models.zoo import weights_file
 from ventral.configuration.schema import typed
@@ -98,6 +100,8 @@ try:
     if workflow.is_main_process:
         # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
         check_inputs(settings, fetched="" if IMPORTED else "resources/")
+        if moved_keys(config) and not READ_BEFORE:
+            logger.warning(moved_keys(config))
 except InputError as error:
     raise Refused(str(error)) from None
 
@@ -169,7 +173,6 @@ def is_own(rule):
     return rule.module_globals["__name__"] == __name__
 
 
-DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
 DOWNLOADED_BY_OTHERS = any(
     other.is_producer(f"resources/{file}") for other in workflow.rules if not is_own(other) for file in DOWNLOADS
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ventral.configuration import schema
-from ventral.datasets import algonauts2019, cowley2023, kriegeskorte2008
+from ventral.configuration.options import expanded_datasets, mapping_options
 from ventral.errors import InputError, allowed_instead
 from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
 from ventral.recordings import ingestion as recordings
@@ -20,7 +20,6 @@ from ventral.training.exclusion import training_rows
 
 # Rules that run or train networks on a whole stimulus set.
 ON_GPU = ("extract", "train", "simulate")
-DATASETS = ("cowley2023", "kriegeskorte2008", "algonauts2019")
 
 
 def resolve(config: dict) -> dict:
@@ -37,20 +36,25 @@ def resolve(config: dict) -> dict:
     -------
     dict
         With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
-        those that are trained here; `trainings`, what each of these is trained on and how, by the model's name; and
-        `sources`, the files that published data sets are unpacked from, by the name of the data set.
+        those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
+        `dataset`, the options of each published data set; `sources`, the files that these are unpacked from, by the
+        name of the data set; and `mappings`, `components` and `rsa`, the mappings' names and options.
 
     Raises
     ------
     InputError
         For anything that the schema does not allow, names that refer to nothing, and contradictions.
     """
-    config = schema.completed(schema.typed(config))
+    given = schema.typed(config)
+    config = schema.completed(given)
     schema.check(config)
     config["results"] = _as_folder(config["results"])
     for key in ("stimuli", "recordings"):
         _check_apart(config[key], key)
-    _expand_datasets(config)
+    _expand_datasets(config, given)
+    options = mapping_options(given)
+    config["mappings"] = list(config["mappings"])
+    config["components"], config["rsa"] = options["pls"]["components"], options["rsa"]
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
     for name, spec in config["stimuli"].items():
@@ -486,26 +490,11 @@ def _check_writable(folder: Path) -> None:
         raise InputError(f"config key results: {existing} cannot be written; name another folder or change its rights")
 
 
-def _expand_datasets(config: dict) -> None:
-    names = config.get("dataset") or []
-    names = [names] if isinstance(names, str) else names
-    for name in names:
-        if name not in DATASETS:
-            raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
-    for key, owners in (("data_dir", DATASETS), ("sessions", ("cowley2023",))):
-        if config.get(key) is not None and not set(owners) & set(names):
-            owner = "a published data set" if owners == DATASETS else f"the published data set {owners[0]}"
-            raise InputError(f"config key {key}: belongs to {owner}; name it under `dataset`")
-    published = {"stimuli": {}, "recordings": {}, "sources": {}}
-    for name in names:
-        if name == "cowley2023":
-            expanded = cowley2023.expand(config.get("data_dir"), config.get("sessions", ["210325"]))
-        elif name == "kriegeskorte2008":
-            expanded = kriegeskorte2008.expand(config.get("data_dir"), config["results"])
-        else:
-            expanded = algonauts2019.expand(config.get("data_dir"))
-        for kind, found in published.items():
-            found.update(expanded.get(kind, {}))
+def _expand_datasets(config: dict, given: dict) -> None:
+    """Add what published data sets bring, from their options in the config as it was given, which then stand apart."""
+    config["dataset"], published = expanded_datasets(given, config["results"])
+    for key in ("data_dir", "sessions"):
+        config.pop(key, None)
     # What the user says of a published recording, such as which models are scored, is added to what is known of it.
     config["recordings"] = {
         name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()

@@ -4,13 +4,17 @@ import datetime
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import jsonschema
 import yaml
 
+from ventral.datasets import FOLDER
+from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
+from ventral.mappings.registry import MAPPINGS
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -48,12 +52,12 @@ def typed(config: dict) -> dict:
     config = _plain(config, (), problems)
     if problems:
         raise InputError("\n".join(problems))
-    return _typed(config, _schema())
+    return _typed(config, whole())
 
 
 def completed(config: dict) -> dict:
     """Return a copy of a config from `typed` with the schema's defaults filled in, level by level."""
-    return _completed(config, _schema())
+    return _completed(config, whole())
 
 
 def check(config: dict) -> None:
@@ -70,19 +74,42 @@ def check(config: dict) -> None:
 
 
 @cache
-def _schema() -> dict:
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+def whole() -> dict:
+    """Return the schema with the data sets and mappings that are declared, and their options."""
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    keys = schema["properties"]
+    keys["dataset"]["properties"] = {
+        name: _with_options(dataset.meaning, {"folder": FOLDER, **dataset.options})
+        for name, dataset in DATASETS.items()
+    }
+    keys["mappings"]["properties"] = {
+        name: _with_options(mapping.meaning, mapping.options) for name, mapping in MAPPINGS.items()
+    }
+    keys["mappings"]["items"] = {"enum": list(MAPPINGS)}
+    # The older places of these options.
+    keys["components"] = MAPPINGS["pls"].options["components"] | keys["components"]
+    keys["rsa"]["properties"] = MAPPINGS["rsa"].options
+    return schema
+
+
+def _with_options(meaning: str, options: Mapping[str, dict]) -> dict:
+    return {
+        "description": meaning,
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": dict(options),
+    }
 
 
 @cache
 def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(_schema(), format_checker=FORMATS)
+    return jsonschema.Draft202012Validator(whole(), format_checker=FORMATS)
 
 
 def _resolved(schema: dict) -> dict:
     if "$ref" not in schema:
         return schema
-    return {**_schema()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+    return {**whole()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
 
 
 def _below(schema: dict, key: str) -> dict:

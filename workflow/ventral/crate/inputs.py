@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
 
 from ventral.stimuli.backgrounds import NOISE, PHOTOGRAPHS
 
-# Where jobs run, where published data lay, what is checked: of use in one place alone, of no influence on results.
+# Where jobs run, where published data lay, what is checked: of use in one place alone, of no influence on results. So
+# is the option `folder` of a published data set.
 OF_THIS_PLACE = ("dask", "gres", "envmodules", "data_dir", "audit")
 # What may stand where a folder of photographs, or a file of weights, is named.
 NO_FOLDERS = (PHOTOGRAPHS, NOISE)
@@ -37,6 +38,9 @@ def moved(config: dict, place: Callable[[str], str]) -> dict:
     """
     # A copy, in which nothing stands at two places at once.
     config = json.loads(json.dumps({key: value for key, value in config.items() if key not in OF_THIS_PLACE}))
+    datasets = config.get("dataset")
+    for options in datasets.values() if isinstance(datasets, dict) else ():
+        (options or {}).pop("folder", None)
     for _, holder, key in _paths(config):
         holder[key] = place(holder[key])
     return config

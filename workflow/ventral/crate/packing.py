@@ -13,7 +13,7 @@ import yaml
 from ventral.crate.inputs import moved, own_files
 from ventral.crate.jobs import Job, jobs_behind, raw_inputs
 from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metadata, readme
-from ventral.datasets import cowley2023, kriegeskorte2008
+from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
 from ventral.provenance import PACKAGE, digest, digest_of_module, is_of_a_system, source_of
@@ -28,7 +28,6 @@ README_OF_WORKFLOW = "workflow/README.md"
 VERDICT = ("audit/audit.json", "audit/audit.html")
 # Where files go from outside the working folder, and those whose place the workflow has taken.
 ELSEWHERE = "inputs"
-DOWNLOADS = cowley2023.DOWNLOADS | kriegeskorte2008.DOWNLOADS
 # The first that zip knows: when a file was written is nothing that a crate depends on.
 TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -1,1 +1,40 @@
 """Published stimuli and recordings, as a user would write them in the config."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+# Every data set has this option, beside its own.
+FOLDER = {
+    "description": "Folder of the published files, or of a folder with them; without it, they are downloaded.",
+    "type": ["string", "null"],
+    "format": "path",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is declared of a published data set.
+
+    Attributes
+    ----------
+    meaning : str
+        What was recorded.
+    expand : callable
+        Returns `stimuli` and `recordings`, as a user would write them, and `sources`, files to unpack, each by name;
+        of the `folder`, the `results` folder, and the options as keywords. An error begins with the option's name.
+    reference : str
+        How texts cite it, such as `Cowley et al. 2023`.
+    work : str
+        What is cited.
+    options : dict of dicts
+        By name; each as the schema has it: type, `default`, and meaning as `description`.
+    downloads : dict of dicts
+        `url` and `sha256` by the path below the folder of downloads.
+    """
+
+    meaning: str
+    expand: Callable[..., dict]
+    reference: str
+    work: str
+    options: Mapping[str, dict] = field(default_factory=dict)
+    downloads: Mapping[str, dict] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Dissimilarities of early visual cortex and of inferior temporal cortex, measured
 
 from pathlib import Path
 
+from ventral.datasets import Dataset
 from ventral.errors import InputError
 
 NAME = "algonauts2019"
@@ -17,13 +18,15 @@ FOLDERS = ("", NAME, "algonauts2019_78")
 SIZE = 400
 
 
-def expand(data_dir: str | None) -> dict:
+def expand(folder: str | None, results: str) -> dict:
     """Return the stimulus set and the recording, as a user would write them in the config.
 
     Parameters
     ----------
-    data_dir : str or None
+    folder : str or None
         Folder with the source's files, or with a folder `algonauts2019_78` that has them.
+    results : str
+        Folder of all outputs, to which nothing is unpacked: the files are read as they are.
 
     Returns
     -------
@@ -33,32 +36,40 @@ def expand(data_dir: str | None) -> dict:
     Raises
     ------
     InputError
-        If there is no `data_dir`, or a file is not in it.
+        If there is no `folder`, or a file is not in it.
     """
     files = [IMAGES, *MATRICES.values()]
-    if data_dir is None:
+    if folder is None:
         raise InputError(
-            f"data_dir: missing; the data set {NAME} is not downloaded by itself: get {', '.join(files)} of the "
+            f"folder: missing; the data set {NAME} is not downloaded by itself: get {', '.join(files)} of the "
             f"Algonauts Challenge 2019 (78 images; among the tests of github.com/cvai-roig-lab/Net2Brain), and "
             f"name their folder"
         )
-    folder = _found(Path(data_dir), files)
-    matrices = {name: str(folder / file) for name, file in MATRICES.items()}
+    found = _found(Path(folder), files)
+    matrices = {name: str(found / file) for name, file in MATRICES.items()}
     return {
-        "stimuli": {NAME: {"images": str(folder / IMAGES), "size": SIZE}},
+        "stimuli": {NAME: {"images": str(found / IMAGES), "size": SIZE}},
         "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": dict(AREAS), "splits": ["images"]}},
     }
 
 
-def _found(data_dir: Path, files: list[str]) -> Path:
-    if not data_dir.is_dir():
-        raise InputError(f"data_dir: no such folder: {data_dir}")
-    lacking = {folder: [file for file in files if not (data_dir / folder / file).is_file()] for folder in FOLDERS}
+def _found(given: Path, files: list[str]) -> Path:
+    if not given.is_dir():
+        raise InputError(f"folder: no such folder: {given}")
+    lacking = {folder: [file for file in files if not (given / folder / file).is_file()] for folder in FOLDERS}
     for folder, absent in lacking.items():
         if not absent:
-            return data_dir / folder
+            return given / folder
     nearest = min(lacking, key=lambda folder: len(lacking[folder]))
     raise InputError(
-        f"data_dir: {data_dir}: data set {NAME} has no {', '.join(lacking[nearest])} in {data_dir / nearest}; it needs "
+        f"folder: {given}: data set {NAME} has no {', '.join(lacking[nearest])} in {given / nearest}; it needs "
         f"{', '.join(files)} there, or in its folder {' or '.join(FOLDERS[1:])}"
     )
+
+
+DATASET = Dataset(
+    meaning="Dissimilarities of 78 images in early visual cortex and IT of 15 subjects; not downloaded by itself.",
+    expand=expand,
+    reference="Cichy et al. 2019",
+    work="Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",
+)

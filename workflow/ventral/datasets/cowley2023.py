@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ventral.datasets import Dataset
 from ventral.errors import InputError
 
 SOURCE = (
@@ -50,13 +51,15 @@ DOWNLOADS = {
 }
 
 
-def expand(data_dir: str | None, sessions: Sequence[int | str], resources: str = "resources") -> dict:
+def expand(folder: str | None, results: str, *, sessions: Sequence[int | str], resources: str = "resources") -> dict:
     """Return the stimulus sets and recordings of some sessions, as a user would write them in the config.
 
     Parameters
     ----------
-    data_dir : str or None
+    folder : str or None
         Folder with the source's files, nested in folders as there, or flat; None downloads them.
+    results : str
+        Folder of all outputs, to which nothing is unpacked: the files are read as they are.
     sessions : sequence of int or str
         Sessions such as 210325.
     resources : str
@@ -66,24 +69,24 @@ def expand(data_dir: str | None, sessions: Sequence[int | str], resources: str =
     -------
     dict
         `stimuli` and `recordings`, each by the name ``cowley2023_SESSION``, in the order of the sessions; each
-        recording has its `splits`. `downloads`: `url` and `sha256` by the path of the file, empty with a `data_dir`.
+        recording has its `splits`. `downloads`: `url` and `sha256` by the path of the file, empty with a `folder`.
 
     Raises
     ------
     InputError
-        For a session whose files are not in `data_dir`, or are not known where they are to be downloaded.
+        For a session whose files are not in `folder`, or are not known where they are to be downloaded.
     """
     stimuli, recordings, downloads = {}, {}, {}
     for session in map(str, sessions):
         if not re.fullmatch(r"\d{6}", session):
             raise InputError(f"sessions: {session!r} is not a session of six digits, such as 210325")
-        if data_dir is None:
+        if folder is None:
             images, responses = _downloaded(session)
             downloads |= {f"{resources}/{path}": DOWNLOADS[path] for path in (images, responses)}
             images, responses = f"{resources}/{images}", f"{resources}/{responses}"
         else:
-            images = _found(Path(data_dir), IMAGES, session)
-            responses = _found(Path(data_dir), RESPONSES, session)
+            images = _found(Path(folder), IMAGES, session)
+            responses = _found(Path(folder), RESPONSES, session)
         name = f"cowley2023_{session}"
         stimuli[name] = {"images": images}
         recordings[name] = {"stimuli": name, "responses": responses, "area": AREA, "splits": ["images"]}
@@ -106,29 +109,47 @@ def _downloaded(session: str) -> tuple[str, str]:
         known = sorted(set(re.findall(r"_(\d{6})\.zip", " ".join(DOWNLOADS))))
         raise InputError(
             f"sessions: {session} cannot be downloaded, only {', '.join(known)}; for another one, give the folder of "
-            f"the source's files as `data_dir`"
+            f"the source's files as `folder`"
         )
     return images, responses
 
 
-def _found(data_dir: Path, patterns: Sequence[str], session: str) -> str:
-    if not data_dir.is_dir():
-        raise InputError(f"data_dir: no such folder: {data_dir}")
+def _found(given: Path, patterns: Sequence[str], session: str) -> str:
+    if not given.is_dir():
+        raise InputError(f"folder: no such folder: {given}")
     names = [pattern.format(session) for pattern in patterns]
     for name in names:
-        for folder in FOLDERS:
-            if (data_dir / folder / name).is_file():
-                return str(data_dir / folder / name)
+        for below in FOLDERS:
+            if (given / below / name).is_file():
+                return str(given / below / name)
     present = sorted(
         {
             match[1]
-            for folder in FOLDERS
+            for below in FOLDERS
             for pattern in IMAGES
-            for path in (data_dir / folder).glob(pattern.format("*"))
+            for path in (given / below).glob(pattern.format("*"))
             if (match := re.search(r"_(\d{6})\.zip$", path.name))
         }
     )
     raise InputError(
-        f"data_dir: {data_dir}: session {session} has none of {', '.join(names)} there; sessions there: "
+        f"folder: {given}: session {session} has none of {', '.join(names)} there; sessions there: "
         f"{', '.join(present) or 'none'}"
     )
+
+
+DATASET = Dataset(
+    meaning="Spikes of macaque V4 to images.",
+    expand=expand,
+    reference="Cowley et al. 2023",
+    work="Cowley BR, Stan PL, Pillow JW, Smith MA (2023). bioRxiv (compact models of V4).",
+    options={
+        "sessions": {
+            "description": "Sessions; the recordings are called cowley2023_210325 and so on.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": ["integer", "string"]},
+            "default": [210325],
+        }
+    },
+    downloads=DOWNLOADS,
+)

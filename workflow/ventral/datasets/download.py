@@ -37,12 +37,12 @@ def fetch(target: str | Path, url: str, sha256: str) -> None:
         except requests.exceptions.RequestException as error:
             raise InputError(
                 f"{url}: cannot be downloaded: {error}. Try again; or, on a machine without a way to it, copy the "
-                f"source's files there and give their folder as `data_dir`"
+                f"source's files there and give their folder as the data set's `folder`"
             ) from error
         found = outputs.sha256(unfinished)
         if found != sha256:
             raise InputError(
                 f"{url}: not the file that was published: its sha256 is {found}, {sha256} is right. Try again; or get "
-                f"the source's files another way and give their folder as `data_dir`"
+                f"the source's files another way and give their folder as the data set's `folder`"
             )
     logger.info("fetched %s, %d bytes", target, Path(target).stat().st_size)

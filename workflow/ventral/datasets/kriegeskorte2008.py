@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.datasets import Dataset
 from ventral.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ AREAS = {"mIT_674neurons": "macaque IT", "hITvisStim_316vx": "human IT"}
 STIMULI, MATRICES = "stimuli_92objs", "RDMs_mIT_hIT_fig1"
 
 
-def expand(data_dir: str | None, results: str, resources: str = "resources") -> dict:
+def expand(folder: str | None, results: str, *, resources: str = "resources") -> dict:
     """Return the stimulus set and the recording, as a user would write them in the config.
 
     Parameters
     ----------
-    data_dir : str or None
+    folder : str or None
         Folder with the source's file, or with a folder `kriegeskorte2008` that has it; None downloads it.
     results : str
         Folder of all outputs: what `unpack` makes of the file goes to its folder ``datasets/kriegeskorte2008``.
@@ -48,21 +49,21 @@ def expand(data_dir: str | None, results: str, resources: str = "resources") -> 
     -------
     dict
         `stimuli` and `recordings`, each with the one name `kriegeskorte2008`; `sources`, the source's file by that
-        name; and `downloads`: `url` and `sha256` by the path of the file, empty with a `data_dir`.
+        name; and `downloads`: `url` and `sha256` by the path of the file, empty with a `folder`.
 
     Raises
     ------
     InputError
-        If the file is not in `data_dir`.
+        If the file is not in `folder`.
     """
-    folder = f"{results}/datasets/{NAME}"
-    source = f"{resources}/{NAME}/{FILE}" if data_dir is None else _found(Path(data_dir))
-    recording = {"stimuli": NAME, "matrices": f"{folder}/matrices.npz", "area": AREAS, "splits": ["images"]}
+    unpacked = f"{results}/datasets/{NAME}"
+    source = f"{resources}/{NAME}/{FILE}" if folder is None else _found(Path(folder))
+    recording = {"stimuli": NAME, "matrices": f"{unpacked}/matrices.npz", "area": AREAS, "splits": ["images"]}
     return {
-        "stimuli": {NAME: {"images": f"{folder}/images.zip", "table": f"{folder}/stimuli.csv"}},
+        "stimuli": {NAME: {"images": f"{unpacked}/images.zip", "table": f"{unpacked}/stimuli.csv"}},
         "recordings": {NAME: recording},
         "sources": {NAME: source},
-        "downloads": {source: DOWNLOADS[f"{NAME}/{FILE}"]} if data_dir is None else {},
+        "downloads": {source: DOWNLOADS[f"{NAME}/{FILE}"]} if folder is None else {},
     }
 
 
@@ -159,13 +160,22 @@ def _category(stimulus: dict) -> str:
     return "body" if stimulus["animal"] else "inanimate"
 
 
-def _found(data_dir: Path) -> str:
-    if not data_dir.is_dir():
-        raise InputError(f"data_dir: no such folder: {data_dir}")
-    for folder in FOLDERS:
-        if (data_dir / folder / FILE).is_file():
-            return str(data_dir / folder / FILE)
+def _found(given: Path) -> str:
+    if not given.is_dir():
+        raise InputError(f"folder: no such folder: {given}")
+    for below in FOLDERS:
+        if (given / below / FILE).is_file():
+            return str(given / below / FILE)
     raise InputError(
-        f"data_dir: {data_dir}: data set {NAME} has no file {FILE} there, nor in its folders {', '.join(FOLDERS[1:])}; "
-        f"without `data_dir` it is downloaded"
+        f"folder: {given}: data set {NAME} has no file {FILE} there, nor in its folders {', '.join(FOLDERS[1:])}; "
+        f"without `folder` it is downloaded"
     )
+
+
+DATASET = Dataset(
+    meaning="Dissimilarities of 92 images in macaque and in human IT.",
+    expand=expand,
+    reference="Kriegeskorte et al. 2008b",
+    work="Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
+    downloads=DOWNLOADS,
+)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from ventral.datasets.registry import DATASETS
 from ventral.grams.recorded import FAMILY
+from ventral.mappings.registry import MAPPINGS
 from ventral.report.summary import families
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
@@ -19,60 +21,22 @@ FAMILY_IN_WORDS = {
     "classical": "not trained (pixels and classical controls)",
     "unknown": "whose training is not known",
 }
-# What compares without a fit, and what predicts.
-COMPARING = ("rsa", "cka")
-MAPPINGS = {
-    "ridge": (
-        "Ridge regression on all features of a layer, with an intercept that was not penalised, predicted {targets}. "
-        "The penalty was chosen for each target and each held-out part by cross-validation within the other parts "
-        "alone (nested cross-validation), {grid}; every fit was computed from the Gram matrix."
-    ),
-    "ols": (
-        "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there were "
-        "stimuli in training."
-    ),
-    "pls": (
-        "Partial least squares (pls; Wold et al. 1984) took {components}, shared by the neurons of an area, on all "
-        "features of a layer, computed from the Gram matrix."
-    ),
-    "one_to_one": (
-        "One-to-one mapping (one-to-one) predicted each target by the single unit, of at most 2,000 drawn at random "
-        "from a layer, that correlated best with it in training."
-    ),
-    "factorised": (
-        "The factorised readout (Klindt et al. 2017) predicted each neuron by one spatial mask times one weighting of "
-        "channels, on maps averaged to at most 8 by 8 positions and reduced to at most 256 principal components of "
-        "channels; layers without maps were left out."
-    ),
-}
 REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
-    "Cowley et al. 2023": "Cowley BR, Stan PL, Pillow JW, Smith MA (2023). bioRxiv (compact models of V4).",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
-    "Cichy et al. 2019": "Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",
-    "Klindt et al. 2017": "Klindt DA, Ecker AS, Euler T, Bethge M (2017). NeurIPS 30:3506.",
-    "Kornblith et al. 2019": "Kornblith S, Norouzi M, Lee H, Hinton G (2019). ICML, PMLR 97:3519.",
-    "Kriegeskorte et al. 2008": "Kriegeskorte N, Mur M, Bandettini P (2008). Frontiers in Systems Neuroscience 2:4.",
-    "Kriegeskorte et al. 2008b": "Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
-    "Nguyen et al. 2021": "Nguyen T, Raghu M, Kornblith S (2021). ICLR.",
     "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
     "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
-    "Song et al. 2012": "Song L, Smola A, Gretton A, et al. (2012). Journal of Machine Learning Research 13:1393.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
-    "Wold et al. 1984": "Wold S, Ruhe A, Wold H, Dunn WJ (1984). SIAM J. Sci. Stat. Comput. 5:735.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
-}
-PUBLISHED = {
-    "cowley2023": "Cowley et al. 2023",
-    "kriegeskorte2008": "Kriegeskorte et al. 2008b",
-    "algonauts2019": "Cichy et al. 2019",
+    **{dataset.reference: dataset.work for dataset in DATASETS.values()},
+    **{key: work for mapping in MAPPINGS.values() for key, work in mapping.references.items()},
 }
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "pandas", "xarray", "zarr", "dask")
 
@@ -167,7 +131,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         shown = (
             f"{counted(facts['n_stimuli'], 'stimulus', 'stimuli')} (set {facts['stimuli']}{_rendered(facts, settings)})"
         )
-        source = next((f" ({work})" for data, work in PUBLISHED.items() if name.startswith(data)), "")
+        source = next((f" ({data.reference})" for key, data in DATASETS.items() if name.startswith(key)), "")
         if "subjects" in facts:
             areas = listed(
                 [
@@ -253,7 +217,8 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
 
 
 def _but(settings: Mapping) -> str:
-    but = [name.replace("_", "-") for name in ("one_to_one", "factorised") if name in settings["mappings"]]
+    sampling = [name for name, mapping in MAPPINGS.items() if mapping.samples]
+    but = [name.replace("_", "-") for name in sampling if name in settings["mappings"]]
     return f" (but for the mapping {listed(but)}, below)" if but else ""
 
 
@@ -269,14 +234,15 @@ def _describe_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]
     kinds = {"neuron": "the responses of each neuron", "property": "each numeric property of the stimuli"}
     ridge = scores.loc[scores["mapping"] == "ridge", "target_kind"].unique()
     targets = listed([words for kind, words in kinds.items() if kind in ridge])
-    for mapping, text in MAPPINGS.items():
-        if mapping in used:
+    for name, mapping in MAPPINGS.items():
+        if name in used and mapping.fits:
             components = counted(settings["components"], "component")
-            yield text.format(targets=targets, grid=grid, components=components)
+            yield mapping.sentence.format(targets=targets, grid=grid, components=components)
 
 
 def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
-    fitted = scores[~scores["mapping"].isin(COMPARING)]
+    comparing = [name for name, mapping in MAPPINGS.items() if not mapping.fits]
+    fitted = scores[~scores["mapping"].isin(comparing)]
     folds = fitted.groupby("split")["n_folds"].unique() if len(fitted) else {}
     words = {
         "images": "images were dealt at random into {n} parts of equal size, each held out in turn, every object "
@@ -339,10 +305,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
         comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
         of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
         by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
-        yield (
-            f"By representational similarity analysis (RSA; Kriegeskorte et al. 2008), a layer's dissimilarities of "
-            f"all pairs of stimuli ({of}) were compared with those of an area by {by}. Nothing was fitted."
-        )
+        yield MAPPINGS["rsa"].sentence.format(distances=of, comparisons=by)
     if "cka" in used:
         forms = set(scores.loc[scores["mapping"] == "cka", "comparison"])
         said = [
@@ -353,7 +316,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
             )
             if form in forms
         ]
-        yield f"Linear centred kernel alignment (CKA) compared Gram matrices, {listed(said)}."
+        yield MAPPINGS["cka"].sentence.format(forms=listed(said))
     if {"rsa", "cka"} & used and not all(kinds.values()):
         yield (
             "Where an area's neurons were recorded, theirs is the matrix of their mean responses, each standardised "

@@ -13,6 +13,7 @@ from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY, RecordedArea, recorded_areas, representation_of
 from ventral.grams.representations import read_representation
 from ventral.mappings.dimensionality import effective_dimensionality
+from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.svm import svm_balanced_accuracy
 from ventral.outputs import writing
 from ventral.recordings.ingestion import published_matrices
@@ -29,8 +30,6 @@ from ventral.targets.values import Targets, labels_of, properties, together
 
 logger = logging.getLogger(__name__)
 
-RSA = {"distances": ("correlation",), "comparisons": ("spearman",)}
-
 
 def fit(
     gram: str | Path,
@@ -44,7 +43,7 @@ def fit(
     n_folds: int,
     seed: int,
     penalties: Sequence[float],
-    components: int = 25,
+    components: int = MAPPINGS["pls"].defaults["components"],
     rsa: Mapping[str, Sequence[str]] | None = None,
     n_bootstrap: int,
     reliability_threshold: float = 0.1,
@@ -101,7 +100,7 @@ def fit(
     if len(own_areas) == 1:
         logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
     options = Options(mappings, penalties, components)
-    geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or RSA, seed)
+    geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
     resamples = {}
     if bootstraps and benchmark.neurons and not own_areas:
         for split, folds in benchmark.folds.items():

@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from ventral.grams.representations import Representation
 from ventral.grams.streaming import UNITS_SAMPLED
-from ventral.mappings.ols import NotDefinedError, ols_predictions
-from ventral.mappings.one_to_one import one_to_one_predictions
-from ventral.mappings.pls import pls_predictions
+from ventral.mappings.ols import NotDefinedError
+from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.standardisation import varies
 from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
-
-PREDICTING = ("ridge", "ols", "pls", "one_to_one")
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Options:
     Attributes
     ----------
     mappings : sequence of str
-        Of `PREDICTING`, and others, which are left to others.
+        Those of `MAPPINGS` that predict, and others, which are left to others.
     penalties : sequence of float
         Candidates of ridge, times the mean squared distance of the feature vectors from their mean.
     components : int
@@ -38,7 +35,7 @@ class Options:
 
     mappings: Sequence[str]
     penalties: Sequence[float]
-    components: int = 25
+    components: int = MAPPINGS["pls"].defaults["components"]
 
 
 @dataclass(frozen=True)
@@ -99,12 +96,12 @@ def predict(
                 for split, ridge in zip(folds_of, ridges, strict=True)
             ]
         for mapping in options.mappings:
-            if mapping not in PREDICTING or mapping == "ridge":
+            declared = MAPPINGS.get(mapping)
+            if declared is None or declared.predict is None:
                 continue
+            given = {name: getattr(options, name) for name in declared.options}
             for split, of_split in folds_of.items():
-                predictions = delayed(_predictions, pure=False)(
-                    mapping, part, layer["name"], group, of_split, options.components
-                )
+                predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, of_split, given)
                 predicted.append(Predicted(split, mapping, group, rows, of_split, predictions))
     return predicted
 
@@ -120,34 +117,40 @@ def penalty_scale(gram: NDArray) -> float:
 
 
 def _predictions(
-    mapping: str, representation: Representation, layer: str, targets: Targets, folds, components: int
+    mapping: str, representation: Representation, layer: str, targets: Targets, folds, options: Mapping
 ) -> NDArray:
-    responses = targets.values
-    if mapping == "one_to_one":
-        return one_to_one_predictions(representation.units, responses, folds)
+    declared, responses = MAPPINGS[mapping], targets.values
     if mapping == "pls":
-        fewest = len(responses) - max(map(len, folds)) - 1
-        if components > min(representation.n_features, fewest):
-            logger.warning(
-                "layer %s: pls has %d components, fewer than the %d asked for: there are %d features and %d stimuli "
-                "in training",
-                layer,
-                min(representation.n_features, fewest),
-                components,
-                representation.n_features,
-                fewest + 1,
-            )
+        _warn_of_fewer_components(representation, layer, responses, folds, **options)
+    try:
+        if declared.needs_all and not representation.has_all_features:
+            raise NotDefinedError(f"least squares needs fewer features than stimuli: {representation.n_features}")
+        features = representation.gram if declared.reads == "gram" else representation.units
+        if not declared.joint:
+            return declared.predict(features, responses, folds, *options.values())
         predictions = np.empty(responses.shape)
         for columns in _fitted_together(targets):
-            predictions[:, columns] = pls_predictions(representation.gram, responses[:, columns], folds, components)
+            predictions[:, columns] = declared.predict(features, responses[:, columns], folds, *options.values())
         return predictions
-    try:
-        if not representation.has_all_features:
-            raise NotDefinedError(f"least squares needs fewer features than stimuli: {representation.n_features}")
-        return ols_predictions(representation.units, responses, folds)
     except NotDefinedError as reason:
-        logger.warning("layer %s: no ols: %s", layer, reason)
+        logger.warning("layer %s: no %s: %s", layer, mapping, reason)
         return np.full(responses.shape, np.nan)
+
+
+def _warn_of_fewer_components(
+    representation: Representation, layer: str, responses: NDArray, folds, components: int
+) -> None:
+    fewest = len(responses) - max(map(len, folds)) - 1
+    if components > min(representation.n_features, fewest):
+        logger.warning(
+            "layer %s: pls has %d components, fewer than the %d asked for: there are %d features and %d stimuli "
+            "in training",
+            layer,
+            min(representation.n_features, fewest),
+            components,
+            representation.n_features,
+            fewest + 1,
+        )
 
 
 def _fitted_together(targets: Targets) -> list[NDArray]:

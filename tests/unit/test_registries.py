@@ -1,0 +1,214 @@
+"""Data sets and mappings are declared once: schema, documentation, methods and scores follow."""
+
+import re
+
+import numpy as np
+import pytest
+import yaml
+from dask.delayed import delayed
+
+from tests.unit.synthetic_results import SETTINGS
+from tests.unit.synthetic_scores import score_table
+from ventral.configuration import schema
+from ventral.configuration.options import MOVED, moved_keys
+from ventral.configuration.resolution import resolve
+from ventral.crate.inputs import moved
+from ventral.datasets import Dataset
+from ventral.datasets.registry import DATASETS, DOWNLOADS
+from ventral.errors import InputError
+from ventral.grams.representations import Representation
+from ventral.mappings.registry import MAPPINGS, Mapping
+from ventral.report import summary
+from ventral.report.methods import REFERENCES, methods, plain, references
+from ventral.scores.prediction import Options, predict
+from ventral.targets.values import Targets
+
+README = (schema.SCHEMA.parents[2] / "config" / "README.md").read_text(encoding="utf-8")
+COWLEY = {"dataset": "cowley2023", "models": ["pixels"]}
+
+
+@pytest.fixture
+def declare(monkeypatch):
+    """A function that adds an entry to a registry, for the time of a test."""
+
+    def add(registry, name, entry):
+        monkeypatch.setitem(registry, name, entry)
+        schema.whole.cache_clear()
+        schema._validator.cache_clear()
+
+    yield add
+    monkeypatch.undo()
+    schema.whole.cache_clear()
+    schema._validator.cache_clear()
+
+
+def methods_text(recording="rec", mapping="ridge"):
+    """What the methods say of a recording, scored with a mapping."""
+    scores = score_table({"net": 2}, {"V4": 3}).assign(simulated=False, n_folds=5, n_leaked=0)
+    facts = {"recording": recording, "stimuli": "set", "n_stimuli": 9, "n_repetitions": 2, "simulated": False}
+    facts |= {"has_repetitions": True, "areas": {"V4": 3}, "n_unusable": 0}
+    return plain(methods(scores.assign(recording=recording, mapping=mapping), SETTINGS, [facts], {}))
+
+
+def expand(folder, results, *, days):
+    if days > 9:
+        raise InputError(f"days: {days} are too many")
+    recording = {"stimuli": "mine2026", "responses": f"{folder}/{days}.npy"}
+    return {"stimuli": {"mine2026": {"images": f"{folder}/images"}}, "recordings": {"mine2026": recording}}
+
+
+MINE = Dataset(
+    meaning="Of a test.",
+    expand=expand,
+    reference="Mine 2026",
+    work="Mine A (2026).",
+    options={"days": {"description": "Days.", "type": "integer", "minimum": 1, "default": 2}},
+)
+
+
+def test_a_data_set_from_outside(declare):
+    declare(DATASETS, "mine2026", MINE)
+    resolved = resolve({"dataset": {"mine2026": {"folder": "a//b", "days": "3"}}, "models": ["pixels"]})
+    assert resolved["dataset"] == {"mine2026": {"folder": "a/b", "days": 3}}
+    assert resolved["stimuli"] == {"mine2026": {"images": "a/b/images"}}
+    assert resolved["recordings"]["mine2026"]["responses"] == "a/b/3.npy"
+    by_name = resolve({"dataset": "mine2026", "data_dir": "c", "models": ["pixels"]})
+    assert by_name["recordings"]["mine2026"]["responses"] == "c/2.npy"
+    for days, said in (
+        (0, r"config key dataset\.mine2026\.days: 0 is less than the minimum of 1"),
+        (10, r"config key dataset\.mine2026\.days: 10 are too many"),
+    ):
+        with pytest.raises(InputError, match=said):
+            resolve({"dataset": {"mine2026": {"days": days}}, "models": ["pixels"]})
+    assert "Recording mine2026 (Mine 2026) has" in methods_text(recording="mine2026")
+
+
+def test_a_mapping_from_outside(declare):
+    def means(features, responses, folds):
+        assert features.shape == (6, 6)
+        return np.broadcast_to(responses.mean(axis=0), responses.shape)
+
+    mine = Mapping(meaning="Means.", sentence="Means predicted each target.", predict=means)
+    declare(MAPPINGS, "mine", mine)
+    resolved = resolve(COWLEY | {"mappings": {"mine": {}, "pls": {"components": 2}}})
+    assert resolved["mappings"] == ["mine", "pls"]
+    assert "Means predicted each target." in methods_text(mapping="mine")
+    features = np.random.default_rng(0).normal(size=(6, 4))
+    representation = Representation(features @ features.T, features.sum(axis=1), features, np.arange(4), 4)
+    areas, kinds = np.array(["V4", "IT"]), np.array(["neuron", "neuron"])
+    targets = Targets(features[:, :2], kinds, np.array(["a", "b"]), areas, np.ones(2))
+    folds = {"images": [np.arange(k, k + 2) for k in (0, 2, 4)]}
+    layer = {"name": "layer", "n_features": 4}
+    (predicted,) = predict(delayed(representation), layer, targets, folds, Options(["mine"], [1.0]))
+    assert predicted.mapping == "mine"
+    np.testing.assert_array_equal(
+        predicted.predictions.compute(scheduler="synchronous"), means(np.empty((6, 6)), targets.values, [])
+    )
+
+
+def test_schema_readme_and_registries_agree():
+    keys = schema.whole()["properties"]
+    assert list(keys["dataset"]["properties"]) == list(DATASETS)
+    assert list(keys["mappings"]["properties"]) == keys["mappings"]["items"]["enum"] == list(MAPPINGS)
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.*?) \|", README, re.MULTILINE))
+    for name, dataset in DATASETS.items():
+        assert f"dataset.{name}.folder" in rows
+        for option, spec in dataset.options.items():
+            assert yaml.safe_load(rows[f"dataset.{name}.{option}"].strip("`")) == spec["default"]
+    for name, mapping in MAPPINGS.items():
+        assert f"`{name}`" in README
+        for option, default in mapping.defaults.items():
+            assert yaml.safe_load(rows[f"mappings.{name}.{option}"].strip("`")) == default
+    assert MOVED.keys() <= rows.keys()
+    assert keys["components"]["default"] == MAPPINGS["pls"].defaults["components"] == Options([], []).components
+    resolved = resolve(COWLEY)
+    assert resolved["components"] == MAPPINGS["pls"].defaults["components"]
+    assert resolved["rsa"] == MAPPINGS["rsa"].defaults
+
+
+def test_what_is_declared_is_whole():
+    for mapping in MAPPINGS.values():
+        assert mapping.meaning.endswith(".")
+        assert mapping.reads in ("gram", "units")
+        for option in mapping.options.values():
+            assert {"description", "type", "default"} <= option.keys()
+        assert mapping.references.keys() <= REFERENCES.keys()
+    assert set(summary.MAPPINGS) == set(MAPPINGS)
+    for name, dataset in DATASETS.items():
+        assert all(path.startswith(f"{name}/") for path in dataset.downloads)
+        assert references([("", dataset.reference)]) == [dataset.work]
+        for option in dataset.options.values():
+            assert {"description", "type", "default"} <= option.keys()
+    assert DOWNLOADS.keys() == {path for dataset in DATASETS.values() for path in dataset.downloads}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("images_190923.zip", "responses_raw_190923.npy", "kriegeskorte2008"):
+        (tmp_path / name).touch()
+    (tmp_path / "Kriegeskorte_Neuron2008_supplementalData.mat").touch()
+    return str(tmp_path)
+
+
+def test_older_and_present_places_resolve_to_the_same_settings(folder):
+    rsa = {"distances": ["cosine", "euclidean"], "comparisons": ["kendall"]}
+    older = {
+        "dataset": ["cowley2023", "kriegeskorte2008"],
+        "data_dir": folder,
+        "sessions": [190923],
+        "mappings": ["pls", "ridge", "rsa"],
+        "components": 7,
+        "rsa": rsa,
+        "models": ["pixels"],
+    }
+    present = {
+        "dataset": {"cowley2023": {"folder": folder, "sessions": [190923]}, "kriegeskorte2008": {"folder": folder}},
+        "mappings": {"pls": {"components": 7}, "ridge": None, "rsa": rsa},
+        "models": ["pixels"],
+    }
+    expected = resolve(older)
+    assert resolve(present) == expected
+    assert list(expected["recordings"]) == ["cowley2023_190923", "kriegeskorte2008"]
+    # The same value in both places is no contradiction.
+    both = {key: older[key] for key in ("data_dir", "components", "rsa")} | {"sessions": ["190923"]}
+    assert resolve(present | both) == expected
+    # A part of the options in each place.
+    parts = {
+        "mappings": {**present["mappings"], "rsa": {"distances": rsa["distances"]}},
+        "rsa": {"comparisons": ["kendall"]},
+    }
+    assert resolve(present | parts) == expected
+    assert resolve(COWLEY) == resolve(COWLEY | {"dataset": {"cowley2023": None}, "mappings": {"ridge": {}}})
+
+
+def test_different_values_in_both_places_are_refused(folder):
+    config = {"dataset": {"cowley2023": {"folder": folder}}, "data_dir": "elsewhere", "models": ["pixels"]}
+    with pytest.raises(InputError, match=r"config key data_dir: 'elsewhere', but dataset\.cowley2023\.folder is '/"):
+        resolve(config)
+
+
+def test_an_option_is_named_where_the_user_gave_it():
+    for given, key in (
+        ({"dataset": "cowley2023", "data_dir": "nowhere"}, "data_dir: no such folder"),
+        ({"dataset": {"cowley2023": {"folder": "nowhere"}}}, r"dataset\.cowley2023\.folder: no such folder"),
+        ({"dataset": ["cowley2023"], "sessions": [1]}, "sessions: '1' is not a session"),
+        ({"dataset": {"cowley2023": {"sessions": [1]}}}, r"dataset\.cowley2023\.sessions: '1' is not a session"),
+        ({"dataset": "algonauts2019"}, r"dataset\.algonauts2019\.folder: missing"),
+    ):
+        with pytest.raises(InputError, match=f"^config key {key}"):
+            resolve({"models": ["pixels"], **given})
+
+
+def test_one_sentence_says_where_older_keys_live_now():
+    assert moved_keys({"dataset": {"cowley2023": {}}, "data_dir": None, "mappings": {"pls": {"components": 3}}}) == ""
+    assert moved_keys({"data_dir": "x", "components": 3}) == (
+        "config: `data_dir` lives now in `dataset.NAME.folder`, `components` lives now in `mappings.pls.components`. "
+        "The older place still works; config/README.md shows both."
+    )
+
+
+def test_a_crate_forgets_where_published_data_lay():
+    config = {"dataset": {"cowley2023": {"folder": "here", "sessions": [190923]}, "kriegeskorte2008": None}}
+    assert moved(config, str)["dataset"] == {"cowley2023": {"sessions": [190923]}, "kriegeskorte2008": None}
+    assert moved({"dataset": ["cowley2023"]}, str)["dataset"] == ["cowley2023"]
+    assert config["dataset"]["cowley2023"]["folder"] == "here"

@@ -1,0 +1,142 @@
+"""Options of data sets and of mappings, which stand with what they belong to; once, they stood at the config's top."""
+
+from collections.abc import Mapping
+
+from ventral.datasets.registry import DATASETS
+from ventral.errors import InputError, allowed_instead
+from ventral.mappings.registry import MAPPINGS
+
+# Where keys live now that stood at the top.
+MOVED = {
+    "data_dir": "dataset.NAME.folder",
+    "sessions": "dataset.cowley2023.sessions",
+    "components": "mappings.pls.components",
+    "rsa": "mappings.rsa",
+}
+
+
+def moved_keys(config: Mapping) -> str:
+    """Return a sentence that says where keys live now which the user gave in their older place; empty without any."""
+    given = [key for key in MOVED if config.get(key) is not None]
+    places = ", ".join(f"`{key}` lives now in `{MOVED[key]}`" for key in given)
+    return f"config: {places}. The older place still works; config/README.md shows both." if given else ""
+
+
+def mapping_options(config: Mapping) -> dict[str, dict]:
+    """Return the complete options of every mapping that has any, wherever the user gave these.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it, in the types of the schema, and checked.
+
+    Raises
+    ------
+    InputError
+        For an option that has different values in its two places.
+    """
+    named = _by_name(config.get("mappings") or {})
+    older = {
+        "pls": {"components": ("components", config["components"])} if "components" in config else {},
+        "rsa": {option: (f"rsa.{option}", value) for option, value in config.get("rsa", {}).items()},
+    }
+    return {
+        name: mapping.defaults | _joined(named.get(name, {}), older.get(name, {}), f"mappings.{name}")[0]
+        for name, mapping in MAPPINGS.items()
+        if mapping.options
+    }
+
+
+def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Return the complete options of every data set that is named, and what all of them bring.
+
+    Parameters
+    ----------
+    config : dict
+        As the user wrote it, in the types of the schema, and checked.
+    results : str
+        Folder of all outputs.
+
+    Returns
+    -------
+    options : dict of dicts
+        By data set, among them `folder`.
+    published : dict of dicts
+        `stimuli`, `recordings` and `sources`, each by name.
+
+    Raises
+    ------
+    InputError
+        For a data set that is not known, options without their data set or with different values in their two places,
+        and files that are not there.
+    """
+    named = _by_name(config.get("dataset") or {})
+    for name in named:
+        if name not in DATASETS:
+            raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
+    older = _older_dataset_options(config, named)
+    options, published = {}, {"stimuli": {}, "recordings": {}, "sources": {}}
+    for name, given in named.items():
+        dataset = DATASETS[name]
+        chosen, keys = _joined(given, older.get(name, {}), f"dataset.{name}")
+        defaults = {option: spec["default"] for option, spec in dataset.options.items() if "default" in spec}
+        options[name] = {"folder": None, **defaults, **chosen}
+        try:
+            expanded = dataset.expand(results=results, **options[name])
+        except InputError as error:
+            option, _, problem = str(error).partition(": ")
+            raise InputError(f"config key {keys.get(option, f'dataset.{name}.{option}')}: {problem}") from error
+        for kind, found in published.items():
+            found.update(expanded.get(kind, {}))
+    return options, published
+
+
+def _by_name(given: str | list | Mapping) -> dict[str, dict]:
+    """Return what is named, with its options: names alone have none."""
+    if isinstance(given, Mapping):
+        return {name: options or {} for name, options in given.items()}
+    return {name: {} for name in ([given] if isinstance(given, str) else given)}
+
+
+def _older_dataset_options(config: Mapping, named: Mapping) -> dict[str, dict]:
+    """Return the options of data sets that stand at the top, each as its key there and its value."""
+    older = {name: {} for name in named}
+    if config.get("data_dir") is not None:
+        if not named:
+            raise InputError("config key data_dir: belongs to a published data set; name it under `dataset`")
+        older = {name: {"folder": ("data_dir", config["data_dir"])} for name in named}
+    if "sessions" in config:
+        _, owner, option = MOVED["sessions"].split(".")
+        if owner not in named:
+            raise InputError(f"config key sessions: belongs to the published data set {owner}; name it under `dataset`")
+        older[owner][option] = ("sessions", config["sessions"])
+    return older
+
+
+def _joined(options: Mapping, older: Mapping[str, tuple[str, object]], place: str) -> tuple[dict, dict]:
+    """Return the value of each option that is given, and the key that it is given at.
+
+    Parameters
+    ----------
+    options : dict
+        In their place now.
+    older : dict
+        Key and value of each that is given in its older place.
+    place : str
+        Key of their place now.
+    """
+    for option, (key, value) in older.items():
+        if option in options and not _same(options[option], value):
+            raise InputError(
+                f"config key {key}: {value!r}, but {place}.{option} is {options[option]!r}; keep {place}.{option} alone"
+            )
+    values = {option: value for option, (_, value) in older.items()} | dict(options)
+    keys = {option: key for option, (key, _) in older.items()} | {name: f"{place}.{name}" for name in options}
+    return values, keys
+
+
+def _same(one: object, other: object) -> bool:
+    """Say whether two values are the same, where numbers in lists may be text, as on the command line."""
+    if isinstance(one, list) and isinstance(other, list):
+        return list(map(str, one)) == list(map(str, other))
+    return one == other

@@ -1,0 +1,167 @@
+"""The mappings that a config may name: how targets are predicted, or compared without a fit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from numpy.typing import NDArray
+
+from ventral.mappings.ols import ols_predictions
+from ventral.mappings.one_to_one import one_to_one_predictions
+from ventral.mappings.pls import pls_predictions
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """What is declared of a mapping.
+
+    Attributes
+    ----------
+    meaning : str
+        What it does, in a line.
+    sentence : str
+        What the methods say of it. Names in braces stand for what a run knows, such as `{components}`.
+    options : dict of dicts
+        By name; each as the schema has it: type, `default`, and meaning as `description`.
+    references : dict of str
+        The works, by how the methods cite them.
+    fits : bool
+        Whether it predicts; else it compares without a fit.
+    predict : callable, optional
+        Predictions (n, targets), of features, responses (n, targets), folds, and the options in their order. None of a
+        mapping with a stage, or a graph of jobs, of its own.
+    reads : str
+        What `predict` takes for features: `gram`, inner products of stimuli, or `units`, at most some 2,000 of a layer.
+    needs_all : bool
+        Whether it is not defined on a sample of a layer's units.
+    samples : bool
+        Whether it uses a part of a layer's features alone, or reduces them.
+    joint : bool
+        Whether the neurons of an area are predicted together.
+    """
+
+    meaning: str
+    sentence: str
+    options: dict[str, dict] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)
+    fits: bool = True
+    predict: Callable[..., NDArray] | None = None
+    reads: str = "gram"
+    needs_all: bool = False
+    samples: bool = False
+    joint: bool = False
+
+    @property
+    def defaults(self) -> dict:
+        """The default of each option."""
+        return {name: option["default"] for name, option in self.options.items()}
+
+
+def _several(description: str, allowed: list[str], default: list[str]) -> dict:
+    return {
+        "description": description,
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"enum": allowed},
+        "default": default,
+    }
+
+
+MAPPINGS: dict[str, Mapping] = {
+    "ridge": Mapping(
+        meaning="Ridge regression on all features, its penalty chosen by nested cross-validation.",
+        sentence=(
+            "Ridge regression on all features of a layer, with an intercept that was not penalised, predicted "
+            "{targets}. The penalty was chosen for each target and each held-out part by cross-validation within the "
+            "other parts alone (nested cross-validation), {grid}; every fit was computed from the Gram matrix."
+        ),
+    ),
+    "ols": Mapping(
+        meaning="Ordinary least squares, of layers with fewer features than stimuli in training.",
+        sentence=(
+            "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there "
+            "were stimuli in training."
+        ),
+        predict=ols_predictions,
+        reads="units",
+        needs_all=True,
+    ),
+    "pls": Mapping(
+        meaning="Partial least squares.",
+        sentence=(
+            "Partial least squares (pls; Wold et al. 1984) took {components}, shared by the neurons of an area, on all "
+            "features of a layer, computed from the Gram matrix."
+        ),
+        options={
+            "components": {
+                "description": "The neuroids of an area share them; each property has its own.",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 10000,
+                "default": 25,
+            }
+        },
+        references={
+            "Wold et al. 1984": "Wold S, Ruhe A, Wold H, Dunn WJ (1984). SIAM J. Sci. Stat. Comput. 5:735.",
+        },
+        predict=pls_predictions,
+        joint=True,
+    ),
+    "one_to_one": Mapping(
+        meaning="The single unit that is most like the neuroid.",
+        sentence=(
+            "One-to-one mapping (one-to-one) predicted each target by the single unit, of at most 2,000 drawn at "
+            "random from a layer, that correlated best with it in training."
+        ),
+        predict=one_to_one_predictions,
+        reads="units",
+        samples=True,
+    ),
+    "factorised": Mapping(
+        meaning="Of neuroids: one spatial mask times one weighting of channels.",
+        sentence=(
+            "The factorised readout (Klindt et al. 2017) predicted each neuron by one spatial mask times one weighting "
+            "of channels, on maps averaged to at most 8 by 8 positions and reduced to at most 256 principal components "
+            "of channels; layers without maps were left out."
+        ),
+        references={"Klindt et al. 2017": "Klindt DA, Ecker AS, Euler T, Bethge M (2017). NeurIPS 30:3506."},
+        samples=True,
+    ),
+    "rsa": Mapping(
+        meaning="Representational similarity analysis, without a fit.",
+        sentence=(
+            "By representational similarity analysis (RSA; Kriegeskorte et al. 2008), a layer's dissimilarities of all "
+            "pairs of stimuli ({distances}) were compared with those of an area by {comparisons}. Nothing was fitted."
+        ),
+        options={
+            "distances": _several(
+                "Dissimilarities of two stimuli, between feature vectors of a layer or of neurons.",
+                ["correlation", "cosine", "euclidean"],
+                ["correlation"],
+            ),
+            "comparisons": _several(
+                "How the dissimilarities of a layer and of an area are compared; kendall is tau-a.",
+                ["spearman", "pearson", "kendall"],
+                ["spearman"],
+            ),
+        },
+        references={
+            "Kriegeskorte et al. 2008": (
+                "Kriegeskorte N, Mur M, Bandettini P (2008). Frontiers in Systems Neuroscience 2:4."
+            )
+        },
+        fits=False,
+    ),
+    "cka": Mapping(
+        meaning="Linear centred kernel alignment, without a fit.",
+        sentence="Linear centred kernel alignment (CKA) compared Gram matrices, {forms}.",
+        references={
+            "Kornblith et al. 2019": "Kornblith S, Norouzi M, Lee H, Hinton G (2019). ICML, PMLR 97:3519.",
+            "Nguyen et al. 2021": "Nguyen T, Raghu M, Kornblith S (2021). ICLR.",
+            "Song et al. 2012": (
+                "Song L, Smola A, Gretton A, et al. (2012). Journal of Machine Learning Research 13:1393."
+            ),
+        },
+        fits=False,
+    ),
+}
