@@ -18,8 +18,9 @@ demo: .venv/installed
 	@echo "Score table:       results/demo/scores.parquet"
 	@echo "All on one page:   results/demo/report.html"
 
+# Long files first: two workers then end together.
 test: .venv/installed lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile tests/unit tests/workflow
+	.venv/bin/python -m pytest -n 2 --dist loadfile tests/workflow tests/unit
 
 # Half an hour. As root on Debian or Ubuntu, where what is missing is installed: a SLURM cluster on this machine alone, for
 # as long as the tests take, and a browser. Elsewhere tests are skipped, and say why.
