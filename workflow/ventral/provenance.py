@@ -233,6 +233,12 @@ def digest_of_module(file: Path) -> str:
     return sha256(file) if files == [file] else _digest_of_files(file.parent, [path.name for path in files])
 
 
+def digest_of_source(module: str) -> str | None:
+    """Return the `digest_of_module` of the file that a module would now be loaded from; None where there is none."""
+    file = source_of(module)
+    return digest_of_module(file) if file is not None and file.is_file() else None
+
+
 def source_of(module: str) -> Path | None:
     """Return the file that a module would now be loaded from, without loading it; None where there is none."""
     outermost, *inner = module.split(".")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ventral.audit.plan import Job, Plan
 from ventral.errors import InputError, shown
-from ventral.provenance import digest, digest_of_module, digest_of_record, read_record, source_of
+from ventral.provenance import digest, digest_of_record, digest_of_source, read_record
 from ventral.running.progress import Progress
 
 VERIFIED = "verified"
@@ -136,7 +136,9 @@ def installed(records: Iterable[dict]) -> Installed:
     for record in records:
         modules |= record["code"].keys()
         packages |= record["packages"].keys()
-    return Installed({name: _source_now(name) for name in modules}, {name: _version_now(name) for name in packages})
+    return Installed(
+        {name: digest_of_source(name) for name in modules}, {name: _version_now(name) for name in packages}
+    )
 
 
 def digests_now(plan: Plan, cores: int) -> dict[str, str | None]:
@@ -322,11 +324,6 @@ def _relocated(value: object, moved: dict[str, str]) -> object:
 
 def _digest_if_there(path: str) -> str | None:
     return digest(path) if Path(path).exists() else None
-
-
-def _source_now(module: str) -> str | None:
-    file = source_of(module)
-    return digest_of_module(file) if file is not None and file.is_file() else None
 
 
 def _version_now(package: str) -> str | None:

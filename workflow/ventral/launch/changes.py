@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ventral.errors import InputError
 from ventral.outputs import writing
-from ventral.provenance import OWN_NAME, digest, digest_of_module, read_record, signature, source_of
+from ventral.provenance import OWN_NAME, digest, digest_of_module, digest_of_source, read_record, signature, source_of
 
 # In the results folder: content of inputs whose size or time is no longer as recorded, so that none is read twice.
 DIGESTS = ".digests.json"
@@ -113,7 +113,7 @@ def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], lis
             continue
         code = {name: digest for name, digest in said["code"].items() if name.split(".")[0] == OWN_NAME}
         for name in code.keys() - now.keys():
-            now[name] = _digest_of_source(name)
+            now[name] = digest_of_source(name)
         differing = {name for name, recorded in code.items() if now[name] != recorded}
         if differing:
             stages[said["stage"]] += 1
@@ -130,11 +130,6 @@ def _source(module: str, recorded: Path) -> Path:
     if recorded.is_file() and recorded.is_relative_to(Path.cwd()):
         return recorded
     return source_of(module) or recorded
-
-
-def _digest_of_source(module: str) -> str | None:
-    path = source_of(module)
-    return digest_of_module(path) if path is not None and path.is_file() else None
 
 
 def _kept_digests(path: Path) -> dict[str, list[str]]:
