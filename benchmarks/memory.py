@@ -38,7 +38,8 @@ def write_features(folder: str, n: int, p: int) -> None:
 def gram(folder: str, memory_mb: int, threads: int) -> dict:
     from ventral.__main__ import main
 
-    command = ["gram", f"{folder}/activations", "--seed", "0", "--output", f"{folder}/gram.zarr.zip"]
+    command = ["gram", "--input", "parts", f"{folder}/activations", "--output", "output", f"{folder}/gram.zarr.zip"]
+    command += ["--options", '{"seed": 0}']
     with timed() as taken:
         status = main([*command, "--memory-mb", str(memory_mb), "--cores", str(threads)])
     if status:

@@ -12,14 +12,14 @@ import pytest
 import xarray as xr
 import zarr
 
+from tests.command_lines import command_line
 from tests.workflow.conftest import ROOT
 from ventral.store import create_array, write_dataset
 
 N_STIMULI, N_NEUROIDS, N_LAYERS, N_FEATURES = 400, 60, 8, 5000
-GRAM = ["gram", "activations", "--seed", "0", "--memory-mb", "1000"]
-FIT = ["fit", "gram.zarr", "recording.zarr", "stimuli.zarr", "--mappings", "ridge", "pls", "--components", "10"]
-FIT += ["--splits", "images", "objects", "--penalties", "[0.001, 0.01, 0.1, 1, 10, 100]", "--seed", "0"]
-FIT += ["--bootstrap", "3000"]
+STORES = {"gram": "gram.zarr", "recording": "recording.zarr", "stimuli": "stimuli.zarr"}
+FITTED = {"mappings": ["ridge", "pls"], "components": 10, "splits": ["images", "objects"], "n_folds": 5, "seed": 0}
+FITTED |= {"penalties": [0.001, 0.01, 0.1, 1, 10, 100], "n_bootstrap": 3000}
 PATIENCE_S = 600
 # The stage, which looks for lost workers every second rather than every ten.
 IMPATIENT = """
@@ -71,9 +71,17 @@ def folder(cluster, tmp_path_factory) -> Path:
     for name, values in features.items():
         array = create_array(group, name, values.shape, "float16", (64, 4096), values.shape, compress=False)
         array[:] = values
-    for stage in ([*GRAM, "--output", "gram.zarr"], [*FIT, "--output", "fit", "--bootstraps", "fit.resamples"]):
+    for stage in (gram("gram.zarr"), fit("fit")):
         subprocess.run(python(*stage), cwd=folder, env=environment(), check=True)
     return folder
+
+
+def gram(output: str, *more: str) -> list[str]:
+    return command_line("gram", {"parts": "activations"}, {"output": output}, "--memory-mb", "1000", *more, seed=0)
+
+
+def fit(output: str, *more: str) -> list[str]:
+    return command_line("fit", STORES, {"output": output, "bootstraps": f"{output}.resamples"}, *more, **FITTED)
 
 
 def python(*arguments: str) -> list[str]:
@@ -152,7 +160,7 @@ def all_cancelled(job: str) -> bool:
 
 
 def test_grams_on_worker_jobs_have_the_same_bytes(folder):
-    job = submit(folder, *GRAM, "--output", "gram.dask.zarr", "--log", "gram.log")
+    job = submit(folder, *gram("gram.dask.zarr", "--log", "gram.log"))
     until(lambda: job not in queued(), "the end of the stage")
     printed = (folder / f"{job}.out").read_text()
     assert (folder / "gram.dask.zarr").exists(), printed
@@ -163,7 +171,7 @@ def test_grams_on_worker_jobs_have_the_same_bytes(folder):
 
 
 def test_a_fit_that_loses_a_worker_process_and_a_worker_job_has_the_same_bytes(folder):
-    job = submit(folder, *FIT, "--output", "lost", "--bootstraps", "lost.resamples", "--log", "lost.log")
+    job = submit(folder, *fit("lost", "--log", "lost.log"))
     first, second = until(lambda: len(found := registered(folder, "lost", job)) == 2 and found, "two workers")
     # The stage's own worker waits, or the fit may be over before another job has come.
     own = process_of(job, "distributed.cli.dask_worker")
@@ -181,7 +189,7 @@ def test_a_fit_that_loses_a_worker_process_and_a_worker_job_has_the_same_bytes(f
 
 
 def test_a_cancelled_fit_takes_its_worker_jobs_along(folder):
-    job = submit(folder, *FIT, "--output", "stopped", "--bootstraps", "stopped.resamples", "--log", "stopped.log")
+    job = submit(folder, *fit("stopped", "--log", "stopped.log"))
     until(lambda: registered(folder, "stopped", job), "a worker")
     subprocess.run(["scancel", job], check=True)
     until(lambda: job not in queued(), "the end of the stage")

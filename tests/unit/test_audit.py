@@ -24,34 +24,34 @@ from ventral.audit.plan import read_plan
 from ventral.audit.rerun import CleanDirectory, choose, other_circumstances, with_makers
 from ventral.audit.verdicts import audit
 from ventral.audit.verification import PASSED, config_differences, verify
-from ventral.commands import parser
+from ventral.commands import parse
 from ventral.errors import InputError
 from ventral.outputs import packing
-from ventral.provenance import digest, digest_of_record, recorded_job, source_of, telling
+from ventral.provenance import digest, digest_of_record, recorded_job, source_of
 
 SPEC = {"name": "net", "layers": ["a", "b"], "weights": "{results}/weights/net"}
 COMMANDS = {
-    "stimuli": 'stimuli --name mine --spec \'{"images": "images.bin"}\' --reads images.bin '
-    "--output {results}/stimuli/mine.zarr --provenance {results}/provenance/stimuli.json",
-    "model": "model --spec {spec} --reads {results}/weights/net "
-    "--output {results}/models/net.json --provenance {results}/provenance/model.json",
-    "extract": "extract {results}/stimuli/mine.zarr --spec {spec} --reads {results}/weights/net "
-    "{results}/models/net.json --part 0 --parts 1 --shards 4 --batch-size 32 "
-    "--output {results}/activations/0 --provenance {results}/provenance/extract.json",
-    "gram": "gram {results}/activations/0 --seed 0 --dask threads "
-    "--output {results}/grams/net.gram --provenance {results}/provenance/gram.json",
-    "selectivity": "selectivity {results}/grams/net.gram --stimuli {results}/stimuli/mine.zarr --category faces "
-    "--seed 0 "
-    "--output {results}/selectivity.csv --provenance {results}/provenance/selectivity.json",
-    "contact_sheet": "contact_sheet {results}/stimuli/mine.zarr --svg {results}/sheet.svg --pdf {results}/sheet.pdf "
-    "--csv {results}/sheet.csv --provenance {results}/provenance/sheet.json",
+    "stimuli": 'stimuli --input reads images.bin --options \'{"name": "mine", "spec": {"images": "images.bin"}}\' '
+    "--output output {results}/stimuli/mine.zarr --provenance {results}/provenance/stimuli.json",
+    "model": "model --options {spec} --input reads {results}/weights/net "
+    "--output output {results}/models/net.json --provenance {results}/provenance/model.json",
+    "extract": "extract --input stimuli {results}/stimuli/mine.zarr --options {spec} "
+    "--input reads {results}/weights/net --input model {results}/models/net.json --batch-size 32 "
+    "--output output {results}/activations/0 --provenance {results}/provenance/extract.json",
+    "gram": "gram --input parts {results}/activations/0 --options '{\"seed\": 0}' --dask threads "
+    "--output output {results}/grams/net.gram --provenance {results}/provenance/gram.json",
+    "selectivity": "selectivity --input grams {results}/grams/net.gram --input stimuli {results}/stimuli/mine.zarr "
+    '--options \'{"category": "faces", "seed": 0}\' '
+    "--output output {results}/selectivity.csv --provenance {results}/provenance/selectivity.json",
+    "contact_sheet": "contact_sheet --input stimuli {results}/stimuli/mine.zarr --output svg {results}/sheet.svg "
+    "--output pdf {results}/sheet.pdf --output csv {results}/sheet.csv --provenance {results}/provenance/sheet.json",
 }
 ACTIVATIONS, GRAM, TABLE = "results/activations/0", "results/grams/net.gram", "results/selectivity.csv"
 
 
 def printed(results: str = "results", spec: dict = SPEC, **changed: tuple[str, str]) -> str:
     """What a dry run prints, with another spec or parts of commands replaced."""
-    spec = shlex.quote(json.dumps(spec).replace("{results}", results))
+    spec = shlex.quote(json.dumps({"spec": spec}).replace("{results}", results))
     lines = []
     for stage, command in COMMANDS.items():
         command = command.replace("{spec}", spec).replace("{results}", results).replace(*changed.get(stage, ("", "")))
@@ -81,15 +81,14 @@ def results(tmp_path, monkeypatch) -> Path:
 
 def make(arguments: tuple[str, ...]) -> None:
     """Make the outputs of a job, of whatever content, and its record."""
-    options = vars(parser().parse_args(arguments))
-    with recorded_job(options["provenance"], options["stage"], telling(options), options["outputs"]):
-        for name in options["outputs"]:
-            path = options[name]
+    command = parse(arguments)
+    with recorded_job(command):
+        for name, path in command.outputs.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".zarr":
                 path.mkdir()
                 path = path / "chunk"
-            path.write_text(json.dumps({"made": f"{name} of {options['stage']}"}))
+            path.write_text(json.dumps({"made": f"{name} of {command.stage}"}))
 
 
 def found(plan: str = "") -> dict[str, tuple[str, str]]:
@@ -196,7 +195,7 @@ def test_a_changed_key_of_the_config_is_named_and_so_is_what_depends_on_it(resul
 
 
 def test_how_jobs_run_makes_nothing_stale(results):
-    assert failing(printed(gram=("--dask threads", "--dask processes --cores 2"), extract=("32", "8"))) == {}
+    assert failing(printed(gram=("--dask threads", "--dask processes --cores 2"), extract=("size 32", "size 8"))) == {}
 
 
 def test_a_changed_line_of_code_is_named(results):
@@ -244,7 +243,8 @@ def digest_recorded(name: str, output: str) -> str:
 
 
 def test_a_download_is_held_against_the_hash_of_its_command(results):
-    line = f"\npython -m ventral fetch --url u --sha256 {digest('images.bin')} --output images.bin"
+    pinned = json.dumps({"url": "u", "sha256": digest("images.bin")})
+    line = f"\npython -m ventral fetch --options '{pinned}' --output output images.bin"
     assert failing(printed() + line) == {}
     assert "its content is what its command names" in found(printed() + line)["images.bin"][1]
     Path("images.bin").write_text("others")
@@ -299,9 +299,9 @@ def test_what_is_run_again_is_drawn_by_the_seed_and_never_from_what_fails(result
 
 
 def test_the_report_shows_the_audit_and_is_not_run_again(results):
-    line = "python -m ventral report results/selectivity.csv --layer-profile images.bin --categorisation images.bin "
-    line += "--claims images.bin --recordings images.bin --settings {} --records results/provenance --audit a.json "
-    plan = read_plan(f"{printed()}\n{line} --output results/report.html --provenance results/provenance/report.json")
+    line = "python -m ventral report --input scores results/selectivity.csv --input claims images.bin"
+    line += " --output output results/report.html --provenance results/provenance/report.json"
+    plan = read_plan(f"{printed()}\n{line}")
     make(plan.maker["results/report.html"].arguments)
     assert "report" not in [job.stage for job in choose(plan, verify(plan), 99, [], 0)]
     with pytest.raises(InputError, match="results/report.html shows when jobs ran"):
@@ -340,7 +340,9 @@ def test_a_clean_directory_has_all_but_the_results(tmp_path, monkeypatch, where)
     assert not list((results / "scores").iterdir())
 
 
-COMMAND_OF_JOIN = "join a.parquet b.parquet --output {0}/scores.parquet --provenance {0}/provenance/join.json"
+COMMAND_OF_JOIN = (
+    "join --input tables a.parquet b.parquet --output output {0}/scores.parquet --provenance {0}/provenance/join.json"
+)
 
 
 @pytest.fixture(params=["results", "absolute"])

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 
+from tests.command_lines import command_line
 from tests.unit.synthetic_results import SETTINGS
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.__main__ import main
@@ -25,10 +26,11 @@ N, NEURONS = 24, 4
 SHA256 = "a" * 64
 
 
-def ran(*arguments: object) -> tuple[int, str]:
+def ran(stage: str, inputs: dict, outputs: dict, options: dict, **checked: str) -> tuple[int, str]:
     """The exit status of a stage, and its log."""
     before, level = list(logging.getLogger().handlers), logging.getLogger("ventral").level
-    status = main([*map(str, arguments), "--log", "log"])
+    more = ["--log", "log", "--checked", json.dumps(checked)]
+    status = main(command_line(stage, inputs, outputs, *more, **options))
     logging.getLogger("ventral").setLevel(level)
     for handler in set(logging.getLogger().handlers) - set(before):
         logging.getLogger().removeHandler(handler)
@@ -118,27 +120,31 @@ def here(stores, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
 
 
-FOLDS = ["--splits", "images", "--folds", "3", "--seed", "0"]
-RIDGE = [*FOLDS, "--penalties", "[1]"]
-DECODING = [*RIDGE, "--draws", "2", "--units", "2"]
-SCORED = ["gram.zarr", "recording.zarr", "stimuli.zarr"]
-TRAINING = json.dumps({"name": "fit", "stimuli": "set", "recording": "rec", "network": {}})
+FOLDS = {"splits": ["images"], "n_folds": 3, "seed": 0}
+RIDGE = FOLDS | {"penalties": [1]}
+THRESHOLD = {"reliability_threshold": 0.1}
+DECODING = RIDGE | THRESHOLD | {"draws": 2, "units": 2, "periods": {}}
+FIT = RIDGE | THRESHOLD | {"n_bootstrap": 100}
+GRAM, RECORDING, STIMULI = {"gram": "gram.zarr"}, {"recording": "recording.zarr"}, {"stimuli": "stimuli.zarr"}
+SCORED = GRAM | RECORDING | STIMULI
+TRAINING = {"name": "fit", "stimuli": "set", "recording": "rec", "network": {}}
+OUT = {"output": "out"}
 OF_SEVERAL_STORES = {
-    "fit": ["fit", *SCORED, *RIDGE, "--bootstrap", "100", "--bootstraps", "resamples"],
-    "banded": ["banded", *SCORED, *RIDGE, "--layers", '["a", "b"]'],
-    "decode": ["decode", *SCORED, *DECODING],
-    "decode_areas": ["decode_areas", "recording.zarr", "stimuli.zarr", *DECODING],
-    "reverse": ["reverse", "areas.zarr.zip", "gram.zarr", "stimuli.zarr", *RIDGE],
-    "factorise": ["factorise", "activations", "--recording", "recording.zarr", "--stimuli", "stimuli.zarr", *FOLDS],
-    "brainscore": ["brainscore", "gram.zarr", "--recording", "recording.zarr", "--stimuli", "stimuli.zarr"],
-    "selectivity": ["selectivity", "gram.zarr", "--stimuli", "stimuli.zarr", "--category", "cars", *FOLDS[2:]],
-    "train": ["train", "stimuli.zarr", "--recording", "recording.zarr", "--spec", TRAINING],
+    "fit": (SCORED, OUT | {"bootstraps": "resamples"}, FIT),
+    "banded": (SCORED, OUT, RIDGE | {"layers": ["a", "b"]}),
+    "decode": (SCORED, OUT, DECODING),
+    "decode_areas": (RECORDING | STIMULI, OUT, DECODING),
+    "reverse": ({"areas": "areas.zarr.zip"} | GRAM | STIMULI, OUT, RIDGE),
+    "factorise": ({"parts": "activations"} | RECORDING | STIMULI, OUT, FOLDS),
+    "brainscore": ({"grams": "gram.zarr"} | RECORDING | STIMULI, OUT, {}),
+    "selectivity": ({"grams": "gram.zarr"} | STIMULI, OUT, {"category": "cars", "n_folds": 3, "seed": 0}),
+    "train": (STIMULI | RECORDING, OUT, {"spec": TRAINING}),
 }
 CASES = [
     (stage, path)
-    for stage, arguments in OF_SEVERAL_STORES.items()
+    for stage, (inputs, _, _) in OF_SEVERAL_STORES.items()
     for path in WRITE
-    if path in arguments and path != "stimuli.zarr"
+    if path in inputs.values() and path != "stimuli.zarr"
 ]
 
 
@@ -147,7 +153,7 @@ CASES = [
 def test_stores_of_other_stimuli_are_refused_by_every_stage(here, stage, path, changed):
     shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
     WRITE[path](path, **changed)
-    status, log = ran(*OF_SEVERAL_STORES[stage], "--output", "out")
+    status, log = ran(stage, *OF_SEVERAL_STORES[stage])
     assert status == 1
     of = f"{changed.get('n', N)} stimuli of SHA-256 {changed.get('sha256', SHA256)[:12]}"
     named = "activations/0.zarr" if path == "activations" else path
@@ -158,14 +164,14 @@ def test_stores_of_other_stimuli_are_refused_by_every_stage(here, stage, path, c
 
 @pytest.mark.parametrize("stage", [stage for stage in OF_SEVERAL_STORES if stage not in ("train", "brainscore")])
 def test_stores_of_the_same_stimuli_are_taken(here, stage):
-    status, log = ran(*OF_SEVERAL_STORES[stage], "--output", "out")
+    status, log = ran(stage, *OF_SEVERAL_STORES[stage])
     assert status == 0, log
 
 
 def test_a_store_that_is_of_no_stimuli_is_refused(here):
     shutil.rmtree("recording.zarr")
     shutil.copytree("stimuli.zarr", "recording.zarr")
-    status, log = ran(*OF_SEVERAL_STORES["fit"], "--output", "out")
+    status, log = ran("fit", *OF_SEVERAL_STORES["fit"])
     assert status == 1
     assert "recording.zarr: made from other stimuli than stimuli.zarr (24 stimuli of SHA-256 unknown; not" in log
     assert "Traceback" not in log
@@ -207,27 +213,26 @@ EMPTY = {
     "labels alone": SCORES[~NEURONS_OF],
     "properties alone": SCORES[~NEURONS_OF].assign(target_kind="property", target="size", mapping="ridge"),
 }
-DRAWS = ["--bootstrap", "100", "--seed", "0"]
+RESAMPLING = THRESHOLD | {"n_bootstrap": 100, "seed": 0}
+SCORE_TABLE, BEST = {"scores": "scores.parquet"}, {"best_layers": "best_layers.csv"}
 
 
-def figure(name: str) -> list[str]:
-    return [f"--{kind}={name}.{kind}" for kind in ("svg", "pdf", "csv")]
+def figure(name: str) -> dict[str, str]:
+    return {kind: f"{name}.{kind}" for kind in ("svg", "pdf", "csv")}
 
 
 FROM_SCORES = {
-    "best_layers": ["scores.parquet", "--seed", "0", "--output", "best_layers.csv"],
-    "layer_profile": ["scores.parquet", *DRAWS, *figure("layer_profile")],
-    "categorisation": ["scores.parquet", *DRAWS, *figure("categorisation")],
-    "claims": ["scores.parquet", *DRAWS, "--output", "claims.csv"],
+    "best_layers": (SCORE_TABLE, {"output": "best_layers.csv"}, THRESHOLD | {"seed": 0}),
+    "layer_profile": (SCORE_TABLE, figure("layer_profile"), RESAMPLING),
+    "categorisation": (SCORE_TABLE, figure("categorisation"), RESAMPLING),
+    "claims": (SCORE_TABLE, {"output": "claims.csv"}, RESAMPLING),
 }
 FROM_BOTH = {
-    "compare": ["resamples.parquet", "--best-layers", "best_layers.csv", "--output", "comparisons.csv"],
-    "ranking": ["resamples.parquet", "--best-layers", "best_layers.csv", *figure("ranking")],
-    "report": ["scores.parquet", "--recordings", "recording.zarr", "--records", "records", "--audit", "none"]
-    + [f"--{table}={table.replace('-', '_')}.csv" for table in ("layer-profile", "categorisation", "claims")]
-    + [f"--{table}={table.replace('-', '_')}.csv" for table in ("ranking", "best-layers")]
-    + ["--settings", json.dumps(SETTINGS), "--output", "page.html"],
+    "compare": ({"bootstraps": "resamples.parquet"} | BEST, {"output": "comparisons.csv"}, {}),
+    "ranking": ({"bootstraps": "resamples.parquet"} | BEST, figure("ranking"), {}),
 }
+PAGE = SCORE_TABLE | {"recordings": "recording.zarr"}
+PAGE |= {table: f"{table}.csv" for table in ("layer_profile", "categorisation", "claims", "ranking", "best_layers")}
 
 
 def write_scores(table: pd.DataFrame) -> None:
@@ -265,6 +270,8 @@ def test_a_table_that_says_little_is_summarised_in_words(made_of, name):
     for stage, arguments in (FROM_SCORES | FROM_BOTH).items():
         status, logs[stage] = ran(stage, *arguments)
         assert status == 0, logs[stage]
+    status, log = ran("report", PAGE, {"output": "page.html"}, {"settings": SETTINGS}, records="records", audit="none")
+    assert status == 0, log
     assert said in Path("page.html").read_text(encoding="utf-8")
     if said == NOTHING:
         assert "WARNING no best layer: no layer of a model has a score" in logs["best_layers"]
@@ -287,17 +294,17 @@ def test_a_table_without_scores_is_refused(made_of, stage, name):
 
 def test_contributions_of_nothing_are_a_table_without_rows(here):
     write_table(SCORES.head(0), Path("banded.parquet"), "weights")
-    status, log = ran("contributions", "banded.parquet", *DRAWS, "--output", "out.csv")
+    status, log = ran("contributions", {"tables": "banded.parquet"}, {"output": "out.csv"}, RESAMPLING)
     assert status == 0, log
     assert Path("out.csv").read_text().startswith("model,recording,area,split,layer,r,unique_r,")
 
 
 def test_reverse_predictivity_is_drawn_where_nothing_was_fitted_by_ridge_regression(here):
     write_scores(SCORES.assign(mapping="pls"))
-    status, log = ran(*OF_SEVERAL_STORES["reverse"], "--output", "reverse.parquet")
+    status, log = ran("reverse", *OF_SEVERAL_STORES["reverse"])
     assert status == 0, log
-    areas = ["--areas", "areas.zarr.zip", "--scores", "scores.parquet"]
-    status, log = ran("reverse_figure", "reverse.parquet", *areas, *DRAWS, *figure("reverse"))
+    inputs = {"tables": "out", "areas": "areas.zarr.zip"} | SCORE_TABLE
+    status, log = ran("reverse_figure", inputs, figure("reverse"), RESAMPLING)
     assert status == 0, log
     assert pd.read_csv("reverse.csv")["forward_r"].isna().all()
 
@@ -332,15 +339,15 @@ SPOILED = {
 def test_inputs_that_cannot_be_scored_are_told(here, name):
     spoil, folds, expected, said = SPOILED[name]
     spoil()
-    scored = ["--splits", "images", "--penalties", "[1]", "--folds", folds, "--seed", "0"]
-    compared = ["--mappings", "ridge", "rsa", "cka", "--bootstrap", "100", "--bootstraps", "resamples.parquet"]
-    status, log = ran("fit", *SCORED, *scored, *compared, "--output", "fit.parquet")
+    fitted = FIT | {"n_folds": folds, "mappings": ["ridge", "rsa", "cka"]}
+    status, log = ran("fit", SCORED, {"output": "fit.parquet", "bootstraps": "resamples.parquet"}, fitted)
     assert status == 0, log
     if name == "a stimulus a fold":
         assert f"WARNING stimuli set, split images: {N} of {N} folds hold one stimulus alone" in log
-    status, log = ran("banded", *SCORED, *scored, "--layers", '["a", "b"]', "--output", "banded.parquet")
+    together = RIDGE | {"n_folds": folds, "layers": ["a", "b"]}
+    status, log = ran("banded", SCORED, {"output": "banded.parquet"}, together)
     assert status == 0, log
-    status, log = ran("join", "fit.parquet", "banded.parquet", "--output", "scores.parquet")
+    status, log = ran("join", {"tables": ["fit.parquet", "banded.parquet"]}, {"output": "scores.parquet"}, {})
     assert status == 0, log
     logs = {}
     for stage, arguments in FROM_SCORES.items():

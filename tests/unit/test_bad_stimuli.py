@@ -72,7 +72,7 @@ def said_by_the_job(images, tmp_path, caplog, **spec):
     with caplog.at_level(logging.WARNING, logger="ventral"):
         names = list(describe(spec, KEY).index)
         assert caplog.records == []  # the check at the start of every run is silent
-        ingest(spec, tmp_path / "s.zarr", name="mine", threads=1)
+        ingest(spec, tmp_path / "s.zarr", name="mine", cores=1)
     assert list(read_dataset(tmp_path / "s.zarr")["stimulus"].values) == names
     return names, [record.getMessage().removeprefix(f"{KEY}.images: {images}: ") for record in caplog.records]
 
@@ -219,14 +219,14 @@ def header_of_a_huge_png():
 def test_an_image_that_cannot_be_used_is_named(folder, tmp_path, content, expected):
     (folder / "c.png").write_bytes(content)
     with pytest.raises(InputError, match=rf"1 of 3 images cannot be used; replace them:\n  c.png: .*{expected}"):
-        ingest({"images": str(folder)}, tmp_path / "s.zarr", name="mine", threads=1)
+        ingest({"images": str(folder)}, tmp_path / "s.zarr", name="mine", cores=1)
 
 
 def test_images_of_one_pixel_are_a_set(tmp_path):
     (tmp_path / "images").mkdir()
     for k in range(2):
         (tmp_path / "images" / f"{k}.png").write_bytes(image(k, (1, 1)))
-    ingest({"images": str(tmp_path / "images")}, tmp_path / "s.zarr", name="mine", threads=1)
+    ingest({"images": str(tmp_path / "images")}, tmp_path / "s.zarr", name="mine", cores=1)
     assert read_dataset(tmp_path / "s.zarr")["pixels"].shape == (2, 3, 1, 1)
 
 
@@ -393,7 +393,7 @@ def test_a_property_with_a_space_in_its_name_is_said_not_to_be_predicted(folder,
 def test_what_a_column_was_taken_for_is_in_the_log(folder, tmp_path, caplog):
     (tmp_path / "t.csv").write_text("stimulus,x,y\na,1,1 mm\nb,2,3 mm\n")
     with caplog.at_level(logging.INFO, logger="ventral"):
-        ingest({"images": str(folder), "table": str(tmp_path / "t.csv")}, tmp_path / "s.zarr", name="mine", threads=1)
+        ingest({"images": str(folder), "table": str(tmp_path / "t.csv")}, tmp_path / "s.zarr", name="mine", cores=1)
     assert f"{KEY}.table: {tmp_path / 't.csv'}: numbers: x; text: y" in caplog.messages
 
 

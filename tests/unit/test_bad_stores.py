@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 import zarr
 from PIL import Image
 
+from tests.command_lines import command_line
 from ventral import integrity
 from ventral.__main__ import main
 from ventral.errors import InputError
@@ -42,28 +44,33 @@ RENDERED = {
     "backgrounds": "noise",
     "seed": 3,
 }
-SEED = ["--seed", "0"]
-FIT = ["--splits", "images", "--folds", "3", "--penalties", "[0.1, 1]", "--bootstrap", "20", *SEED]
+SEED, THRESHOLD = {"seed": 0}, {"reliability_threshold": 0.1}
+FIT = {"splits": ["images"], "n_folds": 3, "penalties": [0.1, 1], "n_bootstrap": 20} | SEED | THRESHOLD
+PART = {"spec": resolve_model("pixels"), "dtype": "float32", "part": 0, "parts": 1, "shards": 2}
+OF_STIMULI = {"recording": RECORDING, "stimuli": STIMULI}
 COMMANDS = {
-    "stimuli": lambda spec: ["stimuli", "--name", "mine", "--spec", spec, "--output", STIMULI],
-    "recording": lambda spec: [*("recording", STIMULI, "--name", "rec"), "--spec", spec, *SEED, "--output", RECORDING],
-    "extract": lambda: [
-        *("extract", STIMULI, "--spec", json.dumps(resolve_model("pixels")), "--options", '{"dtype": "float32"}'),
-        *("--part", "0", "--parts", "1", "--shards", "2", "--output", ACTIVATIONS),
-    ],
-    "gram": lambda: ["gram", ACTIVATIONS, *SEED, "--output", GRAM],
-    "recorded_gram": lambda: ["recorded_gram", RECORDING, "--output", "grams/rec/mine.zarr.zip"],
-    "fit": lambda: ["fit", GRAM, RECORDING, STIMULI, *FIT, "--output", SCORES, "--bootstraps", BOOTSTRAPS],
-    "join": lambda: ["join", SCORES, "--output", "scores.parquet"],
-    "best_layers": lambda: ["best_layers", "scores.parquet", *SEED, "--output", "best_layers.csv"],
-    "compare": lambda: ["compare", BOOTSTRAPS, "--best-layers", "best_layers.csv", "--output", "comparisons.csv"],
+    "stimuli": ({}, {"output": STIMULI}, {"name": "mine"}),
+    "recording": ({"stimuli": STIMULI}, {"output": RECORDING}, {"name": "rec"} | SEED),
+    "extract": ({"stimuli": STIMULI}, {"output": ACTIVATIONS}, PART),
+    "gram": ({"parts": ACTIVATIONS}, {"output": GRAM}, SEED),
+    "recorded_gram": ({"recording": RECORDING}, {"output": "grams/rec/mine.zarr.zip"}, {}),
+    "fit": ({"gram": GRAM} | OF_STIMULI, {"output": SCORES, "bootstraps": BOOTSTRAPS}, FIT),
+    "join": ({"tables": SCORES}, {"output": "scores.parquet"}, {}),
+    "best_layers": ({"scores": "scores.parquet"}, {"output": "best_layers.csv"}, SEED | THRESHOLD),
+    "compare": (
+        {"bootstraps": BOOTSTRAPS, "best_layers": "best_layers.csv"},
+        {"output": "comparisons.csv"},
+        {},
+    ),
 }
 
 
-def run(stage: str, *arguments) -> tuple[int, str]:
+def run(stage: str, *more: str, reads: Sequence[str] = (), **options) -> tuple[int, str]:
     """Run a stage in the working folder, and return its exit status and its log."""
     log = Path("log")
-    status = main([*COMMANDS[stage](*arguments), "--log", str(log)])
+    inputs, outputs, told = COMMANDS[stage]
+    line = command_line(stage, {**inputs, "reads": reads}, outputs, "--log", str(log), *more, **told, **options)
+    status = main(line)
     logger = logging.getLogger()
     for handler in [one for one in logger.handlers if getattr(one, "baseFilename", None) == str(log.absolute())]:
         logger.removeHandler(handler)
@@ -86,8 +93,8 @@ def whole(tmp_path_factory):
     recording = {"stimuli": "mine", "responses": str(folder / "responses.npy"), "area": "IT"}
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        assert run("stimuli", json.dumps(stimuli))[0] == 0
-        assert run("recording", json.dumps(recording))[0] == 0
+        assert run("stimuli", spec=stimuli)[0] == 0
+        assert run("recording", spec=recording)[0] == 0
         for stage in ("extract", "gram", "recorded_gram", "fit", "join", "best_layers", "compare"):
             assert run(stage)[0] == 0, stage
     return folder
@@ -215,10 +222,8 @@ def test_a_damaged_input_is_one_error_that_names_it_and_the_remedy(results, dama
 def test_a_damaged_description_of_a_model_is_told_before_anything_is_computed(results, how, monkeypatch):
     Path("pixels.json").write_text(json.dumps({"model": "pixels", "weights_sha256": "", "layers": []}))
     how(Path("pixels.json"))
-    arguments = [*COMMANDS["extract"](), "--reads", "pixels.json", "--provenance", "record.json"]
-    monkeypatch.setitem(COMMANDS, "extract", lambda: arguments)
     lost(results / ACTIVATIONS)
-    status, log = run("extract")
+    status, log = run("extract", "--provenance", "record.json", reads=["pixels.json"])
     assert status == 1
     assert re.search(r"ERROR extract: pixels\.json: cannot be read \(.*\); delete pixels\.json and start", log)
     assert "Traceback" not in log

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from ventral import provenance
-from ventral.commands import parser
 from ventral.launch import changes
-from ventral.provenance import recorded_job, signature, telling
+from ventral.provenance import Command, recorded_job, signature
 
 # A record of a job that read nothing.
 RECORD = {"stage": "model", "python": "3.11", "started": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "sha256": "0"}
@@ -23,10 +22,10 @@ def made(tmp_path, monkeypatch):
     (tmp_path / "images" / "nested").mkdir(parents=True)
     (tmp_path / "images" / "nested" / "a.png").write_bytes(b"image a")
     (tmp_path / "responses.npy").write_bytes(b"responses")
-    arguments = "recording images --name rec --spec {} --reads responses.npy --seed 0 --output store"
-    options = vars(parser().parse_args(arguments.split()))
-    with recorded_job(tmp_path / "record.json", "recording", telling(options), options["outputs"]):
-        options["output"].write_text("whole")
+    inputs = {"stimuli": (Path("images"),), "reads": (Path("responses.npy"),)}
+    outputs = {"output": Path("store")}
+    with recorded_job(Command("recording", inputs, outputs, provenance=tmp_path / "record.json")):
+        Path("store").write_text("whole")
     return ["images", "responses.npy"]
 
 
@@ -137,8 +136,10 @@ def test_a_record_of_before_signatures(made, tmp_path):
 
 
 def test_an_input_that_changes_while_a_job_reads_it(made, tmp_path, caplog):
-    options = {"reads": [tmp_path / "responses.npy"], "output": tmp_path / "store"}
-    with recorded_job(tmp_path / "record.json", "recording", options, ["output"]):
+    inputs = {"reads": (tmp_path / "responses.npy",)}
+    with recorded_job(
+        Command("recording", inputs, {"output": tmp_path / "store"}, provenance=tmp_path / "record.json")
+    ):
         (tmp_path / "responses.npy").write_bytes(b"others")
     assert "responses.npy changed while it was read" in caplog.text
     record = json.loads((tmp_path / "record.json").read_text())
@@ -149,7 +150,7 @@ def test_a_network_and_what_it_imports_from_its_folder(tmp_path, importable):
     helper = importable("helper_of_mine", "width = 3\n")
     network = importable("network_of_mine", f"import {helper}\n")
     record = tmp_path / "record.json"
-    with recorded_job(record, "model", {}, []):
+    with recorded_job(Command("model", provenance=record)):
         __import__(network)
     assert changes.Inputs(tmp_path).changed(record, []) == []
     (tmp_path / "helper_of_mine.py").write_text("width = 4\n")

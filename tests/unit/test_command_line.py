@@ -1,16 +1,21 @@
 """One command a stage: what it prints and how it ends."""
 
 import errno
+import inspect
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.command_lines import command_line
 from ventral.__main__ import main
+from ventral.commands import READS, STAGES, arguments_of, function_of, parse
 from ventral.errors import InputError
+from ventral.provenance import Command
 from ventral.scores import table as score_table
 
 
@@ -25,9 +30,8 @@ def logging_of_one_test():
 
 
 def joined(tmp_path, *tables):
-    return main(
-        ["join", *map(str, tables), "--output", str(tmp_path / "out.parquet"), "--log", str(tmp_path / "a/log")]
-    )
+    more = ["--log", str(tmp_path / "a" / "log")]
+    return main(command_line("join", {"tables": tables}, {"output": tmp_path / "out.parquet"}, *more))
 
 
 def test_a_stage_that_ends_well(tmp_path):
@@ -39,7 +43,7 @@ def test_a_stage_that_ends_well(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_explained(tmp_path, monkeypatch, code):
-    def full(**options):
+    def full(tables, output):
         raise OSError(code, "No space left on device", "somewhere")
 
     monkeypatch.setattr(score_table, "join", full)
@@ -50,7 +54,7 @@ def test_a_full_disk_is_explained(tmp_path, monkeypatch, code):
 
 
 def test_a_bug_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
-    def broken(**options):
+    def broken(tables, output):
         raise ZeroDivisionError
 
     monkeypatch.setattr(score_table, "join", broken)
@@ -59,7 +63,7 @@ def test_a_bug_leaves_its_traceback_in_the_log(tmp_path, monkeypatch):
 
 
 def test_a_mistake_of_the_user_is_one_message(tmp_path, monkeypatch):
-    def mistaken(**options):
+    def mistaken(tables, output):
         raise InputError("set `folds` to 3")
 
     monkeypatch.setattr(score_table, "join", mistaken)
@@ -104,15 +108,17 @@ SENTENCES = {
 def test_what_is_no_fault_of_the_program_is_one_sentence(tmp_path, monkeypatch, name):
     error, said = SENTENCES[name]
 
-    def failing(**options):
+    def failing(tables, output):
         if error is None:
             np.empty((2**40, 2**15))
         raise error
 
     monkeypatch.setattr(score_table, "join", failing)
     record = tmp_path / "record.json"
-    arguments = ["join", "in.parquet", "--output", str(tmp_path / "out"), "--log", str(tmp_path / "log")]
-    assert main([*arguments, "--provenance", str(record)]) == (130 if name == "interrupted" else 1)
+    arguments = command_line("join", {"tables": "in.parquet"}, {"output": tmp_path / "out"})
+    assert main([*arguments, "--log", str(tmp_path / "log"), "--provenance", str(record)]) == (
+        130 if name == "interrupted" else 1
+    )
     log = (tmp_path / "log").read_text()
     assert f"ERROR join: {said}" in log
     assert "Traceback" not in log
@@ -134,25 +140,72 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path, capsys):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("option", ["--options", "--checked"])
 @pytest.mark.parametrize(
-    ("option", "text", "said"),
-    [
-        ("--spec", "{name: net}", "no JSON"),
-        ("--spec", '["net"]', "JSON of an object is right, not"),
-        ("--spec", "", "no JSON"),
-        ("--together", '{"a": 1}', "JSON of a list is right, not"),
-        ("--together", "a", "no JSON"),
-    ],
+    ("text", "said"),
+    [("{name: net}", "no JSON"), ('["net"]', "JSON of an object is right, not"), ("", "no JSON"), ("a", "no JSON")],
 )
-def test_an_option_that_is_no_json_of_its_kind_is_named(capsys, option, text, said):
-    arguments = {"--spec": "{}", "--output": "out"} | {option: text}
+def test_an_option_that_is_no_json_object_is_named(capsys, option, text, said):
     with pytest.raises(SystemExit) as ended:
-        main(["model", *(part for pair in arguments.items() for part in pair)])
+        main(["model", "--output", "output", "out", option, text])
     assert ended.value.code == 2
     assert f"error: argument {option}: {said}" in capsys.readouterr().err
 
 
-def test_units_are_a_number_or_none(capsys):
-    with pytest.raises(SystemExit):
-        main(["decode_areas", "a", "b", "--units", "[2]"])
-    assert "argument --units: JSON of a whole number or null is right, not [2]" in capsys.readouterr().err
+def test_a_command_line_says_what_is_read_written_and_told():
+    arguments = "fit --input gram g --input reads a b --input reads b --output output o --output bootstraps m --cores 2"
+    command = parse([*arguments.split(), "--options", '{"seed": 3}', "--checked", '{"layers": []}', "--log", "l"])
+    paths = {name: tuple(map(Path, names)) for name, names in {"gram": "g", "reads": "abb"}.items()}
+    outputs = {"output": Path("o"), "bootstraps": Path("m")}
+    assert command == Command("fit", paths, outputs, {"seed": 3}, {"layers": []}, {"cores": 2}, Path("l"))
+    assert command.read == [Path("g"), Path("a"), Path("b")]
+    assert command.written == [Path("o"), Path("m")]
+
+
+def test_a_function_gets_one_path_or_a_list_and_never_what_is_only_recorded():
+    inputs = {"stimuli": (Path("s"),), "tested": (Path("t"),), "recording": (), READS: (Path("weights"),)}
+    command = Command("train", inputs, {"output": Path("o")}, {"spec": {}}, {"layers": {}}, {"device": "cpu"})
+    assert arguments_of(command, function_of("train")) == {
+        "stimuli": Path("s"),
+        "tested": [Path("t")],
+        "output": Path("o"),
+        "spec": {},
+        "layers": {},
+        "device": "cpu",
+    }
+
+
+BEST = {"reliability_threshold": 0.1, "seed": 0}
+MISTAKEN = {
+    "unknown option": (["--options", '{"reliability_threshold": 0.1, "seed": 0, "sed": 1}'], "it takes no `sed`"),
+    "unknown input": (["--input", "table", "a"], "it takes no `table`"),
+    "unknown how": (["--device", "cpu"], "it takes no `device`"),
+    "missing options": (["--options", "{}"], "it needs `reliability_threshold`, `seed`"),
+    "two paths": (["--input", "scores", "b"], "--input scores: one path is right, not 2"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKEN)
+def test_a_name_that_a_stage_does_not_know_or_lacks_is_told_before_anything_runs(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    more, said = MISTAKEN[name]
+    line = command_line("best_layers", {"scores": "a"}, {"output": "out.csv"}, **BEST)
+    assert main([*line, *more, "--log", "log"]) == 1
+    assert f"ERROR best_layers: {said}\n" in Path("log").read_text()
+    assert not Path("out.csv").exists()
+
+
+def test_how_a_job_runs_is_no_option():
+    command = Command("join", {"tables": ()}, {"output": Path("o")}, {"cores": 2})
+    with pytest.raises(InputError, match="`cores`"):
+        arguments_of(command, function_of("join"))
+    command = Command("gram", {"parts": ()}, {"output": Path("o")}, {"cores": 2, "seed": 0})
+    with pytest.raises(InputError, match="no option is `cores`"):
+        arguments_of(command, function_of("gram"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_parameter_of_a_stage_can_be_told(stage):
+    parameters = inspect.signature(function_of(stage)).parameters
+    assert READS not in parameters
+    assert not [one for one in parameters.values() if one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]

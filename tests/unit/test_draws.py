@@ -1,8 +1,6 @@
 """The config's `bootstrap` and `seed` reach every stage that draws, and the page says the numbers used."""
 
-import argparse
 import ast
-import importlib
 import inspect
 import re
 from pathlib import Path
@@ -11,47 +9,32 @@ import pandas as pd
 import pytest
 
 import ventral
+from tests.command_lines import command_line
 from tests.unit.synthetic_results import RECORDING, SETTINGS, scores_of_a_run
 from tests.unit.synthetic_scores import score_table
 from ventral.__main__ import main
-from ventral.commands import parser
+from ventral.commands import STAGES, arguments_of, function_of
+from ventral.errors import InputError
+from ventral.provenance import Command
 from ventral.report.methods import methods, plain
 from ventral.report.prose import PROFILE
 
 PACKAGE = Path(ventral.__file__).parent
 RULES = "".join(path.read_text(encoding="utf-8") for path in sorted((PACKAGE.parent / "rules").glob("*.smk")))
 DRAWN = {"seed": "seed", "n_bootstrap": "bootstrap"}
-# Stages whose function the command line wraps.
-WRAPPED = {
-    "recording": "recordings.ingestion.ingest",
-    "simulate": "simulation.simulation.simulate",
-    "extract": "activations.extraction.extract_shards",
-    "stimuli": "stimuli.ingestion.ingest",
-    "fetch": "datasets.download.fetch",
-}
 
 
-def subparsers() -> dict[str, argparse.ArgumentParser]:
-    return parser()._actions[-1].choices
-
-
-def function_of(stage: str):
-    named = inspect.getclosurevars(subparsers()[stage].get_default("run")).nonlocals
-    path = WRAPPED.get(stage) or named.get("path") or f"{named['module']}.{named['function']}"
-    module, function = path.rsplit(".", 1)
-    return getattr(importlib.import_module(f"ventral.{module}"), function)
-
-
-@pytest.mark.parametrize("stage", subparsers())
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_draws_is_told_how_and_so_is_its_rule(stage):
-    options = {action.dest: action for action in subparsers()[stage]._actions}
-    drawn = {name for name in DRAWN if name in inspect.signature(function_of(stage)).parameters}
-    assert drawn == set(DRAWN) & options.keys()
-    (rule,) = [rule for rule in re.split(r"(?m)^rule ", RULES) if re.search(rf"ventral {stage}\b", rule)]
-    for name in drawn:
-        assert options[name].required
-        assert f"--{DRAWN[name]} {{params.{DRAWN[name]}}}" in rule
-        assert f'{DRAWN[name]}=settings["{DRAWN[name]}"],' in rule
+    function = function_of(stage)
+    drawn = DRAWN.keys() & inspect.signature(function).parameters.keys()
+    called = re.compile(rf'(command\(\s*"|python -m ventral ){stage}\b')
+    (rule,) = [rule for rule in re.split(r"(?m)^rule ", RULES) if called.search(rule)]
+    for name in DRAWN:
+        assert bool(re.search(rf'\b{name}=settings\["{DRAWN[name]}"\]', rule)) == (name in drawn)
+    with pytest.raises(InputError, match="it needs") as raised:
+        arguments_of(Command(stage), function)
+    assert drawn == {name for name in DRAWN if f"`{name}`" in str(raised.value)}
 
 
 def test_no_statistic_has_a_number_of_samples_or_a_seed_of_its_own():
@@ -74,16 +57,16 @@ def contributions_table() -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-FIGURE = ["--svg", "out.svg", "--pdf", "out.pdf", "--csv", "out.csv"]
-STAGES = {
-    "layer_profile": ["layer_profile", "scores.parquet", *FIGURE],
-    "categorisation": ["categorisation", "scores.parquet", *FIGURE],
-    "claims": ["claims", "scores.parquet", "--output", "out.csv"],
-    "contributions": ["contributions", "banded.parquet", "--output", "out.csv"],
+FIGURE = {"svg": "out.svg", "pdf": "out.pdf", "csv": "out.csv"}
+RESAMPLING = {
+    "layer_profile": ({"scores": "scores.parquet"}, FIGURE),
+    "categorisation": ({"scores": "scores.parquet"}, FIGURE),
+    "claims": ({"scores": "scores.parquet"}, {"output": "out.csv"}),
+    "contributions": ({"tables": "banded.parquet"}, {"output": "out.csv"}),
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", RESAMPLING)
 def test_intervals_are_of_as_many_samples_and_of_the_seed_that_was_asked_for(stage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     models = {"net": 4, "trained": 3, "checkpoint": 2, "random": 4}
@@ -91,7 +74,8 @@ def test_intervals_are_of_as_many_samples_and_of_the_seed_that_was_asked_for(sta
     contributions_table().to_parquet("banded.parquet")
     found = {}
     for bootstrap, seed in ((100, 0), (100, 1), (1000, 0)):
-        assert main([*STAGES[stage], "--bootstrap", str(bootstrap), "--seed", str(seed)]) == 0
+        options = {"reliability_threshold": 0.1, "n_bootstrap": bootstrap, "seed": seed}
+        assert main(command_line(stage, *RESAMPLING[stage], **options)) == 0
         found[bootstrap, seed] = Path("out.csv").read_bytes()
     assert found[100, 0] != found[100, 1]
     assert found[100, 0] != found[1000, 0]

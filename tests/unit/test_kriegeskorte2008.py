@@ -11,6 +11,7 @@ from numpy.lib.recfunctions import repack_fields
 from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
+from tests.command_lines import command_line
 from ventral.__main__ import main
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import kriegeskorte2008
@@ -114,7 +115,7 @@ def test_expanding_loads_nothing_slow():
 
 
 def test_the_file_is_unpacked_into_what_a_user_would_give(source, content, unpacked, tmp_path):
-    assert main(["unpack", str(source), *(f"--{kind}={path}" for kind, path in unpacked.items())]) == 0
+    assert main(command_line("unpack", {"source": source}, unpacked)) == 0
     table = pd.read_csv(unpacked["table"])
     assert list(table["stimulus"]) == [f"image0{k}.png" for k in range(1, 7)]
     assert list(table["object"]) == LABELS

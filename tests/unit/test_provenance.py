@@ -1,50 +1,53 @@
 """What a job leaves about itself: what it was made of, by what, where and how."""
 
-import argparse
 import json
 import logging
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import dask
 import pytest
 
+from tests.command_lines import command_line
 from ventral import provenance
-from ventral.commands import parser
+from ventral.commands import parse
 from ventral.provenance import (
+    Command,
     code_loaded,
-    config_of,
     digest,
     digest_of_module,
     digest_of_record,
-    inputs_of,
     loaded_elsewhere,
     packages_loaded,
     recorded_job,
     source_of,
-    telling,
     weights_named,
 )
 from ventral.running.parallel import SETTING, compute, computing
 from ventral.running.progress import Progress
 
 
-def options_of(*arguments: str) -> argparse.Namespace:
-    return vars(parser().parse_args(arguments))
-
-
 @pytest.fixture
-def job(tmp_path):
-    """The options of a job that reads a table and writes another."""
+def job(tmp_path) -> Command:
+    """The command of a job that reads a table and writes another."""
     (tmp_path / "in.parquet").write_text("scores")
-    return options_of("best_layers", str(tmp_path / "in.parquet"), "--seed", "4", "--output", str(tmp_path / "out.csv"))
+    return parse(
+        command_line(
+            "best_layers",
+            {"scores": tmp_path / "in.parquet"},
+            {"output": tmp_path / "out.csv"},
+            reliability_threshold=0.1,
+            seed=4,
+        )
+    )
 
 
-def recorded(job, path: Path) -> dict:
-    with recorded_job(path, job["stage"], telling(job), job["outputs"]):
-        job["output"].write_text("best")
+def recorded(job: Command, path: Path) -> dict:
+    with recorded_job(replace(job, provenance=path)):
+        job.outputs["output"].write_text("best")
     return json.loads(path.read_text())
 
 
@@ -61,8 +64,8 @@ def test_a_record_says_what_was_made_of_what(job, tmp_path):
 
 def test_a_record_says_what_the_job_warned_of_each_message_once(job, tmp_path):
     logging.getLogger("ventral").warning("before the job")
-    with recorded_job(tmp_path / "record.json", job["stage"], telling(job), job["outputs"]):
-        job["output"].write_text("best")
+    with recorded_job(replace(job, provenance=tmp_path / "record.json")):
+        job.outputs["output"].write_text("best")
         logging.getLogger("ventral").info("half of it is done")
         logging.getLogger("ventralis").warning("of another package")
         for k in (1, 1, 2):
@@ -83,7 +86,7 @@ def test_a_record_says_what_the_job_warned_of_each_message_once(job, tmp_path):
 def test_nothing_is_collected_once_a_job_is_over(job, tmp_path):
     before = list(logging.getLogger().handlers)
     assert recorded(job, tmp_path / "record.json")["warnings"] == []
-    with pytest.raises(ZeroDivisionError), recorded_job(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+    with pytest.raises(ZeroDivisionError), recorded_job(replace(job, provenance=tmp_path / "record.json")):
         raise ZeroDivisionError
     assert logging.getLogger().handlers == before
 
@@ -96,18 +99,21 @@ def test_a_record_that_was_edited_is_not_what_its_hash_says(job, tmp_path):
 
 def test_a_job_that_fails_leaves_no_record_and_not_that_of_its_last_run(job, tmp_path):
     recorded(job, tmp_path / "record.json")
-    with pytest.raises(ZeroDivisionError), recorded_job(tmp_path / "record.json", "best_layers", job, job["outputs"]):
+    with pytest.raises(ZeroDivisionError), recorded_job(replace(job, provenance=tmp_path / "record.json")):
         raise ZeroDivisionError
     assert not (tmp_path / "record.json").exists()
 
 
-def test_how_a_job_runs_and_what_it_only_checks_are_no_part_of_its_config():
-    spec = ["--spec", '{"name": "net"}', "--output", "out"]
-    trained = options_of("train", "images.zarr", "--layers", '{"layers": ["a"]}', "--device", "cpu", *spec)
-    assert config_of(telling(trained), trained["outputs"]) == {"spec": {"name": "net"}, "recording": None}
-    described = options_of("model", "--together", '["a", "b"]', "--reads", "weights.pth", *spec)
-    assert config_of(telling(described), described["outputs"]) == {"spec": {"name": "net"}}
-    assert inputs_of(telling(described), described["outputs"]) == [Path("weights.pth")]
+def test_how_a_job_runs_and_what_it_only_checks_are_no_part_of_its_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("weights.pth").write_text("weights")
+    more = ["--checked", '{"together": ["a", "b"]}', "--cores", "2", "--provenance", "record.json"]
+    with recorded_job(parse(command_line("model", {"reads": "weights.pth"}, {"output": "out"}, *more, spec={}))):
+        Path("out").write_text("described")
+    record = json.loads(Path("record.json").read_text())
+    assert record["config"] == {"spec": {}}
+    assert record["how"] == {"cores": 2}
+    assert list(record["inputs"]) == ["weights.pth"]
 
 
 def test_a_folder_is_its_files_and_their_names(tmp_path):

@@ -70,7 +70,8 @@ def test_a_run_that_has_ended_is_forgotten(tmp_path):
 
 def test_what_was_made_by_another_config(tmp_path):
     output, provenance = tmp_path / "scores.parquet", tmp_path / "join.json"
-    command = f"python -m ventral best_layers {tmp_path}/in --seed %d --output {output} --provenance {provenance}"
+    arguments = f"best_layers --input scores {tmp_path}/in --output output {output} --provenance {provenance}"
+    command = f"python -m ventral {arguments} --options '{{\"seed\": %d}}'"
     made = record("best_layers", str(output), config=read_plan(command % 1).jobs[0].config)
     provenance.write_text(json.dumps(made))
     runs.check_made_by(command % 1)
@@ -97,9 +98,7 @@ def test_a_record_of_a_job_that_cannot_be_read(tmp_path, content):
     provenance = tmp_path / "join.json"
     if content is not None:
         provenance.write_bytes(content)
-    command = (
-        f"python -m ventral best_layers {tmp_path}/in --seed 0 --output {tmp_path}/out.csv --provenance {provenance}"
-    )
+    command = f"python -m ventral best_layers --output output {tmp_path}/out.csv --provenance {provenance}"
     with pytest.raises(
         InputError, match=r"join\.json: no record of a job; delete the file and start the same command again"
     ):

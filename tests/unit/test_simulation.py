@@ -123,7 +123,7 @@ def simulated(blends):
 
     def run(output="again.zarr", **options):
         options = {"spec": described(**options), "stimuli": blends / "stimuli.zarr", "output": blends / output}
-        simulate(**options, name="simulated", threads=1, n_splits=40)
+        simulate(**options, name="simulated", cores=1, n_splits=40)
         return read_dataset(blends / output).load()
 
     return run
@@ -400,7 +400,7 @@ def test_neurons_of_a_whole_field_prefer_their_object_and_local_ones_hardly_any(
         image[:, top : top + 10, left : left + 10] += patches[kind]
     objects = np.array([f"object{k}" for k in kinds])
     write_set(tmp_path / "stimuli.zarr", np.clip(pixels, 0, 255).astype(np.uint8), objects)
-    simulate(described(neuroids=30), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", threads=1)
+    simulate(described(neuroids=30), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", cores=1)
     recording = read_dataset(tmp_path / "out.zarr")
     rates = recording["rates"].values
     to_each = np.array([dprime(rates, objects == kind) for kind in np.unique(objects)])
@@ -420,7 +420,7 @@ def test_neurons_of_a_whole_field_prefer_their_object_and_local_ones_hardly_any(
 def test_without_several_objects_none_is_preferred(tmp_path, objects):
     pixels = np.random.default_rng(0).integers(0, 255, (40, 3, SIZE, SIZE), dtype=np.uint8)
     write_set(tmp_path / "stimuli.zarr", pixels, objects)
-    simulate(described(neuroids=2), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", threads=1)
+    simulate(described(neuroids=2), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", cores=1)
     recording = read_dataset(tmp_path / "out.zarr")
     assert set(recording["preferred_object"].values) == {""}
     assert (recording["rates"].std("stimulus") > 0).all()
@@ -430,7 +430,7 @@ def test_pixels_and_layers_without_a_map_can_be_read(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (20, 3, SIZE, SIZE), dtype=np.uint8)
     write_set(tmp_path / "stimuli.zarr", pixels, None)
     areas = {"IT": {"layer": "4", "neuroids": 3}, "FST": {"layer": "1", "neuroids": 2, "field": 0.5}}
-    simulate(described(areas), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", threads=1)
+    simulate(described(areas), tmp_path / "stimuli.zarr", tmp_path / "out.zarr", name="simulated", cores=1)
     areas = {"V1": {"layer": "pixels", "neuroids": 3}}
     spec = resolve_simulation({**described(areas), "teacher": "pixels"}, {}, "simulated")
     simulate(spec, tmp_path / "stimuli.zarr", tmp_path / "pixels.zarr", name="simulated")
@@ -599,7 +599,7 @@ def test_a_teacher_that_cannot_be_made_is_said_in_its_place(tmp_path):
 
 def test_parts_of_a_map_need_a_layer_with_a_map(blends):
     spec = described({"V1": {"layer": "4", "neuroids": 2}})
-    said = message(simulate, spec, blends / "stimuli.zarr", blends / "none.zarr", name="simulated", threads=1)
+    said = message(simulate, spec, blends / "stimuli.zarr", blends / "none.zarr", name="simulated", cores=1)
     assert said.startswith(
         f"{KEY}.areas.V1.layer: '4' has no map of channels, rows and columns (its output is (16, 5))"
     )

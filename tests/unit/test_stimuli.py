@@ -236,7 +236,7 @@ def test_store_holds_pixels_and_properties(folder, tmp_path, monkeypatch):
         size=[np.nan, *range(11)],
         note=["x"] * 12,
     )
-    ingest({"images": str(folder), "table": table}, tmp_path / "s.zarr", name="my_set", threads=3)
+    ingest({"images": str(folder), "table": table}, tmp_path / "s.zarr", name="my_set", cores=3)
     dataset = read_dataset(tmp_path / "s.zarr")
     assert dataset["pixels"].dims == ("stimulus", "channel", "pixel_row", "pixel_column")
     assert dataset["pixels"].dtype == np.uint8

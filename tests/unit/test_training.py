@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from tests.command_lines import command_line
 from ventral.configuration.resolution import resolve
 from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
@@ -243,7 +244,7 @@ def test_the_same_again_gives_the_same_bytes(shown, tmp_path):
 
 def test_training_that_is_killed_goes_on_to_the_same_bytes(shown, tmp_path, caplog):
     spec = spec_of("conv2", epochs=40, checkpoints=[0, 3, 30], batch_size=4, patience=None)
-    arguments = ["train", str(shown), "--spec", json.dumps(spec), "--output", str(tmp_path / "net")]
+    arguments = command_line("train", {"stimuli": shown}, {"output": tmp_path / "net"}, spec=spec)
     process = subprocess.Popen(
         [sys.executable, "-m", "ventral", *arguments],
         env=os.environ | {"PYTHONPATH": str(SCHEMA.parents[1])},

@@ -11,13 +11,20 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.command_lines import command_line
 from tests.workflow.conftest import ROOT, command, environment
 
 LEFT_OUT = shutil.ignore_patterns(".*", "results", "resources", "__pycache__", "tests", "benchmarks", "docs")
 GRAM, SCORES = "results/grams/tiny/mine.zarr.zip", "results/scores/rec/pixels.parquet"
 # As the rule runs it, but for jobs that are run again.
-AUDIT = ["audit", "results/audit/plan.txt", "--results", "results", "--sample", "0", "--seed", "0"]
-AUDIT += ["--verdicts", "results/audit/audit.json", "--page", "results/audit/audit.html"]
+AUDIT = command_line(
+    "audit",
+    {"plan": "results/audit/plan.txt"},
+    {"verdicts": "results/audit/audit.json", "page": "results/audit/audit.html"},
+    results="results",
+    sample=0,
+    seed=0,
+)
 
 
 def audit_by_snakemake(checkout: Path, published: Path, **changes) -> subprocess.CompletedProcess:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.command_lines import command_line
 from tests.workflow.conftest import ROOT, environment, finish
 from ventral.launch import lock as runs
 from ventral.models.zoo import resolve_model
@@ -130,11 +131,13 @@ def test_stopped_at_every_stage_it_ends_like_an_undisturbed_run(undisturbed, exp
 def test_a_killed_extraction_goes_on_after_its_last_whole_shard(undisturbed, tmp_path):
     (tmp_path / "stopping.py").write_text(STOPPING)
     spec = resolve_model("m", {"architecture": "stopping:make", "size": 32, "layers": ["0", "1"], "weights": "random"})
-    arguments = ["--part", "0", "--parts", "1", "--shards", "5", "--device", "cpu", "--spec", json.dumps(spec)]
-    stage = [sys.executable, "-m", "ventral", "extract", undisturbed.folder / "results" / "stimuli" / "mine.zarr"]
+    stimuli = undisturbed.folder / "results" / "stimuli" / "mine.zarr"
+    part = {"part": 0, "parts": 1, "shards": 5}
 
     def start(output):
-        command = [*stage, *arguments, "--output", output, "--log", f"{output}.log"]
+        more = ["--device", "cpu", "--log", f"{output}.log"]
+        arguments = command_line("extract", {"stimuli": stimuli}, {"output": output}, *more, spec=spec, **part)
+        command = [sys.executable, "-m", "ventral", *arguments]
         package = os.pathsep.join([str(ROOT / "workflow"), str(tmp_path)])
         return subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path) | {"PYTHONPATH": package})
 

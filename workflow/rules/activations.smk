@@ -26,11 +26,12 @@ rule extract:
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("extract", ""),
     params:
-        parts=settings["extraction"]["jobs"],
-        shards=settings["extraction"]["shards"],
-        spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
-        options=as_json({key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")}),
+        options=options(
+            spec=lambda wildcards: settings["models"][wildcards.model],
+            part=lambda wildcards: int(wildcards.part),
+            parts=settings["extraction"]["jobs"],
+            shards=settings["extraction"]["shards"],
+            **{key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")},
+        ),
     shell:
-        "python -m ventral extract {input.stimuli:q} --spec {params.spec:q} --reads {input.checkpoint:q} --model {input.model:q} --options {params.options:q} "
-        "--part {wildcards.part} --parts {params.parts} --shards {params.shards} --device {resources.device} "
-        "--batch-size {resources.batch_size} --cores {threads} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("extract", "stimuli reads=checkpoint model", "output=store", "options device batch_size cores")

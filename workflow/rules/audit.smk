@@ -11,16 +11,17 @@ rule audit:
         # Whatever started the jobs, here they run one after another.
         # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
         config=lambda wildcards: json.dumps(config | {"dask": "threads"}),
-        sample=settings["audit"]["sample"],
-        outputs=settings["audit"]["outputs"],
-        seed=settings["seed"],
+        options=options(
+            results=settings["results"],
+            sample=settings["audit"]["sample"],
+            rerun=settings["audit"]["outputs"],
+            seed=settings["seed"],
+        ),
         folder=f"{settings['results']}/audit",
-        results=settings["results"],
     shell:
         "mkdir -p {params.folder:q} && printf '%s' {params.config:q} > {params.folder:q}/config.json && "
         "python -m snakemake --snakefile {params.snakefile:q} --configfile {params.folder:q}/config.json "
         "--profile none --workflow-profile none --cores {threads} --dry-run --forceall --printshellcmds all "
         "> {params.folder:q}/plan.txt && "
-        "python -m ventral audit {params.folder:q}/plan.txt --results {params.results:q} --sample {params.sample} "
-        "--rerun {params.outputs:q} --seed {params.seed} --cores {threads} --verdicts {params.folder:q}/audit.json "
-        "--page {params.folder:q}/audit.html --log {log:q}"
+        "python -m ventral audit --input plan {params.folder:q}/plan.txt --output verdicts {params.folder:q}/audit.json "
+        "--output page {params.folder:q}/audit.html --options {params.options:q} --cores {threads} --log {log:q}"

@@ -271,6 +271,54 @@ def as_json(value):
     return json.dumps(value, sort_keys=True)
 
 
+def options(**told):
+    """Return a function that gives the text of options, each of them a value or a function of wildcards."""
+    return lambda wildcards: as_json(
+        {name: value(wildcards) if callable(value) else value for name, value in told.items()}
+    )
+
+
+def without(spec, key):
+    """Return a part of the config without one of its keys."""
+    return {name: value for name, value in spec.items() if name != key}
+
+
+FIGURE = "svg pdf csv"
+OPTIONS = {
+    "options": "--options {params.options:q}",
+    # How, and what is checked beforehand, not what: a change of these makes nothing anew.
+    "checked": "--checked {resources.checked:q}",
+    "cores": "--cores {threads}",
+    "dask": "--dask {resources.dask:q}",
+    "device": "--device {resources.device}",
+    "batch_size": "--batch-size {resources.batch_size}",
+    "memory_mb": "--memory-mb {resources.arrays_mb}",
+}
+
+
+def command(stage, inputs, outputs, told=""):
+    """Return the command of a rule.
+
+    Parameters
+    ----------
+    stage : str
+        One of `ventral.commands.STAGES`.
+    inputs, outputs : str
+        Names of the stage's parameters. After `=`, names of the rule's own where they differ: of several inputs joined
+        by `+`, or of a parameter of the rule that holds paths in braces (`params.NAME`).
+    told : str
+        Which of `OPTIONS` the command has.
+    """
+    words = ["python -m ventral", stage]
+    for name, _, own in (word.partition("=") for word in inputs.split()):
+        paths = [part if part.startswith("params.") else f"input.{part}:q" for part in (own or name).split("+")]
+        words += ["--input", name, *(f"{{{path}}}" for path in paths)]
+    for name, _, own in (word.partition("=") for word in outputs.split()):
+        words += ["--output", name, f"{{output.{own or name}:q}}"]
+    words += [OPTIONS[name] for name in told.split()]
+    return " ".join([*words, "--provenance {output.provenance:q} --log {log:q}"])
+
+
 def any_of(names):
     """Return the expression of a wildcard that can be any of some names, and nothing else."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -308,6 +356,10 @@ def stimuli_of(wildcards):
     return f"<results>/stimuli/{settings['recordings'][wildcards.recording]['stimuli']}.zarr"
 
 
+def splits_of(wildcards):
+    return settings["recordings"][wildcards.recording]["splits"]
+
+
 def activations_of(wildcards):
     stimuli = settings["recordings"][wildcards.recording]["stimuli"]
     parts = range(settings["extraction"]["jobs"])
@@ -316,7 +368,7 @@ def activations_of(wildcards):
 
 def periods_of(wildcards):
     """Return the periods of the circular properties of a recording's stimuli, by name."""
-    return as_json(periods(settings["stimuli"][settings["recordings"][wildcards.recording]["stimuli"]]))
+    return periods(settings["stimuli"][settings["recordings"][wildcards.recording]["stimuli"]])
 
 
 def gram_of(wildcards):

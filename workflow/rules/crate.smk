@@ -4,7 +4,7 @@ from snakemake import __version__
 # Not a part of what a plain `snakemake` makes: `snakemake crate`.
 rule crate:
     input:
-        rules.all.input,
+        files=rules.all.input,
     output:
         crate="<results>/crate.zip",
         provenance="<provenance>/crate.json",
@@ -18,10 +18,9 @@ rule crate:
         mem_mb=scaled(4000),
         runtime=scaled(240),
     params:
-        results=lambda wildcards: settings["results"],
         # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
-        config=lambda wildcards: json.dumps(config),
-        snakemake=__version__,
+        options=lambda wildcards: json.dumps(
+            {"results": settings["results"], "config": config, "snakemake": __version__}
+        ),
     shell:
-        "python -m ventral crate {input:q} --results {params.results:q} --config {params.config:q} "
-        "--snakemake {params.snakemake} --output {output.crate:q} --provenance {output.provenance:q} --log {log:q}"
+        command("crate", "files", "output=crate", "options")

@@ -1,5 +1,6 @@
 # The models that are read, for each recording of neuroids.
 DECODED = decoded_models(settings)
+DECODING = {key: settings["decoding"][key] for key in ("units", "draws")} if "decoding" in settings else {}
 
 
 rule decode:
@@ -25,19 +26,17 @@ rule decode:
         mem_mb=scaled(8000),
         runtime=scaled(480),
     params:
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        periods=periods_of,
-        units=lambda wildcards: as_json(settings["decoding"]["units"]),
-        draws=lambda wildcards: settings["decoding"]["draws"],
-        threshold=settings["reliability_threshold"],
-        seed=settings["seed"],
+        options=options(
+            splits=splits_of,
+            n_folds=settings["folds"],
+            penalties=penalty_grid(settings["penalties"]),
+            periods=periods_of,
+            **DECODING,
+            reliability_threshold=settings["reliability_threshold"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral decode {input.gram:q} {input.recording:q} {input.stimuli:q} --splits {params.splits} "
-        "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
-        "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("decode", "gram recording stimuli", "output=table", "options cores dask")
 
 
 rule decode_areas:
@@ -62,19 +61,17 @@ rule decode_areas:
         mem_mb=scaled(8000),
         runtime=scaled(480),
     params:
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        periods=periods_of,
-        units=lambda wildcards: as_json(settings["decoding"]["units"]),
-        draws=lambda wildcards: settings["decoding"]["draws"],
-        threshold=settings["reliability_threshold"],
-        seed=settings["seed"],
+        options=options(
+            splits=splits_of,
+            n_folds=settings["folds"],
+            penalties=penalty_grid(settings["penalties"]),
+            periods=periods_of,
+            **DECODING,
+            reliability_threshold=settings["reliability_threshold"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral decode_areas {input.recording:q} {input.stimuli:q} --splits {params.splits} "
-        "--folds {params.folds} --penalties {params.penalties:q} --periods {params.periods:q} --units {params.units} "
-        "--draws {params.draws} --reliability-threshold {params.threshold} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("decode_areas", "recording stimuli", "output=table", "options cores dask")
 
 
 rule explicit:
@@ -109,10 +106,10 @@ rule explicit:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        options=options(
+            extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
+            seed=settings["seed"],
+        ),
         tables=lambda wildcards, input: in_braces(input),
-        extrapolate_to=lambda wildcards: settings["decoding"]["extrapolate_to"],
-        seed=settings["seed"],
     shell:
-        "python -m ventral explicit {params.tables} --summary {output.summary:q} --text {output.text:q} "
-        "--curves {output.curves:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--extrapolate-to {params.extrapolate_to} --seed {params.seed} --provenance {output.provenance:q} --log {log:q}"
+        command("explicit", "tables=params.tables", "summary text curves svg pdf csv", "options")

@@ -27,19 +27,19 @@ rule layer_profile:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
         bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
     shell:
-        "python -m ventral layer_profile {input.scores:q} --bootstraps {params.bootstraps} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("layer_profile", "scores bootstraps=params.bootstraps", FIGURE, "options")
 
 
 rule categorisation:
     input:
-        "<results>/scores.parquet",
+        scores="<results>/scores.parquet",
     output:
         svg=report(
             "<results>/figures/categorisation.svg",
@@ -65,13 +65,13 @@ rule categorisation:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral categorisation {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("categorisation", "scores", FIGURE, "options")
 
 
 rule ranking:
@@ -105,13 +105,12 @@ rule ranking:
     params:
         bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
     shell:
-        "python -m ventral ranking {params.bootstraps} --best-layers {input.best_layers:q} --svg {output.svg:q} "
-        "--pdf {output.pdf:q} --csv {output.csv:q} --provenance {output.provenance:q} --log {log:q}"
+        command("ranking", "bootstraps=params.bootstraps best_layers", FIGURE)
 
 
 rule contact_sheet:
     input:
-        "<results>/stimuli/{stimuli}.zarr",
+        stimuli="<results>/stimuli/{stimuli}.zarr",
     output:
         svg=report(
             "<results>/figures/contact_sheets/{stimuli}.svg",
@@ -132,8 +131,7 @@ rule contact_sheet:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     shell:
-        "python -m ventral contact_sheet {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("contact_sheet", "stimuli", FIGURE)
 
 
 rule unseen:
@@ -165,8 +163,7 @@ rule unseen:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     shell:
-        "python -m ventral unseen {input.selectivity:q} --scores {input.scores:q} --svg {output.svg:q} "
-        "--pdf {output.pdf:q} --csv {output.csv:q} --provenance {output.provenance:q} --log {log:q}"
+        command("unseen", "selectivity scores", FIGURE)
 
 
 rule reverse_figure:
@@ -203,15 +200,14 @@ rule reverse_figure:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
         tables=lambda wildcards, input: in_braces(input.tables),
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
     shell:
-        "python -m ventral reverse_figure {params.tables} --areas {input.areas:q} --scores {input.scores:q} "
-        "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("reverse_figure", "tables=params.tables areas scores", FIGURE, "options")
 
 
 rule fitted:
@@ -243,20 +239,19 @@ rule fitted:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        recordings=list(FITTED.values()),
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
+        options=options(
+            recordings=list(FITTED.values()),
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral fitted {input.trainings:q} --recordings {params.recordings:q} --scores {input.scores:q} "
-        "--svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("fitted", "trainings scores", FIGURE, "options")
 
 
 rule learning_curves:
     input:
-        expand("<results>/models/{model}", model=CATEGORISERS),
+        trainings=expand("<results>/models/{model}", model=CATEGORISERS),
     output:
         svg=report(
             "<results>/figures/learning_curves.svg",
@@ -277,8 +272,7 @@ rule learning_curves:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     shell:
-        "python -m ventral learning_curves {input:q} --svg {output.svg:q} --pdf {output.pdf:q} --csv {output.csv:q} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("learning_curves", "trainings", FIGURE)
 
 
 rule claims:
@@ -304,12 +298,10 @@ rule claims:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        fitted=lambda wildcards, input: [f"--fitted={path}" for path in input.fitted],
-        selectivity=lambda wildcards, input: [f"--selectivity={path}" for path in input.selectivity],
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral claims {input.scores:q} {params.fitted:q} {params.selectivity:q} "
-        "--reliability-threshold {params.threshold} --bootstrap {params.bootstrap} --seed {params.seed} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("claims", "scores fitted selectivity", "output=table", "options")

@@ -1,6 +1,6 @@
 rule gram:
     input:
-        expand(
+        parts=expand(
             "<results>/activations/{model}/{stimuli}/{part}",
             part=range(settings["extraction"]["jobs"]),
             allow_missing=True,
@@ -28,15 +28,14 @@ rule gram:
         arrays_mb=settings["grams"]["memory_mb"],
         runtime=scaled(240),
     params:
-        seed=settings["seed"],
+        options=options(seed=settings["seed"]),
     shell:
-        "python -m ventral gram {input:q} --memory-mb {resources.arrays_mb} --seed {params.seed} "
-        "--cores {threads} --dask {resources.dask:q} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("gram", "parts", "output=store", "options memory_mb cores dask")
 
 
 rule recorded_gram:
     input:
-        "<results>/recordings/{recording}.zarr",
+        recording="<results>/recordings/{recording}.zarr",
     output:
         store="<results>/grams/{recording}/{stimuli}.zarr.zip",
         provenance="<provenance>/grams/{recording}/{stimuli}.json",
@@ -52,4 +51,4 @@ rule recorded_gram:
         mem_mb=scaled(8000),
         runtime=scaled(60),
     shell:
-        "python -m ventral recorded_gram {input:q} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("recorded_gram", "recording", "output=store")

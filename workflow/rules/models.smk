@@ -32,23 +32,20 @@ rule train:
         # How, and what is checked beforehand, not what: a change of these trains nothing anew.
         device=lambda wildcards: settings["trainings"][wildcards.model]["device"],
         gres=settings["gres"].get("train", ""),
-        layers=lambda wildcards: as_json(
-            {key: settings["models"][wildcards.model][key] for key in ("layers", "max_layers")}
+        checked=options(
+            layers=lambda wildcards: {
+                key: settings["models"][wildcards.model][key] for key in ("layers", "max_layers")
+            }
         ),
     params:
-        spec=lambda wildcards: as_json(
-            {key: value for key, value in settings["trainings"][wildcards.model].items() if key != "device"}
-        ),
-        recording=lambda wildcards, input: [f"--recording={store}" for store in input.recording],
+        options=options(spec=lambda wildcards: without(settings["trainings"][wildcards.model], "device")),
     shell:
-        "python -m ventral train {input.stimuli:q} --tested {input.tested:q} {params.recording:q} "
-        "--spec {params.spec:q} --reads {input.checkpoint:q} --layers {resources.layers:q} --device {resources.device} --output {output.folder:q} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("train", "stimuli tested recording reads=checkpoint", "output=folder", "options checked device")
 
 
 rule model:
     input:
-        watched("models/{model}", lambda wildcards: checkpoint_of(settings["models"][wildcards.model])),
+        reads=watched("models/{model}", lambda wildcards: checkpoint_of(settings["models"][wildcards.model])),
     output:
         description="<results>/models/{model}.json",
         provenance="<provenance>/models/{model}.json",
@@ -64,9 +61,8 @@ rule model:
         mem_mb=scaled(4000),
         runtime=scaled(60),
         # Checked beforehand, not what the model is: a change of these describes nothing anew.
-        together=lambda wildcards: as_json(settings["banded"].get(wildcards.model, [])),
+        checked=options(together=lambda wildcards: settings["banded"].get(wildcards.model, [])),
     params:
-        spec=lambda wildcards: as_json(settings["models"][wildcards.model]),
+        options=options(spec=lambda wildcards: settings["models"][wildcards.model]),
     shell:
-        "python -m ventral model --spec {params.spec:q} --reads {input:q} --together {resources.together:q} --output {output.description:q} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("model", "reads", "output=description", "options checked")

@@ -22,18 +22,18 @@ rule recording:
         mem_mb=scaled(8000),
         runtime=scaled(120),
     params:
-        spec=lambda wildcards: as_json(
-            {key: value for key, value in settings["recordings"][wildcards.recording].items() if key != "splits"}
+        options=options(
+            name=lambda wildcards: wildcards.recording,
+            spec=lambda wildcards: without(settings["recordings"][wildcards.recording], "splits"),
+            seed=settings["seed"],
         ),
-        seed=settings["seed"],
     shell:
-        "python -m ventral recording {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} --reads {input.files:q} "
-        "--seed {params.seed} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("recording", "stimuli reads=files", "output=store", "options")
 
 
 rule teacher:
     input:
-        watched("teachers/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards))),
+        reads=watched("teachers/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards))),
     output:
         description="<results>/teachers/{recording}.json",
         provenance="<provenance>/teachers/{recording}.json",
@@ -49,9 +49,12 @@ rule teacher:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
+        options=options(
+            name=lambda wildcards: wildcards.recording,
+            spec=lambda wildcards: settings["recordings"][wildcards.recording]["simulate"],
+        ),
     shell:
-        "python -m ventral teacher --name {wildcards.recording:q} --spec {params.spec:q} --reads {input:q} --output {output.description:q} --provenance {output.provenance:q} --log {log:q}"
+        command("teacher", "reads", "output=description", "options")
 
 
 rule simulate:
@@ -80,9 +83,10 @@ rule simulate:
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("simulate", ""),
     params:
-        spec=lambda wildcards: as_json(settings["recordings"][wildcards.recording]["simulate"]),
-        seed=settings["seed"],
+        options=options(
+            name=lambda wildcards: wildcards.recording,
+            spec=lambda wildcards: settings["recordings"][wildcards.recording]["simulate"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral simulate {input.stimuli:q} --name {wildcards.recording:q} --spec {params.spec:q} --reads {input.checkpoint:q} {input.teacher:q} "
-        "--device {resources.device} --batch-size {resources.batch_size} --cores {threads} --seed {params.seed} "
-        "--output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("simulate", "stimuli reads=checkpoint+teacher", "output=store", "options device batch_size cores")

@@ -59,17 +59,13 @@ rule report_page:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
+        checked=options(records=f"{settings['results']}/provenance", audit=f"{settings['results']}/audit/audit.json"),
     params:
-        optional=lambda wildcards, input: [
-            f"--{name.replace('_', '-')}={path}"
-            for name in ("ranking", "best_layers", "explicitness")
-            for path in input[name]
-        ],
-        settings=lambda wildcards: as_json(DESCRIBED),
-        results=lambda wildcards: settings["results"],
+        options=options(settings=DESCRIBED),
     shell:
-        "python -m ventral report {input.scores:q} --layer-profile {input.layer_profile:q} "
-        "--categorisation {input.categorisation:q} --claims {input.claims:q} {params.optional:q} "
-        "--recordings {input.recordings:q} --figures {input.figures:q} --settings {params.settings:q} "
-        "--records {params.results:q}/provenance --audit {params.results:q}/audit/audit.json "
-        "--output {output.page:q} --provenance {output.provenance:q} --log {log:q}"
+        command(
+            "report",
+            "scores layer_profile categorisation claims ranking best_layers explicitness recordings figures",
+            "output=page",
+            "options checked",
+        )

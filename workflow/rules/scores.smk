@@ -22,23 +22,19 @@ rule fit:
         mem_mb=scaled(8000),
         runtime=scaled(240),
     params:
-        mappings=settings["mappings"],
-        components=settings["components"],
-        rsa=as_json(settings["rsa"]),
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        seed=settings["seed"],
-        bootstrap=settings["bootstrap"],
-        threshold=settings["reliability_threshold"],
+        options=options(
+            mappings=settings["mappings"],
+            components=settings["components"],
+            rsa=settings["rsa"],
+            splits=splits_of,
+            n_folds=settings["folds"],
+            penalties=penalty_grid(settings["penalties"]),
+            seed=settings["seed"],
+            n_bootstrap=settings["bootstrap"],
+            reliability_threshold=settings["reliability_threshold"],
+        ),
     shell:
-        "python -m ventral fit {input.gram:q} {input.recording:q} {input.stimuli:q} --mappings {params.mappings} "
-        "--components {params.components} "
-        "--rsa {params.rsa:q} "
-        "--splits {params.splits} "
-        "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--bootstrap {params.bootstrap} --reliability-threshold {params.threshold} "
-        "--output {output.scores:q} --bootstraps {output.bootstraps:q} --provenance {output.provenance:q} --log {log:q}"
+        command("fit", "gram recording stimuli", "output=scores bootstraps", "options cores dask")
 
 
 rule factorise:
@@ -66,13 +62,13 @@ rule factorise:
         mem_mb=scaled(8000),
         runtime=scaled(240),
     params:
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        seed=settings["seed"],
+        options=options(
+            splits=splits_of,
+            n_folds=settings["folds"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral factorise {input.parts:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
-        "--splits {params.splits} --folds {params.folds} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("factorise", "parts recording stimuli", "output=table", "options cores dask")
 
 
 rule banded:
@@ -98,15 +94,15 @@ rule banded:
         mem_mb=scaled(8000),
         runtime=scaled(240),
     params:
-        layers=lambda wildcards: as_json(settings["banded"][wildcards.model]),
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        seed=settings["seed"],
+        options=options(
+            layers=lambda wildcards: settings["banded"][wildcards.model],
+            splits=splits_of,
+            n_folds=settings["folds"],
+            penalties=penalty_grid(settings["penalties"]),
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral banded {input.gram:q} {input.recording:q} {input.stimuli:q} --layers {params.layers:q} "
-        "--splits {params.splits} --folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} "
-        "--cores {threads} --dask {resources.dask:q} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("banded", "gram recording stimuli", "output=table", "options cores dask")
 
 
 rule contributions:
@@ -130,14 +126,14 @@ rule contributions:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            seed=settings["seed"],
+        ),
         tables=lambda wildcards, input: in_braces(input),
-        threshold=settings["reliability_threshold"],
-        bootstrap=settings["bootstrap"],
-        seed=settings["seed"],
     shell:
-        "python -m ventral contributions {params.tables} --reliability-threshold {params.threshold} "
-        "--bootstrap {params.bootstrap} --seed {params.seed} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("contributions", "tables=params.tables", "output=table", "options")
 
 
 rule brainscore:
@@ -167,8 +163,7 @@ rule brainscore:
         mem_mb=scaled(8000),
         runtime=scaled(240),
     shell:
-        "python -m ventral brainscore {input.grams:q} --recording {input.recording:q} --stimuli {input.stimuli:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("brainscore", "grams recording stimuli", "output=table")
 
 
 rule join:
@@ -195,12 +190,12 @@ rule join:
     params:
         tables=lambda wildcards, input: in_braces(input),
     shell:
-        "python -m ventral join {params.tables} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("join", "tables=params.tables", "output=table")
 
 
 rule best_layers:
     input:
-        "<results>/scores.parquet",
+        scores="<results>/scores.parquet",
     output:
         table=report(
             "<results>/best_layers.csv",
@@ -219,11 +214,12 @@ rule best_layers:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        threshold=settings["reliability_threshold"],
-        seed=settings["seed"],
+        options=options(
+            reliability_threshold=settings["reliability_threshold"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral best_layers {input:q} --reliability-threshold {params.threshold} --seed {params.seed} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("best_layers", "scores", "output=table", "options")
 
 
 rule compare:
@@ -250,8 +246,7 @@ rule compare:
     params:
         bootstraps=lambda wildcards, input: in_braces(input.bootstraps),
     shell:
-        "python -m ventral compare {params.bootstraps} --best-layers {input.best_layers:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("compare", "bootstraps=params.bootstraps best_layers", "output=table")
 
 
 rule reverse:
@@ -277,14 +272,14 @@ rule reverse:
         mem_mb=scaled(8000),
         runtime=scaled(240),
     params:
-        splits=lambda wildcards: settings["recordings"][wildcards.recording]["splits"],
-        folds=settings["folds"],
-        penalties=as_json(penalty_grid(settings["penalties"])),
-        seed=settings["seed"],
+        options=options(
+            splits=splits_of,
+            n_folds=settings["folds"],
+            penalties=penalty_grid(settings["penalties"]),
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral reverse {input.areas:q} {input.gram:q} {input.stimuli:q} --splits {params.splits} "
-        "--folds {params.folds} --penalties {params.penalties:q} --seed {params.seed} --cores {threads} --dask {resources.dask:q} "
-        "--output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("reverse", "areas gram stimuli", "output=table", "options cores dask")
 
 
 rule selectivity:
@@ -308,9 +303,10 @@ rule selectivity:
         mem_mb=scaled(8000),
         runtime=scaled(120),
     params:
-        category=lambda wildcards: settings["unseen"]["category"],
-        folds=settings["folds"],
-        seed=settings["seed"],
+        options=options(
+            category=lambda wildcards: settings["unseen"]["category"],
+            n_folds=settings["folds"],
+            seed=settings["seed"],
+        ),
     shell:
-        "python -m ventral selectivity {input.grams:q} --stimuli {input.stimuli:q} --category {params.category:q} "
-        "--folds {params.folds} --seed {params.seed} --output {output.table:q} --provenance {output.provenance:q} --log {log:q}"
+        command("selectivity", "grams stimuli", "output=table", "options")

@@ -14,15 +14,18 @@ rule fetch:
         mem_mb=scaled(1000),
         runtime=scaled(60),
     params:
-        url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
-        sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
+        options=options(
+            url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
+            sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
+        ),
+    # No record: the command says what the content is.
     shell:
-        "python -m ventral fetch --url {params.url:q} --sha256 {params.sha256} --output {output:q} --log {log:q}"
+        "python -m ventral fetch --output output {output:q} --options {params.options:q} --log {log:q}"
 
 
 rule unpack:
     input:
-        watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
+        source=watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
     output:
         images="<results>/datasets/kriegeskorte2008/images.zip",
         table="<results>/datasets/kriegeskorte2008/stimuli.csv",
@@ -38,13 +41,14 @@ rule unpack:
         mem_mb=scaled(1000),
         runtime=scaled(60),
     shell:
-        "python -m ventral unpack {input:q} --images {output.images:q} --table {output.table:q} "
-        "--matrices {output.matrices:q} --provenance {output.provenance:q} --log {log:q}"
+        command("unpack", "source", "images table matrices")
 
 
 rule ingest:
     input:
-        watched("stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")),
+        reads=watched(
+            "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")
+        ),
     output:
         store=directory("<results>/stimuli/{stimuli}.zarr"),
         provenance="<provenance>/stimuli/{stimuli}.json",
@@ -63,18 +67,18 @@ rule ingest:
         mem_mb=scaled(4000),
         runtime=scaled(120),
     params:
-        # Which properties are circular is for those who decode them.
-        spec=lambda wildcards: as_json(
-            {key: value for key, value in settings["stimuli"][wildcards.stimuli].items() if key != "circular"}
+        options=options(
+            name=lambda wildcards: wildcards.stimuli,
+            # Which properties are circular is for those who decode them.
+            spec=lambda wildcards: without(settings["stimuli"][wildcards.stimuli], "circular"),
         ),
     shell:
-        "python -m ventral stimuli --name {wildcards.stimuli:q} --spec {params.spec:q} --reads {input:q} --cores {threads} "
-        "--output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("stimuli", "reads", "output=store", "options cores")
 
 
 rule render:
     input:
-        watched(
+        reads=watched(
             "renders/{stimuli}/{shard}",
             lambda wildcards: rendering.folders(settings["stimuli"][wildcards.stimuli]["render"]),
         ),
@@ -93,16 +97,19 @@ rule render:
         mem_mb=scaled(4000),
         runtime=scaled(240),
     params:
-        spec=lambda wildcards: as_json(settings["stimuli"][wildcards.stimuli]["render"]),
-        shards=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"]["shards"],
+        options=options(
+            name=lambda wildcards: wildcards.stimuli,
+            spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
+            shard=lambda wildcards: int(wildcards.shard),
+            shards=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"]["shards"],
+        ),
     shell:
-        "python -m ventral render --name {wildcards.stimuli:q} --spec {params.spec:q} --reads {input:q} --shard {wildcards.shard} "
-        "--shards {params.shards} --output {output.store:q} --provenance {output.provenance:q} --log {log:q}"
+        command("render", "reads", "output=store", "options")
 
 
 rule assemble:
     input:
-        lambda wildcards: expand(
+        shards=lambda wildcards: expand(
             "<results>/renders/{stimuli}/{shard}.zarr",
             stimuli=wildcards.stimuli,
             shard=range(settings["stimuli"][wildcards.stimuli]["render"]["shards"]),
@@ -122,7 +129,9 @@ rule assemble:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     params:
-        spec=lambda wildcards: as_json(settings["stimuli"][wildcards.stimuli]["render"]),
+        options=options(
+            name=lambda wildcards: wildcards.stimuli,
+            spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
+        ),
     shell:
-        "python -m ventral assemble {input:q} --name {wildcards.stimuli:q} --spec {params.spec:q} --output {output.store:q} "
-        "--provenance {output.provenance:q} --log {log:q}"
+        command("assemble", "shards", "output=store", "options")

@@ -6,9 +6,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from ventral.commands import parser
+from ventral.commands import parse, run
 from ventral.errors import InputError
-from ventral.provenance import OF_ANY_STAGE, recorded_job, telling
+from ventral.provenance import recorded_job
 from ventral.running.allocator import keep_freed_memory
 from ventral.running.rounding import round_alike_on_any_cores
 
@@ -17,28 +17,24 @@ logger = logging.getLogger("ventral")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one stage and return the exit status: 0, or 1 after an error that is in the log, or 130 if interrupted."""
-    options = vars(parser().parse_args(arguments))
-    log, run, stage, outputs = (options[name] for name in ("log", "run", "stage", "outputs"))
-    recorded = recorded_job(options["provenance"], stage, telling(options), outputs)
-    for name in (*OF_ANY_STAGE, "reads"):
-        options.pop(name, None)
+    command = parse(arguments)
     try:
-        _start_logging(log)
+        _start_logging(command.log)
         keep_freed_memory()
         round_alike_on_any_cores()
-        with recorded, _scheduler(options.pop("dask", None), log):
-            run(**options)
+        with recorded_job(command), _scheduler(command.how.get("dask"), command.log):
+            run(command)
     except BaseException as error:
-        said = _explained(error, options[outputs[0]])
+        said = _explained(error, next(iter(command.written), None))
         if said is None:
-            logger.exception("%s failed", stage)
+            logger.exception("%s failed", command.stage)
         else:
-            logger.error("%s: %s", stage, said)
+            logger.error("%s: %s", command.stage, said)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
-def _explained(error: BaseException, output: Path) -> str | None:
+def _explained(error: BaseException, output: Path | None) -> str | None:
     """Return what a user can do about an error, None where the error is a fault of this program."""
     if isinstance(error, InputError):
         return str(error)

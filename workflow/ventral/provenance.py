@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,10 +27,6 @@ logger = logging.getLogger("ventral")
 PACKAGE = Path(__file__).parent
 OWN_NAME = PACKAGE.name
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-# What says how a job runs, not what it makes: results do not depend on these.
-HOW = ("cores", "dask", "device", "batch_size", "memory_mb")
-# What a command line says beside the options of its stage.
-OF_ANY_STAGE = ("run", "stage", "outputs", "checked", "log", "provenance")
 # What lies beside a module by its name.
 TEMPLATES = (".html", ".css", ".js")
 # Names by which a program and the processes that it starts know it.
@@ -46,28 +43,57 @@ OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", 
 OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "sha256": str}
 
 
-@contextmanager
-def recorded_job(path: Path | None, stage: str, options: dict, outputs: Iterable[str]) -> Iterator[None]:
-    """Write the record of a job to `path` when the block ends well; without a path, nothing.
+@dataclass(frozen=True)
+class Command:
+    """What a command line says.
 
-    Parameters
+    Attributes
     ----------
-    path : Path or None
-        Where the record goes, as JSON.
     stage : str
-        What the job does.
+        What the job does, by its name in `ventral.commands.STAGES`.
+    inputs : dict of str to tuple of Path
+        Files and folders that are read, by the name of the function's parameter, or `reads`.
+    outputs : dict of str to Path
+        Files and folders that are written.
     options : dict
-        From `telling`. Paths among them are files that are read, but for the outputs.
-    outputs : iterable of str
-        Names of those options that are files to be written.
+        What the outputs depend on beside the inputs.
+    checked : dict
+        What is only checked beforehand, or shown, and is no part of the record.
+    how : dict
+        How the job runs: results do not depend on it.
+    log, provenance : Path or None
+        Where the log and the record go.
     """
-    if path is None:
+
+    stage: str
+    inputs: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    outputs: dict[str, Path] = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
+    checked: dict = field(default_factory=dict)
+    how: dict = field(default_factory=dict)
+    log: Path | None = None
+    provenance: Path | None = None
+
+    @property
+    def read(self) -> list[Path]:
+        """All that is read, each once."""
+        return list(dict.fromkeys(path for paths in self.inputs.values() for path in paths))
+
+    @property
+    def written(self) -> list[Path]:
+        """All that is written."""
+        return list(self.outputs.values())
+
+
+@contextmanager
+def recorded_job(command: Command) -> Iterator[None]:
+    """Write the record of a job, as JSON, when the block ends well, if its command says where."""
+    if command.provenance is None:
         yield
         return
+    path, inputs, made = command.provenance, command.read, command.written
     # Written by the last job of this name: of no use while this one runs.
     path.unlink(missing_ok=True)
-    outputs = set(outputs)
-    inputs, made = inputs_of(options, outputs), outputs_of(options, outputs)
     weights = weights_named(inputs)
     started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
     before = {path: signature(path) for path in inputs if path.exists()}
@@ -75,11 +101,11 @@ def recorded_job(path: Path | None, stage: str, options: dict, outputs: Iterable
         yield
         seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
         signatures = {str(path): _unchanged(path, before.get(path)) for path in inputs}
-    digests = digests_of([*inputs, *made], options.get("cores", 1))
+    digests = digests_of([*inputs, *made], command.how.get("cores", 1))
     # In the order of the command line, by which files are told apart whose names have changed since.
     record = {
-        "stage": stage,
-        "config": config_of(options, outputs),
+        "stage": command.stage,
+        "config": dict(sorted(command.options.items())),
         "inputs": {str(path): digests[path] for path in inputs},
         "signatures": signatures,
         "outputs": {str(path): digests[path] for path in made},
@@ -89,7 +115,7 @@ def recorded_job(path: Path | None, stage: str, options: dict, outputs: Iterable
         "packages": packages_loaded(),
         "python": platform.python_version(),
         "hardware": hardware(),
-        "how": {name: options[name] for name in HOW if name in options},
+        "how": command.how,
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
@@ -99,34 +125,6 @@ def recorded_job(path: Path | None, stage: str, options: dict, outputs: Iterable
     record["sha256"] = digest_of_record(record)
     with writing(path) as unfinished:
         unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def telling(options: dict) -> dict:
-    """Return those options of a whole command line that say what is made, and not what is only checked beforehand."""
-    return {
-        name: value for name, value in options.items() if name not in OF_ANY_STAGE and name not in options["checked"]
-    }
-
-
-def config_of(options: dict, outputs: Iterable[str]) -> dict:
-    """Return what a job was told, other than which files it reads and writes and how it runs."""
-    outputs = set(outputs)
-    return {
-        name: value
-        for name, value in sorted(options.items())
-        if name not in outputs and name not in HOW and not _paths(value) and value != []
-    }
-
-
-def inputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
-    """Return the files and folders that a job reads, each once."""
-    outputs = set(outputs)
-    return list(dict.fromkeys(path for name, value in options.items() if name not in outputs for path in _paths(value)))
-
-
-def outputs_of(options: dict, outputs: Iterable[str]) -> list[Path]:
-    """Return the files and folders that a job writes."""
-    return [options[name] for name in sorted(outputs) if options.get(name) is not None]
 
 
 def weights_named(paths: Iterable[Path]) -> dict[str, str]:
@@ -345,11 +343,6 @@ def _unchanged(path: Path, before: str | None) -> str | None:
         return before
     logger.warning("%s changed while it was read; the next run makes anew what was made of it", path)
     return None
-
-
-def _paths(value: object) -> list[Path]:
-    values = value if isinstance(value, list) else [value]
-    return [path for path in values if isinstance(path, Path)]
 
 
 def _is_own(name: str, file: Path) -> bool:

@@ -56,21 +56,24 @@ def shards_of_part(n_stimuli: int, n_shards: int, part: int, n_parts: int) -> di
     return {shard: rows_of_shard(n_stimuli, shard, n_shards) for shard in range(first, after)}
 
 
-def stores_of_parts(parts: Sequence[Path]) -> list[Path]:
-    """Return the stores of all shards, by number, in folders of `ventral.activations.extraction.extract_shards`.
+def stores_of_parts(parts: Sequence[str | Path]) -> list[Path]:
+    """Return the stores of all shards in folders of `ventral.activations.extraction.extract_shards`, by number in each.
+
+    A store is taken as it is.
 
     Raises
     ------
     InputError
         If there is none in one of the folders.
     """
-    stores = [store for part in parts for store in _stores_of(part)]
-    return sorted(stores, key=lambda store: int(store.stem))
+    return [store for part in parts for store in _stores_of(Path(part))]
 
 
 def _stores_of(part: Path) -> list[Path]:
+    if part.suffix == ".zarr":
+        return [part]
     # A workflow may keep a time stamp of its own in the folder.
     stores = list(part.glob("[0-9]*.zarr"))
     if not stores:
         raise InputError(f"{part}: there are no activations in it; delete it, and they will be extracted again")
-    return stores
+    return sorted(stores, key=lambda store: int(store.stem))

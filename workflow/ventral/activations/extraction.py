@@ -19,6 +19,7 @@ from ventral.models.zoo import family, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.provenance import code_loaded, hardware, packages_loaded
 from ventral.running.progress import Progress
+from ventral.shards import shards_of_part
 from ventral.store import create_array, new_store, open_store, read_dataset
 
 if TYPE_CHECKING:
@@ -99,6 +100,48 @@ def extract_shards(
             progress = Progress(f"extract {spec['name']}", n, "images")
             for shard, (start, stop) in missing.items():
                 extraction.write(start, stop, unfinished / f"{shard}.zarr", progress)
+
+
+def extract_part(
+    stimuli: str | Path,
+    spec: dict,
+    output: str | Path,
+    model: str | Path | None = None,
+    *,
+    part: int,
+    parts: int,
+    shards: int,
+    dtype: str = "float16",
+    autocast: str | None = None,
+    channels_last: bool = True,
+    device: str = "auto",
+    batch_size: int = 32,
+    cores: int = 1,
+) -> None:
+    """Write the features of one job's shards of the stimuli, as `extract_shards` does.
+
+    Parameters
+    ----------
+    stimuli, spec, output, model
+        As for `extract_shards`.
+    part, parts : int
+        Which job, from 0, of how many.
+    shards : int
+        Number of shards of the whole set, which the jobs share.
+    dtype, autocast, channels_last, device, batch_size
+        As for `Extraction.opened`.
+    cores : int
+        Threads of the forward pass on the CPU.
+
+    Raises
+    ------
+    InputError
+        As `extract_shards`, and if there are more shards than stimuli.
+    """
+    of_part = shards_of_part(read_dataset(stimuli).sizes["stimulus"], shards, part, parts)
+    precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
+    how = {"device": device, "batch_size": batch_size, "threads": cores}
+    extract_shards(stimuli, spec, of_part, output, model, **precision, **how)
 
 
 class Extraction:

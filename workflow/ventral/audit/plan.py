@@ -1,16 +1,13 @@
 """What a config calls for: the jobs, and what each reads, writes and is told."""
 
-import argparse
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ventral.commands import parser
+from ventral.commands import parse
 from ventral.errors import InputError
-from ventral.provenance import config_of, inputs_of, outputs_of, telling
 from ventral.running.braces import expanded
 
 # As a dry run prints them.
@@ -29,7 +26,7 @@ class Job:
     stage : str
         What it does.
     config : dict
-        What it is told, as `ventral.provenance.config_of` has it, in types of JSON.
+        What it is told: the options of its command.
     inputs, outputs : tuple of str
         Paths, as on the command line.
     provenance : str or None
@@ -81,24 +78,22 @@ def read_plan(printed: str) -> Plan:
     InputError
         If there is no job in it.
     """
-    of_stages = parser()
-    jobs = tuple(_job(shlex.split(expanded(command)), of_stages) for command in COMMAND.findall(printed))
+    jobs = tuple(_job(shlex.split(expanded(command))) for command in COMMAND.findall(printed))
     if not jobs:
         raise InputError("audit: no job is planned; give what a dry run prints, as `snakemake audit` does")
     return Plan(tuple(_in_order(jobs)), frozenset(path.strip() for path in TEMPORARY.findall(printed)))
 
 
-def _job(arguments: list[str], of_stages: argparse.ArgumentParser) -> Job:
-    options = vars(of_stages.parse_args(arguments))
-    told, names = telling(options), options["outputs"]
+def _job(arguments: list[str]) -> Job:
+    command = parse(arguments)
     return Job(
         arguments=tuple(arguments),
-        stage=options["stage"],
-        config=json.loads(json.dumps(config_of(told, names))),
-        inputs=tuple(map(str, inputs_of(told, names))),
-        outputs=tuple(map(str, outputs_of(told, names))),
-        provenance=str(options["provenance"]) if options["provenance"] else None,
-        sha256=None if options["provenance"] else options.get("sha256"),
+        stage=command.stage,
+        config=command.options,
+        inputs=tuple(map(str, command.read)),
+        outputs=tuple(map(str, command.written)),
+        provenance=str(command.provenance) if command.provenance else None,
+        sha256=None if command.provenance else command.options.get("sha256"),
     )
 
 

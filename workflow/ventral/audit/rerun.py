@@ -178,7 +178,7 @@ class CleanDirectory:
     def _changed(self, text: str) -> str:
         if not self._elsewhere:
             return text
-        return re.sub(rf"(?<![\w./-]){re.escape(str(self._results))}(?=/|$)", lambda _: str(self._elsewhere), text)
+        return re.sub(rf"(?<![\w./-]){re.escape(str(self._results))}(?=[/\"]|$)", lambda _: str(self._elsewhere), text)
 
     def _restored(self, text: str) -> str:
         return text.replace(str(self._elsewhere), str(self._results))

@@ -8,12 +8,12 @@ from ventral.errors import InputError
 logger = logging.getLogger("ventral")
 
 
-def fetch(target: str | Path, url: str, sha256: str) -> None:
+def fetch(output: str | Path, url: str, sha256: str) -> None:
     """Download one file; it is whole and checked, or absent.
 
     Parameters
     ----------
-    target : path
+    output : path
         Where it goes.
     url : str
         Where it is.
@@ -30,8 +30,8 @@ def fetch(target: str | Path, url: str, sha256: str) -> None:
 
     from ventral import outputs
 
-    logger.info("fetch %s from %s", target, url)
-    with outputs.writing(target) as unfinished:
+    logger.info("fetch %s from %s", output, url)
+    with outputs.writing(output) as unfinished:
         try:
             pooch.HTTPDownloader(chunk_size=2**20)(url, unfinished, None)
         except requests.exceptions.RequestException as error:
@@ -45,4 +45,4 @@ def fetch(target: str | Path, url: str, sha256: str) -> None:
                 f"{url}: not the file that was published: its sha256 is {found}, {sha256} is right. Try again; or get "
                 f"the source's files another way and give their folder as the data set's `folder`"
             )
-    logger.info("fetched %s, %d bytes", target, Path(target).stat().st_size)
+    logger.info("fetched %s, %d bytes", output, Path(output).stat().st_size)

@@ -14,6 +14,7 @@ from ventral.errors import InputError
 from ventral.outputs import packing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
+from ventral.shards import stores_of_parts
 from ventral.store import create_array, new_store, open_store
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ MEBIBYTE = 2**20
 
 
 def gram(
-    shards: Sequence[str | Path], output: str | Path, *, memory_mb: int = 2048, cores: int = 1, seed: int = 0
+    parts: Sequence[str | Path], output: str | Path, *, memory_mb: int = 2048, cores: int = 1, seed: int = 0
 ) -> None:
     """Compute the Gram matrices K = X X^T of all layers of one model from its activation shards.
 
@@ -37,8 +38,8 @@ def gram(
 
     Parameters
     ----------
-    shards : sequence of paths
-        Activation stores that together hold every stimulus once.
+    parts : sequence of paths
+        Activation stores, or folders of these, that together hold every stimulus once.
     output : path
         Zarr store to write, packed in one file: for each layer a group with `gram` (n, n) float64, `row_sums` (n,)
         float64, `sample` (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied,
@@ -55,7 +56,7 @@ def gram(
     InputError
         If the shards do not fit together, features are not finite, or the memory does not suffice for one block.
     """
-    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
+    stores = sorted((open_store(shard) for shard in stores_of_parts(parts)), key=lambda store: store.attrs["start"])
     check_shards(stores)
     layers = stores[0].attrs["layers"]
     n = stores[-1].attrs["stop"]

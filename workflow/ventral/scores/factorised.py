@@ -15,6 +15,7 @@ from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
+from ventral.shards import stores_of_parts
 from ventral.store import open_store
 from ventral.targets.benchmark import Benchmark, read_benchmark
 from ventral.targets.values import grouped_by_missing
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def factorise(
-    shards: Sequence[str | Path],
+    parts: Sequence[str | Path],
     recording: str | Path,
     stimuli: str | Path,
     output: str | Path,
@@ -41,8 +42,8 @@ def factorise(
 
     Parameters
     ----------
-    shards : sequence of paths
-        Activation stores of one model that together hold every stimulus once.
+    parts : sequence of paths
+        Activation stores of one model, or folders of these, that together hold every stimulus once.
     recording, stimuli : paths
         Stores of the recording, and of the stimuli that both are of.
     output : path
@@ -58,6 +59,7 @@ def factorise(
     InputError
         If the stores do not fit together, or a split cannot be made of these stimuli.
     """
+    shards = stores_of_parts(parts)
     stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
     check_shards(stores)
     attributes = stores[0].attrs

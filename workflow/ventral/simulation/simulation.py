@@ -16,7 +16,7 @@ def simulate(
     name: str,
     device: str = "auto",
     batch_size: int = 32,
-    threads: int | None = None,
+    cores: int = 1,
     n_splits: int = 100,
     seed: int = 0,
 ) -> None:
@@ -37,8 +37,8 @@ def simulate(
         The store to write; while it works, the teacher's layers lie beside it.
     name : str
         Name of the recording.
-    device, batch_size, threads
-        Of the teacher's forward pass, as for `ventral.activations.extraction.extract`.
+    device, batch_size, cores
+        Of the teacher's forward pass, as for `ventral.activations.extraction.extract_part`.
     n_splits, seed : int
         As for `ventral.recordings.reliability.split_half_reliability`.
 
@@ -56,7 +56,7 @@ def simulate(
     n = stimulus_set.sizes["stimulus"]
     objects = stimulus_set["object"].values.astype(str) if "object" in stimulus_set.coords else None
     key = f"recordings.{name}.simulate"
-    options = {"device": device, "batch_size": batch_size, "threads": threads}
+    options = {"device": device, "batch_size": batch_size, "threads": cores}
     # One stimulus first: a layer without a map is told before the others are shown.
     with layers_of_teacher(spec, stimuli, 1, output, key, **options | {"batch_size": 1}) as layers:
         for area, wanted in spec["areas"].items():

@@ -76,7 +76,7 @@ def periods(spec: dict) -> dict[str, float]:
     return spec.get("circular") or {}
 
 
-def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = None) -> None:
+def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None:
     """Decode every image once and write the store of the set.
 
     The store holds `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB, the coordinate `stimulus`, one
@@ -92,8 +92,8 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
         The store to write.
     name : str
         Name of the set.
-    threads : int, optional
-        Images that are decoded at the same time; by default as many as the process has cores.
+    cores : int
+        Images that are decoded at the same time at most.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, threads: int | None = N
     with (
         writing(output) as unfinished,
         opener(Path(spec["images"])) as opened,
-        ThreadPoolExecutor(allocated_cores(threads)) as pool,
+        ThreadPoolExecutor(allocated_cores(cores)) as pool,
     ):
         side = spec.get("size")
         width, height = (side, side) if side else most_common_size(pool.map(lambda file: size_of(opened, file), files))
