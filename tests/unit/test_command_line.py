@@ -13,7 +13,7 @@ import pytest
 
 from tests.command_lines import command_line
 from ventral.__main__ import main
-from ventral.commands import READS, STAGES, arguments_of, function_of, parse
+from ventral.commands import READS, arguments_of, function_of, parse, stages
 from ventral.errors import InputError
 from ventral.provenance import Command
 from ventral.scores import table as score_table
@@ -204,7 +204,7 @@ def test_how_a_job_runs_is_no_option():
         arguments_of(command, function_of("gram"))
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", stages())
 def test_every_parameter_of_a_stage_can_be_told(stage):
     parameters = inspect.signature(function_of(stage)).parameters
     assert READS not in parameters

@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,28 +9,42 @@ import pytest
 
 import ventral
 from tests.command_lines import command_line
+from tests.rules_of_workflow import DRAWS as CONFIG
+from tests.rules_of_workflow import rules, rules_of_stages
 from tests.unit.synthetic_results import RECORDING, SETTINGS, scores_of_a_run
 from tests.unit.synthetic_scores import score_table
 from ventral.__main__ import main
-from ventral.commands import STAGES, arguments_of, function_of
+from ventral.commands import arguments_of, function_of, stages
 from ventral.errors import InputError
 from ventral.provenance import Command
 from ventral.report.methods import methods, plain
 from ventral.report.prose import PROFILE
 
 PACKAGE = Path(ventral.__file__).parent
-RULES = "".join(path.read_text(encoding="utf-8") for path in sorted((PACKAGE.parent / "rules").glob("*.smk")))
 DRAWN = {"seed": "seed", "n_bootstrap": "bootstrap"}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+# Beside the parameters of a rule that tells the stage how to run.
+HOW_TOLD = {"cores": "--cores", "device": "--device", "batch_size": "--batch-size", "memory_mb": "--memory-mb"}
+
+
+@pytest.mark.parametrize("stage", [stage for stage in stages() if stage not in ("fetch", "audit")])
+def test_a_rule_tells_its_stage_everything(stage):
+    rule, parameters = rules_of_stages()[stage], inspect.signature(function_of(stage)).parameters
+    # A function gives the options of `crate`.
+    told = {"results", "config", "snakemake"} if stage == "crate" else set(rule["told"])
+    given = {*rule["inputs"], *rule["outputs"], *rule["checked"], *told} - {"reads", "provenance"}
+    given |= {name for name, option in HOW_TOLD.items() if option in rule["shell"]}
+    assert given <= set(parameters)
+    assert all(parameters[name].default is not inspect.Parameter.empty for name in set(parameters) - given)
+
+
+@pytest.mark.parametrize("stage", stages())
 def test_a_stage_that_draws_is_told_how_and_so_is_its_rule(stage):
     function = function_of(stage)
     drawn = DRAWN.keys() & inspect.signature(function).parameters.keys()
-    called = re.compile(rf'(command\(\s*"|python -m ventral ){stage}\b')
-    (rule,) = [rule for rule in re.split(r"(?m)^rule ", RULES) if called.search(rule)]
-    for name in DRAWN:
-        assert bool(re.search(rf'\b{name}=settings\["{DRAWN[name]}"\]', rule)) == (name in drawn)
+    told = rules()["audit"]["told"] if stage == "audit" else rules_of_stages().get(stage, {}).get("told") or {}
+    assert {name: told[name] for name in DRAWN if name in told} == {name: CONFIG[DRAWN[name]] for name in drawn}
     with pytest.raises(InputError, match="it needs") as raised:
         arguments_of(Command(stage), function)
     assert drawn == {name for name in DRAWN if f"`{name}`" in str(raised.value)}

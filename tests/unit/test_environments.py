@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ventral.commands import STAGES
+from tests.rules_of_workflow import rules, rules_of_stages
+from ventral.commands import stages
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow" / "ventral"
@@ -81,33 +82,17 @@ tool==5
     assert generate["with_dependencies"]({"a"}, needed_by) == {"a", "b", "c"}
 
 
-def rules() -> dict[str, str]:
-    """The text of every rule, but for those whose job is a snakemake of its own."""
-    text = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    blocks = re.finditer(r"^rule (\w+):\n(?:(?:[ \t].*)?\n)+", text + "\n", re.MULTILINE)
-    found = {block[1]: block[0] for block in blocks}
-    return {name: rule for name, rule in found.items() if "shell:" in rule and "handover: True" not in rule}
-
-
-def stages() -> dict[str, str]:
+def environments() -> dict[str, str]:
     """The environment of every stage, by its name."""
-    found = {}
-    for rule in rules().values():
-        stage, name = (
-            re.search(r'(?:command\(\s*"|python -m ventral )(\w+)', rule),
-            re.search(r'"../../envs/(\w+)\.yaml"', rule),
-        )
-        if stage:
-            found[stage[1]] = name[1]
-    return found
+    return {stage: Path(rule["conda"]).stem for stage, rule in rules_of_stages().items()}
 
 
 def test_every_rule_has_an_environment_and_the_modules_of_the_config():
-    found = rules()
+    found = {name: rule for name, rule in rules().items() if rule["shell"] and not rule["handover"]}
     assert len(found) > 25
     for name, rule in found.items():
-        assert re.search(r'conda:\n +"../../envs/(cpu|gpu)\.yaml"', rule), name
-        assert re.search(r'envmodules:\n +\*settings\["envmodules"\],', rule), name
+        assert Path(rule["conda"]).stem in ("cpu", "gpu"), name
+        assert rule["envmodules"] == ["one/2"], name
 
 
 # What every stage starts with.
@@ -116,7 +101,7 @@ STARTED_WITH = ("ventral.__main__", "ventral.commands")
 
 def module_of(stage: str) -> str:
     """The module of a stage's function."""
-    return f"ventral.{STAGES[stage].rpartition('.')[0]}"
+    return f"ventral.{stages()[stage].rpartition('.')[0]}"
 
 
 def imports_in(source: str) -> set[str]:
@@ -164,9 +149,9 @@ def distributions() -> dict[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
-@pytest.mark.parametrize("stage", sorted(stages()))
+@pytest.mark.parametrize("stage", sorted(environments()))
 def test_an_environment_has_what_a_stage_imports(generate, stage):
-    name = stages()[stage]
+    name = environments()[stage]
     modules = {module_of(stage)}
     assert all(imports_of(module) for module in modules)
     available = names(pins_of(name))

@@ -1,6 +1,10 @@
 """Data sets and mappings are declared once: schema, documentation, methods and scores follow."""
 
+import inspect
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from dask.delayed import delayed
 
 from tests.unit.synthetic_results import SETTINGS
 from tests.unit.synthetic_scores import score_table
+from ventral.commands import function_of, parse, run
 from ventral.configuration import schema
 from ventral.configuration.options import MOVED, moved_keys
 from ventral.configuration.resolution import resolve
@@ -20,6 +25,8 @@ from ventral.grams.representations import Representation
 from ventral.mappings.registry import MAPPINGS, Mapping
 from ventral.report import summary
 from ventral.report.methods import REFERENCES, methods, plain, references
+from ventral.report.prose import title_of
+from ventral.report.registry import FIGURES, TABLES, Shown
 from ventral.scores.prediction import Options, predict
 from ventral.targets.values import Targets
 
@@ -212,3 +219,64 @@ def test_a_crate_forgets_where_published_data_lay():
     assert moved(config, str)["dataset"] == {"cowley2023": {"sessions": [190923]}, "kriegeskorte2008": None}
     assert moved({"dataset": ["cowley2023"]}, str)["dataset"] == ["cowley2023"]
     assert config["dataset"]["cowley2023"]["folder"] == "here"
+
+
+def draw_mine(scores, svg, pdf, csv, seed):
+    """Draw a figure of a test."""
+    for path in (svg, pdf, csv):
+        path.write_text(f"{scores.name} {seed}")
+
+
+MINE_DRAWN = Shown(
+    title="My figure",
+    caption="Drawn of neurons with a reliability of {reliability_threshold} or more.",
+    function="figures.mine.draw_mine",
+    reads={"scores": "scores"},
+    options=("seed",),
+    still=True,
+)
+FROM_OUTSIDE = """
+import sys
+sys.path.insert(0, {package!r})
+from tests.unit.test_registries import MINE_DRAWN
+from ventral.report import registry
+registry.{registry}["mine"] = MINE_DRAWN
+include: {snakefile!r}
+"""
+
+
+@pytest.mark.parametrize(("registry", "outputs"), [("FIGURES", "svg pdf csv"), ("TABLES", "output")])
+def test_a_rule_of_a_figure_and_of_a_table_from_outside(tmp_path, registry, outputs):
+    root = schema.SCHEMA.parents[2]
+    text = FROM_OUTSIDE.format(package=str(root / "workflow"), registry=registry, snakefile=str(root / "Snakefile"))
+    (tmp_path / "Snakefile").write_text(text)
+    command = [sys.executable, "-m", "snakemake", "-n", "-p", "all", "--snakefile", str(tmp_path / "Snakefile")]
+    command += ["--configfile", str(root / "config" / "demo.yaml"), "--config", f"results={tmp_path / 'results'}"]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
+    (drawn,) = re.findall(r"python -m ventral draw_mine (.*)", done.stdout) or [done.stdout + done.stderr]
+    assert re.findall(r"--output (\w+) ", drawn) == outputs.split()
+    assert f"--input scores {tmp_path}/results/scores.parquet " in drawn
+    assert """--options '{"seed": 0}' """ in drawn
+    assert ("figures/mine.svg" in done.stdout.split("rule report_page:")[1]) == (registry == "FIGURES")
+
+
+def test_the_stage_and_the_title_of_a_figure_from_outside(tmp_path, monkeypatch):
+    monkeypatch.setitem(FIGURES, "mine", MINE_DRAWN)
+    monkeypatch.setitem(sys.modules, "ventral.figures.mine", sys.modules[__name__])
+    (tmp_path / "scores.parquet").touch()
+    words = ["draw_mine", "--input", "scores", str(tmp_path / "scores.parquet"), "--options", '{"seed": 3}']
+    for kind in ("svg", "pdf", "csv"):
+        words += ["--output", kind, str(tmp_path / f"mine.{kind}")]
+    run(parse(words))
+    assert (tmp_path / "mine.svg").read_text() == "scores.parquet 3"
+    assert title_of(tmp_path / "mine.svg") == "My figure"
+
+
+@pytest.mark.parametrize("name", [*FIGURES, *TABLES])
+def test_entries_of_figures_and_tables_are_of_their_functions(name):
+    entry = FIGURES.get(name) or TABLES[name]
+    parameters = inspect.signature(function_of(entry.stage)).parameters
+    written = ["svg", "pdf", "csv", *entry.further] if name in FIGURES else ["output"]
+    assert {*entry.reads, *entry.options, *written} == set(parameters)
+    assert "{" not in entry.caption.format(**SETTINGS)

@@ -2,12 +2,12 @@ rule extract:
     input:
         stimuli="<results>/stimuli/{stimuli}.zarr",
         model="<results>/models/{model}.json",
-        checkpoint=watched(
+        reads=watched(
             "activations/{model}/{stimuli}/{part}",
             lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
         ),
     output:
-        store=activations(directory("<results>/activations/{model}/{stimuli}/{part}")),
+        activations(directory("<results>/activations/{model}/{stimuli}/{part}")),
         provenance="<provenance>/activations/{model}/{stimuli}/{part}.json",
     log:
         "<logs>/activations/{model}/{stimuli}/{part}.log",
@@ -26,7 +26,8 @@ rule extract:
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("extract", ""),
     params:
-        options=options(
+        **told(
+            "extract",
             spec=lambda wildcards: settings["models"][wildcards.model],
             part=lambda wildcards: int(wildcards.part),
             parts=settings["extraction"]["jobs"],
@@ -34,4 +35,4 @@ rule extract:
             **{key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")},
         ),
     shell:
-        command("extract", "stimuli reads=checkpoint model", "output=store", "options device batch_size cores")
+        command("device batch_size cores")

@@ -2,8 +2,10 @@ import json
 import os
 import re
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -176,41 +178,6 @@ def is_own(rule):
 DOWNLOADED_BY_OTHERS = any(
     other.is_producer(f"resources/{file}") for other in workflow.rules if not is_own(other) for file in DOWNLOADS
 )
-# Networks that are fitted to neurons, and the recording of each.
-FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
-CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
-# What is predicted by recording and model, and hence resampled.
-RESAMPLED = [
-    (recording, model)
-    for recording, spec in settings["recordings"].items()
-    if "matrices" not in spec
-    for model in models_of(settings, recording) + recorded_models_of(settings, recording)
-]
-FIGURES = [
-    "layer_profile",
-    "categorisation",
-    *(["ranking"] if RESAMPLED else []),
-    *(["unseen"] if "unseen" in settings else []),
-    *(["reverse"] if settings["reverse"] else []),
-    *(["explicitness"] if "decoding" in settings else []),
-    *(["fitted"] if FITTED else []),
-    *(["learning_curves"] if CATEGORISERS else []),
-]
-
-
-# Models with a factorised readout, and with layers that predict together, each with a recording of neuroids.
-FACTORISED = [
-    (recording, model)
-    for recording in settings["recordings"]
-    for model in models_with_neuroids(settings, recording)
-    if "factorised" in settings["mappings"]
-]
-BANDED = [
-    (recording, model)
-    for recording in settings["recordings"]
-    for model in models_with_neuroids(settings, recording)
-    if model in settings["banded"]
-]
 
 
 def adopt_outputs():
@@ -271,11 +238,32 @@ def as_json(value):
     return json.dumps(value, sort_keys=True)
 
 
-def options(**told):
+def named_files(wildcards, input, output):
+    """Return the words of a command that name a job's files.
+
+    Inputs without a name are only waited for; an output without a name is the parameter `output`.
+    """
+    named = dict(output.items())
+    unnamed = [("output", path) for path in output if path not in named.values()]
+    words = [
+        f"--input {name} {in_braces([files] if isinstance(files, str) else files)}" for name, files in input.items()
+    ]
+    words += [f"--output {name} {quote(file)}" for name, file in (*unnamed, *named.items()) if name != "provenance"]
+    return " ".join(words)
+
+
+def text_of_options(values, wildcards):
+    return as_json({name: value(wildcards) if callable(value) else value for name, value in values.items()})
+
+
+def options(**values):
     """Return a function that gives the text of options, each of them a value or a function of wildcards."""
-    return lambda wildcards: as_json(
-        {name: value(wildcards) if callable(value) else value for name, value in told.items()}
-    )
+    return partial(text_of_options, values)
+
+
+def told(stage, **values):
+    """Return the parameters of a rule: its stage, the options that the stage is told, and the files."""
+    return {"stage": stage, "files": named_files, "options": options(**values)}
 
 
 def without(spec, key):
@@ -283,9 +271,7 @@ def without(spec, key):
     return {name: value for name, value in spec.items() if name != key}
 
 
-FIGURE = "svg pdf csv"
-OPTIONS = {
-    "options": "--options {params.options:q}",
+HOW = {
     # How, and what is checked beforehand, not what: a change of these makes nothing anew.
     "checked": "--checked {resources.checked:q}",
     "cores": "--cores {threads}",
@@ -296,26 +282,9 @@ OPTIONS = {
 }
 
 
-def command(stage, inputs, outputs, told=""):
-    """Return the command of a rule.
-
-    Parameters
-    ----------
-    stage : str
-        One of `ventral.commands.STAGES`.
-    inputs, outputs : str
-        Names of the stage's parameters. After `=`, names of the rule's own where they differ: of several inputs joined
-        by `+`, or of a parameter of the rule that holds paths in braces (`params.NAME`).
-    told : str
-        Which of `OPTIONS` the command has.
-    """
-    words = ["python -m ventral", stage]
-    for name, _, own in (word.partition("=") for word in inputs.split()):
-        paths = [part if part.startswith("params.") else f"input.{part}:q" for part in (own or name).split("+")]
-        words += ["--input", name, *(f"{{{path}}}" for path in paths)]
-    for name, _, own in (word.partition("=") for word in outputs.split()):
-        words += ["--output", name, f"{{output.{own or name}:q}}"]
-    words += [OPTIONS[name] for name in told.split()]
+def command(how=""):
+    """Return the command of a rule with the parameters `told`, and which of `HOW` its stage has."""
+    words = ["python -m ventral {params.stage} {params.files} --options {params.options:q}", *map(HOW.get, how.split())]
     return " ".join([*words, "--provenance {output.provenance:q} --log {log:q}"])
 
 
@@ -356,8 +325,18 @@ def stimuli_of(wildcards):
     return f"<results>/stimuli/{settings['recordings'][wildcards.recording]['stimuli']}.zarr"
 
 
+def simulated_of(wildcards):
+    """Return what a recording is simulated by: the teacher's description, and the file of its weights."""
+    weights = watched("recordings/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards)))
+    return [*weights(wildcards), f"<results>/teachers/{wildcards.recording}.json"]
+
+
 def splits_of(wildcards):
     return settings["recordings"][wildcards.recording]["splits"]
+
+
+# How stimuli are dealt into folds.
+DEAL = {"splits": splits_of, "n_folds": settings["folds"], "seed": settings["seed"]}
 
 
 def activations_of(wildcards):

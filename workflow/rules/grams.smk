@@ -6,7 +6,7 @@ rule gram:
             allow_missing=True,
         ),
     output:
-        store="<results>/grams/{model}/{stimuli}.zarr.zip",
+        "<results>/grams/{model}/{stimuli}.zarr.zip",
         provenance="<provenance>/grams/{model}/{stimuli}.json",
     log:
         "<logs>/grams/{model}/{stimuli}.log",
@@ -28,16 +28,16 @@ rule gram:
         arrays_mb=settings["grams"]["memory_mb"],
         runtime=scaled(240),
     params:
-        options=options(seed=settings["seed"]),
+        **told("gram", seed=settings["seed"]),
     shell:
-        command("gram", "parts", "output=store", "options memory_mb cores dask")
+        command("memory_mb cores dask")
 
 
 rule recorded_gram:
     input:
         recording="<results>/recordings/{recording}.zarr",
     output:
-        store="<results>/grams/{recording}/{stimuli}.zarr.zip",
+        "<results>/grams/{recording}/{stimuli}.zarr.zip",
         provenance="<provenance>/grams/{recording}/{stimuli}.json",
     log:
         "<logs>/grams/{recording}/{stimuli}.log",
@@ -50,5 +50,7 @@ rule recorded_gram:
     resources:
         mem_mb=scaled(8000),
         runtime=scaled(60),
+    params:
+        **told("recorded_gram"),
     shell:
-        command("recorded_gram", "recording", "output=store")
+        command()

@@ -1,3 +1,28 @@
+rule model:
+    input:
+        reads=watched("models/{model}", lambda wildcards: checkpoint_of(settings["models"][wildcards.model])),
+    output:
+        "<results>/models/{model}.json",
+        provenance="<provenance>/models/{model}.json",
+    log:
+        "<logs>/models/{model}.log",
+    # First of all: a wrong name of a layer is told before any long work.
+    priority: 100
+    conda:
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+        # Checked beforehand, not what the model is: a change of these describes nothing anew.
+        checked=options(together=lambda wildcards: settings["banded"].get(wildcards.model, [])),
+    params:
+        **told("model", spec=lambda wildcards: settings["models"][wildcards.model]),
+    shell:
+        command("checked")
+
+
 rule train:
     input:
         stimuli=lambda wildcards: f"<results>/stimuli/{settings['trainings'][wildcards.model]['stimuli']}.zarr",
@@ -7,11 +32,11 @@ rule train:
         recording=lambda wildcards: [
             f"<results>/recordings/{name}.zarr" for name in given(settings["trainings"][wildcards.model], "recording")
         ],
-        checkpoint=watched(
+        reads=watched(
             "trainings/{model}", lambda wildcards: checkpoint_of(settings["trainings"][wildcards.model]["network"])
         ),
     output:
-        folder=directory("<results>/models/{model}"),
+        directory("<results>/models/{model}"),
         provenance="<provenance>/trainings/{model}.json",
     log:
         "<logs>/trainings/{model}.log",
@@ -38,31 +63,6 @@ rule train:
             }
         ),
     params:
-        options=options(spec=lambda wildcards: without(settings["trainings"][wildcards.model], "device")),
+        **told("train", spec=lambda wildcards: without(settings["trainings"][wildcards.model], "device")),
     shell:
-        command("train", "stimuli tested recording reads=checkpoint", "output=folder", "options checked device")
-
-
-rule model:
-    input:
-        reads=watched("models/{model}", lambda wildcards: checkpoint_of(settings["models"][wildcards.model])),
-    output:
-        description="<results>/models/{model}.json",
-        provenance="<provenance>/models/{model}.json",
-    log:
-        "<logs>/models/{model}.log",
-    # First of all: a wrong name of a layer is told before any long work.
-    priority: 100
-    conda:
-        "../../envs/gpu.yaml"
-    envmodules:
-        *settings["envmodules"],
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
-        # Checked beforehand, not what the model is: a change of these describes nothing anew.
-        checked=options(together=lambda wildcards: settings["banded"].get(wildcards.model, [])),
-    params:
-        options=options(spec=lambda wildcards: settings["models"][wildcards.model]),
-    shell:
-        command("model", "reads", "output=description", "options checked")
+        command("checked device")

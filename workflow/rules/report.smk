@@ -21,34 +21,29 @@ DESCRIBED = {
     "trained": CATEGORISERS,
 }
 # Figures that the page does not draw itself.
-STILLS = [figure for figure in FIGURES if figure in ("unseen", "reverse", "fitted", "learning_curves")]
+STILLS = [name for name, figure in FIGURES.items() if figure.still]
 
 
 rule report_page:
     input:
         audit_of,
         # Not read: their jobs' records are.
-        "<results>/comparisons.csv" if RESAMPLED else [],
-        "<results>/banded.csv" if BANDED else [],
-        [
-            f"<results>/brainscore/{recording}.csv"
-            for recording in sorted({name for name, _ in RESAMPLED})
-            if settings["brainscore"]
-        ],
+        expand("<results>/{table}.csv", table=TABLES),
+        expand("<results>/brainscore/{recording}.csv", recording=BRAINSCORED),
+        # Not on the command line: they come with the code.
+        [f"{PACKAGE}/ventral/report/page.{kind}" for kind in ("html", "css", "js")],
         scores="<results>/scores.parquet",
         layer_profile="<results>/figures/layer_profile.csv",
         categorisation="<results>/figures/categorisation.csv",
         claims="<results>/claims.csv",
-        ranking=["<results>/figures/ranking.csv"] if RESAMPLED else [],
-        best_layers=["<results>/best_layers.csv"] if RESAMPLED else [],
-        explicitness=["<results>/figures/explicitness.csv"] if "decoding" in settings else [],
+        ranking="<results>/figures/ranking.csv" if "ranking" in FIGURES else [],
+        best_layers=MADE["best_layers"],
+        explicitness="<results>/figures/explicitness.csv" if "explicitness" in FIGURES else [],
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)
         + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=settings["stimuli"]),
-        # Not on the command line: they come with the code.
-        template=[f"{PACKAGE}/ventral/report/page.{kind}" for kind in ("html", "css", "js")],
     output:
-        page="<results>/report.html",
+        "<results>/report.html",
         provenance="<provenance>/report.json",
     log:
         "<logs>/report.log",
@@ -61,11 +56,6 @@ rule report_page:
         runtime=scaled(60),
         checked=options(records=f"{settings['results']}/provenance", audit=f"{settings['results']}/audit/audit.json"),
     params:
-        options=options(settings=DESCRIBED),
+        **told("report", settings=DESCRIBED),
     shell:
-        command(
-            "report",
-            "scores layer_profile categorisation claims ranking best_layers explicitness recordings figures",
-            "output=page",
-            "options checked",
-        )
+        command("checked")

@@ -23,34 +23,13 @@ rule fetch:
         "python -m ventral fetch --output output {output:q} --options {params.options:q} --log {log:q}"
 
 
-rule unpack:
-    input:
-        source=watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
-    output:
-        images="<results>/datasets/kriegeskorte2008/images.zip",
-        table="<results>/datasets/kriegeskorte2008/stimuli.csv",
-        matrices="<results>/datasets/kriegeskorte2008/matrices.npz",
-        provenance="<provenance>/unpack/kriegeskorte2008.json",
-    log:
-        "<logs>/unpack/kriegeskorte2008.log",
-    conda:
-        "../../envs/cpu.yaml"
-    envmodules:
-        *settings["envmodules"],
-    resources:
-        mem_mb=scaled(1000),
-        runtime=scaled(60),
-    shell:
-        command("unpack", "source", "images table matrices")
-
-
 rule ingest:
     input:
         reads=watched(
             "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")
         ),
     output:
-        store=directory("<results>/stimuli/{stimuli}.zarr"),
+        directory("<results>/stimuli/{stimuli}.zarr"),
         provenance="<provenance>/stimuli/{stimuli}.json",
     log:
         "<logs>/stimuli/{stimuli}.log",
@@ -67,13 +46,14 @@ rule ingest:
         mem_mb=scaled(4000),
         runtime=scaled(120),
     params:
-        options=options(
+        **told(
+            "stimuli",
             name=lambda wildcards: wildcards.stimuli,
             # Which properties are circular is for those who decode them.
             spec=lambda wildcards: without(settings["stimuli"][wildcards.stimuli], "circular"),
         ),
     shell:
-        command("stimuli", "reads", "output=store", "options cores")
+        command("cores")
 
 
 rule render:
@@ -83,7 +63,7 @@ rule render:
             lambda wildcards: rendering.folders(settings["stimuli"][wildcards.stimuli]["render"]),
         ),
     output:
-        store=temp(directory("<results>/renders/{stimuli}/{shard}.zarr")),
+        temp(directory("<results>/renders/{stimuli}/{shard}.zarr")),
         provenance="<provenance>/renders/{stimuli}/{shard}.json",
     log:
         "<logs>/renders/{stimuli}/{shard}.log",
@@ -97,17 +77,18 @@ rule render:
         mem_mb=scaled(4000),
         runtime=scaled(240),
     params:
-        options=options(
+        **told(
+            "render",
             name=lambda wildcards: wildcards.stimuli,
             spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
             shard=lambda wildcards: int(wildcards.shard),
             shards=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"]["shards"],
         ),
     shell:
-        command("render", "reads", "output=store", "options")
+        command()
 
 
-rule assemble:
+use rule render as assemble with:
     input:
         shards=lambda wildcards: expand(
             "<results>/renders/{stimuli}/{shard}.zarr",
@@ -115,23 +96,33 @@ rule assemble:
             shard=range(settings["stimuli"][wildcards.stimuli]["render"]["shards"]),
         ),
     output:
-        store=directory("<results>/stimuli/{stimuli}.zarr"),
+        directory("<results>/stimuli/{stimuli}.zarr"),
         provenance="<provenance>/stimuli/{stimuli}.json",
     log:
         "<logs>/stimuli/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/stimuli/{stimuli}.tsv"
     wildcard_constraints:
         stimuli=any_of(name for name, spec in settings["stimuli"].items() if spec.get("render")),
-    conda:
-        "../../envs/cpu.yaml"
-    envmodules:
-        *settings["envmodules"],
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
     params:
-        options=options(
+        **told(
+            "assemble",
             name=lambda wildcards: wildcards.stimuli,
             spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
         ),
-    shell:
-        command("assemble", "shards", "output=store", "options")
+
+
+use rule render as unpack with:
+    input:
+        source=watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
+    output:
+        images="<results>/datasets/kriegeskorte2008/images.zip",
+        table="<results>/datasets/kriegeskorte2008/stimuli.csv",
+        matrices="<results>/datasets/kriegeskorte2008/matrices.npz",
+        provenance="<provenance>/unpack/kriegeskorte2008.json",
+    log:
+        "<logs>/unpack/kriegeskorte2008.log",
+    benchmark:
+        "<benchmarks>/unpack/kriegeskorte2008.tsv"
+    params:
+        **told("unpack"),

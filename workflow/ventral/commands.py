@@ -11,6 +11,7 @@ from typing import get_origin
 
 from ventral.errors import InputError
 from ventral.provenance import Command
+from ventral.report.registry import FIGURES, TABLES
 
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
 STAGES = {
@@ -31,23 +32,11 @@ STAGES = {
     "reverse": "scores.reverse.reverse",
     "factorise": "scores.factorised.factorise",
     "banded": "scores.banded.banded",
-    "contributions": "scores.banded.contributions",
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
-    "explicit": "figures.explicitness.explicit",
     "join": "scores.table.join",
-    "best_layers": "statistics.best_layers.best_layers",
-    "compare": "statistics.comparisons.compare",
-    "claims": "statistics.claims.claims",
-    "ranking": "figures.ranking.ranking",
-    "layer_profile": "figures.layer_profile.layer_profile",
-    "categorisation": "figures.categorisation.categorisation",
-    "unseen": "figures.unseen.unseen",
-    "reverse_figure": "figures.reverse.reverse_figure",
-    "fitted": "figures.fitted.fitted",
-    "learning_curves": "figures.learning_curves.learning_curves",
     "contact_sheet": "figures.contact_sheets.contact_sheet",
     "report": "report.page.report",
     "audit": "audit.verdicts.audit",
@@ -94,9 +83,14 @@ def run(command: Command) -> None:
     function(**arguments_of(command, function))
 
 
+def stages() -> dict[str, str]:
+    """Return module and function of every stage: those of figures and tables are declared with these."""
+    return STAGES | {shown.stage: shown.function for shown in (*FIGURES.values(), *TABLES.values())}
+
+
 def function_of(stage: str) -> Callable:
     """Return the function of a stage, whose parameters are what the command line names."""
-    module, function = STAGES[stage].rsplit(".", 1)
+    module, function = stages()[stage].rsplit(".", 1)
     return getattr(importlib.import_module(f"ventral.{module}"), function)
 
 
@@ -137,10 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ventral",
         description="One command a stage, as the rules of the workflow call it.",
-        epilog=f"Names are those of the parameters of the stage's function. Stages: {', '.join(STAGES)}.",
+        epilog=f"Names are those of the parameters of the stage's function. Stages: {', '.join(stages())}.",
         allow_abbrev=False,
     )
-    parser.add_argument("stage", choices=STAGES, metavar="STAGE")
+    parser.add_argument("stage", choices=stages(), metavar="STAGE")
     parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
     parser.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
     parser.add_argument("--options", type=_json_object, default={}, help="what is made, a JSON object")

@@ -50,7 +50,7 @@ class Command:
     Attributes
     ----------
     stage : str
-        What the job does, by its name in `ventral.commands.STAGES`.
+        What the job does, by its name in `ventral.commands.stages`.
     inputs : dict of str to tuple of Path
         Files and folders that are read, by the name of the function's parameter, or `reads`.
     outputs : dict of str to Path

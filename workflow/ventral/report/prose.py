@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ventral.report.methods import counted, listed
+from ventral.report.registry import FIGURES
 from ventral.report.results import Results
 from ventral.report.summary import counts
 
@@ -48,12 +49,6 @@ EXPLICITNESS = (
     "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
     "stimuli."
 )
-STILLS = {
-    "unseen": "A category that was never seen",
-    "reverse": "Reverse predictivity",
-    "fitted": "Networks fitted to neurons",
-    "learning_curves": "Learning curves",
-}
 
 
 def areas(layers: pd.DataFrame) -> list[str]:
@@ -78,5 +73,4 @@ def lead(results: Results) -> str:
 
 def title_of(path: Path) -> str:
     """Return the title of a figure that is shown as it is."""
-    name = path.stem.replace("_", " ")
-    return f"Stimuli: {path.stem}" if path.parent.name == "contact_sheets" else STILLS.get(path.stem, name.capitalize())
+    return f"Stimuli: {path.stem}" if path.parent.name == "contact_sheets" else FIGURES[path.stem].title

@@ -1,0 +1,72 @@
+# What the config asks for.
+from ventral.report.registry import FIGURES, TABLES
+
+# Networks that are fitted to neurons, and the recording of each.
+FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
+CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
+SCORED = [
+    (recording, model)
+    for recording in settings["recordings"]
+    for model in models_of(settings, recording) + recorded_models_of(settings, recording)
+]
+# What is predicted by recording and model, and hence resampled.
+RESAMPLED = [(recording, model) for recording, model in SCORED if "matrices" not in settings["recordings"][recording]]
+# Models with a factorised readout, and with layers that predict together, each with a recording of neuroids.
+WITH_NEUROIDS = [
+    (recording, model) for recording in settings["recordings"] for model in models_with_neuroids(settings, recording)
+]
+FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappings"]]
+BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
+# The models that are read, for each recording of neuroids.
+DECODED = decoded_models(settings)
+BRAINSCORED = sorted({recording for recording, _ in RESAMPLED}) if settings["brainscore"] else []
+
+
+def tables_of(folder, pairs):
+    return [f"<results>/{folder}/{recording}/{model}.parquet" for recording, model in pairs]
+
+
+# What figures and tables read, by the names of their declared entries.
+MADE = {
+    "scores": ["<results>/scores.parquet"],
+    "bootstraps": tables_of("bootstraps", RESAMPLED),
+    "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
+    "banded": tables_of("banded", BANDED),
+    "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "areas": [areas_of(recording) for recording in settings["reverse"]],
+    "reverse": tables_of(
+        "reverse", [(recording, model) for recording in settings["reverse"] for model in models_of(settings, recording)]
+    ),
+    "decoding": tables_of("decoding", [(recording, model) for recording in DECODED for model in DECODED[recording]])
+    + [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
+    "fitted_networks": expand("<results>/models/{model}", model=FITTED),
+    "fitted": ["<results>/figures/fitted.csv"] if FITTED else [],
+    "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
+}
+# Values of parameters, by the names of these.
+VALUES = {
+    "reliability_threshold": settings["reliability_threshold"],
+    "n_bootstrap": settings["bootstrap"],
+    "seed": settings["seed"],
+    "recordings": list(FITTED.values()),
+    "extrapolate_to": settings.get("decoding", {}).get("extrapolate_to"),
+}
+FIGURES = {name: figure for name, figure in FIGURES.items() if MADE[figure.needs]}
+TABLES = {name: table for name, table in TABLES.items() if MADE[table.needs]}
+
+
+def shown_file(path, shown, category):
+    """Mark a file for the report that Snakemake makes."""
+    return report(
+        path, caption="../report/shown.rst", category=category, labels={category.lower().rstrip("s"): shown.title}
+    )
+
+
+def inputs_of(shown):
+    return {parameter: MADE[made] for parameter, made in shown.reads.items()}
+
+
+def told_to(shown):
+    """Return the parameters of a figure's or a table's rule."""
+    caption = shown.caption.format(**settings)
+    return {**told(shown.stage, **{name: VALUES[name] for name in shown.options}), "caption": caption}

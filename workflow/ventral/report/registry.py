@@ -1,0 +1,216 @@
+"""The figures and tables that a run writes for its readers: one declared entry each.
+
+Rules, Snakemake's report, the stages' commands and the page are made from these entries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure or a table.
+
+    Attributes
+    ----------
+    title : str
+    caption : str
+        For Snakemake's report; keys of the config in braces.
+    function : str
+        Module and function of the stage that writes the figure or table.
+    reads : dict of str
+        What each parameter of the function is given: a name of `workflow/rules/wanted.smk`.
+    options : tuple of str
+        Other parameters, whose values the rules have.
+    further : dict of str
+        What else the stage writes: the file in the results of each parameter.
+    needs : str
+        A name of `workflow/rules/wanted.smk`. Where a config makes nothing of this name, nor is the figure or table.
+    still : bool
+        Whether the page shows the figure as drawn; other figures are drawn anew by the page, or not shown.
+    """
+
+    title: str
+    caption: str
+    function: str
+    reads: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    further: Mapping[str, str] = field(default_factory=dict)
+    needs: str = "scores"
+    still: bool = False
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage that writes the figure or table."""
+        return self.function.rsplit(".", 1)[1]
+
+
+RESAMPLED = ("reliability_threshold", "n_bootstrap", "seed")
+
+FIGURES = {
+    "layer_profile": Shown(
+        title="Predictivity by layer",
+        caption=(
+            "Predictivity of each layer by its depth, the share of the network's layers with weights that have been "
+            "passed. One line a model: the median over neurons, with a 95 % interval from bootstrap samples of "
+            "neurons, the same samples for all layers. A representation of one layer is drawn as a line across. "
+            "Neurons with a reliability below {reliability_threshold} are left out, and counted above each panel. "
+            "Panels of RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's "
+            "neurons, or with published matrices. The line of several subjects' matrices is the mean, with a 95 % "
+            "interval from 1000 bootstrap samples of subjects. The band is the noise ceiling, from the agreement of a "
+            "subject with the mean of the others to that with the mean of all."
+        ),
+        function="figures.layer_profile.layer_profile",
+        reads={"scores": "scores", "bootstraps": "bootstraps"},
+        options=RESAMPLED,
+    ),
+    "categorisation": Shown(
+        title="Categorisation against predictivity",
+        caption=(
+            "How well labels can be read from a layer (balanced accuracy of a linear support vector machine on "
+            "held-out stimuli) against how well the layer predicts the neurons of an area (median predictivity; "
+            "neurons with a reliability below {reliability_threshold} are left out). One point a layer; the best layer "
+            "of each model is outlined, with the 95 % bootstrap interval of its median. Pearson's r is over all layers "
+            "of all models, with a 95 % interval by Fisher's z."
+        ),
+        function="figures.categorisation.categorisation",
+        reads={"scores": "scores"},
+        options=RESAMPLED,
+    ),
+    "ranking": Shown(
+        title="Ranking of the models",
+        caption=(
+            "Rank of each model at its best layer, which is chosen by one half of the neurons and scored by the other. "
+            "The line is the 95 % interval over bootstrap samples of both stimuli and neurons, the same for all "
+            "models. Above each panel, the mean agreement (Kendall's tau) of a sample's ranking with that of all data: "
+            "1 where no sample would change the ranking."
+        ),
+        function="figures.ranking.ranking",
+        reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
+        needs="bootstraps",
+    ),
+    "unseen": Shown(
+        title="A category that was never seen",
+        caption=(
+            "What networks that never saw a category make of it, beside networks that did, layer by layer: how well a "
+            "linear support vector machine tells the category from all others on held-out stimuli; which share of "
+            "units is selective for the category (d' above 0.65); and, where the config has published dissimilarity "
+            "matrices, how a layer's dissimilarities agree with them."
+        ),
+        function="figures.unseen.unseen",
+        reads={"selectivity": "selectivity", "scores": "scores"},
+        needs="selectivity",
+        still=True,
+    ),
+    "reverse": Shown(
+        title="Reverse predictivity",
+        caption=(
+            "How well the recorded neurons of an area predict the units of every layer (dashed; the median over at "
+            "most 2000 units of Pearson's r on held-out stimuli), beside how well the layer predicts these neurons "
+            "(solid; the median over neurons with a reliability of at least {reliability_threshold}). Neither is "
+            "corrected for the noise of the neurons, which are few beside the features of a layer: only differences "
+            "between layers and models say which layers have more in them than the neurons do."
+        ),
+        function="figures.reverse.reverse_figure",
+        reads={"tables": "reverse", "areas": "areas", "scores": "scores"},
+        options=RESAMPLED,
+        needs="reverse",
+        still=True,
+    ),
+    "explicitness": Shown(
+        title="What is explicit where",
+        caption=(
+            "What populations make explicit, after Hong et al. 2016: how well labels (balanced accuracy of a linear "
+            "support vector machine) and properties (Pearson's r of a ridge regression; the circular correlation of "
+            "circular ones) are read, on held-out stimuli, from layers of models by their depth and from recorded "
+            "areas (lines across), from the same number of units each. Units are drawn at random several times; bands "
+            "are 95 % intervals of one draw of units, noise and stimuli. Where a panel says so, the units of models "
+            "have Gaussian noise that makes them as reliable as the neurons of the area that reads best."
+        ),
+        function="figures.explicitness.explicit",
+        reads={"tables": "decoding"},
+        options=("extrapolate_to", "seed"),
+        further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
+        needs="decoding",
+    ),
+    "fitted": Shown(
+        title="Networks fitted to neurons",
+        caption=(
+            "Networks trained on the responses of neurons themselves, by epoch: the median over neurons of Pearson's r "
+            "between outputs and responses, on the stimuli that a network was trained on and on held-out stimuli. The "
+            "dashed line is the r of ridge regression on the best layer of a network trained on objects, on held-out "
+            "stimuli (neurons with a reliability below {reliability_threshold} are left out there)."
+        ),
+        function="figures.fitted.fitted",
+        reads={"trainings": "fitted_networks", "scores": "scores"},
+        options=("recordings", *RESAMPLED),
+        needs="fitted_networks",
+        still=True,
+    ),
+    "learning_curves": Shown(
+        title="Learning curves",
+        caption=(
+            "How networks learned to tell labels apart: accuracy and cross-entropy on the stimuli that they were "
+            "trained on, with their random shifts and reflections, and on other stimuli of the same objects, by which "
+            "the epoch that counts was chosen."
+        ),
+        function="figures.learning_curves.learning_curves",
+        reads={"trainings": "categorisers"},
+        needs="categorisers",
+        still=True,
+    ),
+}
+
+TABLES = {
+    "best_layers": Shown(
+        title="Best layers",
+        caption=(
+            "The best layer of each model by all neurons, with the median there (`maximum`), and what is left of it "
+            "where the layer is chosen by one random half of the neurons and scored by the other (`corrected`; "
+            "`optimism` is the difference between the halves), with how often each layer was chosen. Neurons with a "
+            "reliability below {reliability_threshold} are left out."
+        ),
+        function="statistics.best_layers.best_layers",
+        reads={"scores": "scores"},
+        options=("reliability_threshold", "seed"),
+        needs="bootstraps",
+    ),
+    "comparisons": Shown(
+        title="Which layers and models differ",
+        caption=(
+            "Every pair of layers of a model, and every pair of models at their best layers: the difference of their "
+            "medians over neurons, with a 95 % interval and a two-sided p from bootstrap samples of both stimuli and "
+            "neurons, the same for all. All pairs of a model's layers on one split are a family of tests, and so are "
+            "all pairs of models; `differs` says which differences are below 5 % after correction for the family "
+            "(Romano and Wolf's step-down test, `p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate of "
+            "Benjamini and Hochberg)."
+        ),
+        function="statistics.comparisons.compare",
+        reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
+        needs="bootstraps",
+    ),
+    "banded": Shown(
+        title="What layers add to each other",
+        caption=(
+            "What a layer adds to the others in predicting the neuroids of an area: banded ridge regression on all "
+            "layers, less that on all but this one, as the difference of medians over neuroids (`unique_r`, and "
+            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. `weight` is the share of "
+            "the layer in the weighting that was chosen."
+        ),
+        function="scores.banded.contributions",
+        reads={"tables": "banded"},
+        options=RESAMPLED,
+        needs="banded",
+    ),
+    "claims": Shown(
+        title="Which claims hold",
+        caption=(
+            "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. Differences "
+            "between two layers are medians over neurons, with 95 % bootstrap intervals of the neurons' differences; "
+            "the best of several layers is chosen on the same data that score it."
+        ),
+        function="statistics.claims.claims",
+        reads={"scores": "scores", "fitted": "fitted", "selectivity": "selectivity"},
+        options=RESAMPLED,
+    ),
+}
