@@ -1,0 +1,166 @@
+"""The reliability of exactly the responses that are scored: the share of their variance within folds that is no noise.
+
+    rho = 1 - N / SS,
+
+where SS is the sum of squares of mean responses within folds, and N what noise alone would give: the sum over folds of
+(1 - 1/n_f) times the sum over a fold's n_f stimuli of noise variance / count. rho is not clipped: without clipping its
+mean over neurons is that of the truth. A perfect model's pooled r is the root of it, whatever the counts and the folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.mappings.correlation import deviations_within_folds, sums_by_fold
+from ventral.recordings.noise import Noise
+
+# Standard error of a perfect model's score, up to which a number that is divided by the ceiling counts as valid.
+LARGEST_STANDARD_ERROR = 0.25
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Reliability of the scored responses of each neuroid.
+
+    Attributes
+    ----------
+    squares, noise : (folds, neuroids) arrays
+        SS and N of each fold. The noise is NaN where the neuroid was shown no stimulus twice.
+    n_stimuli : (folds, neuroids) array
+        Stimuli scored.
+    standard_error : (neuroids,) array
+        Of the score of a perfect model; infinite where rho is not positive.
+    """
+
+    squares: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    n_stimuli: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+
+    @property
+    def rho(self) -> NDArray[np.float64]:
+        """Reliability (neuroids,); NaN where no fold varies, or nothing was repeated."""
+        return _reliability(self.noise.sum(axis=0), self.squares.sum(axis=0))
+
+    @property
+    def n_alone(self) -> NDArray[np.intp]:
+        """Folds (neuroids,) of one stimulus, which add nothing."""
+        return (self.n_stimuli == 1).sum(axis=0)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read."""
+        return self.standard_error <= LARGEST_STANDARD_ERROR
+
+
+def reliability_within_folds(
+    noise: Noise, folds: Sequence[NDArray], scored: NDArray[np.bool_] | None = None
+) -> Reliability:
+    """Return the reliability of mean responses within held-out folds.
+
+    A fold in which a neuroid's responses are constant adds nothing to SS, but its estimated noise to N: noise can make
+    few counts of spikes equal by chance, and to leave just these folds out would raise rho.
+
+    Parameters
+    ----------
+    noise : Noise
+        From `ventral.recordings.noise.noise_of`.
+    folds : sequence of integer arrays
+        Rows of each fold, none empty.
+    scored : (n, neuroids) array, optional
+        Which responses are scored; all that there are, if not given.
+    """
+    known = np.isfinite(noise.means) if scored is None else np.isfinite(noise.means) & scored
+    deviations = deviations_within_folds(noise.means, known, folds)
+    n_stimuli = sums_by_fold(known[np.concatenate(folds)].astype(float), folds)
+    squares = sums_by_fold(deviations**2, folds)
+    of_folds = noise_within_folds(noise.variances_of_means, known, folds)
+    rho = _reliability(of_folds.sum(axis=0), squares.sum(axis=0))
+    return Reliability(squares, of_folds, n_stimuli, standard_error(rho, noise, known, folds))
+
+
+def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return the sum of squares (folds, neuroids) that noise alone would give within each fold.
+
+    Parameters
+    ----------
+    variances : (n, neuroids) array
+        Noise variance of each mean response.
+    known : (n, neuroids) array
+        Which responses are scored.
+    folds : sequence of integer arrays
+        Rows of each fold, none empty.
+    """
+    rows = np.concatenate(folds)
+    n = sums_by_fold(known[rows].astype(float), folds)
+    return (1 - 1 / np.maximum(n, 1)) * sums_by_fold(np.where(known[rows], variances[rows], 0.0), folds)
+
+
+def resampled_noise(
+    variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray], weights: NDArray
+) -> NDArray[np.float64]:
+    """Return the sum of squares that noise alone would give within folds of resampled stimuli.
+
+    A stimulus that is drawn w times brings the same noise w times: N* is the sum over folds of sum (w - w^2 / W) v,
+    with W the sum of the weights. The reliability of a resample is 1 - N* / SS*, with SS* from
+    `ventral.mappings.correlation.resampled_sums`.
+
+    Parameters
+    ----------
+    variances, known, folds
+        As for `noise_within_folds`.
+    weights : (resamples, n) array
+        How often each stimulus is drawn.
+
+    Returns
+    -------
+    (resamples, neuroids) array
+    """
+    noise = np.zeros((len(weights), variances.shape[1]))
+    for fold in folds:
+        w, of_fold = weights[:, fold].astype(float), known[fold]
+        v = np.where(of_fold, variances[fold], 0.0)
+        size = w.sum(axis=1)[:, None] if of_fold.all() else w @ of_fold
+        noise += w @ v - w**2 @ v / np.maximum(size, 1)
+    return noise
+
+
+def standard_error(
+    rho: NDArray, noise: Noise, known: NDArray[np.bool_], folds: Sequence[NDArray]
+) -> NDArray[np.float64]:
+    """Return the standard error of the score of a perfect model, about
+
+        (1 - rho) / (2 rho) sqrt(2 n / (n - folds) sum m^-2 / (sum m^-1)^2 + 2 / sum (m - 1)),
+
+    with the sums over counts m of the n scored stimuli and of all repeated ones. The first term under the root is the
+    variance of the noise's sum of squares in the responses, of which each fold's mean takes one degree of freedom. The
+    second is that of the estimate of noise.
+
+    Parameters
+    ----------
+    rho : (neuroids,) array
+    noise : Noise
+    known : (n, neuroids) array
+        Which responses are scored.
+    folds : sequence of integer arrays
+        Rows of each fold, none empty.
+
+    Returns
+    -------
+    (neuroids,) array
+        Infinite where rho is not positive, NaN where there is none.
+    """
+    rows = np.concatenate(folds)
+    inverse = np.where(known[rows], 1 / np.maximum(noise.counts[rows], 1), 0.0)
+    n = known[rows].sum(axis=0)
+    n_folds = (sums_by_fold(known[rows].astype(float), folds) > 0).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_sample = 2 * n / (n - n_folds) * (inverse**2).sum(axis=0) / inverse.sum(axis=0) ** 2
+        error = (1 - rho) / (2 * rho) * np.sqrt(of_sample + 2 / noise.degrees_of_freedom)
+    return np.where(rho <= 0, np.inf, error)
+
+
+def _reliability(noise: NDArray, squares: NDArray) -> NDArray[np.float64]:
+    return 1 - np.divide(noise, squares, out=np.full(squares.shape, np.nan), where=squares > 0)

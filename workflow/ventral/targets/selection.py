@@ -1,0 +1,96 @@
+"""An area's score by neurons that were chosen on other folds than those they are scored on.
+
+The reliability that a score is divided by is an estimate. Who keeps the neurons whose estimate is high, and divides by
+the same estimate, divides by too much: noise that raised it is counted as signal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.mappings.correlation import Sums, median_predictivity, summed_predictivity
+from ventral.recordings.noise import Noise
+from ventral.targets.reliability import noise_within_folds
+
+
+@dataclass(frozen=True)
+class ChosenScore:
+    """Score of the chosen neurons, averaged over both ways to choose on half of the folds and score on the others.
+
+    Attributes
+    ----------
+    median : float
+        Of predictivity, from `ventral.mappings.correlation.median_predictivity`.
+    summed : float
+        sqrt(sum r |r| / sum rho).
+    n_neurons : int
+        Neurons with a reliability and an r.
+    n_unreliable : int
+        Of these, with a reliability over all folds that is not positive.
+    n_left_out : tuple of int
+        Of these, not chosen: on the one half of folds, and on the other.
+    """
+
+    median: float
+    summed: float
+    n_neurons: int
+    n_unreliable: int
+    n_left_out: tuple[int, int]
+
+
+def score_of_chosen(
+    sums: Sums, noise: Noise, scored: NDArray[np.bool_], folds: Sequence[NDArray], threshold: float
+) -> ChosenScore:
+    """Choose neurons by their reliability in every other fold, score them in the folds between, and the other way.
+
+    The noise of stimuli shown once is estimated from repeated stimuli of the same half of the folds: an error that both
+    halves shared would choose neurons by the ceiling of their score.
+
+    Parameters
+    ----------
+    sums : Sums
+        From `ventral.mappings.correlation.sums_within_folds`.
+    noise : Noise
+        Of the responses.
+    scored : (n, neurons) array
+        Which responses are scored.
+    folds : sequence of integer arrays
+        Rows of each held-out fold, two folds or more, none empty.
+    threshold : float
+        Lowest reliability of a chosen neuron, 0 or more; one with a reliability of 0 or less is never chosen.
+
+    Returns
+    -------
+    ChosenScore
+        NaN where a way chooses no neuron.
+    """
+    all_folds = noise_within_folds(noise.variances_of_means, scored, folds).sum(axis=0)
+    reliability = _reliability(sums.pooled(), all_folds)
+    counted = np.isfinite(sums.pooled().r[0]) & np.isfinite(reliability)
+    r, rho = zip(*(_half(sums, noise, scored, folds, first) for first in (0, 1)), strict=True)
+    scores, left_out = [], []
+    for choosing, scoring in ((0, 1), (1, 0)):
+        chosen = counted & (rho[choosing] > 0) & (rho[choosing] >= threshold)
+        score = r[scoring][chosen], rho[scoring][chosen]
+        scores.append((median_predictivity(*score), summed_predictivity(*score)))
+        left_out.append(int(counted.sum() - chosen.sum()))
+    median, summed = np.mean(scores, axis=0).tolist()
+    return ChosenScore(median, summed, int(counted.sum()), int((reliability[counted] <= 0).sum()), tuple(left_out))
+
+
+def _half(
+    sums: Sums, noise: Noise, scored: NDArray[np.bool_], folds: Sequence[NDArray], first: int
+) -> tuple[NDArray, NDArray]:
+    """Return r and rho (neurons,) of every other fold from the first, 0 or 1, and of every other stimulus in none."""
+    of_half = folds[first::2]
+    unscored = np.setdiff1d(np.arange(len(scored)), np.concatenate(folds))
+    variances = noise.expected_from(np.concatenate([*of_half, unscored[first::2]])).variances_of_means
+    pooled = sums.pooled(slice(first, None, 2))
+    return pooled.r[0], _reliability(pooled, noise_within_folds(variances, scored, of_half).sum(axis=0))
+
+
+def _reliability(pooled: Sums, noise: NDArray) -> NDArray[np.float64]:
+    squares = pooled.yy[0]
+    return 1 - np.divide(noise, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
