@@ -47,7 +47,7 @@ rule unpack:
 rule ingest:
     input:
         reads=watched(
-            "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")
+            "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], *MODALITIES, "table")
         ),
     output:
         store=directory("<results>/stimuli/{stimuli}.zarr"),
