@@ -186,6 +186,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
     _, spec = signals
     np.save(tmp_path / "responses.npy", np.random.default_rng(2).normal(size=(N, 3)))
     recording = {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "axes": ["stimulus", "neuroid"]}
+    teacher = {"teacher": "resnet18_random", "areas": {"V4": {"layer": "layer1", "neuroids": 3}}}
     net = {"architecture": f"{own}:make", "modality": "signals", "gain": "2"}
     config = {
         "results": str(tmp_path / "results"),
@@ -205,6 +206,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
             {"recordings": {"heard": recording | {"models": ["pixels"]}}},
             "pixels is shown images, and the recording is of",
         ),
+        ({"recordings": {"simulated": {"stimuli": "mine", "simulate": teacher}}}, r"teacher: .* is shown images, and"),
         ({"stimuli": {"mine": spec | {"size": 8}}}, r"stimuli\.mine\.size: belongs to `images`, not to `signals`"),
         ({"stimuli": {"mine": spec | {"images": "a"}}}, "either `images`, .*, `signals`, a folder or zip"),
         ({"models": {"net": net | {"size": 8}}}, "unknown option `size`; .*gain"),

@@ -438,7 +438,7 @@ def test_what_cannot_be_trained_is_said(own, shown, tmp_path, architecture, opti
 
 def test_dropout_that_is_on_in_evaluation_is_said_before_training(own, shown, tmp_path):
     spec, layers = spec_of(f"{own}:always_dropping", epochs=2, batch_size=8), {"layers": ["2"], "max_layers": 1}
-    with pytest.raises(InputError, match=r"models.net: the features of an image are .* dropout in module '1'"):
+    with pytest.raises(InputError, match=r"models.net: the features of a stimulus are .* dropout in module '1'"):
         train(shown, tmp_path / "net", spec, layers=layers)
     assert not (tmp_path / ".net.training").exists()
 

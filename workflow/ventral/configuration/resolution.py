@@ -78,7 +78,9 @@ def resolve(config: dict) -> dict:
     for name, recording in config["recordings"].items():
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
-            recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
+            simulate = recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
+            key = f"config key recordings.{name}.simulate.teacher"
+            _refuse_other_modality(simulate["teacher"], recording, config, key)
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
@@ -358,9 +360,7 @@ def _expand_trainings(config: dict) -> None:
             key = f"config key recordings.{name}.models"
             if model not in models:
                 raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, models)}")
-            shown, asked = _modality_of_set(config, recording["stimuli"]), modality_asked(models[model])
-            if shown.name != asked.name:
-                raise InputError(f"{key}: {model} is shown {asked.name}, and the recording is of {shown.name}")
+            _refuse_other_modality(models[model], recording, config, key)
             if _recording_of(config, model) == name:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
     if not any(models_of(config, recording) for recording in config["recordings"]):
@@ -444,6 +444,12 @@ def _trained_on(train: dict, config: dict, key: str) -> str:
 
 def _modality_of_set(config: dict, stimuli: str) -> Modality:
     return modality_shown(config["stimuli"][stimuli])
+
+
+def _refuse_other_modality(model: dict, recording: dict, config: dict, key: str) -> None:
+    shown, asked = _modality_of_set(config, recording["stimuli"]), modality_asked(model)
+    if shown.name != asked.name:
+        raise InputError(f"{key}: {model['name']} is shown {asked.name}, and the recording is of {shown.name}")
 
 
 def _recording_of(config: dict, model: str) -> str | None:
