@@ -18,19 +18,20 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from ventral.models.description import ANY_SIZE, build, noise_images, trace_stimuli
+from ventral.models.description import build, examples, trace_stimuli
 from ventral.models.layers import Layer, choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
-from ventral.models.zoo import ARCHITECTURES, CONTROLS, NOT_TRAINED, resolve_model
+from ventral.models.zoo import ARCHITECTURES, CONTROLS, resolve_model
 from ventral.running.rounding import round_alike_on_any_cores
+from ventral.stimuli.images import ANY_SIZE
 
 SHAPE = (3, ANY_SIZE, ANY_SIZE)
 
 
 def names() -> list[str]:
     """Return all models with a name of their own, `pixels` aside, which is no network."""
-    small = [name for name in ARCHITECTURES if name not in NOT_TRAINED]
+    small = [name for name in ARCHITECTURES if name not in CONTROLS]
     installed = [name for name in small if ARCHITECTURES[name].get("weights") != "random"]
     large = sorted(models.list_models(module=models), key=operations)
     return [*CONTROLS, *installed, *(f"{name}_random" for name in (*small, *large))]
@@ -47,7 +48,7 @@ def measure(name: str) -> tuple[dict[str, float], dict[str, float]]:
     traced = trace_stimuli(network, SHAPE, spec)
     wanted = [choose_layers(network, traced, {**spec, "layers": layers}) for layers in (spec["layers"], "auto")]
     layers = [layer for layer in traced.values() if any(layer in some for some in wanted)]
-    images = noise_images(3, SHAPE, spec)
+    images = examples(3, SHAPE, spec)
     return largest_differences(network, layers, images), between_kernels(network, layers, images[:2])
 
 

@@ -18,8 +18,8 @@ from ventral.models.zoo import resolve_model
 from ventral.provenance import digest
 from ventral.shards import shards_of_part, stores_of_parts
 from ventral.stimuli.backgrounds import noise
+from ventral.stimuli.images import read_pixels
 from ventral.stimuli.ingestion import ingest
-from ventral.stimuli.store import read_pixels
 from ventral.store import open_store
 
 N = 23

@@ -379,7 +379,7 @@ FUNCTIONS = {
     "recurs": "recurs() failed: RecursionError: maximum recursion depth exceeded",
     "of_numpy": "of_numpy() returns another network each time: 0.weight differs in two calls, so that every job would",
     "with_other_parts": "with_other_parts() returns another network each time: 1.bias differs in two calls",
-    "lazy": "lazy() returned a network with lazy modules, whose shapes are not known yet; show it an image before",
+    "lazy": "lazy() returned a network with lazy modules, whose shapes are not known yet; show it a stimulus before",
     "of_meta": "of_meta() returned a network on the device meta, without values; build it on the CPU",
     "Extra": "Extra() returned a network whose state dict has _extra_state, which is no tensor",
 }

@@ -13,17 +13,17 @@ from torch import nn
 from ventral.activations.extraction import extract
 from ventral.errors import InputError
 from ventral.models.description import (
-    ANY_SIZE,
     build,
     check_layers_repeatable,
     describe,
-    noise_images,
+    examples,
     trace_stimuli,
     weights_sha256,
 )
 from ventral.models.layers import choose_layers
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
 from ventral.models.zoo import ARCHITECTURES, resolve_model
+from ventral.stimuli.images import ANY_SIZE
 from ventral.stimuli.ingestion import ingest
 
 N, SIZE = 13, 12
@@ -427,24 +427,24 @@ def refusal(own, function, path, layers=("*",)):
         ("small_noise", "random numbers, drawn by randn_like, at .*networks_to_refuse.py, line LINE"),
         ("noise_of_numpy", "random numbers of NumPy's or Python's generator"),
         ("noise_of_python", "random numbers of NumPy's or Python's generator"),
-        ("noise_of_an_own_generator", "noise, or the other images of the batch"),
+        ("noise_of_an_own_generator", "noise, or the other stimuli of the batch"),
         ("noise_that_is_seeded", "random numbers, drawn by randn, at .*networks_to_refuse.py, line LINE"),
         ("seldom", "random numbers, drawn by rand"),
         ("leaky_by_chance", "random numbers, drawn by rrelu"),
         ("norm_without_statistics", r"without running statistics in module 'norm' \(BatchNorm2d\), at .*line LINE"),
         ("norm_in_training", r"in training mode or .* in module 'norm' \(BatchNormAlwaysOn\), at .*line LINE"),
         ("functional_norm", "batch normalisation in training mode or without running statistics, at .*line LINE"),
-        ("batch_mean", "noise, or the other images of the batch, such as their mean"),
-        ("batch_largest", "noise, or the other images of the batch"),
-        ("batch_smallest", "noise, or the other images of the batch"),
-        ("rounded_by_the_batch", "noise, or the other images of the batch"),
-        ("neighbour", "noise, or the other images of the batch"),
-        ("before", "noise, or the other images of the batch"),
-        ("attention_over_the_batch", "noise, or the other images of the batch"),
-        ("number", "noise, or the other images of the batch"),
-        ("place", "noise, or the other images of the batch"),
+        ("batch_mean", "noise, or the other stimuli of the batch, such as their mean"),
+        ("batch_largest", "noise, or the other stimuli of the batch"),
+        ("batch_smallest", "noise, or the other stimuli of the batch"),
+        ("rounded_by_the_batch", "noise, or the other stimuli of the batch"),
+        ("neighbour", "noise, or the other stimuli of the batch"),
+        ("before", "noise, or the other stimuli of the batch"),
+        ("attention_over_the_batch", "noise, or the other stimuli of the batch"),
+        ("number", "noise, or the other stimuli of the batch"),
+        ("place", "noise, or the other stimuli of the batch"),
         ("remembering", r"changes the buffer 'unit.memory', and so remembers earlier batches"),
-        ("remembering_without_a_buffer", "noise, or the other images of the batch"),
+        ("remembering_without_a_buffer", "noise, or the other stimuli of the batch"),
     ],
 )
 def test_features_by_chance_or_of_other_images_are_refused(own, tmp_path, function, cause):
@@ -452,7 +452,7 @@ def test_features_by_chance_or_of_other_images_are_refused(own, tmp_path, functi
     line = LINES.index(f"def {function}():") + 2
     assert re.search(cause.replace("LINE", str(line)), said), said
     # The layer before is the same in every batch.
-    assert said.startswith("models.m: the features of an image are not the same in every batch. Layer 'last' differs")
+    assert said.startswith("models.m: the features of a stimulus are not the same in every batch. Layer 'last' differs")
     describe(spec_of(own, function, ["first"]), tmp_path / "m.json")
 
 
@@ -531,7 +531,7 @@ def test_errors_of_a_forward_pass_say_where_they_are_and_what_may_help(own, tmp_
         (
             "batch_mean_at_eight",
             ["0", "1"],
-            r"layer '1': the features of an image in a batch of 8 differ by .* from those in a batch of 2, where",
+            r"layer '1': the features of a stimulus in a batch of 8 differ by .* from those in a batch of 2, where",
         ),
         ("twice_at_eight", ["first", "last"], r"layer 'first' runs more than once, where the trace saw one run"),
         (
@@ -624,7 +624,7 @@ def test_networks_that_are_offered_by_name_pass(name):
     spec = resolve_model(name, OFFERED.get(name))
     network, shape = build(spec), (3, ANY_SIZE, ANY_SIZE)
     layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
-    found = largest_differences(network, layers, noise_images(3, shape, spec))
+    found = largest_differences(network, layers, examples(3, shape, spec))
     assert list(found) == [layer.name for layer in layers]
     assert max(found.values()) < ROUNDING / 100
 

@@ -25,8 +25,8 @@ from ventral.errors import InputError
 from ventral.integrity import check_store
 from ventral.models.zoo import resolve_model
 from ventral.outputs import packing
+from ventral.stimuli.images import read_pixels
 from ventral.stimuli.rendering import assemble, render
-from ventral.stimuli.store import read_pixels
 from ventral.stimuli.tables import read_table
 from ventral.store import changing, create_array, new_store, open_store, read_dataset, write_dataset
 from ventral.tables import parse_parquet, read_parquet, write_parquet

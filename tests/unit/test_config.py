@@ -10,6 +10,7 @@ from ventral.configuration.resolution import check_inputs, decoded_models, penal
 from ventral.configuration.schema import SCHEMA, whole
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
+from ventral.stimuli.modality import MODALITIES
 
 
 @pytest.fixture
@@ -215,7 +216,8 @@ def test_every_key_is_explained():
     stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]
     keys |= {f"render.{inner}" for inner in stimuli["render"]["properties"]}
     keys |= {f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]}
-    assert documented == keys | set(OPTIONS)
+    of_modalities = {option for modality in MODALITIES.values() for option in modality.model_options}
+    assert documented == keys | of_modalities | set(OPTIONS)
 
 
 def test_the_readme_shows_the_config_that_is_there():

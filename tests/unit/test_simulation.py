@@ -33,6 +33,7 @@ from ventral.simulation.neurons import (
 )
 from ventral.simulation.simulation import simulate
 from ventral.simulation.teacher import check, describe_teacher, resolve_simulation
+from ventral.stimuli.modality import MODALITIES
 from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
 
@@ -98,7 +99,7 @@ def write_set(path, pixels, objects):
         columns, index=pd.Index([f"image{k}" for k in range(len(pixels))], dtype=object, name="stimulus")
     )
     with writing(path) as unfinished:
-        create_set(unfinished, table, *pixels.shape[2:])[:] = pixels
+        create_set(unfinished, table, MODALITIES["images"], pixels.shape[1:])[:] = pixels
         complete_set(unfinished, "set", table, [hashlib.sha256(image).digest() for image in pixels])
 
 

@@ -13,10 +13,9 @@ from PIL import Image
 from ventral.errors import InputError
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import store
-from ventral.stimuli.decoding import EXIF_ORIENTATION, decode
 from ventral.stimuli.files import natural
+from ventral.stimuli.images import EXIF_ORIENTATION, decode, read_pixels
 from ventral.stimuli.ingestion import describe, ingest, periods
-from ventral.stimuli.store import read_pixels
 from ventral.store import read_dataset
 
 KEY = "stimuli.my_set"
@@ -365,7 +364,7 @@ def with_orientation(path, orientation):
 
 
 def decoded(path):
-    return decode(lambda file: (path.parent / file).open("rb"), path.name, SIZE)
+    return decode({}, lambda file: (path.parent / file).open("rb"), path.name, (3, *SIZE[::-1]))
 
 
 @pytest.mark.parametrize(
@@ -384,14 +383,14 @@ def decoded(path):
 def test_eight_bit_images_become_rgb(tmp_path, suffix, image):
     path = tmp_path / f"image{suffix}"
     image.save(path)
-    pixels, _ = decoded(path)
+    pixels = decoded(path)
     expected = np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1)
     np.testing.assert_array_equal(pixels, expected)
 
 
 def test_upright_orientation_is_accepted(tmp_path):
     with_orientation(tmp_path / "image.png", 1)
-    np.testing.assert_array_equal(decoded(tmp_path / "image.png")[0], noise(0).transpose(2, 0, 1))
+    np.testing.assert_array_equal(decoded(tmp_path / "image.png"), noise(0).transpose(2, 0, 1))
 
 
 def sixteen_bit_rgb_png():
@@ -431,9 +430,8 @@ def sixteen_bit_rgb_png():
 def test_ambiguous_images_are_refused(tmp_path, write, expected):
     path = tmp_path / "image.png"
     write(path)
-    result = decoded(path)
-    assert isinstance(result, InputError)
-    assert expected in str(result)
+    with pytest.raises(InputError, match=expected):
+        decoded(path)
 
 
 def test_shards_stay_small_for_large_images():

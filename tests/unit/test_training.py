@@ -22,7 +22,9 @@ from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
 from ventral.models.description import build, preprocess, weights_sha256
 from ventral.recordings.ingestion import ingest
-from ventral.stimuli.store import complete_set, create_set, read_pixels
+from ventral.stimuli.images import read_pixels
+from ventral.stimuli.modality import MODALITIES
+from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
 from ventral.targets.splits import make_folds
 from ventral.training import trainer
@@ -99,7 +101,7 @@ def make_set(path, categories=("bears", "cars", "faces"), objects=2, images=8, s
         pixels[number, categories.index(category) % 3] += np.uint8(contrast)
         # Beyond the reach of any shift, and brighter than all else.
         pixels[number, :, 7:9, 7:9] = np.array([190 + number % 60, 190 + number // 60, 200])[:, None, None]
-    create_set(path, table, SIZE, SIZE)[:] = pixels
+    create_set(path, table, MODALITIES["images"], (3, SIZE, SIZE))[:] = pixels
     complete_set(path, Path(path).stem, table, [hashlib.sha256(image).digest() for image in pixels])
     return path
 
@@ -436,7 +438,7 @@ def test_what_cannot_be_trained_is_said(own, shown, tmp_path, architecture, opti
 
 def test_dropout_that_is_on_in_evaluation_is_said_before_training(own, shown, tmp_path):
     spec, layers = spec_of(f"{own}:always_dropping", epochs=2, batch_size=8), {"layers": ["2"], "max_layers": 1}
-    with pytest.raises(InputError, match=r"models.net: the features of an image are .* dropout in module '1'"):
+    with pytest.raises(InputError, match=r"models.net: the features of a stimulus are .* dropout in module '1'"):
         train(shown, tmp_path / "net", spec, layers=layers)
     assert not (tmp_path / ".net.training").exists()
 
@@ -458,7 +460,7 @@ def test_memory_that_does_not_suffice(own, shown, tmp_path, monkeypatch):
 
 def test_tested_stimuli_without_labels_are_told(own, shown, tmp_path, caplog):
     table = pd.DataFrame(index=pd.Index(["a", "b"], name="stimulus", dtype=object))
-    create_set(tmp_path / "bare.zarr", table, 4, 4)[:] = 1
+    create_set(tmp_path / "bare.zarr", table, MODALITIES["images"], (3, 4, 4))[:] = 1
     complete_set(tmp_path / "bare.zarr", "bare", table, [b"a", b"b"])
     train(shown, tmp_path / "net", spec_of(f"{own}:plain", epochs=1), tested=[tmp_path / "bare.zarr"])
     assert "train net: the stimuli of bare have no labels; none of them can be excluded" in caplog.text

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ventral.errors import InputError
-from ventral.models.zoo import CONTROLS, NOT_TRAINED, check_model, family, resolve_model, weights_file
+from ventral.models.zoo import CONTROLS, check_model, family, resolve_model, weights_file
 
 
 def test_a_name_is_enough():
@@ -33,7 +33,7 @@ def test_controls_see_pixels_in_0_to_1(name):
     check_model(spec)
 
 
-@pytest.mark.parametrize("name", NOT_TRAINED)
+@pytest.mark.parametrize("name", ["pixels", *CONTROLS])
 @pytest.mark.parametrize("weights", ["random", "pretrained", "best.pth"])
 def test_what_is_not_trained_has_no_weights(name, weights):
     message = rf"models.m.weights: {name} is not trained for any task, .*; name it `{name}`, without `weights`"
@@ -91,7 +91,7 @@ def test_a_checkpoint_is_the_one_that_its_hash_says(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        *((resolve_model(name), "classical") for name in NOT_TRAINED),
+        *((resolve_model(name), "classical") for name in ("pixels", *CONTROLS)),
         (resolve_model("resnet18"), "pretrained"),
         (resolve_model("resnet18_random"), "untrained"),
         (resolve_model("m", {"architecture": "resnet18", "weights": "best.pth"}), "unknown"),

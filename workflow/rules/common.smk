@@ -76,6 +76,7 @@ from ventral.configuration.schema import typed
 from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
+from ventral.stimuli.modality import MODALITIES
 
 CONFIGFILE = "config/config.yaml"
 try:

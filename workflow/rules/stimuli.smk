@@ -26,7 +26,7 @@ rule fetch:
 rule ingest:
     input:
         reads=watched(
-            "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], "images", "table")
+            "stimuli/{stimuli}", lambda wildcards: given(settings["stimuli"][wildcards.stimuli], *MODALITIES, "table")
         ),
     output:
         directory("<results>/stimuli/{stimuli}.zarr"),

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriter
 from ventral.errors import InputError, is_out_of_memory
-from ventral.models.zoo import family, preprocessing
+from ventral.models.zoo import family, is_baseline, modality_asked, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.provenance import code_loaded, hardware, packages_loaded
 from ventral.running.progress import Progress
 from ventral.shards import shards_of_part
+from ventral.stimuli.modality import Modality, declared_modality
 from ventral.store import create_array, new_store, open_store, read_dataset
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def extract(stimuli: str | Path, spec: dict, start: int, stop: int, output: str 
         features are not finite numbers of this type.
     """
     with Extraction.opened(stimuli, spec, **options) as extraction:
-        extraction.write(start, stop, output, Progress(f"extract {spec['name']}", stop - start, "images"))
+        extraction.write(
+            start, stop, output, Progress(f"extract {spec['name']}", stop - start, extraction.modality.name)
+        )
 
 
 def extract_shards(
@@ -97,7 +100,7 @@ def extract_shards(
             if found:
                 logger.info("%d of %d shards are there from an earlier attempt", found, len(shards))
             n = sum(stop - start for start, stop in missing.values())
-            progress = Progress(f"extract {spec['name']}", n, "images")
+            progress = Progress(f"extract {spec['name']}", n, extraction.modality.name)
             for shard, (start, stop) in missing.items():
                 extraction.write(start, stop, unfinished / f"{shard}.zarr", progress)
 
@@ -156,7 +159,7 @@ class Extraction:
         stimuli: str | Path,
         spec: dict,
         dataset: xr.Dataset,
-        representation: "Network | _Pixels",
+        representation: "Network | _Baseline",
         precision: dict,
         batch_size: int,
         buffer_mb: int,
@@ -164,6 +167,7 @@ class Extraction:
         self._stimuli, self._spec, self._dataset, self._representation = stimuli, spec, dataset, representation
         self._precision, self._rows_at_once, self._buffer_mb = precision, batch_size, buffer_mb
         self._batch_size = batch_size
+        self.modality = modality_asked(spec)
 
     @classmethod
     @contextmanager
@@ -201,12 +205,13 @@ class Extraction:
         threads : int, optional
             Threads of the forward pass on the CPU.
         """
-        dataset = read_dataset(stimuli)
-        shape = dataset["pixels"].shape[1:]
+        dataset, modality = read_dataset(stimuli), modality_asked(spec)
+        _refuse_other_modality(dataset, modality, spec, stimuli)
+        shape = dataset[modality.array].shape[1:]
         precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
         with ExitStack() as stack:
-            if spec["architecture"] == "pixels":
-                representation = _Pixels(spec, shape, dtype)
+            if is_baseline(spec):
+                representation = _Baseline(spec, np.zeros((1, *shape), modality.dtype), dtype)
             else:
                 from ventral.activations.forward import Network
 
@@ -277,38 +282,51 @@ class Extraction:
                 array.attrs["scale"] = representation.scales[name]
             names = self._dataset["stimulus"].values
             rows = (start, stop, blocks)
+            stored = open_store(self._stimuli)[self.modality.array]
             # Memory that did not suffice once does not suffice for the next shard.
             self._batch_size = _fill(
-                arrays, representation, self._stimuli, rows, self._batch_size, self._precision, names, progress
+                arrays, representation, stored, rows, self._batch_size, self._precision, names, progress
             )
 
 
-class _Pixels:
-    """The stimuli's own pixels, 0 to 255, as a representation of one layer."""
+class _Baseline:
+    """The stimuli themselves, as their modality takes them, as a representation of one layer.
+
+    Parameters
+    ----------
+    spec : dict
+        The model.
+    example : (1, ...) array
+        A stimulus as the store of the set has it.
+    dtype : str
+        Of the stored features.
+    """
 
     device = "cpu"
     weights_sha256 = ""
 
-    def __init__(self, spec: dict, shape: tuple[int, ...], dtype: str) -> None:
+    def __init__(self, spec: dict, example: NDArray, dtype: str) -> None:
         self.spec = spec
-        self.scales = {"pixels": 1.0}
-        self._dtype = dtype
-        size = spec["size"]
-        shape = shape if size is None else (shape[0], size, size)
-        n_features = int(np.prod(shape))
-        self.layers = [{"name": "pixels", "depth": 0.0, "shape": list(shape), "n_features": n_features}]
+        self._baseline, self._dtype = modality_asked(spec).baseline, dtype
+        self.scales = {self._baseline.name: 1.0}
+        shape = list(self._baseline.features(example, spec).shape[1:])
+        self.layers = [{"name": self._baseline.name, "depth": 0.0, "shape": shape, "n_features": int(np.prod(shape))}]
 
     def buffers(self, rows: int) -> dict[str, NDArray]:
-        return {"pixels": np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
+        return {self._baseline.name: np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
 
-    def compute(self, pixels: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> None:
-        if self.spec["size"] is not None:
-            import torch
+    def compute(self, stimuli: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> None:
+        features = self._baseline.features(stimuli, self.spec)
+        buffers[self._baseline.name][row : row + len(stimuli)] = features.reshape(len(stimuli), -1)
 
-            from ventral.models.description import resize
 
-            pixels = resize(torch.from_numpy(pixels), self.spec).numpy()
-        buffers["pixels"][row : row + len(pixels)] = pixels.reshape(len(pixels), -1)
+def _refuse_other_modality(dataset: xr.Dataset, asked: Modality, spec: dict, stimuli: str | Path) -> None:
+    shown = declared_modality(dataset.attrs, str(stimuli))
+    if shown.name != asked.name:
+        raise InputError(
+            f"models.{spec['name']}: it is shown {asked.name}, and the stimuli of {dataset.attrs['name']} are "
+            f"{shown.name}; score it against recordings of {asked.name} alone"
+        )
 
 
 def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
@@ -319,11 +337,10 @@ def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, b
     return min(max(1, batches) * batch_size, rows)
 
 
-def _fill(arrays, representation, stimuli, rows, batch_size, precision, names, progress) -> int:
+def _fill(arrays, representation, stored, rows, batch_size, precision, names, progress) -> int:
     """Write the features of some rows, and return the batch size that memory allows."""
     start, stop, block = rows
     shards = ShardWriter()
-    stored = open_store(stimuli)["pixels"]
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         written = None
         pending = reader.submit(stored.__getitem__, slice(start, min(start + batch_size, start + block, stop)))
@@ -332,16 +349,16 @@ def _fill(arrays, representation, stimuli, rows, batch_size, precision, names, p
             buffers = representation.buffers(last - first)
             row = first
             while row < last:
-                pixels = pending.result()
-                following = row + len(pixels)
+                stimuli = pending.result()
+                following = row + len(stimuli)
                 if following < stop:
                     # A read never crosses the end of a block, nor does a batch.
                     end = min(following + batch_size, (last if following < last else last + block), stop)
                     pending = reader.submit(stored.__getitem__, slice(following, end))
                 batch_size = _compute(
-                    representation, pixels, batch_size, buffers, row - first, names[row:following], precision
+                    representation, stimuli, batch_size, buffers, row - first, names[row:following], precision
                 )
-                progress.advance(len(pixels))
+                progress.advance(len(stimuli))
                 row = following
             if written is not None:
                 written.result()
@@ -350,11 +367,11 @@ def _fill(arrays, representation, stimuli, rows, batch_size, precision, names, p
     return batch_size
 
 
-def _compute(representation, pixels, batch_size, buffers, row, names, precision) -> int:
+def _compute(representation, stimuli, batch_size, buffers, row, names, precision) -> int:
     """Compute features of some stimuli into the buffers from a row on, and return the batch size that memory allows."""
     done = 0
-    while done < len(pixels):
-        batch = pixels[done : done + batch_size]
+    while done < len(stimuli):
+        batch = stimuli[done : done + batch_size]
         try:
             layer = representation.compute(batch, batch_size, buffers, row + done)
         except (MemoryError, RuntimeError) as error:

@@ -25,8 +25,8 @@ EXPONENT = 3
 LARGEST_EXPONENT = 126
 # Largest share by which features may differ between batches where autocast keeps 8 bits of them.
 ROUNDING_OF_AUTOCAST = 0.05
-# With one thread and fewer images PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
-FEWEST_IMAGES_FOR_ONE_THREAD = 16
+# With one thread and fewer stimuli PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
+FEWEST_STIMULI_FOR_ONE_THREAD = 16
 
 
 class Network:
@@ -65,7 +65,9 @@ class Network:
         ]
         # From one pass on the CPU that shows no stimulus: the same whatever the shard, its batches and its device.
         self.scales = {layer.name: scale_for_float16(layer.largest) if dtype == "float16" else 1.0 for layer in layers}
-        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        # Only maps of channels have a memory layout of their own.
+        maps = len(shape) == 3
+        self._format = torch.channels_last if channels_last and maps else torch.contiguous_format
         self._network = network.to(self._device, memory_format=self._format)
         self._autocast = autocast
         self._outputs = LayerOutputs(self._network, layers)
@@ -92,13 +94,13 @@ class Network:
         }
 
     def compute(
-        self, pixels: NDArray, batch_size: int, buffers: dict[str, Tensor], row: int
+        self, stimuli: NDArray, batch_size: int, buffers: dict[str, Tensor], row: int
     ) -> tuple[str, bool] | None:
         """Put the features of some stimuli, times their layer's scale, into the buffers from a row on.
 
         Parameters
         ----------
-        pixels : (n, 3, height, width) uint8 array
+        stimuli : (n, ...) array, as the store of the set has them
             At most `batch_size` stimuli; fewer are filled up with copies of the last.
         batch_size : int
             Stimuli in the forward pass.
@@ -120,23 +122,23 @@ class Network:
         InputError
             If the forward pass fails, a layer does not run, or gives something else than in the trace.
         """
-        if batch_size < FEWEST_IMAGES_FOR_ONE_THREAD and torch.get_num_threads() == 1:
+        if batch_size < FEWEST_STIMULI_FOR_ONE_THREAD and torch.get_num_threads() == 1:
             # The same kernel, and so the same bits, on one core and on many.
             torch.set_num_threads(2)
-        filled = np.concatenate([pixels, np.repeat(pixels[-1:], batch_size - len(pixels), axis=0)])
-        targets = {name: buffer[row : row + len(pixels)] for name, buffer in buffers.items()}
+        filled = np.concatenate([stimuli, np.repeat(stimuli[-1:], batch_size - len(stimuli), axis=0)])
+        targets = {name: buffer[row : row + len(stimuli)] for name, buffer in buffers.items()}
         extremes: dict[str, Tensor] = {}
 
         def take(name: str, output: Tensor) -> None:
-            taken, scale = output[: len(pixels)], self.scales[name]
+            taken, scale = output[: len(stimuli)], self.scales[name]
             extremes[name] = torch.stack(torch.aminmax(taken)).float() * scale
             # Copied before the next module runs: one that works in place would change it.
             targets[name].view(taken.shape).copy_(taken if scale == 1 else taken * scale, non_blocking=True)
 
         with torch.inference_mode(), self._precision():
-            images = torch.from_numpy(filled).to(self._device, non_blocking=True)
-            images = preprocess(images, self.spec).contiguous(memory_format=self._format)
-            self._outputs.run(images, take)
+            filled = torch.from_numpy(filled).to(self._device, non_blocking=True)
+            shown = preprocess(filled, self.spec).contiguous(memory_format=self._format)
+            self._outputs.run(shown, take)
             # One transfer for all layers; it also waits for the copies into the buffers.
             largest = torch.stack(list(extremes.values())).cpu().abs().amax(dim=1).tolist()
         if self.device == "cuda":
@@ -146,14 +148,14 @@ class Network:
             if not value <= torch.finfo(self._dtype).max:
                 return name, math.isfinite(value)
         if not self._was_compared:
-            self._compare_with_small_batch(images, targets)
+            self._compare_with_small_batch(shown, targets)
         return None
 
     def _precision(self) -> AbstractContextManager:
         return torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
 
-    def _compare_with_small_batch(self, images: Tensor, features: dict[str, Tensor]) -> None:
-        """Refuse features of the first image that differ when the image is alone with its copy.
+    def _compare_with_small_batch(self, shown: Tensor, features: dict[str, Tensor]) -> None:
+        """Refuse features of the first stimulus that differ when the stimulus is alone with its copy.
 
         The model's description compares batches of two and three; a network may treat larger batches differently.
         """
@@ -165,16 +167,16 @@ class Network:
             alone[name] = (output[0].double() * self.scales[name]).cpu().flatten()
 
         with torch.inference_mode(), self._precision():
-            self._outputs.run(images[[0, 0]].contiguous(memory_format=self._format), take)
+            self._outputs.run(shown[[0, 0]].contiguous(memory_format=self._format), take)
         if self.device == "cuda":
             torch.cuda.synchronize()
         for name, values in alone.items():
             found = difference(features[name][0].double().cpu(), values)
             if found > tolerance:
                 raise InputError(
-                    f"layer {name!r}: the features of an image in a batch of {len(images)} differ by {found:.2g} of "
+                    f"layer {name!r}: the features of a stimulus in a batch of {len(shown)} differ by {found:.2g} of "
                     f"their size from those in a batch of 2, where rounding makes {tolerance:g} at most. Features "
-                    f"must depend on the image alone: check how forward() treats a batch"
+                    f"must depend on the stimulus alone: check how forward() treats a batch"
                 )
 
 

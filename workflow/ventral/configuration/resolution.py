@@ -10,12 +10,13 @@ import numpy as np
 from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options
 from ventral.errors import InputError, allowed_instead
-from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
+from ventral.models.zoo import check_model, family, is_never_trained, modality_asked, resolve_model
 from ventral.recordings import ingestion as recordings
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
+from ventral.stimuli.modality import FIRST, MODALITIES, Modality, modality_shown
 from ventral.training.exclusion import training_rows
 
 # Rules that run or train networks on a whole stimulus set.
@@ -58,19 +59,7 @@ def resolve(config: dict) -> dict:
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
     for name, spec in config["stimuli"].items():
-        if ("images" in spec) == ("render" in spec):
-            raise InputError(
-                f"config key stimuli.{name}: a stimulus set has either `images`, a folder or zip of them, or "
-                f"`render`, how they are rendered"
-            )
-        if "render" in spec and "table" in spec:
-            raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
-        if "render" in spec and spec.get("circular"):
-            raise InputError(
-                f"config key stimuli.{name}.circular: belongs to `images`; of a rendered set this is known"
-            )
-        if "render" in spec and "size" in spec:
-            raise InputError(f"config key stimuli.{name}.size: belongs to `images`; of a rendered set, `render.size`")
+        _check_stimuli(spec, f"config key stimuli.{name}")
     for name, recording in config["recordings"].items():
         if "stimuli" not in recording:
             raise InputError(f"config: missing key in `recordings.{name}`: stimuli")
@@ -89,7 +78,9 @@ def resolve(config: dict) -> dict:
     for name, recording in config["recordings"].items():
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
-            recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
+            simulate = recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
+            key = f"config key recordings.{name}.simulate.teacher"
+            _refuse_other_modality(simulate["teacher"], recording, config, key)
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
@@ -108,6 +99,26 @@ def resolve(config: dict) -> dict:
             f"config key penalties.lowest: {penalties['lowest']} must be below penalties.highest {penalties['highest']}"
         )
     return config
+
+
+def _check_stimuli(spec: dict, key: str) -> None:
+    """Refuse a stimulus set that is made in no way or in several, and options of another way."""
+    modality, ways = modality_shown(spec), [way for way in (*MODALITIES, "render") if way in spec]
+    if len(ways) != 1:
+        either = ", ".join(f"`{name}`, a folder or zip of them" for name in MODALITIES)
+        raise InputError(f"{key}: a stimulus set has either {either}, or `render`, how they are rendered")
+    if "render" in spec:
+        for option, instead in (
+            ("table", "a rendered set makes its own"),
+            ("circular", "of a rendered set this is known"),
+            ("size", "of a rendered set, `render.size`"),
+        ):
+            if option in spec and (option != "circular" or spec[option]):
+                raise InputError(f"{key}.{option}: belongs to `{modality.name}`; {instead}")
+    for other in MODALITIES.values():
+        for option in other.set_options.keys() - modality.set_options.keys():
+            if option in spec:
+                raise InputError(f"{key}.{option}: belongs to `{other.name}`, not to `{modality.name}`; leave it out")
 
 
 def check_inputs(config: dict, fetched: str = "resources/") -> None:
@@ -136,7 +147,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
     fetched = (fetched, f"{config['results']}/datasets/")
     described = {}
     for name, spec in config["stimuli"].items():
-        files = [spec[key] for key in ("images", "table") if spec.get(key)]
+        files = [spec[key] for key in (*MODALITIES, "table") if spec.get(key)]
         if "render" in spec or not any(_to_be_fetched(path, fetched) for path in files):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
         if "render" in spec:
@@ -261,9 +272,15 @@ def recorded_models_of(config: dict, recording: str) -> list[str]:
 
 
 def models_of(config: dict, recording: str) -> list[str]:
-    """Return the names of the models that are scored against a recording: never one that was trained on it."""
+    """Return the names of the models that are scored against a recording: never one that was trained on it.
+
+    Where the recording names none, they are those that are shown stimuli of its kind.
+    """
     spec = config["recordings"][recording]
-    names = config["models"] if spec.get("models") is None else spec["models"]
+    names = spec.get("models")
+    if names is None:
+        shown = _modality_of_set(config, spec["stimuli"])
+        names = [name for name, model in config["models"].items() if modality_asked(model).name == shown.name]
     return [name for name in names if _recording_of(config, name) != recording]
 
 
@@ -343,6 +360,7 @@ def _expand_trainings(config: dict) -> None:
             key = f"config key recordings.{name}.models"
             if model not in models:
                 raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, models)}")
+            _refuse_other_modality(models[model], recording, config, key)
             if _recording_of(config, model) == name:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
     if not any(models_of(config, recording) for recording in config["recordings"]):
@@ -365,7 +383,7 @@ def _expand_trainings(config: dict) -> None:
 def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
     """Return the complete description of a network's training, but for the sets that it is tested on."""
     key = f"config key models.{name}.train"
-    if spec["architecture"] in NOT_TRAINED:
+    if is_never_trained(spec["architecture"]):
         raise InputError(f"{key}: {spec['architecture']} has no weights to train; leave `train` out")
     if ("label" in train) == ("recording" in train):
         raise InputError(
@@ -373,6 +391,9 @@ def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
             f"category or object, or a `recording`"
         )
     stimulus_set = _trained_on(train, config, key)
+    for shown in (modality_asked(spec), _modality_of_set(config, stimulus_set)):
+        if shown.name != FIRST:
+            raise InputError(f"{key}: networks are trained on {FIRST} alone, not on {shown.name}; leave `train` out")
     late = [epoch for epoch in train["checkpoints"] if epoch > train["epochs"]]
     if late:
         raise InputError(f"{key}.checkpoints: {late[0]}, but training ends after epoch {train['epochs']} (`epochs`)")
@@ -419,6 +440,16 @@ def _trained_on(train: dict, config: dict, key: str) -> str:
             f"{key}.stimuli: no stimulus set is called {given!r}; {allowed_instead(given, config['stimuli'])}"
         )
     return given
+
+
+def _modality_of_set(config: dict, stimuli: str) -> Modality:
+    return modality_shown(config["stimuli"][stimuli])
+
+
+def _refuse_other_modality(model: dict, recording: dict, config: dict, key: str) -> None:
+    shown, asked = _modality_of_set(config, recording["stimuli"]), modality_asked(model)
+    if shown.name != asked.name:
+        raise InputError(f"{key}: {model['name']} is shown {asked.name}, and the recording is of {shown.name}")
 
 
 def _recording_of(config: dict, model: str) -> str | None:
@@ -473,7 +504,7 @@ def _check_results_apart(config: dict) -> None:
     """Refuse results below a folder of inputs: the folder's content would change with every run."""
     results = Path(config["results"]).resolve()
     for name, spec in config["stimuli"].items():
-        folders = rendering.folders(spec["render"]) if "render" in spec else [spec["images"]]
+        folders = rendering.folders(spec["render"]) if "render" in spec else [spec[modality_shown(spec).name]]
         for folder in map(Path, folders):
             if folder.is_dir() and results.is_relative_to(folder.resolve()):
                 raise InputError(

@@ -15,6 +15,7 @@ from ventral.datasets import FOLDER
 from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS
+from ventral.stimuli.modality import MODALITIES
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -75,7 +76,7 @@ def check(config: dict) -> None:
 
 @cache
 def whole() -> dict:
-    """Return the schema with the data sets and mappings that are declared, and their options."""
+    """Return the schema with the data sets, modalities and mappings that are declared, and their options."""
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     keys = schema["properties"]
     keys["dataset"]["properties"] = {
@@ -86,10 +87,19 @@ def whole() -> dict:
         name: _with_options(mapping.meaning, mapping.options) for name, mapping in MAPPINGS.items()
     }
     keys["mappings"]["items"] = {"enum": list(MAPPINGS)}
+    keys["stimuli"]["additionalProperties"]["properties"] |= _modality_keys()
     # The older places of these options.
     keys["components"] = MAPPINGS["pls"].options["components"] | keys["components"]
     keys["rsa"]["properties"] = MAPPINGS["rsa"].options
     return schema
+
+
+def _modality_keys() -> dict[str, dict]:
+    """Return what the schema has of a stimulus set's keys that are a modality, or an option of one."""
+    keys = {}
+    for name, modality in MODALITIES.items():
+        keys |= {name: {"description": modality.meaning, "type": "string", "format": "path"}, **modality.set_options}
+    return keys
 
 
 def _with_options(meaning: str, options: Mapping[str, dict]) -> dict:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
 
 from ventral.stimuli.backgrounds import NOISE, PHOTOGRAPHS
+from ventral.stimuli.modality import MODALITIES
 
 # Where jobs run, where published data lay, what is checked: of use in one place alone, of no influence on results. So
 # is the option `folder` of a published data set.
@@ -49,7 +50,7 @@ def moved(config: dict, place: Callable[[str], str]) -> dict:
 def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence, str | int]]:
     """Yield each path: the key of the config, and the mapping or list that holds it under which key or index."""
     for name, spec in (config.get("stimuli") or {}).items():
-        yield from _given(spec, f"stimuli.{name}", ("images", "table"))
+        yield from _given(spec, f"stimuli.{name}", (*MODALITIES, "table"))
         render, key = spec.get("render") or {}, f"stimuli.{name}.render"
         yield from _given(render, key, ("categories",))
         folders = render.get("backgrounds")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ventral.figures.layout import write_figure
 from ventral.figures.style import MM, WIDE, figure_style
 from ventral.stimuli.ingestion import LABELS
+from ventral.stimuli.modality import Modality, declared_modality
 from ventral.store import read_dataset
 
 COLUMNS = 9
@@ -18,7 +19,7 @@ LEFT, TOP, GAP = 17.0, 4.0, 0.4
 
 
 def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
-    """Write a sheet of images, a row for every category (or object), and the table of the stimuli that it shows.
+    """Write a sheet of stimuli, a row for every category (or object), and the table of the stimuli that it shows.
 
     Parameters
     ----------
@@ -30,18 +31,19 @@ def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
     dataset = read_dataset(stimuli)
     chosen = shown(dataset)
     places = np.argwhere(chosen >= 0)
-    table = dataset.drop_vars("pixels").isel(stimulus=chosen[chosen >= 0]).to_dataframe()
+    modality = declared_modality(dataset.attrs, str(stimuli))
+    table = dataset.drop_vars(modality.array).isel(stimulus=chosen[chosen >= 0]).to_dataframe()
     # A store lists its arrays in any order.
     table = table[sorted(table.columns)]
     table.insert(0, "row", places[:, 0])
     table.insert(1, "column", places[:, 1])
-    write_figure(draw_contact_sheet(dataset, chosen), table.reset_index(), svg, pdf, csv)
+    write_figure(draw_contact_sheet(dataset, chosen, modality), table.reset_index(), svg, pdf, csv)
 
 
 def shown(dataset: xr.Dataset) -> NDArray[np.int64]:
     """Return which stimuli stand where (rows, columns) on the sheet; -1 where none does.
 
-    A row is a category, else an object, else a run of stimuli. Where images vary by levels (`variation`), each level
+    A row is a category, else an object, else a run of stimuli. Where stimuli vary by levels (`variation`), each level
     has as many columns as the others; within a row and level, stimuli are spaced evenly, so that many objects are seen.
     """
     n = dataset.sizes["stimulus"]
@@ -64,12 +66,12 @@ def shown(dataset: xr.Dataset) -> NDArray[np.int64]:
     return np.array([np.concatenate([_spaced(part, columns_each) for part in row]) for row in groups])
 
 
-def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64]) -> Figure:
+def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64], modality: Modality) -> Figure:
     """Draw the stimuli that `shown` has chosen, with the names of rows and levels."""
     rows, columns = chosen.shape
     side = (WIDE - LEFT) / columns
     height = TOP + rows * side
-    pixels = dataset["pixels"]
+    stimuli = dataset[modality.array]
     label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
     with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
@@ -84,8 +86,7 @@ def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64]) -> Figure
                     (side - GAP) / height,
                 )
             )
-            axes.imshow(pixels[stimulus].values.transpose(1, 2, 0), interpolation="none", aspect="auto")
-            axes.set_axis_off()
+            modality.preview(axes, stimuli[stimulus].values)
             if column == 0 and label is not None:
                 axes.annotate(
                     dataset[label].values[stimulus], (0, 0.5), (-3, 0), "axes fraction", "offset points",

@@ -10,11 +10,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
@@ -22,14 +19,19 @@ from ventral.models.layers import Layer, check_modules, choose_layers, left_out,
 from ventral.models.networks import NETWORKS
 from ventral.models.own import call_own, import_own
 from ventral.models.repeatability import check_repeatable
-from ventral.models.zoo import CONTROLS, check_model, check_together, preprocessing, weights_file
+from ventral.models.zoo import (
+    CONTROLS,
+    check_model,
+    check_together,
+    is_baseline,
+    modality_asked,
+    preprocessing,
+    weights_file,
+)
 from ventral.outputs import writing
-from ventral.stimuli.backgrounds import noise
 
 logger = logging.getLogger(__name__)
 
-# Side of the images that show what layers there are, before a model that says its size has them resized.
-ANY_SIZE = 224
 # Types whose text is their value.
 PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
 
@@ -53,13 +55,14 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
     Raises
     ------
     InputError
-        If the network or its layers cannot be had, or features depend on chance or on other images of a batch.
+        If the network or its layers cannot be had, or features depend on chance or on other stimuli of a batch.
     """
     skipped: dict[str, str] = {}
-    if spec["architecture"] == "pixels":
-        weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
+    if is_baseline(spec):
+        name = spec["architecture"]
+        weights, layers, available = "", [{"name": name, "depth": 0.0}], [name]
     else:
-        network, shape = build(spec), (3, ANY_SIZE, ANY_SIZE)
+        network, shape = build(spec), modality_asked(spec).any_shape
         weights = weights_sha256(network)
         traced = trace_stimuli(network, shape, spec)
         chosen = choose_layers(network, traced, spec)
@@ -95,7 +98,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     Parameters
     ----------
     spec : dict
-        From `resolve_model`; not `pixels`, which has no network.
+        From `resolve_model`; not a baseline, which has no network.
     new_readout : bool
         Whether the last linear layer is to be replaced (`with_outputs`), so that a checkpoint need not have it.
 
@@ -160,22 +163,22 @@ def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
 
 
 def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dict[str, Layer]:
-    """Return the layers of a network that is shown images of some shape (3, height, width), as `trace` finds them.
+    """Return the layers of a network that is shown stimuli of some shape, as `trace` finds them.
 
-    The images are two of noise with a natural spectrum, always the same, so that how large a layer's values are is
-    about what it is for natural stimuli, but depends on none.
+    The stimuli are two examples of the modality, always the same, so that how large a layer's values are is about what
+    it is for natural stimuli, but depends on none.
 
     Raises
     ------
     InputError
-        If the network cannot be shown such images.
+        If the network cannot be shown such stimuli.
     """
     with naming(spec):
-        return trace(network, noise_images(2, shape, spec))
+        return trace(network, examples(2, shape, spec), modality_asked(spec).hint)
 
 
 def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: tuple[int, ...], spec: dict) -> None:
-    """Refuse a network whose chosen layers do not give an image the same features in every batch.
+    """Refuse a network whose chosen layers do not give a stimulus the same features in every batch.
 
     Parameters
     ----------
@@ -184,7 +187,7 @@ def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: 
     layers : sequence of Layer
         From `choose_layers`.
     shape : tuple of int
-        Of the stimuli: (3, height, width).
+        Of a stimulus, such as (3, height, width).
     spec : dict
         From `resolve_model`.
 
@@ -194,15 +197,12 @@ def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: 
         As `ventral.models.repeatability.check_repeatable`.
     """
     with naming(spec):
-        check_repeatable(network, layers, lambda number: noise_images(3, shape, spec, seed=number))
+        check_repeatable(network, layers, lambda number: examples(3, shape, spec, number))
 
 
-def noise_images(n: int, shape: tuple[int, ...], spec: dict, seed: int = 0) -> Tensor:
-    """Return images of noise (n, 3, height, width) as a network is shown them; fewer are the first of more."""
-    rng = np.random.default_rng(seed)
-    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(n)]))
-    images = transforms.resize(images, list(shape[1:]), interpolation=InterpolationMode.BILINEAR, antialias=True)
-    return preprocess(images, spec)
+def examples(n: int, shape: tuple[int, ...], spec: dict, number: int = 0) -> Tensor:
+    """Return examples (n, ...) of the modality as a network is shown them, others for each number."""
+    return preprocess(torch.from_numpy(modality_asked(spec).examples(n, shape, number)), spec)
 
 
 def weights_sha256(network: nn.Module) -> str:
@@ -236,32 +236,9 @@ def _quantisation(values: Tensor) -> tuple:
     return values.q_per_channel_scales().tolist(), values.q_per_channel_zero_points().tolist()
 
 
-def preprocess(pixels: Tensor, spec: dict) -> Tensor:
-    """Return what a network is shown: pixels resized to its size, without cropping, and normalised.
-
-    Parameters
-    ----------
-    pixels : (n, 3, height, width) uint8 tensor
-        Stimuli, on any device.
-    spec : dict
-        `size` of the square (None keeps the stimuli's), `interpolation`, and `mean` and `std` of each channel for
-        pixels in 0 to 1.
-
-    Returns
-    -------
-    (n, 3, size, size) float32 tensor
-    """
-    return transforms.normalize(resize(pixels, spec).float().div_(255), spec["mean"], spec["std"], inplace=True)
-
-
-def resize(pixels: Tensor, spec: dict) -> Tensor:
-    """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
-    size = spec["size"]
-    if size is None or pixels.shape[-2:] == (size, size):
-        return pixels
-    # Antialiased and on bytes, as image libraries do it and as the networks were trained.
-    mode = InterpolationMode(spec["interpolation"])
-    return transforms.resize(pixels, [size, size], interpolation=mode, antialias=True)
+def preprocess(stimuli: Tensor, spec: dict) -> Tensor:
+    """Return what a network is shown (n, ...) of stimuli (n, ...) as the store of a set has them, on any device."""
+    return modality_asked(spec).prepare(stimuli, spec)
 
 
 def _last_linear(network: nn.Module) -> str | None:
@@ -348,8 +325,8 @@ def _made(function: Callable, name: str, key: str) -> nn.Module:
         raise InputError(f"{key}: {name}() returned {found}, a torch.nn.Module is needed")
     if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in _tensors(network)):
         raise InputError(
-            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it an image "
-            f"before it is returned, or use modules that are told their sizes"
+            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it a "
+            f"stimulus before it is returned, or use modules that are told their sizes"
         )
     if any(tensor.is_meta for tensor in _tensors(network)):
         raise InputError(f"{key}: {name}() returned a network on the device meta, without values; build it on the CPU")
@@ -407,7 +384,7 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
 
 def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
     """Refuse layers that may depend on a readout whose weights were not read: those not complete before it is."""
-    traced = trace_stimuli(network, (3, ANY_SIZE, ANY_SIZE), spec)
+    traced = trace_stimuli(network, modality_asked(spec).any_shape, spec)
     names = list(traced)
     before = names[: names.index(readout)] if readout in traced and traced[readout].calls == 1 else []
     asked = [layer.name for layer in choose_layers(network, traced, spec)]

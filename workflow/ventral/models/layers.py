@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -61,15 +61,17 @@ class Layer:
     problem: str
 
 
-def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
+def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lambda _message: "") -> dict[str, Layer]:
     """Run one forward pass, and return every module that ran, by name, in the order of completion.
 
     Parameters
     ----------
     network : nn.Module
         In evaluation mode.
-    example : (2, 3, height, width) tensor
+    example : (2, ...) tensor
         Two stimuli as the network is shown them.
+    hint : function of str
+        As for `ventral.models.passes.telling_errors`.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def trace(network: nn.Module, example: Tensor) -> dict[str, Layer]:
 
     handles = [module.register_forward_hook(complete) for module in network.modules() if not is_compiled(module)]
     try:
-        with torch.inference_mode(), telling_errors(network, example):
+        with torch.inference_mode(), telling_errors(network, example, hint):
             network(example)
     finally:
         for handle in handles:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST_MESSAGE = 500
 
-OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
-PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
 DEVICE = re.compile(r"same device|expected device|cuda.*should be the same|NVIDIA driver|compiled with CUDA", re.I)
 DTYPE = re.compile(r"same dtype|scalar type|should be the same")
 SHAPE = re.compile(r"shape|size|dimension|height|width|position|elements|channels", re.I)
@@ -57,12 +55,12 @@ class LayerOutputs:
         for handle in self._handles:
             handle.remove()
 
-    def run(self, images: Tensor, take: Callable[[str, Tensor], None]) -> None:
+    def run(self, stimuli: Tensor, take: Callable[[str, Tensor], None]) -> None:
         """Run a forward pass up to the last of the layers.
 
         Parameters
         ----------
-        images : (n, 3, height, width) tensor
+        stimuli : (n, ...) tensor
             Stimuli as the network is shown them.
         take : function of str and tensor
             Is called with the name and the output (n, ...) of each layer, before the next module can change it.
@@ -72,14 +70,14 @@ class LayerOutputs:
         InputError
             If the forward pass fails, or a layer does not run once, or gives something else than in the trace.
         """
-        self._images, self._take, self._departed = images, take, ""
+        self._stimuli, self._take, self._departed = stimuli, take, ""
         self._waiting = {layer.name for layer in self._layers}
         try:
-            with telling_errors(self._network, images), suppress(_AllLayersSeen):
-                self._network(images)
+            with telling_errors(self._network, stimuli), suppress(_AllLayersSeen):
+                self._network(stimuli)
         finally:
             # What they hold of a GPU's memory is free for the next batch.
-            self._images = self._take = None
+            self._stimuli = self._take = None
         if self._departed:
             raise InputError(self._departed)
         if self._waiting:
@@ -106,7 +104,7 @@ class LayerOutputs:
         """Return in which way an output is not what the trace saw, and '' where it is."""
         if layer.name not in self._waiting:
             return f"layer {layer.name!r} runs more than once, where the trace saw one run: its output is not one layer"
-        problem = problem_of(output, len(self._images))
+        problem = problem_of(output, len(self._stimuli))
         if not problem and tuple(output.shape[1:]) != layer.shape:
             problem = f"gives features of shape {tuple(output.shape[1:])}"
         if not problem and output.is_floating_point() != layer.floating:
@@ -139,8 +137,19 @@ def problem_of(output, n: int) -> str:
 
 
 @contextmanager
-def telling_errors(network: nn.Module, images: Tensor) -> Iterator[None]:
+def telling_errors(
+    network: nn.Module, stimuli: Tensor, hint: Callable[[str], str] = lambda _message: ""
+) -> Iterator[None]:
     """Turn what a network's own code raises into an error that says what, where, and what may help.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Whose forward pass runs in the block.
+    stimuli : (n, ...) tensor
+        As the network is shown them.
+    hint : function of str
+        What may help, by the error's message, as the stimuli's modality knows; empty where it knows nothing.
 
     Raises
     ------
@@ -149,18 +158,19 @@ def telling_errors(network: nn.Module, images: Tensor) -> Iterator[None]:
     InputError
         For everything else, `sys.exit` included.
     """
-    shape = " x ".join(map(str, images.shape[1:]))
+    shape = " x ".join(map(str, stimuli.shape[1:]))
     try:
         yield
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             raise NotEnoughMemory(
-                f"memory does not suffice for a forward pass of {len(images)} stimuli of {shape}; use a smaller "
+                f"memory does not suffice for a forward pass of {len(stimuli)} stimuli of {shape}; use a smaller "
                 f"network or a smaller `size`, or run on a device with more memory"
             ) from error
         where = place_of(traceback.walk_tb(error.__traceback__), network)
         raise InputError(
-            f"the network's forward pass fails on stimuli of {shape}: {_said(error)}{where}{_hint(error, network)}"
+            f"the network's forward pass fails on stimuli of {shape}: {_said(error)}{where}"
+            f"{hint(str(error)) or _hint(error, network)}"
         ) from error
 
 
@@ -193,14 +203,6 @@ def _said(error: BaseException) -> str:
 
 def _hint(error: BaseException, network: nn.Module) -> str:
     message = str(error)
-    other, product = OTHER_CHANNELS.search(message), PRODUCT.search(message)
-    if other or (product and int(product[1]) == 3 * int(product[2])):
-        wanted = next(filter(None, other.groups())) if other else "1"
-        channels = "one channel" if wanted == "1" else f"{wanted} channels"
-        return (
-            f"; the network is made for images of {channels}, and stimuli have three, red, green and blue: let its "
-            f"forward() turn them into {channels}, such as by `x.mean(1, keepdim=True)`"
-        )
     if DEVICE.search(message):
         return (
             "; let forward() make its tensors on the device of its input, `x.device`, and register those that it keeps "

@@ -1,4 +1,4 @@
-"""Whether a network gives an image the same features in every batch, as everything that is computed of them assumes."""
+"""Whether a network gives a stimulus the same features in every batch, as all that is computed of them assumes."""
 
 import random
 import sys
@@ -14,23 +14,23 @@ from ventral.errors import InputError
 from ventral.models.layers import Layer
 from ventral.models.passes import LayerOutputs, place_of
 
-# Largest relative difference that rounding may make between a layer's features of one image in two batches: the sum of
-# absolute differences over the sum of absolute values. Kernels differ with a batch's size and the place in the batch.
+# Largest relative difference that rounding may make between a layer's features of one stimulus in two batches: the sum
+# of absolute differences over the sum of absolute values. Kernels differ with a batch's size and the place in it.
 # `benchmarks/batch_differences.py` found 4e-7 between batches and 4e-6 between kernels, over the networks offered by
 # name. The measure sums absolute values because rounding alone can turn over a unit that compares or counts: such a
 # unit is one of many.
 ROUNDING = 1e-3
-# Batches of images A, B and C (0, 1 and 2), and which rows of the first are compared with which of the others. An image
-# changes its place, its neighbours, and the size of its batch. Whichever image has the largest (or smallest) values,
-# A or B is once in a batch with it and once without.
+# Batches of stimuli A, B and C (0, 1 and 2), and which rows of the first are compared with which of the others. A
+# stimulus changes its place, its neighbours, and the size of its batch. Whichever stimulus has the largest (or
+# smallest) values, A or B is once in a batch with it and once without.
 FIRST = (0, 1)
 OTHERS = (((2, 0, 2), {0: 1}), ((1, 2), {1: 0}))
 # How often the first batch is shown again where random numbers are drawn: chance may be rare.
 REPETITIONS_OF_CHANCE = 16
 
 
-def check_repeatable(network: nn.Module, layers: Sequence[Layer], images: Callable[[int], Tensor]) -> None:
-    """Refuse a network whose features of an image depend on chance or on the other images of a batch.
+def check_repeatable(network: nn.Module, layers: Sequence[Layer], examples: Callable[[int], Tensor]) -> None:
+    """Refuse a network whose features of a stimulus depend on chance or on the other stimuli of a batch.
 
     Parameters
     ----------
@@ -38,39 +38,39 @@ def check_repeatable(network: nn.Module, layers: Sequence[Layer], images: Callab
         In evaluation mode.
     layers : sequence of Layer
         Those that are chosen, in the order in which they complete; others do not matter.
-    images : function of int
-        Returns three images (3, 3, height, width) as the network is shown them, others for each number.
+    examples : function of int
+        Returns three stimuli (3, ...) as the network is shown them, others for each number.
 
     Raises
     ------
     InputError
-        If the features of a layer differ by more than `ROUNDING` between batches, for either of two sets of images; if
+        If the features of a layer differ by more than `ROUNDING` between batches, for either of two sets of stimuli; if
         a layer does not run in a batch, or changes its shape.
     """
-    differences = largest_differences(network, layers, images(0))
+    differences = largest_differences(network, layers, examples(0))
     if max(differences.values(), default=0) <= ROUNDING:
         return
-    # Rounding may turn over a unit of a layer that has few, but not for every set of images.
-    again = largest_differences(network, layers, images(1))
+    # Rounding may turn over a unit of a layer that has few, but not for every set of stimuli.
+    again = largest_differences(network, layers, examples(1))
     for layer in layers:
         if min(differences[layer.name], again[layer.name]) > ROUNDING:
             raise InputError(
-                f"the features of an image are not the same in every batch. Layer {layer.name!r} differs by "
+                f"the features of a stimulus are not the same in every batch. Layer {layer.name!r} differs by "
                 f"{differences[layer.name]:.2g} of its size from batch to batch, where rounding makes {ROUNDING:g} at "
-                f"most. Likely cause: {_cause(network, layer, images(0))}. Features must depend on the image alone: "
-                f"check forward(), and whether eval() takes effect"
+                f"most. Likely cause: {_cause(network, layer, examples(0))}. Features must depend on the stimulus "
+                f"alone: check forward(), and whether eval() takes effect"
             )
 
 
-def largest_differences(network: nn.Module, layers: Sequence[Layer], images: Tensor) -> dict[str, float]:
-    """Return by how much the features of one image differ between batches.
+def largest_differences(network: nn.Module, layers: Sequence[Layer], examples: Tensor) -> dict[str, float]:
+    """Return by how much the features of one stimulus differ between batches.
 
     Parameters
     ----------
     network, layers
         As for `check_repeatable`.
-    images : (3, 3, height, width) tensor
-        Different images, as the network is shown them.
+    examples : (3, ...) tensor
+        Different stimuli, as the network is shown them.
 
     Returns
     -------
@@ -98,12 +98,12 @@ def largest_differences(network: nn.Module, layers: Sequence[Layer], images: Ten
     before = _states_of_generators()
     try:
         with torch.inference_mode():
-            outputs.run(images[list(FIRST)], lambda name, output: reference.update({name: output.clone()}))
+            outputs.run(examples[list(FIRST)], lambda name, output: reference.update({name: output.clone()}))
             for batch, rows in OTHERS:
-                outputs.run(images[list(batch)], compare(rows))
+                outputs.run(examples[list(batch)], compare(rows))
             if before != _states_of_generators():
                 for _ in range(REPETITIONS_OF_CHANCE):
-                    outputs.run(images[list(FIRST)], compare({0: 0, 1: 1}))
+                    outputs.run(examples[list(FIRST)], compare({0: 0, 1: 1}))
     finally:
         outputs.remove()
     return differences
@@ -127,7 +127,7 @@ def _states_of_generators() -> tuple[bytes, str, int]:
     return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state()), hash(random.getstate())  # noqa: NPY002
 
 
-def _cause(network: nn.Module, layer: Layer, images: Tensor) -> str:
+def _cause(network: nn.Module, layer: Layer, examples: Tensor) -> str:
     """Return what in a forward pass up to a layer may make its features depend on chance or the batch."""
     suspects = _Suspects(network)
     buffers = {name: values.clone() for name, values in network.named_buffers()}
@@ -135,7 +135,7 @@ def _cause(network: nn.Module, layer: Layer, images: Tensor) -> str:
     outputs = LayerOutputs(network, [layer])
     try:
         with torch.inference_mode(), suspects:
-            outputs.run(images[list(FIRST)], lambda _name, _output: None)
+            outputs.run(examples[list(FIRST)], lambda _name, _output: None)
     finally:
         outputs.remove()
     if suspects.found:
@@ -145,7 +145,7 @@ def _cause(network: nn.Module, layer: Layer, images: Tensor) -> str:
     changed = [name for name, values in network.named_buffers() if not torch.equal(values, buffers[name])]
     if changed:
         return f"forward() changes the buffer {changed[0]!r}, and so remembers earlier batches"
-    return "noise, or the other images of the batch, such as their mean or their largest value"
+    return "noise, or the other stimuli of the batch, such as their mean or their largest value"
 
 
 class _Suspects(TorchDispatchMode):

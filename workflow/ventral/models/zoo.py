@@ -3,26 +3,17 @@
 import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
 from ventral.models.own import check_own
 from ventral.outputs import sha256
+from ventral.stimuli.modality import FIRST, MODALITIES, Modality, baselines, declared_modality
 
-IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-DEFAULTS = {
-    "weights": "pretrained",
-    "sha256": None,
-    "seed": 0,
-    "size": 224,
-    "mean": IMAGENET_MEAN,
-    "std": IMAGENET_STD,
-    "interpolation": "bilinear",
-    "layers": "auto",
-    "max_layers": 16,
-}
+# Beside these, every modality has its own, with their defaults.
+DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
 # The normalisation that the networks' weights were trained with: (pixel - 127) / 128.
 LITE = {
     "mean": [127 / 255] * 3,
@@ -48,21 +39,14 @@ ARCHITECTURES = {
     "v2like": {**CLASSICAL, "layers": ["products", "correlations"]},
     "hmax": {**CLASSICAL, "layers": ["s1", "c1", "s2", "c2"]},
     "sift_bag": {**CLASSICAL, "layers": ["descriptors", "bag", "pyramid"]},
-    "pixels": {**CLASSICAL, "size": None, "layers": ["pixels"]},
 }
 CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
-# Not trained for any task.
-NOT_TRAINED = ("pixels", *CONTROLS)
 # Whose filters are all given: no seed changes them.
 NOTHING_DRAWN = ("v1like", "v2like")
-OPTIONS = ("architecture", *DEFAULTS, "trained_on", "train")
-INTERPOLATIONS = ("bicubic", "bilinear")
+OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
-# What is beyond these is a mistake, and float32 would not hold it.
-LARGEST_COLOUR = 1e6
-LARGEST_SIZE = 10_000
 LARGEST_SEED = 2**63 - 1
 
 
@@ -75,25 +59,24 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
         Name of the model. It is also its architecture, unless the options name one; a suffix ``_random`` stands for
         the same network before training.
     options : dict, optional
-        Any of `OPTIONS`.
+        Any of `OPTIONS`, and those of the modality.
 
     Returns
     -------
     dict
-        `name` and every key of `OPTIONS`, `trained_on` and `train` only if they are given. `architecture` is one of
-        `ARCHITECTURES`, a classification network of torchvision, or `package.module:function` that returns a network;
+        `name`, every key of `OPTIONS` and every option of the modality; `trained_on` and `train` only if they are
+        given, `modality` only if the network is not shown images. `architecture` is one of `ARCHITECTURES`, a
+        classification network of torchvision, a baseline, or `package.module:function` that returns a network;
         `weights` is `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from;
-        None of `NOT_TRAINED`, and of a function's network as that returns it.
+        None of a model that is never trained, and of a function's network as that returns it.
 
     Raises
     ------
     InputError
-        For an option that is not known or has no effect, and an architecture that is no text.
+        For an option that is not known or has no effect, a modality that is not known or not that of the architecture,
+        and an architecture that is no text.
     """
     options = options or {}
-    for key in options:
-        if key not in OPTIONS:
-            raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, OPTIONS)}")
     architecture, before_training = re.subn(r"_random$", "", name)
     architecture = options.get("architecture", architecture)
     if not isinstance(architecture, str):
@@ -101,24 +84,63 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
             f"models.{name}.architecture: {architecture!r} is neither the name of an architecture nor "
             f"package.module:function"
         )
-    preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}
+    modality = _modality_of(architecture, options, name)
+    known = (*OPTIONS, *modality.model_options)
+    for key in options:
+        if key not in known:
+            raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, known)}")
+    defaults = {option: declared["default"] for option, declared in modality.model_options.items()}
+    preset = {**DEFAULTS, **defaults, **_preset(architecture)}
     if before_training or ("train" in options and ":" not in architecture):
         preset["weights"] = "random"
     elif ":" in architecture:
         preset["weights"] = None
-    options = {option: _typed(option, value) for option, value in options.items()}
-    spec = {"name": name, "architecture": architecture, **preset, **options}
+    options = {option: _typed(option, value, modality) for option, value in options.items() if option != "modality"}
+    spec = {"name": name, "architecture": architecture, **preset, **options, **modality.attributes}
     for option in options:
-        _refuse_without_effect(option, spec)
+        _refuse_without_effect(option, spec, modality)
     return spec
 
 
-def _typed(option: str, value):
+def _modality_of(architecture: str, options: dict, name: str) -> Modality:
+    """Return the modality of an architecture: as the user says of a function's network, known of all others."""
+    if ":" in architecture:
+        return declared_modality(options, f"models.{name}.modality")
+    known = baselines().get(architecture, MODALITIES[FIRST])
+    if options.get("modality", known.name) != known.name:
+        raise InputError(
+            f"models.{name}.modality: {architecture} is shown {known.name}, not {options['modality']}; `modality` is "
+            f"for a function of your own"
+        )
+    return known
+
+
+def _preset(architecture: str) -> dict:
+    """Return the options that an architecture's name stands for."""
+    known = baselines().get(architecture)
+    if known is None:
+        return ARCHITECTURES.get(architecture, {})
+    return {"weights": None, **known.baseline.options, "layers": [architecture]}
+
+
+def is_never_trained(architecture: str) -> bool:
+    """Say whether an architecture is a control or a baseline, which no task has trained."""
+    return architecture in CONTROLS or architecture in baselines()
+
+
+def is_baseline(spec: dict) -> bool:
+    """Say whether a model is the stimuli themselves, and so no network."""
+    return spec["architecture"] in baselines()
+
+
+def _typed(option: str, value, modality: Modality):
     """Return an option's value in the type of the option where it is another spelling of the same number."""
-    if option in ("seed", "size", "max_layers"):
+    types = modality.model_options.get(option, {}).get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if option in ("seed", "max_layers") or {"integer", "number"}.intersection(types):
         number = _number(value)
         return int(number) if isinstance(number, float) and number.is_integer() else number
-    if option in ("mean", "std") and isinstance(value, list):
+    if "array" in types and isinstance(value, list):
         return [_number(element) for element in value]
     return value
 
@@ -135,27 +157,32 @@ def _number(value):
     return value
 
 
-def _refuse_without_effect(option: str, spec: dict) -> None:
+def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
     """Refuse an option that a user gave and that changes nothing about this model."""
-    architecture = spec["architecture"]
-    reason = None
-    if architecture == "pixels" and option not in ("architecture", "size", "interpolation", "weights", "train"):
-        reason = "of `pixels`, which are taken as they are, with `size` and `interpolation` alone"
+    architecture, baseline = spec["architecture"], modality.baseline
+    reason = ""
+    if architecture == baseline.name and option not in ("architecture", *baseline.uses, "weights", "train"):
+        reason = f"of `{baseline.name}`, {baseline.taken}"
     elif option == "seed" and architecture in NOTHING_DRAWN:
         reason = f"of {architecture}, in which nothing is random"
     elif option == "seed" and spec["weights"] == "pretrained" and ":" not in architecture and "train" not in spec:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
         reason = "but with `layers: auto`"
-    elif option == "interpolation" and spec["size"] is None:
-        reason = "without a `size` that images are resized to"
+    elif option in modality.model_options:
+        reason = modality.without_effect(option, spec)
     if reason:
         raise InputError(f"models.{spec['name']}.{option}: it has no effect {reason}; leave it out")
 
 
 def preprocessing(spec: dict) -> dict:
     """Return the part of a model's description that says what is done to stimuli before it sees them."""
-    return {key: spec[key] for key in ("size", "interpolation", "mean", "std")}
+    return {option: spec[option] for option in modality_asked(spec).model_options}
+
+
+def modality_asked(spec: dict) -> Modality:
+    """Return the modality of the stimuli that a model is shown."""
+    return declared_modality(spec, f"models.{spec['name']}.modality")
 
 
 def weights_file(spec: dict) -> str | None:
@@ -176,12 +203,12 @@ def family(spec: dict) -> str:
     Returns
     -------
     str
-        `classical`: pixels, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
+        `classical`: baselines, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
         elsewhere; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
         workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
         `trained_on`.
     """
-    if spec["architecture"] in NOT_TRAINED:
+    if is_never_trained(spec["architecture"]):
         return "classical"
     if spec.get("epoch") == 0:
         return spec.get("begun_as", "untrained")
@@ -215,25 +242,8 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    for option, right, wanted in (
-        ("seed", _is_whole(spec["seed"], 0, LARGEST_SEED), "a whole number from 0 to 2^63 - 1"),
-        (
-            "size",
-            spec["size"] is None or _is_whole(spec["size"], 1, LARGEST_SIZE),
-            f"a number of pixels, 1 to {LARGEST_SIZE}",
-        ),
-        ("mean", _is_colour(spec["mean"], -LARGEST_COLOUR), "three numbers, for pixels in 0 to 1"),
-        ("std", _is_colour(spec["std"], 1 / LARGEST_COLOUR), "three numbers above 0, for pixels in 0 to 1"),
-        ("interpolation", spec["interpolation"] in INTERPOLATIONS, " or ".join(INTERPOLATIONS)),
-        (
-            "layers",
-            spec["layers"] == "auto" or _are_names(spec["layers"]),
-            "`auto`, or a list of names or globs, in quotes where they look like numbers",
-        ),
-        ("max_layers", _is_whole(spec["max_layers"], 1, math.inf), "a number of layers, 1 or more"),
-    ):
-        if not right:
-            raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
+    for option, wanted in _problems(spec):
+        raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
     for pattern in () if spec["layers"] == "auto" else spec["layers"]:
         _check_glob(pattern, f"{key}.layers")
     _check_architecture(spec["architecture"], f"{key}.architecture")
@@ -243,10 +253,21 @@ def check_model(spec: dict) -> None:
         _check_checkpoint(spec, key)
 
 
+def _problems(spec: dict) -> Iterator[tuple[str, str]]:
+    """Give each option that has a wrong value, and what would be right."""
+    if not _is_whole(spec["seed"], 0, LARGEST_SEED):
+        yield "seed", "a whole number from 0 to 2^63 - 1"
+    yield from modality_asked(spec).problems(spec)
+    if spec["layers"] != "auto" and not _are_names(spec["layers"]):
+        yield "layers", "`auto`, or a list of names or globs, in quotes where they look like numbers"
+    if not _is_whole(spec["max_layers"], 1, math.inf):
+        yield "max_layers", "a number of layers, 1 or more"
+
+
 def _check_weights(spec: dict, key: str) -> None:
     weights, architecture = spec["weights"], spec["architecture"]
     is_own = ":" in architecture
-    if architecture in NOT_TRAINED:
+    if is_never_trained(architecture):
         if weights is not None:
             raise InputError(
                 f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
@@ -277,7 +298,7 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
             f"anything else, leave it out: tables then say `unknown`"
         )
-    if spec["architecture"] in NOT_TRAINED or spec["weights"] in ("pretrained", "random"):
+    if is_never_trained(spec["architecture"]) or spec["weights"] in ("pretrained", "random"):
         raise InputError(
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
             f"{spec['architecture']} is, is known; leave it out"
@@ -285,15 +306,7 @@ def _check_trained_on(spec: dict, key: str) -> None:
 
 
 def _is_whole(value, low: int, high: float) -> bool:
-    return isinstance(value, int) and _is_number(value, low, high)
-
-
-def _is_colour(values, low: float) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(_is_number(v, low, LARGEST_COLOUR) for v in values)
-
-
-def _is_number(value, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _are_names(values) -> bool:
@@ -316,12 +329,12 @@ def _check_glob(pattern: str, key: str) -> None:
 def _check_architecture(architecture: str, key: str) -> None:
     if ":" in architecture:
         check_own(architecture, key)
-    elif architecture not in ARCHITECTURES:
-        near = get_close_matches(architecture, ARCHITECTURES, n=1, cutoff=0.85)
+    elif architecture not in (known := [*ARCHITECTURES, *baselines()]):
+        near = get_close_matches(architecture, known, n=1, cutoff=0.85)
         if near or not re.fullmatch(r"[a-z0-9_]+", architecture):
             guess = f"did you mean `{near[0]}`? " if near else ""
             raise InputError(
-                f"{key}: no model is called {architecture!r}; {guess}known: {', '.join(ARCHITECTURES)}, any "
+                f"{key}: no model is called {architecture!r}; {guess}known: {', '.join(known)}, any "
                 f"classification network of torchvision such as resnet50, or package.module:function"
             )
 

@@ -1,1 +1,1 @@
-"""Sets of images: read, or rendered."""
+"""Sets of stimuli: read, or rendered."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
-from ventral.stimuli.files import FOLDER, Listing, kind_of, list_images
+from ventral.stimuli.files import FOLDER, Listing, kind_of
+from ventral.stimuli.images import list_images
 
 PHOTOGRAPHS, NOISE = "photographs", "noise"
 # A crop's side, as a share of the photograph's shorter side.

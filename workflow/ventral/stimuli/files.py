@@ -17,7 +17,6 @@ from ventral.errors import InputError, shown
 
 logger = logging.getLogger("ventral")
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 FOLDER, FILE = "folder", "file"
 # What operating systems put into folders, beside names that begin with a dot.
 OF_THE_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
@@ -51,17 +50,6 @@ class Listing:
             logger.warning("%s: %s: %d (%s)", place, remark, len(names), shown(sorted(names, key=natural)))
 
 
-def list_images(images: Path, key: str) -> Listing:
-    """List the images of a folder or zip.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, has no images, has two of one name, or has one that is encrypted or no regular file.
-    """
-    return list_files(images, IMAGE_SUFFIXES, key, "images")
-
-
 def list_files(place: Path, suffixes: Collection[str], key: str, kind: str, beside: Collection[str] = ()) -> Listing:
     """List the files of one kind in a folder, with its sub-folders, or in a zip.
 
@@ -81,7 +69,7 @@ def list_files(place: Path, suffixes: Collection[str], key: str, kind: str, besi
     Raises
     ------
     InputError
-        As for `list_images`.
+        If it cannot be read, has no such files, has two of one name, or has one that is encrypted or no regular file.
     """
     kind_of_place = kind_of(place)
     if kind_of_place == FOLDER:
@@ -116,12 +104,12 @@ def kind_of(path: str | Path) -> str | None:
 
 
 @contextmanager
-def opener(images: Path) -> Iterator[Callable[[str], BinaryIO]]:
+def opener(place: Path) -> Iterator[Callable[[str], BinaryIO]]:
     """Give a function that opens one listed file of a folder or zip, and that several threads may call."""
-    if images.is_dir():
-        yield lambda file: (images / file).open("rb")
+    if place.is_dir():
+        yield lambda file: (place / file).open("rb")
         return
-    with zipfile.ZipFile(images) as archive:
+    with zipfile.ZipFile(place) as archive:
         members = {_member_name(entry): entry for entry in archive.infolist()}
         # Only what is read to its end is checked.
         yield lambda file: io.BytesIO(archive.read(members[file]))

@@ -1,21 +1,24 @@
-"""Sets of images: listed at once, decoded once, and kept as one store of pixels and properties."""
+"""Sets of stimuli: listed at once, decoded once, and kept as one store of their content and properties."""
 
+import hashlib
 import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
-from ventral.stimuli.decoding import decode, most_common_size, size_of
-from ventral.stimuli.files import Listing, list_images, natural, opener
-from ventral.stimuli.store import DIMENSIONS, complete_set, create_set
+from ventral.stimuli.files import Listing, list_files, natural, opener
+from ventral.stimuli.modality import Modality, modality_shown
+from ventral.stimuli.store import complete_set, create_set
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
@@ -31,13 +34,13 @@ NAMED_IN_MESSAGE = 10
 
 
 def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
-    """Return the names and properties of a set of images, without opening any image.
+    """Return the names and properties of a set of stimuli, without opening any of them.
 
     Parameters
     ----------
     spec : dict
-        `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus,
-        `circular`, the periods of circular columns, and `size`, the side of a square that all are resized to. Or
+        By the name of the modality, such as `images`, a folder or zip of stimuli; optionally `table`, a CSV or Parquet
+        file with one row a stimulus, `circular`, the periods of circular columns, and options of the modality. Or
         `render`, how images are rendered.
     key : str
         Place of `spec` in the config, for messages.
@@ -52,7 +55,7 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     Raises
     ------
     InputError
-        If the images or the table cannot be read, or do not fit together.
+        If the stimuli or the table cannot be read, or do not fit together.
     """
     if spec.get("render"):
         from ventral.stimuli.rendering import plan
@@ -77,12 +80,12 @@ def periods(spec: dict) -> dict[str, float]:
 
 
 def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None:
-    """Decode every image once and write the store of the set.
+    """Decode every stimulus once and write the store of the set.
 
-    The store holds `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB, the coordinate `stimulus`, one
-    coordinate for each property, and the attributes `name`, `sha256` (of names, properties and pixels) and
-    `duplicates` (lists of the names of images with the same pixels). Duplicates are also named in a warning: they
-    stay, because the responses to both are there.
+    The store holds an array of the stimuli, such as `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB;
+    the coordinate `stimulus`, one coordinate for each property, and the attributes `name`, `sha256` (of names,
+    properties and contents), `duplicates` (lists of the names of stimuli with the same content) and `modality`, which
+    sets of images lack. Duplicates are also named in a warning: they stay, because the responses to both are there.
 
     Parameters
     ----------
@@ -93,52 +96,54 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     name : str
         Name of the set.
     cores : int
-        Images that are decoded at the same time at most.
+        Stimuli that are decoded at the same time at most.
 
     Raises
     ------
     InputError
-        As for `describe`, and if any image is corrupt, truncated, of another size than the others, or of a kind that
-        is refused (see `ventral.stimuli.decoding`): one error names them all.
+        As for `describe`, and if any file cannot be used, as the modality says (of images, `ventral.stimuli.images`):
+        one error names them all.
     """
     from ventral.outputs import writing
 
-    key = f"stimuli.{name}"
+    modality, key = modality_shown(spec), f"stimuli.{name}"
+    place = f"{key}.{modality.name}: {spec[modality.name]}"
     table, files, listing = _described(spec, key)
-    listing.warn(f"{key}.images: {spec['images']}")
+    listing.warn(place)
     if spec.get("table"):
         report_columns(table, f"{key}.table: {spec['table']}", LABELS)
         _report_spaces(table, f"{key}.table: {spec['table']}")
     with (
         writing(output) as unfinished,
-        opener(Path(spec["images"])) as opened,
+        opener(Path(spec[modality.name])) as opened,
         ThreadPoolExecutor(allocated_cores(cores)) as pool,
     ):
-        side = spec.get("size")
-        width, height = (side, side) if side else most_common_size(pool.map(lambda file: size_of(opened, file), files))
-        pixels = create_set(unfinished, table, height, width)
-        progress = Progress(f"ingest {name}", len(files), "images")
-        digests, problems = _fill(pixels, opened, files, pool, progress, resizing=side is not None)
+        shape = modality.common_shape(spec, opened, files, pool.map)
+        stored = create_set(unfinished, table, modality, shape)
+        progress = Progress(f"ingest {name}", len(files), modality.name)
+        decode = partial(_decoded, modality, spec, opened, shape)
+        digests, problems = _fill(stored, files, lambda names: pool.map(decode, names), progress)
         if problems:
-            raise InputError(_report(problems, f"{key}.images: {spec['images']}", len(files)))
-        duplicates = complete_set(unfinished, name, table, digests)
+            raise InputError(_report(problems, place, len(files), modality))
+        duplicates = complete_set(unfinished, name, table, digests, **modality.attributes)
     if duplicates:
         logger.warning(
-            "%s.images: %s: %d images are there more than once: %s. Where one of them is held out and the "
+            "%s: %d %s are there more than once: %s. Where one of them is held out and the "
             "other is not, scores come out too high; better keep one of each, and give the responses to both as its "
             "repetitions",
-            key,
-            spec["images"],
+            place,
             len(duplicates),
+            modality.name,
             shown([" = ".join(names) for names in duplicates]),
         )
 
 
 def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing]:
-    """Return the names and properties of the stimuli, the image of each, and what was found where the images are."""
+    """Return the names and properties of the stimuli, the file of each, and what was found where the files are."""
     import pandas as pd
 
-    listing = list_images(Path(spec["images"]), f"{key}.images")
+    modality = modality_shown(spec)
+    listing = list_files(Path(spec[modality.name]), modality.suffixes, f"{key}.{modality.name}", modality.name)
     files = listing.files
     circular = spec.get("circular") or {}
     if not spec.get("table"):
@@ -149,12 +154,14 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
         names = pd.Index(_without_common_folder(files), name="stimulus", dtype=object)
         return pd.DataFrame(index=names), files, listing
     place = f"{key}.table"
-    # The axes of the pixels, and the pixels themselves, have names in the same store.
-    table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), ("pixels", *DIMENSIONS[1:]), strict=True)
+    # The stimuli's axes, and the stimuli themselves, have names in the same store.
+    reserved = (modality.array, *modality.axes)
+    table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), reserved, strict=True)
     place = f"{place}: {spec['table']}"
     if "stimulus" not in table:
         raise InputError(
-            f"{place}: no column `stimulus`, which names the image of each row; columns: {', '.join(table.columns)}"
+            f"{place}: no column `stimulus`, which names the {modality.unit} of each row; columns: "
+            f"{', '.join(table.columns)}"
         )
     for label in LABELS:
         empty = np.flatnonzero(table[label] == "") if label in table else []
@@ -170,7 +177,7 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
                 f"{key}.circular.{column}: {spec['table']} has no numeric column of this name; "
                 f"{allowed_instead(column, numeric)}"
             )
-    files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
+    files = _files_of_rows(list(table["stimulus"]), files, place, modality, spec[modality.name])
     return table.set_index("stimulus"), files, listing
 
 
@@ -191,8 +198,10 @@ def _without_common_folder(files: Sequence[str]) -> list[str]:
     return [PurePosixPath(file).relative_to(folder).as_posix() for file in files]
 
 
-def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, images: str) -> list[str]:
-    """Return the image of every row of a table, each image used once and none left over."""
+def _files_of_rows(
+    stimuli: Sequence[str], files: Sequence[str], place: str, modality: Modality, folder: str
+) -> list[str]:
+    """Return the file of every row of a table, each file used once and none left over."""
     _refuse_repeated(stimuli, lambda name: f"{place}: the stimulus {name!r}")
     by_name = defaultdict(list)
     for file in files:
@@ -202,22 +211,22 @@ def _files_of_rows(stimuli: Sequence[str], files: Sequence[str], place: str, ima
     absent = [f"{name!r} (data row {row})" for row, name in enumerate(stimuli, 1) if not matches[row - 1]]
     if absent:
         raise InputError(
-            f"{place}: {len(absent)} of {len(stimuli)} stimuli have no image in {images}: {shown(absent)}; images "
-            f"there are called {shown(files, 3)}"
+            f"{place}: {len(absent)} of {len(stimuli)} stimuli have no {modality.unit} in {folder}: {shown(absent)}; "
+            f"{modality.name} there are called {shown(files, 3)}"
         )
     for row, (name, found) in enumerate(zip(stimuli, matches, strict=True), 1):
         if len(found) > 1:
             raise InputError(
-                f"{place}: data row {row}: {name!r} may be any of {shown(found)} in {images}; name it with its "
+                f"{place}: data row {row}: {name!r} may be any of {shown(found)} in {folder}; name it with its "
                 f"sub-folder and extension"
             )
     chosen = [found for (found,) in matches]
-    _refuse_repeated(chosen, lambda file: f"{place}: the image {file}")
+    _refuse_repeated(chosen, lambda file: f"{place}: the {modality.unit} {file}")
     left_over = sorted(set(files) - set(chosen), key=natural)
     if left_over:
         raise InputError(
-            f"{place}: {len(left_over)} of {len(files)} images in {images} have no row: {shown(left_over)}; add the "
-            f"rows, or take the images out of the folder"
+            f"{place}: {len(left_over)} of {len(files)} {modality.name} in {folder} have no row: {shown(left_over)}; "
+            f"add the rows, or take the {modality.name} out of the folder"
         )
     return chosen
 
@@ -244,24 +253,28 @@ def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) 
         )
 
 
+def _decoded(
+    modality: Modality, spec: dict, opened: Callable[[str], BinaryIO], shape: tuple[int, ...], file: str
+) -> tuple[NDArray, bytes] | InputError:
+    """Return a stimulus and its digest, or what is wrong with the file."""
+    try:
+        stimulus = modality.decode(spec, opened, file, shape)
+    except InputError as error:
+        return error
+    return stimulus, hashlib.sha256(stimulus).digest()
+
+
 def _fill(
-    pixels: "zarr.Array",
-    opened: Callable[[str], BinaryIO],
-    files: Sequence[str],
-    pool: ThreadPoolExecutor,
-    progress: Progress,
-    resizing: bool,
+    stored: "zarr.Array", files: Sequence[str], decoded: Callable[[Sequence[str]], Iterator], progress: Progress
 ) -> tuple[list[bytes], dict[str, str]]:
-    """Write the pixels (n, 3, H, W) of all files; return the digest of each, and what is wrong, by file."""
+    """Write the stimuli (n, ...) of all files; return the digest of each, and what is wrong, by file."""
     digests, problems = [], {}
-    height, width = pixels.shape[2:]
     # A block is a whole shard: a shard that is written in parts is read and written again for each.
-    rows = pixels.shards[0]
+    rows = stored.shards[0]
     for start in range(0, len(files), rows):
         names = files[start : start + rows]
-        block = np.zeros((len(names), *pixels.shape[1:]), dtype=np.uint8)
-        decoded = pool.map(lambda file: decode(opened, file, (width, height), resizing), names)
-        for row, (file, result) in enumerate(zip(names, decoded, strict=True)):
+        block = np.zeros((len(names), *stored.shape[1:]), dtype=stored.dtype)
+        for row, (file, result) in enumerate(zip(names, decoded(names), strict=True)):
             if isinstance(result, InputError):
                 problems[file] = str(result)
             else:
@@ -269,12 +282,12 @@ def _fill(
                 digests.append(digest)
             progress.advance()
         if not problems:
-            pixels[start : start + len(block)] = block
+            stored[start : start + len(block)] = block
     return digests, problems
 
 
-def _report(problems: dict[str, str], place: str, n_images: int) -> str:
+def _report(problems: dict[str, str], place: str, n_files: int, modality: Modality) -> str:
     lines = [f"{file}: {problem}" for file, problem in problems.items()]
     more = [f"and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
     listed = "\n  ".join([*lines[:NAMED_IN_MESSAGE], *more])
-    return f"{place}: {len(problems)} of {n_images} images cannot be used; replace them:\n  {listed}"
+    return f"{place}: {len(problems)} of {n_files} {modality.name} cannot be used; replace them:\n  {listed}"

@@ -9,7 +9,8 @@ import numpy as np
 
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.objects import CATEGORIES, make_object
-from ventral.stimuli.files import FOLDER, IMAGE_SUFFIXES, Listing, kind_of, list_files
+from ventral.stimuli.files import FOLDER, Listing, kind_of, list_files
+from ventral.stimuli.images import SUFFIXES
 
 if TYPE_CHECKING:
     from ventral.objects.surface import Surface
@@ -18,7 +19,7 @@ MESH_SUFFIXES = (".glb", ".obj", ".ply")
 # By their definition or by habit, the y axis points up in these.
 Y_UP = (".glb", ".obj")
 # Materials and textures, which meshes name themselves.
-BESIDE_MESHES = {".mtl", ".bin", *IMAGE_SUFFIXES}
+BESIDE_MESHES = {".mtl", ".bin", *SUFFIXES}
 FEWEST_OBJECTS = 2
 IN_A_FOLDER = "left out, in folders within that of the category"
 

@@ -18,6 +18,7 @@ from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.shards import rows_of_shard
 from ventral.stimuli import backgrounds, meshes
+from ventral.stimuli.modality import FIRST, MODALITIES
 from ventral.stimuli.store import ROWS_PER_CHUNK, complete_set, create_set
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     table[list(MEASURED)] = np.concatenate([store["measured"][:] for store in stores])
     digests = []
     with writing(output) as unfinished:
-        pixels = create_set(unfinished, table, spec["size"], spec["size"])
+        pixels = create_set(unfinished, table, MODALITIES[FIRST], (3, spec["size"], spec["size"]))
         # A file of the store is written once, whole.
         step = pixels.shards[0]
         everything = da.concatenate([da.from_zarr(store["pixels"]) for store in stores])

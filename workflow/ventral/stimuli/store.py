@@ -1,27 +1,28 @@
-"""The store of a stimulus set: pixels, names and properties."""
+"""The store of a stimulus set: stimuli, names and properties."""
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ventral.stimuli.modality import Modality
 
 if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-DIMENSIONS = ("stimulus", "channel", "pixel_row", "pixel_column")
 ROWS_PER_CHUNK = 16
 ROWS_PER_SHARD = 1024
 BYTES_PER_SHARD = 256 * 2**20
 
 
-def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "zarr.Array":
-    """Create the store of a set with the names and properties of its stimuli, and return its pixels, to be filled.
+def create_set(path: Path, table: "pd.DataFrame", modality: Modality, shape: tuple[int, ...]) -> "zarr.Array":
+    """Create the store of a set with the names and properties of its stimuli, and return its stimuli, to be filled.
 
     Parameters
     ----------
@@ -29,12 +30,15 @@ def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "z
         The store, which is not there yet.
     table : DataFrame
         One row a stimulus, as `ventral.stimuli.ingestion.describe` returns it.
-    height, width : int
-        Of every image, in pixels.
+    modality : Modality
+        Of the set.
+    shape : tuple of int
+        Of every stimulus.
 
     Returns
     -------
-    (n, 3, height, width) uint8 zarr array
+    (n, *shape) zarr array
+        Of the modality's type.
     """
     import pandas as pd
     import xarray as xr
@@ -46,35 +50,36 @@ def create_set(path: Path, table: "pd.DataFrame", height: int, width: int) -> "z
         for column, values in table.items()
     }
     write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+    bytes_each = math.prod(shape) * np.dtype(modality.dtype).itemsize
     with changing(path) as group:
         return create_array(
             group,
-            "pixels",
-            (len(table), 3, height, width),
-            "uint8",
-            chunks=(ROWS_PER_CHUNK, 3, height, width),
-            shards=(_rows_per_shard(3 * height * width), 3, height, width),
-            dimension_names=DIMENSIONS,
+            modality.array,
+            (len(table), *shape),
+            modality.dtype,
+            chunks=(ROWS_PER_CHUNK, *shape),
+            shards=(_rows_per_shard(bytes_each), *shape),
+            dimension_names=("stimulus", *modality.axes),
         )
 
 
 def complete_set(
     path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
 ) -> list[list[str]]:
-    """Write what the store of a set says of itself, and return the names of images with the same pixels.
+    """Write what the store of a set says of itself, and return the names of stimuli with the same content.
 
     Parameters
     ----------
     path : path
-        The store, its pixels filled.
+        The store, its stimuli filled.
     name : str
         Name of the set.
     table : DataFrame
         As for `create_set`.
     digests : sequence of bytes
-        SHA-256 of the pixels of each stimulus.
+        SHA-256 of the content of each stimulus.
     attributes
-        What else there is to say.
+        What else there is to say, such as the modality.
     """
     from ventral.store import changing
 
@@ -82,13 +87,6 @@ def complete_set(
     with changing(path) as group:
         group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
     return duplicates
-
-
-def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
-    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
-    from ventral.store import open_store
-
-    return open_store(path)["pixels"][start:stop]
 
 
 def _rows_per_shard(bytes_per_row: int) -> int:
@@ -104,7 +102,7 @@ def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str
 
 
 def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
-    """Return the SHA-256 of names, properties and pixels."""
+    """Return the SHA-256 of names, properties and contents."""
     columns = {column: values.tolist() for column, values in table.items()}
     digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
     digest.update(b"".join(digests))

@@ -20,14 +20,13 @@ from ventral.models.description import (
     check_layers_repeatable,
     naming,
     preprocess,
-    resize,
     trace_stimuli,
     with_outputs,
 )
 from ventral.models.layers import choose_layers
 from ventral.models.passes import telling_errors
 from ventral.recordings.ingestion import mean_responses
-from ventral.stimuli.store import read_pixels
+from ventral.stimuli.images import read_pixels, resize
 from ventral.store import read_dataset
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import make_folds

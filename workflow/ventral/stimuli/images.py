@@ -1,0 +1,269 @@
+"""Images: files read into pixels or refused, what a network is shown of these, and how a reader sees them.
+
+How files are read, so that every model sees what was shown:
+
+- Grey images and images with a palette become RGB, as does an alpha channel that is opaque throughout.
+- Refused, because what the animal saw is not in the file: transparent pixels, an EXIF orientation other than upright
+  (some presentation software turns such images, some does not), and several frames in one file.
+- Refused, because turning them into 8-bit RGB is a choice for the user: 16-bit, float, CMYK and other colour spaces.
+- Images of different sizes are refused, unless the user says which size all are resized to: bicubic, without cropping,
+  as networks' preprocessing does.
+- Embedded colour profiles are ignored: the numbers in the file are the pixels.
+
+`ventral.stimuli.modality` declares all this as the modality `images`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.stimuli.files import Listing, list_files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL.Image import Image
+    from torch import Tensor
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+PIXELS = "pixels"
+AXES = ("channel", "pixel_row", "pixel_column")
+EXIF_ORIENTATION = 0x0112
+# Side of the images that show what layers there are, before a model that says its size has them resized.
+ANY_SIZE = 224
+IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+INTERPOLATIONS = ("bicubic", "bilinear")
+# What is beyond these is a mistake, and float32 would not hold it.
+LARGEST_COLOUR = 1e6
+LARGEST_SIZE = 10_000
+SET_OPTIONS = {
+    "size": {
+        "description": "Side of a square that all images are resized to, in pixels; without it, all are of one size.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": LARGEST_SIZE,
+    }
+}
+MODEL_OPTIONS = {
+    "size": {
+        "description": "Side of the square that images are resized to, without cropping; null keeps that of the set.",
+        "type": ["integer", "null"],
+        "default": 224,
+    },
+    "interpolation": {"description": "How they are resized.", "enum": list(INTERPOLATIONS), "default": "bilinear"},
+    "mean": {
+        "description": "Subtracted from each channel, of pixels in 0 to 1.",
+        "type": "array",
+        "default": IMAGENET_MEAN,
+    },
+    "std": {"description": "Each channel is divided by it.", "type": "array", "default": IMAGENET_STD},
+}
+OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
+PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
+
+
+# Files.
+
+
+def list_images(images: Path, key: str) -> Listing:
+    """List the images of a folder or zip, as `list_files` does."""
+    return list_files(images, SUFFIXES, key, "images")
+
+
+def common_shape(
+    spec: dict,
+    opened: Callable[[str], BinaryIO],
+    files: Sequence[str],
+    mapped: Callable[[Callable, Sequence[str]], Iterator],
+) -> tuple[int, int, int]:
+    """Return the shape (3, height, width) of all images: the `size` of the set, else what most files have."""
+    if spec.get("size"):
+        return 3, spec["size"], spec["size"]
+    width, height = most_common_size(mapped(lambda file: size_of(opened, file), files))
+    return 3, height, width
+
+
+def most_common_size(sizes: Iterator[tuple[int, int] | None]) -> tuple[int, int]:
+    """Return the width and height that most images have."""
+    counts = Counter(size for size in sizes if size is not None)
+    # Where no image can be read, any size will do: each of them is reported when it is decoded.
+    return counts.most_common(1)[0][0] if counts else (1, 1)
+
+
+def size_of(opened: Callable[[str], BinaryIO], file: str) -> tuple[int, int] | None:
+    """Return width and height as the file's header says, None where it cannot be read."""
+    import PIL.Image
+
+    try:
+        with opened(file) as stream, PIL.Image.open(stream) as image:
+            return image.size
+    except MemoryError:
+        raise
+    except Exception:
+        return None
+
+
+def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return the pixels (3, height, width) of an image.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be decoded, is of a kind that is refused, or has another size and the set no `size`.
+    """
+    import PIL.Image
+
+    _, height, width = shape
+    try:
+        with opened(file) as stream, PIL.Image.open(stream) as image:
+            rgb = _rgb(image, None if spec.get("size") else (width, height))
+            if rgb.size != (width, height):
+                rgb = rgb.resize((width, height), PIL.Image.Resampling.BICUBIC)
+    except (InputError, MemoryError):
+        raise
+    except PIL.UnidentifiedImageError:
+        raise InputError("not an image, or its beginning is damaged") from None
+    except Exception as error:  # Pillow's decoders, and zipfile, raise more kinds than they document
+        raise InputError(f"cannot be decoded: {error}") from error
+    return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
+
+
+def _rgb(image: "Image", size: tuple[int, int] | None) -> "Image":
+    if size is not None and image.size != size:
+        raise InputError(
+            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]} "
+            f"(`size: N`, beside `images`, resizes all to N x N)"
+        )
+    # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
+    # (BGR;16 is a bitmap with 16 bits for all three.)
+    depth = re.search(r"(?<!BGR);(16|32)", str(image.tile))
+    if depth or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        raise InputError(f"its pixels are {f'{depth[1]}-bit' if depth else image.mode}; save it as 8-bit RGB or grey")
+    if getattr(image, "n_frames", 1) > 1:
+        raise InputError(f"it has {image.n_frames} frames; save the one that was shown")
+    if image.getexif().get(EXIF_ORIENTATION, 1) != 1:
+        raise InputError("its EXIF orientation turns or mirrors it; save it as it was shown, without that tag")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            raise InputError("it has transparent pixels; save it on the background that was shown")
+    return image.convert("RGB")
+
+
+def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
+    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
+    from ventral.store import open_store
+
+    return open_store(path)[PIXELS][start:stop]
+
+
+# What a network is shown.
+
+
+def problems(spec: dict) -> Iterable[tuple[str, str]]:
+    """Give each of a model's options for images that has a wrong value, and what would be right."""
+    size = spec["size"]
+    if not (size is None or (isinstance(size, int) and _is_number(size, 1, LARGEST_SIZE))):
+        yield "size", f"a number of pixels, 1 to {LARGEST_SIZE}"
+    if not _is_colour(spec["mean"], -LARGEST_COLOUR):
+        yield "mean", "three numbers, for pixels in 0 to 1"
+    if not _is_colour(spec["std"], 1 / LARGEST_COLOUR):
+        yield "std", "three numbers above 0, for pixels in 0 to 1"
+    if spec["interpolation"] not in INTERPOLATIONS:
+        yield "interpolation", " or ".join(INTERPOLATIONS)
+
+
+def without_effect(option: str, spec: dict) -> str:
+    """Return why an option of a model changes nothing about it; empty where it does."""
+    alone = option == "interpolation" and spec["size"] is None
+    return "without a `size` that images are resized to" if alone else ""
+
+
+def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
+    """Return what a network is shown: pixels resized to its size, without cropping, and normalised.
+
+    Parameters
+    ----------
+    pixels : (n, 3, height, width) uint8 tensor
+        Stimuli, on any device.
+    spec : dict
+        `size` of the square (None keeps the stimuli's), `interpolation`, and `mean` and `std` of each channel for
+        pixels in 0 to 1.
+
+    Returns
+    -------
+    (n, 3, size, size) float32 tensor
+    """
+    from torchvision.transforms.v2 import functional
+
+    return functional.normalize(resize(pixels, spec).float().div_(255), spec["mean"], spec["std"], inplace=True)
+
+
+def resize(pixels: "Tensor", spec: dict) -> "Tensor":
+    """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    size = spec["size"]
+    if size is None or pixels.shape[-2:] == (size, size):
+        return pixels
+    # Antialiased and on bytes, as image libraries do it and as the networks were trained.
+    mode = InterpolationMode(spec["interpolation"])
+    return functional.resize(pixels, [size, size], interpolation=mode, antialias=True)
+
+
+def examples(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:
+    """Return images (n, 3, height, width) of noise with a natural spectrum; fewer are the first of more."""
+    import torch
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    # Backgrounds list images, too.
+    from ventral.stimuli.backgrounds import noise
+
+    rng = np.random.default_rng(seed)
+    images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(n)]))
+    bilinear = InterpolationMode.BILINEAR
+    return functional.resize(images, list(shape[1:]), interpolation=bilinear, antialias=True).numpy()
+
+
+def hint(message: str) -> str:
+    """Return what may help where a network fails on images, by its own message; empty where nothing is known."""
+    other, product = OTHER_CHANNELS.search(message), PRODUCT.search(message)
+    if not other and not (product and int(product[1]) == 3 * int(product[2])):
+        return ""
+    wanted = next(filter(None, other.groups())) if other else "1"
+    channels = "one channel" if wanted == "1" else f"{wanted} channels"
+    return (
+        f"; the network is made for images of {channels}, and stimuli have three, red, green and blue: let its "
+        f"forward() turn them into {channels}, such as by `x.mean(1, keepdim=True)`"
+    )
+
+
+def pixel_features(pixels: NDArray[np.uint8], spec: dict) -> NDArray[np.uint8]:
+    """Return the pixels (n, 3, height, width) themselves, 0 to 255, resized where the model says a `size`."""
+    if spec["size"] is None:
+        return pixels
+    import torch
+
+    return resize(torch.from_numpy(pixels), spec).numpy()
+
+
+# What a reader sees.
+
+
+def preview(axes: "Axes", pixels: NDArray[np.uint8]) -> None:
+    """Draw the pixels (3, height, width) of an image, to fill the axes."""
+    axes.imshow(pixels.transpose(1, 2, 0), interpolation="none", aspect="auto")
+    axes.set_axis_off()
+
+
+def _is_colour(values: object, low: float) -> bool:
+    return isinstance(values, list) and len(values) == 3 and all(_is_number(v, low, LARGEST_COLOUR) for v in values)
+
+
+def _is_number(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
