@@ -120,7 +120,7 @@ def here(stores, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
 
 
-FOLDS = {"splits": ["images"], "n_folds": 3, "seed": 0}
+FOLDS = {"splits": ["stimuli"], "n_folds": 3, "seed": 0}
 RIDGE = FOLDS | {"penalties": [1]}
 THRESHOLD = {"reliability_threshold": 0.1}
 DECODING = RIDGE | THRESHOLD | {"draws": 2, "units": 2, "periods": {}}
@@ -279,7 +279,7 @@ def test_a_table_that_says_little_is_summarised_in_words(made_of, name):
     unsummarised = "so that nothing is summarised: " in logs["layer_profile"]
     assert unsummarised == (name == "one area unreliable" or (said == NOTHING and name != "recorded areas alone"))
     if name == "one area unreliable":
-        assert "nothing is summarised: rec, V4, images, ridge\n" in logs["layer_profile"]
+        assert "nothing is summarised: rec, V4, stimuli, ridge\n" in logs["layer_profile"]
 
 
 @pytest.mark.parametrize("stage", FROM_SCORES)
@@ -343,7 +343,7 @@ def test_inputs_that_cannot_be_scored_are_told(here, name):
     status, log = ran("fit", SCORED, {"output": "fit.parquet", "bootstraps": "resamples.parquet"}, fitted)
     assert status == 0, log
     if name == "a stimulus a fold":
-        assert f"WARNING stimuli set, split images: {N} of {N} folds hold one stimulus alone" in log
+        assert f"WARNING stimuli set, split stimuli: {N} of {N} folds hold one stimulus alone" in log
     together = RIDGE | {"n_folds": folds, "layers": ["a", "b"]}
     status, log = ran("banded", SCORED, {"output": "banded.parquet"}, together)
     assert status == 0, log

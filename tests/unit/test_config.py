@@ -28,7 +28,7 @@ def config(tmp_path):
         "stimuli": {"mine": {"images": str(images), "table": str(table)}},
         "recordings": {"rec": {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "area": "IT"}},
         "models": {"pixels": None},
-        "splits": ["images", "objects"],
+        "splits": ["stimuli", "objects"],
         "folds": 4,
     }
 
@@ -36,7 +36,7 @@ def config(tmp_path):
 def test_a_good_config_passes_and_is_completed(config):
     resolved = resolve(config)
     check_inputs(resolved)
-    assert resolved["recordings"]["rec"]["splits"] == ["images", "objects"]
+    assert resolved["recordings"]["rec"]["splits"] == ["stimuli", "objects"]
     assert resolved["extraction"]["dtype"] == "float16"
     assert resolved["extraction"]["channels_last"] is True
     assert resolved["models"]["pixels"]["architecture"] == "pixels"
@@ -48,8 +48,8 @@ def test_models_may_be_a_list_of_names(config):
 
 
 def test_a_recording_may_have_splits_of_its_own(config):
-    config["recordings"]["rec"]["splits"] = ["images"]
-    assert resolve(config)["recordings"]["rec"]["splits"] == ["images"]
+    config["recordings"]["rec"]["splits"] = ["stimuli"]
+    assert resolve(config)["recordings"]["rec"]["splits"] == ["stimuli"]
 
 
 def test_a_published_recording_may_be_scored_with_some_models_alone(config, tmp_path):
@@ -116,7 +116,7 @@ def changed(config, path, value):
         (["folds"], 2, r"config key folds: 2 is less than the minimum of 3"),
         (["folds"], "five", r"config key folds: 'five' is not of type 'integer'"),
         (["extraction", "device"], "gpu", r"config key extraction\.device: 'gpu' is not known; .*auto, cpu, cuda"),
-        (["splits"], ["image"], r"config key splits\.0: 'image' is not known; did you mean `images`\?"),
+        (["splits"], ["stimulus"], r"config key splits\.0: 'stimulus' is not known; did you mean `stimuli`\?"),
         (["models"], "pixels", "config key models: a list of names, or names with their options"),
         (["stimuli", "a/b"], {"images": "x"}, "'a/b' is no name"),
         (["recordings", "rec", "stimuli"], "mien", r"no stimulus set is called 'mien'; did you mean `mine`\?"),

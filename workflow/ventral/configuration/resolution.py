@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ventral.configuration import schema
-from ventral.configuration.options import expanded_datasets, mapping_options
+from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits
 from ventral.errors import InputError, allowed_instead
 from ventral.models.zoo import NOT_TRAINED, check_model, family, resolve_model
 from ventral.recordings import ingestion as recordings
@@ -45,7 +45,7 @@ def resolve(config: dict) -> dict:
     InputError
         For anything that the schema does not allow, names that refer to nothing, and contradictions.
     """
-    given = schema.typed(config)
+    given = rename_splits(schema.typed(config))
     config = schema.completed(given)
     schema.check(config)
     config["results"] = _as_folder(config["results"])
@@ -163,7 +163,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
             if training["recording"]:
                 # What it is tested on is the first fold of this split.
-                _check_splits({"splits": ["images"]}, table, config, f"stimuli.{training['stimuli']}")
+                _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
 
 
 def _check_unseen(config: dict) -> None:

@@ -245,10 +245,10 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     fitted = scores[~scores["mapping"].isin(comparing)]
     folds = fitted.groupby("split")["n_folds"].unique() if len(fitted) else {}
     words = {
-        "images": "images were dealt at random into {n} parts of equal size, each held out in turn, every object "
-        "spread evenly over the parts where objects have names (images)",
-        "objects": "all images of an object were held out together, each of {n} objects in turn (objects)",
-        "categories": "all images of a category were held out together, each of {n} categories in turn (categories)",
+        "stimuli": "stimuli were dealt at random into {n} parts of equal size, each held out in turn, every object "
+        "spread evenly over the parts where objects have names (stimuli)",
+        "objects": "all stimuli of an object were held out together, each of {n} objects in turn (objects)",
+        "categories": "all stimuli of a category were held out together, each of {n} categories in turn (categories)",
     }
     said = [
         text.format(n=" or ".join(str(n) for n in sorted(folds[split])))
@@ -337,7 +337,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
 
 def _describe_categorisation() -> Iterator[str]:
     yield (
-        "How well labels can be read from a layer is the balanced accuracy, on held-out images, of a linear support "
+        "How well labels can be read from a layer is the balanced accuracy, on held-out stimuli, of a linear support "
         "vector machine on the same Gram matrix. How categorisation and predictivity go together over models (after "
         "Yamins et al. 2014) is given as Pearson's r over the best layer of each model, with a 95 % interval by "
         "Fisher's z."

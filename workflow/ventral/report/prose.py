@@ -34,7 +34,7 @@ SIMILARITY = (
     "over subjects, and the grey band the noise ceiling."
 )
 CATEGORISATION = (
-    "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out images) "
+    "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out stimuli) "
     "against how well the layer predicts an area. One point a layer; the best layer of each model is outlined, with "
     "its 95 % interval. The correlation is over all models, whatever is shown."
 )
@@ -44,7 +44,7 @@ RANKING = (
     "with that of all data: 1 where no resample would change it."
 )
 EXPLICITNESS = (
-    "How well labels (balanced accuracy) and properties (r) are read, on held-out images, from equally many units of "
+    "How well labels (balanced accuracy) and properties (r) are read, on held-out stimuli, from equally many units of "
     "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
     "stimuli."
 )

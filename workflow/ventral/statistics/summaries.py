@@ -163,7 +163,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     Parameters
     ----------
     scores : DataFrame
-        Score table. Accuracies are those of a support vector machine on held-out images, whatever the split that
+        Score table. Accuracies are those of a support vector machine on held-out stimuli, whatever the split that
         predictivity is of: how well a layer tells objects apart is a property of the layer.
     summary : DataFrame
         From `area_summary`.
@@ -179,7 +179,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     """
     # How models compare is asked of models: a recorded area is none.
     summary = summary[summary["family"] != FAMILY]
-    accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'images'")
+    accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'stimuli'")
     accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
     points = summary.assign(best_layer=_is_best(summary)).merge(
         accuracies.rename(columns={"target": "label"}), on=["recording", "model", "layer"], how="left"
