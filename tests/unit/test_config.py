@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ventral.configuration.resolution import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
+from ventral.configuration.resolution import (
+    check_inputs,
+    decoded_models,
+    penalty_grid,
+    recorded_models_of,
+    resolve,
+    sets_with_files,
+)
 from ventral.configuration.schema import SCHEMA, whole
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
@@ -95,7 +102,11 @@ def changed(config, path, value):
         (["extraction", "batchsize"], 2, r"unknown key `batchsize` in `extraction`; did you mean `batch_size`\?"),
         (["stimuli", "mine", "tabel"], "x", r"unknown key `tabel` in `stimuli\.mine`; did you mean `table`\?"),
         (["models"], None, "config: missing key: models"),
-        (["stimuli", "mine", "images"], None, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
+        (
+            ["stimuli", "mine"],
+            {},
+            r"stimuli\.mine: a stimulus set has either `images`, .* or `render`, .* or a `table`",
+        ),
         (["stimuli", "mine", "render"], {}, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
         (
             ["stimuli", "mine"],
@@ -374,6 +385,50 @@ def test_decoding_needs_neuroids(config):
         resolve(config | {"decoding": {}})
     with pytest.raises(InputError, match=r"decoding\.models: pixels is scored against no recording of neuroids"):
         resolve(config | {"decoding": {"models": ["pixels"]}})
+
+
+def test_a_table_alone_is_a_set_on_which_no_model_is_run(config):
+    alone = {"table": config["stimuli"]["mine"]["table"]}
+    config["stimuli"]["names"] = alone
+    config["recordings"]["session_2"] = config["recordings"]["rec"] | {"stimuli": "names", "models": []}
+    resolved = resolve(config)
+    check_inputs(resolved)
+    assert sets_with_files(resolved) == ["mine"]
+    for changes, message in (
+        (
+            {"recordings": config["recordings"] | {"session_2": config["recordings"]["rec"] | {"stimuli": "names"}}},
+            r"config key recordings\.session_2: the stimuli names are a table alone, and models need their files "
+            r"\(pixels\); give `images` or `render` to stimuli\.names, or set recordings\.session_2\.models to \[\]",
+        ),
+        (
+            {
+                "models": {
+                    "pixels": None,
+                    "net": {"architecture": "conv2", "train": {"stimuli": "names", "label": "object"}},
+                }
+            },
+            r"config key models\.net\.train: the stimuli names are a table alone, and a network needs their files",
+        ),
+        (
+            {
+                "recordings": config["recordings"]
+                | {
+                    "simulated": {
+                        "stimuli": "names",
+                        "models": [],
+                        "simulate": {"teacher": "conv2", "areas": {"IT": {"layer": "conv2", "neuroids": 2}}},
+                    }
+                }
+            },
+            r"config key recordings\.simulated\.simulate: the stimuli names are a table alone, and the teacher needs",
+        ),
+        (
+            {"stimuli": config["stimuli"] | {"names": alone | {"size": 8}}},
+            r"config key stimuli\.names\.size: belongs to",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            resolve(config | changes)
 
 
 def test_a_rendered_set_knows_what_is_circular(config):

@@ -44,7 +44,7 @@ rule report_page:
         explicitness=["<results>/figures/explicitness.csv"] if "decoding" in settings else [],
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)
-        + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=settings["stimuli"]),
+        + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=sets_with_files(settings)),
         # Not on the command line: they come with the code.
         template=[f"{PACKAGE}/ventral/report/page.{kind}" for kind in ("html", "css", "js")],
     output:

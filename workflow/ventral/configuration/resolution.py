@@ -58,11 +58,14 @@ def resolve(config: dict) -> dict:
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
     for name, spec in config["stimuli"].items():
-        if ("images" in spec) == ("render" in spec):
+        kinds = [kind for kind in ("images", "render", "table") if spec.get(kind) is not None]
+        if not kinds or {"images", "render"} <= set(kinds):
             raise InputError(
                 f"config key stimuli.{name}: a stimulus set has either `images`, a folder or zip of them, or "
-                f"`render`, how they are rendered"
+                f"`render`, how they are rendered, or a `table` alone, of stimuli whose files are not here"
             )
+        if kinds == ["table"] and "size" in spec:
+            raise InputError(f"config key stimuli.{name}.size: belongs to `images`; the set is a table alone")
         if "render" in spec and "table" in spec:
             raise InputError(f"config key stimuli.{name}.table: belongs to `images`; a rendered set makes its own")
         if "render" in spec and spec.get("circular"):
@@ -90,6 +93,7 @@ def resolve(config: dict) -> dict:
         if "simulate" in recording:
             scored = {model: _network_of(config, model) for model in models_of(config, name)}
             recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
+    _check_files_to_run_on(config)
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
@@ -164,6 +168,37 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             if training["recording"]:
                 # What it is tested on is the first fold of this split.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
+
+
+def sets_with_files(config: dict) -> list[str]:
+    """Return the names of the stimulus sets that are more than a table, whose files can be shown and run models on."""
+    return [name for name, spec in config["stimuli"].items() if "images" in spec or "render" in spec]
+
+
+def _check_files_to_run_on(config: dict) -> None:
+    """Refuse models, simulations and trainings that need the files of a stimulus set that is a table alone."""
+    tables = config["stimuli"].keys() - set(sets_with_files(config))
+    right = "give `images` or `render` to stimuli.{}"
+    for name, recording in config["recordings"].items():
+        stimuli, models = recording["stimuli"], models_of(config, name)
+        if stimuli not in tables:
+            continue
+        if "simulate" in recording:
+            raise InputError(
+                f"config key recordings.{name}.simulate: the stimuli {stimuli} are a table alone, and the teacher "
+                f"needs their files; {right.format(stimuli)}, or name another set"
+            )
+        if models:
+            raise InputError(
+                f"config key recordings.{name}: the stimuli {stimuli} are a table alone, and models need their files "
+                f"({', '.join(models)}); {right.format(stimuli)}, or set recordings.{name}.models to []"
+            )
+    for name, training in config["trainings"].items():
+        if training["stimuli"] in tables:
+            raise InputError(
+                f"config key models.{name}.train: the stimuli {training['stimuli']} are a table alone, and a network "
+                f"needs their files; {right.format(training['stimuli'])}, or train it on another set"
+            )
 
 
 def _check_unseen(config: dict) -> None:
@@ -473,7 +508,7 @@ def _check_results_apart(config: dict) -> None:
     """Refuse results below a folder of inputs: the folder's content would change with every run."""
     results = Path(config["results"]).resolve()
     for name, spec in config["stimuli"].items():
-        folders = rendering.folders(spec["render"]) if "render" in spec else [spec["images"]]
+        folders = rendering.folders(spec["render"]) if "render" in spec else filter(None, [spec.get("images")])
         for folder in map(Path, folders):
             if folder.is_dir() and results.is_relative_to(folder.resolve()):
                 raise InputError(

@@ -1,4 +1,4 @@
-"""Sets of images: listed at once, decoded once, and kept as one store of pixels and properties."""
+"""Sets of stimuli: images, decoded once and kept as one store with their properties, or a table of properties alone."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
 from ventral.stimuli.decoding import decode, most_common_size, size_of
 from ventral.stimuli.files import Listing, list_images, natural, opener
-from ventral.stimuli.store import DIMENSIONS, complete_set, create_set
+from ventral.stimuli.store import DIMENSIONS, complete_set, create_set, write_properties
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ NAMED_IN_MESSAGE = 10
 
 
 def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
-    """Return the names and properties of a set of images, without opening any image.
+    """Return the names and properties of a set of stimuli, without opening any image.
 
     Parameters
     ----------
     spec : dict
         `images`, a folder or zip of images; optionally `table`, a CSV or Parquet file with one row a stimulus,
         `circular`, the periods of circular columns, and `size`, the side of a square that all are resized to. Or
-        `render`, how images are rendered.
+        `render`, how images are rendered. Or `table` alone, of stimuli whose files are not here.
     key : str
         Place of `spec` in the config, for messages.
 
@@ -58,7 +58,7 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
         from ventral.stimuli.rendering import plan
 
         return plan(spec["render"], f"{key}.render")
-    return _described(spec, key)[0]
+    return _described(spec, key)[0] if "images" in spec else _table_alone(spec, key)
 
 
 def periods(spec: dict) -> dict[str, float]:
@@ -77,12 +77,12 @@ def periods(spec: dict) -> dict[str, float]:
 
 
 def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None:
-    """Decode every image once and write the store of the set.
+    """Decode every image once and write the store of the set; of a table alone, names and properties.
 
     The store holds `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB, the coordinate `stimulus`, one
     coordinate for each property, and the attributes `name`, `sha256` (of names, properties and pixels) and
     `duplicates` (lists of the names of images with the same pixels). Duplicates are also named in a warning: they
-    stay, because the responses to both are there.
+    stay, because the responses to both are there. Of a table alone there are no `pixels`, and no duplicates are known.
 
     Parameters
     ----------
@@ -104,11 +104,17 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     from ventral.outputs import writing
 
     key = f"stimuli.{name}"
+    if "images" not in spec:
+        table = _table_alone(spec, key)
+        _report_table(table, spec, key)
+        with writing(output) as unfinished:
+            write_properties(unfinished, table)
+            complete_set(unfinished, name, table, digests=[])
+        return
     table, files, listing = _described(spec, key)
     listing.warn(f"{key}.images: {spec['images']}")
     if spec.get("table"):
-        report_columns(table, f"{key}.table: {spec['table']}", LABELS)
-        _report_spaces(table, f"{key}.table: {spec['table']}")
+        _report_table(table, spec, key)
     with (
         writing(output) as unfinished,
         opener(Path(spec["images"])) as opened,
@@ -140,14 +146,34 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
 
     listing = list_images(Path(spec["images"]), f"{key}.images")
     files = listing.files
-    circular = spec.get("circular") or {}
     if not spec.get("table"):
-        for column in circular:
+        for column in spec.get("circular") or {}:
             raise InputError(
                 f"{key}.circular.{column}: there is no table of the stimuli with such a column; give it as `table`"
             )
         names = pd.Index(_without_common_folder(files), name="stimulus", dtype=object)
         return pd.DataFrame(index=names), files, listing
+    table = _read_properties(spec, key)
+    files = _files_of_rows(list(table["stimulus"]), files, f"{key}.table: {spec['table']}", spec["images"])
+    return table.set_index("stimulus"), files, listing
+
+
+def _table_alone(spec: dict, key: str) -> "pd.DataFrame":
+    """Return the names and properties of stimuli of which there is a table alone."""
+    table = _read_properties(spec, key)
+    place = f"{key}.table: {spec['table']}"
+    unnamed = np.flatnonzero(table["stimulus"] == "")
+    if len(unnamed):
+        raise InputError(f"{place}: column `stimulus`, data row {unnamed[0] + 1}: no name; every stimulus needs one")
+    _refuse_repeated(list(table["stimulus"]), lambda name: f"{place}: the stimulus {name!r}")
+    return table.set_index("stimulus")
+
+
+def _read_properties(spec: dict, key: str) -> "pd.DataFrame":
+    """Return the checked table of a set, with its column `stimulus`."""
+    import pandas as pd
+
+    circular = spec.get("circular") or {}
     place = f"{key}.table"
     # The axes of the pixels, and the pixels themselves, have names in the same store.
     table = read_table(spec["table"], place, ("stimulus", *LABELS, *IDS), ("pixels", *DIMENSIONS[1:]), strict=True)
@@ -170,8 +196,12 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
                 f"{key}.circular.{column}: {spec['table']} has no numeric column of this name; "
                 f"{allowed_instead(column, numeric)}"
             )
-    files = _files_of_rows(list(table["stimulus"]), files, place, spec["images"])
-    return table.set_index("stimulus"), files, listing
+    return table
+
+
+def _report_table(table: "pd.DataFrame", spec: dict, key: str) -> None:
+    report_columns(table, f"{key}.table: {spec['table']}", LABELS)
+    _report_spaces(table, f"{key}.table: {spec['table']}")
 
 
 def _report_spaces(table: "pd.DataFrame", place: str) -> None:
