@@ -18,7 +18,7 @@ from ventral.__main__ import main
 from ventral.grams.recorded import recorded_gram
 from ventral.grams.streaming import write_layer
 from ventral.report import page as pages
-from ventral.scores.table import write_table
+from ventral.scores.table import COLUMNS, write_table
 from ventral.statistics.bootstrap import write_bootstraps
 from ventral.store import write_dataset
 
@@ -209,7 +209,6 @@ TABLES = {
     ),
 }
 EMPTY = {
-    "no rows": SCORES.head(0),
     "labels alone": SCORES[~NEURONS_OF],
     "properties alone": SCORES[~NEURONS_OF].assign(target_kind="property", target="size", mapping="ridge"),
 }
@@ -289,6 +288,29 @@ def test_a_table_without_scores_is_refused(made_of, stage, name):
     status, log = ran(stage, *FROM_SCORES[stage])
     assert status == 1
     assert f"{stage}: scores.parquet: {len(EMPTY[name])} rows, none with target_kind 'neuron' or 'matrix'; score" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("stage", FROM_SCORES)
+def test_where_nothing_is_scored_tables_have_no_rows(made_of, stage):
+    made_of(SCORES.head(0))
+    inputs, outputs, options = FROM_SCORES[stage]
+    status, log = ran(stage, inputs, outputs, options)
+    assert status == 0, log
+    tables = [path for path in outputs.values() if path.endswith(".csv")]
+    assert tables
+    assert all(len(pd.read_csv(path)) == 0 for path in tables)
+
+
+def test_no_tables_are_joined_to_one_without_rows_and_tables_without_rows_are_refused(here):
+    status, log = ran("join", {"tables": []}, {"output": "scores.parquet"}, {})
+    assert status == 0, log
+    assert "no model and no recorded area is scored" in log
+    assert list(pd.read_parquet("scores.parquet").columns) == list(COLUMNS)
+    write_table(SCORES.head(0), Path("none.parquet"))
+    status, log = ran("join", {"tables": "none.parquet"}, {"output": "scores.parquet"}, {})
+    assert status == 1
+    assert "join: none.parquet: no rows; score a recording with at least one neuroid" in log
     assert "Traceback" not in log
 
 

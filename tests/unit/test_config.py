@@ -101,7 +101,6 @@ def changed(config, path, value):
         (["modles"], {}, r"unknown key `modles`; did you mean `models`\? allowed: results, dataset"),
         (["extraction", "batchsize"], 2, r"unknown key `batchsize` in `extraction`; did you mean `batch_size`\?"),
         (["stimuli", "mine", "tabel"], "x", r"unknown key `tabel` in `stimuli\.mine`; did you mean `table`\?"),
-        (["models"], None, "config: missing key: models"),
         (
             ["stimuli", "mine"],
             {},
@@ -381,10 +380,37 @@ def test_what_is_wrong_with_decoding_is_said(config, decoding, message):
 def test_decoding_needs_neuroids(config):
     recording = config["recordings"]["rec"]
     recording["matrices"] = recording.pop("responses")
-    with pytest.raises(InputError, match="config key decoding: no model is scored against a recording of neuroids"):
+    with pytest.raises(InputError, match="config key decoding: no recording is of neuroids"):
         resolve(config | {"decoding": {}})
     with pytest.raises(InputError, match=r"decoding\.models: pixels is scored against no recording of neuroids"):
         resolve(config | {"decoding": {"models": ["pixels"]}})
+
+
+@pytest.mark.parametrize("models", [{}, [], None])
+def test_models_may_be_none(config, models):
+    del config["models"]
+    if models is not None:
+        config["models"] = models
+    resolved = resolve(config | {"decoding": {}})
+    check_inputs(resolved)
+    assert resolved["models"] == resolved["trainings"] == {}
+    assert decoded_models(resolved) == {"rec": []}
+    with pytest.raises(InputError, match="config key reverse: no model is scored against rec"):
+        resolve(config | {"reverse": ["rec"]})
+
+
+def test_models_that_are_named_are_scored(config):
+    config["recordings"]["rec"]["models"] = []
+    with pytest.raises(InputError, match="no model is scored against any recording; .*, or none at all"):
+        resolve(config)
+
+
+def test_areas_are_decoded_where_no_model_is_scored_but_not_where_others_are(config):
+    config["models"] = ["pixels", "hmax"]
+    rec = config["recordings"]["rec"]
+    config["recordings"] |= {"alone": rec | {"models": []}, "other": rec | {"models": ["hmax"]}}
+    resolved = resolve(config | {"decoding": {"models": ["pixels"]}})
+    assert decoded_models(resolved) == {"rec": ["pixels"], "alone": []}
 
 
 def test_a_table_alone_is_a_set_on_which_no_model_is_run(config):

@@ -270,23 +270,26 @@ def _check_decoding(config: dict) -> None:
                 f"config key decoding.models: {model} is scored against no recording of neuroids, whose areas would be "
                 f"read beside it; leave it out"
             )
-    if not read:
+    if not decoded_models(config):
         raise InputError(
-            "config key decoding: no model is scored against a recording of neuroids, whose areas would be read beside "
-            "it; leave `decoding` out"
+            "config key decoding: no recording is of neuroids, whose areas would be read; leave `decoding` out"
         )
 
 
 def decoded_models(config: dict) -> dict[str, list[str]]:
-    """Return the models from which labels and properties are read, for each recording of neuroids that has any."""
+    """Return the models from which labels and properties are read, for each recording whose areas are read.
+
+    Of a recording of neuroids that models are scored against, areas are read beside those models that `decoding` takes.
+    """
     if "decoding" not in config:
         return {}
-    names = config["decoding"]["models"]
-    read = {
-        recording: [model for model in models_with_neuroids(config, recording) if names is None or model in names]
-        for recording in config["recordings"]
-    }
-    return {recording: models for recording, models in read.items() if models}
+    names, read = config["decoding"]["models"], {}
+    for recording, spec in config["recordings"].items():
+        scored = models_with_neuroids(config, recording)
+        taken = [model for model in scored if names is None or model in names]
+        if taken or (not scored and "matrices" not in spec):
+            read[recording] = taken
+    return read
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:
@@ -380,8 +383,10 @@ def _expand_trainings(config: dict) -> None:
                 raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, models)}")
             if _recording_of(config, model) == name:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
-    if not any(models_of(config, recording) for recording in config["recordings"]):
-        raise InputError("config: no model is scored against any recording; name models that were not trained on it")
+    if models and not any(models_of(config, recording) for recording in config["recordings"]):
+        raise InputError(
+            "config: no model is scored against any recording; name models that were not trained on it, or none at all"
+        )
     for name, training in trainings.items():
         training["tested"] = _tested(name, config)
         if training["stimuli"] in training["tested"]:

@@ -198,6 +198,8 @@ def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int |
 def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     named = {family: models for family, models in families(scores).items() if family != FAMILY}
     n = sum(map(len, named.values()))
+    if not n:
+        return
     kinds = listed([f"{len(models)} {FAMILY_IN_WORDS.get(family, family)}" for family, models in named.items()])
     layers = scores.loc[scores["family"] != FAMILY, ["model", "layer"]].drop_duplicates()
     layers = layers[~layers["layer"].str.contains(" + ", regex=False)]
@@ -267,7 +269,7 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
 
 def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     of_neuroids = [facts for facts in recordings if "areas" in facts]
-    if not of_neuroids:
+    if not of_neuroids or scores.empty:
         return
     yield (
         "A neuron's response is its mean over repetitions. The score r is Pearson's correlation between predicted and "

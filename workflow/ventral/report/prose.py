@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from ventral.report.methods import counted, listed
 from ventral.report.results import Results
 from ventral.report.summary import counts
@@ -27,6 +25,10 @@ PROFILE = (
 NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
     "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
+)
+NO_MODELS = (
+    "Nothing is scored: the config names no model that is scored against a recording, and no recorded area that is "
+    "scored as a model."
 )
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
@@ -56,13 +58,19 @@ STILLS = {
 }
 
 
-def areas(layers: pd.DataFrame) -> list[str]:
-    """Return the areas of the figures, in their order."""
-    return list(dict.fromkeys(layers["area"]))
+def areas(results: Results) -> list[str]:
+    """Return the areas of the figures, in their order; where nothing is scored, those that were recorded."""
+    recorded = (area for facts in results.recordings for area in facts.get("areas", facts.get("subjects")))
+    return list(dict.fromkeys(recorded if results.layers.empty else results.layers["area"]))
 
 
 def lead(results: Results) -> str:
     """Return the sentence that says how many models were compared with what."""
+    if results.scores.empty:
+        return (
+            f"{counted(len(results.recordings), 'recording')} of {listed(areas(results))}, against which no model is "
+            f"scored."
+        )
     n = counts(results.scores, results.layers)
     recorded = listed([counted(n[kind], *noun) for kind, noun in RECORDED_NOUNS.items() if n[kind]])
     fitted = results.layers.loc[results.layers["split"] != "none", "split"]
@@ -70,7 +78,7 @@ def lead(results: Results) -> str:
     simulated = sorted({facts["recording"] for facts in results.recordings if facts["simulated"]})
     return (
         f"{counted(n['models'], 'model')}, {counted(n['layers'], 'layer')} in all, against {recorded} in "
-        f"{listed(areas(results.layers))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
+        f"{listed(areas(results))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
         f"{f' and scored on held-out {listed(splits)}' if splits else ''}."
         f"{f' Made of a network, not measured: {listed(simulated)}.' if simulated else ''}"
     )

@@ -45,7 +45,7 @@ FEWEST_POINTS = 4
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a score table that has scores of neuroids or of dissimilarity matrices.
+    """Read a score table that has scores of neuroids or of dissimilarity matrices, or no rows, where nothing is scored.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there is no such table, or it was damaged, lacks columns, or has no rows of neuroids or matrices.
+        If there is no such table, or it was damaged, lacks columns, or has rows, but none of neuroids or matrices.
     """
     scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
         raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
-    if not scores["target_kind"].isin(RECORDED).any():
+    if len(scores) and not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
