@@ -18,7 +18,7 @@ from ventral.store import create_array, write_dataset
 
 N_STIMULI, N_NEUROIDS, N_LAYERS, N_FEATURES = 400, 60, 8, 5000
 STORES = {"gram": "gram.zarr", "recording": "recording.zarr", "stimuli": "stimuli.zarr"}
-FITTED = {"mappings": ["ridge", "pls"], "components": 10, "splits": ["images", "objects"], "n_folds": 5, "seed": 0}
+FITTED = {"mappings": ["ridge", "pls"], "components": 10, "splits": ["stimuli", "objects"], "n_folds": 5, "seed": 0}
 FITTED |= {"penalties": [0.001, 0.01, 0.1, 1, 10, 100], "n_bootstrap": 3000}
 PATIENCE_S = 600
 # The stage, which looks for lost workers every second rather than every ten.

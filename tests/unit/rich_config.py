@@ -72,7 +72,7 @@ def rich(folder: Path) -> dict:
                 "neuroids": str(folder / "neuroids.csv"),
                 "area": "IT",
                 "animal": "M",
-                "splits": ["images", "objects"],
+                "splits": ["stimuli", "objects"],
             },
             "fmri": {
                 "stimuli": "mine",
@@ -135,7 +135,7 @@ def rich(folder: Path) -> dict:
         "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},
         "brainscore": True,
         "components": 3,
-        "splits": ["images"],
+        "splits": ["stimuli"],
         "folds": 4,
         "penalties": {"lowest": 1e-3, "highest": 10, "number": 4},
         "reliability_threshold": 0.2,

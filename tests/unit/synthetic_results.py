@@ -47,14 +47,14 @@ MATRICES = {key: RECORDING[key] for key in ("stimuli", "n_stimuli", "simulated")
 
 def scores_of_a_run(**changes) -> pd.DataFrame:
     """Rows of neurons in two areas, and of three subjects' matrices in one."""
-    neurons = score_table(MODELS, {"V4": 12, "IT": 10}, ["images", "objects"], labels={"object": 0.125}, **changes)
+    neurons = score_table(MODELS, {"V4": 12, "IT": 10}, ["stimuli", "objects"], labels={"object": 0.125}, **changes)
     matrices = matrix_table(MODELS, {"human IT": 3}, labels={"object": 0.125}, seed=1)
     of_subject = matrices["target_kind"] == "matrix"
     matrices.loc[of_subject, "subject"] = matrices.loc[of_subject, "target"].str.rpartition("_")[2].astype(int) + 1
     matrices.loc[of_subject, "target"] = "IT"
     matrices.loc[of_subject, ["ceiling_low", "ceiling_high"]] = [0.4, 0.6]
     table = pd.concat([neurons, matrices], ignore_index=True).astype({"subject": "Int64"})
-    folds = table["split"].map({"images": 5, "objects": 8, "none": 0})
+    folds = table["split"].map({"stimuli": 5, "objects": 8, "none": 0})
     return table.assign(simulated=False, n_stimuli=640, n_folds=folds, n_leaked=0)
 
 
@@ -95,12 +95,16 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
     explicit = summary[summary["recording"] == "rec"].query("area == 'V4'").rename(columns={"predictivity": "score"})
     explicit = explicit.assign(target="object", target_kind="category", measure="balanced accuracy", chance=0.125)
     explicit = explicit.assign(matched_area="V4", units=10, low=explicit["score"] - 0.1, high=explicit["score"] + 0.1)
-    area = explicit.head(1).assign(model="rec", family=FAMILY, layer="V4", depth=float("nan"), matched_area="")
+    area = (
+        explicit.query("split == 'stimuli'")
+        .head(1)
+        .assign(model="rec", family=FAMILY, layer="V4", depth=float("nan"), matched_area="")
+    )
     claims = {
         "claim": ["a network predicts better than pixels", "the best layer for IT lies late"],
         "recording": "rec",
         "area": ["V4", "IT"],
-        "split": "images",
+        "split": "stimuli",
         "simulated": False,
         "evidence": "net blocks.3 0.68, pixels 0.30",
         "verdict": ["holds", "undecided"],

@@ -11,7 +11,7 @@ FAMILIES = ("pretrained", "trained", "checkpoint", "untrained", "classical", "un
 def score_table(
     models: Mapping[str, int],
     areas: Mapping[str, int] | None = None,
-    splits: Sequence[str] = ("images",),
+    splits: Sequence[str] = ("stimuli",),
     recording: str = "rec",
     repetitions: bool = True,
     labels: Mapping[str, float] | None = None,

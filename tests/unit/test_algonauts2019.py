@@ -35,7 +35,7 @@ def test_files_are_found_in_their_folder_or_the_one_above(tmp_path, below):
                 "stimuli": "algonauts2019",
                 "matrices": {"EVC": str(folder / "fmri_EVC_RDMs.npz"), "IT": str(folder / "fmri_IT_RDMs.npz")},
                 "area": {"EVC": "human EVC", "IT": "human IT"},
-                "splits": ["images"],
+                "splits": ["stimuli"],
             }
         },
     }

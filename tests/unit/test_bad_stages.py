@@ -18,7 +18,7 @@ from ventral.__main__ import main
 from ventral.grams.recorded import recorded_gram
 from ventral.grams.streaming import write_layer
 from ventral.report import page as pages
-from ventral.scores.table import write_table
+from ventral.scores.table import COLUMNS, write_table
 from ventral.statistics.bootstrap import write_bootstraps
 from ventral.store import write_dataset
 
@@ -120,7 +120,7 @@ def here(stores, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
 
 
-FOLDS = {"splits": ["images"], "n_folds": 3, "seed": 0}
+FOLDS = {"splits": ["stimuli"], "n_folds": 3, "seed": 0}
 RIDGE = FOLDS | {"penalties": [1]}
 THRESHOLD = {"reliability_threshold": 0.1}
 DECODING = RIDGE | THRESHOLD | {"draws": 2, "units": 2, "periods": {}}
@@ -209,7 +209,6 @@ TABLES = {
     ),
 }
 EMPTY = {
-    "no rows": SCORES.head(0),
     "labels alone": SCORES[~NEURONS_OF],
     "properties alone": SCORES[~NEURONS_OF].assign(target_kind="property", target="size", mapping="ridge"),
 }
@@ -279,7 +278,7 @@ def test_a_table_that_says_little_is_summarised_in_words(made_of, name):
     unsummarised = "so that nothing is summarised: " in logs["layer_profile"]
     assert unsummarised == (name == "one area unreliable" or (said == NOTHING and name != "recorded areas alone"))
     if name == "one area unreliable":
-        assert "nothing is summarised: rec, V4, images, ridge\n" in logs["layer_profile"]
+        assert "nothing is summarised: rec, V4, stimuli, ridge\n" in logs["layer_profile"]
 
 
 @pytest.mark.parametrize("stage", FROM_SCORES)
@@ -289,6 +288,29 @@ def test_a_table_without_scores_is_refused(made_of, stage, name):
     status, log = ran(stage, *FROM_SCORES[stage])
     assert status == 1
     assert f"{stage}: scores.parquet: {len(EMPTY[name])} rows, none with target_kind 'neuron' or 'matrix'; score" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("stage", FROM_SCORES)
+def test_where_nothing_is_scored_tables_have_no_rows(made_of, stage):
+    made_of(SCORES.head(0))
+    inputs, outputs, options = FROM_SCORES[stage]
+    status, log = ran(stage, inputs, outputs, options)
+    assert status == 0, log
+    tables = [path for path in outputs.values() if path.endswith(".csv")]
+    assert tables
+    assert all(len(pd.read_csv(path)) == 0 for path in tables)
+
+
+def test_no_tables_are_joined_to_one_without_rows_and_tables_without_rows_are_refused(here):
+    status, log = ran("join", {"tables": []}, {"output": "scores.parquet"}, {})
+    assert status == 0, log
+    assert "no model and no recorded area is scored" in log
+    assert list(pd.read_parquet("scores.parquet").columns) == list(COLUMNS)
+    write_table(SCORES.head(0), Path("none.parquet"))
+    status, log = ran("join", {"tables": "none.parquet"}, {"output": "scores.parquet"}, {})
+    assert status == 1
+    assert "join: none.parquet: no rows; score a recording with at least one neuroid" in log
     assert "Traceback" not in log
 
 
@@ -343,7 +365,7 @@ def test_inputs_that_cannot_be_scored_are_told(here, name):
     status, log = ran("fit", SCORED, {"output": "fit.parquet", "bootstraps": "resamples.parquet"}, fitted)
     assert status == 0, log
     if name == "a stimulus a fold":
-        assert f"WARNING stimuli set, split images: {N} of {N} folds hold one stimulus alone" in log
+        assert f"WARNING stimuli set, split stimuli: {N} of {N} folds hold one stimulus alone" in log
     together = RIDGE | {"n_folds": folds, "layers": ["a", "b"]}
     status, log = ran("banded", SCORED, {"output": "banded.parquet"}, together)
     assert status == 0, log

@@ -45,7 +45,7 @@ RENDERED = {
     "seed": 3,
 }
 SEED, THRESHOLD = {"seed": 0}, {"reliability_threshold": 0.1}
-FIT = {"splits": ["images"], "n_folds": 3, "penalties": [0.1, 1], "n_bootstrap": 20} | SEED | THRESHOLD
+FIT = {"splits": ["stimuli"], "n_folds": 3, "penalties": [0.1, 1], "n_bootstrap": 20} | SEED | THRESHOLD
 PART = {"spec": resolve_model("pixels"), "dtype": "float32", "part": 0, "parts": 1, "shards": 2}
 OF_STIMULI = {"recording": RECORDING, "stimuli": STIMULI}
 COMMANDS = {

@@ -225,7 +225,7 @@ def experiment(tmp_path):
 def score(folder, **changes):
     arguments = {
         "layers": ["early", "middle", "late"],
-        "splits": ["images", "objects"],
+        "splits": ["stimuli", "objects"],
         "n_folds": 4,
         "seed": 0,
         "penalties": PENALTIES,
@@ -267,9 +267,9 @@ def test_the_table_of_contributions(experiment):
     table = pd.read_csv(folder / "banded.csv")
     assert list(table.columns[:5]) == ["model", "recording", "area", "split", "layer"]
     assert len(table) == 2 * 2 * 3
-    row = table.query("area == 'V4' and split == 'images' and layer == 'middle'").iloc[0]
+    row = table.query("area == 'V4' and split == 'stimuli' and layer == 'middle'").iloc[0]
     assert (row["n_neuroids"], row["n_left_out"]) == (3, 1)
-    taken = scores.query("split == 'images' and target in ['n0', 'n1', 'n3']")
+    taken = scores.query("split == 'stimuli' and target in ['n0', 'n1', 'n3']")
     of_neurons = taken.groupby("layer")["r"].apply(np.array)
     together, others = of_neurons["early + middle + late"], of_neurons["early + late"]
     assert row["r"] == pytest.approx(np.median(together))

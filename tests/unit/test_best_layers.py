@@ -24,7 +24,7 @@ def by_loops(values, n_splits, seed):
 
 @pytest.mark.parametrize(("n", "repetitions"), [(9, True), (8, False)])
 def test_equals_the_definition_by_loops(n, repetitions):
-    scores = score_table({"net": 5, "other": 2}, {"V4": n}, ["images", "objects"], repetitions=repetitions)
+    scores = score_table({"net": 5, "other": 2}, {"V4": n}, ["stimuli", "objects"], repetitions=repetitions)
     table = best_layers_of(scores, 0.0, n_splits=20, seed=4)
     assert list(table.columns) == COLUMNS
     assert len(table) == 4
@@ -52,7 +52,7 @@ def noise(n_layers, n, seed):
     values = np.random.default_rng(seed).normal(0.5, 0.2, size=(n_layers, n))
     rows = [
         {"model": "net", "family": "trained", "layer": str(k), "depth": k, "recording": "rec", "area": "V4"}
-        | {"target": f"n{j}", "target_kind": "neuron", "split": "images", "mapping": "ridge"}
+        | {"target": f"n{j}", "target_kind": "neuron", "split": "stimuli", "mapping": "ridge"}
         | {"r": values[k, j], "reliability": 1.0, "predictivity": values[k, j]}
         for k in range(n_layers)
         for j in range(n)
@@ -121,7 +121,7 @@ def test_a_sample_without_any_score_chooses_nothing():
 
 
 def test_the_order_of_rows_does_not_matter(tmp_path):
-    scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["images", "objects"])
+    scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["stimuli", "objects"])
     for k, rows in enumerate((scores, scores[::-1])):
         rows.to_parquet(tmp_path / f"{k}.parquet")
         best_layers(tmp_path / f"{k}.parquet", tmp_path / f"{k}.csv", 0.1, seed=0)

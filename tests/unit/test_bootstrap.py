@@ -177,7 +177,7 @@ def test_rows_are_of_reliable_neurons_wherever_their_stimuli_were_missing():
         for group, rows, _ in grouped_by_missing(recorded, FOLDS)
         for predicted in [predictions[np.ix_(rows, [int(name[1:]) for name in group.names])]]
     ]
-    table = bootstrap_rows(parts, recorded, FOLDS, "images", "ridge", 0.1, resamples).set_index("area")
+    table = bootstrap_rows(parts, recorded, FOLDS, "stimuli", "ridge", 0.1, resamples).set_index("area")
     known = np.isfinite(values[:, 1])
     r = correlation_in_folds(predictions[:, [0, 3, 4]], values[:, [0, 3, 4]], FOLDS)
     r1 = correlation_in_folds(
@@ -205,7 +205,7 @@ def test_tables_are_read_as_they_were_written_also_without_rows(tmp_path):
     predictions, values = sample(10)
     recorded = neurons(values, np.full(10, 0.5))
     parts = [(predictions, recorded, np.arange(N))]
-    table = bootstrap_rows(parts, recorded, FOLDS, "images", "ridge", 0.1, draw(AREAS, FOLDS, SHA256, 30, seed=0))
+    table = bootstrap_rows(parts, recorded, FOLDS, "stimuli", "ridge", 0.1, draw(AREAS, FOLDS, SHA256, 30, seed=0))
     table = table.assign(model="net", family="trained", recording="rec", layer="x", depth=0.5)
     write_bootstraps(table, tmp_path / "some.parquet")
     write_bootstraps(table.iloc[:0], tmp_path / "none.parquet")

@@ -31,7 +31,7 @@ def table(levels: dict[str, dict[str, float]], n=20, noise=0.02, repetitions=Tru
             ]
     frame = pd.DataFrame(rows)
     frame = frame.assign(
-        recording="simulated", area="simulated IT", stimuli="objects", target_kind="neuron", split="images",
+        recording="simulated", area="simulated IT", stimuli="objects", target_kind="neuron", split="stimuli",
         mapping="ridge", reliability=1.0 if repetitions else np.nan, balanced_accuracy=np.nan, chance=np.nan,
         simulated=True, distance="", comparison="", subject=pd.array([pd.NA] * len(frame), dtype="Int64"),
         ceiling_low=np.nan, ceiling_high=np.nan,
@@ -103,7 +103,7 @@ def test_a_single_matrix_has_no_interval_but_a_margin(tmp_path):
     columns |= {"distance": "correlation", "comparison": "spearman"}
     scores = table(TRUE, n=1, noise=0, repetitions=False, **columns)
     found = verdicts(tmp_path, scores)
-    assert found["a network trained on ImageNet predicts better than an untrained network"] == "holds"
+    assert found["a pretrained network predicts better than an untrained network"] == "holds"
     assert "interval" not in pd.read_csv(tmp_path / "claims.csv")["evidence"].iloc[0]
 
 
@@ -115,7 +115,7 @@ def test_subjects_are_compared_by_the_interval_of_their_mean_difference(tmp_path
     others = {"kendall": 1, "biased": 0}
     scores = pd.concat([scores, *(scores.assign(comparison=name, r=k * scores["r"]) for name, k in others.items())])
     found = verdicts(tmp_path, scores)
-    claim = "a network trained on ImageNet predicts better than an untrained network"
+    claim = "a pretrained network predicts better than an untrained network"
     assert found[claim] == "holds"
     assert found[f"{claim} (rsa, correlation, kendall)"] == "holds"
     evidence = pd.read_csv(tmp_path / "claims.csv").set_index("claim")["evidence"]
@@ -131,7 +131,7 @@ def test_properties_are_compared_between_the_first_layer_and_late_ones(tmp_path)
         for layer, r in zip(DEPTHS, values, strict=True)
     ]
     properties = pd.DataFrame(rows).assign(
-        recording="simulated", area="", stimuli="objects", target_kind="property", split="images", mapping="ridge",
+        recording="simulated", area="", stimuli="objects", target_kind="property", split="stimuli", mapping="ridge",
         simulated=True,
     )  # fmt: skip
     found = verdicts(tmp_path, pd.concat([scores, properties], ignore_index=True))
@@ -144,7 +144,7 @@ def test_categorisation_goes_with_predictivity(tmp_path):
     levels = {f"trained_{k}": {"late": 0.3 + 0.05 * k} for k in range(6)}
     scores = table(levels)
     accuracy = pd.DataFrame({"model": list(levels), "balanced_accuracy": 0.2 + 0.1 * np.arange(6)}).assign(
-        family="trained", layer="late", depth=0.9, recording="simulated", area="", target="category", split="images",
+        family="trained", layer="late", depth=0.9, recording="simulated", area="", target="category", split="stimuli",
         target_kind="category", mapping="svm", chance=0.125, simulated=True, stimuli="objects",
     )  # fmt: skip
     claim = "the better a model categorises (category), the better it predicts"

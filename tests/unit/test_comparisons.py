@@ -114,7 +114,7 @@ def bootstraps(n_bootstrap=200):
     """Two models of three layers and one of one, in two panels; layers 0 and 1 of each are the same."""
     rng = np.random.default_rng(0)
     rows = []
-    for split in ("images", "objects"):
+    for split in ("stimuli", "objects"):
         for model, levels in (("good", [0.5, 0.5, 0.8]), ("bad", [0.2, 0.2, 0.3]), ("single", [0.25])):
             for k, level in enumerate(levels):
                 noise = np.random.default_rng(k).normal(0, 0.02, n_bootstrap) * (k == 2)
@@ -130,7 +130,7 @@ def bootstraps(n_bootstrap=200):
         [
             {"recording": "rec", "area": "V4", "split": split, "mapping": "ridge", "model": model}
             | {"best_layer": layer, "corrected": score}
-            for split in ("images", "objects")
+            for split in ("stimuli", "objects")
             for model, layer, score in (("good", "2", 0.79), ("bad", "2", 0.29), ("single", "0", 0.25))
         ]
     )
@@ -140,7 +140,7 @@ def bootstraps(n_bootstrap=200):
 def test_every_pair_is_there_once_with_its_test():
     table = comparisons_of(*bootstraps())
     assert list(table.columns) == COLUMNS
-    layers = table.query("compared == 'layers' and split == 'images' and model_a == 'good'").set_index(
+    layers = table.query("compared == 'layers' and split == 'stimuli' and model_a == 'good'").set_index(
         ["layer_a", "layer_b"]
     )
     assert list(layers.index) == [("0", "1"), ("0", "2"), ("1", "2")]
@@ -149,7 +149,7 @@ def test_every_pair_is_there_once_with_its_test():
     assert layers.loc[("0", "2"), "p_holm"] == pytest.approx(3 * 2 / 201)
     assert layers["differs"].tolist() == [False, True, True]
     assert layers.loc[("0", "1"), ["difference", "p", "p_holm", "p_stepdown", "q"]].tolist() == [0, 1, 1, 1, 1]
-    models = table.query("compared == 'models' and split == 'images'")
+    models = table.query("compared == 'models' and split == 'stimuli'")
     assert list(zip(models["model_a"], models["model_b"], strict=True)) == [
         ("bad", "good"),
         ("bad", "single"),

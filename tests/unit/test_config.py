@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ventral.configuration.resolution import check_inputs, decoded_models, penalty_grid, recorded_models_of, resolve
+from ventral.configuration.resolution import (
+    check_inputs,
+    decoded_models,
+    penalty_grid,
+    recorded_models_of,
+    resolve,
+    sets_with_files,
+)
 from ventral.configuration.schema import SCHEMA, whole
 from ventral.errors import InputError
 from ventral.models.zoo import OPTIONS
@@ -29,7 +36,7 @@ def config(tmp_path):
         "stimuli": {"mine": {"images": str(images), "table": str(table)}},
         "recordings": {"rec": {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "area": "IT"}},
         "models": {"pixels": None},
-        "splits": ["images", "objects"],
+        "splits": ["stimuli", "objects"],
         "folds": 4,
     }
 
@@ -37,7 +44,7 @@ def config(tmp_path):
 def test_a_good_config_passes_and_is_completed(config):
     resolved = resolve(config)
     check_inputs(resolved)
-    assert resolved["recordings"]["rec"]["splits"] == ["images", "objects"]
+    assert resolved["recordings"]["rec"]["splits"] == ["stimuli", "objects"]
     assert resolved["extraction"]["dtype"] == "float16"
     assert resolved["extraction"]["channels_last"] is True
     assert resolved["models"]["pixels"]["architecture"] == "pixels"
@@ -49,8 +56,8 @@ def test_models_may_be_a_list_of_names(config):
 
 
 def test_a_recording_may_have_splits_of_its_own(config):
-    config["recordings"]["rec"]["splits"] = ["images"]
-    assert resolve(config)["recordings"]["rec"]["splits"] == ["images"]
+    config["recordings"]["rec"]["splits"] = ["stimuli"]
+    assert resolve(config)["recordings"]["rec"]["splits"] == ["stimuli"]
 
 
 def test_a_published_recording_may_be_scored_with_some_models_alone(config, tmp_path):
@@ -95,8 +102,11 @@ def changed(config, path, value):
         (["modles"], {}, r"unknown key `modles`; did you mean `models`\? allowed: results, dataset"),
         (["extraction", "batchsize"], 2, r"unknown key `batchsize` in `extraction`; did you mean `batch_size`\?"),
         (["stimuli", "mine", "tabel"], "x", r"unknown key `tabel` in `stimuli\.mine`; did you mean `table`\?"),
-        (["models"], None, "config: missing key: models"),
-        (["stimuli", "mine", "images"], None, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
+        (
+            ["stimuli", "mine"],
+            {},
+            r"stimuli\.mine: a stimulus set has either `images`, .* or `render`, .* or a `table`",
+        ),
         (["stimuli", "mine", "render"], {}, r"stimuli\.mine: a stimulus set has either `images`, .* or `render`"),
         (
             ["stimuli", "mine"],
@@ -117,7 +127,7 @@ def changed(config, path, value):
         (["folds"], 2, r"config key folds: 2 is less than the minimum of 3"),
         (["folds"], "five", r"config key folds: 'five' is not of type 'integer'"),
         (["extraction", "device"], "gpu", r"config key extraction\.device: 'gpu' is not known; .*auto, cpu, cuda"),
-        (["splits"], ["image"], r"config key splits\.0: 'image' is not known; did you mean `images`\?"),
+        (["splits"], ["stimulus"], r"config key splits\.0: 'stimulus' is not known; did you mean `stimuli`\?"),
         (["models"], "pixels", "config key models: a list of names, or names with their options"),
         (["stimuli", "a/b"], {"images": "x"}, "'a/b' is no name"),
         (["recordings", "rec", "stimuli"], "mien", r"no stimulus set is called 'mien'; did you mean `mine`\?"),
@@ -372,10 +382,81 @@ def test_what_is_wrong_with_decoding_is_said(config, decoding, message):
 def test_decoding_needs_neuroids(config):
     recording = config["recordings"]["rec"]
     recording["matrices"] = recording.pop("responses")
-    with pytest.raises(InputError, match="config key decoding: no model is scored against a recording of neuroids"):
+    with pytest.raises(InputError, match="config key decoding: no recording is of neuroids"):
         resolve(config | {"decoding": {}})
     with pytest.raises(InputError, match=r"decoding\.models: pixels is scored against no recording of neuroids"):
         resolve(config | {"decoding": {"models": ["pixels"]}})
+
+
+@pytest.mark.parametrize("models", [{}, [], None])
+def test_models_may_be_none(config, models):
+    del config["models"]
+    if models is not None:
+        config["models"] = models
+    resolved = resolve(config | {"decoding": {}})
+    check_inputs(resolved)
+    assert resolved["models"] == resolved["trainings"] == {}
+    assert decoded_models(resolved) == {"rec": []}
+    with pytest.raises(InputError, match="config key reverse: no model is scored against rec"):
+        resolve(config | {"reverse": ["rec"]})
+
+
+def test_models_that_are_named_are_scored(config):
+    config["recordings"]["rec"]["models"] = []
+    with pytest.raises(InputError, match="no model is scored against any recording; .*, or none at all"):
+        resolve(config)
+
+
+def test_areas_are_decoded_where_no_model_is_scored_but_not_where_others_are(config):
+    config["models"] = ["pixels", "hmax"]
+    rec = config["recordings"]["rec"]
+    config["recordings"] |= {"alone": rec | {"models": []}, "other": rec | {"models": ["hmax"]}}
+    resolved = resolve(config | {"decoding": {"models": ["pixels"]}})
+    assert decoded_models(resolved) == {"rec": ["pixels"], "alone": []}
+
+
+def test_a_table_alone_is_a_set_on_which_no_model_is_run(config):
+    alone = {"table": config["stimuli"]["mine"]["table"]}
+    config["stimuli"]["names"] = alone
+    config["recordings"]["session_2"] = config["recordings"]["rec"] | {"stimuli": "names", "models": []}
+    resolved = resolve(config)
+    check_inputs(resolved)
+    assert sets_with_files(resolved) == ["mine"]
+    for changes, message in (
+        (
+            {"recordings": config["recordings"] | {"session_2": config["recordings"]["rec"] | {"stimuli": "names"}}},
+            r"config key recordings\.session_2: the stimuli names are a table alone, and models need their files "
+            r"\(pixels\); give `images` or `render` to stimuli\.names, or set recordings\.session_2\.models to \[\]",
+        ),
+        (
+            {
+                "models": {
+                    "pixels": None,
+                    "net": {"architecture": "conv2", "train": {"stimuli": "names", "label": "object"}},
+                }
+            },
+            r"config key models\.net\.train: the stimuli names are a table alone, and a network needs their files",
+        ),
+        (
+            {
+                "recordings": config["recordings"]
+                | {
+                    "simulated": {
+                        "stimuli": "names",
+                        "models": [],
+                        "simulate": {"teacher": "conv2", "areas": {"IT": {"layer": "conv2", "neuroids": 2}}},
+                    }
+                }
+            },
+            r"config key recordings\.simulated\.simulate: the stimuli names are a table alone, and the teacher needs",
+        ),
+        (
+            {"stimuli": config["stimuli"] | {"names": alone | {"size": 8}}},
+            r"config key stimuli\.names\.size: belongs to",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            resolve(config | changes)
 
 
 def test_a_rendered_set_knows_what_is_circular(config):

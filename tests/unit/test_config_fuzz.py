@@ -90,6 +90,7 @@ NONSENSE = [
     "mine",
     "rec",
     "images",
+    "stimuli",
     "cowley2023",
     "algonauts2019",
     [],

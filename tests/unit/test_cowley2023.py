@@ -54,7 +54,7 @@ def test_files_are_found_in_either_layout(tmp_path, below, images, responses):
         "responses": str(tmp_path / raw),
         "area": "V4",
         "animal": "WE",
-        "splits": ["images"],
+        "splits": ["stimuli"],
     }
 
 
@@ -66,7 +66,7 @@ def test_sessions_keep_their_order(tmp_path):
     assert list(expanded["stimuli"]) == list(expanded["recordings"]) == ordered
     assert [recording.get("animal") for recording in expanded["recordings"].values()] == [None, "PE", "WE"]
     splits = [recording["splits"] for recording in expanded["recordings"].values()]
-    assert splits == [["images"], ["images", "objects"], ["images"]]
+    assert splits == [["stimuli"], ["stimuli", "objects"], ["stimuli"]]
 
 
 def test_absent_sessions_are_said(tmp_path):

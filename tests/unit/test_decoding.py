@@ -1,6 +1,7 @@
 """What is read from few units, against scikit-learn, brute force and populations of which the answer is known."""
 
 import itertools
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from xarray import Dataset
 
+from ventral.configuration.options import RENAMED_SPLITS
 from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy
 from ventral.decoding.readouts import Readout, predict, score
@@ -44,7 +46,7 @@ def test_properties_are_read_by_ridge_regression_refitted_for_every_fold():
         rest = np.setdiff1d(np.arange(N), fold)
         best = PENALTIES[np.argmin(errors)] * 4
         expected[fold] = Ridge(alpha=best).fit(units[rest], values[rest]).predict(units[fold])
-    readout = Readout("size", "property", "images", values, FOLDS, None, False, 0.0)
+    readout = Readout("size", "property", "stimuli", values, FOLDS, None, False, 0.0)
     (found,) = predict(units, [readout], PENALTIES)
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -61,9 +63,9 @@ def test_every_kind_of_readout_has_its_measure():
     units = standardised(signal @ rng.normal(size=(4, 12)) + 0.1 * rng.normal(size=(N, 12)))
     present = [fold[np.isfinite(size[fold])] for fold in FOLDS]
     readouts = [
-        Readout("object", "category", "images", labels, FOLDS, chance=1 / 3),
-        Readout("angle", "property", "images", angle, FOLDS, period=360),
-        Readout("size", "property", "images", size, present),
+        Readout("object", "category", "stimuli", labels, FOLDS, chance=1 / 3),
+        Readout("angle", "property", "stimuli", angle, FOLDS, period=360),
+        Readout("size", "property", "stimuli", size, present),
     ]
     predictions = predict(units, readouts, PENALTIES)
     accuracy = score(readouts[0], predictions[0], FOLDS)
@@ -81,8 +83,8 @@ def test_a_circular_property_is_not_lost_where_it_comes_back():
     rng = np.random.default_rng(3)
     angle = (180 + rng.normal(0, 25, N) + 180) % 360 - 180
     units = standardised(np.column_stack([np.sin(np.radians(angle)), np.cos(np.radians(angle))]))
-    as_angle = Readout("angle", "property", "images", angle, FOLDS, period=360)
-    as_number = Readout("angle", "property", "images", angle, FOLDS)
+    as_angle = Readout("angle", "property", "stimuli", angle, FOLDS, period=360)
+    as_number = Readout("angle", "property", "stimuli", angle, FOLDS)
     found = [score(readout, predict(units, [readout], PENALTIES)[0], FOLDS) for readout in (as_angle, as_number)]
     assert found[0] > 0.99
     assert found[1] < 0.95
@@ -166,7 +168,7 @@ def write_recording(path, responses, areas):
     write_dataset(dataset, path)
 
 
-OPTIONS = {"splits": ["images", "objects"], "n_folds": 5, "seed": 0, "penalties": PENALTIES, "periods": {}}
+OPTIONS = {"splits": ["stimuli", "objects"], "n_folds": 5, "seed": 0, "penalties": PENALTIES, "periods": {}}
 OPTIONS |= {"units": None, "draws": 6, "reliability_threshold": 0.1}
 
 
@@ -191,15 +193,15 @@ def test_layers_and_areas_are_read_from_as_many_units(decoded):
     }
     # A label that is held out as a whole cannot be read; a property that does not vary neither.
     assert set(zip(layers["target"], layers["split"], strict=True)) == {
-        ("object", "images"),
-        ("size", "images"),
+        ("object", "stimuli"),
+        ("size", "stimuli"),
         ("size", "objects"),
     }
     assert (layers.groupby(["layer", "target", "split", "noise", "matched_area"])["draw"].nunique() == 6).all()
 
 
 def test_what_a_layer_has_is_read_from_it(decoded):
-    layers = decoded[0][decoded[0]["matched_units"] & (decoded[0]["split"] == "images")]
+    layers = decoded[0][decoded[0]["matched_units"] & (decoded[0]["split"] == "stimuli")]
     means = layers.groupby(["target", "noise", "matched_area", "layer"])["score"].mean()
     assert means["object", "none", "", "late"] > 0.8
     assert means["object", "none", "", "early"] < 0.5
@@ -223,7 +225,7 @@ def test_the_best_layer_of_each_target_has_a_population_curve(decoded):
 
 
 def test_units_of_all_draws_differ_and_all_units_are_the_same_draw(decoded):
-    areas = decoded[1][decoded[1]["split"] == "images"]
+    areas = decoded[1][decoded[1]["split"] == "stimuli"]
     deviation = areas.groupby(["layer", "target", "units"])[["score", "resampled"]].std()
     assert deviation.loc[("V4", "size", 4), "score"] == 0
     assert deviation.loc[("IT", "size", 4), "score"] > 0
@@ -249,7 +251,7 @@ def test_without_repetitions_no_noise_is_matched(stores, tmp_path, caplog):
     rng = np.random.default_rng(6)
     write_recording(tmp_path / "recording.zarr", rng.normal(size=(1, N, 4)), ["IT"] * 4)
     paths = [stores / "gram.zarr", tmp_path / "recording.zarr", stores / "stimuli.zarr", tmp_path / "net.parquet"]
-    decode(*paths, **OPTIONS | {"draws": 1, "splits": ["images"]})
+    decode(*paths, **OPTIONS | {"draws": 1, "splits": ["stimuli"]})
     assert set(pd.read_parquet(paths[-1])["noise"]) == {"none"}
     assert "no repetitions: its noise cannot be matched" in caplog.text
 
@@ -287,7 +289,7 @@ def test_stimuli_with_nothing_to_read_give_an_empty_table_and_a_warning(stores, 
     write_dataset(
         Dataset(coords={"stimulus": names}, attrs={"name": "set", "sha256": "a" * 64}), tmp_path / "plain.zarr"
     )
-    options = OPTIONS | {"splits": ["images"]}
+    options = OPTIONS | {"splits": ["stimuli"]}
     decode(
         stores / "gram.zarr", stores / "recording.zarr", tmp_path / "plain.zarr", tmp_path / "net.parquet", **options
     )
@@ -302,3 +304,8 @@ def test_draws_take_no_unit_twice_and_are_the_same_every_time():
     assert all(len(set(draw)) == 4 for draw in draws)
     assert any((first != second).any() for first, second in itertools.pairwise(draws))
     np.testing.assert_array_equal(draws[2], decoding.drawn_units(10, 4, 0, 2))
+
+
+def test_draws_are_those_of_the_older_name_of_a_split():
+    drawn = [decoding.SPLIT_NUMBERS[split] for split in RENAMED_SPLITS.values()]
+    assert drawn == [zlib.crc32(older.encode()) for older in RENAMED_SPLITS]

@@ -16,7 +16,7 @@ LAYERS = {"first": (0.1, 0.2), "second": (0.3, 0.3), "third": (0.7, 0.6), "last"
 AREAS = {"V4": 0.35, "IT": 0.55}
 
 
-def decoded(splits=("images",), targets=("size", "turn", "object"), matched=("V4", "IT"), draws=DRAWS):
+def decoded(splits=("stimuli",), targets=("size", "turn", "object"), matched=("V4", "IT"), draws=DRAWS):
     """Draws of four layers and two areas; the third layer is the best, and IT; noise costs 0.05 (IT) or 0.1 (V4)."""
     rng = np.random.default_rng(0)
     rows = []
@@ -82,12 +82,12 @@ def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
 
 
 def test_the_best_layer_of_each_noise_stands_before_the_areas():
-    rows = decoded(splits=["images", "categories"])
+    rows = decoded(splits=["stimuli", "categories"])
     table = explicit_table(rows, layer_table(rows), 100, seed=0)
     models = table[table["family"] != "recorded"]
     assert set(models["layer"]) == {"third"}
     assert len(models) == 2 * 3 * 3
-    areas = table[(table["family"] == "recorded") & (table["target"] == "size") & (table["split"] == "images")]
+    areas = table[(table["family"] == "recorded") & (table["target"] == "size") & (table["split"] == "stimuli")]
     assert list(areas["layer"]) == ["IT", "V4"]
     assert list(areas["best"]) == [True, False]
     np.testing.assert_allclose(models["late_minus_early"], (0.6 + 0.5 - 0.2 - 0.3) / 2, atol=0.02)
@@ -130,7 +130,7 @@ def test_the_figure_draws_models_as_noisy_as_the_area_that_reads_best():
     figure = draw_explicitness(drawn)
     assert len(figure.axes) == 3
     axes = next(axes for axes in figure.axes if axes.get_title(loc="left").startswith("rec, size"))
-    assert axes.get_title(loc="left").endswith("held-out images, 4 units\nas noisy as IT")
+    assert axes.get_title(loc="left").endswith("held-out stimuli, 4 units\nas noisy as IT")
     lines = {line.get_label(): line for line in axes.lines}
     expected = layers.query("target == 'size' and matched_area == 'IT'").sort_values("depth")
     np.testing.assert_array_equal(lines["net"].get_ydata(), expected["score"])

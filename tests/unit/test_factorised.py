@@ -264,7 +264,7 @@ def score(folder, output="scores.parquet"):
         folder / "recording.zarr",
         folder / "stimuli.zarr",
         folder / output,
-        splits=["images", "objects"],
+        splits=["stimuli", "objects"],
         n_folds=4,
         seed=0,
     )

@@ -13,10 +13,10 @@ from ventral.statistics.summaries import area_summary, categorisation_summary
 SCORES = {
     "one area": score_table({"net": 5, "pixels": 1}, labels={"object": 0.125}),
     "areas and splits": score_table(
-        {"net": 4, "other": 3}, {"V4": 9, "IT": 7}, ["images", "objects"], labels={"object": 0.1, "category": 0.5}
+        {"net": 4, "other": 3}, {"V4": 9, "IT": 7}, ["stimuli", "objects"], labels={"object": 0.1, "category": 0.5}
     ),
     "no repetitions": score_table({"net": 3}, repetitions=False, labels={"object": 0.125}),
-    "no labels": score_table({"net": 3}, splits=["images"]),
+    "no labels": score_table({"net": 3}, splits=["stimuli"]),
     "objects alone": score_table({"net": 3}, splits=["objects"]),
     "many models": score_table({f"model_with_a_long_name_{k}": 2 for k in range(12)}, labels={"object": 0.125}),
     "one neuron, one layer": score_table({"net": 1}, {"V4": 1}, labels={"object": 0.125}),
@@ -24,7 +24,7 @@ SCORES = {
     "matrices without labels": matrix_table({"net": 3}, {"IT": 1}),
     "neurons and matrices": pd.concat(
         [
-            score_table({"net": 4}, {"V4": 9}, ["images", "objects"], labels={"object": 0.1}),
+            score_table({"net": 4}, {"V4": 9}, ["stimuli", "objects"], labels={"object": 0.1}),
             matrix_table({"net": 4, "other": 2}, {"V1": 1, "IT": 1, "FFA": 1}, seed=1),
         ],
         ignore_index=True,
@@ -165,8 +165,8 @@ def test_one_point_a_layer_and_the_best_is_marked():
     ("name", "reason"),
     [
         ("no labels", "no labels to tell these stimuli apart"),
-        ("objects alone", "split images was not scored"),
-        ("matrices without labels", "no labels, or split images not scored"),
+        ("objects alone", "split stimuli was not scored"),
+        ("matrices without labels", "no labels, or split stimuli not scored"),
     ],
 )
 def test_a_figure_without_points_says_why(name, reason):
@@ -210,7 +210,7 @@ def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():
         assert ("_V4" in lines) == (title == "rec, IT")
         assert {"net", "other"} <= set(lines)
         if "_V4" in lines:
-            split = "images" if any("images" in text.get_text() for text in axes.texts) else "objects"
+            split = "stimuli" if any("stimuli" in text.get_text() for text in axes.texts) else "objects"
             row = summary[(summary["model"] == "rec") & (summary["split"] == split)]
             assert lines["_V4"].get_ydata()[0] == row["predictivity"].iloc[0]
             assert any("n = 7 neuroids" in text.get_text() for text in axes.texts)

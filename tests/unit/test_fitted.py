@@ -24,7 +24,7 @@ CURVE = pd.DataFrame(
 @pytest.fixture
 def scores() -> pd.DataFrame:
     """Of `net` the family is pretrained, of `other` trained, of `control` checkpoint."""
-    return score_table({"net": 3, "other": 3, "control": 3}, {"V4": 9, "IT": 7}, ["images", "objects"])
+    return score_table({"net": 3, "other": 3, "control": 3}, {"V4": 9, "IT": 7}, ["stimuli", "objects"])
 
 
 def test_curves_and_the_best_layer_of_trained_networks_stand_side_by_side(scores):
@@ -33,7 +33,7 @@ def test_curves_and_the_best_layer_of_trained_networks_stand_side_by_side(scores
     values = table.set_index(["area", "part", "epoch"])["r"].sort_index()
     assert values["V4", TRAIN, 2] == 0.9
     assert values["IT", TEST, 1] == 0.3
-    best = summary.query("area == 'V4' and split == 'images' and model in ('net', 'other')")["r"].max()
+    best = summary.query("area == 'V4' and split == 'stimuli' and model in ('net', 'other')")["r"].max()
     assert (values["V4", RIDGE] == best).all()
     assert len(table) == 2 * 3 * 3
 

@@ -6,7 +6,7 @@ import xarray as xr
 from ventral.recordings.reliability import split_half_reliability
 from ventral.targets.ceilings import fold_reliabilities, with_fold_ceilings
 
-FOLDS = {"images": np.split(np.random.default_rng(1).permutation(30), 3), "objects": np.split(np.arange(30), 5)}
+FOLDS = {"stimuli": np.split(np.random.default_rng(1).permutation(30), 3), "objects": np.split(np.arange(30), 5)}
 
 
 def recording(repetitions):
@@ -24,7 +24,7 @@ def recording(repetitions):
 def test_a_reliability_for_each_split_and_neuroid_that_is_used():
     dataset = recording(4)
     found = fold_reliabilities(dataset, FOLDS, n_splits=10, seed=2)
-    assert set(found) == {"images", "objects"}
+    assert set(found) == {"stimuli", "objects"}
     for split, folds in FOLDS.items():
         expected = split_half_reliability(dataset["responses"].values[:, :, [0, 2]], 10, 2, folds)
         assert found[split] == pytest.approx(dict(zip("ac", expected, strict=True)))
@@ -43,15 +43,15 @@ def test_without_repetitions_there_is_none():
 def test_r_is_divided_by_the_root_of_the_reliability_of_its_split():
     rows = pd.DataFrame(
         [
-            ("images", "a", "neuron", 0.3),
+            ("stimuli", "a", "neuron", 0.3),
             ("objects", "a", "neuron", 0.3),
             ("objects", "b", "neuron", 0.3),
-            ("images", "a", "property", 0.3),
+            ("stimuli", "a", "property", 0.3),
             ("none", "a", "matrix", 0.3),
         ],
         columns=["split", "target", "target_kind", "r"],
     )
-    table = with_fold_ceilings(rows, {"images": {"a": 0.25}, "objects": {"a": 0.36, "b": -0.1}})
+    table = with_fold_ceilings(rows, {"stimuli": {"a": 0.25}, "objects": {"a": 0.36, "b": -0.1}})
     np.testing.assert_array_equal(table["fold_reliability"], [0.25, 0.36, -0.1, np.nan, np.nan])
     np.testing.assert_allclose(table["fold_predictivity"], [0.6, 0.5, np.nan, np.nan, np.nan])
     assert with_fold_ceilings(rows.iloc[:0], {}).empty

@@ -54,7 +54,7 @@ def experiment(tmp_path, saved, matrices):  # noqa: F811
 
 
 def score(folder, **options):
-    arguments = {"splits": ["images"], "n_folds": 3, "seed": 0, "n_bootstrap": 100, "penalties": [1.0]} | options
+    arguments = {"splits": ["stimuli"], "n_folds": 3, "seed": 0, "n_bootstrap": 100, "penalties": [1.0]} | options
     fit(folder / "gram.zarr", folder / "recording.zarr", folder / "stimuli.zarr", folder / "out.parquet", **arguments)
     return pd.read_parquet(folder / "out.parquet")
 
@@ -135,7 +135,7 @@ def test_labels_are_read_from_the_layers_beside(experiment):
     table = score(folder)
     assert set(zip(table["target_kind"], table["mapping"], table["split"], strict=True)) == {
         ("matrix", "rsa", "none"),
-        ("category", "svm", "images"),
+        ("category", "svm", "stimuli"),
     }
 
 

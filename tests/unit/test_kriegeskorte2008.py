@@ -80,7 +80,7 @@ def test_the_file_is_found_in_its_folder_or_the_one_above(tmp_path, below):
                 "stimuli": "kriegeskorte2008",
                 "matrices": "results/mine/datasets/kriegeskorte2008/matrices.npz",
                 "area": {"mIT_674neurons": "macaque IT", "hITvisStim_316vx": "human IT"},
-                "splits": ["images"],
+                "splits": ["stimuli"],
             }
         },
         "sources": {"kriegeskorte2008": str(tmp_path / below / FILE)},
@@ -192,7 +192,7 @@ def test_a_config_may_name_several_data_sets_and_ones_own(tmp_path):
     assert list(config["stimuli"]) == ["cowley2023_210325", "kriegeskorte2008"]
     assert list(config["recordings"]) == ["cowley2023_210325", "kriegeskorte2008", "mine"]
     assert config["sources"] == {"kriegeskorte2008": str(tmp_path / "kriegeskorte2008" / FILE)}
-    assert config["recordings"]["mine"]["splits"] == ["images"]
+    assert config["recordings"]["mine"]["splits"] == ["stimuli"]
     assert resolve({"dataset": ["cowley2023"], "models": ["pixels"]})["recordings"].keys() == {"cowley2023_210325"}
 
 

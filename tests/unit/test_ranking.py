@@ -31,7 +31,7 @@ def resampled(n_bootstrap=400):
             {"model": model, "family": "trained", "recording": "rec", "layer": "x", "depth": 1.0, "area": "V4"}
             | {"split": split, "mapping": "ridge", "n_neuroids": 8, "median": values.mean()}
             | {name: values.astype("f4") for name in RESAMPLED}
-            for split in ("images", "objects")
+            for split in ("stimuli", "objects")
             for model, values in medians.items()
         ]
     )
@@ -42,7 +42,7 @@ def resampled(n_bootstrap=400):
 
 
 def test_a_rank_is_as_sure_as_its_resamples():
-    table = ranking_of(*resampled()).query("split == 'images'").set_index("model")
+    table = ranking_of(*resampled()).query("split == 'stimuli'").set_index("model")
     assert list(table.index) == ["a", "b", "c"]
     assert table["rank"].tolist() == [1, 2, 3]
     assert table[["low", "median_rank", "high"]].to_numpy().tolist() == [[1, 1, 1], [2, 2, 3], [2, 3, 3]]

@@ -18,7 +18,7 @@ from ventral.scores.halves import averaged, halved, neurons_beside, neurons_else
 from ventral.store import open_store, write_dataset
 
 N, REPETITIONS = 120, 6
-FIT = {"splits": ["images"], "n_folds": 4, "seed": 3, "n_bootstrap": 100}
+FIT = {"splits": ["stimuli"], "n_folds": 4, "seed": 3, "n_bootstrap": 100}
 FIT["penalties"] = np.geomspace(1e-2, 1e2, 5).tolist()
 
 
@@ -242,7 +242,7 @@ def test_nothing_to_predict_is_an_empty_table(tmp_path):
 
 
 def test_rows_of_halves_are_averaged_and_undefined_where_one_is():
-    row = {"target_kind": "neuron", "area": "IT", "split": "images", "mapping": "ridge", "reliability": 0.5}
+    row = {"target_kind": "neuron", "area": "IT", "split": "stimuli", "mapping": "ridge", "reliability": 0.5}
     parts = [
         pd.DataFrame(
             [row | {"target": "a", "r": 0.4, "predictivity": 0.5, "alpha": 1.0, "n_stimuli": 9, "n_folds": 3}]

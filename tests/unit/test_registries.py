@@ -104,7 +104,7 @@ def test_a_mapping_from_outside(declare):
     representation = Representation(features @ features.T, features.sum(axis=1), features, np.arange(4), 4)
     areas, kinds = np.array(["V4", "IT"]), np.array(["neuron", "neuron"])
     targets = Targets(features[:, :2], kinds, np.array(["a", "b"]), areas, np.ones(2))
-    folds = {"images": [np.arange(k, k + 2) for k in (0, 2, 4)]}
+    folds = {"stimuli": [np.arange(k, k + 2) for k in (0, 2, 4)]}
     layer = {"name": "layer", "n_features": 4}
     (predicted,) = predict(delayed(representation), layer, targets, folds, Options(["mine"], [1.0]))
     assert predicted.mapping == "mine"
@@ -212,6 +212,28 @@ def test_one_sentence_says_where_older_keys_live_now():
         "config: `data_dir` lives now in `dataset.NAME.folder`, `components` lives now in `mappings.pls.components`. "
         "The older place still works; config/README.md shows both."
     )
+
+
+def test_the_older_name_of_a_split_is_the_same_split_and_is_said(tmp_path):
+    (tmp_path / "images_210325.zip").touch()
+    (tmp_path / "responses_raw_210325.npy").touch()
+    config = {"models": ["pixels"], "dataset": {"cowley2023": {"folder": str(tmp_path)}}}
+    older = config | {
+        "splits": ["images", "objects"],
+        "recordings": {"cowley2023_210325": {"splits": ["images"]}},
+    }
+    newer = config | {
+        "splits": ["stimuli", "objects"],
+        "recordings": {"cowley2023_210325": {"splits": ["stimuli"]}},
+    }
+    assert resolve(older) == resolve(newer)
+    said = "config: split `images` is called `stimuli` now. The older name still works."
+    assert moved_keys(newer) == ""
+    for named in (older, older | {"splits": ["objects"]}, {"splits": ["images"]}):
+        assert moved_keys(named) == said
+    assert moved_keys({"data_dir": "x", "splits": ["images"]}).endswith(f"shows both. {said}")
+    with pytest.raises(InputError, match="config key splits: .* has non-unique elements"):
+        resolve(config | {"splits": ["images", "stimuli"]})
 
 
 def test_a_crate_forgets_where_published_data_lay():

@@ -249,9 +249,9 @@ def test_what_is_left_out_is_said(results, monkeypatch):
 def test_single_neurons_are_those_of_each_model_at_its_best_layer(results):
     rows, n_rows = single_neuroids(results.scores, results.layers, 10**6)
     assert len(rows) == n_rows == 5 * (2 * 22 + 3)
-    one = rows.query("recording == 'rec' and split == 'images' and model == 'net' and area == 'IT'")
+    one = rows.query("recording == 'rec' and split == 'stimuli' and model == 'net' and area == 'IT'")
     assert one["layer"].nunique() == 1
-    expected = results.layers.query("recording == 'rec' and split == 'images' and model == 'net' and area == 'IT'")
+    expected = results.layers.query("recording == 'rec' and split == 'stimuli' and model == 'net' and area == 'IT'")
     assert one["layer"].iloc[0] == expected.loc[expected["score"].idxmax(), "layer"]
     fewer, _ = single_neuroids(results.scores, results.layers, 12)
     assert set(fewer["model"]) <= set(results.layers.nlargest(3, "score")["model"])

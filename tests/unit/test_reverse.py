@@ -51,7 +51,7 @@ def experiment(tmp_path_factory):
 
 
 def reversed_table(folder, output="reverse.parquet", **changes):
-    options = {"splits": ["images", "objects"], "n_folds": 5, "seed": 1, "penalties": PENALTIES} | changes
+    options = {"splits": ["stimuli", "objects"], "n_folds": 5, "seed": 1, "penalties": PENALTIES} | changes
     reverse(folder / "areas.zarr", folder / "gram.zarr", folder / "stimuli.zarr", folder / output, **options)
     return pd.read_parquet(folder / output)
 
@@ -72,7 +72,7 @@ def test_rows_are_those_of_the_score_table_with_the_units_as_targets(table, expe
     assert set(zip(table["layer"], table["depth"], strict=True)) == {(f"layer{k}", k / 4) for k in range(LAYERS)}
 
 
-@pytest.mark.parametrize("split", ["images", "objects"])
+@pytest.mark.parametrize("split", ["stimuli", "objects"])
 @pytest.mark.parametrize(("area", "neurons"), [("V4", slice(0, 4)), ("IT", slice(4, 6))])
 def test_each_unit_is_predicted_as_by_itself(table, experiment, split, area, neurons):
     _, responses, units, objects = experiment
@@ -100,15 +100,15 @@ def test_dead_units_have_no_r_and_are_counted(table):
 
 def test_the_summary_is_of_units_with_intervals(table):
     summary = reverse_summary(table, n_bootstrap=200, seed=0).set_index(["area", "split", "layer"])
-    rows = table[(table.area == "V4") & (table.split == "images") & (table.layer == "layer4")]
-    found = summary.loc["V4", "images", "layer4"]
+    rows = table[(table.area == "V4") & (table.split == "stimuli") & (table.layer == "layer4")]
+    found = summary.loc["V4", "stimuli", "layer4"]
     assert found["reverse_r"] == pytest.approx(rows["r"].median())
     assert found["well_predicted"] == pytest.approx((rows["r"].dropna() > 0.5).mean())
     assert found["reverse_r_low"] < found["reverse_r"] < found["reverse_r_high"]
     assert found["n_predictors"] == 4
     assert found["reverse_r"] > 0.9
-    assert abs(summary.loc["V4", "images", "layer0"]["reverse_r"]) < 0.4
-    assert abs(summary.loc["IT", "images", "layer4"]["reverse_r"]) < 0.4
+    assert abs(summary.loc["V4", "stimuli", "layer0"]["reverse_r"]) < 0.4
+    assert abs(summary.loc["IT", "stimuli", "layer4"]["reverse_r"]) < 0.4
 
 
 def test_a_layer_of_dead_units_alone_has_no_median(table):
@@ -123,7 +123,7 @@ def test_other_stimuli_are_refused(experiment, tmp_path):
     folder = experiment[0]
     other = xr.Dataset(coords={"stimulus": ["a"]}, attrs={"name": "set", "sha256": "b" * 64})
     write_dataset(other, tmp_path / "stimuli.zarr")
-    options = {"splits": ["images"], "n_folds": 5, "seed": 1, "penalties": PENALTIES}
+    options = {"splits": ["stimuli"], "n_folds": 5, "seed": 1, "penalties": PENALTIES}
     with pytest.raises(InputError, match="areas.zarr: made from other stimuli"):
         reverse(
             folder / "areas.zarr", folder / "gram.zarr", tmp_path / "stimuli.zarr", tmp_path / "out.parquet", **options
@@ -145,7 +145,7 @@ def test_forward_is_of_the_very_neurons_that_predict():
 
 
 def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
-    scores = score_table({"net": 5}, {"V4": 4, "IT": 2}, splits=["images", "objects"])
+    scores = score_table({"net": 5}, {"V4": 4, "IT": 2}, splits=["stimuli", "objects"])
     scores["layer"] = scores["layer"].str.replace("blocks.", "layer", regex=False)
     scores["target"] = scores["target"].map({f"V4_{k}": f"n{k}" for k in range(4)} | {"IT_0": "n4", "IT_1": "n5"})
     scores.to_parquet(tmp_path / "scores.parquet")
@@ -165,7 +165,7 @@ def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
     assert drawn[["forward_r", "forward_predictivity", "forward_r_low", "reverse_r"]].notna().all(axis=None)
     figure = draw_reverse(drawn)
     assert len(figure.axes) == 4
-    rows = drawn[(drawn.area == "IT") & (drawn.split == "images")].sort_values("depth")
+    rows = drawn[(drawn.area == "IT") & (drawn.split == "stimuli")].sort_values("depth")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     np.testing.assert_array_equal(lines["forward, net"].get_ydata(), rows["forward_r"])
     np.testing.assert_array_equal(lines["reverse, net"].get_ydata(), rows["reverse_r"])

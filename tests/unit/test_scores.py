@@ -80,7 +80,7 @@ def write_layer(group, name, values):
 
 
 def score(folder, output="scores.parquet", **changes):
-    arguments = {"splits": ["images", "objects"], "n_folds": 5, "seed": 1, "n_bootstrap": 1000, "penalties": PENALTIES}
+    arguments = {"splits": ["stimuli", "objects"], "n_folds": 5, "seed": 1, "n_bootstrap": 1000, "penalties": PENALTIES}
     arguments |= changes
     fit(folder / "gram.zarr", folder / "recording.zarr", folder / "stimuli.zarr", folder / output, **arguments)
     return pd.read_parquet(folder / output)
@@ -107,7 +107,7 @@ def refitted_r(features, values, folds, penalties):
     return np.mean(correlations), np.exp(np.mean(np.log(chosen)))
 
 
-@pytest.mark.parametrize("split", ["images", "objects"])
+@pytest.mark.parametrize("split", ["stimuli", "objects"])
 @pytest.mark.parametrize("layer", ["early", "late"])
 def test_rows_equal_refitting(experiment, layer, split):
     table = score(experiment["folder"])
@@ -130,7 +130,7 @@ def test_rows_equal_refitting(experiment, layer, split):
 
 
 def test_predictivity_is_r_over_the_root_of_reliability(experiment):
-    rows = score(experiment["folder"], splits=["images"]).query("layer == 'late' and mapping == 'ridge'")
+    rows = score(experiment["folder"], splits=["stimuli"]).query("layer == 'late' and mapping == 'ridge'")
     rows = rows.set_index("target")
     assert rows.loc["n0", "predictivity"] == rows.loc["n0", "r"] / np.sqrt(0.9)
     assert rows.loc["n0", "explained_variance"] == pytest.approx(rows.loc["n0", "r"] ** 2 / 0.9)
@@ -155,8 +155,8 @@ def test_columns_and_kinds(experiment):
     assert accuracy["balanced_accuracy"].between(0, 1).all()
     # An object that is held out has no name among those in training; its category does.
     assert set(zip(accuracy["split"], accuracy["target"], strict=True)) == {
-        ("images", "category"),
-        ("images", "object"),
+        ("stimuli", "category"),
+        ("stimuli", "object"),
         ("objects", "category"),
     }
 
@@ -169,10 +169,10 @@ def test_bytes_do_not_depend_on_the_cores(experiment):
 
 def test_a_joined_table_has_every_row_whatever_the_order(experiment):
     folder = experiment["folder"]
-    for split in ("images", "objects"):
+    for split in ("stimuli", "objects"):
         score(folder, f"{split}.parquet", splits=[split])
-    join([folder / "images.parquet", folder / "objects.parquet"], folder / "joined.parquet")
-    join([folder / "objects.parquet", folder / "images.parquet"], folder / "reversed.parquet")
+    join([folder / "stimuli.parquet", folder / "objects.parquet"], folder / "joined.parquet")
+    join([folder / "objects.parquet", folder / "stimuli.parquet"], folder / "reversed.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "joined.parquet"), score(folder))
     assert (folder / "joined.parquet").read_bytes() == (folder / "reversed.parquet").read_bytes()
 
@@ -199,10 +199,10 @@ def test_images_that_are_held_out_and_seen_in_the_fit_are_told_and_counted(exper
     with changing(experiment["folder"] / "stimuli.zarr") as stimuli:
         stimuli.attrs["duplicates"] = [["image0", "image1"], ["image15", "image44"]]
     table = score(experiment["folder"])
-    folds = make_folds("images", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    folds = make_folds("stimuli", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
     fold_of = {row: k for k, fold in enumerate(folds) for row in fold}
     expected = 2 * (fold_of[0] != fold_of[1]) + 2 * (fold_of[15] != fold_of[44])
-    assert set(table[table.split == "images"]["n_leaked"]) == {expected}
+    assert set(table[table.split == "stimuli"]["n_leaked"]) == {expected}
     assert set(table[table.split == "objects"]["n_leaked"]) == {2}
     assert "split objects: 2 have the same pixels as one of another fold" in caplog.text
     assert "image15, image44" in caplog.text
@@ -211,10 +211,10 @@ def test_images_that_are_held_out_and_seen_in_the_fit_are_told_and_counted(exper
 
 def test_every_mapping_predicts_the_same_stimuli_in_the_same_table(experiment, caplog):
     mappings = ["ridge", "ols", "pls", "one_to_one"]
-    table = score(experiment["folder"], mappings=mappings, components=3, splits=["images"])
+    table = score(experiment["folder"], mappings=mappings, components=3, splits=["stimuli"])
     rows = table[table.target_kind == "neuron"].set_index(["layer", "mapping", "target"]).sort_index()
     assert set(rows.index.get_level_values("mapping")) == set(mappings)
-    folds = make_folds("images", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    folds = make_folds("stimuli", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
     shown = np.isfinite(experiment["responses"])
     with np.errstate(invalid="ignore"):
         mean = np.where(shown, experiment["responses"], 0).sum(axis=0) / shown.sum(axis=0)
@@ -237,7 +237,7 @@ def test_every_mapping_predicts_the_same_stimuli_in_the_same_table(experiment, c
 
 
 def test_more_components_than_there_are_features_are_told(experiment, caplog):
-    score(experiment["folder"], mappings=["pls"], components=25, splits=["images"])
+    score(experiment["folder"], mappings=["pls"], components=25, splits=["stimuli"])
     assert "layer late: pls has 12 components, fewer than the 25 asked for: there are 12 features" in caplog.text
     assert "layer early: pls has" not in caplog.text
 
@@ -296,7 +296,7 @@ def test_resampled_medians_stand_beside_the_scores(experiment):
     table = score(folder, bootstraps=folder / "bootstraps.parquet", n_bootstrap=40)
     resampled = read_bootstraps([folder / "bootstraps.parquet"])
     assert set(zip(resampled["layer"], resampled["area"], resampled["split"], strict=True)) == {
-        (layer, area, split) for layer in ("early", "late") for area, split in (("V4", "images"), ("V4", "objects"))
+        (layer, area, split) for layer in ("early", "late") for area, split in (("V4", "stimuli"), ("V4", "objects"))
     }
     assert (resampled[["model", "family", "recording", "mapping"]] == ["net", "pretrained", "rec", "ridge"]).all(
         axis=None

@@ -145,7 +145,7 @@ def scored(blends):
         gram([blends / f"{name}.zarr"], blends / f"{name}_gram.zarr")
 
     def run(recording, layers="012"):
-        options = {"splits": ["images"], "n_folds": 5, "seed": 0, "n_bootstrap": 100}
+        options = {"splits": ["stimuli"], "n_folds": 5, "seed": 0, "n_bootstrap": 100}
         options["penalties"] = np.geomspace(1e-4, 1e2, 7).tolist()
         output = blends / "scores.parquet"
         fit(blends / f"{layers}_gram.zarr", blends / recording, blends / "stimuli.zarr", output, **options)

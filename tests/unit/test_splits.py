@@ -13,9 +13,9 @@ from ventral.targets.splits import leaked, make_folds
 
 
 @given(st.lists(st.integers(5, 30), min_size=1, max_size=6), st.integers(3, 5), st.integers(0, 5))
-def test_folds_of_images_partition_and_stratify(counts, n_folds, seed):
+def test_folds_of_stimuli_partition_and_stratify(counts, n_folds, seed):
     labels = np.repeat([f"object {k}" for k in range(len(counts))], counts)
-    folds = make_folds("images", {"object": labels}, len(labels), n_folds, seed, "s")
+    folds = make_folds("stimuli", {"object": labels}, len(labels), n_folds, seed, "s")
     assert np.array_equal(np.sort(np.concatenate(folds)), np.arange(len(labels)))
     assert np.ptp([len(fold) for fold in folds]) <= 1
     for label, count in zip(np.unique(labels), counts, strict=False):
@@ -25,8 +25,8 @@ def test_folds_of_images_partition_and_stratify(counts, n_folds, seed):
         assert count >= n_folds
 
 
-def test_folds_of_images_depend_on_the_seed_alone():
-    first, again, other = (make_folds("images", {}, 50, 5, seed, "s") for seed in (1, 1, 2))
+def test_folds_of_stimuli_depend_on_the_seed_alone():
+    first, again, other = (make_folds("stimuli", {}, 50, 5, seed, "s") for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -41,12 +41,12 @@ def test_every_label_is_held_out_in_turn(split, label):
 def test_an_object_with_fewer_stimuli_than_folds_is_named():
     labels = np.repeat(["bear", "car", "dog"], [8, 4, 8])
     with pytest.raises(InputError, match=r"stimuli\.mine: .*each of 5 folds.*: car \(4\); set `folds` to 4 or fewer"):
-        make_folds("images", {"object": labels}, 20, 5, 0, "stimuli.mine")
+        make_folds("stimuli", {"object": labels}, 20, 5, 0, "stimuli.mine")
 
 
 def test_fewer_stimuli_than_folds():
     with pytest.raises(InputError, match="4 stimuli cannot fill 5 folds"):
-        make_folds("images", {}, 4, 5, 0, "s")
+        make_folds("stimuli", {}, 4, 5, 0, "s")
 
 
 def test_too_few_objects_to_hold_out():

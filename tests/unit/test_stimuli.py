@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 import logging
 import zipfile
 
@@ -462,3 +464,40 @@ def test_images_of_the_size_that_is_asked_for_stay_as_they_are(tmp_path):
         ingest({"images": str(tmp_path), **spec}, tmp_path / f"{name}.zarr", name="my_set")
     plain, sized = (read_dataset(tmp_path / f"{name}.zarr") for name in ("plain", "sized"))
     assert plain.attrs["sha256"] == sized.attrs["sha256"]
+
+
+# A table alone
+
+
+def test_a_table_alone_is_a_store_without_pixels(tmp_path):
+    table = write_table(
+        tmp_path / "t.csv", stimulus=["b", "a", "c"], object=["x", "y", "x"], size=[1.5, np.nan, 2], pose=[0, 90, 180]
+    )
+    spec = {"table": table, "circular": {"pose": 360}}
+    ingest(spec, tmp_path / "s.zarr", name="mine")
+    dataset = read_dataset(tmp_path / "s.zarr")
+    assert set(dataset.variables) == {"stimulus", "object", "size", "pose"}
+    assert list(dataset["stimulus"].values) == list(describe(spec).index) == ["b", "a", "c"]
+    np.testing.assert_array_equal(dataset["size"], [1.5, np.nan, 2])
+    columns = {"object": ["x", "y", "x"], "size": [1.5, float("nan"), 2.0], "pose": [0.0, 90.0, 180.0]}
+    expected = hashlib.sha256(json.dumps([["b", "a", "c"], columns], sort_keys=True).encode()).hexdigest()
+    assert dataset.attrs == {"name": "mine", "sha256": expected, "duplicates": []}
+
+
+def test_what_a_table_alone_must_be(tmp_path):
+    for columns, expected in (
+        ({"name": ["a", "b"]}, "no column `stimulus`"),
+        ({"stimulus": ["a", ""], "size": [1, 2]}, "column `stimulus`, data row 2: no name"),
+        ({"stimulus": ["a", "b", "a"]}, "the stimulus 'a' has more than one row: data rows 1, 3"),
+    ):
+        table = write_table(tmp_path / "t.csv", **columns)
+        assert expected in message(describe, {"table": table}, KEY)
+    table = write_table(tmp_path / "t.csv", stimulus=["a", "b"])
+    assert "no numeric column of this name" in message(describe, {"table": table, "circular": {"pose": 360}}, KEY)
+
+
+def test_a_store_of_files_keeps_its_digest(tmp_path):
+    save(tmp_path / "images" / "one.png", np.zeros((2, 2, 3), dtype=np.uint8))
+    ingest({"images": str(tmp_path / "images")}, tmp_path / "s.zarr", name="mine")
+    expected = hashlib.sha256(b'[["one.png"], {}]' + hashlib.sha256(bytes(12)).digest()).hexdigest()
+    assert read_dataset(tmp_path / "s.zarr").attrs["sha256"] == expected

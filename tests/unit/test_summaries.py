@@ -88,7 +88,7 @@ def test_a_matrix_is_its_areas_and_has_no_interval():
 
 
 def test_the_order_of_rows_does_not_matter():
-    scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["images", "objects"])
+    scores = score_table({"a": 3, "b": 2}, {"V4": 9}, ["stimuli", "objects"])
     pd.testing.assert_frame_equal(
         area_summary(scores, 0.1, n_bootstrap=1000, seed=0), area_summary(scores[::-1], 0.1, n_bootstrap=1000, seed=0)
     )

@@ -353,7 +353,7 @@ def test_a_network_is_fitted_to_neuroids_and_tested_on_images_it_never_saw(own, 
     assert neurons["area"].tolist() == ["V4", "V4", "IT", "IT"]
     assert (neurons[["train_r", "test_r"]] > 0.7).all(axis=None)
     labels = {name: read_dataset(shown)[name].values for name in ("object", "category")}
-    test = make_folds("images", labels, 48, 4, 0, "shown")[0]
+    test = make_folds("stimuli", labels, 48, 4, 0, "shown")[0]
     seen = pd.read_csv(tmp_path / "net" / "seen.csv")
     assert not set(seen["stimulus"]) & set(read_dataset(shown)["stimulus"].values[test])
     assert len(seen) >= 0.8 * (48 - len(test))

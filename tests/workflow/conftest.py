@@ -89,7 +89,7 @@ class Experiment:
                 "tiny": {"architecture": "tinynet:make", "size": 32, "layers": ["0", "2", "5"]},
                 "pixels": None,
             },
-            "splits": ["images", "objects"],
+            "splits": ["stimuli", "objects"],
             "penalties": {"number": 6},
         }
 

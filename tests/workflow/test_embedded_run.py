@@ -43,7 +43,7 @@ def embedded(tmp_path_factory) -> Experiment:
             "fit": {**small, "train": {"recording": "simulated", "epochs": 2, "validation": 0.3}},
         },
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["net_with_faces", "net", "net.epoch0"]},
-        "splits": ["images", "categories"],
+        "splits": ["stimuli", "categories"],
         "decoding": {"units": 2, "draws": 3, "extrapolate_to": 50, "models": ["net", "pixels"]},
         "extraction": {"shards": 1},
         "folds": 3,
@@ -69,7 +69,7 @@ def test_models_checkpoints_and_controls_are_scored_and_fitted_networks_are_not(
         "pixels": "classical",
     }
     assert scores["simulated"].all()
-    assert set(scores["split"]) == {"images", "categories"}
+    assert set(scores["split"]) == {"stimuli", "categories"}
     assert {"position_x", "size", "rotation_z", "area"} <= set(scores.query("target_kind == 'property'")["target"])
 
 

@@ -34,7 +34,7 @@ def test_all_predict_the_same_neurons_on_the_same_splits(scores):
     for model, layer in (("tiny", "0"), ("pixels", "pixels")):
         of_layer = neurons[(neurons["model"] == model) & (neurons["layer"] == layer)]
         rows = of_layer.groupby(["mapping", "split"])["target"].agg(["nunique", "size"])
-        assert set(rows.index) == {(mapping, split) for mapping in PREDICTING for split in ("images", "objects")}
+        assert set(rows.index) == {(mapping, split) for mapping in PREDICTING for split in ("stimuli", "objects")}
         assert (rows == 6).all(axis=None)
 
 

@@ -16,7 +16,7 @@ def with_areas(experiment: Experiment) -> Experiment:
     config["recordings"]["rec"].pop("area")
     config["recordings"]["other"] = {"stimuli": "mine", "responses": "other.npy", "area": "V4", "models": []}
     config["models"] = {"tiny": config["models"]["tiny"]}
-    config |= {"splits": ["images"], "extraction": {"shards": 1}, "penalties": {"number": 3}}
+    config |= {"splits": ["stimuli"], "extraction": {"shards": 1}, "penalties": {"number": 3}}
     config |= {"recorded_models": ["rec"], "reverse": ["rec"]}
     return experiment
 

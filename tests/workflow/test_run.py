@@ -21,8 +21,8 @@ def test_every_output_is_made(undisturbed):
         "pixels": ["pixels"],
         "tiny": ["0", "2", "5"],
     }
-    assert set(scores["split"]) == {"images", "objects"}
-    neurons = scores.query("target_kind == 'neuron' and model == 'pixels' and split == 'images'")
+    assert set(scores["split"]) == {"stimuli", "objects"}
+    neurons = scores.query("target_kind == 'neuron' and model == 'pixels' and split == 'stimuli'")
     assert len(neurons) == 6
     assert neurons["predictivity"].median() > 0.5
     assert neurons["fold_predictivity"].notna().all()

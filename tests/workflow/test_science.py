@@ -8,10 +8,10 @@ from tests.workflow.conftest import run_config
 # Median predictivity over the neurons of session 210325 (five folds; images at 224 pixels), and how far another right
 # computation may be from it.
 EXPECTED = {
-    ("efficientnet_lite0", "_blocks.13", "images"): (0.69, 0.03),
-    ("efficientnet_lite0", "_blocks.7", "images"): (0.65, 0.03),
-    ("efficientnet_lite0", "_bn0", "images"): (0.31, 0.03),
-    ("pixels", "pixels", "images"): (0.30, 0.03),
+    ("efficientnet_lite0", "_blocks.13", "stimuli"): (0.69, 0.03),
+    ("efficientnet_lite0", "_blocks.7", "stimuli"): (0.65, 0.03),
+    ("efficientnet_lite0", "_bn0", "stimuli"): (0.31, 0.03),
+    ("pixels", "pixels", "stimuli"): (0.30, 0.03),
     ("efficientnet_lite0", "_blocks.13", "objects"): (0.62, 0.02),
     ("efficientnet_lite0", "_blocks.7", "objects"): (0.61, 0.02),
 }
@@ -58,7 +58,7 @@ def test_predictivity_is_that_of_an_independent_computation(medians, layer, expe
 
 
 def test_a_network_before_training_is_far_worse(medians):
-    best = medians["efficientnet_lite0_random"].xs("images", level="split").max()
+    best = medians["efficientnet_lite0_random"].xs("stimuli", level="split").max()
     assert best == pytest.approx(0.43, abs=0.06)
 
 
@@ -87,7 +87,7 @@ def test_brainscore_is_what_its_own_code_says(results):
 
 
 def test_early_and_late_layers_differ_and_neighbours_do_not(results):
-    table = pd.read_csv(results / "comparisons.csv").query("split == 'images' and mapping == 'ridge'")
+    table = pd.read_csv(results / "comparisons.csv").query("split == 'stimuli' and mapping == 'ridge'")
     of_layers = table[(table["compared"] == "layers") & (table["model_a"] == "efficientnet_lite0")]
     differs = {frozenset(pair): bool(value) for *pair, value in of_layers[["layer_a", "layer_b", "differs"]].values}
     assert len(differs) == 18 * 17 // 2
@@ -100,7 +100,7 @@ def test_early_and_late_layers_differ_and_neighbours_do_not(results):
 
 
 def test_the_best_layer_is_flattered_but_little(results):
-    table = pd.read_csv(results / "best_layers.csv").query("split == 'images' and mapping == 'ridge'")
+    table = pd.read_csv(results / "best_layers.csv").query("split == 'stimuli' and mapping == 'ridge'")
     row = table.set_index("model").loc["efficientnet_lite0"]
     assert row["best_layer"] == "_blocks.13"
     assert row["maximum"] == pytest.approx(0.69, abs=0.03)
@@ -109,7 +109,7 @@ def test_the_best_layer_is_flattered_but_little(results):
 
 
 def test_v4_reads_the_object_about_as_well_as_as_many_units_of_the_last_layers(results):
-    table = pd.read_csv(results / "explicit.csv").query("target == 'object' and split == 'images'")
+    table = pd.read_csv(results / "explicit.csv").query("target == 'object' and split == 'stimuli'")
     area = table[table["family"] == "recorded"].iloc[0]
     assert area["score"] == pytest.approx(0.364, abs=0.02)
     assert 0.125 < area["low"] < area["score"] < area["high"]

@@ -27,7 +27,7 @@ def with_simulation(experiment: Experiment, **changes) -> Experiment:
     simulation = {"teacher": teacher, "areas": AREAS, "repetitions": 4} | changes
     experiment.config["recordings"][NAME] = {"stimuli": "mine", "simulate": simulation}
     experiment.config["models"] = {"tiny": experiment.config["models"]["tiny"]}
-    experiment.config |= {"extraction": {"shards": 1}, "splits": ["images"]}
+    experiment.config |= {"extraction": {"shards": 1}, "splits": ["stimuli"]}
     return experiment
 
 

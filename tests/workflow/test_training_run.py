@@ -41,7 +41,7 @@ def trained(tmp_path) -> Experiment:
             },
             "fitted": {"architecture": "tinynet:make", "size": 32, "train": {"recording": "fit", **train}},
         },
-        "splits": ["images"],
+        "splits": ["stimuli"],
         "extraction": {"shards": 1},
     }
     return experiment

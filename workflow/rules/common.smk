@@ -65,6 +65,7 @@ from ventral.configuration.resolution import (
     penalty_grid,
     recorded_models_of,
     resolve,
+    sets_with_files,
 )
 from ventral.configuration.files import check_files
 from ventral.configuration.options import moved_keys

@@ -41,7 +41,7 @@ rule report_page:
         explicitness="<results>/figures/explicitness.csv" if "explicitness" in FIGURES else [],
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)
-        + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=settings["stimuli"]),
+        + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=sets_with_files(settings)),
     output:
         "<results>/report.html",
         provenance="<provenance>/report.json",

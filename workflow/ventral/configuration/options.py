@@ -1,4 +1,4 @@
-"""Options of data sets and of mappings, which stand with what they belong to; once, they stood at the config's top."""
+"""Options of data sets and of mappings, which once stood at the config's top, and older names of splits."""
 
 from collections.abc import Mapping
 
@@ -13,13 +13,31 @@ MOVED = {
     "components": "mappings.pls.components",
     "rsa": "mappings.rsa",
 }
+RENAMED_SPLITS = {"images": "stimuli"}
 
 
 def moved_keys(config: Mapping) -> str:
-    """Return a sentence that says where keys live now which the user gave in their older place; empty without any."""
+    """Return what to say of older places of keys and older names of splits that the user gave; empty without any."""
     given = [key for key in MOVED if config.get(key) is not None]
     places = ", ".join(f"`{key}` lives now in `{MOVED[key]}`" for key in given)
-    return f"config: {places}. The older place still works; config/README.md shows both." if given else ""
+    said = [f"config: {places}. The older place still works; config/README.md shows both."] if given else []
+    specs = (config, *(config.get("recordings") or {}).values())
+    splits = {split for spec in specs for split in spec.get("splits") or []}
+    said += [
+        f"config: split `{older}` is called `{newer}` now. The older name still works."
+        for older, newer in RENAMED_SPLITS.items()
+        if older in splits
+    ]
+    return " ".join(said)
+
+
+def rename_splits(config: Mapping) -> dict:
+    """Return a config, not yet checked, in which every split that has an older name has its present one."""
+    recordings = config.get("recordings")
+    if isinstance(recordings, dict):
+        recordings = {name: _with_splits_renamed(spec) for name, spec in recordings.items()}
+        config = {**config, "recordings": recordings}
+    return _with_splits_renamed(config)
 
 
 def mapping_options(config: Mapping) -> dict[str, dict]:
@@ -96,6 +114,14 @@ def _by_name(given: str | list | Mapping) -> dict[str, dict]:
     if isinstance(given, Mapping):
         return {name: options or {} for name, options in given.items()}
     return {name: {} for name in ([given] if isinstance(given, str) else given)}
+
+
+def _with_splits_renamed(spec: object) -> object:
+    """Return a part of a config with the present names of its `splits`, itself where these are no list of names."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("splits"), list):
+        return spec
+    splits = [RENAMED_SPLITS.get(split, split) if isinstance(split, str) else split for split in spec["splits"]]
+    return {**spec, "splits": splits}
 
 
 def _older_dataset_options(config: Mapping, named: Mapping) -> dict[str, dict]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ventral.configuration import schema
-from ventral.configuration.options import expanded_datasets, mapping_options
+from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits
 from ventral.errors import InputError, allowed_instead
 from ventral.models.zoo import check_model, family, is_never_trained, modality_asked, resolve_model
 from ventral.recordings import ingestion as recordings
@@ -16,7 +16,7 @@ from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
-from ventral.stimuli.modality import FIRST, MODALITIES, Modality, modality_shown
+from ventral.stimuli.modality import FIRST, MODALITIES, Modality, is_table_alone, modality_shown
 from ventral.training.exclusion import training_rows
 
 # Rules that run or train networks on a whole stimulus set.
@@ -46,7 +46,7 @@ def resolve(config: dict) -> dict:
     InputError
         For anything that the schema does not allow, names that refer to nothing, and contradictions.
     """
-    given = schema.typed(config)
+    given = rename_splits(schema.typed(config))
     config = schema.completed(given)
     schema.check(config)
     config["results"] = _as_folder(config["results"])
@@ -81,6 +81,7 @@ def resolve(config: dict) -> dict:
             simulate = recording["simulate"] = teacher.resolve_simulation(recording["simulate"], scored, name)
             key = f"config key recordings.{name}.simulate.teacher"
             _refuse_other_modality(simulate["teacher"], recording, config, key)
+    _check_files_to_run_on(config)
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
@@ -104,9 +105,14 @@ def resolve(config: dict) -> dict:
 def _check_stimuli(spec: dict, key: str) -> None:
     """Refuse a stimulus set that is made in no way or in several, and options of another way."""
     modality, ways = modality_shown(spec), [way for way in (*MODALITIES, "render") if way in spec]
-    if len(ways) != 1:
+    if len(ways) != 1 and not is_table_alone(spec):
         either = ", ".join(f"`{name}`, a folder or zip of them" for name in MODALITIES)
-        raise InputError(f"{key}: a stimulus set has either {either}, or `render`, how they are rendered")
+        raise InputError(
+            f"{key}: a stimulus set has either {either}, or `render`, how they are rendered, or a `table` alone, of "
+            f"stimuli whose files are not here"
+        )
+    if is_table_alone(spec) and "size" in spec:
+        raise InputError(f"{key}.size: belongs to `{modality.name}`; the set is a table alone")
     if "render" in spec:
         for option, instead in (
             ("table", "a rendered set makes its own"),
@@ -174,7 +180,38 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
             if training["recording"]:
                 # What it is tested on is the first fold of this split.
-                _check_splits({"splits": ["images"]}, table, config, f"stimuli.{training['stimuli']}")
+                _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
+
+
+def sets_with_files(config: dict) -> list[str]:
+    """Return the names of the stimulus sets that are more than a table, whose files can be shown and run models on."""
+    return [name for name, spec in config["stimuli"].items() if not is_table_alone(spec)]
+
+
+def _check_files_to_run_on(config: dict) -> None:
+    """Refuse models, simulations and trainings that need the files of a stimulus set that is a table alone."""
+    tables = config["stimuli"].keys() - set(sets_with_files(config))
+    right = "give `images` or `render` to stimuli.{}"
+    for name, recording in config["recordings"].items():
+        stimuli, models = recording["stimuli"], models_of(config, name)
+        if stimuli not in tables:
+            continue
+        if "simulate" in recording:
+            raise InputError(
+                f"config key recordings.{name}.simulate: the stimuli {stimuli} are a table alone, and the teacher "
+                f"needs their files; {right.format(stimuli)}, or name another set"
+            )
+        if models:
+            raise InputError(
+                f"config key recordings.{name}: the stimuli {stimuli} are a table alone, and models need their files "
+                f"({', '.join(models)}); {right.format(stimuli)}, or set recordings.{name}.models to []"
+            )
+    for name, training in config["trainings"].items():
+        if training["stimuli"] in tables:
+            raise InputError(
+                f"config key models.{name}.train: the stimuli {training['stimuli']} are a table alone, and a network "
+                f"needs their files; {right.format(training['stimuli'])}, or train it on another set"
+            )
 
 
 def _check_unseen(config: dict) -> None:
@@ -246,23 +283,26 @@ def _check_decoding(config: dict) -> None:
                 f"config key decoding.models: {model} is scored against no recording of neuroids, whose areas would be "
                 f"read beside it; leave it out"
             )
-    if not read:
+    if not decoded_models(config):
         raise InputError(
-            "config key decoding: no model is scored against a recording of neuroids, whose areas would be read beside "
-            "it; leave `decoding` out"
+            "config key decoding: no recording is of neuroids, whose areas would be read; leave `decoding` out"
         )
 
 
 def decoded_models(config: dict) -> dict[str, list[str]]:
-    """Return the models from which labels and properties are read, for each recording of neuroids that has any."""
+    """Return the models from which labels and properties are read, for each recording whose areas are read.
+
+    Of a recording of neuroids that models are scored against, areas are read beside those models that `decoding` takes.
+    """
     if "decoding" not in config:
         return {}
-    names = config["decoding"]["models"]
-    read = {
-        recording: [model for model in models_with_neuroids(config, recording) if names is None or model in names]
-        for recording in config["recordings"]
-    }
-    return {recording: models for recording, models in read.items() if models}
+    names, read = config["decoding"]["models"], {}
+    for recording, spec in config["recordings"].items():
+        scored = models_with_neuroids(config, recording)
+        taken = [model for model in scored if names is None or model in names]
+        if taken or (not scored and "matrices" not in spec):
+            read[recording] = taken
+    return read
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:
@@ -363,8 +403,10 @@ def _expand_trainings(config: dict) -> None:
             _refuse_other_modality(models[model], recording, config, key)
             if _recording_of(config, model) == name:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
-    if not any(models_of(config, recording) for recording in config["recordings"]):
-        raise InputError("config: no model is scored against any recording; name models that were not trained on it")
+    if models and not any(models_of(config, recording) for recording in config["recordings"]):
+        raise InputError(
+            "config: no model is scored against any recording; name models that were not trained on it, or none at all"
+        )
     for name, training in trainings.items():
         training["tested"] = _tested(name, config)
         if training["stimuli"] in training["tested"]:
@@ -504,7 +546,8 @@ def _check_results_apart(config: dict) -> None:
     """Refuse results below a folder of inputs: the folder's content would change with every run."""
     results = Path(config["results"]).resolve()
     for name, spec in config["stimuli"].items():
-        folders = rendering.folders(spec["render"]) if "render" in spec else [spec[modality_shown(spec).name]]
+        shown = modality_shown(spec).name
+        folders = rendering.folders(spec["render"]) if "render" in spec else filter(None, [spec.get(shown)])
         for folder in map(Path, folders):
             if folder.is_dir() and results.is_relative_to(folder.resolve()):
                 raise InputError(

@@ -49,7 +49,7 @@ def expand(folder: str | None, results: str) -> dict:
     matrices = {name: str(found / file) for name, file in MATRICES.items()}
     return {
         "stimuli": {NAME: {"images": str(found / IMAGES), "size": SIZE}},
-        "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": dict(AREAS), "splits": ["images"]}},
+        "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": dict(AREAS), "splits": ["stimuli"]}},
     }
 
 

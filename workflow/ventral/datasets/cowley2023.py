@@ -89,10 +89,10 @@ def expand(folder: str | None, results: str, *, sessions: Sequence[int | str], r
             responses = _found(Path(folder), RESPONSES, session)
         name = f"cowley2023_{session}"
         stimuli[name] = {"images": images}
-        recordings[name] = {"stimuli": name, "responses": responses, "area": AREA, "splits": ["images"]}
+        recordings[name] = {"stimuli": name, "responses": responses, "area": AREA, "splits": ["stimuli"]}
         if session in TABLES:
             stimuli[name]["table"] = str(TABLES[session])
-            recordings[name]["splits"] = ["images", "objects"]
+            recordings[name]["splits"] = ["stimuli", "objects"]
         if session in ANIMALS:
             recordings[name]["animal"] = ANIMALS[session]
     return {"stimuli": stimuli, "recordings": recordings, "downloads": downloads}

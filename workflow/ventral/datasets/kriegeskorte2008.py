@@ -58,7 +58,7 @@ def expand(folder: str | None, results: str, *, resources: str = "resources") ->
     """
     unpacked = f"{results}/datasets/{NAME}"
     source = f"{resources}/{NAME}/{FILE}" if folder is None else _found(Path(folder))
-    recording = {"stimuli": NAME, "matrices": f"{unpacked}/matrices.npz", "area": AREAS, "splits": ["images"]}
+    recording = {"stimuli": NAME, "matrices": f"{unpacked}/matrices.npz", "area": AREAS, "splits": ["stimuli"]}
     return {
         "stimuli": {NAME: {"images": f"{unpacked}/images.zip", "table": f"{unpacked}/stimuli.csv"}},
         "recordings": {NAME: recording},

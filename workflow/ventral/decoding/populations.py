@@ -73,6 +73,8 @@ COLUMNS = {
     "angular_error": "float64",
 }
 UNITS, NOISE, STIMULI = range(3)
+# Seeds the bootstrap samples of split `stimuli`, which once had another name: its draws stay the same.
+SPLIT_NUMBERS = {"stimuli": 3760176746}
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,7 @@ def _read_population(
                 drawn = population.units[:, drawn_units(available, taken, seed, draw)]
                 if noise is not None:
                     reliability = _reliability_drawn(areas[noise].reliability, taken, seed, draw)
-                    drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, noise))
+                    drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(noise)))
                 predictions = predict(drawn, readouts, penalties)
             rows += [
                 _row(readout, read, seed, draw) | condition | {"draw": draw}
@@ -339,7 +341,7 @@ def _read_population(
 
 
 def _row(readout: Readout, read: NDArray, seed: int, draw: int) -> dict:
-    rng = _random(seed, STIMULI, draw, 0, readout.split)
+    rng = _random(seed, STIMULI, draw, 0, SPLIT_NUMBERS.get(readout.split, _number(readout.split)))
     resampled = [fold[rng.integers(len(fold), size=len(fold))] for fold in readout.folds]
     present = np.concatenate(readout.folds)
     return {
@@ -369,9 +371,13 @@ def _reliability_drawn(reliability: NDArray, units: int, seed: int, draw: int) -
     return reliability[_random(seed, UNITS, units, draw).integers(len(reliability), size=units)]
 
 
-def _random(seed: int, purpose: int, first: int, second: int, name: str = "") -> np.random.Generator:
+def _random(seed: int, purpose: int, first: int, second: int, number: int = 0) -> np.random.Generator:
+    return np.random.default_rng([seed, purpose, first, second, number])
+
+
+def _number(name: str) -> int:
     # Not Python's hash of the name, which is another one in every process.
-    return np.random.default_rng([seed, purpose, first, second, zlib.crc32(name.encode())])
+    return zlib.crc32(name.encode())
 
 
 def _population_of_layer(gram: str | Path, layer: str) -> Population:

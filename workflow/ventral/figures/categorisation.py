@@ -64,7 +64,7 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
             for chance in rows["chance"].dropna().unique():
                 axes.axvline(chance, **CHANCE, zorder=1, label="_chance")
             axes.set_xlim(padded(points.loc[points["label"] == label, ["balanced_accuracy", "chance"]]))
-            axes.set_xlabel(f"Balanced accuracy, {label}, held-out images")
+            axes.set_xlabel(f"Balanced accuracy, {label}, held-out stimuli")
             scale_medians(axes, rows, limits)
     return figure
 
@@ -79,12 +79,12 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None
 
 
 def _say_that_there_are_no_points(axes: Axes, splits: set[str]) -> None:
-    if "images" in splits:
+    if "stimuli" in splits:
         why = "no labels to tell these stimuli apart"
     elif splits == {"none"}:
-        why = "no labels, or split images not scored"
+        why = "no labels, or split stimuli not scored"
     else:
-        why = "split images was not scored"
+        why = "split stimuli was not scored"
     axes.set_axis_off()
     axes.text(0, 1, f"No categorisation scores: {why}", va="top", transform=axes.transAxes)
 

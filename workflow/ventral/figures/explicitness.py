@@ -19,7 +19,7 @@ from ventral.decoding.explicit import (
     layer_table,
     sentences,
 )
-from ventral.figures.layout import AREAS, figure_of_text, write_figure
+from ventral.figures.layout import AREAS, figure_of_text, place_of_split, write_figure
 from ventral.figures.style import CHANCE, COLOURS, FAMILIES, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
@@ -108,7 +108,7 @@ def draw_explicitness(drawn: pd.DataFrame) -> Figure:
 
 def _order(group: tuple) -> tuple:
     (recording, split, kind, target), _ = group
-    return recording, split == "categories", split, kind, target
+    return recording, place_of_split(split), kind, target
 
 
 def _looks(drawn: pd.DataFrame) -> dict[str, dict]:

@@ -67,10 +67,10 @@ def fitted_table(curves: dict[str, pd.DataFrame], recordings: dict[str, str], su
     recordings : dict of str
         Which recording each network was fitted to.
     summary : DataFrame
-        From `ventral.statistics.summaries.area_summary`; the best layer of any trained network on held-out images
+        From `ventral.statistics.summaries.area_summary`; the best layer of any trained network on held-out stimuli
         stands for ridge regression.
     """
-    task = summary[summary["family"].isin(["trained", "pretrained"]) & (summary["split"] == "images")]
+    task = summary[summary["family"].isin(["trained", "pretrained"]) & (summary["split"] == "stimuli")]
     best = task.groupby(["recording", "area"])["r"].max()
     rows = []
     for model, curve in curves.items():

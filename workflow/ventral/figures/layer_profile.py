@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.layout import neuroids_taken, page_of_panels, write_figure
+from ventral.figures.layout import figure_of_text, neuroids_taken, page_of_panels, write_figure
 from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
 from ventral.figures.style import GREY, RECORDED_AREA, figure_style, legend_handles, looks_of_models
 from ventral.grams.recorded import FAMILY
@@ -60,6 +60,8 @@ def layer_profile(
 
 def draw_layer_profile(summary: pd.DataFrame) -> Figure:
     """Draw the rows of `ventral.statistics.summaries.area_summary`; each model's line has its name as label."""
+    if summary.empty:
+        return figure_of_text("No scores: no model and no other recorded area predicts a recorded area")
     with figure_style():
         of_models = summary[summary["family"] != FAMILY]
         looks = looks_of_models(of_models)

@@ -24,8 +24,13 @@ from ventral.statistics.summaries import range_in_words
 PANEL_HEIGHT = 48
 LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
 LINE = 3.2
-SPLITS = ["images", "objects", "categories"]
+SPLITS = ["stimuli", "objects", "categories"]
 AREAS = ["EVC", "V1", "V2", "V4", "IT"]
+
+
+def place_of_split(split: str) -> int:
+    """Return the place of a split among others; those that are not known come last."""
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS)
 
 
 def figure_of_text(text: str) -> Figure:
@@ -119,7 +124,7 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
         return [next(lower if matrix else upper) for matrix in matrices]
     rows = [tuple(rows[row].iloc[0]) for rows in panels]
     columns = [
-        (mapping, SPLITS.index(split) if split in SPLITS else len(SPLITS), split)
+        (mapping, place_of_split(split), split)
         for mapping, split in (rows[["mapping", "split"]].iloc[0] for rows in panels)
     ]
     if len(set(columns)) == 1:

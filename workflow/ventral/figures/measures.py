@@ -25,7 +25,9 @@ def measures(summary: pd.DataFrame) -> pd.Series:
     """Return what each row is of: `predictivity` (with a ceiling), `raw r` (without), or how matrices are compared."""
     compared = [_comparison(row) for row in summary[["mapping", "distance", "comparison", "has_ceiling"]].to_numpy()]
     return pd.Series(
-        np.select([compares_matrices(summary), summary["has_ceiling"]], [compared, "predictivity"], "raw r"),
+        np.select(
+            [compares_matrices(summary), summary["has_ceiling"].astype(bool)], [compared, "predictivity"], "raw r"
+        ),
         index=summary.index,
     )
 

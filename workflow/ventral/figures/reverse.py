@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.layout import write_figure
+from ventral.figures.layout import place_of_split, write_figure
 from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
@@ -149,9 +149,14 @@ def with_forward(reverse: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
     return reverse.merge(forward, on=["recording", "area", "split", "model", "layer"], how="left")
 
 
+def _order(group: tuple) -> tuple:
+    (recording, area, split), _ = group
+    return recording, area, place_of_split(split)
+
+
 def draw_reverse(table: pd.DataFrame) -> Figure:
     """Draw the rows of `with_forward`: for each model a line of either direction through its layers."""
-    panels = [rows for _, rows in table.groupby(["recording", "area", "split"])]
+    panels = [rows for _, rows in sorted(table.groupby(["recording", "area", "split"]), key=_order)]
     models = sorted(table["model"].unique())
     looks = {
         model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS) % len(MARKERS)]}

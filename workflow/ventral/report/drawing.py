@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ventral.figures.layout import place_of_split
 from ventral.figures.measures import COMPARISONS, axis_ranges, rounded_outwards
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
@@ -237,7 +238,12 @@ def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
         return []
     keys = ["recording", "split", "target_kind", "target"]
     drawn = drawn.assign(n=drawn["units"], alone=drawn.groupby([*keys, "model"])["layer"].transform("size") == 1)
-    drawn = drawn.sort_values([*keys, "model", "depth", "layer"], kind="stable", ignore_index=True)
+    drawn = drawn.sort_values(
+        [*keys, "model", "depth", "layer"],
+        kind="stable",
+        ignore_index=True,
+        key=lambda values: values.map(place_of_split) if values.name == "split" else values,
+    )
     drawing.tables["explicitness"] = columnar(
         drawn.assign(alone=drawn["alone"].astype(int)),
         ["depth", "score", "low", "high", "n", "alone"],

@@ -198,6 +198,8 @@ def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int |
 def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     named = {family: models for family, models in families(scores).items() if family != FAMILY}
     n = sum(map(len, named.values()))
+    if not n:
+        return
     kinds = listed([f"{len(models)} {FAMILY_IN_WORDS.get(family, family)}" for family, models in named.items()])
     layers = scores.loc[scores["family"] != FAMILY, ["model", "layer"]].drop_duplicates()
     layers = layers[~layers["layer"].str.contains(" + ", regex=False)]
@@ -245,10 +247,10 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     fitted = scores[~scores["mapping"].isin(comparing)]
     folds = fitted.groupby("split")["n_folds"].unique() if len(fitted) else {}
     words = {
-        "images": "images were dealt at random into {n} parts of equal size, each held out in turn, every object "
-        "spread evenly over the parts where objects have names (images)",
-        "objects": "all images of an object were held out together, each of {n} objects in turn (objects)",
-        "categories": "all images of a category were held out together, each of {n} categories in turn (categories)",
+        "stimuli": "stimuli were dealt at random into {n} parts of equal size, each held out in turn, every object "
+        "spread evenly over the parts where objects have names (stimuli)",
+        "objects": "all stimuli of an object were held out together, each of {n} objects in turn (objects)",
+        "categories": "all stimuli of a category were held out together, each of {n} categories in turn (categories)",
     }
     said = [
         text.format(n=" or ".join(str(n) for n in sorted(folds[split])))
@@ -267,7 +269,7 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
 
 def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     of_neuroids = [facts for facts in recordings if "areas" in facts]
-    if not of_neuroids:
+    if not of_neuroids or scores.empty:
         return
     yield (
         "A neuron's response is its mean over repetitions. The score r is Pearson's correlation between predicted and "
@@ -337,7 +339,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
 
 def _describe_categorisation() -> Iterator[str]:
     yield (
-        "How well labels can be read from a layer is the balanced accuracy, on held-out images, of a linear support "
+        "How well labels can be read from a layer is the balanced accuracy, on held-out stimuli, of a linear support "
         "vector machine on the same Gram matrix. How categorisation and predictivity go together over models (after "
         "Yamins et al. 2014) is given as Pearson's r over the best layer of each model, with a 95 % interval by "
         "Fisher's z."

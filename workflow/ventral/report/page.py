@@ -150,7 +150,7 @@ def page(results: Results) -> str:
     text = methods(results.scores, results.settings, results.recordings, _software(results.records))
     return _filled(
         {
-            "title": f"{escape(listed(areas(results.layers)))}: which model, and which layer, predicts it",
+            "title": f"{escape(listed(areas(results)))}: which model, and which layer, predicts it",
             "heading": "Which model, and which layer, predicts these neurons?",
             "lead": escape(lead(results)),
             "audit": audit_section(results.audit),

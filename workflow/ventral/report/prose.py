@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from ventral.report.methods import counted, listed
 from ventral.report.registry import FIGURES
 from ventral.report.results import Results
@@ -29,13 +27,17 @@ NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
     "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
 )
+NO_MODELS = (
+    "Nothing is scored: the config names no model that is scored against a recording, and no recorded area that is "
+    "scored as a model."
+)
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
     "published matrices, without any fit. Of several subjects' matrices, the line is the mean, with a 95 % interval "
     "over subjects, and the grey band the noise ceiling."
 )
 CATEGORISATION = (
-    "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out images) "
+    "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out stimuli) "
     "against how well the layer predicts an area. One point a layer; the best layer of each model is outlined, with "
     "its 95 % interval. The correlation is over all models, whatever is shown."
 )
@@ -45,19 +47,25 @@ RANKING = (
     "with that of all data: 1 where no resample would change it."
 )
 EXPLICITNESS = (
-    "How well labels (balanced accuracy) and properties (r) are read, on held-out images, from equally many units of "
+    "How well labels (balanced accuracy) and properties (r) are read, on held-out stimuli, from equally many units of "
     "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
     "stimuli."
 )
 
 
-def areas(layers: pd.DataFrame) -> list[str]:
-    """Return the areas of the figures, in their order."""
-    return list(dict.fromkeys(layers["area"]))
+def areas(results: Results) -> list[str]:
+    """Return the areas of the figures, in their order; where nothing is scored, those that were recorded."""
+    recorded = (area for facts in results.recordings for area in facts.get("areas", facts.get("subjects")))
+    return list(dict.fromkeys(recorded if results.layers.empty else results.layers["area"]))
 
 
 def lead(results: Results) -> str:
     """Return the sentence that says how many models were compared with what."""
+    if results.scores.empty:
+        return (
+            f"{counted(len(results.recordings), 'recording')} of {listed(areas(results))}, against which no model is "
+            f"scored."
+        )
     n = counts(results.scores, results.layers)
     recorded = listed([counted(n[kind], *noun) for kind, noun in RECORDED_NOUNS.items() if n[kind]])
     fitted = results.layers.loc[results.layers["split"] != "none", "split"]
@@ -65,7 +73,7 @@ def lead(results: Results) -> str:
     simulated = sorted({facts["recording"] for facts in results.recordings if facts["simulated"]})
     return (
         f"{counted(n['models'], 'model')}, {counted(n['layers'], 'layer')} in all, against {recorded} in "
-        f"{listed(areas(results.layers))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
+        f"{listed(areas(results))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
         f"{f' and scored on held-out {listed(splits)}' if splits else ''}."
         f"{f' Made of a network, not measured: {listed(simulated)}.' if simulated else ''}"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ventral.figures.layout import AREAS, SPLITS
+from ventral.figures.layout import AREAS, place_of_split
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
@@ -57,7 +57,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     place = {
         "mapping": _place_of,
         "area": lambda values: values.map(_along_the_stream),
-        "split": lambda values: values.map(lambda split: SPLITS.index(split) if split in SPLITS else len(SPLITS)),
+        "split": lambda values: values.map(place_of_split),
     }
     keys = [
         "recording",

@@ -8,7 +8,7 @@ import pandas as pd
 from ventral.figures.measures import COMPARISONS
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
-from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_SCORES
+from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES
 from ventral.report.results import Results
 from ventral.report.summary import best_models, counts, number, with_interval
 
@@ -89,7 +89,8 @@ def numbers_section(results: Results) -> str:
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
     if best.empty:
-        return f'<dl class="cards">{cards}</dl><p>{NO_SCORES.format(**results.settings)}</p>'
+        why = NO_MODELS if results.scores.empty else NO_SCORES.format(**results.settings)
+        return f'<dl class="cards">{cards}</dl><p>{why}</p>'
     rows, attributes = [], []
     for row in best.to_dict("records"):
         several = "" if row["alone"] else f" <code>{escape(row['layer'])}</code> (depth {number(row['depth'])})"

@@ -228,11 +228,11 @@ def early_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float64]:
     following = (np.arange(t) == np.any(targets != 0, axis=0).argmax()).astype(float)
     previous = None
     for _ in range(MOST_ITERATIONS):
-        image = targets.T @ (covaried @ following) if square is None else square @ following
-        length = np.sqrt(max(following @ image, 0))
+        product = targets.T @ (covaried @ following) if square is None else square @ following
+        length = np.sqrt(max(following @ product, 0))
         if length == 0:
             return following
-        direction, following = following / length, image / length
+        direction, following = following / length, product / length
         if previous is not None and (direction - previous[0]) @ (following - previous[1]) < TOLERANCE:
             break
         previous = direction, following

@@ -66,9 +66,9 @@ def fit(
     mappings : sequence of str
         How targets are predicted, `ridge`, `ols`, `pls`, `one_to_one`; or compared without a fit, `rsa`, `cka`.
     splits : sequence of str
-        Of `images`, `objects`, `categories`.
+        Of `stimuli`, `objects`, `categories`.
     n_folds, seed : int
-        Folds of split `images`, and the seed of their deal.
+        Folds of split `stimuli`, and the seed of their deal.
     penalties : sequence of float
         Candidates, times the mean squared distance of the stimuli's feature vectors from their mean.
     components : int

@@ -37,12 +37,12 @@ def selectivity(
     output : path
         CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
         (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector
-        machine that tells the category from all others, each of the two with the same weight, on held-out images
+        machine that tells the category from all others, each of the two with the same weight, on held-out stimuli
         (chance: 0.5).
     category : str
         The category.
     n_folds, seed : int
-        Folds of held-out images, and the seed of their deal.
+        Folds of held-out stimuli, and the seed of their deal.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def selectivity(
     labels = labels_of(stimulus_set)
     check_category(category, labels, stimulus_set.attrs["name"], "unseen.category")
     is_category = labels["category"] == category
-    folds = make_folds("images", labels, len(is_category), n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
+    folds = make_folds("stimuli", labels, len(is_category), n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
     progress = Progress(f"selectivity for {category}", len(grams), "models")
     rows = []
     for path in grams:

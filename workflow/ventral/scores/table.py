@@ -1,5 +1,6 @@
 """The score table: its columns, and the rows that held-out predictions make."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.errors import InputError, shown
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.values import Targets
+
+logger = logging.getLogger("ventral")
 
 COLUMNS = {
     "model": "string",
@@ -51,9 +55,23 @@ SORTED_BY += ["distance", "comparison", "subject"]
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:
-    """Join the tables of all models and recordings into the one that every figure is a query on."""
+    """Join the tables of all models and recordings into the one that every figure is a query on.
+
+    Raises
+    ------
+    InputError
+        If there are tables, and none has a row. Without any, where nothing is to be scored, the table has no rows.
+    """
+    if not tables:
+        logger.warning("no model and no recorded area is scored against a recording: the score table has no rows")
+    rows = [read_parquet(table) for table in tables]
+    if rows and not any(map(len, rows)):
+        raise InputError(
+            f"{shown([str(table) for table in tables])}: no rows; score a recording with at least one neuroid that "
+            f"responds differently to different stimuli, or a dissimilarity matrix"
+        )
     with writing(output) as unfinished:
-        write_table(pd.concat([read_parquet(table) for table in tables], ignore_index=True), unfinished)
+        write_table(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), unfinished)
 
 
 def prediction_rows(

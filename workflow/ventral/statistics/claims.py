@@ -41,8 +41,8 @@ USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 DECODED = 0.6
 
 # The parts of the table of networks fitted to neurons.
-TRAIN, TEST = "images it was trained on", "held-out images"
-RIDGE = "ridge on the best layer of a network trained on objects, held-out images"
+TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
+RIDGE = "ridge on the best layer of a network trained on objects, held-out stimuli"
 
 
 def claims(
@@ -108,7 +108,7 @@ def _judge_panels(
         best = {
             name: panel.loc[chosen["median"].idxmax()]
             for name, chosen in {
-                "a network trained on ImageNet": panel[panel["family"] == "pretrained"],
+                "a pretrained network": panel[panel["family"] == "pretrained"],
                 "a network trained here": panel[panel["family"] == "trained"],
                 "an untrained network": panel[panel["family"] == "untrained"],
                 "pixels": panel[panel["model"] == "pixels"],
@@ -119,7 +119,7 @@ def _judge_panels(
         if area.split()[-1] in NOT_CLAIMED:
             best = {}
         for better, worse in (
-            ("a network trained on ImageNet", "an untrained network"),
+            ("a pretrained network", "an untrained network"),
             ("a network trained here", "an untrained network"),
             ("an untrained network", "pixels"),
         ):
@@ -204,7 +204,7 @@ def _judge_properties(scores: pd.DataFrame) -> Iterator[tuple]:
     rows = scores[
         (scores["target_kind"] == "property")
         & scores["target"].isin(PROPERTIES)
-        & (scores["split"] == "images")
+        & (scores["split"] == "stimuli")
         & scores["family"].isin(TRAINED)
         & scores["r"].notna()
     ]
@@ -219,7 +219,7 @@ def _judge_properties(scores: pd.DataFrame) -> Iterator[tuple]:
             f"{target} is more explicit in late layers than in the first",
             f"{stimuli} (stimuli)",
             "",
-            "images",
+            "stimuli",
             f"{best}: r = {first['r']:.2f} in its first layer, {late:.2f} at best in its later half",
             _verdict(late - first["r"], late - first["r"], margin=0.02),
         )
@@ -236,8 +236,8 @@ def _judge_fitted(table: pd.DataFrame) -> Iterator[tuple]:
             "networks trained on objects predict better than a network fitted to the neurons",
             recording,
             area,
-            "images",
-            f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out images at its best epoch, {train:.2f} on its own",
+            "stimuli",
+            f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
             _verdict(ridge - test, ridge - test, margin=0.02),
         )
 
@@ -257,7 +257,7 @@ def _judge_unseen(table: pd.DataFrame) -> list[tuple]:
             f"trained networks tell {category} from others, whether or not they saw any (chance 0.5)",
             "",
             "",
-            "images",
+            "stimuli",
             evidence,
             verdict,
         )

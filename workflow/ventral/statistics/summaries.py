@@ -45,7 +45,7 @@ FEWEST_POINTS = 4
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a score table that has scores of neuroids or of dissimilarity matrices.
+    """Read a score table that has scores of neuroids or of dissimilarity matrices, or no rows, where nothing is scored.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If there is no such table, or it was damaged, lacks columns, or has no rows of neuroids or matrices.
+        If there is no such table, or it was damaged, lacks columns, or has rows, but none of neuroids or matrices.
     """
     scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
         raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
-    if not scores["target_kind"].isin(RECORDED).any():
+    if len(scores) and not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
@@ -163,7 +163,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     Parameters
     ----------
     scores : DataFrame
-        Score table. Accuracies are those of a support vector machine on held-out images, whatever the split that
+        Score table. Accuracies are those of a support vector machine on held-out stimuli, whatever the split that
         predictivity is of: how well a layer tells objects apart is a property of the layer.
     summary : DataFrame
         From `area_summary`.
@@ -179,7 +179,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     """
     # How models compare is asked of models: a recorded area is none.
     summary = summary[summary["family"] != FAMILY]
-    accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'images'")
+    accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'stimuli'")
     accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
     points = summary.assign(best_layer=_is_best(summary)).merge(
         accuracies.rename(columns={"target": "label"}), on=["recording", "model", "layer"], how="left"

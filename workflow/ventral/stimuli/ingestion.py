@@ -1,4 +1,4 @@
-"""Sets of stimuli: listed at once, decoded once, and kept as one store of their content and properties."""
+"""Sets of stimuli, decoded once and kept as one store of content and properties, or a table of properties alone."""
 
 import hashlib
 import logging
@@ -17,8 +17,8 @@ from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
 from ventral.stimuli.files import Listing, list_files, natural, opener
-from ventral.stimuli.modality import Modality, modality_shown
-from ventral.stimuli.store import complete_set, create_set
+from ventral.stimuli.modality import Modality, is_table_alone, modality_shown
+from ventral.stimuli.store import complete_set, create_set, write_properties
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     spec : dict
         By the name of the modality, such as `images`, a folder or zip of stimuli; optionally `table`, a CSV or Parquet
         file with one row a stimulus, `circular`, the periods of circular columns, and options of the modality. Or
-        `render`, how images are rendered.
+        `render`, how images are rendered. Or `table` alone, of stimuli whose files are not here.
     key : str
         Place of `spec` in the config, for messages.
 
@@ -61,7 +61,7 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
         from ventral.stimuli.rendering import plan
 
         return plan(spec["render"], f"{key}.render")
-    return _described(spec, key)[0]
+    return _table_alone(spec, key) if is_table_alone(spec) else _described(spec, key)[0]
 
 
 def periods(spec: dict) -> dict[str, float]:
@@ -80,12 +80,13 @@ def periods(spec: dict) -> dict[str, float]:
 
 
 def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None:
-    """Decode every stimulus once and write the store of the set.
+    """Decode every stimulus once and write the store of the set; of a table alone, names and properties.
 
     The store holds an array of the stimuli, such as `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB;
     the coordinate `stimulus`, one coordinate for each property, and the attributes `name`, `sha256` (of names,
     properties and contents), `duplicates` (lists of the names of stimuli with the same content) and `modality`, which
     sets of images lack. Duplicates are also named in a warning: they stay, because the responses to both are there.
+    Of a table alone there is no such array, and no duplicates are known.
 
     Parameters
     ----------
@@ -107,12 +108,18 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     from ventral.outputs import writing
 
     modality, key = modality_shown(spec), f"stimuli.{name}"
+    if is_table_alone(spec):
+        table = _table_alone(spec, key)
+        _report_table(table, spec, key)
+        with writing(output) as unfinished:
+            write_properties(unfinished, table)
+            complete_set(unfinished, name, table, digests=[])
+        return
     place = f"{key}.{modality.name}: {spec[modality.name]}"
     table, files, listing = _described(spec, key)
     listing.warn(place)
     if spec.get("table"):
-        report_columns(table, f"{key}.table: {spec['table']}", LABELS)
-        _report_spaces(table, f"{key}.table: {spec['table']}")
+        _report_table(table, spec, key)
     with (
         writing(output) as unfinished,
         opener(Path(spec[modality.name])) as opened,
@@ -145,14 +152,36 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
     modality = modality_shown(spec)
     listing = list_files(Path(spec[modality.name]), modality.suffixes, f"{key}.{modality.name}", modality.name)
     files = listing.files
-    circular = spec.get("circular") or {}
     if not spec.get("table"):
-        for column in circular:
+        for column in spec.get("circular") or {}:
             raise InputError(
                 f"{key}.circular.{column}: there is no table of the stimuli with such a column; give it as `table`"
             )
         names = pd.Index(_without_common_folder(files), name="stimulus", dtype=object)
         return pd.DataFrame(index=names), files, listing
+    table = _read_properties(spec, key)
+    files = _files_of_rows(
+        list(table["stimulus"]), files, f"{key}.table: {spec['table']}", modality, spec[modality.name]
+    )
+    return table.set_index("stimulus"), files, listing
+
+
+def _table_alone(spec: dict, key: str) -> "pd.DataFrame":
+    """Return the names and properties of stimuli of which there is a table alone."""
+    table = _read_properties(spec, key)
+    place = f"{key}.table: {spec['table']}"
+    unnamed = np.flatnonzero(table["stimulus"] == "")
+    if len(unnamed):
+        raise InputError(f"{place}: column `stimulus`, data row {unnamed[0] + 1}: no name; every stimulus needs one")
+    _refuse_repeated(list(table["stimulus"]), lambda name: f"{place}: the stimulus {name!r}")
+    return table.set_index("stimulus")
+
+
+def _read_properties(spec: dict, key: str) -> "pd.DataFrame":
+    """Return the checked table of a set, with its column `stimulus`."""
+    import pandas as pd
+
+    modality, circular = modality_shown(spec), spec.get("circular") or {}
     place = f"{key}.table"
     # The stimuli's axes, and the stimuli themselves, have names in the same store.
     reserved = (modality.array, *modality.axes)
@@ -177,8 +206,12 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
                 f"{key}.circular.{column}: {spec['table']} has no numeric column of this name; "
                 f"{allowed_instead(column, numeric)}"
             )
-    files = _files_of_rows(list(table["stimulus"]), files, place, modality, spec[modality.name])
-    return table.set_index("stimulus"), files, listing
+    return table
+
+
+def _report_table(table: "pd.DataFrame", spec: dict, key: str) -> None:
+    report_columns(table, f"{key}.table: {spec['table']}", LABELS)
+    _report_spaces(table, f"{key}.table: {spec['table']}")
 
 
 def _report_spaces(table: "pd.DataFrame", place: str) -> None:

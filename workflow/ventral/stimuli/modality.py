@@ -166,6 +166,11 @@ def modality_shown(spec: Mapping) -> Modality:
     return next((modality for name, modality in MODALITIES.items() if name in spec), MODALITIES[FIRST])
 
 
+def is_table_alone(spec: Mapping) -> bool:
+    """Say whether a stimulus set has names and properties, and no files."""
+    return "table" in spec and not any(way in spec for way in (*MODALITIES, "render"))
+
+
 def baselines() -> dict[str, Modality]:
     """Return the modality of each baseline, by the baseline's name."""
     return {modality.baseline.name: modality for modality in MODALITIES.values()}

@@ -1,4 +1,4 @@
-"""The store of a stimulus set: stimuli, names and properties."""
+"""The store of a stimulus set: names and properties, and stimuli where there are files."""
 
 import hashlib
 import json
@@ -40,16 +40,9 @@ def create_set(path: Path, table: "pd.DataFrame", modality: Modality, shape: tup
     (n, *shape) zarr array
         Of the modality's type.
     """
-    import pandas as pd
-    import xarray as xr
+    from ventral.store import changing, create_array
 
-    from ventral.store import changing, create_array, write_dataset
-
-    columns = {
-        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
-        for column, values in table.items()
-    }
-    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+    write_properties(path, table)
     bytes_each = math.prod(shape) * np.dtype(modality.dtype).itemsize
     with changing(path) as group:
         return create_array(
@@ -63,6 +56,26 @@ def create_set(path: Path, table: "pd.DataFrame", modality: Modality, shape: tup
         )
 
 
+def write_properties(path: Path, table: "pd.DataFrame") -> None:
+    """Create the store of a set with the names and properties of its stimuli alone.
+
+    Parameters
+    ----------
+    path, table
+        As for `create_set`.
+    """
+    import pandas as pd
+    import xarray as xr
+
+    from ventral.store import write_dataset
+
+    columns = {
+        column: ("stimulus", values.to_numpy(float if pd.api.types.is_float_dtype(values) else object))
+        for column, values in table.items()
+    }
+    write_dataset(xr.Dataset(coords={"stimulus": table.index.to_numpy(object), **columns}), path)
+
+
 def complete_set(
     path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
 ) -> list[list[str]]:
@@ -71,19 +84,19 @@ def complete_set(
     Parameters
     ----------
     path : path
-        The store, its stimuli filled.
+        The store, its stimuli filled, where it has any.
     name : str
         Name of the set.
     table : DataFrame
         As for `create_set`.
     digests : sequence of bytes
-        SHA-256 of the content of each stimulus.
+        SHA-256 of the content of each stimulus; empty for a table alone.
     attributes
         What else there is to say, such as the modality.
     """
     from ventral.store import changing
 
-    duplicates = _duplicates(table.index, digests)
+    duplicates = _duplicates(table.index, digests) if digests else []
     with changing(path) as group:
         group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
     return duplicates
@@ -102,7 +115,7 @@ def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str
 
 
 def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
-    """Return the SHA-256 of names, properties and contents."""
+    """Return the SHA-256 of names and properties, and of contents where there are any."""
     columns = {column: values.tolist() for column, values in table.items()}
     digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
     digest.update(b"".join(digests))

@@ -102,9 +102,9 @@ def read_benchmark(
     recording, stimuli : paths
         Stores of the two.
     splits : sequence of str
-        Of `images`, `objects`, `categories`.
+        Of `stimuli`, `objects`, `categories`.
     n_folds, seed : int
-        Folds of split `images`, and the seed of their deal.
+        Folds of split `stimuli`, and the seed of their deal.
 
     Raises
     ------

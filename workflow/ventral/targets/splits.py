@@ -7,11 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ventral.errors import InputError, allowed_instead
 
-LABEL_OF_SPLIT = {"images": None, "objects": "object", "categories": "category"}
+LABEL_OF_SPLIT = {"stimuli": None, "objects": "object", "categories": "category"}
 FEWEST_FOLDS = 3
 
 
-def folds_of_images(labels: ArrayLike | None, n_stimuli: int, n_folds: int, seed: int, source: str) -> list[NDArray]:
+def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, seed: int, source: str) -> list[NDArray]:
     """Deal the stimuli at random into folds of equal size, every label in equal parts.
 
     Parameters
@@ -44,7 +44,7 @@ def folds_of_images(labels: ArrayLike | None, n_stimuli: int, n_folds: int, seed
     if (counts < n_folds).any() and len(values) > 1:
         scarce = ", ".join(f"{values[k]} ({counts[k]})" for k in np.flatnonzero(counts < n_folds)[:10])
         raise InputError(
-            f"{source}: split `images` puts every object into each of {n_folds} folds, but fewer stimuli than that "
+            f"{source}: split `stimuli` puts every object into each of {n_folds} folds, but fewer stimuli than that "
             f"show: {scarce}; set `folds` to {max(FEWEST_FOLDS, counts.min())} or fewer, merge those objects, or "
             f"leave the column `object` out"
         )
@@ -84,7 +84,7 @@ def folds_of_labels(labels: ArrayLike, source: str, split: str) -> list[NDArray]
 def make_folds(
     split: str, labels: dict[str, ArrayLike], n_stimuli: int, n_folds: int, seed: int, source: str
 ) -> list[NDArray]:
-    """Return the outer folds of a split: `images`, `objects` or `categories`.
+    """Return the outer folds of a split: `stimuli`, `objects` or `categories`.
 
     Parameters
     ----------
@@ -93,15 +93,15 @@ def make_folds(
     labels : dict of (n_stimuli,) arrays
         The stimuli's labels by name, `object` and `category` where there are any.
     n_stimuli, n_folds, seed, source
-        As for `folds_of_images`.
+        As for `folds_of_stimuli`.
 
     Raises
     ------
     InputError
         If the split needs a label that the stimuli lack, or has too few of.
     """
-    if split == "images":
-        return folds_of_images(labels.get("object", labels.get("category")), n_stimuli, n_folds, seed, source)
+    if split == "stimuli":
+        return folds_of_stimuli(labels.get("object", labels.get("category")), n_stimuli, n_folds, seed, source)
     needed = LABEL_OF_SPLIT[split]
     if needed not in labels:
         raise InputError(

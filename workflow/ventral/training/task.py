@@ -140,7 +140,7 @@ def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray]
     responses = read_dataset(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"
     source = f"stimuli {dataset.attrs['name']}"
-    test = make_folds("images", labels, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
+    test = make_folds("stimuli", labels, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
     kinds = labels.get("object", labels.get("category"))
     train, validation = _divided(np.setdiff1d(rows, test), kinds, spec)
     means = mean_responses(responses).values

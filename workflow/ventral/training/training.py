@@ -35,7 +35,7 @@ def train(
     ``metrics.csv``, one row an epoch, from epoch 0, before training; ``seen.csv``, every stimulus that was put through
     the network for training, and how often; and for a network that is fitted to neuroids ``neurons.csv``, the
     correlation of each neuroid's responses with the final network's on the training and the test part. The test part,
-    fold 0 of split `images`, takes no part in training, nor in the choice of the epoch.
+    fold 0 of split `stimuli`, takes no part in training, nor in the choice of the epoch.
 
     Parameters
     ----------
