@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
+from ventral.mappings.cka import centred
 from ventral.mappings.ridge import nested_ridge
+from ventral.mappings.rsa import tau_a
 from ventral.statistics.contrasts import FAILS, HOLDS, OPEN, contrast
 from ventral.statistics.groups import (
     correlation_over_networks,
@@ -20,7 +22,13 @@ from ventral.statistics.groups import (
     trained_against_untrained,
 )
 from ventral.statistics.influence import Estimates, layer_estimates
-from ventral.statistics.matrix_influence import matrix_estimates, rsa_influences
+from ventral.statistics.matrix_influence import (
+    cka_influences,
+    deleted_groups,
+    jackknifed_influences,
+    matrix_estimates,
+    rsa_influences,
+)
 from ventral.statistics.summaries import correlation
 
 N_BOOTSTRAP = 1000
@@ -100,14 +108,19 @@ def verdict_of(low: float, high: float, margin: float = 0.0) -> str:
     return HOLDS if low > margin else FAILS if high < -margin else OPEN
 
 
-def fitted_ridge(n_layers_b: int = 1, n: int = 200, n_neurons: int = 200) -> Callable:
-    """Return an experiment with real fits: each layer sees features of its own, on which neurons depend equally."""
+def fitted_ridge(n_layers_b: int = 1, n: int = 200, n_neurons: int = 200, alike: float = 0.0) -> Callable:
+    """Return an experiment with real fits: each layer sees features of its own, on which neurons depend equally.
+
+    Neurons have the share `alike` of their weights in common, which are those of all layers and all experiments.
+    """
     n_layers = 1 + n_layers_b
     spectrum = 1 / np.sqrt(np.arange(1, 61))
+    common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((60, 1))
 
     def experiment(rng: np.random.Generator) -> tuple[str, str]:
         features = [rng.standard_normal((n, 60)) * spectrum for _ in range(n_layers)]
-        signal = sum(layer @ rng.standard_normal((60, n_neurons)) for layer in features)
+        own = np.sqrt(1 - alike) * rng.standard_normal((n_layers, 60, n_neurons))
+        signal = sum(layer @ (common + weights) for layer, weights in zip(features, own, strict=True))
         unseen = rng.standard_normal((n, SHARED)) @ rng.standard_normal((SHARED, n_neurons))
         responses = signal / signal.std() + unseen / unseen.std() / 2 + rng.standard_normal(signal.shape)
         folds = np.array_split(rng.permutation(n), 5)
@@ -177,19 +190,30 @@ def explicit_property(n_late: int = 9, n: int = 640) -> Callable:
 
 
 def compared_matrices(comparison: str, n: int, n_layers_b: int = 1) -> Callable:
-    """Return an experiment of RSA: each layer sees dimensions of its own of an area that has those of all."""
+    """Return an experiment of RSA or CKA: each layer sees dimensions of its own of an area that has those of all."""
 
     def experiment(rng: np.random.Generator) -> tuple[str, str]:
         latents = rng.standard_normal((1 + n_layers_b, n, 5))
         area = np.concatenate([*latents, rng.standard_normal((n, 5))], axis=1)
-        measured = pdist(area + 0.5 * rng.standard_normal(area.shape))
-        seen = [pdist(latent + 0.5 * rng.standard_normal(latent.shape)) for latent in latents]
-        estimates = matrix_estimates([[rsa_influences(layer, measured, comparison)] for layer in seen])
+        area += 0.5 * rng.standard_normal(area.shape)
+        estimates = matrix_estimates(
+            [[_compared(latent + 0.5 * rng.standard_normal(latent.shape), area, comparison)] for latent in latents]
+        )
         gained = estimates.theta[0] - estimates.theta[1:].max()
         others = np.arange(1, 1 + n_layers_b)
         return verdict_of(gained, gained, 0.02), contrast(estimates, [0], others, seed=0).verdict
 
     return experiment
+
+
+def _compared(layer: NDArray, area: NDArray, comparison: str) -> tuple[float, NDArray]:
+    """Return how alike two sets of features are, and the influence of stimuli, or of 20 groups of them for tau-a."""
+    if comparison == "kendall":
+        values = [tau_a(pdist(layer[rows]), pdist(area[rows])) for rows in deleted_groups(len(layer), 20, seed=0)]
+        return tau_a(pdist(layer), pdist(area)), jackknifed_influences(np.array(values))
+    if comparison in ("pearson", "spearman"):
+        return rsa_influences(pdist(layer), pdist(area), comparison)
+    return cka_influences(*(centred(features @ features.T, comparison) for features in (layer, area)))
 
 
 def networks_and_checkpoints(n_networks: int = 6, n_checkpoints: int = 4) -> Callable:
@@ -241,6 +265,8 @@ NULL = {
     "10 neurons, 100 stimuli, one against one": compared_layers(with_peak(1, 0), with_peak(1, 0), 100, 10),
     "ridge fitted, 200 neurons, one against one": fitted_ridge(),
     "ridge fitted, 200 neurons, one against 4": fitted_ridge(4),
+    "ridge fitted, 200 neurons much alike, 100 stimuli": fitted_ridge(n=100, alike=0.8),
+    "ridge fitted, 200 neurons much alike, 300 stimuli": fitted_ridge(n=300, alike=0.8),
     "8 held-out objects of unequal size": held_out_objects(),
     "5 held-out objects of unequal size": held_out_objects(5),
     "5 objects, objects resampled before": objects_resampled(5),
@@ -250,6 +276,9 @@ NULL = {
     "RSA, Spearman, 20 stimuli, one against one": compared_matrices("spearman", 20),
     "RSA, Spearman, 100 stimuli, one against one": compared_matrices("spearman", 100),
     "RSA, Pearson, 100 stimuli, one against 5": compared_matrices("pearson", 100, 5),
+    "RSA, Kendall, 60 stimuli in 20 groups, one against one": compared_matrices("kendall", 60),
+    "CKA, debiased, 20 stimuli, one against one": compared_matrices("debiased", 20),
+    "CKA, debiased, 100 stimuli, one against one": compared_matrices("debiased", 100),
     "6 networks of 4 checkpoints": networks_and_checkpoints(),
     "4 architectures, trained against untrained": pairs_of_architectures(),
 }

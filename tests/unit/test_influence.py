@@ -6,6 +6,7 @@ from scipy.stats import pearsonr
 
 from ventral.statistics.influence import (
     comparable_neurons,
+    joined,
     layer_estimates,
     sampled_influences,
     summed_over_animals,
@@ -51,7 +52,8 @@ def test_influences_are_derivatives_by_the_weight_of_a_stimulus(missing):
         expected = np.zeros(N)
         for k in range(K):
             known = np.isfinite(responses[:, k])
-            factor = np.sqrt(2 * known.sum() / (known.sum() - len(FOLDS))) / ceilings[k] / K
+            n = known.sum()
+            factor = np.sqrt((1 + 300 / n) * n / (n - len(FOLDS))) / ceilings[k] / K
             for i in np.flatnonzero(known):
                 more, less = np.ones(N), np.ones(N)
                 more[i], less[i] = 1 + step, 1 - step
@@ -66,6 +68,19 @@ def test_one_fold_is_pearsons_r():
     found = layer_estimates(layers[:1], responses, [np.arange(N)], ceilings)
     r = [pearsonr(layers[0][:, k], responses[:, k]).statistic for k in range(K)]
     assert found.theta[0] == pytest.approx(np.mean(r / ceilings))
+
+
+def test_training_parts_double_the_variance_of_many_stimuli_and_count_for_more_of_few():
+    rng = np.random.default_rng(10)
+    spread = []
+    for n in (100, 300, 2000):
+        responses = rng.normal(size=(n, 1))
+        layer = responses + rng.normal(size=(n, 1))
+        units = layer_estimates([layer], responses, [np.arange(n)], np.ones(1)).units
+        x, y = ((part - part.mean()) / np.linalg.norm(part - part.mean()) for part in (layer, responses))
+        influence = x * y - (x * y).sum() * (x**2 + y**2) / 2
+        spread.append((units**2).sum() / (influence**2).sum() * (n - 1) / n)
+    np.testing.assert_allclose(spread, [4, 2, 2])
 
 
 def test_squares_of_influences_of_neurons_sum_to_the_variance_of_their_mean():
@@ -90,6 +105,16 @@ def test_constant_predictions_explain_nothing_and_have_no_influence():
     assert found.theta[0] == 0
     assert not found.units.any()
     assert not found.neurons.any()
+
+
+def test_layers_of_several_models_are_joined():
+    layers, responses, ceilings = sample(11)
+    whole = layer_estimates(layers, responses, FOLDS, ceilings)
+    apart = [layer_estimates(some, responses, FOLDS, ceilings) for some in (layers[:1], layers[1:])]
+    np.testing.assert_array_equal(joined(apart).covariance, whole.covariance)
+    fewer = layer_estimates([layer[:, :-1] for layer in layers], responses[:, :-1], FOLDS, ceilings[:-1])
+    with pytest.raises(ValueError, match=r"\[\(60, 6\), \(60, 7\)\]"):
+        joined([whole, fewer])
 
 
 def test_neurons_are_chosen_by_responses_and_ceilings_alone():
