@@ -114,6 +114,12 @@ def test_where_nothing_is_there_little_is_decided(experiment):
     assert shares["holds_after"] + shares["fails_after"] <= 14 / 150
 
 
+def test_neurons_that_err_alike_are_too_few_units_by_themselves():
+    shares = decided_share(compared_layers(with_peak(1, 0), with_peak(1, 0), 200, 60, alike=0.8), 150, seed=1)
+    assert shares["holds_before"] + shares["fails_before"] > 0.3
+    assert shares["holds_after"] + shares["fails_after"] <= 14 / 150
+
+
 def test_real_ridge_of_equal_layers_decides_little():
     shares = decided_share(fitted_ridge(n=100, n_neurons=60), 60, seed=1)
     assert shares["holds_after"] + shares["fails_after"] <= 7 / 60
