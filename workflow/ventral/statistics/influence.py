@@ -4,13 +4,13 @@ Let x and y be a neuron's held-out predictions and responses, centred within fol
 Then r = sum x y, and stimulus i changes r by I_i = x_i y_i - r/2 (x_i^2 + y_i^2), the influence function of Pearson's r
 (Devlin, Gnanadesikan and Kettenring 1975, Biometrika 62:531). With theta the mean over K neurons of r over its ceiling,
 
-    g_i = mean over neurons of sqrt(f n / (n - folds)) I_i / ceiling,    f = max(2, 1 + 300 / n),
+    g_i = mean over neurons of sqrt(f n / (n - folds)) I_i / ceiling,    f = max(2, 1 + 400 / n),
     e_k = (r_k / ceiling_k - theta) / sqrt(K (K - 1)),
 
 are the influences of stimuli and of neurons, and V = sum_i (g_a - g_b)^2 + sum_k (e_a - e_b)^2 is the variance of
 theta_a - theta_b for other stimuli and other neurons. f stands for the training parts, which share most stimuli: no
 unbiased estimate of their variance exists (Bengio and Grandvalet 2004, Journal of Machine Learning Research 5:1089). In
-simulations with ridge and neurons much alike, the variance was 3.5 to 4.2, 3.0, 2.3 to 2.8 and 1.7 to 2.5 times that of
+simulations with ridge and neurons much alike, the variance was 3.5 to 4.2, 3.0, 2.3 to 3.3 and 1.7 to 2.5 times that of
 held-out stimuli alone with 100, 150, 200 and 300 stimuli.
 """
 
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from ventral.mappings.standardisation import varies
 
 VALUES_AT_ONCE = 2**20
-# Variance with that of training parts, over that of held-out stimuli: 2, and more with fewer stimuli than 300.
-WITH_TRAINING, MANY_STIMULI = 2.0, 300
+# Variance with that of training parts, over that of held-out stimuli: 2, and more with fewer stimuli than 400.
+WITH_TRAINING, MANY_STIMULI = 2.0, 400
 
 
 @dataclass(frozen=True)
