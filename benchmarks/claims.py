@@ -1,0 +1,54 @@
+"""How often claims are decided where nothing is there, and where something is: before and after, as Markdown.
+
+    python benchmarks/claims.py [--experiments 400] [--only WORDS] [--results FILE]
+
+Writes benchmarks/claims.json and prints its table. `before` is the bootstrap of neurons between the best layers of both
+sides, or what the claim had in its place; `after` is `ventral.statistics.contrasts` and `groups`. With `--only`, the
+other figures stay as they were.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from measurement import FOLDER, entry, timed
+from null_experiments import NULL, POWER, decided_share
+
+# Fixed before any experiment was run.
+SEED = 2024
+COLUMNS = ("experiment", "before: holds", "fails", "after: holds", "fails")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiments", type=int, default=400)
+    parser.add_argument("--only", default="", help="words in the name of an experiment")
+    parser.add_argument("--results", type=Path, default=FOLDER / "claims.json")
+    options = parser.parse_args()
+    results = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else {}
+    for kind, experiments in (("null", NULL), ("power", POWER)):
+        measured = results.setdefault(kind, {})
+        for name, experiment in experiments.items():
+            if options.only in name:
+                with timed() as taken:
+                    shares = decided_share(experiment, options.experiments, SEED)
+                measured[name] = entry({**shares, "experiments": options.experiments, **taken})
+                options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(markdown(results))
+
+
+def markdown(results: dict) -> str:
+    lines = []
+    for kind, title in (("null", "nothing is there"), ("power", "an effect is there")):
+        lines += [f"| {title}: {' | '.join(COLUMNS)} |", "| --- | ---: | ---: | ---: | ---: |"]
+        for name, measured in results[kind].items():
+            figures = measured["figures"]
+            shares = [figures[f"{verdict}_{when}"] for when in ("before", "after") for verdict in ("holds", "fails")]
+            lines.append(f"| {name} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+        lines.append("")
+    counts = sorted({measured["figures"]["experiments"] for kind in results.values() for measured in kind.values()})
+    return "\n".join([*lines, f"{' or '.join(map(str, counts))} experiments in each row."])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Experiments with a known answer, and what is decided of them: today's claims before, `contrast` after.
+
+In an experiment of `null` nothing is there: all layers that compete are equally good over all stimuli and neurons that
+could be drawn. Each experiment draws both anew, and returns the verdict before and after.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
+
+from ventral.mappings.cka import centred
+from ventral.mappings.ridge import nested_ridge
+from ventral.mappings.rsa import tau_a
+from ventral.statistics.contrasts import FAILS, HOLDS, OPEN, contrast
+from ventral.statistics.groups import (
+    correlation_over_networks,
+    group_differences,
+    group_estimates,
+    judged_over_groups,
+    trained_against_untrained,
+)
+from ventral.statistics.influence import Estimates, layer_estimates
+from ventral.statistics.matrix_influence import (
+    cka_influences,
+    deleted_groups,
+    jackknifed_influences,
+    matrix_estimates,
+    rsa_influences,
+)
+from ventral.statistics.summaries import correlation
+
+N_BOOTSTRAP = 1000
+# Reliability of the responses, and the score of a layer that is no better than others.
+RELIABILITY, USUAL = 0.5, 0.6
+SHARED, IN_COMMON = 5, 0.7
+
+
+def decided_share(experiment: Callable, n_experiments: int, seed: int) -> dict[str, float]:
+    """Return the shares of experiments in which the claim holds and fails, before and after."""
+    verdicts = [experiment(np.random.default_rng([seed, k])) for k in range(n_experiments)]
+    return {
+        f"{verdict}_{when}": np.mean([pair[k] == verdict for pair in verdicts])
+        for k, when in enumerate(("before", "after"))
+        for verdict in (HOLDS, FAILS)
+    }
+
+
+def layers_of_quality(
+    rng: np.random.Generator, scores: NDArray, n: int, n_neurons: int, spread: float = 0.03, alike: float = 0.2
+) -> tuple[list[NDArray], NDArray, list[NDArray]]:
+    """Return predictions of layers, responses (n, neurons), and five folds.
+
+    Half of the variance of responses is noise. Of what a layer gets wrong, layers have 70 % in common, and half is of
+    latent dimensions that neurons share. How well a layer predicts a neuron differs from its score by a standard
+    deviation of `spread`. All neurons weight one dimension of signal and of errors alike: its share is `alike`.
+    """
+    signal = _population(rng, n, n_neurons, 20, alike)
+    responses = signal + np.sqrt(1 / RELIABILITY - 1) * rng.standard_normal(signal.shape)
+    common, predictions = _errors(rng, n, n_neurons, alike), []
+    for score in scores:
+        error = np.sqrt(IN_COMMON) * common + np.sqrt(1 - IN_COMMON) * _errors(rng, n, n_neurons, alike)
+        of_neurons = np.clip(score + spread * rng.standard_normal(n_neurons), 0.1, 0.95)
+        predictions.append(signal + np.sqrt(1 / of_neurons**2 - 1) * error)
+    return predictions, responses, np.array_split(rng.permutation(n), 5)
+
+
+def _errors(rng: np.random.Generator, n: int, n_neurons: int, alike: float) -> NDArray[np.float64]:
+    return (_population(rng, n, n_neurons, SHARED, alike) + rng.standard_normal((n, n_neurons))) / np.sqrt(2)
+
+
+def _population(
+    rng: np.random.Generator, n: int, n_neurons: int, n_dimensions: int, alike: float
+) -> NDArray[np.float64]:
+    """Return values (n, neurons) of variance 1 in latent dimensions; neurons weight one of them alike."""
+    differing = rng.standard_normal((n, n_dimensions)) @ rng.standard_normal((n_dimensions, n_neurons))
+    return np.sqrt((1 - alike) / n_dimensions) * differing + np.sqrt(alike) * rng.standard_normal((n, 1))
+
+
+def compared_layers(
+    scores_a: NDArray, scores_b: NDArray, n: int = 640, n_neurons: int = 50, alike: float = 0.2
+) -> Callable:
+    """Return an experiment with layers of two sides that have given scores."""
+    n_a = len(scores_a)
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        scores = np.concatenate([scores_a, scores_b])
+        layers, responses, folds = layers_of_quality(rng, scores, n, n_neurons, alike=alike)
+        estimates = layer_estimates(layers, responses, folds, np.full(n_neurons, np.sqrt(RELIABILITY)))
+        sides = np.arange(n_a), np.arange(n_a, len(scores))
+        return before_by_neurons(estimates, *sides, rng), contrast(estimates, *sides, seed=0).verdict
+
+    return experiment
+
+
+def before_by_neurons(estimates: Estimates, better: NDArray, worse: NDArray, rng: np.random.Generator) -> str:
+    """Return the verdict of the median difference of the two best layers, neurons resampled."""
+    size = estimates.neurons.shape[1]
+    r = estimates.theta[:, None] + estimates.neurons * np.sqrt(size * (size - 1))
+    medians = np.median(r, axis=1)
+    differences = r[better[medians[better].argmax()]] - r[worse[medians[worse].argmax()]]
+    drawn = np.median(differences[rng.integers(size, size=(N_BOOTSTRAP, size))], axis=1)
+    return verdict_of(*np.percentile(drawn, [2.5, 97.5]))
+
+
+def verdict_of(low: float, high: float, margin: float = 0.0) -> str:
+    return HOLDS if low > margin else FAILS if high < -margin else OPEN
+
+
+def fitted_ridge(n_layers_b: int = 1, n: int = 200, n_neurons: int = 200, alike: float = 0.0) -> Callable:
+    """Return an experiment with real fits: each layer sees features of its own, on which neurons depend equally.
+
+    Neurons have the share `alike` of their weights in common, which are those of all layers and all experiments.
+    """
+    n_layers = 1 + n_layers_b
+    spectrum = 1 / np.sqrt(np.arange(1, 61))
+    common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((60, 1))
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        features = [rng.standard_normal((n, 60)) * spectrum for _ in range(n_layers)]
+        own = np.sqrt(1 - alike) * rng.standard_normal((n_layers, 60, n_neurons))
+        signal = sum(layer @ (common + weights) for layer, weights in zip(features, own, strict=True))
+        unseen = rng.standard_normal((n, SHARED)) @ rng.standard_normal((SHARED, n_neurons))
+        responses = signal / signal.std() + unseen / unseen.std() / 2 + rng.standard_normal(signal.shape)
+        folds = np.array_split(rng.permutation(n), 5)
+        grams = [layer @ layer.T for layer in features]
+        penalties = np.geomspace(1e-2, 1e2, 5) * np.trace(grams[0]) / n
+        layers = (nested_ridge(gram, responses, folds, penalties).predictions for gram in grams)
+        estimates = layer_estimates(layers, responses, folds, np.ones(n_neurons))
+        sides = np.arange(1), np.arange(1, n_layers)
+        return before_by_neurons(estimates, *sides, rng), contrast(estimates, *sides, seed=0).verdict
+
+    return experiment
+
+
+def held_out_objects(n_objects: int = 8, spread: float = 0.1, n_neurons: int = 50) -> Callable:
+    """Return an experiment with objects of unequal size and variance, on which either of two layers may be better."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        sizes = rng.integers(20, 121, size=n_objects)
+        objects = np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
+        layers, responses = [[], []], []
+        for size in sizes:
+            scores = USUAL + spread / np.sqrt(2) * rng.standard_normal(2)
+            of_object, measured, _ = layers_of_quality(rng, np.clip(scores, 0.1, 0.95), size, n_neurons)
+            variance = np.exp(rng.standard_normal())
+            responses.append(variance * measured)
+            for layer, predicted in zip(layers, of_object, strict=True):
+                layer.append(variance * predicted)
+        layers, responses = [np.concatenate(layer) for layer in layers], np.concatenate(responses)
+        ceilings = np.full(n_neurons, np.sqrt(RELIABILITY))
+        estimates = group_estimates(layers, responses, objects, ceilings)
+        pooled = layer_estimates(layers, responses, objects, ceilings)
+        after, _ = judged_over_groups(estimates, [0], [1], "objects", seed=0)
+        return before_by_neurons(pooled, np.arange(1), np.arange(1, 2), rng), after.verdict
+
+    return experiment
+
+
+def objects_resampled(n_objects: int, spread: float = 0.1) -> Callable:
+    """Return an experiment in which the interval before is the percentile bootstrap of objects."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        sizes = rng.integers(20, 121, size=n_objects)
+        # Correlations of one neuron-like score for each object: fewer images, more error.
+        values = USUAL + rng.standard_normal((2, n_objects)) * (spread / np.sqrt(2) + 0.3 / np.sqrt(sizes))
+        units = (values - values.mean(axis=1, keepdims=True)) / np.sqrt(n_objects * (n_objects - 1))
+        estimates = Estimates(values.mean(axis=1), units, np.empty((2, 0)))
+        after, _ = judged_over_groups(estimates, [0], [1], "objects", seed=0)
+        differences = group_differences(estimates, 0, 1)
+        drawn = differences[rng.integers(n_objects, size=(N_BOOTSTRAP, n_objects))].mean(axis=1)
+        return verdict_of(*np.percentile(drawn, [2.5, 97.5])), after.verdict
+
+    return experiment
+
+
+def explicit_property(n_late: int = 9, n: int = 640) -> Callable:
+    """Return an experiment in which late layers and the first tell as much about one property of the stimuli."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        scores = np.full(1 + n_late, USUAL)
+        layers, responses, folds = layers_of_quality(rng, scores, n, 1, spread=0.0)
+        estimates = layer_estimates(layers, responses, folds, np.ones(1))
+        late = np.arange(1, 1 + n_late)
+        gained = estimates.theta[late].max() - estimates.theta[0]
+        return verdict_of(gained, gained, 0.02), contrast(estimates, late, [0], seed=0).verdict
+
+    return experiment
+
+
+def compared_matrices(comparison: str, n: int, n_layers_b: int = 1) -> Callable:
+    """Return an experiment of RSA or CKA: each layer sees dimensions of its own of an area that has those of all."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        latents = rng.standard_normal((1 + n_layers_b, n, 5))
+        area = np.concatenate([*latents, rng.standard_normal((n, 5))], axis=1)
+        area += 0.5 * rng.standard_normal(area.shape)
+        estimates = matrix_estimates(
+            [[_compared(latent + 0.5 * rng.standard_normal(latent.shape), area, comparison)] for latent in latents]
+        )
+        gained = estimates.theta[0] - estimates.theta[1:].max()
+        others = np.arange(1, 1 + n_layers_b)
+        return verdict_of(gained, gained, 0.02), contrast(estimates, [0], others, seed=0).verdict
+
+    return experiment
+
+
+def _compared(layer: NDArray, area: NDArray, comparison: str) -> tuple[float, NDArray]:
+    """Return how alike two sets of features are, and the influence of stimuli, or of 20 groups of them for tau-a."""
+    if comparison == "kendall":
+        values = [tau_a(pdist(layer[rows]), pdist(area[rows])) for rows in deleted_groups(len(layer), 20, seed=0)]
+        return tau_a(pdist(layer), pdist(area)), jackknifed_influences(np.array(values))
+    if comparison in ("pearson", "spearman"):
+        return rsa_influences(pdist(layer), pdist(area), comparison)
+    return cka_influences(*(centred(features @ features.T, comparison) for features in (layer, area)))
+
+
+def networks_and_checkpoints(n_networks: int = 6, n_checkpoints: int = 4) -> Callable:
+    """Return an experiment of networks with several checkpoints whose accuracy and predictivity are unrelated."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        networks = np.repeat(np.arange(n_networks), n_checkpoints)
+        x, y = (rng.standard_normal(n_networks)[networks] + 0.5 * rng.standard_normal(len(networks)) for _ in range(2))
+        before = correlation(x, y)
+        return (
+            verdict_of(before["correlation_low"], before["correlation_high"]),
+            correlation_over_networks(x, y, networks.astype(str)).verdict,
+        )
+
+    return experiment
+
+
+def pairs_of_architectures(n_pairs: int = 4, n_layers: int = 6, spread: float = 0.04, gain: float = 0.0) -> Callable:
+    """Return an experiment in which training changes each architecture's score, by `gain` on average."""
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        of_networks = USUAL + spread * rng.standard_normal((n_pairs, 2)) + gain * np.array([1, 0])
+        layers, responses, folds = layers_of_quality(rng, np.repeat(of_networks.ravel(), n_layers), 300, 50)
+        estimates = layer_estimates(layers, responses, folds, np.full(50, np.sqrt(RELIABILITY)))
+        places = np.arange(len(layers)).reshape(n_pairs, 2, n_layers)
+        sides = places[:, 0].ravel(), places[:, 1].ravel()
+        after = trained_against_untrained(estimates, [tuple(pair) for pair in places], seed=0)
+        return before_by_neurons(estimates, *sides, rng), after.verdict
+
+    return experiment
+
+
+def with_peak(n_layers: int, gain: float) -> NDArray[np.float64]:
+    """Return scores of layers of which the middle one is better than the others."""
+    scores = np.full(n_layers, USUAL)
+    scores[n_layers // 2] += gain
+    return scores
+
+
+NULL = {
+    "one layer against one": compared_layers(with_peak(1, 0), with_peak(1, 0)),
+    "one good layer on each side, 17 others 0.05 below": compared_layers(with_peak(18, 0.05), with_peak(18, 0.05)),
+    "one layer against 17 equal ones": compared_layers(with_peak(1, 0), with_peak(17, 0)),
+    "18 equal layers against one": compared_layers(with_peak(18, 0), with_peak(1, 0)),
+    "18 equal layers against 18": compared_layers(with_peak(18, 0), with_peak(18, 0)),
+    "200 neurons of like errors, 200 stimuli, one against one": compared_layers(
+        with_peak(1, 0), with_peak(1, 0), 200, 200, alike=0.8
+    ),
+    "10 neurons, 100 stimuli, one against one": compared_layers(with_peak(1, 0), with_peak(1, 0), 100, 10),
+    "ridge fitted, 200 neurons, one against one": fitted_ridge(),
+    "ridge fitted, 200 neurons, one against 4": fitted_ridge(4),
+    "ridge fitted, 200 neurons much alike, 100 stimuli": fitted_ridge(n=100, alike=0.8),
+    "ridge fitted, 200 neurons much alike, 300 stimuli": fitted_ridge(n=300, alike=0.8),
+    "8 held-out objects of unequal size": held_out_objects(),
+    "5 held-out objects of unequal size": held_out_objects(5),
+    "5 objects, objects resampled before": objects_resampled(5),
+    "8 objects, objects resampled before": objects_resampled(8),
+    "20 objects, objects resampled before": objects_resampled(20),
+    "a property in 9 late layers and the first": explicit_property(),
+    "RSA, Spearman, 20 stimuli, one against one": compared_matrices("spearman", 20),
+    "RSA, Spearman, 100 stimuli, one against one": compared_matrices("spearman", 100),
+    "RSA, Pearson, 100 stimuli, one against 5": compared_matrices("pearson", 100, 5),
+    "RSA, Kendall, 60 stimuli in 20 groups, one against one": compared_matrices("kendall", 60),
+    "CKA, debiased, 20 stimuli, one against one": compared_matrices("debiased", 20),
+    "CKA, debiased, 100 stimuli, one against one": compared_matrices("debiased", 100),
+    "6 networks of 4 checkpoints": networks_and_checkpoints(),
+    "4 architectures, trained against untrained": pairs_of_architectures(),
+}
+POWER = {
+    "a peak 0.05 above 17 layers outside": compared_layers(with_peak(1, 0.05), with_peak(17, 0)),
+    "18 layers, all 0.05 above 18 others": compared_layers(with_peak(18, 0) + 0.05, with_peak(18, 0)),
+    "18 layers, all 0.04 above 18 others": compared_layers(with_peak(18, 0) + 0.04, with_peak(18, 0)),
+    "18 layers, all 0.03 above 18 others": compared_layers(with_peak(18, 0) + 0.03, with_peak(18, 0)),
+    "4 architectures, trained 0.2 above untrained": pairs_of_architectures(gain=0.2),
+}

@@ -1,0 +1,168 @@
+"""Whether some layers score better than others: the best of each side compared, however many there are.
+
+A beats B if every layer of B is beaten by some layer of A: an intersection-union test (Berger 1982, Technometrics
+24:295) of max-t tests (Westfall and Young 1993, Resampling-Based Multiple Testing). So ties of best layers, on one side
+or on both, are no evidence, and the search for the best layer is paid for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, t
+
+from ventral.mappings.standardisation import varies
+from ventral.statistics.influence import Estimates
+
+HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
+# One side's error: claims are decided in at most 5 % of experiments in which nothing is there.
+LEVEL = 0.025
+N_DRAWS = 1000
+# Layers of a side that may be its best lie within this many standard errors of the one that seems to be.
+NEAR_BEST = 3.0
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The difference of the best layers of two sides.
+
+    Attributes
+    ----------
+    best, other : int
+        The layer of each side with the highest score.
+    difference : float
+        Score of the first less that of the second.
+    low, high : float
+        95 % interval of the difference. It excludes 0 where the verdict is not `undecided`.
+    p : float
+        Two-sided.
+    verdict : str
+        `holds` if the first side beats the second, `fails` if the second beats the first, else `undecided`.
+    degrees_of_freedom : int
+    detectable : float
+        Difference of these two layers that would be decided in 80 % of experiments.
+    """
+
+    best: int
+    other: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    verdict: str
+    degrees_of_freedom: int
+    detectable: float
+
+
+def contrast(estimates: Estimates, better: Sequence[int], worse: Sequence[int], seed: int) -> Contrast:
+    """Return whether the best of some layers scores better than the best of others.
+
+    With d the difference of a layer a of A and a layer b of B, s its standard error and q_b the critical value of the
+    largest d/s over A where nothing is there, A beats B if for every b some a has d > q_b s. This test, inverted, gives
+    the ends of the interval of max theta_A - max theta_B: the lower one is min over b of max over a of d - q_b s.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Of all layers, on the same stimuli and neurons.
+    better, worse : sequences of int
+        Layers of A and of B, with none in common.
+    seed : int
+        Of the normal draws that critical values are quantiles of.
+
+    Raises
+    ------
+    ValueError
+        If a side is empty, layers are in both, a score is not finite, or there are fewer than two units or neurons.
+    """
+    better, worse = np.asarray(better, dtype=int), np.asarray(worse, dtype=int)
+    chosen = np.concatenate([better, worse])
+    if not (len(better) and len(worse)) or len(set(chosen)) < len(chosen):
+        raise ValueError(f"two sides without a common layer are compared, got {better.tolist()} and {worse.tolist()}")
+    theta, df = estimates.theta, estimates.degrees_of_freedom
+    if not np.isfinite(theta[chosen]).all() or df < 1:
+        raise ValueError(
+            f"scores must be finite, of two units and neurons at least; got {theta[chosen]}, {df + 1} units"
+        )
+    covariance = estimates.covariance
+    draws = np.random.default_rng(seed).multivariate_normal(
+        np.zeros(len(theta)), covariance, size=N_DRAWS, method="eigh", check_valid="ignore"
+    )
+    low, p_better = _beaten_by(theta, covariance, draws, better, worse, df)
+    minus_high, p_worse = _beaten_by(theta, covariance, draws, worse, better, df)
+    best, other = better[theta[better].argmax()], worse[theta[worse].argmax()]
+    error = _standard_errors(covariance, [best], [other])[0, 0]
+    return Contrast(
+        best=int(best),
+        other=int(other),
+        difference=float(theta[best] - theta[other]),
+        low=low,
+        high=-minus_high,
+        p=min(1.0, 2 * min(p_better, p_worse)),
+        verdict=HOLDS if low > 0 else FAILS if minus_high > 0 else OPEN,
+        degrees_of_freedom=df,
+        detectable=detectable_difference(error, df),
+    )
+
+
+def detectable_difference(error: float, df: int) -> float:
+    """Return the difference that a two-sided t test at 5 % decides in 80 % of experiments, given its standard error."""
+    return float((t.isf(LEVEL, df) + t.isf(1 - POWER, df)) * error)
+
+
+def holm_adjusted(p: NDArray) -> NDArray[np.float64]:
+    """Return p values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6:65); NaN stays NaN."""
+    p = np.asarray(p, dtype=float)
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p)[: np.isfinite(p).sum()]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def _beaten_by(
+    theta: NDArray, covariance: NDArray, draws: NDArray, better: NDArray, worse: NDArray, df: int
+) -> tuple[float, float]:
+    """Return the lower end of the best of `better` less the best of `worse`, and the one-sided p value."""
+    better = _near_best(theta, covariance, better)
+    differences = theta[better][:, None] - theta[worse]
+    errors = _standard_errors(covariance, better, worse)
+    # Layers that predict the same differ by rounding, of which nothing follows.
+    ratios = np.divide(differences, errors, out=np.zeros_like(errors), where=errors > 0)
+    low, p = np.inf, 0.0
+    for b, layer in enumerate(worse):
+        drawn = draws[:, better] - draws[:, [layer]]
+        scaled = np.divide(drawn, errors[:, b], out=np.zeros_like(drawn), where=errors[:, b] > 0).max(axis=1)
+        low = min(low, (differences[:, b] - _critical(scaled, len(better), df) * errors[:, b]).max())
+        p = max(p, _p_value(ratios[:, b].max(), scaled, len(better), df))
+    return float(low), float(p)
+
+
+def _near_best(theta: NDArray, covariance: NDArray, layers: NDArray) -> NDArray:
+    best = layers[theta[layers].argmax()]
+    near = theta[best] - theta[layers] <= NEAR_BEST * _standard_errors(covariance, [best], layers)[0]
+    return layers[near]
+
+
+def _standard_errors(covariance: NDArray, first: Sequence[int], second: Sequence[int]) -> NDArray[np.float64]:
+    """Return the standard error of every difference (first, second); 0 where it is rounding."""
+    variances = np.diag(covariance)
+    sums = variances[first][:, None] + variances[second]
+    of_differences = sums - 2 * covariance[np.ix_(first, second)]
+    return np.sqrt(np.where(varies(of_differences, sums), of_differences, 0.0))
+
+
+def _critical(scaled: NDArray, n_layers: int, df: int) -> float:
+    """Return the critical value of the largest of several t: of the draws, or Bonferroni's where that is smaller."""
+    of_all = t.isf(LEVEL / n_layers, df)
+    drawn = np.sort(scaled)[-int(LEVEL * (len(scaled) + 1))]
+    return float(of_all if n_layers == 1 else min(t.isf(norm.sf(drawn), df), of_all))
+
+
+def _p_value(ratio: float, scaled: NDArray, n_layers: int, df: int) -> float:
+    """Return the one-sided p value of the largest of several t, at most `LEVEL` where `_critical` is exceeded."""
+    of_all = n_layers * t.sf(ratio, df)
+    exceeding = (scaled >= norm.isf(t.sf(ratio, df))).sum()
+    return float(of_all if n_layers == 1 else min((1 + exceeding) / (1 + len(scaled)), of_all))

@@ -1,0 +1,138 @@
+"""What every stimulus adds to RSA and to CKA, in the form in which layers are compared by `contrast`.
+
+A pair of stimuli i and j has the weight w_i w_j, and the influence of stimulus i is the derivative by w_i at w = 1: the
+infinitesimal jackknife (Jaeckel 1972, Bell Laboratories MM 72-1215-11). No stimulus is drawn twice, so that no distance
+of 0 of a stimulus from itself comes in, as happens in a bootstrap. Centring has no part in it: what it changes is
+constant in rows or columns, over which the other, centred matrix sums to 0.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import squareform
+
+from ventral.mappings.rsa import standardised_ranks, standardised_values
+from ventral.statistics.influence import Estimates, sampled_influences
+
+
+def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[float, NDArray[np.float64]]:
+    """Return the correlation of two sets of dissimilarities, and what each stimulus adds to it.
+
+    Parameters
+    ----------
+    layer, measured : (n (n - 1) / 2,) arrays
+        In the order of `ventral.mappings.rsa.upper_triangle`.
+    comparison : str
+        `pearson` or `spearman`. The ranks of Spearman's change with every stimulus, too, which is part of its
+        influence. Kendall's tau-a has no form that costs less than all pairs of pairs: take `jackknifed_influences`.
+
+    Returns
+    -------
+    r : float
+    influences : (n,) array
+        They sum to 0; NaN with r.
+    """
+    influences = {"pearson": _pearson_influences, "spearman": _spearman_influences}[comparison]
+    r, of_pairs = influences(layer, measured)
+    return r, _small_sample(squareform(of_pairs, checks=False).sum(axis=1))
+
+
+def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.float64]]:
+    """Return the linear CKA of two representations, and what each stimulus adds to it.
+
+    Parameters
+    ----------
+    first, second : (n, n) arrays
+        From `ventral.mappings.cka.centred`, with the same comparison.
+
+    Returns
+    -------
+    value : float
+    influences : (n,) array
+    """
+    product = first * second
+    value = product.sum()
+    influences = 2 * product.sum(axis=1) - value * (np.square(first) + np.square(second)).sum(axis=1)
+    return float(value), _small_sample(influences)
+
+
+def cka_neuron_influences(layer: NDArray, measured: NDArray, responses: NDArray, length: float) -> NDArray[np.float64]:
+    """Return what each neuron of a recorded population adds to the CKA of a layer with it.
+
+    The Gram matrix of the population is the sum of those of its neurons.
+
+    Parameters
+    ----------
+    layer, measured : (n, n) arrays
+        From `ventral.mappings.cka.centred`, with the comparison `biased`.
+    responses : (n, K) array
+        Responses that the measured Gram matrix is of, centred over stimuli.
+    length : float
+        Norm of the doubly centred Gram matrix of the responses.
+
+    Returns
+    -------
+    (K,) array
+    """
+    value = np.vdot(layer, measured)
+    influences = np.einsum("ik,ij,jk->k", responses, layer - value * measured, responses, optimize=True) / length
+    return influences * np.sqrt(len(influences) / (len(influences) - 1))
+
+
+def deleted_groups(n: int, n_groups: int, seed: int) -> list[NDArray[np.intp]]:
+    """Return the rows that are left when each of some random groups of n stimuli or neurons is taken away."""
+    groups = np.array_split(np.random.default_rng(seed).permutation(n), n_groups)
+    return [np.setdiff1d(np.arange(n), group) for group in groups]
+
+
+def jackknifed_influences(values: NDArray) -> NDArray[np.float64]:
+    """Return what each group adds to a statistic, from its values (groups,) on `deleted_groups`.
+
+    Squares sum to the delete-group jackknife's variance (Shao and Tu 1995, The Jackknife and Bootstrap). It serves any
+    statistic, at the cost of one computation a group, which is then the unit.
+    """
+    return np.sqrt((len(values) - 1) / len(values)) * (values.mean() - values)
+
+
+def matrix_estimates(layers: Sequence[Sequence[tuple[float, NDArray]]]) -> Estimates:
+    """Return what `contrast` compares, given the value and influences of each layer for each subject.
+
+    Parameters
+    ----------
+    layers : sequence of sequences of (value, influences)
+        Of each layer, one pair for each subject, or one for an area without subjects: then stimuli are the only units.
+    """
+    values = np.array([[value for value, _ in subjects] for subjects in layers])
+    units = np.array([np.mean([influences for _, influences in subjects], axis=0) for subjects in layers])
+    return Estimates(values.mean(axis=1), units, sampled_influences(values))
+
+
+def _small_sample(influences: NDArray) -> NDArray[np.float64]:
+    """Return influences as large as those of the delete-one jackknife are, to the order of 1/n, for pairs."""
+    n = len(influences)
+    return influences * np.sqrt(n / max(n - 2, 1))
+
+
+def _pearson_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray]:
+    x, y = standardised_values(first), standardised_values(second)
+    r = float(x @ y)
+    return r, x * y - r / 2 * (np.square(x) + np.square(y))
+
+
+def _spearman_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray]:
+    """Return Spearman's r and the influence of each pair of stimuli: through its own rank, and on all other ranks."""
+    u, v = standardised_ranks(first), standardised_ranks(second)
+    r = float(u @ v)
+    own = u * v - r / 2 * (np.square(u) + np.square(v))
+    on_ranks = _sums_above(first, v - r * u) + _sums_above(second, u - r * v)
+    return r, own + on_ranks
+
+
+def _sums_above(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
+    """Return for each value the weights of larger ones and half of those of equal ones, by the norm of the ranks."""
+    distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    sums = np.bincount(place, weights, minlength=len(distinct))
+    above = sums[::-1].cumsum()[::-1] - sums / 2
+    ranks = counts.cumsum() - (counts - 1) / 2 - (len(values) + 1) / 2
+    return above[place] / np.sqrt(np.square(ranks) @ counts)
