@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-KEYS = ("model", "layer", "recording", "area", "target", "target_kind", "split", "mapping", "distance", "comparison")
-KEYS = (*KEYS, "subject")
+KEYS = ("model", "layer", "recording", "area", "time_bin", "target", "target_kind", "split", "mapping")
+KEYS = (*KEYS, "distance", "comparison", "subject")
 
 
 def differences(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

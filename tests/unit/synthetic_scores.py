@@ -42,7 +42,7 @@ def score_table(
             depth = k / max(1, n_layers - 1)
             level = 0.3 + (0.45 - 0.04 * m) * np.sin(2.4 * depth**0.8) if n_layers > 1 else 0.3
             row = {"model": model, "layer": f"blocks.{k}", "depth": depth, "stimuli": "set", "recording": recording}
-            row["family"] = FAMILIES[m % len(FAMILIES)]
+            row |= {"family": FAMILIES[m % len(FAMILIES)], "time_bin": ""}
             for s, split in enumerate(splits):
                 for a, (area, n) in enumerate(areas.items()):
                     ceiling = np.sqrt(reliability[area]) if repetitions else np.full(n, 0.85)

@@ -228,12 +228,7 @@ def test_means_may_have_their_axes_exchanged(taken_in, tmp_path):
         ((7, 12), ["neuroid", "stimulus", "repetition", "time_bin"], f"{KEY}.axes: 4 axes, neuroid, "),
         ((7, 12), ["neuroid", "repetition"], f"{KEY}.axes: no `stimulus` in "),
         ((4, 12), ["repetition", "stimulus"], f"{KEY}.axes: no `neuroid` in "),
-        ((7, 12, 4), ["neuroid", "stimulus", "time_bin"], "4 bins of time; bins of time are not taken yet"),
-        (
-            (7, 12, 4, 2),
-            None,
-            "7 neuroids x 12 stimuli x 4 repetitions x 2 bins of time; bins of time are not taken yet",
-        ),
+        ((7, 11, 4), ["neuroid", "stimulus", "time_bin"], "read as 7 neuroids x 11 stimuli x 4 bins of time)"),
     ],
 )
 def test_axes_that_do_not_fit_are_refused(tmp_path, shape, axes, expected):

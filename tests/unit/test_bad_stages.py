@@ -318,7 +318,7 @@ def test_contributions_of_nothing_are_a_table_without_rows(here):
     write_table(SCORES.head(0), Path("banded.parquet"), "weights")
     status, log = ran("contributions", {"tables": "banded.parquet"}, {"output": "out.csv"}, RESAMPLING)
     assert status == 0, log
-    assert Path("out.csv").read_text().startswith("model,recording,area,split,layer,r,unique_r,")
+    assert Path("out.csv").read_text().startswith("model,recording,area,time_bin,split,layer,r,unique_r,")
 
 
 def test_reverse_predictivity_is_drawn_where_nothing_was_fitted_by_ridge_regression(here):

@@ -265,7 +265,7 @@ def test_the_table_of_contributions(experiment):
         [folder / "banded.parquet"], folder / "banded.csv", reliability_threshold=0.1, n_bootstrap=1000, seed=0
     )
     table = pd.read_csv(folder / "banded.csv")
-    assert list(table.columns[:5]) == ["model", "recording", "area", "split", "layer"]
+    assert list(table.columns[:6]) == ["model", "recording", "area", "time_bin", "split", "layer"]
     assert len(table) == 2 * 2 * 3
     row = table.query("area == 'V4' and split == 'stimuli' and layer == 'middle'").iloc[0]
     assert (row["n_neuroids"], row["n_left_out"]) == (3, 1)

@@ -52,7 +52,7 @@ def noise(n_layers, n, seed):
     values = np.random.default_rng(seed).normal(0.5, 0.2, size=(n_layers, n))
     rows = [
         {"model": "net", "family": "trained", "layer": str(k), "depth": k, "recording": "rec", "area": "V4"}
-        | {"target": f"n{j}", "target_kind": "neuron", "split": "stimuli", "mapping": "ridge"}
+        | {"time_bin": "", "target": f"n{j}", "target_kind": "neuron", "split": "stimuli", "mapping": "ridge"}
         | {"r": values[k, j], "reliability": 1.0, "predictivity": values[k, j]}
         for k in range(n_layers)
         for j in range(n)

@@ -34,10 +34,16 @@ def sample(seed, missing=0.0):
     return predictions, values
 
 
-def by_loops(predictions, values, folds, ceilings, resamples, area):
+def of_areas(areas):
+    n = len(areas)
+    names = np.array([f"n{k}" for k in range(n)])
+    return Targets(np.zeros((N, n)), np.full(n, "neuron"), names, areas, np.full(n, np.nan))
+
+
+def by_loops(predictions, values, folds, ceilings, resamples, place):
     """The definition, one resample, neuron and fold at a time."""
     medians = []
-    for stimuli, drawn in zip(resamples.stimuli, resamples.neuroids[area], strict=True):
+    for stimuli, drawn in zip(resamples.stimuli, resamples.neuroids[place], strict=True):
         scores = []
         for neuroid in drawn:
             correlations = []
@@ -56,11 +62,11 @@ def by_loops(predictions, values, folds, ceilings, resamples, area):
 def test_medians_are_those_of_stimuli_and_neurons_drawn_one_by_one(missing):
     predictions, values = sample(1, missing)
     ceilings = np.random.default_rng(2).uniform(0.5, 1, len(AREAS))
-    resamples = draw(AREAS, FOLDS, SHA256, 12, seed=3)
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 12, seed=3)
     found = resampled_medians(predictions, values, FOLDS, ceilings, resamples)
-    assert set(found) == {"V4", "IT"}
-    for area, medians in found.items():
-        expected = by_loops(predictions, values, FOLDS, ceilings, resamples, area)
+    assert set(found) == {("V4", ""), ("IT", "")}
+    for place, medians in found.items():
+        expected = by_loops(predictions, values, FOLDS, ceilings, resamples, place)
         np.testing.assert_allclose(medians, expected, rtol=1e-9)
 
 
@@ -68,14 +74,14 @@ def test_the_first_resample_is_the_sample():
     predictions, values = sample(4)
     r = correlation_in_folds(predictions, values, FOLDS)
     ceilings = np.full(len(AREAS), 0.9)
-    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(AREAS, FOLDS, SHA256, 5, seed=0))
-    for area, medians in found.items():
+    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(of_areas(AREAS), FOLDS, SHA256, 5, seed=0))
+    for (area, _), medians in found.items():
         assert medians[0, 0] == pytest.approx(np.median(r[area == AREAS] / 0.9), rel=1e-12)
 
 
 def test_blocks_change_nothing(monkeypatch):
     predictions, values = sample(5, 0.1)
-    resamples = draw(AREAS, FOLDS, SHA256, 30, seed=0)
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
     whole = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
     monkeypatch.setattr("ventral.statistics.bootstrap.VALUES_AT_ONCE", 90)
     blocks = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
@@ -86,35 +92,38 @@ def test_blocks_change_nothing(monkeypatch):
 @given(seed=st.integers(0, 99), n=st.integers(1, 9))
 def test_what_is_drawn(seed, n):
     areas = np.array(["V4"] * n + ["IT"])
-    resamples = draw(areas, FOLDS, SHA256, 20, seed)
+    resamples = draw(of_areas(areas), FOLDS, SHA256, 20, seed)
     assert (resamples.stimuli[0] == 1).all()
     for fold in FOLDS:
         assert (resamples.stimuli[:, fold].sum(axis=1) == len(fold)).all()
-    drawn = resamples.neuroids["V4"]
+    drawn = resamples.neuroids["V4", ""]
     assert drawn.shape == (21, n)
     assert list(drawn[0]) == list(range(n))
     assert set(drawn.ravel()) <= set(range(n))
     for row in drawn[1:]:
         assert not set(row[: n // 2]) & set(row[n // 2 :])
-    assert (resamples.neuroids["IT"] == n).all()
+    assert (resamples.neuroids["IT", ""] == n).all()
 
 
 def test_what_is_drawn_depends_on_the_recording_and_the_seed_alone():
-    first, again = (draw(AREAS, FOLDS, SHA256, 50, seed=1) for _ in range(2))
+    first, again = (draw(of_areas(AREAS), FOLDS, SHA256, 50, seed=1) for _ in range(2))
     assert (first.stimuli == again.stimuli).all()
-    assert (first.neuroids["IT"] == again.neuroids["IT"]).all()
-    fewer = draw(AREAS[AREAS != "V4"], FOLDS, SHA256, 50, seed=1)
-    assert (fewer.neuroids["IT"] == first.neuroids["IT"] - 5).all()
-    for other in (draw(AREAS, FOLDS, SHA256, 50, seed=2), draw(AREAS, FOLDS, "4f" * 32, 50, seed=1)):
+    assert (first.neuroids["IT", ""] == again.neuroids["IT", ""]).all()
+    fewer = draw(of_areas(AREAS[AREAS != "V4"]), FOLDS, SHA256, 50, seed=1)
+    assert (fewer.neuroids["IT", ""] == first.neuroids["IT", ""] - 5).all()
+    for other in (
+        draw(of_areas(AREAS), FOLDS, SHA256, 50, seed=2),
+        draw(of_areas(AREAS), FOLDS, "4f" * 32, 50, seed=1),
+    ):
         assert (other.stimuli != first.stimuli).any()
 
 
 def test_every_neuron_and_stimulus_is_drawn_equally_often():
-    resamples = draw(AREAS, FOLDS, SHA256, 4000, seed=0)
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 4000, seed=0)
     assert np.abs(resamples.stimuli[1:].mean(axis=0) - 1).max() < 0.08
     # A count drawn from a fold of m stimuli has variance 1 - 1 / m.
     assert np.abs(resamples.stimuli[1:].var(axis=0) - (1 - 1 / (N / 3))).max() < 0.15
-    counts = np.stack([(resamples.neuroids["V4"][1:] == k).sum(axis=1) for k in range(5)])
+    counts = np.stack([(resamples.neuroids["V4", ""][1:] == k).sum(axis=1) for k in range(5)])
     assert np.abs(counts.mean(axis=1) - 1).max() < 0.06
 
 
@@ -123,7 +132,7 @@ def test_the_interval_of_a_correlation_is_about_that_of_its_sampling_distributio
     x = rng.normal(size=(400, 60))
     y = 0.6 * x + 0.8 * rng.normal(size=x.shape)
     folds = np.array_split(rng.permutation(400), 4)
-    weights = draw(np.array(["V4"]), folds, SHA256, 500, seed=0).stimuli
+    weights = draw(of_areas(np.array(["V4"])), folds, SHA256, 500, seed=0).stimuli
     spread = resampled_correlations(x, y, folds, weights)[1:].std(axis=0)
     # Of large samples, the standard error of r is (1 - r^2) / sqrt(n).
     assert spread.mean() == pytest.approx((1 - 0.36) / np.sqrt(400), rel=0.1)
@@ -136,10 +145,10 @@ def test_what_has_no_correlation_is_left_out():
     predictions[:, 5:] = 0.1  # all of IT
     ceilings = np.ones(len(AREAS))
     ceilings[2] = np.nan
-    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(AREAS, FOLDS, SHA256, 20, seed=0))
+    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(of_areas(AREAS), FOLDS, SHA256, 20, seed=0))
     r = correlation_in_folds(predictions, values, FOLDS)
-    assert found["V4"][0, 0] == pytest.approx(np.median(r[3:5]))
-    assert np.isnan(found["IT"]).all()
+    assert found["V4", ""][0, 0] == pytest.approx(np.median(r[3:5]))
+    assert np.isnan(found["IT", ""]).all()
 
 
 def test_a_fold_without_any_stimulus_of_a_neuron_is_not_its_fold():
@@ -171,7 +180,7 @@ def test_rows_are_of_reliable_neurons_wherever_their_stimuli_were_missing():
     reliability = [0.9, 0.8, 0.05, 0.7, 0.6, *[np.nan] * 5]
     recorded = neurons(values, reliability)
     properties = Targets(values[:, :1], np.array(["property"]), np.array(["n3"]), np.array([""]), np.array([np.nan]))
-    resamples = draw(AREAS, FOLDS, SHA256, 30, seed=0)
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
     parts = [
         (np.column_stack([predictions[rows, :1], predicted]), together(properties_of(properties, rows), group), rows)
         for group, rows, _ in grouped_by_missing(recorded, FOLDS)
@@ -190,7 +199,7 @@ def test_rows_are_of_reliable_neurons_wherever_their_stimuli_were_missing():
     assert table.loc["IT", "median"] == pytest.approx(np.median(correlation_in_folds(predictions, values, FOLDS)[5:]))
     np.testing.assert_allclose(
         table.loc["IT", "medians"],
-        resampled_medians(predictions, values, FOLDS, np.ones(10), resamples)["IT"][0, 1:],
+        resampled_medians(predictions, values, FOLDS, np.ones(10), resamples)["IT", ""][0, 1:],
         rtol=1e-6,
     )
 
@@ -205,7 +214,9 @@ def test_tables_are_read_as_they_were_written_also_without_rows(tmp_path):
     predictions, values = sample(10)
     recorded = neurons(values, np.full(10, 0.5))
     parts = [(predictions, recorded, np.arange(N))]
-    table = bootstrap_rows(parts, recorded, FOLDS, "stimuli", "ridge", 0.1, draw(AREAS, FOLDS, SHA256, 30, seed=0))
+    table = bootstrap_rows(
+        parts, recorded, FOLDS, "stimuli", "ridge", 0.1, draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
+    )
     table = table.assign(model="net", family="trained", recording="rec", layer="x", depth=0.5)
     write_bootstraps(table, tmp_path / "some.parquet")
     write_bootstraps(table.iloc[:0], tmp_path / "none.parquet")
@@ -225,7 +236,7 @@ def test_tables_that_do_not_belong_together_are_refused(tmp_path):
     pd.DataFrame({"model": ["x"]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no table of resampled medians: it lacks the columns family"):
         read_bootstraps([tmp_path / "a.parquet"])
-    row = dict.fromkeys(["model", "family", "recording", "layer", "area", "split", "mapping"], "x")
+    row = dict.fromkeys(["model", "family", "recording", "layer", "area", "time_bin", "split", "mapping"], "x")
     row |= {"depth": 0.0, "n_neuroids": 1, "median": 0.0}
     for n in (3, 4):
         lists = {name: [np.zeros(n, "f4")] for name in RESAMPLED}
@@ -241,7 +252,7 @@ def test_a_difference_varies_over_resamples_as_it_does_over_experiments(shared, 
     areas, folds = np.full(n_neurons, "V4"), np.array_split(np.arange(n), 4)
     differences, spreads = [], []
     for experiment in range(60):
-        resamples = draw(areas, folds, f"{experiment:016x}", 60, seed=0)
+        resamples = draw(of_areas(areas), folds, f"{experiment:016x}", 60, seed=0)
         signal = rng.normal(size=(n, 1 if shared else n_neurons))
         values = signal + 0.3 * rng.normal(size=(n, n_neurons))
         # Two models that are equally good; what they miss is the same for all neurons, or each neuron's own.
@@ -251,7 +262,7 @@ def test_a_difference_varies_over_resamples_as_it_does_over_experiments(shared, 
             )
             for _ in range(2)
         ]
-        difference = medians[0]["V4"][0] - medians[1]["V4"][0]
+        difference = medians[0]["V4", ""][0] - medians[1]["V4", ""][0]
         differences.append(difference[0])
         spreads.append(difference[1:].std())
     assert lowest < np.mean(spreads) / np.std(differences) < highest

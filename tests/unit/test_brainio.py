@@ -58,7 +58,7 @@ def message(function, *arguments, **options):
 
 def test_reads_a_published_assembly_in_the_order_of_the_set():
     for column in ("stimulus_id", "image_id"):
-        responses, neuroids = brainio.read(
+        responses, neuroids, _ = brainio.read(
             PUBLISHED, "key", {"stimulus": np.array(NAMES), column: np.array(HASHES, dtype=object)}
         )
         np.testing.assert_array_equal(responses, published())
@@ -82,7 +82,7 @@ def test_checking_reads_coordinates_alone(monkeypatch):
 def test_ids_are_also_looked_for_among_names(saved):
     path = saved(assembly())
     for names in (["im0", "im1", "im2", "im3"], ["a/im0.png", "im1.png", "b/im2.jpg", "im3"]):
-        responses, _ = brainio.read(path, "key", {"stimulus": np.array(names, dtype=object)})
+        responses, *_ = brainio.read(path, "key", {"stimulus": np.array(names, dtype=object)})
         np.testing.assert_array_equal(responses[0], 10 * np.arange(4)[:, None] + np.arange(3))
 
 
@@ -90,15 +90,15 @@ def test_numbers_may_be_ids(saved):
     array = assembly()
     array["stimulus_id"] = ("presentation", np.tile([7, 3, 5, 1], 3))
     columns = {"stimulus": np.array(NAMES), "stimulus_id": np.array([1.0, 3.0, 5.0, 7.0])}
-    responses, _ = brainio.read(saved(array), "key", columns)
+    responses, *_ = brainio.read(saved(array), "key", columns)
     np.testing.assert_array_equal(responses[0, :, 0], [30, 10, 20, 0])
 
 
 def test_animals_recorded_apart_are_joined(saved):
     one, other = assembly(), assembly().isel(presentation=slice(None, None, -1))
     one[:, 1], other[:, 0] = np.nan, np.nan
-    responses, _ = brainio.read(saved(xr.concat([one, other], "presentation")), "key", stimuli())
-    expected, _ = brainio.read(saved(assembly()), "key", stimuli())
+    responses, *_ = brainio.read(saved(xr.concat([one, other], "presentation")), "key", stimuli())
+    expected, *_ = brainio.read(saved(assembly()), "key", stimuli())
     np.testing.assert_array_equal(responses, expected)
 
 
@@ -114,22 +114,22 @@ def test_two_responses_of_one_neuroid_in_one_repetition_are_refused(saved):
     [lambda a: a.drop_vars("repetition"), lambda a: a.assign_coords(repetition=("presentation", np.arange(12)))],
 )
 def test_repetitions_that_are_not_numbered_by_stimulus_are_counted(saved, change):
-    responses, _ = brainio.read(saved(change(assembly())), "key", stimuli())
+    responses, *_ = brainio.read(saved(change(assembly())), "key", stimuli())
     np.testing.assert_array_equal(responses[0], 10 * np.arange(4)[:, None] + np.arange(3))
 
 
 def test_an_averaged_assembly_has_one_repetition(saved):
-    responses, _ = brainio.read(saved(assembly(repetitions=1).drop_vars("repetition")), "key", stimuli())
+    responses, *_ = brainio.read(saved(assembly(repetitions=1).drop_vars("repetition")), "key", stimuli())
     assert responses.shape == (2, 4, 1)
 
 
 def test_stimuli_that_were_not_shown_are_missing(saved):
-    responses, _ = brainio.read(saved(assembly()), "key", stimuli(6))
+    responses, *_ = brainio.read(saved(assembly()), "key", stimuli(6))
     assert np.isnan(responses[:, 4:]).all()
 
 
 def test_a_region_of_all_neuroids_is_theirs(saved):
-    _, neuroids = brainio.read(saved(assembly().assign_coords(region="IT", subject="Magneto")), "key", stimuli())
+    _, neuroids, _ = brainio.read(saved(assembly().assign_coords(region="IT", subject="Magneto")), "key", stimuli())
     assert list(neuroids["area"]) == ["IT", "IT"]
     assert list(neuroids["animal"]) == ["Magneto", "Magneto"]
 
@@ -143,7 +143,7 @@ def test_a_region_of_all_neuroids_is_theirs(saved):
         ),
         (lambda a: a.drop_vars("neuroid_id"), "no coordinate `neuroid_id` along `neuroid`; it has"),
         (lambda a: a.rename(neuroid="unit"), "one variable with the dimensions `presentation` and `neuroid` is right"),
-        (lambda a: a.expand_dims(time_bin=3), "3 values along `time_bin`; one response to each presentation is right"),
+        (lambda a: a.expand_dims(trial=3), "3 values along `trial`; one response to each presentation is right"),
         (lambda a: a.astype(str), "responses are numbers"),
         (lambda a: a.isel(presentation=[]), "it is empty: {'presentation': 0, 'neuroid': 2}"),
         (
@@ -214,3 +214,32 @@ def test_the_area_of_all_neuroids_may_stand_in_the_config(saved, tmp_path):
     spec = {"stimuli": "my_set", "responses": str(saved(assembly())), "area": "V2"}
     ingest(spec, tmp_path / "stimuli.zarr", tmp_path / "recording.zarr", name="session")
     assert read_dataset(tmp_path / "recording.zarr")["area"].values.tolist() == ["V2", "V2"]
+
+
+def timed(**coordinates):
+    """An assembly with two bins, responses in the second 1000 higher, and another response in each repetition."""
+    one = assembly() + 0.1 * np.arange(12)[:, None] ** 2
+    both = xr.concat([one, one + 1000], "time_bin").transpose("presentation", "neuroid", "time_bin")
+    return both.rename("data").assign_coords({name: ("time_bin", values) for name, values in coordinates.items()})
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "names"),
+    [
+        ({"time_bin_start": [70, 170], "time_bin_end": [170, 270]}, ["70-170", "170-270"]),
+        ({"time_bin": ["early", "late"]}, ["early", "late"]),
+        ({}, ["1", "2"]),
+    ],
+)
+def test_several_bins_of_time_are_kept(saved, coordinates, names):
+    responses, _, bins = brainio.read(saved(timed(**coordinates)), "key", stimuli())
+    assert list(bins.names) == names
+    assert (bins.edges is not None) == ("time_bin_start" in coordinates)
+    alone, _, none = brainio.read(saved(timed(**coordinates).isel(time_bin=0)), "key", stimuli())
+    assert none is None
+    np.testing.assert_allclose(responses, np.stack([alone, alone + 1000], axis=3))
+
+
+def test_bins_of_the_same_name_are_refused(saved):
+    said = message(brainio.check, saved(timed(time_bin=["early", "early"])), "key")
+    assert "bins 1 and 2 of time are both 'early'" in said

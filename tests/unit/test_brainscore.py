@@ -108,7 +108,7 @@ def test_an_assembly_as_a_file_equals_the_published_code(tmp_path):
         },
         name="data",
     ).to_netcdf(tmp_path / "assembly.nc", engine="h5netcdf")
-    read, _ = brainio.read(tmp_path / "assembly.nc", "key", {"stimulus": names})
+    read, *_ = brainio.read(tmp_path / "assembly.nc", "key", {"stimulus": names})
     found = compare(features @ features.T, read.transpose(2, 1, 0), OBJECTS, "stimuli")
     assert found.score == pytest.approx(PUBLISHED[False]["score"], abs=1e-9)
 

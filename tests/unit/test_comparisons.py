@@ -120,7 +120,14 @@ def bootstraps(n_bootstrap=200):
                 noise = np.random.default_rng(k).normal(0, 0.02, n_bootstrap) * (k == 2)
                 rows.append(
                     {"model": model, "family": "trained", "recording": "rec", "layer": str(k), "depth": k / 2}
-                    | {"area": "V4", "split": split, "mapping": "ridge", "n_neuroids": 9, "median": level}
+                    | {
+                        "area": "V4",
+                        "time_bin": "",
+                        "split": split,
+                        "mapping": "ridge",
+                        "n_neuroids": 9,
+                        "median": level,
+                    }
                     | {
                         name: (level + noise + rng.normal(0, 1e-3, n_bootstrap) * (name != "medians")).astype("f4")
                         for name in ("medians", "first_halves", "second_halves")
@@ -128,7 +135,7 @@ def bootstraps(n_bootstrap=200):
                 )
     best = pd.DataFrame(
         [
-            {"recording": "rec", "area": "V4", "split": split, "mapping": "ridge", "model": model}
+            {"recording": "rec", "area": "V4", "time_bin": "", "split": split, "mapping": "ridge", "model": model}
             | {"best_layer": layer, "corrected": score}
             for split in ("stimuli", "objects")
             for model, layer, score in (("good", "2", 0.79), ("bad", "2", 0.29), ("single", "0", 0.25))

@@ -27,7 +27,7 @@ def decoded(splits=("stimuli",), targets=("size", "turn", "object"), matched=("V
             "size": ("property", "r", 0.0),
         }[target]
         common = {"recording": "rec", "simulated": False, "stimuli": "set", "target": target, "target_kind": kind}
-        common |= {"measure": measure, "chance": chance, "split": split, "n_stimuli": 40, "draw": draw}
+        common |= {"measure": measure, "chance": chance, "split": split, "n_stimuli": 40, "draw": draw, "time_bin": ""}
         common |= {"angular_error": 12.0 + draw if target == "turn" else np.nan}
 
         def row(score, units, common=common, **columns):

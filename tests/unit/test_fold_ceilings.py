@@ -27,7 +27,7 @@ def test_a_reliability_for_each_split_and_neuroid_that_is_used():
     assert set(found) == {"stimuli", "objects"}
     for split, folds in FOLDS.items():
         expected = split_half_reliability(dataset["responses"].values[:, :, [0, 2]], 10, 2, folds)
-        assert found[split] == pytest.approx(dict(zip("ac", expected, strict=True)))
+        assert found[split] == pytest.approx(dict(zip([("a", ""), ("c", "")], expected, strict=True)))
 
 
 def test_without_repetitions_there_is_none():
@@ -50,8 +50,8 @@ def test_r_is_divided_by_the_root_of_the_reliability_of_its_split():
             ("none", "a", "matrix", 0.3),
         ],
         columns=["split", "target", "target_kind", "r"],
-    )
-    table = with_fold_ceilings(rows, {"stimuli": {"a": 0.25}, "objects": {"a": 0.36, "b": -0.1}})
+    ).assign(time_bin="")
+    table = with_fold_ceilings(rows, {"stimuli": {("a", ""): 0.25}, "objects": {("a", ""): 0.36, ("b", ""): -0.1}})
     np.testing.assert_array_equal(table["fold_reliability"], [0.25, 0.36, -0.1, np.nan, np.nan])
     np.testing.assert_allclose(table["fold_predictivity"], [0.6, 0.5, np.nan, np.nan, np.nan])
     assert with_fold_ceilings(rows.iloc[:0], {}).empty

@@ -233,7 +233,7 @@ def test_noise_adds_dimensions_that_split_halves_take_off():
     standard = (signal - signal.mean(axis=0)) / signal.std(axis=0)
     variances = np.linalg.eigvalsh(standard.T @ standard)
     true = variances.sum() ** 2 / (variances**2).sum()
-    ((_, population),) = populations(recording(responses))
+    ((_, _, population),) = populations(recording(responses))
     assert effective_dimensionality(population.means @ population.means.T) > 1.4 * true
     comparisons = comparisons_of(["cka"], {})
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
@@ -248,7 +248,7 @@ def test_neuroids_that_lack_stimuli_are_left_out_and_named(caplog):
     responses[:, 2, 1] = np.nan
     responses[:, 7] = np.nan
     with caplog.at_level(logging.WARNING):
-        ((area, population),) = populations(recording(responses))
+        ((area, _, population),) = populations(recording(responses))
     assert area == "IT"
     assert population.rows.tolist() == [k for k in range(N) if k != 7]
     assert population.responses.shape == (3, N - 1, 4)

@@ -29,13 +29,13 @@ def resampled(n_bootstrap=400):
     table = pd.DataFrame(
         [
             {"model": model, "family": "trained", "recording": "rec", "layer": "x", "depth": 1.0, "area": "V4"}
-            | {"split": split, "mapping": "ridge", "n_neuroids": 8, "median": values.mean()}
+            | {"time_bin": "", "split": split, "mapping": "ridge", "n_neuroids": 8, "median": values.mean()}
             | {name: values.astype("f4") for name in RESAMPLED}
             for split in ("stimuli", "objects")
             for model, values in medians.items()
         ]
     )
-    best = table[["recording", "area", "split", "mapping", "model", "family", "n_neuroids"]].assign(
+    best = table[["recording", "area", "time_bin", "split", "mapping", "model", "family", "n_neuroids"]].assign(
         best_layer="x", measure="predictivity", corrected=table["median"]
     )
     return table, best

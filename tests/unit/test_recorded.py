@@ -200,11 +200,11 @@ def test_r_of_halves_times_its_gain_is_that_of_all_repetitions():
     (area, _) = recorded_areas(responses)
     assert area.name == "IT"
     found = [
-        half.gain["n0"] * pearsonr(signal[:, 0], half.targets.values[:, 0]).statistic
+        half.gain["n0", ""] * pearsonr(signal[:, 0], half.targets.values[:, 0]).statistic
         for half in halved(responses, area, seed=0)
     ]
     assert np.mean(found) == pytest.approx(whole, abs=0.01)
-    assert next(halved(responses, area, seed=0)).gain["n0"] > 1.1
+    assert next(halved(responses, area, seed=0)).gain["n0", ""] > 1.1
 
 
 def test_stimuli_shown_too_seldom_to_be_halved_are_left_out():
@@ -242,7 +242,8 @@ def test_nothing_to_predict_is_an_empty_table(tmp_path):
 
 
 def test_rows_of_halves_are_averaged_and_undefined_where_one_is():
-    row = {"target_kind": "neuron", "area": "IT", "split": "stimuli", "mapping": "ridge", "reliability": 0.5}
+    row = {"target_kind": "neuron", "area": "IT", "time_bin": "", "split": "stimuli", "mapping": "ridge"}
+    row["reliability"] = 0.5
     parts = [
         pd.DataFrame(
             [row | {"target": "a", "r": 0.4, "predictivity": 0.5, "alpha": 1.0, "n_stimuli": 9, "n_folds": 3}]
@@ -253,7 +254,9 @@ def test_rows_of_halves_are_averaged_and_undefined_where_one_is():
         pd.DataFrame([row | {"target": "b", "r": np.nan, "predictivity": np.nan, "alpha": 1.0, "n_stimuli": 9}]),
         pd.DataFrame([row | {"target": "b", "r": 0.2, "predictivity": 0.3, "alpha": 1.0, "n_stimuli": 9}]),
     ]
-    table = averaged(parts, [{"a": 1.0}, {"a": 1.5}, {"b": 1.0}, {"b": 1.0}]).set_index("target")
+    table = averaged(parts, [{("a", ""): 1.0}, {("a", ""): 1.5}, {("b", ""): 1.0}, {("b", ""): 1.0}]).set_index(
+        "target"
+    )
     assert table.loc["a", "r"] == pytest.approx(0.35)
     assert table.loc["a", "predictivity"] == pytest.approx(0.475)
     assert table.loc["a", "explained_variance"] == pytest.approx(0.475**2)

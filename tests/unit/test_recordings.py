@@ -175,8 +175,8 @@ def test_mean_responses_skip_what_was_not_shown(responses):
         (np.zeros((12, 5)), "responses to 5 stimuli, where the set 'my_set' has 12 "),
         (np.zeros(12), "its shape is (12,); an npy file with "),
         (
-            np.zeros((5, 12, 4, 2)),
-            "its shape is (5, 12, 4, 2), read as 5 neuroids x 12 stimuli x 4 repetitions x 2 bins",
+            np.zeros((5, 12, 4, 2, 3)),
+            "its shape is (5, 12, 4, 2, 3)",
         ),
         (np.zeros((0, 12)), "its shape is (0, 12)"),
         (np.zeros((5, 12), dtype=complex), "its values are complex128; "),

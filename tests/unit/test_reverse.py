@@ -16,6 +16,7 @@ from ventral.recordings.ingestion import dataset_of
 from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
+from ventral.tables import read_csv
 from ventral.targets.splits import make_folds
 
 N, LAYERS = 90, 5
@@ -133,7 +134,7 @@ def test_other_stimuli_are_refused(experiment, tmp_path):
 def test_forward_is_of_the_very_neurons_that_predict():
     scores = score_table({"net": 3, "rec": 1}, {"V4": 8})
     scores.loc[scores["model"] == "rec", "family"] = "recorded"
-    neuroids = {("rec", f"V4_{k}"): f"V4, animal {'a' if k < 5 else 'b'}" for k in range(7)}
+    neuroids = {("rec", f"V4_{k}", ""): f"V4, animal {'a' if k < 5 else 'b'}" for k in range(7)}
     forward = forward_summary(scores, neuroids, 0.0, n_bootstrap=1000, seed=0)
     assert set(forward["area"]) == {"V4, animal a", "V4, animal b"}
     assert set(forward["model"]) == {"net"}
@@ -160,7 +161,7 @@ def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
         n_bootstrap=1000,
         seed=0,
     )
-    drawn = pd.read_csv(paths[2])
+    drawn = read_csv(paths[2])
     assert len(drawn) == 2 * 2 * LAYERS
     assert drawn[["forward_r", "forward_predictivity", "forward_r_low", "reverse_r"]].notna().all(axis=None)
     figure = draw_reverse(drawn)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from pyarrow.parquet import read_schema
 
 from ventral.errors import InputError
 
@@ -16,7 +17,10 @@ MARK = b"ventral: SHA-256 of all other bytes:"
 TAIL = 8
 
 # Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
-NAMES = ("recording", "stimuli", "area", "model", "family", "layer", "target", "label", "category")
+NAMES = ("recording", "stimuli", "area", "time_bin", "model", "family", "layer", "target", "label", "category")
+# Follows the column of areas, of which a table has one at most; older tables lack it, and all in them is untimed.
+TIME_BIN = "time_bin"
+AREAS = ("area", "matched_area")
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
@@ -29,6 +33,8 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table that a stage has written, or some of its columns.
 
+    A table of areas has the column `time_bin`, '' for what is untimed, also where the file is older than this column.
+
     Raises
     ------
     InputError
@@ -38,7 +44,7 @@ def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.D
     if not path.is_file():
         raise InputError(f"{path}: no such file; start the same command again: the workflow makes what is missing")
     try:
-        return parse_parquet(path.read_bytes(), columns)
+        return _with_time_bins(parse_parquet(path.read_bytes(), columns))
     except ValueError as error:
         raise InputError(
             f"{path}: cannot be read: {error}; a table in Parquet is right: delete the file and start the same command "
@@ -59,6 +65,9 @@ def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.Da
     if mark and hashlib.sha256(before + after[size:]).digest() != after[:size]:
         raise ValueError("the file was damaged: its bytes are not those that were written")
     try:
+        if columns is not None and TIME_BIN in columns:
+            present = read_schema(io.BytesIO(content)).names
+            columns = [column for column in columns if column != TIME_BIN or column in present]
         return pd.read_parquet(io.BytesIO(content), columns=columns, page_checksum_verification=True)
     except MemoryError:
         raise
@@ -70,6 +79,8 @@ def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.Da
 def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
     """Read a table that a stage has written as CSV; further columns of it can be said to hold names.
 
+    The column `time_bin` is as `read_parquet` has it.
+
     Raises
     ------
     InputError
@@ -80,9 +91,17 @@ def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
         if not content.endswith(b"\n"):
             raise ValueError("the last row is cut short")
         text = dict.fromkeys((*NAMES, *names), str)
-        return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""])
+        return _with_time_bins(pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""]))
     except (ValueError, FileNotFoundError) as error:
         raise InputError(
             f"{path}: cannot be read: {error}; delete the file and start the same command again, and the workflow "
             f"makes it anew"
         ) from error
+
+
+def _with_time_bins(table: pd.DataFrame) -> pd.DataFrame:
+    if TIME_BIN in table:
+        return table.fillna({TIME_BIN: ""})
+    for column in table.columns.intersection(AREAS):
+        table.insert(table.columns.get_loc(column) + 1, TIME_BIN, "")
+    return table

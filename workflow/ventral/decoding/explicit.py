@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # From this depth on a layer is late.
 LATE = 0.5
 READ = ["recording", "simulated", "stimuli", "target_kind", "target", "measure", "chance", "split"]
-CONDITION = ["noise", "matched_area"]
+CONDITION = ["noise", "matched_area", "time_bin"]
 REPRESENTATION = ["model", "family", "layer", "depth"]
 
 
@@ -67,7 +67,7 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
     table = pd.concat([best, layers[is_area]], ignore_index=True)
     table = table.merge(_late_minus_early(rows), on=[*READ, *CONDITION, "model"], how="left")
     table["extrapolated_to"] = extrapolate_to
-    of_curve = dict(iter(rows.groupby([*CONDITION, "recording", "target", "split", "model", "layer"])))
+    of_curve = dict(iter(rows.groupby(["noise", "matched_area", "recording", "target", "split", "model", "layer"])))
     beyond, open_ended = [], []
     for row in table.itertuples():
         place = (row.noise, row.matched_area, row.recording, row.target, row.split, row.model, row.layer)

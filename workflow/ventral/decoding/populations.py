@@ -39,10 +39,11 @@ from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import writing
+from ventral.recordings.time_bins import place_of, read_recording
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.stimuli.circular import angular_error
-from ventral.store import open_store, read_dataset
+from ventral.store import open_store
 from ventral.tables import write_parquet
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.values import neurons
@@ -64,6 +65,7 @@ COLUMNS = {
     "split": "string",
     "noise": "string",
     "matched_area": "string",
+    "time_bin": "string",
     "n_stimuli": "int64",
     "units": "int64",
     "matched_units": "boolean",
@@ -87,10 +89,14 @@ class Population:
         Each of mean 0 and variance 1 over stimuli.
     reliability : (u,) array
         Of neuroids; NaN without repetitions, and of model units.
+    area, time_bin : str
+        Of neuroids, `time_bin` where they are not untimed.
     """
 
     units: NDArray[np.float64]
     reliability: NDArray[np.float64]
+    area: str = ""
+    time_bin: str = ""
 
 
 def decode(
@@ -122,7 +128,8 @@ def decode(
         Parquet file to write, with `COLUMNS`, one row for each draw. `score` is of the held-out stimuli; `resampled` is
         the same of a bootstrap sample of them, drawn within folds, the same for every representation: its spread over
         draws has that of the units, of the noise and of the stimuli. `matched_units` marks the number of units that
-        all representations share; the other rows are of population curves.
+        all representations share; the other rows are of population curves. An area in a bin of time is a population of
+        its own, called 'IT, 70-90'; `time_bin` is that of the area that is matched.
     splits, n_folds, seed, penalties
         As for `ventral.scores.fitting.fit`; the seed is also that of all draws.
     periods : mapping
@@ -143,7 +150,7 @@ def decode(
         None.
     """
     stimulus_set = read_stimuli(stimuli, [recording, gram])
-    responses, grams = read_dataset(recording), open_store(gram)
+    responses, grams = read_recording(recording), open_store(gram)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
@@ -206,9 +213,9 @@ def decode_areas(
     """Read every label and property from every area of a recording, from the same number of units and from 1, 2, 4, ...
 
     Parameters and errors are those of `decode`, and so are the rows: `model` is the recording, `layer` the area, and
-    `depth` unknown.
+    `depth` unknown; `time_bin` is that of the area.
     """
-    stimulus_set, responses = read_stimuli(stimuli, [recording]), read_dataset(recording)
+    stimulus_set, responses = read_stimuli(stimuli, [recording]), read_recording(recording)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
     areas = populations(responses, reliability_threshold)
     name = responses.attrs["recording"]
@@ -223,7 +230,8 @@ def decode_areas(
             read(population, size, readouts, [None]).assign(matched_units=size == min(units, available))
             for size in sorted({*population_sizes(available), min(units, available)})
         ]
-        return pd.concat(parts).assign(layer=area, depth=np.nan, noise="recorded")
+        rows = pd.concat(parts).assign(layer=area, depth=np.nan, noise="recorded")
+        return rows.assign(time_bin=population.time_bin)
 
     with writing(output) as unfinished, computing(cores):
         parts = compute([delayed(read_area, pure=False)(*area) for area in areas.items()], progress)
@@ -233,32 +241,33 @@ def decode_areas(
 
 
 def populations(responses: xr.Dataset, reliability_threshold: float) -> dict[str, Population]:
-    """Return the neuroids of each recorded area that are read: reliable ones, with responses to all stimuli.
+    """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
     Without repetitions nothing is known of reliability, and all are taken. How many are left out is told in a warning.
     """
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
     areas = {}
-    for area in sorted(set(targets.areas)):
-        of_area = targets.areas == area
+    for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True))):
+        of_area, place = (targets.areas == area) & (targets.time_bins == time_bin), place_of(area, time_bin)
         reliable = (targets.reliability >= reliability_threshold) & (targets.reliability > 0)
         if np.isnan(targets.reliability[of_area]).all():
             reliable = of_area
-            logger.warning("recording %s, %s: no repetitions: its noise cannot be matched in models", name, area)
+            logger.warning("recording %s, %s: no repetitions: its noise cannot be matched in models", name, place)
         taken = np.flatnonzero(of_area & reliable & complete)
         if len(taken) < of_area.sum():
             logger.warning(
                 "recording %s, %s: %d of %d neuroids are read; %d lack stimuli, %d more are not reliable",
                 name,
-                area,
+                place,
                 len(taken),
                 of_area.sum(),
                 (of_area & ~complete).sum(),
                 (of_area & complete & ~reliable).sum(),
             )
         if len(taken):
-            areas[area] = Population(standardised(targets.values[:, taken]), targets.reliability[taken])
+            units = standardised(targets.values[:, taken])
+            areas[place] = Population(units, targets.reliability[taken], area, time_bin)
     return areas
 
 
@@ -324,6 +333,7 @@ def _read_population(
     rows = []
     for noise in noises:
         condition = {"noise": "none" if noise is None else "matched", "matched_area": noise or "", "units": taken}
+        condition["time_bin"] = areas[noise].time_bin if noise else ""
         predictions = None
         for draw in range(draws):
             # Where all units are taken, without noise, one draw is like the other.
@@ -331,7 +341,8 @@ def _read_population(
                 drawn = population.units[:, drawn_units(available, taken, seed, draw)]
                 if noise is not None:
                     reliability = _reliability_drawn(areas[noise].reliability, taken, seed, draw)
-                    drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(noise)))
+                    # The same noise in all bins of time of an area, but for its size.
+                    drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(areas[noise].area)))
                 predictions = predict(drawn, readouts, penalties)
             rows += [
                 _row(readout, read, seed, draw) | condition | {"draw": draw}

@@ -49,7 +49,7 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
             handles.append(Line2D([], [], **CHANCE, label="chance"))
         figure, panels = page_of_panels(
             summary,
-            ["recording", "area", "label"],
+            ["recording", "area", "time_bin", "label"],
             lambda rows: f"{neuroids_taken(rows)}\n{_correlation(rows)}",
             handles if len(points) else [],
         )

@@ -23,6 +23,7 @@ from ventral.figures.layout import AREAS, figure_of_text, place_of_split, write_
 from ventral.figures.style import CHANCE, COLOURS, FAMILIES, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
+from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
 from ventral.tables import read_parquet
 
@@ -130,14 +131,16 @@ def _handles(drawn: pd.DataFrame, looks: dict[str, dict]) -> list[Line2D]:
 
 
 def _area_looks(drawn: pd.DataFrame) -> dict[str, dict]:
-    areas = set(drawn.loc[drawn["family"] == FAMILY, "layer"])
+    recorded = drawn.loc[drawn["family"] == FAMILY, ["layer", "time_bin"]].drop_duplicates("layer")
+    bin_of = dict(recorded.itertuples(index=False))
 
-    def along_the_stream(area: str) -> tuple:
+    def along_the_stream(place: str) -> tuple:
+        area = place.removesuffix(place_of("", bin_of[place]))
         word = area.split()[-1]
-        return AREAS.index(word) if word in AREAS else len(AREAS), area
+        return AREAS.index(word) if word in AREAS else len(AREAS), area, time_order(bin_of[place])
 
     # From the last area back: it has the line that is whole.
-    ordered = sorted(areas, key=along_the_stream, reverse=True)
+    ordered = sorted(bin_of, key=along_the_stream, reverse=True)
     return {area: {"color": "black", "linestyle": AREA_STYLES[k % len(AREA_STYLES)]} for k, area in enumerate(ordered)}
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.layout import write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
+from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.claims import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import area_summary, read_scores
 from ventral.tables import read_csv
@@ -43,7 +44,8 @@ def fitted(
     scores : path
         The joined score table.
     svg, pdf, csv : paths
-        The figure, and every number in it: `model`, `recording`, `area`, `epoch`, `part`, `r`.
+        The figure, and every number in it: `model`, `recording`, `area`, `time_bin`, `epoch`, `part`,
+        `r`.
     recordings : sequence of str
         The recording that each network was fitted to.
     reliability_threshold : float
@@ -63,7 +65,8 @@ def fitted_table(curves: dict[str, pd.DataFrame], recordings: dict[str, str], su
     Parameters
     ----------
     curves : dict of DataFrame
-        For each network, a row an epoch, with the columns ``train_r AREA`` and ``test_r AREA``.
+        For each network, a row an epoch, with the columns ``train_r AREA`` and ``test_r AREA``, of an area in a bin of
+        time ``train_r AREA, BIN``.
     recordings : dict of str
         Which recording each network was fitted to.
     summary : DataFrame
@@ -71,26 +74,28 @@ def fitted_table(curves: dict[str, pd.DataFrame], recordings: dict[str, str], su
         stands for ridge regression.
     """
     task = summary[summary["family"].isin(["trained", "pretrained"]) & (summary["split"] == "stimuli")]
-    best = task.groupby(["recording", "area"])["r"].max()
+    best = task.groupby(["recording", "area", "time_bin"])["r"].max()
+    in_bins = {place_of(*of): of for of in summary[["area", "time_bin"]].itertuples(index=False, name=None)}
     rows = []
     for model, curve in curves.items():
         recording = recordings[model]
         for column in curve.columns:
-            kind, _, area = column.partition(" ")
+            kind, _, place = column.partition(" ")
             part = {"train_r": TRAIN, "test_r": TEST}.get(kind)
             if part:
+                area, time_bin = in_bins.get(place, (place, ""))
+                of = {"model": model, "recording": recording, "area": area, "time_bin": time_bin}
                 values = curve[["epoch", column]].rename(columns={column: "r"})
-                rows.append(values.assign(model=model, recording=recording, area=area, part=part))
-                if part == TEST and (recording, area) in best:
-                    rows.append(
-                        values.assign(r=best[recording, area], model=model, recording=recording, area=area, part=RIDGE)
-                    )
-    return pd.concat(rows, ignore_index=True)[["model", "recording", "area", "epoch", "part", "r"]]
+                rows.append(values.assign(**of, part=part))
+                if part == TEST and (recording, area, time_bin) in best:
+                    rows.append(values.assign(**of, r=best[recording, area, time_bin], part=RIDGE))
+    return pd.concat(rows, ignore_index=True)[["model", "recording", "area", "time_bin", "epoch", "part", "r"]]
 
 
 def draw_fitted(table: pd.DataFrame) -> Figure:
-    """Draw the rows of `fitted_table`, a panel for each network and area."""
-    panels = [rows for _, rows in table.groupby(["recording", "model", "area"])]
+    """Draw the rows of `fitted_table`, a panel for each network, area and bin of time."""
+    groups = table.groupby(["recording", "model", "area", "time_bin"])
+    panels = [rows for _, rows in sorted(groups, key=lambda group: (*group[0][:3], time_order(group[0][3])))]
     abreast = min(ABREAST, len(panels))
     n_rows = -(-len(panels) // abreast)
     cell = TOP + PANEL_HEIGHT + BOTTOM
@@ -114,9 +119,9 @@ def draw_fitted(table: pd.DataFrame) -> Figure:
 
 
 def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
-    model, recording, area = rows[["model", "recording", "area"]].iloc[0]
+    model, recording, area, time_bin = rows[["model", "recording", "area", "time_bin"]].iloc[0]
     for part, of_part in rows.groupby("part", sort=False):
         axes.plot(of_part["epoch"], of_part["r"], **LOOKS[part], label=part)
-    axes.set_title(f"{recording}, {area}\n{model}", loc="left", fontsize=7, fontweight="bold")
+    axes.set_title(f"{recording}, {place_of(area, time_bin)}\n{model}", loc="left", fontsize=7, fontweight="bold")
     axes.set_xlabel("Epoch")
     axes.set_ylabel("Median raw r")

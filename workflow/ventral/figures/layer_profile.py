@@ -27,7 +27,7 @@ def layer_profile(
     seed: int,
     bootstraps: Sequence[Path] = (),
 ) -> None:
-    """Write the figure of predictivity, or of RSA, by layer depth, a panel for every recorded area and split.
+    """Write the figure of predictivity, or of RSA, by layer depth, a panel for every area, bin of time and split.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def draw_layer_profile(summary: pd.DataFrame) -> Figure:
         if len(of_models) < len(summary):
             handles.append(Line2D([], [], **RECORDED_AREA, label="another recorded area, of any depth"))
         figure, panels = page_of_panels(
-            summary, ["recording", "area"], lambda rows: neuroids_taken(_predicted(rows)), handles
+            summary, ["recording", "area", "time_bin"], lambda rows: neuroids_taken(_predicted(rows)), handles
         )
         for axes, rows in panels:
             if rows["has_ceiling"].iloc[0]:

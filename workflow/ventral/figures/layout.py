@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from ventral.figures.measures import compares_matrices, measures
 from ventral.figures.style import MM, NARROW, WIDE, figure_style
 from ventral.outputs import writing
+from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
 
 # In mm: a panel, what surrounds it, and a line of text.
@@ -73,7 +74,7 @@ def page_of_panels(
     summary : DataFrame
         Has `split` and `mapping`, which make the columns of panels.
     row : sequence of str
-        Columns of the table that tell the rows of panels apart.
+        Columns of the table that tell the rows of panels apart, `recording`, `area` and `time_bin` first.
     describe : callable
         What is said above a panel, under its name, given its rows.
     handles : sequence of Line2D
@@ -86,7 +87,8 @@ def page_of_panels(
     panels : list of (Axes, DataFrame)
         Each panel with its rows.
     """
-    panels = [rows for _, rows in summary.groupby([*row, "mapping", "distance", "comparison", "split"])]
+    groups = summary.groupby([*row, "mapping", "distance", "comparison", "split"])
+    panels = [rows for _, rows in sorted(groups, key=in_time)]
     places = _places(panels, row)
     n_rows, n_columns = np.max(places, axis=0) + 1
     width = NARROW if n_columns == 1 else WIDE
@@ -107,6 +109,12 @@ def page_of_panels(
             axes.annotate(line, (0, 1), offset, "axes fraction", textcoords="offset points", fontweight=weight)
         drawn.append((axes, rows))
     return figure, drawn
+
+
+def in_time(group: tuple[tuple, pd.DataFrame]) -> tuple:
+    """Return what groups of rows by recording, area, bin of time and more are sorted by: bins by their times."""
+    (recording, area, time_bin, *rest), _ = group
+    return recording, area, time_order(time_bin), *rest
 
 
 def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
@@ -138,20 +146,20 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
 
 
 def _along_the_stream(row: tuple[str, ...]) -> tuple:
-    """Return the place of a row of panels: by recording, then its area from the eye inwards, then the rest."""
-    recording, area, *rest = row
+    """Return the place of a row of panels: by recording, its area from the eye inwards, its bin, then the rest."""
+    recording, area, time_bin, *rest = row
     word = area.split()[-1] if area else ""
-    return recording, AREAS.index(word) if word in AREAS else len(AREAS), area, *rest
+    return recording, AREAS.index(word) if word in AREAS else len(AREAS), area, time_order(time_bin), *rest
 
 
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
     """Return the lines above a panel of some width in mm, each with its weight."""
-    recording, area, split, mapping = rows[["recording", "area", "split", "mapping"]].iloc[0]
+    recording, area, time_bin, split, mapping = rows[["recording", "area", "time_bin", "split", "mapping"]].iloc[0]
     measure = measures(rows).iloc[0]
     compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
     plain = [measure if compares_matrices(rows).iloc[0] else compared, *description.split("\n")]
     return [
-        *((line, "bold") for line in _wrapped(f"{recording}, {area}", "bold", width)),
+        *((line, "bold") for line in _wrapped(f"{recording}, {place_of(area, time_bin)}", "bold", width)),
         *((line, "normal") for text in plain for line in _wrapped(text, "normal", width)),
     ]
 

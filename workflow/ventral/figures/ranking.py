@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ventral.figures.layout import write_figure
+from ventral.figures.layout import in_time, write_figure
 from ventral.figures.style import FAMILIES, MM, NARROW, STYLE, WIDE, figure_style
+from ventral.recordings.time_bins import place_of
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
 from ventral.statistics.summaries import PANEL
@@ -83,9 +84,9 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_ranking(table: pd.DataFrame) -> Figure:
-    """Draw the rows of `ranking_of`: a panel for each recording, area, split and mapping, a row for each model."""
+    """Draw the rows of `ranking_of`: a panel for each recording, area, bin, split and mapping, a row for each model."""
     with figure_style():
-        panels = [rows for _, rows in table.groupby(PANEL, sort=False)]
+        panels = [rows for _, rows in sorted(table.groupby(PANEL), key=in_time)]
         if not panels:
             figure = Figure(figsize=(NARROW * MM, 3 * LINE * MM))
             figure.text(0.02, 0.5, "No ranking: no model has a score of two or more neurons", va="center")
@@ -129,7 +130,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
     tau = first["consistency"]
     sure = f"mean Kendall's tau of resamples {tau:.2f}".replace("-", "\N{MINUS SIGN}") if tau == tau else "one model"
     lines = [
-        (f"{first['recording']}, {first['area']}", "bold"),
+        (f"{first['recording']}, {place_of(first['area'], first['time_bin'])}", "bold"),
         (f"{first['measure']} on held-out {first['split']}, {first['mapping']}", "normal"),
         (f"n = {rows['n_neuroids'].max()} neurons; {sure}", "normal"),
     ]

@@ -9,16 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ventral.figures.layout import place_of_split, write_figure
+from ventral.figures.layout import in_time, place_of_split, write_figure
 from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
-from ventral.grams.recorded import FAMILY
+from ventral.grams.recorded import FAMILY, area_and_bin
+from ventral.recordings.time_bins import place_of
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
 from ventral.tables import read_parquet
 
 # A unit with a higher r counts as well predicted.
 WELL_PREDICTED = 0.5
-LAYER = ["recording", "area", "split", "model", "family", "depth", "layer"]
+LAYER = ["recording", "area", "time_bin", "split", "model", "family", "depth", "layer"]
 DIRECTIONS = {
     "forward": {"linestyle": "-", "label": "the layer predicts the neurons, median over neurons"},
     "reverse": {"linestyle": "--", "label": "the neurons predict the layer, median over units"},
@@ -62,7 +63,7 @@ def reverse_figure(
     reverse = reverse_summary(units, n_bootstrap, seed)
     stores = [open_store(store).attrs for store in areas]
     neuroids = {
-        (store["model"], neuroid): layer["name"]
+        (store["model"], neuroid, area_and_bin(layer)[1]): area_and_bin(layer)[0]
         for store in stores
         for layer in store["layers"]
         for neuroid in layer["neuroids"]
@@ -86,8 +87,8 @@ def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.Data
     Returns
     -------
     DataFrame
-        `recording`, `area`, `split`, `model`, `family`, `depth`, `layer`; `reverse_r`, the median, with the ends
-        `reverse_r_low`, `reverse_r_high` of its 95 % interval over samples of units (NaN with fewer than two);
+        `recording`, `area`, `time_bin`, `split`, `model`, `family`, `depth`, `layer`; `reverse_r`, the median, with the
+        ends `reverse_r_low`, `reverse_r_high` of its 95 % interval over samples of units (NaN with fewer than two);
         `well_predicted`, the share of units with r above 0.5; `n_predictors`, the neuroids of the area; `n_units`,
         those with an r, and `n_units_left_out`, those without: they do not vary, over all stimuli or within a fold.
     """
@@ -109,7 +110,7 @@ def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.Data
 
 def forward_summary(
     scores: pd.DataFrame,
-    neuroids: dict[tuple[str, str], str],
+    neuroids: dict[tuple[str, str, str], str],
     reliability_threshold: float,
     n_bootstrap: int,
     seed: int,
@@ -121,7 +122,7 @@ def forward_summary(
     scores : DataFrame
         Score table.
     neuroids : dict
-        The area, of an animal where there are several, that a recording's neuroid stands for.
+        The area, of an animal where there are several, that a recording's neuroid stands for in a bin of time.
     reliability_threshold : float
         Lowest reliability of a neuroid that is taken.
     n_bootstrap, seed : int
@@ -133,7 +134,7 @@ def forward_summary(
         As from `ventral.statistics.summaries.area_summary`, where `area` is that of `neuroids`.
     """
     rows = scores[(scores["target_kind"] == "neuron") & (scores["mapping"] == "ridge") & (scores["family"] != FAMILY)]
-    keys = zip(rows["recording"], rows["target"], strict=True)
+    keys = zip(rows["recording"], rows["target"], rows["time_bin"], strict=True)
     rows = rows.assign(area=[neuroids.get(key) for key in keys]).dropna(subset="area")
     return area_summary(rows, reliability_threshold, n_bootstrap, seed)
 
@@ -144,19 +145,19 @@ def with_forward(reverse: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
     These are `forward_r` and `forward_predictivity`, with the ends of their intervals, and `n_neuroids`.
     """
     measures = [f"{measure}{end}" for measure in ("r", "predictivity") for end in ("", "_low", "_high")]
-    forward = forward[["recording", "area", "split", "model", "layer", *measures, "n_neuroids"]]
+    forward = forward[["recording", "area", "time_bin", "split", "model", "layer", *measures, "n_neuroids"]]
     forward = forward.rename(columns={measure: f"forward_{measure}" for measure in measures})
-    return reverse.merge(forward, on=["recording", "area", "split", "model", "layer"], how="left")
+    return reverse.merge(forward, on=["recording", "area", "time_bin", "split", "model", "layer"], how="left")
 
 
 def _order(group: tuple) -> tuple:
-    (recording, area, split), _ = group
-    return recording, area, place_of_split(split)
+    *place, split = in_time(group)
+    return *place, place_of_split(split)
 
 
 def draw_reverse(table: pd.DataFrame) -> Figure:
     """Draw the rows of `with_forward`: for each model a line of either direction through its layers."""
-    panels = [rows for _, rows in sorted(table.groupby(["recording", "area", "split"]), key=_order)]
+    panels = [rows for _, rows in sorted(table.groupby(["recording", "area", "time_bin", "split"]), key=_order)]
     models = sorted(table["model"].unique())
     looks = {
         model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS) % len(MARKERS)]}
@@ -199,9 +200,9 @@ def _draw_directions(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> 
                 linewidth=0,
                 label=f"_interval of {label}",
             )
-    recording, area, split = rows[["recording", "area", "split"]].iloc[0]
+    recording, area, time_bin, split = rows[["recording", "area", "time_bin", "split"]].iloc[0]
     n = rows["n_predictors"].iloc[0]
-    title = f"{recording}, {area}\nheld-out {split}, {n} neuroids"
+    title = f"{recording}, {place_of(area, time_bin)}\nheld-out {split}, {n} neuroids"
     axes.set_title(title, loc="left", fontsize=7, fontweight="bold")
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

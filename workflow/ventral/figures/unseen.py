@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.layout import write_figure
 from ventral.figures.style import CHANCE, COLOURS, MARKERS, MM, WIDE, figure_style
+from ventral.recordings.time_bins import place_of
 from ventral.scores.selectivity import SELECTIVE
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
@@ -46,8 +47,8 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
     matrices = scores[(scores["mapping"] == "rsa") & scores["model"].isin(selectivity["model"])]
     # One way to compare is enough here, and of several subjects their mean.
     several = matrices.groupby("area")["recording"].nunique() > 1
-    for (area, recording), rows in matrices.groupby(["area", "recording"]):
-        named = f"{area} in {recording}" if several[area] else area
+    for (area, time_bin, recording), rows in matrices.groupby(["area", "time_bin", "recording"]):
+        named = f"{place_of(area, time_bin)} in {recording}" if several[area] else place_of(area, time_bin)
         rows = rows[(rows[["distance", "comparison"]] == rows[["distance", "comparison"]].iloc[0]).all(axis=1)]
         means = rows.groupby(["model", "layer", "depth"], sort=False, as_index=False)["r"].mean()
         parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, r"))

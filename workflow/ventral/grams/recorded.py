@@ -5,6 +5,7 @@ a mark beside the layers of models, which are scored on the same stimuli, splits
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from ventral.grams.streaming import write_layer
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
-from ventral.store import new_store, read_dataset
+from ventral.recordings.time_bins import bins_of, columns_of, place_of, read_recording, time_order
+from ventral.store import new_store
 
 logger = logging.getLogger(__name__)
 
@@ -32,24 +34,28 @@ class RecordedArea:
     Attributes
     ----------
     name : str
-        The area, and the animal where the recording has several: 'IT' or 'IT, animal X'.
+        The area, and the animal and bin of time where the recording has several: 'IT', 'IT, animal X', 'IT, 70-90'.
     area, animal : str
         `animal` is '' where it is not known.
     neuroids : (p,) integer array
-        Which neuroids of the recording these are.
+        Which columns of the recording these are, as `ventral.recordings.time_bins.columns_of` has them.
+    time_bin : str
+        '' of an untimed recording.
     """
 
     name: str
     area: str
     animal: str
     neuroids: NDArray[np.intp]
+    time_bin: str = ""
 
 
 def recorded_gram(recording: str | Path, output: str | Path) -> None:
     """Write the Gram matrix of every area of a recording, in the form of `ventral.grams.streaming.gram`.
 
     An area's features are the mean responses of its neuroids over all repetitions, each standardised over stimuli:
-    spike counts would weight a neuron by its rate. Neuroids that lack a stimulus are left out, and named.
+    spike counts would weight a neuron by its rate. Neuroids that lack a stimulus are left out, and named. An area in a
+    bin of time is a representation of its own.
 
     Parameters
     ----------
@@ -58,14 +64,14 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
     output : path
         Zarr store to write, packed in one file. A layer is an area, of an animal where there are several; its `depth`
         is unknown (None), its `sample` has all neuroids. The attribute `layers` says of each its `area`, `animal` and
-        `neuroids`.
+        `neuroids`, and, where the recording has bins of time, its `time_bin`.
 
     Raises
     ------
     InputError
         If the recording is of dissimilarity matrices, or no neuroid has responses to all stimuli.
     """
-    responses = read_dataset(recording)
+    responses = read_recording(recording)
     name = responses.attrs["recording"]
     if "dissimilarities" in responses:
         raise InputError(f"{recording}: recording {name} has dissimilarity matrices; responses of neuroids are needed")
@@ -80,6 +86,7 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
             "area": area.area,
             "animal": area.animal,
             "neuroids": responses["neuroid"].values[area.neuroids].astype(str).tolist(),
+            **({"time_bin": area.time_bin} if area.time_bin else {}),
         }
         for area in areas
     ]
@@ -100,14 +107,16 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
 
 
 def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
-    """Return the areas of a recording, with the neuroids of each that can be used and have all stimuli.
+    """Return the areas of a recording in each bin, with the neuroids of each that can be used and have all stimuli.
 
     Raises
     ------
     InputError
         If there are none.
     """
+    responses = columns_of(responses)
     name = responses.attrs["recording"]
+    bin_of = bins_of(responses)
     ids, area_of = responses["neuroid"].values.astype(str), responses["area"].values.astype(str)
     animal_of = responses["animal"].values.astype(str) if "animal" in responses.coords else np.full(len(ids), "")
     usable = responses["left_out"].values.astype(str) == ""
@@ -117,15 +126,17 @@ def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
             "recording %s: %d neuroids lack stimuli and are not part of their area's representation: %s",
             name,
             (usable & ~complete).sum(),
-            ", ".join(ids[usable & ~complete]),
+            ", ".join(map(place_of, ids[usable & ~complete], bin_of[usable & ~complete])),
         )
     several = len(np.unique(animal_of[usable])) > 1
     areas = []
-    for area, animal in sorted(set(zip(area_of[usable], animal_of[usable], strict=True))):
-        members = np.flatnonzero(usable & complete & (area_of == area) & (animal_of == animal))
-        called = f"{area}, animal {animal}" if several and animal else area
+    found = set(zip(area_of[usable], animal_of[usable], bin_of[usable], strict=True))
+    for area, animal, time_bin in sorted(found, key=lambda place: (*place[:2], time_order(place[2]))):
+        of_area = (area_of == area) & (animal_of == animal) & (bin_of == time_bin)
+        members = np.flatnonzero(usable & complete & of_area)
+        called = place_of(f"{area}, animal {animal}" if several and animal else area, time_bin)
         if len(members):
-            areas.append(RecordedArea(called, area, animal, members))
+            areas.append(RecordedArea(called, area, animal, members, time_bin))
         else:
             logger.warning("recording %s: %s: no neuroid has all stimuli; it represents nothing", name, called)
     if not areas:
@@ -140,3 +151,9 @@ def representation_of(features: NDArray[np.float64]) -> Representation:
     """Return the representation that features (n, p) make, all of them kept."""
     p = features.shape[1]
     return Representation(features @ features.T, features.sum(axis=1), features, np.arange(p), p)
+
+
+def area_and_bin(layer: Mapping) -> tuple[str, str]:
+    """Return the area, of an animal where there are several, and the bin of time of a layer of `recorded_gram`."""
+    time_bin = layer.get("time_bin", "")
+    return layer["name"].removesuffix(place_of("", time_bin)), time_bin

@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.recordings.arrays import start_of
+from ventral.recordings.axes import TIME_BIN
+from ventral.recordings.time_bins import END, START, TimeBins, bins_between, check_names, numbered_bins
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 IDS = ("stimulus_id", "image_id")
+DIMENSIONS = ("presentation", "neuroid", TIME_BIN)
 # What the table of neuroids calls the assembly's coordinates.
 COLUMNS = {"region": "area", "animal": "animal", "subject": "animal"}
 
@@ -54,10 +57,13 @@ def check(path: str | Path, key: str, n_stimuli: int | None = None) -> "pd.DataF
             raise InputError(
                 f"{place}: {len(ids)} stimuli were presented, where the set has {n_stimuli}; give the set they are of"
             )
+        _time_bins(assembly, place)
         return _neuroids(assembly, place)
 
 
-def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[NDArray[np.float64], "pd.DataFrame"]:
+def read(
+    path: str | Path, key: str, stimuli: Mapping[str, NDArray]
+) -> tuple[NDArray[np.float64], "pd.DataFrame", TimeBins | None]:
     """Read an assembly, stimuli in the order of the set that was shown.
 
     The assembly's ids are looked for in the set's columns `stimulus_id` and `image_id`, then among its stimuli's names,
@@ -73,12 +79,14 @@ def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[ND
 
     Returns
     -------
-    responses : (neuroids, n, repetitions) array
+    responses : (neuroids, n, repetitions) array, or (neuroids, n, repetitions, bins)
         NaN where not shown. Repetitions are in the order of the coordinate `repetition`; without it, or where it
         counts on from stimulus to stimulus, in the order of each stimulus's presentations.
     neuroids : DataFrame
         One row a neuroid, by its id, with the column `area` where the assembly has `region`, `animal` where it has
         `animal` or `subject`, and its other coordinates.
+    bins : TimeBins or None
+        None unless the assembly has several bins along `time_bin`.
 
     Raises
     ------
@@ -90,15 +98,16 @@ def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[ND
         ids = _ids(assembly, place)
         rows = _rows(ids, stimuli, place)
         repetitions = _repetitions(assembly, ids, place)
-        values = assembly.transpose("presentation", "neuroid").values.astype(np.float64)
+        bins = _time_bins(assembly, place)
+        values = assembly.transpose("presentation", "neuroid", ...).values.astype(np.float64)
     n = len(stimuli["stimulus"])
-    responses = np.full((repetitions.max() + 1, n, len(neuroids)), np.nan)
+    responses = np.full((repetitions.max() + 1, n, *values.shape[1:]), np.nan)
     for presentations in _without_repeats(rows, repetitions):
         cells = repetitions[presentations], rows[presentations]
         before, now = responses[cells], values[presentations]
         twice = np.argwhere(~np.isnan(before) & ~np.isnan(now))
         if len(twice):
-            presentation, neuroid = twice[0]
+            presentation, neuroid, *_ = twice[0]
             presentation = presentations[presentation]
             raise InputError(
                 f"{place}: neuroid {neuroids.index[neuroid]!r} has more than one response to `{ids[presentation]}` in "
@@ -106,7 +115,7 @@ def read(path: str | Path, key: str, stimuli: Mapping[str, NDArray]) -> tuple[ND
                 f"the repetitions of every stimulus"
             )
         responses[cells] = np.where(np.isnan(now), before, now)
-    return responses.transpose(2, 1, 0), neuroids
+    return responses.swapaxes(0, 2), neuroids, bins
 
 
 @contextmanager
@@ -148,14 +157,28 @@ def _assembly(dataset: "xr.Dataset", place: str) -> "xr.DataArray":
     if assembly.dtype.kind not in "fiu":
         raise InputError(f"{place}: its values are {assembly.dtype}; responses are numbers")
     for dimension, size in assembly.sizes.items():
-        if dimension not in ("presentation", "neuroid") and size != 1:
+        if dimension not in DIMENSIONS and size != 1:
             raise InputError(
                 f"{place}: {size} values along `{dimension}`; one response to each presentation is right: select "
                 f"one, or average them, and save the assembly again"
             )
     if 0 in assembly.shape:
         raise InputError(f"{place}: it is empty: {dict(assembly.sizes)}")
-    return assembly.squeeze([dim for dim in assembly.dims if dim not in ("presentation", "neuroid")])
+    return assembly.squeeze([dim for dim in assembly.dims if dim not in DIMENSIONS[:2] and assembly.sizes[dim] == 1])
+
+
+def _time_bins(assembly: "xr.DataArray", place: str) -> TimeBins | None:
+    """Return the bins along `time_bin`, named by their edges in ms, else by the coordinate, else by their numbers."""
+    if TIME_BIN not in assembly.dims:
+        return None
+    coordinates = _along(assembly, TIME_BIN)
+    if START in coordinates and END in coordinates:
+        return bins_between(np.column_stack([coordinates[START], coordinates[END]]).tolist(), place)
+    if TIME_BIN not in coordinates:
+        return numbered_bins(assembly.sizes[TIME_BIN])
+    names = _as_text(coordinates[TIME_BIN]).tolist()
+    check_names(names, place)
+    return TimeBins(names)
 
 
 def _along(assembly: "xr.DataArray", dimension: str) -> dict[str, NDArray]:

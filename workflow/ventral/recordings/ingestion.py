@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ventral.recordings.arrays import open_array
 from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
+    TIME_BIN,
     axes_of,
     copies,
     doubts,
@@ -26,6 +28,7 @@ from ventral.recordings.axes import (
     with_stimuli_elsewhere,
 )
 from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
+from ventral.recordings.time_bins import END, START, TimeBins, bins_between, columns_of, numbered_bins
 from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ logger = logging.getLogger("ventral")
 
 # Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
 DEFAULTS = {"area": "unknown", "animal": None}
-RESERVED = ("responses", "reliability", "left_out", "repetition", "stimulus")
+RESERVED = ("responses", "reliability", "left_out", "repetition", "stimulus", TIME_BIN, START, END)
 EXPECTED = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
 # What columns are called that say how reliable neuroids are.
 CEILING = re.compile(
@@ -51,11 +54,11 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     ----------
     spec : dict
         `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
-        stimuli), NaN where not shown; optionally `axes`, the names of its axes where their order is another;
-        `neuroids`, a CSV or Parquet file with one row a neuroid, in the array's order; and `area` and `animal` of all
-        neuroids. `responses` may also be a BrainIO assembly, as for `ventral.recordings.brainio.read`, which has its
-        own table of neuroids. Or `matrices`, as for `ventral.recordings.matrices.read_matrices`, with `area` of all of
-        them or by name.
+        stimuli), NaN where not shown; optionally `axes`, the names of its axes where their order is another, or where
+        one is of bins of time; `time_bins`, start and end of each bin in ms; `neuroids`, a CSV or Parquet file with one
+        row a neuroid, in the array's order; and `area` and `animal` of all neuroids. `responses` may also be a BrainIO
+        assembly, as for `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or
+        `matrices`, as for `ventral.recordings.matrices.read_matrices`, with `area` of all of them or by name.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
@@ -72,7 +75,7 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     if _is_assembly(spec, key):
         _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
         return
-    array, axes = _responses(spec, n_stimuli, key)
+    array, axes, _ = _responses(spec, n_stimuli, key)
     _neuroids(spec, in_order(array, axes).shape, axes, key)
 
 
@@ -85,6 +88,10 @@ def ingest(
     without repetitions; `left_out` (neuroid), the reason why a neuroid cannot be used, '' for those that can; the
     coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
     `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`.
+
+    Of a recording with bins of time all three have a last dimension `time_bin`, with its names as the coordinate, and
+    `time_bin_start` and `time_bin_end` in ms where they are known. A neuroid may be left out in some bins alone.
+    `ventral.recordings.time_bins.columns_of` makes columns of neuroids in bins.
 
     A recording given as dissimilarity matrices has `dissimilarities` (matrix, pair) instead, one row for each matrix of
     each subject, with the coordinates `name`, `subject` (from 1) and `area` of each row, and `stimulus`.
@@ -117,15 +124,15 @@ def ingest(
     place = f"{key}.responses: {spec['responses']}"
     if _is_assembly(spec, key):
         columns = {column: values.values for column, values in stimulus_set.coords.items()}
-        array, neuroids = brainio.read(spec["responses"], f"{key}.responses", columns)
+        array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
         _report_dropped(neuroids, place)
         neuroids = _neuroids_of_assembly(neuroids, spec)
     else:
-        array, neuroids = _read(spec, stimulus_set.sizes["stimulus"], key)
-    responses = np.ascontiguousarray(array.transpose(2, 1, 0), dtype=np.float64)
+        array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
+    responses = np.ascontiguousarray(array.swapaxes(0, 2), dtype=np.float64)
     _report_not_shown(responses, stimulus_set["stimulus"].values, place)
     _report_ceilings(neuroids, key)
-    write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed), output)
+    write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins), output)
 
 
 def dataset_of(
@@ -136,12 +143,13 @@ def dataset_of(
     place: str,
     n_splits: int = 100,
     seed: int = 0,
+    bins: TimeBins | None = None,
 ) -> "xr.Dataset":
     """Return the store of a recording of neuroids, as `ingest` describes it, before it is written.
 
     Parameters
     ----------
-    responses : (repetitions, n, neuroids) array
+    responses : (repetitions, n, neuroids) array, or (repetitions, n, neuroids, bins) with `bins`
         NaN where not shown.
     neuroids : DataFrame
         One row a neuroid, by its id, with the column `area`.
@@ -153,6 +161,8 @@ def dataset_of(
         Where the responses come from, for messages.
     n_splits, seed : int
         As for `split_half_reliability`.
+    bins : TimeBins, optional
+        Of a recording with an axis of time.
 
     Raises
     ------
@@ -163,16 +173,20 @@ def dataset_of(
 
     from ventral.recordings.reliability import split_half_reliability
 
-    left_out = _left_out(responses, stimulus_set["stimulus"].values)
+    columns = responses.reshape(*responses.shape[:2], -1)
+    names = neuroids.index if bins is None else [f"{name} in {time}" for name in neuroids.index for time in bins.names]
+    left_out = _left_out(columns, stimulus_set["stimulus"].values)
     kept = left_out == ""
-    _report(left_out, neuroids.index, place)
+    _report(left_out, names, place)
     reliability = np.full(len(kept), np.nan)
-    reliability[kept] = split_half_reliability(responses[:, :, kept], n_splits, seed)
+    reliability[kept] = split_half_reliability(columns[:, :, kept], n_splits, seed)
+    of_target = (NEUROID, TIME_BIN) if bins else (NEUROID,)
     repeated = bool(((~np.isnan(responses)).sum(axis=0) > 1).any())
     logger.info(
-        "recording %s: %d neuroids, %d stimuli, %s",
+        "recording %s: %d neuroids, %s%d stimuli, %s",
         name,
-        kept.sum(),
+        kept.reshape(len(neuroids), -1).any(axis=1).sum(),
+        f"{len(bins.names)} bins of time, " if bins else "",
         responses.shape[1],
         f"{len(responses)} repetitions, median reliability {np.nanmedian(reliability):.2f}"
         if np.isfinite(reliability).any()
@@ -180,14 +194,15 @@ def dataset_of(
     )
     return xr.Dataset(
         {
-            "responses": (("repetition", "stimulus", "neuroid"), responses),
-            "reliability": ("neuroid", reliability),
-            "left_out": ("neuroid", left_out),
+            "responses": (("repetition", "stimulus", *of_target), responses),
+            "reliability": (of_target, reliability.reshape(responses.shape[2:])),
+            "left_out": (of_target, left_out.reshape(responses.shape[2:])),
         },
         coords={
             "stimulus": stimulus_set["stimulus"].values.astype(object),
             "neuroid": neuroids.index.to_numpy(object),
             **{column: ("neuroid", values.to_numpy()) for column, values in neuroids.items()},
+            **(bins.coordinates if bins else {}),
         },
         attrs={
             "recording": name,
@@ -200,8 +215,11 @@ def dataset_of(
 
 
 def mean_responses(dataset: "xr.Dataset") -> "xr.DataArray":
-    """Return the mean response (stimulus, neuroid) over the repetitions that were shown; NaN where none was."""
-    return dataset["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
+    """Return the mean response (stimulus, neuroid) over the repetitions that were shown; NaN where none was.
+
+    Neuroids in several bins of time are as many columns.
+    """
+    return columns_of(dataset)["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
 
 
 def published_matrices(dataset: "xr.Dataset") -> Matrices:
@@ -248,15 +266,19 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
     )
 
 
-def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"]:
-    """Return responses (neuroids, n, repetitions), still unread, and what is known of each neuroid; warn of doubts."""
-    array, axes = _responses(spec, n_stimuli, key)
+def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame", TimeBins | None]:
+    """Return responses, still unread, what is known of each neuroid, and the bins of time; warn of doubts.
+
+    The responses are (neuroids, n, repetitions), or (neuroids, n, repetitions, bins).
+    """
+    array, axes, bins = _responses(spec, n_stimuli, key)
     ordered = in_order(array, axes)
     neuroids = _neuroids(spec, ordered.shape, axes, key)
     if spec.get("neuroids"):
         report_columns(neuroids, f"{key}.neuroids: {spec['neuroids']}")
-    responses = ordered[..., 0]
-    for doubt in [] if spec.get("axes") else doubts(responses, axes):
+    of_bins = [ordered[..., k] for k in range(ordered.shape[3])]
+    found = [] if spec.get("axes") else [doubt for responses in of_bins for doubt in doubts(responses, axes)]
+    for doubt in dict.fromkeys(found):
         logger.warning(
             "%s.responses: %s: shape %s, read as %s: %s",
             key,
@@ -265,20 +287,20 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
             read_as(array.shape, axes),
             doubt,
         )
-    if copied := copies(responses):
+    if copied := max(map(copies, of_bins)):
         logger.warning(
             "%s.responses: %s: %d of %d repetitions have the same responses as the repetition before, to the last "
             "digit; copies make ceilings too high: give every measurement once",
             key,
             spec["responses"],
             copied,
-            responses.shape[2],
+            ordered.shape[2],
         )
-    return responses, neuroids
+    return ordered if bins else of_bins[0], neuroids, bins
 
 
-def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, list[str]]:
-    """Return the responses as they lie in the file, still unread, and the names of their axes."""
+def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, list[str], TimeBins | None]:
+    """Return the responses as they lie in the file, still unread, the names of their axes, and their bins of time."""
     array = open_array(spec["responses"], f"{key}.responses", EXPECTED)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
@@ -286,12 +308,7 @@ def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, li
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise InputError(f"{place}: its shape is {array.shape}; {EXPECTED}")
     axes = axes_of(spec, array.ndim, key)
-    n_bins = in_order(array, axes).shape[3]
-    if n_bins > 1:
-        raise InputError(
-            f"{place}: its shape is {array.shape}, read as {read_as(array.shape, axes)}; bins of time are not taken "
-            f"yet: average over them, or save one"
-        )
+    bins = _time_bins(spec, array.shape, axes, key)
     if n_stimuli is not None and array.shape[axes.index("stimulus")] != n_stimuli:
         other = with_stimuli_elsewhere(array.shape, axes, n_stimuli)
         raise InputError(
@@ -299,7 +316,26 @@ def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, li
             f"has {n_stimuli} (shape {array.shape}, read as {read_as(array.shape, axes)})"
             + (f"; if it is {read_as(array.shape, other)}, say {line_of(other)}" if other else "")
         )
-    return array, axes
+    return array, axes, bins
+
+
+def _time_bins(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> TimeBins | None:
+    """Return the bins of an array of some shape; None without an axis of them, or of one bin that nobody named."""
+    n_bins = shape[axes.index(TIME_BIN)] if TIME_BIN in axes else None
+    edges = spec.get("time_bins")
+    if not edges:
+        return numbered_bins(n_bins) if (n_bins or 1) > 1 else None
+    if n_bins is None:
+        raise InputError(
+            f"{key}.time_bins: {spec['responses']} has the axes {', '.join(axes)}, and none of time; name one "
+            f"`{TIME_BIN}` in `axes`, or leave `time_bins` out"
+        )
+    if len(edges) != n_bins:
+        raise InputError(
+            f"{key}.time_bins: {len(edges)} bins, where {spec['responses']} has {n_bins} (shape {shape}, read as "
+            f"{read_as(shape, axes)}); give start and end of each"
+        )
+    return bins_between(edges, f"{key}.time_bins")
 
 
 def _neuroids(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> "pd.DataFrame":
@@ -354,10 +390,11 @@ def _is_assembly(spec: dict, key: str) -> bool:
             f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
             f"leave `neuroids` out"
         )
-    if spec.get("axes"):
-        raise InputError(
-            f"{key}.axes: {spec['responses']} is a BrainIO assembly, which names its axes; leave `axes` out"
-        )
+    for option, said in (("axes", "names its axes"), ("time_bins", "says itself when its bins are")):
+        if spec.get(option):
+            raise InputError(
+                f"{key}.{option}: {spec['responses']} is a BrainIO assembly, which {said}; leave `{option}` out"
+            )
     return True
 
 
@@ -394,8 +431,8 @@ def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.ob
 
 
 def _report_not_shown(responses: NDArray[np.float64], stimuli: NDArray, place: str) -> None:
-    """Warn of stimuli to which no neuroid (repetitions, n, neuroids) has a response."""
-    absent = np.isnan(responses).all(axis=(0, 2))
+    """Warn of stimuli to which no neuroid (repetitions, n, neuroids, ...) has a response."""
+    absent = np.isnan(responses).all(axis=(0, *range(2, responses.ndim)))
     if absent.any() and not absent.all():
         names = shown([str(name) for name in stimuli[absent]])
         logger.warning("%s: %d of %d stimuli were not shown: %s", place, absent.sum(), len(absent), names)
@@ -418,7 +455,7 @@ def _report_dropped(neuroids: "pd.DataFrame", place: str) -> None:
         )
 
 
-def _report(left_out: NDArray[np.object_], neuroids: "pd.Index", place: str) -> None:
+def _report(left_out: NDArray[np.object_], neuroids: Sequence[str], place: str) -> None:
     wrong = np.flatnonzero(left_out != "")
     if len(wrong) == len(left_out):
         raise InputError(

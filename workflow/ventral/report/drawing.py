@@ -12,7 +12,7 @@ from ventral.figures.measures import COMPARISONS, axis_ranges, rounded_outwards
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import held_out, in_order, number, said_of_neuroids
-from ventral.statistics.summaries import COMPARED, range_in_words
+from ventral.statistics.summaries import COMPARED, PANEL, range_in_words
 
 DECIMALS = 4
 INTERVAL = ["score", "low", "high"]
@@ -137,7 +137,7 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
     limits = axis_ranges(layers["measure"], layers[INTERVAL], shown, rounded_outwards)
     found = {"predicted": [], "compared": []}
     for key, rows in groups:
-        recording, area, split, mapping, *_ = key
+        recording, area, _, split, mapping, *_ = key
         row = rows.iloc[0]
         of_matrices = mapping in COMPARISONS
         axis = row["measure"] if of_matrices else f"Median {row['measure']}"
@@ -191,7 +191,7 @@ def _panels_of_categorisation(
     drawing: Drawing, table: pd.DataFrame, limits: dict[str, tuple[float, float]]
 ) -> Iterator[Panel]:
     for key, rows in table.groupby([*COMPARED, "label"], sort=False):
-        recording, area, split, mapping, *_, label = key
+        recording, area, _, split, mapping, *_, label = key
         row = rows.iloc[0]
         of_label = table[table["label"] == label]
         across = rounded_outwards(of_label[["accuracy", "chance"]].to_numpy(float))
@@ -219,9 +219,7 @@ def draw_ranking(drawing: Drawing, ranking: pd.DataFrame) -> list[Panel]:
     ranking = in_order(ranking.rename(columns={"best_layer": "layer", "n_neuroids": "n"}))
     drawing.tables["ranking"] = columnar(ranking, ["rank", "low", "high", "score", "n"], ["model", "family", "layer"])
     panels = []
-    for (recording, area, split, mapping), rows in ranking.groupby(
-        ["recording", "area", "split", "mapping"], sort=False
-    ):
+    for (recording, area, _, split, mapping), rows in ranking.groupby(PANEL, sort=False):
         tau, measure = rows[["consistency", "measure"]].iloc[0]
         how = mapping.replace("_", "-")
         sure = f"; mean Kendall's tau of resamples {number(tau)}" if np.isfinite(tau) else ""

@@ -48,8 +48,8 @@ def read_recording(path: Path) -> dict:
     -------
     dict
         `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `simulated`; and `areas`, the number of
-        neuroids that can be used by area, and `n_unusable`, that of the others; or, of dissimilarity matrices,
-        `subjects`, their number by area.
+        neuroids that can be used by area, `n_unusable`, that of the others, and `time_bins`, the names of its bins of
+        time, [] without any; or, of dissimilarity matrices, `subjects`, their number by area.
     """
     from ventral.store import read_dataset
 
@@ -59,7 +59,9 @@ def read_recording(path: Path) -> dict:
     areas = pd.Series(store["area"].values.astype(str))
     if "dissimilarities" in store:
         return facts | {"subjects": areas.value_counts(sort=False).to_dict()}
-    usable = store["left_out"].values.astype(str) == ""
+    # A neuron that can be used in some bin of time can be used.
+    usable = (store["left_out"].values.astype(str) == "").reshape(len(areas), -1).any(axis=1)
+    facts["time_bins"] = store["time_bin"].values.astype(str).tolist() if "time_bin" in store.dims else []
     return facts | {"areas": areas[usable].value_counts(sort=False).to_dict(), "n_unusable": int((~usable).sum())}
 
 
@@ -141,7 +143,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
             )
             yield f"Of {name}{source}, published dissimilarity matrices of {shown} were used, of {areas}."
             continue
-        n = sum(facts["areas"].values())
+        n, bins = sum(facts["areas"].values()), facts.get("time_bins", [])
         areas = listed([f"{area} {count}" for area, count in sorted(facts["areas"].items())])
         repetitions = (
             f"with up to {counted(facts['n_repetitions'], 'repetition')} of each"
@@ -156,14 +158,16 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
                 f"{repetitions}."
             )
         else:
-            measured = f"responses of {counted(n, 'neuron')} ({areas}) to {shown}"
+            in_bins = f", in {counted(len(bins), 'bin')} of time ({', '.join(bins)})" if bins else ""
+            measured = f"responses of {counted(n, 'neuron')} ({areas}) to {shown}{in_bins}"
             yield f"Recording {name}{source} has {measured}, {repetitions}."
         if facts["n_unusable"]:
             unusable = counted(facts["n_unusable"], "further neuron")
             yield f"{unusable} could not be scored and {_was(facts['n_unusable'])} left out."
         unreliable = _unreliable(scores, name, threshold)
         if unreliable is not None:
-            those = counted(unreliable, "neuron") if unreliable else "No neuron"
+            noun = ("pair of neuron and bin", "pairs of neuron and bin") if bins else ("neuron",)
+            those = counted(unreliable, *noun) if unreliable else "No neuron"
             was = _was(unreliable or 1)
             yield f"{those} of {name} {was} left out of summaries for a reliability below {threshold:g}."
 
@@ -189,9 +193,9 @@ def _teacher(simulate: Mapping) -> str:
 
 def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int | None:
     neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
-    reliability = neurons.groupby(["area", "target"])["reliability"].first()
+    reliability = neurons.groupby(["area", "time_bin", "target"])["reliability"].first()
     # Without repetitions, all neurons of an area are taken.
-    reliability = reliability[reliability.notna().groupby(level="area").transform("any")]
+    reliability = reliability[reliability.notna().groupby(level=["area", "time_bin"]).transform("any")]
     return None if reliability.empty else int((~(reliability >= threshold)).sum())
 
 

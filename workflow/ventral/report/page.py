@@ -35,6 +35,7 @@ from ventral.report.summary import (
     read_table,
     single_neuroids,
     thinned,
+    with_places,
 )
 from ventral.report.tables import (
     audit_section,
@@ -50,9 +51,9 @@ TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", 
 # Colours of the families in the light, those of the static figures, and in the dark.
 IN_THE_DARK = {"classical": "#e8eaed", "trained": "#4aa3e0", FAMILY: "#9ba5b1"}
 IN_THE_LIGHT = {FAMILY: "#5d6673"}
-SCORES = ["model", "layer", "recording", "simulated", "area", "stimuli", "target", "target_kind", "split", "mapping"]
-SCORES += ["distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked", "r", "reliability"]
-SCORES += ["predictivity"]
+SCORES = ["model", "layer", "recording", "simulated", "area", "time_bin", "stimuli", "target", "target_kind"]
+SCORES += ["split", "mapping", "distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked"]
+SCORES += ["r", "reliability", "predictivity"]
 
 
 def report(
@@ -96,7 +97,7 @@ def report(
     InputError
         If a record or the audit cannot be read.
     """
-    table = read_parquet(scores, SCORES)
+    table = with_places(read_parquet(scores, SCORES))
     text = page(
         Results(
             scores=table,

@@ -10,6 +10,7 @@ from ventral.figures.layout import AREAS, place_of_split
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
+from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
 
@@ -24,7 +25,15 @@ MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
 def read_table(path: Path, *names: str) -> pd.DataFrame:
     """Read a table that a figure is drawn from; further columns of it can be said to hold names."""
     table = read_csv(path, "distance", "comparison", *names)
-    return table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
+    table = table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
+    return with_places(table)
+
+
+def with_places(table: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose `area` names the bin of time, too: a reader chooses among areas in bins."""
+    if "area" not in table:
+        return table
+    return table.assign(area=[*map(place_of, table["area"], table["time_bin"])])
 
 
 def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
@@ -56,12 +65,12 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return rows of panels in the order in which the page shows them."""
     place = {
         "mapping": _place_of,
-        "area": lambda values: values.map(_along_the_stream),
         "split": lambda values: values.map(place_of_split),
     }
     keys = [
         "recording",
         "area",
+        "time_bin",
         "mapping",
         "distance",
         "comparison",
@@ -74,6 +83,12 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
     ]
     keys = [key for key in keys if key in table]
     order = table[keys].assign(**{key: place[key](table[key]) for key in place if key in table})
+    if "area" in table:
+        areas = [
+            area.removesuffix(place_of("", time_bin)) for area, time_bin in table[["area", "time_bin"]].to_numpy(str)
+        ]
+        order["area"] = [*map(_along_the_stream, areas)]
+        order["time_bin"] = [*map(time_order, table["time_bin"])]
     return table.loc[order.sort_values(keys, kind="stable").index].reset_index(drop=True)
 
 
@@ -164,9 +179,9 @@ def counts(scores: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
     recorded = scores[scores["target_kind"].isin(RECORDED)].drop_duplicates(
         ["recording", "area", "target", "subject", "target_kind"]
     )
-    neurons = recorded[recorded["target_kind"] == "neuron"]
+    neurons = recorded[recorded["target_kind"] == "neuron"].drop_duplicates(["recording", "target"])
     # A matrix of an area's own neurons is none that was recorded.
-    own = neurons[["recording", "area"]].drop_duplicates()
+    own = recorded.loc[recorded["target_kind"] == "neuron", ["recording", "area"]].drop_duplicates()
     matrices = recorded[recorded["target_kind"] == "matrix"].merge(own, how="left", indicator=True)
     return {
         "models": of_models["model"].nunique(),

@@ -21,7 +21,7 @@ from ventral.targets.values import grouped_over_splits
 
 JOINED_BY = " + "
 CONTRIBUTIONS = [
-    *("model", "recording", "area", "split", "layer"),
+    *("model", "recording", "area", "time_bin", "split", "layer"),
     *("r", "unique_r", "unique_r_low", "unique_r_high"),
     *("r2", "unique_r2", "unique_r2_low", "unique_r2_high"),
     *("weight", "n_neuroids", "n_left_out"),
@@ -126,15 +126,16 @@ def unique_contributions(
     Returns
     -------
     DataFrame
-        A row for each `area`, `split` and `layer`, in the order of the config, with `r` and `r2`, medians of the fit
-        on all layers over neuroids (r2 is the square of r, 0 where r is negative: such a prediction explains nothing);
+        A row for each `area`, `time_bin`, `split` and `layer`, in the order of the config, with `r` and `r2`, medians
+        of the fit on all layers over neuroids (r2 is the square of r, 0 where r is negative: such a prediction explains
+        nothing);
         `unique_r` and `unique_r2`, these less the medians of the fit on all other layers over the same neuroids, each
         with the ends of its 95 % interval over bootstrap samples of neuroids (`_low`, `_high`; NaN with fewer than
         two); `weight`, mean over neuroids and folds of the layer's g in the fit on all layers, which sum to 1; and
         `n_neuroids`, `n_left_out`.
     """
     rows = []
-    for (area, split), of_area in scores.groupby(["area", "split"]):
+    for (area, time_bin, split), of_area in scores.groupby(["area", "time_bin", "split"]):
         together = of_area["layer"].loc[of_area["weights"].map(len).idxmax()]
         layers = together.split(JOINED_BY)
         r = of_area.pivot(index="layer", columns="target", values="r")
@@ -146,7 +147,7 @@ def unique_contributions(
             others = JOINED_BY.join(layers[:k] + layers[k + 1 :])
             of_fits = r.loc[[together, others]].to_numpy(float)[:, taken]
             row = {name: of_area[name].iloc[0] for name in ("model", "recording")}
-            row |= {"area": area, "split": split, "layer": layer}
+            row |= {"area": area, "time_bin": time_bin, "split": split, "layer": layer}
             row |= _difference("r", of_fits, n_bootstrap, seed)
             row |= _difference("r2", np.square(np.maximum(of_fits, 0)), n_bootstrap, seed)
             row["weight"] = np.mean([weight[k] for weight in weights]) if taken.any() else np.nan

@@ -27,9 +27,10 @@ from numpy.typing import ArrayLike, NDArray
 from ventral.errors import InputError, shown
 from ventral.mappings.pls import pls_fit_predict
 from ventral.outputs import writing
+from ventral.recordings.time_bins import bins_of, read_recording
 from ventral.running.progress import Progress
 from ventral.scores.table import correlation_in_folds
-from ventral.store import open_store, read_dataset
+from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.values import labels_of
 
@@ -82,26 +83,29 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
     recording, stimuli : paths
         Stores of the recording, which has responses, and of its stimuli.
     output : path
-        CSV file: `model`, `layer`, `depth`, `recording`, `area`, `n_neuroids`, `raw`, `raw_error`, `ceiling`,
-        `ceiling_error` and `score`, as for `Comparison`. Without repetitions there is no ceiling and no score.
+        CSV file: `model`, `layer`, `depth`, `recording`, `area`, `time_bin`, `n_neuroids`, `raw`, `raw_error`,
+        `ceiling`, `ceiling_error` and `score`, as for `Comparison`. Without repetitions there is no ceiling and no
+        score.
 
     Raises
     ------
     InputError
         If a store is of other stimuli, or the splits cannot be made of these.
     """
-    stimulus_set, dataset = read_stimuli(stimuli, [recording, *grams]), read_dataset(recording)
+    stimulus_set, dataset = read_stimuli(stimuli, [recording, *grams]), read_recording(recording)
     kept = dataset.isel(neuroid=np.flatnonzero(dataset["left_out"].values == ""))
     responses = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
-    areas, objects = kept["area"].values.astype(str), labels_of(stimulus_set).get("object")
+    areas, bins = kept["area"].values.astype(str), bins_of(kept)
+    objects = labels_of(stimulus_set).get("object")
     stores = [open_store(path) for path in grams]
     layers = [(store, layer) for store in stores for layer in store.attrs["layers"]]
     progress = Progress(f"brainscore {dataset.attrs['recording']}", len(layers), "layers")
     rows = []
     for store, layer in layers:
         matrix = store[layer["name"]]["gram"][:]
-        for area in np.unique(areas):
-            found = compare(matrix, responses[:, :, areas == area], objects, f"stimuli {stimulus_set.attrs['name']}")
+        for area, time_bin in sorted(set(zip(areas, bins, strict=True))):
+            chosen = (areas == area) & (bins == time_bin)
+            found = compare(matrix, responses[:, :, chosen], objects, f"stimuli {stimulus_set.attrs['name']}")
             rows.append(
                 {
                     "model": store.attrs["model"],
@@ -109,12 +113,13 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
                     "depth": layer["depth"],
                     "recording": dataset.attrs["recording"],
                     "area": area,
-                    "n_neuroids": int((areas == area).sum()),
+                    "time_bin": time_bin,
+                    "n_neuroids": int(chosen.sum()),
                     **{name: getattr(found, name) for name in SUMMARY},
                 }
             )
         progress.advance()
-    table = pd.DataFrame(rows).sort_values(["area", "model", "depth", "layer"], kind="stable")
+    table = pd.DataFrame(rows).sort_values(["area", "time_bin", "model", "depth", "layer"], kind="stable")
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 

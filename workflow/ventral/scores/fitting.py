@@ -104,7 +104,7 @@ def fit(
     resamples = {}
     if bootstraps and benchmark.neurons and not own_areas:
         for split, folds in benchmark.folds.items():
-            drawn = draw(benchmark.neurons.areas, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
+            drawn = draw(benchmark.neurons, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
             resamples[split] = delayed(drawn, pure=False, traverse=False)
     labels = labels_of(benchmark.stimulus_set)
     progress = Progress(f"fit {model}", len(layers), "layers")
@@ -230,6 +230,7 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
     return pd.DataFrame(
         {
             "area": "",
+            "time_bin": "",
             "target": [label],
             "target_kind": "category",
             "split": split,

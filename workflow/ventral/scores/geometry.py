@@ -22,6 +22,7 @@ from ventral.mappings.rsa import comparable, compare, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
+from ventral.recordings.time_bins import bins_of, columns_of, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ class Geometry:
         Of each comparison between the means over all repetitions; NaN where it is not defined.
     dimensionality : float
         Effective dimensionality of the signal, without the noise; NaN without repetitions, and of published matrices.
+    time_bin : str
+        '' where it is untimed.
     """
 
     area: str
@@ -92,6 +95,7 @@ class Geometry:
     prepared: Mapping[Comparison, Sequence[NDArray]]
     reliability: Mapping[Comparison, float]
     dimensionality: float
+    time_bin: str = ""
 
 
 def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) -> list[Comparison]:
@@ -143,7 +147,7 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
 def geometries_of_neuroids(
     responses: xr.Dataset, comparisons: Sequence[Comparison], seed: int, n_splits: int = N_SPLITS
 ) -> list[Geometry]:
-    """Return what layers are compared with, of a recording of neuroids: one for each area.
+    """Return what layers are compared with, of a recording of neuroids: one for each area in each bin of time.
 
     Reliability: the same comparison between the area's representations in random halves of the repetitions, averaged
     over splits and corrected to all of them by Spearman-Brown, over the stimuli that were shown twice or more. Noise of
@@ -159,7 +163,7 @@ def geometries_of_neuroids(
         Seed of the random halves, and their number.
     """
     geometries = []
-    for area, population in populations(responses):
+    for area, time_bin, population in populations(responses):
         representation = representation_of(population.means)
         reliability, dimensionality = _compare_halves(population, comparisons, n_splits, seed)
         geometries.append(
@@ -171,6 +175,7 @@ def geometries_of_neuroids(
                 prepared={comparison: [comparison.prepared(representation)] for comparison in comparisons},
                 reliability=reliability,
                 dimensionality=dimensionality,
+                time_bin=time_bin,
             )
         )
     return geometries
@@ -204,24 +209,26 @@ class Population:
                 yield pair[0][both], pair[1][both]
 
 
-def populations(responses: xr.Dataset) -> Iterator[tuple[str, Population]]:
-    """Give the population of each area, in the order of their names.
+def populations(responses: xr.Dataset) -> Iterator[tuple[str, str, Population]]:
+    """Give the population of each area and bin of time, in the order of their names.
 
     Stimuli that no neuroid of the area was shown are not part of it, and neither is a neuroid that lacks one of
     the others: these are named in a warning, as are areas with fewer than four stimuli.
     """
+    responses = columns_of(responses)
+    bin_of = bins_of(responses)
     usable = responses["left_out"].values.astype(str) == ""
     ids, area_of = responses["neuroid"].values.astype(str), responses["area"].values.astype(str)
     present = np.isfinite(mean_responses(responses).values)
-    for area in sorted(set(area_of[usable])):
-        members = np.flatnonzero(usable & (area_of == area))
+    for area, time_bin in sorted(set(zip(area_of[usable], bin_of[usable], strict=True))):
+        members = np.flatnonzero(usable & (area_of == area) & (bin_of == time_bin))
         rows = np.flatnonzero(present[:, members].any(axis=1))
         complete = present[np.ix_(rows, members)].all(axis=0)
         if not complete.all():
             logger.warning(
                 "recording %s, %s: %d of %d neuroids lack stimuli and are not compared by rsa or cka: %s",
                 responses.attrs["recording"],
-                area,
+                place_of(area, time_bin),
                 (~complete).sum(),
                 len(members),
                 ", ".join(ids[members[~complete]]),
@@ -230,7 +237,7 @@ def populations(responses: xr.Dataset) -> Iterator[tuple[str, Population]]:
             logger.warning(
                 "recording %s, %s: %d neuroids have all of its %d stimuli; it is not compared by rsa or cka",
                 responses.attrs["recording"],
-                area,
+                place_of(area, time_bin),
                 complete.sum(),
                 len(rows),
             )
@@ -238,7 +245,7 @@ def populations(responses: xr.Dataset) -> Iterator[tuple[str, Population]]:
         values = responses["responses"].transpose("repetition", "stimulus", "neuroid").values
         values = values[:, rows][:, :, members[complete]]
         means = np.nanmean(values, axis=0)
-        yield area, Population(rows, (values - means.mean(axis=0)) / means.std(axis=0))
+        yield area, time_bin, Population(rows, (values - means.mean(axis=0)) / means.std(axis=0))
 
 
 def geometry_rows(
@@ -278,6 +285,7 @@ def geometry_rows(
                 pd.DataFrame(
                     {
                         "area": geometry.area,
+                        "time_bin": geometry.time_bin,
                         "target": geometry.target,
                         "target_kind": "matrix",
                         "split": "none",

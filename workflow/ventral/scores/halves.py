@@ -14,7 +14,7 @@ repetitions predict means over all.
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ventral.grams.recorded import RecordedArea
 from ventral.mappings.standardisation import standardised
+from ventral.recordings.time_bins import columns_of
 from ventral.targets.values import Targets, neurons
 
 logger = logging.getLogger(__name__)
@@ -43,16 +44,17 @@ class Halved:
     targets : Targets
         Means over the other half, NaN for stimuli that `features` lack; the reliability is that of all repetitions.
     gain : dict of float
-        For each target by name, r with the mean over all repetitions over r with the mean over this half.
+        For each target by name and bin of time, r with the mean over all repetitions over r with that over this half.
     """
 
     features: NDArray[np.float64]
     targets: Targets
-    gain: Mapping[str, float]
+    gain: Mapping[tuple[str, str], float]
 
 
 def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
     """Return the neurons of a recording that share no trials with an area's: those of other animals."""
+    responses = columns_of(responses)
     animals = responses["animal"].values.astype(str) if "animal" in responses.coords else None
     if animals is None or not area.animal:
         return neurons(responses.isel(neuroid=[]))
@@ -62,8 +64,9 @@ def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
 def neurons_beside(responses: xr.Dataset, area: RecordedArea) -> xr.Dataset:
     """Return the part of a recording that shares trials with an area, but for the area itself.
 
-    Where an animal is not known, it may be the same.
+    Where an animal is not known, it may be the same. The area itself is so in all bins of time.
     """
+    responses = columns_of(responses)
     other = responses["area"].values.astype(str) != area.area
     if "animal" in responses.coords:
         animals = responses["animal"].values.astype(str)
@@ -91,6 +94,7 @@ def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Hal
         Twice for each of five halvings, each half predicting the other. None where there are no other neurons that
         share trials, or no repetitions: these are named in a warning.
     """
+    responses = columns_of(responses)
     beside = neurons_beside(responses, area)
     targets = neurons(beside)
     if not len(targets.names):
@@ -104,7 +108,7 @@ def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Hal
         )
         return
     predicting = responses["responses"].values[:, :, area.neuroids]
-    predicted = beside["responses"].sel(neuroid=targets.names.astype(object)).values
+    predicted = beside["responses"].isel(neuroid=np.flatnonzero(beside["left_out"].values == "")).values
     measured = ~np.isnan(predicted)
     shown = ~np.isnan(responses["responses"].values).all(axis=2)
     for k in range(HALVINGS):
@@ -120,12 +124,12 @@ def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Hal
             gain = np.sqrt((1 + (share - 1) * np.clip(targets.reliability, 0, 1)) / share)
             yield Halved(
                 features,
-                Targets(values, targets.kinds, targets.names, targets.areas, targets.reliability),
-                dict(zip(targets.names, gain, strict=True)),
+                replace(targets, values=values),
+                dict(zip(zip(targets.names, targets.time_bins, strict=True), gain, strict=True)),
             )
 
 
-def averaged(parts: Sequence[pd.DataFrame], gains: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+def averaged(parts: Sequence[pd.DataFrame], gains: Sequence[Mapping[tuple[str, str], float]]) -> pd.DataFrame:
     """Return one row for each target of the rows that several halves made.
 
     Parameters
@@ -142,13 +146,18 @@ def averaged(parts: Sequence[pd.DataFrame], gains: Sequence[Mapping[str, float]]
         mean; of counts, the smallest.
     """
     rows = pd.concat(
-        [part.assign(gain=part["target"].map(gain)) for part, gain in zip(parts, gains, strict=True)],
+        [
+            part.assign(gain=[gain[place] for place in zip(part["target"], part["time_bin"], strict=True)])
+            for part, gain in zip(parts, gains, strict=True)
+        ],
         ignore_index=True,
     )
     for column in rows.columns.intersection(CORRELATIONS):
         rows[column] *= rows["gain"]
     rows["alpha"] = np.log(rows["alpha"])
-    groups = rows.drop(columns="gain").groupby(["target_kind", "area", "target", "split", "mapping"], sort=False)
+    groups = rows.drop(columns="gain").groupby(
+        ["target_kind", "area", "time_bin", "target", "split", "mapping"], sort=False
+    )
     table = groups.first()
     for column in table.columns.intersection([*CORRELATIONS, "alpha"]):
         table[column] = groups[column].agg(lambda values: values.mean(skipna=False))

@@ -154,9 +154,10 @@ def _warn_of_fewer_components(
 
 
 def _fitted_together(targets: Targets) -> list[NDArray]:
-    """Return the targets that share components: the neuroids of an area; each property has its own."""
+    """Return the targets that share components: the neuroids of an area in a bin; each property has its own."""
     of_area = [
-        np.flatnonzero((targets.kinds == "neuron") & (targets.areas == area)) for area in np.unique(targets.areas)
+        np.flatnonzero((targets.kinds == "neuron") & (targets.areas == area) & (targets.time_bins == time_bin))
+        for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True)))
     ]
     others = [np.array([column]) for column in np.flatnonzero(targets.kinds != "neuron")]
     return [columns for columns in of_area if len(columns)] + others

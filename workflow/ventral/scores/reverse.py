@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ventral.grams.recorded import area_and_bin
 from ventral.grams.representations import Representation, read_representation
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.standardisation import varies
@@ -56,8 +57,9 @@ def reverse(
         Store of the stimuli that both are of.
     output : path
         Parquet file to write, with the columns of the score table: `target_kind` is 'unit', `target` the index of the
-        unit among the layer's features, `area` what predicts it, `n_features` the number of neuroids that do. `r` is
-        NaN for units that do not vary, over all stimuli or within a fold. There is no reliability: units have no noise.
+        unit among the layer's features, `area` and `time_bin` what predicts it, `n_features` the number of neuroids
+        that do. `r` is NaN for units that do not vary, over all stimuli or within a fold. There is no reliability:
+        units have no noise.
     splits, n_folds, seed, penalties, cores
         As for `ventral.scores.fitting.fit`.
 
@@ -69,7 +71,7 @@ def reverse(
     stimulus_set = read_stimuli(stimuli, [areas, gram])
     recorded, model = (open_store(path).attrs for path in (areas, gram))
     folds = folds_of(stimulus_set, splits, n_folds, seed)
-    predictors = {layer["name"]: read_representation(areas, layer["name"]) for layer in recorded["layers"]}
+    predictors = {area_and_bin(layer): read_representation(areas, layer["name"]) for layer in recorded["layers"]}
     layers = model["layers"]
     progress = Progress(f"reverse {model['model']}", len(layers), "layers")
     tables = []
@@ -77,10 +79,10 @@ def reverse(
         for start in range(0, len(layers), LAYERS_AT_ONCE):
             some = {layer["name"]: layer for layer in layers[start : start + LAYERS_AT_ONCE]}
             units = {name: read_representation(gram, name) for name in some}
-            for area, predictor in predictors.items():
+            for (area, time_bin), predictor in predictors.items():
                 for name, rows in unit_rows(predictor, area, units, folds, penalties).items():
-                    layer = some[name]
-                    tables.append(rows.assign(layer=name, depth=layer["depth"], n_features=predictor.n_features))
+                    rows = rows.assign(layer=name, depth=some[name]["depth"], n_features=predictor.n_features)
+                    tables.append(rows.assign(time_bin=time_bin))
             progress.advance(len(some))
         table = pd.concat(tables, ignore_index=True)
         table["model"], table["family"] = model["model"], model["family"]

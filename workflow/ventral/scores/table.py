@@ -25,6 +25,7 @@ COLUMNS = {
     "recording": "string",
     "simulated": "boolean",
     "area": "string",
+    "time_bin": "string",
     "target": "string",
     "target_kind": "string",
     "split": "string",
@@ -50,7 +51,7 @@ COLUMNS = {
     "balanced_accuracy": "float64",
     "chance": "float64",
 }
-SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "target"]
+SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "time_bin", "target"]
 SORTED_BY += ["distance", "comparison", "subject"]
 
 
@@ -98,6 +99,7 @@ def prediction_rows(
     return pd.DataFrame(
         {
             "area": targets.areas,
+            "time_bin": targets.time_bins,
             "target": targets.names,
             "target_kind": targets.kinds,
             "split": split,
@@ -143,5 +145,6 @@ def _pearson(a: NDArray, b: NDArray) -> NDArray:
 
 def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
     """Write rows as a score table, with all columns and `more`, in an order that their making does not change."""
-    table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
+    table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS)
+    table = table.fillna({"time_bin": "", "distance": "", "comparison": ""})
     write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)

@@ -1,6 +1,7 @@
 """Each model's best layer, chosen on one half of the neurons and scored on the other."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
-from ventral.statistics.summaries import PANEL, medians_of_samples, panel_values, read_scores
+from ventral.statistics.summaries import PANEL, medians_of_samples, read_scores, values_in_bins
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,12 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
 def best_layers_of(
     scores: pd.DataFrame, reliability_threshold: float, seed: int, n_splits: int = N_SPLITS
 ) -> pd.DataFrame:
-    """Return a row for each model, recorded area, split and mapping.
+    """Return a row for each model, recorded area, bin of time, split and mapping.
 
     The maximum over layers is scored by the neurons that chose it, and the more layers there are, the more it flatters
     (circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Here the layer with the highest median
     over a random half of an area's neurons is scored by the median over the other half, both ways, for many halves, the
-    same for all models.
+    same for all models and bins of time.
 
     Parameters
     ----------
@@ -82,12 +83,13 @@ def best_layers_of(
     """
     # How models compare is asked of models: a recorded area is none.
     neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
+    over_bins = [name for name in PANEL if name != "time_bin"]
     found = [
-        row
-        for key, rows in neurons.groupby(PANEL)
-        for row in _choose_best_layers(rows, dict(zip(PANEL, key, strict=True)), reliability_threshold, n_splits, seed)
+        dict(zip(over_bins, key, strict=True)) | row
+        for key, rows in neurons.groupby(over_bins)
+        for row in _choose_best_layers(rows, reliability_threshold, n_splits, seed)
     ]
-    return pd.DataFrame(found, columns=COLUMNS)
+    return pd.DataFrame(found, columns=COLUMNS).sort_values(PANEL, kind="stable", ignore_index=True)
 
 
 def halves_of(n_neuroids: int, n_splits: int, seed: int) -> NDArray[np.bool_]:
@@ -118,17 +120,23 @@ def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64])
     return np.where(none, -1, chosen), apparent, np.where(none, np.nan, others[chosen, samples])
 
 
-def _choose_best_layers(rows: pd.DataFrame, panel: dict, threshold: float, n_splits: int, seed: int):
-    values, has_ceiling = panel_values(rows, threshold)
-    table = values["predictivity" if has_ceiling else "r"]
-    taken = table.notna().any(axis=0).to_numpy()
-    first = halves_of(int(taken.sum()), n_splits, seed).astype(int)
+def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, seed: int) -> Iterator[dict]:
+    of_bins, members = values_in_bins(rows, threshold)
+    first = halves_of(int(members.sum()), n_splits, seed).astype(int)
+    for time_bin, (values, has_ceiling) in of_bins.items():
+        measure = "predictivity" if has_ceiling else "r"
+        for row in _choose_in_bin(values[measure].loc[:, members], first):
+            yield {"time_bin": time_bin, "measure": measure} | row
+
+
+def _choose_in_bin(table: pd.DataFrame, first: NDArray[np.integer]) -> Iterator[dict]:
+    """Give the best layer of each model, of scores (layers, neuroids) and the neuroids in the first of two halves."""
     for (model, family), of_model in table.groupby(level=["model", "family"]):
         layers = of_model.index.get_level_values("layer")
-        numbers = of_model.to_numpy(float)[:, taken]
+        numbers = of_model.to_numpy(float)
         if np.isnan(numbers).all():
             continue
-        medians = medians_of_samples(numbers, np.ones((1, taken.sum()), dtype=int))[:, 0]
+        medians = medians_of_samples(numbers, np.ones((1, numbers.shape[1]), dtype=int))[:, 0]
         best = int(np.nanargmax(medians))
         halves = [medians_of_samples(numbers, members) for members in (first, 1 - first)]
         both = [chosen_and_scored(*pair) for pair in (halves, halves[::-1])]
@@ -137,10 +145,8 @@ def _choose_best_layers(rows: pd.DataFrame, panel: dict, threshold: float, n_spl
         counts = np.bincount(chosen[known], minlength=len(layers)) / max(1, known.sum())
         often = np.argsort(-counts, kind="stable")
         yield {
-            **panel,
             "model": model,
             "family": family,
-            "measure": "predictivity" if has_ceiling else "r",
             "n_layers": len(layers),
             "n_neuroids": int(np.isfinite(numbers[best]).sum()),
             "best_layer": layers[best],

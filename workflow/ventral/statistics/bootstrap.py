@@ -21,6 +21,7 @@ COLUMNS = {
     "layer": "string",
     "depth": "float64",
     "area": "string",
+    "time_bin": "string",
     "split": "string",
     "mapping": "string",
     "n_neuroids": "int64",
@@ -28,7 +29,7 @@ COLUMNS = {
 }
 # Medians of every resample, a list in each row: over all neuroids, and over each of two halves of them.
 RESAMPLED = ["medians", "first_halves", "second_halves"]
-SORTED_BY = ["recording", "area", "split", "mapping", "model", "depth", "layer"]
+SORTED_BY = ["recording", "area", "time_bin", "split", "mapping", "model", "depth", "layer"]
 VALUES_AT_ONCE = 2**20
 
 
@@ -41,21 +42,22 @@ class Resamples:
     stimuli : (1 + n_bootstrap, n) array of uint8
         How often each stimulus is drawn: from each fold, as many as the fold has.
     neuroids : mapping of (1 + n_bootstrap, k) integer arrays
-        Of each area, which of the recording's neuroids are drawn. The first k // 2 are drawn from one random half of
-        the area's k neuroids and the others from the rest, so that no neuroid is in both.
+        Of each area and bin of time, which of the recording's targets are drawn: the same k neuroids in all bins of an
+        area, -1 where a neuroid is no target in this bin. The first k // 2 are drawn from one random half of the area's
+        neuroids and the others from the rest, so that no neuroid is in both.
     """
 
     stimuli: NDArray[np.uint8]
-    neuroids: Mapping[str, NDArray[np.intp]]
+    neuroids: Mapping[tuple[str, str], NDArray[np.intp]]
 
 
-def draw(areas: NDArray, folds: Sequence[NDArray], stimuli_sha256: str, n_bootstrap: int, seed: int) -> Resamples:
+def draw(neurons: Targets, folds: Sequence[NDArray], stimuli_sha256: str, n_bootstrap: int, seed: int) -> Resamples:
     """Draw the resamples of a recording, which depend on its stimuli and neuroids, and on nothing of any model.
 
     Parameters
     ----------
-    areas : (neuroids,) array of str
-        Area of each neuroid of the recording.
+    neurons : Targets
+        All neuroids of the recording, in each bin of time.
     folds : sequence of integer arrays
         Rows of each fold, together all n stimuli.
     stimuli_sha256 : str
@@ -70,15 +72,20 @@ def draw(areas: NDArray, folds: Sequence[NDArray], stimuli_sha256: str, n_bootst
         cells = drawn + len(fold) * np.arange(n_bootstrap)[:, None]
         stimuli[1:, fold] = np.bincount(cells.ravel(), minlength=cells.size).reshape(cells.shape)
     neuroids = {}
-    for area in sorted(set(areas)):
-        columns = np.flatnonzero(areas == area)
-        n, half = len(columns), len(columns) // 2
+    for area in sorted(set(neurons.areas)):
+        columns = np.flatnonzero(neurons.areas == area)
+        names = list(dict.fromkeys(neurons.names[columns]))
+        n, half = len(names), len(names) // 2
         rng = np.random.default_rng([seed, zlib.crc32(area.encode()), n])
         first = np.arange(n) < half
         order = np.argsort(rng.random((n_bootstrap, n)), axis=1)
         of_half = np.floor(rng.random((n_bootstrap, n)) * np.where(first, half, n - half)).astype(int)
         drawn = np.take_along_axis(order, of_half + np.where(first, 0, half), axis=1)
-        neuroids[area] = columns[np.concatenate([np.arange(n)[None], drawn])]
+        drawn = np.concatenate([np.arange(n)[None], drawn])
+        for time_bin in sorted(set(neurons.time_bins[columns])):
+            of_bin = columns[neurons.time_bins[columns] == time_bin]
+            column_of = dict(zip(neurons.names[of_bin], of_bin, strict=True))
+            neuroids[area, time_bin] = np.array([column_of.get(name, -1) for name in names])[drawn]
     return Resamples(stimuli, neuroids)
 
 
@@ -91,7 +98,7 @@ def bootstrap_rows(
     reliability_threshold: float,
     resamples: Resamples,
 ) -> pd.DataFrame:
-    """Return a row for each area that neuroids were predicted of, with its median in every resample.
+    """Return a row for each area and bin of time that neuroids were predicted of, with its median in every resample.
 
     Parameters
     ----------
@@ -112,39 +119,44 @@ def bootstrap_rows(
     Returns
     -------
     DataFrame
-        `area`, `split`, `mapping`, `n_neuroids`, `median` (of predictivity, or of r in an area without any
+        `area`, `time_bin`, `split`, `mapping`, `n_neuroids`, `median` (of predictivity, or of r in an area without any
         reliability), and the lists of `RESAMPLED`, float32. No row of an area that no neuroid is predicted of.
     """
-    column_of = {name: column for column, name in enumerate(neurons.names)}
+    column_of = {place: column for column, place in enumerate(zip(neurons.names, neurons.time_bins, strict=True))}
     predictions = np.full(neurons.values.shape, np.nan)
     for predicted, group, of_stimuli in parts:
         chosen = np.flatnonzero(group.kinds == "neuron")
-        columns = [column_of[name] for name in group.names[chosen]]
+        columns = [column_of[group.names[k], group.time_bins[k]] for k in chosen]
         predictions[np.ix_(of_stimuli, columns)] = predicted[:, chosen]
     ceilings = _ceilings(neurons, reliability_threshold)
     medians = resampled_medians(predictions, neurons.values, folds, ceilings, resamples)
-    taken = np.isfinite(predictions).any(axis=0) & np.isfinite(ceilings)
+    # In the last place what -1 draws: no target.
+    taken = np.append(np.isfinite(predictions).any(axis=0) & np.isfinite(ceilings), False)
     table = [
         {
             "area": area,
+            "time_bin": time_bin,
             "split": split,
             "mapping": mapping,
-            "n_neuroids": int(taken[resamples.neuroids[area][0]].sum()),
+            "n_neuroids": int(taken[resamples.neuroids[area, time_bin][0]].sum()),
             "median": of_area[0, 0],
             **dict(zip(RESAMPLED, of_area[:, 1:].astype(np.float32), strict=True)),
         }
-        for area, of_area in medians.items()
+        for (area, time_bin), of_area in medians.items()
         if np.isfinite(of_area[0, 0])
     ]
-    return pd.DataFrame(table, columns=["area", "split", "mapping", "n_neuroids", "median", *RESAMPLED])
+    return pd.DataFrame(table, columns=["area", "time_bin", "split", "mapping", "n_neuroids", "median", *RESAMPLED])
 
 
 def _ceilings(neurons: Targets, reliability_threshold: float) -> NDArray[np.float64]:
-    """Return the square root of each neuroid's reliability, NaN where it is too low; 1 in an area that has none."""
+    """Return the square root of each neuroid's reliability, NaN where it is too low.
+
+    1 in an area that has none in this bin of time.
+    """
     rho = neurons.reliability
     ceilings = np.sqrt(np.where((rho >= reliability_threshold) & (rho > 0), rho, np.nan))
-    for area in np.unique(neurons.areas):
-        of_area = neurons.areas == area
+    for area, time_bin in set(zip(neurons.areas, neurons.time_bins, strict=True)):
+        of_area = (neurons.areas == area) & (neurons.time_bins == time_bin)
         if np.isnan(rho[of_area]).all():
             ceilings[of_area] = 1.0
     return ceilings
@@ -179,7 +191,7 @@ def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 def intervals(bootstraps: pd.DataFrame) -> pd.DataFrame:
     """Return the 95 % interval of each row's median, `both_low` and `both_high`, with what the row is of."""
-    table = bootstraps[["recording", "area", "split", "mapping", "model", "layer"]].copy()
+    table = bootstraps[["recording", "area", "time_bin", "split", "mapping", "model", "layer"]].copy()
     if table.empty:
         return table.assign(both_low=np.nan, both_high=np.nan)
     medians = np.stack(bootstraps["medians"]).astype(float)
@@ -193,7 +205,7 @@ def resampled_medians(
     folds: Sequence[NDArray],
     ceilings: NDArray[np.float64],
     resamples: Resamples,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[tuple[str, str], NDArray[np.float64]]:
     """Return the median over an area's neuroids of r within folds, divided by the ceiling, in every resample.
 
     Stimuli and neuroids are resampled both and independently (the pigeonhole bootstrap, Owen 2007, Annals of Applied
@@ -216,27 +228,28 @@ def resampled_medians(
     Returns
     -------
     dict of (3, 1 + n_bootstrap) arrays
-        Of each area: the medians over all neuroids of a resample, over its first and over its second half; number 0
-        is the sample itself, whose halves mean nothing. A neuroid whose r is not defined in the sample is left out, a
-        fold in which it is not defined in a resample is skipped; NaN where no neuroid is left.
+        Of each area and bin of time: the medians over all neuroids of a resample, over its first and over its second
+        half; number 0 is the sample itself, whose halves mean nothing. A neuroid whose r is not defined in the sample
+        is left out, a fold in which it is not defined in a resample is skipped; NaN where no neuroid is left.
     """
     n_resamples, n = resamples.stimuli.shape
     n_targets = predictions.shape[1]
-    medians = {area: np.empty((3, n_resamples)) for area in resamples.neuroids}
+    medians = {place: np.empty((3, n_resamples)) for place in resamples.neuroids}
     rows_at_once, columns_at_once = max(1, VALUES_AT_ONCE // max(1, n_targets)), max(1, VALUES_AT_ONCE // n)
     for start in range(0, n_resamples, rows_at_once):
         block = slice(start, start + rows_at_once)
         weights = resamples.stimuli[block]
-        measure = np.empty((len(weights), n_targets))
+        # In the last place what -1 draws: no target.
+        measure = np.full((len(weights), n_targets + 1), np.nan)
         for first in range(0, n_targets, columns_at_once):
-            some = slice(first, first + columns_at_once)
+            some = slice(first, min(first + columns_at_once, n_targets))
             measure[:, some] = resampled_correlations(predictions[:, some], values[:, some], folds, weights)
-        measure /= ceilings
-        for area, neuroids in resamples.neuroids.items():
+        measure[:, :-1] /= ceilings
+        for place, neuroids in resamples.neuroids.items():
             drawn = np.take_along_axis(measure, neuroids[block], axis=1)
             half = drawn.shape[1] // 2
             for k, part in enumerate((drawn, drawn[:, :half], drawn[:, half:])):
-                medians[area][k, block] = _medians(part)
+                medians[place][k, block] = _medians(part)
     return medians
 
 

@@ -54,7 +54,7 @@ def claims(
     fitted: Path | None = None,
     selectivity: Path | None = None,
 ) -> None:
-    """Write the table of claims: `claim`, `recording`, `area`, `split`, `simulated`, `evidence`, `verdict`.
+    """Write the table of claims: `claim`, `recording`, `area`, `time_bin`, `split`, `simulated`, `evidence`, `verdict`.
 
     A verdict is `undecided` where a 95 % interval includes no difference, or there is no interval and the difference is
     too small to be sure of (0.02 in r).
@@ -86,13 +86,13 @@ def claims(
         *_judge_properties(whole),
         *(_judge_fitted(read_csv(fitted)) if fitted else ()),
     ]
-    table = pd.DataFrame(found, columns=["claim", "recording", "area", "split", "evidence", "verdict"])
+    table = pd.DataFrame(found, columns=["claim", "recording", "area", "time_bin", "split", "evidence", "verdict"])
     if selectivity:
         table = pd.concat([table, pd.DataFrame(_judge_unseen(read_csv(selectivity)), columns=table.columns)])
     if table.empty:
         logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")
     # What is said of stimuli alone is of no recording, simulated or not.
-    table.insert(4, "simulated", table["recording"].map(simulated))
+    table.insert(5, "simulated", table["recording"].map(simulated))
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
@@ -102,8 +102,8 @@ def _judge_panels(
 ) -> Iterator[tuple]:
     """Give the claims that compare representations of an area, and that of where its best layer lies."""
     for key, panel in summary.groupby(COMPARED):
-        recording, area, split, *how = key
-        place = (recording, area, split)
+        recording, area, time_bin, split, *how = key
+        place = (recording, area, time_bin, split)
         by = _by(how)
         best = {
             name: panel.loc[chosen["median"].idxmax()]
@@ -184,7 +184,7 @@ def _verdict(low: float, high: float, margin: float = 0.0) -> str:
 
 def _judge_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
     points = points[~points["area"].str.split().str[-1].isin(NOT_CLAIMED)]
-    for (recording, area, split, *how, label), rows in points.groupby([*COMPARED, "label"]):
+    for (recording, area, time_bin, split, *how, label), rows in points.groupby([*COMPARED, "label"]):
         r, low, high, n = rows[
             ["models_correlation", "models_correlation_low", "models_correlation_high", "models_n_points"]
         ].iloc[0]
@@ -193,6 +193,7 @@ def _judge_categorisation(points: pd.DataFrame) -> Iterator[tuple]:
                 f"the better a model categorises ({label}), the better it predicts{_by(how)}",
                 recording,
                 area,
+                time_bin,
                 split,
                 f"r = {r:.2f} ({low:.2f} to {high:.2f}) over {n:.0f} models",
                 _verdict(low, high),
@@ -219,6 +220,7 @@ def _judge_properties(scores: pd.DataFrame) -> Iterator[tuple]:
             f"{target} is more explicit in late layers than in the first",
             f"{stimuli} (stimuli)",
             "",
+            "",
             "stimuli",
             f"{best}: r = {first['r']:.2f} in its first layer, {late:.2f} at best in its later half",
             _verdict(late - first["r"], late - first["r"], margin=0.02),
@@ -227,7 +229,7 @@ def _judge_properties(scores: pd.DataFrame) -> Iterator[tuple]:
 
 def _judge_fitted(table: pd.DataFrame) -> Iterator[tuple]:
     """Give, for each network fitted to neurons, whether one trained on objects predicts better."""
-    for (model, recording, area), rows in table.groupby(["model", "recording", "area"]):
+    for (model, recording, area, time_bin), rows in table.groupby(["model", "recording", "area", "time_bin"]):
         parts = {part: of_part.sort_values("epoch")["r"] for part, of_part in rows.groupby("part")}
         if RIDGE not in parts:
             continue
@@ -236,6 +238,7 @@ def _judge_fitted(table: pd.DataFrame) -> Iterator[tuple]:
             "networks trained on objects predict better than a network fitted to the neurons",
             recording,
             area,
+            time_bin,
             "stimuli",
             f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
             _verdict(ridge - test, ridge - test, margin=0.02),
@@ -255,6 +258,7 @@ def _judge_unseen(table: pd.DataFrame) -> list[tuple]:
     return [
         (
             f"trained networks tell {category} from others, whether or not they saw any (chance 0.5)",
+            "",
             "",
             "",
             "stimuli",

@@ -1,6 +1,8 @@
 """What the score table says of whole areas, over neuroids or subjects, with intervals, and its relation to a label."""
 
 import logging
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from statistics import NormalDist
 
@@ -21,6 +23,7 @@ COLUMNS = [
     "depth",
     "recording",
     "area",
+    "time_bin",
     "target",
     "target_kind",
     "split",
@@ -36,7 +39,7 @@ COLUMNS = [
     "balanced_accuracy",
     "chance",
 ]
-PANEL = ["recording", "area", "split", "mapping"]
+PANEL = ["recording", "area", "time_bin", "split", "mapping"]
 # Of mappings that compare without a fit, a panel has one way to.
 COMPARED = [*PANEL, "distance", "comparison"]
 # What is recorded, one or the other: an area is summarised over its neuroids, or over its matrices or their subjects.
@@ -88,7 +91,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
 
     Intervals, of 95 %, are percentiles of the medians of bootstrap samples of neuroids, or of the means of bootstrap
     samples of subjects (Efron 1979, Annals of Statistics 7:1).
-    All layers of all models are resampled alike, so that their differences are those of paired samples.
+    All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
+    bins of time of an area.
 
     Parameters
     ----------
@@ -102,24 +106,26 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     Returns
     -------
     DataFrame
-        Sorted by `recording`, `area`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`, `layer`, with
-        `family`, `predictivity` (NaN without repetitions) and `r` (medians or means over the same neuroids or
-        subjects), the ends of their intervals `predictivity_low`, `predictivity_high`, `r_low`, `r_high` (NaN with
-        fewer than two), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and `ceiling_high`,
-        the noise ceiling of r over subjects (NaN where there are none).
+        Sorted by `recording`, `area`, `time_bin`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`,
+        `layer`, with `family`, `predictivity` (NaN without repetitions) and `r` (medians or means over the same
+        neuroids or subjects), the ends of their intervals `predictivity_low`, `predictivity_high`, `r_low`, `r_high`
+        (NaN with fewer than two), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and
+        `ceiling_high`, the noise ceiling of r over subjects (NaN where there are none).
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     columns = [*COMPARED, "model", "family", "layer", "depth"]
     columns += [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
     columns += ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
+    over_bins = [name for name in COMPARED if name != "time_bin"]
     panels = [
-        _panel_summary(rows, reliability_threshold, n_bootstrap, seed).assign(**dict(zip(COMPARED, of, strict=True)))
-        for of, rows in neurons.groupby(COMPARED)
+        panel.assign(**dict(zip(over_bins, of, strict=True)))
+        for of, rows in neurons.groupby(over_bins)
+        for panel in _summaries_in_bins(rows, reliability_threshold, n_bootstrap, seed)
     ]
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
         return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool})
-    return pd.concat(panels, ignore_index=True)[columns]
+    return pd.concat(panels)[columns].sort_values(COMPARED, kind="stable", ignore_index=True)
 
 
 def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) -> None:
@@ -314,20 +320,63 @@ def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.Dat
     return {measure: table.where(taken) for measure, table in values.items()}, has_ceiling
 
 
-def _panel_summary(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
-    values, has_ceiling = panel_values(rows, threshold)
-    taken = values["predictivity" if has_ceiling else "r"].notna().to_numpy()
-    n_neuroids = taken.sum(axis=1)
-    summary = values["r"].index.to_frame(index=False)
+def values_in_bins(
+    rows: pd.DataFrame, threshold: float
+) -> tuple[dict[str, tuple[dict[str, pd.DataFrame], bool]], NDArray[np.bool_]]:
+    """Return the scores of one panel's neuroids in each bin of time, the same neuroids as columns in all bins.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, those of one panel in all bins.
+    threshold : float
+        As for `panel_values`.
+
+    Returns
+    -------
+    values : dict of (dict of DataFrame, bool)
+        By bin, as from `panel_values`; NaN for a neuroid that is not in a bin.
+    members : (neuroids,) boolean array
+        Which neuroids are taken in any bin: samples of them serve all bins.
+    """
+    found = {time_bin: panel_values(of_bin, threshold) for time_bin, of_bin in rows.groupby("time_bin")}
+    names = reduce(pd.Index.union, [values["r"].columns for values, _ in found.values()])
+    values = {
+        time_bin: ({name: _with_columns(table, names) for name, table in tables.items()}, has_ceiling)
+        for time_bin, (tables, has_ceiling) in found.items()
+    }
+    return values, np.any([taken_of(*of_bin).any(axis=0) for of_bin in values.values()], axis=0)
+
+
+def taken_of(values: dict[str, pd.DataFrame], has_ceiling: bool) -> NDArray[np.bool_]:
+    """Return which neuroids are taken for which layer (layers, neuroids), given what `panel_values` returns."""
+    return values["predictivity" if has_ceiling else "r"].notna().to_numpy()
+
+
+def _with_columns(table: pd.DataFrame, names: pd.Index) -> pd.DataFrame:
+    return table if table.columns.equals(names) else table.reindex(columns=names)
+
+
+def _summaries_in_bins(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> Iterator[pd.DataFrame]:
+    """Give the summary of a panel in each of its bins of time."""
+    of_bins, members = values_in_bins(rows, threshold)
     of_matrices = rows["target_kind"].iloc[0] == "matrix"
-    for measure, table in values.items():
-        summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _centre_and_interval(
-            table.to_numpy(float)[:, taken.any(axis=0)], n_bootstrap, seed, of_matrices
+    for time_bin, (values, has_ceiling) in of_bins.items():
+        of_bin = rows[rows["time_bin"] == time_bin]
+        n_neuroids = taken_of(values, has_ceiling).sum(axis=1)
+        summary = values["r"].index.to_frame(index=False)
+        for measure, table in values.items():
+            summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _centre_and_interval(
+                table.to_numpy(float)[:, members], n_bootstrap, seed, of_matrices
+            )
+        ceilings = of_bin.drop_duplicates("target")[["ceiling_low", "ceiling_high"]].astype(float).mean()
+        yield summary.assign(
+            n_neuroids=n_neuroids,
+            n_left_out=of_bin["target"].nunique() - n_neuroids,
+            has_ceiling=has_ceiling,
+            time_bin=time_bin,
+            **ceilings,
         )
-    ceilings = rows.drop_duplicates("target")[["ceiling_low", "ceiling_high"]].astype(float).mean()
-    return summary.assign(
-        n_neuroids=n_neuroids, n_left_out=taken.shape[1] - n_neuroids, has_ceiling=has_ceiling, **ceilings
-    )
 
 
 def _centre_and_interval(values: NDArray, n_bootstrap: int, seed: int, of_matrices: bool) -> NDArray:

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
+from ventral.recordings.time_bins import read_recording
 from ventral.store import open_store, read_dataset
 from ventral.targets.ceilings import fold_reliabilities, with_fold_ceilings
 from ventral.targets.values import Targets, folds_of, n_leaked, neurons
@@ -23,13 +24,13 @@ class Benchmark:
     Attributes
     ----------
     stimulus_set, responses : Dataset
-        Stores of the stimuli and of the recording.
+        Stores of the stimuli and of the recording, this one with a column for each neuroid in each bin of time.
     neurons : Targets or None
         Mean responses of the neuroids that are not left out; None where there are dissimilarity matrices instead.
     folds : dict of lists of integer arrays
         Outer folds of each split.
     fold_reliabilities : dict of dict
-        Of each split and neuroid, from `ventral.targets.ceilings`.
+        Of each split, and neuroid and bin of time, from `ventral.targets.ceilings`.
     n_leaked : dict of int
         Of each split, stimuli with a duplicate in another fold.
     """
@@ -38,7 +39,7 @@ class Benchmark:
     responses: xr.Dataset
     neurons: Targets | None
     folds: dict[str, list[NDArray]]
-    fold_reliabilities: dict[str, dict[str, float]]
+    fold_reliabilities: dict[str, dict[tuple[str, str], float]]
     n_leaked: dict[str, int]
 
     @property
@@ -111,7 +112,7 @@ def read_benchmark(
     InputError
         If a store is of other stimuli, or a split cannot be made of these.
     """
-    stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_dataset(recording)
+    stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_recording(recording)
     folds = folds_of(stimulus_set, splits, n_folds, seed)
     return Benchmark(
         stimulus_set=stimulus_set,

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from ventral.errors import shown
 from ventral.recordings.ingestion import mean_responses
+from ventral.recordings.time_bins import bins_of, columns_of, place_of
 from ventral.targets.splits import FEWEST_FOLDS, leaked, make_folds
 
 logger = logging.getLogger(__name__)
+
+# What is known of each target beside its values.
+OF_TARGETS = ("kinds", "names", "areas", "reliability", "time_bins")
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Targets:
         Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
     reliability : (targets,) array
         Split-half reliability, NaN where there is none.
+    time_bins : (targets,) array of str
+        Bin of time of each, '' of untimed ones, which all are if nothing is said. Targets of the same name in several
+        bins are one neuron.
     """
 
     values: NDArray[np.float64]
@@ -34,10 +41,20 @@ class Targets:
     names: NDArray
     areas: NDArray
     reliability: NDArray[np.float64]
+    time_bins: NDArray | None = None
+
+    def __post_init__(self):
+        if self.time_bins is None:
+            object.__setattr__(self, "time_bins", np.full(len(self.names), ""))
+
+    def taken(self, columns: NDArray[np.intp], rows: NDArray[np.intp]) -> "Targets":
+        """Return some of the targets, by their places, with their values for some stimuli."""
+        return Targets(self.values[np.ix_(rows, columns)], *(getattr(self, name)[columns] for name in OF_TARGETS))
 
 
 def neurons(responses: xr.Dataset) -> Targets:
-    """Return the mean responses of the neuroids of a recording that are not left out."""
+    """Return the mean responses of the neuroids of a recording, in each bin of time, that are not left out."""
+    responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
     return Targets(
         values=mean_responses(kept).transpose("stimulus", "neuroid").values,
@@ -45,6 +62,7 @@ def neurons(responses: xr.Dataset) -> Targets:
         names=kept["neuroid"].values.astype(str),
         areas=kept["area"].values.astype(str),
         reliability=kept["reliability"].values,
+        time_bins=bins_of(kept),
     )
 
 
@@ -66,10 +84,7 @@ def together(*targets: Targets) -> Targets:
     """Return all targets as one: those with values for the same stimuli share one factorisation for each penalty."""
     return Targets(
         np.concatenate([some.values for some in targets], axis=1),
-        *(
-            np.concatenate([getattr(some, name) for some in targets])
-            for name in ("kinds", "names", "areas", "reliability")
-        ),
+        *(np.concatenate([getattr(some, name) for some in targets]) for name in OF_TARGETS),
     )
 
 
@@ -103,20 +118,13 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
         if len(remaining) < FEWEST_FOLDS:
             logger.warning(
                 "left out: %s: values for %d stimuli in %d folds, at least %d folds are needed",
-                ", ".join(targets.names[columns]),
+                ", ".join(map(place_of, targets.names[columns], targets.time_bins[columns])),
                 len(rows),
                 len(remaining),
                 FEWEST_FOLDS,
             )
             continue
-        group = Targets(
-            targets.values[np.ix_(rows, columns)],
-            targets.kinds[columns],
-            targets.names[columns],
-            targets.areas[columns],
-            targets.reliability[columns],
-        )
-        yield group, rows, remaining
+        yield targets.taken(columns, rows), rows, remaining
 
 
 def grouped_over_splits(

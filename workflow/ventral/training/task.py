@@ -26,6 +26,7 @@ from ventral.models.description import (
 from ventral.models.layers import choose_layers
 from ventral.models.passes import telling_errors
 from ventral.recordings.ingestion import mean_responses
+from ventral.recordings.time_bins import bins_of, read_recording
 from ventral.stimuli.images import read_pixels, resize
 from ventral.store import read_dataset
 from ventral.targets.benchmark import read_stimuli
@@ -137,7 +138,7 @@ def _left(spec: dict, dataset, labels: Mapping[str, NDArray], tested) -> NDArray
 
 def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray], rows: NDArray[np.intp]):
     """Return z-scored mean responses (n, neuroids), the table of neuroids, and the rows of the parts."""
-    responses = read_dataset(recording)
+    responses = read_recording(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"
     source = f"stimuli {dataset.attrs['name']}"
     test = make_folds("stimuli", labels, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
@@ -153,6 +154,7 @@ def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray]
     logger.info("train %s: fitted to %d of %d neuroids of %s", spec["name"], kept.sum(), len(kept), name)
     targets = (means[:, kept] - np.nanmean(means[train][:, kept], axis=0)) / scale[kept]
     table = {column: responses[column].values[kept] for column in ("neuroid", "area", "reliability")}
+    table["time_bin"] = bins_of(responses)[kept]
     parts = {"train": train, "validation": validation, "test": test}
     return torch.from_numpy(targets.astype(np.float32)), pd.DataFrame(table), parts
 

@@ -31,6 +31,7 @@ from ventral.models.description import (
     preprocess,
 )
 from ventral.outputs import sha256, writing
+from ventral.recordings.time_bins import place_of
 from ventral.running.progress import Progress
 from ventral.training.state import STATE, State, epoch_file, read_state, write_weights
 from ventral.training.task import Task, network_for
@@ -308,9 +309,9 @@ class Trainer:
         medians = {}
         for part in ("train", "test"):
             of_neuroids = self._correlations(part)
-            for area, members in self.task.neuroids.groupby("area").indices.items():
+            for place, members in self.task.neuroids.groupby(["area", "time_bin"]).indices.items():
                 defined = of_neuroids[members][~np.isnan(of_neuroids[members])]
-                medians[f"{part}_r {area}"] = float(np.median(defined)) if len(defined) else math.nan
+                medians[f"{part}_r {place_of(*place)}"] = float(np.median(defined)) if len(defined) else math.nan
         return medians
 
 

@@ -106,7 +106,7 @@ def _write_results(folder: Path, task: Task, state: State, unfinished: Path) -> 
     seen[seen["times"] > 0].to_csv(folder / "seen.csv", index=False)
     if task.neuroids is not None:
         table = task.neuroids.assign(**{f"{part}_r": values.numpy() for part, values in state.correlations.items()})
-        columns = ["neuroid", "area", "train_r", "test_r", "reliability", "epochs"]
+        columns = ["neuroid", "area", "time_bin", "train_r", "test_r", "reliability", "epochs"]
         table.assign(epochs=state.best_epoch)[columns].to_csv(folder / "neurons.csv", index=False)
     logger.info(
         "train %s: the weights of epoch %d, validation loss %.4g", task.spec["name"], state.best_epoch, state.best_loss

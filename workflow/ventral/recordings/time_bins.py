@@ -1,0 +1,125 @@
+"""Responses in several bins of time: how bins are called, and neuroids in bins as columns of one axis.
+
+A target is identified by its name and its bin of time; the bin of an untimed target is ''. A bin is only more targets
+of the same stimuli, so that whatever reads columns of neuroids reads neuroids in bins as well.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.recordings.axes import NEUROID, TIME_BIN
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+START, END = "time_bin_start", "time_bin_end"
+
+
+@dataclass(frozen=True)
+class TimeBins:
+    """The bins along the axis of time of a recording.
+
+    Attributes
+    ----------
+    names : sequence of str
+        '70-90' of a bin from 70 to 90 ms; without edges, its own name or its number from 1.
+    edges : (bins, 2) array or None
+        Start and end of each bin in ms, where these are known.
+    """
+
+    names: Sequence[str]
+    edges: NDArray[np.float64] | None = None
+
+    @property
+    def coordinates(self) -> dict[str, tuple[str, NDArray]]:
+        """The coordinates of a store: `time_bin`, and `time_bin_start` and `time_bin_end` where they are known."""
+        found = {TIME_BIN: (TIME_BIN, np.array(self.names, dtype=object))}
+        if self.edges is not None:
+            found |= {START: (TIME_BIN, self.edges[:, 0]), END: (TIME_BIN, self.edges[:, 1])}
+        return found
+
+
+def bins_between(edges: Sequence[Sequence[float]], place: str) -> TimeBins:
+    """Return bins by their edges.
+
+    Parameters
+    ----------
+    edges : sequence of pairs of float
+        Start and end of each bin in ms.
+    place : str
+        Where they stand, for messages.
+
+    Raises
+    ------
+    InputError
+        If a bin does not end after its start, or two bins are the same.
+    """
+    for number, (start, end) in enumerate(edges, 1):
+        if not start < end:
+            raise InputError(f"{place}: bin {number} is from {start:g} to {end:g} ms; a bin ends after its start")
+    names = [f"{start:g}-{end:g}" for start, end in edges]
+    check_names(names, place)
+    return TimeBins(names, np.array(edges, dtype=np.float64))
+
+
+def numbered_bins(n_bins: int) -> TimeBins:
+    """Return bins of which no more is known than their order, by numbers from 1."""
+    return TimeBins([str(number) for number in range(1, n_bins + 1)])
+
+
+def check_names(names: Sequence[str], place: str) -> None:
+    """Check that every bin has a name of its own.
+
+    Raises
+    ------
+    InputError
+        If two have the same one.
+    """
+    for number, name in enumerate(names, 1):
+        if name in names[: number - 1]:
+            raise InputError(
+                f"{place}: bins {names.index(name) + 1} and {number} of time are both {name!r}; give each bin once"
+            )
+
+
+def read_recording(path: str | Path) -> "xr.Dataset":
+    """Read the store of a recording, neuroids in bins of time as `columns_of` has them."""
+    from ventral.store import read_dataset
+
+    return columns_of(read_dataset(path))
+
+
+def columns_of(recording: "xr.Dataset") -> "xr.Dataset":
+    """Return a recording with one column for each neuroid in each bin of time, along the dimension `neuroid`.
+
+    Neuroids keep their names: those of one neuroid's bins are the same, and the coordinate `time_bin` tells them
+    apart. A recording without bins is returned as it is.
+    """
+    if TIME_BIN not in recording.dims:
+        return recording
+    return recording.stack(column=(NEUROID, TIME_BIN), create_index=False).swap_dims(column=NEUROID)
+
+
+def bins_of(recording: "xr.Dataset") -> NDArray[np.str_]:
+    """Return the bin of time (columns,) of each column of a recording, '' where there are none."""
+    if TIME_BIN in recording.coords:
+        return recording[TIME_BIN].values.astype(str)
+    return np.full(recording.sizes[NEUROID], "")
+
+
+def time_order(time_bin: str) -> tuple[float, str]:
+    """Return what bins of time are sorted by: the number that a name begins with, then the name."""
+    number = re.match(r"-?\d+(\.\d+)?", time_bin)
+    return float(number[0]) if number else float("inf"), time_bin
+
+
+def place_of(area: str, time_bin: str) -> str:
+    """Return an area in a bin of time in words: 'IT, 70-90', or 'IT' where it is untimed."""
+    return f"{area}, {time_bin}" if time_bin else area
