@@ -39,6 +39,7 @@ def said(rule) -> dict:
         "outputs": list(dict(rule.output.items())) + ["output"] * (len(rule.output) > len(dict(rule.output.items()))),
         "shell": rule.shellcmd,
         "checked": list(rule.resources["checked"]._value.args[0]) if "checked" in rule.resources else [],
+        "resources": list(rule.resources),
         "conda": rule.conda_env and str(rule.conda_env),
         "envmodules": list(map(str, rule.env_modules.names)) if rule.env_modules else [],
         "handover": rule.is_handover,

@@ -1,20 +1,13 @@
 """The profile for a SLURM cluster fits the rules of the workflow."""
 
-import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.rules_of_workflow import rules
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def rules() -> dict[str, str]:
-    """The text of every rule, by name."""
-    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    _, *parts = re.split(r"^(?:local)?rule (\w+):$", text, flags=re.MULTILINE)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +21,13 @@ def groups(profile) -> dict[str, str]:
     return dict(entry.split("=") for entry in profile["groups"])
 
 
-def test_it_names_rules_that_there_are(rules, profile, groups):
-    assert groups.keys() | profile["set-resources"].keys() <= rules.keys()
+def test_it_names_rules_that_there_are(profile, groups):
+    assert groups.keys() | profile["set-resources"].keys() <= rules().keys()
 
 
-def test_rules_that_may_ask_for_a_gpu_go_to_the_partition_that_has_some(rules, profile):
+def test_rules_that_may_ask_for_a_gpu_go_to_the_partition_that_has_some(profile):
     to_gpus = {name for name, asked in profile["set-resources"].items() if "slurm_partition" in asked}
-    assert to_gpus == {name for name, text in rules.items() if re.search(r"^ +gres=", text, re.MULTILINE)}
+    assert to_gpus == {name for name, rule in rules().items() if "gres" in rule["resources"]}
 
 
 def test_rules_of_a_group_say_how_long_one_of_its_jobs_takes(profile, groups):

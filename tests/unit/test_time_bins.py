@@ -47,7 +47,7 @@ BINS = ["70-90", "90-110", "110-130"]
 WHOLE = BINS[1]
 # In which bins each neuron has a signal.
 SIGNAL = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1], [0, 1, 1], [1, 1, 1], [0, 1, 1]])
-SPLIT = {"splits": ["images"], "n_folds": 4, "seed": 3, "penalties": [1e-2, 1.0, 1e2]}
+SPLIT = {"splits": ["stimuli"], "n_folds": 4, "seed": 3, "penalties": [1e-2, 1.0, 1e2]}
 MAPPINGS = ["ridge", "pls", "one_to_one", "rsa", "cka"]
 RTOL = 1e-9
 ENDS = ("_low", "_high")
@@ -227,7 +227,7 @@ def test_the_rows_of_the_score_table_are_those_of_the_bins_alone(results):
     assert_equal(results, "scores.parquet", lambda table: table[table["area"] != ""])
     table = read_parquet(results["timed"] / "scores.parquet")
     assert set(table.loc[table["target_kind"].isin(["category", "property"]), "time_bin"]) == {""}
-    best = table[(table["mapping"] == "ridge") & (table["split"] == "images") & (table["layer"] == "layer2")]
+    best = table[(table["mapping"] == "ridge") & (table["split"] == "stimuli") & (table["layer"] == "layer2")]
     r = best[best["model"] == "net"].pivot_table(index="target", columns="time_bin", values="r").loc[NEURONS, BINS]
     assert (r.to_numpy()[SIGNAL == 1] > 0.5).all()
     assert (np.abs(r.to_numpy()[SIGNAL == 0]) < 0.45).all()
@@ -302,7 +302,7 @@ def test_labels_are_read_from_areas_in_bins(results):
 
 def test_the_figure_has_a_panel_for_every_area_and_bin_in_the_order_of_time(results):
     summary = area_summary(read_scores(results["timed"] / "scores.parquet"), 0.3, n_bootstrap=50, seed=0)
-    figure = draw_layer_profile(summary[(summary["mapping"] == "ridge") & (summary["split"] == "images")])
+    figure = draw_layer_profile(summary[(summary["mapping"] == "ridge") & (summary["split"] == "stimuli")])
     titles = [text.get_text() for axes in figure.axes for text in axes.texts if text.get_fontweight() == "bold"]
     places = sorted(
         zip(figure.axes, titles, strict=True), key=lambda one: (-one[0].get_position().y0, one[0].get_position().x0)
