@@ -22,8 +22,9 @@ from ventral.models.description import (
     weights_sha256,
 )
 from ventral.models.layers import choose_layers
+from ventral.models.registry import architectures
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
-from ventral.models.zoo import ARCHITECTURES, resolve_model
+from ventral.models.zoo import resolve_model
 from ventral.stimuli.ingestion import ingest
 
 N, SIZE = 13, 12
@@ -615,7 +616,7 @@ def test_good_networks_that_look_bad_pass(own, stimuli, tmp_path, function):
 
 
 SMALLER = {"size": 64}
-OFFERED = {name: {} for name in ARCHITECTURES if name != "pixels" and not name.startswith("efficientnet")}
+OFFERED = {name: {} for name in architectures() if name != "pixels" and not name.startswith("efficientnet")}
 OFFERED |= dict.fromkeys(("efficientnet_lite0", "efficientnet_lite0_random", "resnet18_random"), SMALLER)
 
 

