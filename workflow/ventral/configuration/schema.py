@@ -106,7 +106,8 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(whole(), format_checker=FORMATS)
 
 
-def _resolved(schema: dict) -> dict:
+def resolved(schema: dict) -> dict:
+    """Return the schema of a key with the definition that it refers to."""
     if "$ref" not in schema:
         return schema
     return {**whole()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
@@ -202,7 +203,7 @@ def brief(value) -> str:
 
 
 def _typed(value, schema: dict):
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if "oneOf" in schema:
         options = (_typed(value, option) for option in schema["oneOf"])
         fitting = (
@@ -255,7 +256,7 @@ def _is_null(value) -> bool:
 
 
 def _completed(value, schema: dict):
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if not isinstance(value, dict):
         return value
     filled = {key: _completed(content, _below(schema, key)) for key, content in value.items()}

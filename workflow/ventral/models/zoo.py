@@ -1,6 +1,5 @@
 """Models by name: what a name and a few options stand for, without loading any network."""
 
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -23,14 +22,9 @@ DEFAULTS = {
     "max_layers": 16,
 }
 OPTIONS = ("architecture", *DEFAULTS, "trained_on", "train")
-INTERPOLATIONS = ("bicubic", "bilinear")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
-# What is beyond these is a mistake, and float32 would not hold it.
-LARGEST_COLOUR = 1e6
-LARGEST_SIZE = 10_000
-LARGEST_SEED = 2**63 - 1
 
 
 def resolve_model(name: str, options: dict | None = None) -> dict:
@@ -42,7 +36,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
         Name of the model. It is also its architecture, unless the options name one; a suffix ``_random`` stands for
         the same network before training.
     options : dict, optional
-        Any of `OPTIONS`.
+        Any of `OPTIONS`, numbers in the types and limits of the config's schema.
 
     Returns
     -------
@@ -72,33 +66,10 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     preset = {**DEFAULTS, **family.defaults, **family.architectures.get(architecture, {})}
     if before_training or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
-    options = {option: _typed(option, value) for option, value in options.items()}
     spec = {"name": name, "architecture": architecture, **preset, **options}
     for option in options:
         _refuse_without_effect(option, spec)
     return spec
-
-
-def _typed(option: str, value):
-    """Return an option's value in the type of the option where it is another spelling of the same number."""
-    if option in ("seed", "size", "max_layers"):
-        number = _number(value)
-        return int(number) if isinstance(number, float) and number.is_integer() else number
-    if option in ("mean", "std") and isinstance(value, list):
-        return [_number(element) for element in value]
-    return value
-
-
-def _number(value):
-    """Return the number that a text stands for, which YAML makes of `1e-1`; all else as it is."""
-    if not isinstance(value, str):
-        return value
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
 
 
 def _refuse_without_effect(option: str, spec: dict) -> None:
@@ -180,25 +151,11 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    for option, right, wanted in (
-        ("seed", _is_whole(spec["seed"], 0, LARGEST_SEED), "a whole number from 0 to 2^63 - 1"),
-        (
-            "size",
-            spec["size"] is None or _is_whole(spec["size"], 1, LARGEST_SIZE),
-            f"a number of pixels, 1 to {LARGEST_SIZE}",
-        ),
-        ("mean", _is_colour(spec["mean"], -LARGEST_COLOUR), "three numbers, for pixels in 0 to 1"),
-        ("std", _is_colour(spec["std"], 1 / LARGEST_COLOUR), "three numbers above 0, for pixels in 0 to 1"),
-        ("interpolation", spec["interpolation"] in INTERPOLATIONS, " or ".join(INTERPOLATIONS)),
-        (
-            "layers",
-            spec["layers"] == "auto" or _are_names(spec["layers"]),
-            "`auto`, or a list of names or globs, in quotes where they look like numbers",
-        ),
-        ("max_layers", _is_whole(spec["max_layers"], 1, math.inf), "a number of layers, 1 or more"),
-    ):
-        if not right:
-            raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
+    if spec["layers"] != "auto" and not _are_names(spec["layers"]):
+        raise InputError(
+            f"{key}.layers: {spec['layers']!r} is not `auto`, or a list of names or globs, in quotes where they look "
+            f"like numbers"
+        )
     for pattern in () if spec["layers"] == "auto" else spec["layers"]:
         _check_glob(pattern, f"{key}.layers")
     family = family_of(spec["architecture"])
@@ -249,18 +206,6 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
             f"{spec['architecture']} is, is known; leave it out"
         )
-
-
-def _is_whole(value, low: int, high: float) -> bool:
-    return isinstance(value, int) and _is_number(value, low, high)
-
-
-def _is_colour(values, low: float) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(_is_number(v, low, LARGEST_COLOUR) for v in values)
-
-
-def _is_number(value, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _are_names(values) -> bool:
