@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
-# Types whose text is their value.
-PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
 
 
 def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
@@ -209,21 +207,14 @@ def weights_sha256(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _digest_values(digest, name: str, values: object) -> None:
-    if isinstance(values, list | tuple | dict):
-        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-            _digest_values(digest, f"{name}.{key}", value)
-    elif not isinstance(values, Tensor):
-        # What modules keep beside tensors, such as the type of quantised weights; an object may show its address.
-        digest.update(f"{name} {values if isinstance(values, PLAIN) else type(values)}\n".encode())
-    else:
-        values = values.detach().cpu()
-        values = values if values.layout == torch.strided else values.to_dense()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        if values.is_quantized:
-            digest.update(f"{_quantisation(values)}\n".encode())
-            values = values.int_repr()
-        digest.update(values.resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy())
+def _digest_values(digest, name: str, values: Tensor) -> None:
+    values = values.detach().cpu()
+    values = values if values.layout == torch.strided else values.to_dense()
+    digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+    if values.is_quantized:
+        digest.update(f"{_quantisation(values)}\n".encode())
+        values = values.int_repr()
+    digest.update(values.resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _quantisation(values: Tensor) -> tuple:
