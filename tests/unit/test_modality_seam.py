@@ -20,7 +20,9 @@ from ventral.figures.contact_sheets import contact_sheet
 from ventral.grams.representations import read_representation
 from ventral.grams.streaming import gram
 from ventral.models.description import describe
-from ventral.models.zoo import check_model, resolve_model
+from ventral.models.families import ModelFamily
+from ventral.models.registry import FAMILIES
+from ventral.models.zoo import check_model, preprocessing, resolve_model
 from ventral.stimuli import ingestion
 from ventral.stimuli.ingestion import ingest
 from ventral.stimuli.modality import MODALITIES, Baseline, Modality, declared_modality
@@ -175,6 +177,26 @@ def test_the_baseline_of_a_modality(signals, tmp_path):
     np.testing.assert_allclose(found.gram, np.outer(expected, expected), rtol=1e-6)
     with pytest.raises(InputError, match=r"amplitude\.gain: it has no effect of `amplitude`, which are averaged over"):
         resolve_model("amplitude", {"gain": 2})
+
+
+def test_a_model_family_that_is_shown_a_modality(registered, monkeypatch):
+    ears = ModelFamily(
+        meaning="Of a test.",
+        sentence="{models} came from a test.",
+        build=lambda _spec: None,
+        architectures={"ear": {"gain": 3.0}},
+        modality="signals",
+    )
+    monkeypatch.setitem(FAMILIES, "ears", ears)
+    spec = resolve_model("ear", {"modality": "signals"})
+    assert spec["modality"] == "signals"
+    assert preprocessing(spec) == {"gain": 3.0}
+    for options, said in (
+        ({"modality": "images"}, r"ear\.modality: ear is shown signals, not images"),
+        ({"size": 8}, "unknown option `size`; .*gain"),
+    ):
+        with pytest.raises(InputError, match=said):
+            resolve_model("ear", options)
 
 
 def test_files_that_cannot_be_used_are_named_in_the_words_of_the_modality(signals, tmp_path):

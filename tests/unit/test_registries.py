@@ -158,6 +158,12 @@ def test_a_model_family_from_outside(monkeypatch, tmp_path):
         resolve(COWLEY | {"models": {"m": {"architecture": "one_layre"}}})
 
 
+def test_the_methods_say_what_a_baseline_is():
+    said = "The features of net were the values of the stimuli's pixels."
+    assert said in methods_text(architectures={"net": "pixels"})
+    assert said not in methods_text(architectures={"net": "resnet18"})
+
+
 def test_what_a_model_family_declares_is_whole():
     names = [name for family in model_families().values() for name in family.architectures]
     assert len(set(names)) == len(names)
