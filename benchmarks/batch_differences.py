@@ -21,8 +21,9 @@ from torchvision import models
 from ventral.models.description import build, examples, trace_stimuli
 from ventral.models.layers import Layer, choose_layers
 from ventral.models.passes import LayerOutputs
+from ventral.models.registry import architectures, family_of
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
-from ventral.models.zoo import ARCHITECTURES, CONTROLS, resolve_model
+from ventral.models.zoo import resolve_model
 from ventral.running.rounding import round_alike_on_any_cores
 from ventral.stimuli.images import ANY_SIZE
 
@@ -31,10 +32,11 @@ SHAPE = (3, ANY_SIZE, ANY_SIZE)
 
 def names() -> list[str]:
     """Return all models with a name of their own, `pixels` aside, which is no network."""
-    small = [name for name in ARCHITECTURES if name not in CONTROLS]
-    installed = [name for name in small if ARCHITECTURES[name].get("weights") != "random"]
+    small = [name for name in architectures() if family_of(name).is_trained]
+    installed = [name for name in small if architectures()[name].get("weights") != "random"]
+    controls = [name for name in architectures() if family_of(name).build and name not in small]
     large = sorted(models.list_models(module=models), key=operations)
-    return [*CONTROLS, *installed, *(f"{name}_random" for name in (*small, *large))]
+    return [*controls, *installed, *(f"{name}_random" for name in (*small, *large))]
 
 
 def operations(name: str) -> float:

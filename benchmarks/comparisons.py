@@ -93,10 +93,10 @@ def rsa_rsatoolbox(folders: list[str], repeats: int, threads: int) -> dict:
 
 @task("ventral")
 def cka_ventral(folders: list[str], repeats: int, threads: int) -> dict:
-    from ventral.mappings.cka import centred, linear_cka
+    from ventral.mappings.cka import linear_cka, unit_centred_gram
 
     grams = [np.load(Path(folder) / "gram.npz")["gram"] for folder in folders]
-    taken, value = repeated(repeats, lambda: linear_cka(*(centred(gram, "biased") for gram in grams)))
+    taken, value = repeated(repeats, lambda: linear_cka(*(unit_centred_gram(gram, "biased") for gram in grams)))
     return {**taken, "cka": value}
 
 

@@ -26,6 +26,7 @@ SETTINGS = {
     "rendered": {},
     "simulated": {},
     "trained": ["net_trained"],
+    "architectures": {},
 }
 RECORDING = {
     "recording": "rec",

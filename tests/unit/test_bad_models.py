@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,36 +140,6 @@ SCALARS = [
     ("weights", "a" * 300 + ".pth", "no such file: aaaa"),
     ("sha256", "0" * 64, "belongs to a checkpoint; name its file under `weights`"),
     ("sha256", 12, "belongs to a checkpoint"),
-    ("size", True, "True is not a number of pixels, 1 to 10000"),
-    ("size", 0, "0 is not a number of pixels"),
-    ("size", -3.0, "-3 is not a number of pixels"),
-    ("size", 10**9, "1000000000 is not a number of pixels"),
-    ("size", 224.5, "224.5 is not a number of pixels"),
-    ("size", "large", "'large' is not a number of pixels"),
-    ("size", float("nan"), "nan is not a number of pixels"),
-    ("size", [224, 224], "[224, 224] is not a number of pixels"),
-    ("seed", True, "True is not a whole number from 0"),
-    ("seed", 2**70, f"{2**70} is not a whole number from 0 to 2^63 - 1"),
-    ("seed", None, "None is not a whole number"),
-    ("seed", float("inf"), "inf is not a whole number"),
-    ("max_layers", True, "True is not a number of layers, 1 or more"),
-    ("max_layers", 2.5, "2.5 is not a number of layers"),
-    ("max_layers", None, "None is not a number of layers"),
-    ("mean", "0.5", "'0.5' is not three numbers"),
-    ("mean", 0.5, "0.5 is not three numbers"),
-    ("mean", None, "None is not three numbers"),
-    ("mean", [0.5, True, 0.5], "[0.5, True, 0.5] is not three numbers"),
-    ("mean", [0.5, "half", 0.5], "[0.5, 'half', 0.5] is not three numbers"),
-    ("mean", [0.5, float("nan"), 0.5], "[0.5, nan, 0.5] is not three numbers"),
-    ("mean", [0.5, "nan", 0.5], "[0.5, nan, 0.5] is not three numbers"),
-    ("mean", [10**400, 0, 0], " is not three numbers"),
-    ("std", [0.2, float("inf"), 0.2], "[0.2, inf, 0.2] is not three numbers above 0"),
-    ("std", [0.2, 0, 0.2], "[0.2, 0, 0.2] is not three numbers above 0"),
-    ("std", [0.2, -0.2, 0.2], "[0.2, -0.2, 0.2] is not three numbers above 0"),
-    ("std", [0.2, 1e-300, 0.2], "is not three numbers above 0"),
-    ("std", [0.2] * 4, "[0.2, 0.2, 0.2, 0.2] is not three numbers above 0"),
-    ("interpolation", None, "None is not bicubic or bilinear"),
-    ("interpolation", ["bicubic"], "['bicubic'] is not bicubic or bilinear"),
     ("layers", [], "[] is not `auto`, or a list of names or globs"),
     ("layers", ["", 3], "['', 3] is not `auto`, or a list of names or globs, in quotes where they look like numbers"),
     ("layers", None, "None is not `auto`"),
@@ -182,6 +153,56 @@ SCALARS = [
     ("trained_on", ["ImageNet"], "['ImageNet'] is not known"),
     ("trained_on", "ImageNet", "it is for weights from elsewhere, of a function of your own or a checkpoint"),
 ]
+
+
+NUMBERS = [
+    ("size", True, "True is not of type 'integer', 'null'"),
+    ("size", 0, "0 is less than the minimum of 1"),
+    ("size", -3.0, "-3 is less than the minimum of 1"),
+    ("size", 10**9, "1000000000 is greater than the maximum of 10000"),
+    ("size", 224.5, "224.5 is not of type"),
+    ("size", "large", "'large' is not of type"),
+    ("size", float("nan"), "nan is not a finite number"),
+    ("size", [224, 224], "[224, 224] is not of type"),
+    ("seed", True, "True is not of type 'integer'"),
+    ("seed", -1, "-1 is less than the minimum of 0"),
+    ("seed", 1.5, "1.5 is not of type"),
+    ("seed", 2**63, f"{2**63} is greater than the maximum of {2**63 - 1}"),
+    ("seed", None, "nothing is given"),
+    ("seed", float("inf"), "inf is not a finite number"),
+    ("max_layers", True, "True is not of type 'integer'"),
+    ("max_layers", 0, "0 is less than the minimum of 1"),
+    ("max_layers", 2.5, "2.5 is not of type"),
+    ("max_layers", None, "nothing is given"),
+    ("mean", "0.5", "'0.5' is not of type 'array'"),
+    ("mean", 0.5, "0.5 is not of type 'array'"),
+    ("mean", None, "nothing is given"),
+    ("mean", [0.5], "[0.5] is too short"),
+    ("mean", [0.5, True, 0.5], "True is not of type 'number'"),
+    ("mean", [0.5, "half", 0.5], "'half' is not of type 'number'"),
+    ("mean", [0.5, "nan", 0.5], "'nan' is not of type 'number'"),
+    ("mean", [10**7, 0, 0], "10000000 is greater than the maximum"),
+    ("std", [0.2, 0, 0.2], "0 is less than the minimum"),
+    ("std", [0.2, -0.2, 0.2], "-0.2 is less than the minimum"),
+    ("std", [0.2, 1e-300, 0.2], "1e-300 is less than the minimum"),
+    ("std", [0.2] * 4, "[0.2, 0.2, 0.2, 0.2] is too long"),
+    ("interpolation", "nearest", "'nearest' is not known; allowed: bicubic, bilinear"),
+    ("interpolation", None, "None is not known"),
+    ("interpolation", ["bicubic"], "['bicubic'] is not known"),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "message"), NUMBERS)
+@pytest.mark.parametrize("of", ["model", "teacher"])
+def test_a_value_that_the_schema_does_not_take_is_refused_by_key(option, value, message, of):
+    options = {"architecture": "resnet18", "weights": "random", option: value}
+    simulated = {"stimuli": "s", "simulate": {"teacher": options, "areas": {"V4": {"layer": "x", "neuroids": 1}}}}
+    config = {"dataset": "cowley2023", "models": {"m": options if of == "model" else {}}}
+    config |= {"recordings": {"simulated": simulated}} if of == "teacher" else {}
+    said = said_by(resolve, config)
+    place = "models.m" if of == "model" else "recordings.simulated.simulate.teacher"
+    assert re.match(rf"config key {place}\.{option}(\.\d)?: ", said)
+    assert message in said
 
 
 @pytest.mark.parametrize(("option", "value", "message"), SCALARS)
@@ -240,7 +261,7 @@ def test_options_that_have_an_effect_on_controls_are_taken():
 
 def test_other_spellings_of_numbers_are_those_numbers():
     options = {"size": 224.0, "seed": "1e3", "max_layers": "4", "mean": ["0.5", "5e-1", 0], "std": ["1e-1", 1, 1]}
-    spec = resolve_model("resnet18_random", options)
+    spec = resolve({"dataset": "cowley2023", "models": {"resnet18_random": options}})["models"]["resnet18_random"]
     check_model(spec)
     found = [spec[option] for option in ("size", "seed", "max_layers", "mean", "std")]
     assert found == [224, 1000, 4, [0.5, 0.5, 0], [0.1, 1, 1]]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
+from ventral.mappings.cka import gram_of_dissimilarities, linear_cka, unit_centred_gram
 
 
 def cka(x, y, comparison):
-    return linear_cka(centred(x @ x.T, comparison), centred(y @ y.T, comparison))
+    return linear_cka(unit_centred_gram(x @ x.T, comparison), unit_centred_gram(y @ y.T, comparison))
 
 
 def unbiased_hsic(first, second):
@@ -92,5 +92,5 @@ def test_correlation_distances_give_the_gram_matrix_of_standardised_vectors(comp
     x, y = features()
     standard = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
     gram = gram_of_dissimilarities(1 - np.corrcoef(x))
-    found = linear_cka(centred(gram, comparison), centred(y @ y.T, comparison))
+    found = linear_cka(unit_centred_gram(gram, comparison), unit_centred_gram(y @ y.T, comparison))
     assert found == pytest.approx(cka(standard, y, comparison), abs=1e-12)

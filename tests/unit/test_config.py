@@ -1,9 +1,13 @@
 """Every mistake in the config is found, named and explained before anything runs."""
 
+import ast
 import re
+import runpy
+from contextlib import suppress
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from ventral.configuration.resolution import (
@@ -16,8 +20,11 @@ from ventral.configuration.resolution import (
 )
 from ventral.configuration.schema import SCHEMA, whole
 from ventral.errors import InputError
-from ventral.models.zoo import OPTIONS
-from ventral.stimuli.modality import MODALITIES
+from ventral.models.zoo import DEFAULTS, OPTIONS
+from ventral.stimuli.modality import FIRST, MODALITIES
+
+ROOT = SCHEMA.parents[2]
+README = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -208,26 +215,89 @@ def test_results_on_a_read_only_disk(config, monkeypatch):
         check_inputs(resolve(config))
 
 
+def options_of_models():
+    """The options of models: those of all, and those that each modality has."""
+    return {*OPTIONS, *(option for modality in MODALITIES.values() for option in modality.model_options)}
+
+
 def test_every_key_is_explained():
-    documented = set(
-        re.findall(r"^\| (`.*?) \|", (SCHEMA.parents[2] / "config" / "README.md").read_text(), re.MULTILINE)
-    )
-    documented = {name for cell in documented for name in re.findall(r"`([^`]+)`", cell)}
+    documented = re.findall(r"^\| `(.*?)` \|", README, re.MULTILINE)
     schema = whole()
-    keys = set()
+    keys, recordings, stimuli = (
+        [],
+        *(schema["properties"][key]["additionalProperties"]["properties"] for key in ("recordings", "stimuli")),
+    )
     for key, below in schema["properties"].items():
-        nested = below.get("properties", {})
-        keys |= {f"{key}.{inner}" for inner in nested} if key in ("audit", "extraction", "grams") else {key}
+        nested = {} if key == "rsa" else below.get("properties", {})
         if key in ("dataset", "mappings"):
-            options = {name: of_name["properties"] for name, of_name in nested.items()}
-            keys |= {f"{key}.{name}.{option}" for name, below in options.items() for option in below}
-    recordings = schema["properties"]["recordings"]["additionalProperties"]["properties"]
-    keys |= {f"simulate.{inner}" for inner in recordings["simulate"]["properties"]}
-    stimuli = schema["properties"]["stimuli"]["additionalProperties"]["properties"]
-    keys |= {f"render.{inner}" for inner in stimuli["render"]["properties"]}
-    keys |= {f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]}
-    of_modalities = {option for modality in MODALITIES.values() for option in modality.model_options}
-    assert documented == keys | of_modalities | set(OPTIONS)
+            keys += [f"{key}.{name}.{option}" for name, of_name in nested.items() for option in of_name["properties"]]
+        else:
+            keys += [f"{key}.{inner}" for inner in nested]
+        keys += [] if key in ("audit", "extraction", "grams", "penalties") else [key]
+    keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
+    keys += [f"simulate.{inner}" for inner in recordings["simulate"]["properties"]]
+    keys += [f"render.{inner}" for inner in stimuli["render"]["properties"]]
+    keys += [f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]]
+    assert sorted(documented) == sorted([*keys, *options_of_models()])
+
+
+def test_the_tables_of_keys_are_those_of_the_schema():
+    made = runpy.run_path(str(ROOT / "docs" / "key_tables.py"))["with_tables"](README)
+    assert made == README, "run docs/key_tables.py"
+
+
+def defaults_in_the_code():
+    """Place, name and default of every parameter, and of every field of a class, whose default is a literal."""
+    for file in sorted((ROOT / "workflow" / "ventral").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                given = node.args
+                positional = [*given.posonlyargs, *given.args][::-1]
+                pairs = [*zip(positional, given.defaults[::-1], strict=False)]
+                pairs += zip(given.kwonlyargs, given.kw_defaults, strict=True)
+                found = [(argument.arg, default) for argument, default in pairs]
+            elif isinstance(node, ast.ClassDef):
+                found = [(field.target.id, field.value) for field in node.body if isinstance(field, ast.AnnAssign)]
+            else:
+                continue
+            for name, default in found:
+                with suppress(ValueError):
+                    yield f"{file.name}: {node.name}", name, ast.literal_eval(default) if default else None
+
+
+def test_defaults_in_the_code_are_those_of_the_schema():
+    keys = whole()["properties"]
+    groups = [keys, *(keys[group]["properties"] for group in ("extraction", "grams", "audit"))]
+    expected = {name: key["default"] for group in groups for name, key in group.items() if key.get("default")}
+    compared = [
+        (place, name, list(default) if isinstance(default, tuple) else default)
+        for place, name, default in defaults_in_the_code()
+        # Without a value, all else stands for what is not there.
+        if name in expected and default is not None
+    ]
+    assert {"batch_size", "dtype", "reliability_threshold", "memory_mb", "mappings", "sample"} <= {
+        name for _, name, _ in compared
+    }
+    assert not [(place, name, default) for place, name, default in compared if default != expected[name]]
+
+
+def test_the_options_of_models_are_those_of_the_schema():
+    options = whole()["$defs"]["model"]["properties"]
+    assert set(options) == options_of_models()
+    # Of the schema's own defaults, each would be filled in, and taken for the user's.
+    assert not any("default" in option for option in options.values())
+    said = {name: option["without"] for name, option in options.items() if "without" in option}
+    assert {name for name, text in said.items() if text.startswith("`")} == {
+        "weights",
+        "seed",
+        "max_layers",
+        "modality",
+    }
+    assert said["modality"].strip("`") == FIRST
+    for name in ("seed", "max_layers"):
+        assert yaml.safe_load(said[name].strip("`")) == DEFAULTS[name]
+    assert said["weights"].startswith(f"`{DEFAULTS['weights']}`")
+    assert said["layers"].endswith(f"`{DEFAULTS['layers']}`")
 
 
 def test_the_readme_shows_the_config_that_is_there():

@@ -29,7 +29,7 @@ FUZZ = settings(
     suppress_health_check=list(HealthCheck),
 )
 # Options of a model beside these are checked in `ventral.models.zoo`.
-OPTIONS_OF_MODELS = {"train", "weights"}
+OPTIONS_OF_MODELS = {"train", "weights", "seed", "size", "mean", "std", "interpolation", "max_layers"}
 NONSENSE = [
     None,
     True,

@@ -13,12 +13,14 @@ from ventral.activations.extraction import extract
 from ventral.errors import InputError
 from ventral.models import gabor, hmax, sift
 from ventral.models.description import build, trace_stimuli, weights_sha256
-from ventral.models.zoo import ARCHITECTURES, CONTROLS, resolve_model
+from ventral.models.registry import architectures, family_of
+from ventral.models.zoo import resolve_model
 from ventral.stimuli.ingestion import ingest
 from ventral.stimuli.photographs import crops, photographs
 
 SIZE = 128
-LAYERS = {layer for name in CONTROLS for layer in ARCHITECTURES[name]["layers"]}
+CONTROLS = [name for name in architectures() if family_of(name).build and not family_of(name).is_trained]
+LAYERS = {layer for name in CONTROLS for layer in architectures()[name]["layers"]}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def at_the_centre(network, images, scale):
 @pytest.mark.parametrize("name", CONTROLS)
 def test_features_vary_between_photographs_and_can_be_kept_as_float16(networks, name):
     found = layers_of(networks[name], natural(3))
-    assert list(found) == ARCHITECTURES[name]["layers"]
+    assert list(found) == architectures()[name]["layers"]
     for features in found.values():
         assert np.isfinite(features).all()
         # Far from where float16 loses digits.

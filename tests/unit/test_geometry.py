@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from tests.unit.test_matrices import matrices, message, saved  # noqa: F401
 from ventral.grams.recorded import representation_of
-from ventral.mappings.cka import centred, linear_cka
+from ventral.mappings.cka import linear_cka, unit_centred_gram
 from ventral.mappings.dimensionality import effective_dimensionality
 from ventral.mappings.rsa import tau_a
 from ventral.recordings.ingestion import dataset_of, ingest, published_matrices
@@ -181,7 +181,7 @@ def test_an_area_is_compared_by_its_neuroids_standardised_mean_responses():
         np.corrcoef(pdist(layer, "cosine"), pdist(means, "cosine"))[0, 1], abs=1e-9
     )
     assert rows["euclidean", "kendall"] == pytest.approx(tau_a(pdist(layer), pdist(means)))
-    expected = linear_cka(*(centred(x @ x.T, "debiased") for x in (layer, means)))
+    expected = linear_cka(*(unit_centred_gram(x @ x.T, "debiased") for x in (layer, means)))
     assert rows["", "debiased"] == pytest.approx(expected)
     assert set(table["target"]) == {"IT", "V4"}
     assert table["subject"].isna().all()

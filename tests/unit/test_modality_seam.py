@@ -20,7 +20,9 @@ from ventral.figures.contact_sheets import contact_sheet
 from ventral.grams.representations import read_representation
 from ventral.grams.streaming import gram
 from ventral.models.description import describe
-from ventral.models.zoo import check_model, resolve_model
+from ventral.models.families import ModelFamily
+from ventral.models.registry import FAMILIES
+from ventral.models.zoo import check_model, preprocessing, resolve_model
 from ventral.stimuli import ingestion
 from ventral.stimuli.ingestion import ingest
 from ventral.stimuli.modality import MODALITIES, Baseline, Modality, declared_modality
@@ -73,10 +75,17 @@ SIGNALS = Modality(
         name="amplitude",
         features=lambda samples, _spec: np.abs(samples).mean(axis=1, keepdims=True),
         taken="which are averaged over time",
+        sentence="The feature of {models} was the mean amplitude.",
     ),
     preview=preview,
-    model_options={"gain": {"description": "Signals are multiplied by it.", "type": "number", "default": 1.0}},
-    problems=lambda spec: [] if spec["gain"] > 0 else [("gain", "a number above 0")],
+    model_options={
+        "gain": {
+            "description": "Signals are multiplied by it.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "default": 1.0,
+        },
+    },
     hint=lambda message: "; signals have one channel" if "channels" in message else "",
 )
 
@@ -170,6 +179,26 @@ def test_the_baseline_of_a_modality(signals, tmp_path):
         resolve_model("amplitude", {"gain": 2})
 
 
+def test_a_model_family_that_is_shown_a_modality(registered, monkeypatch):
+    ears = ModelFamily(
+        meaning="Of a test.",
+        sentence="{models} came from a test.",
+        build=lambda _spec: None,
+        architectures={"ear": {"gain": 3.0}},
+        modality="signals",
+    )
+    monkeypatch.setitem(FAMILIES, "ears", ears)
+    spec = resolve_model("ear", {"modality": "signals"})
+    assert spec["modality"] == "signals"
+    assert preprocessing(spec) == {"gain": 3.0}
+    for options, said in (
+        ({"modality": "images"}, r"ear\.modality: ear is shown signals, not images"),
+        ({"size": 8}, "unknown option `size`; .*gain"),
+    ):
+        with pytest.raises(InputError, match=said):
+            resolve_model("ear", options)
+
+
 def test_files_that_cannot_be_used_are_named_in_the_words_of_the_modality(signals, tmp_path):
     _, spec = signals
     np.save(Path(spec["signals"]) / "signal3.npy", np.zeros(LENGTH - 1))
@@ -210,14 +239,13 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
         ({"stimuli": {"mine": spec | {"size": 8}}}, r"stimuli\.mine\.size: belongs to `images`, not to `signals`"),
         ({"stimuli": {"mine": spec | {"images": "a"}}}, "either `images`, .*, `signals`, a folder or zip"),
         ({"models": {"net": net | {"size": 8}}}, "unknown option `size`; .*gain"),
+        ({"models": {"net": net | {"gain": -1}}}, r"models\.net\.gain: -1 is less than or equal to the minimum of 0"),
         ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, signals"),
         ({"models": {"resnet18": {"modality": "signals"}}}, "resnet18 is shown images, not signals"),
         ({"models": {"net": net | {"train": {"recording": "heard"}}}}, "trained on images alone, not on signals"),
     ):
         with pytest.raises(InputError, match=said):
             resolve(config | changed)
-    with pytest.raises(InputError, match=r"models\.m\.gain: -1 is not a number above 0"):
-        check_model(spec_of(own, gain=-1))
 
 
 def test_a_model_and_stimuli_of_two_modalities_are_refused(signals, tmp_path):
@@ -248,14 +276,17 @@ def test_a_store_without_a_modality_has_images():
 
 def test_what_is_declared_is_whole():
     readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    options = schema.whole()["$defs"]["model"]["properties"]
     for name, modality in MODALITIES.items():
         assert modality.name == name
         assert modality.meaning.endswith(".")
         assert f"`{name}`" in readme
         assert f"- `{modality.baseline.name}`: " in readme
         assert modality.baseline.options.keys() | {*modality.baseline.uses} <= modality.model_options.keys()
-        for option in modality.model_options.values():
-            assert {"description", "default"} <= option.keys()
+        for option, declared in modality.model_options.items():
+            assert {"description", "default"} <= declared.keys()
+            # Two modalities share an option only where it is the same one.
+            assert options[option] == {word: said for word, said in declared.items() if word != "default"}
         for option in modality.set_options.values():
             assert {"description", "type"} <= option.keys()
 

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from ventral.models.description import build, trace_stimuli, weights_sha256, with_outputs
+from ventral.models.families.small import FAMILY
 from ventral.models.layers import choose_layers
 from ventral.models.networks import NETWORKS
-from ventral.models.zoo import ARCHITECTURES, resolve_model
+from ventral.models.zoo import resolve_model
 
 LAYERS = {
     "conv1": ["block1", "pooled"],
@@ -48,8 +49,7 @@ def test_the_end_of_each_block_is_a_layer(name):
 
 
 def test_every_network_has_its_preset():
-    assert NETWORKS.keys() == LAYERS.keys()
-    assert NETWORKS.keys() <= ARCHITECTURES.keys()
+    assert NETWORKS.keys() == LAYERS.keys() == FAMILY.architectures.keys()
 
 
 def test_deeper_and_wider_networks_do_more():

@@ -1,6 +1,8 @@
-"""Data sets and mappings are declared once: schema, documentation, methods and scores follow."""
+"""Data sets, mappings and model families are declared once: schema, documentation, methods and scores follow."""
 
+import fnmatch
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -23,11 +25,16 @@ from ventral.datasets.registry import DATASETS, DOWNLOADS
 from ventral.errors import InputError
 from ventral.grams.representations import Representation
 from ventral.mappings.registry import MAPPINGS, Mapping
+from ventral.models import families
+from ventral.models.description import build, describe
+from ventral.models.registry import FAMILIES, architectures, declared_families, family_of, model_families
+from ventral.models.zoo import DEFAULTS, OPTIONS, resolve_model
 from ventral.report import summary
 from ventral.report.methods import REFERENCES, methods, plain, references
 from ventral.report.prose import title_of
 from ventral.report.registry import FIGURES, TABLES, Shown
 from ventral.scores.prediction import Options, predict
+from ventral.stimuli.modality import MODALITIES
 from ventral.targets.values import Targets
 
 README = (schema.SCHEMA.parents[2] / "config" / "README.md").read_text(encoding="utf-8")
@@ -49,12 +56,12 @@ def declare(monkeypatch):
     schema._validator.cache_clear()
 
 
-def methods_text(recording="rec", mapping="ridge"):
+def methods_text(recording="rec", mapping="ridge", **settings):
     """What the methods say of a recording, scored with a mapping."""
     scores = score_table({"net": 2}, {"V4": 3}).assign(simulated=False, n_folds=5, n_leaked=0)
     facts = {"recording": recording, "stimuli": "set", "n_stimuli": 9, "n_repetitions": 2, "simulated": False}
     facts |= {"has_repetitions": True, "areas": {"V4": 3}, "n_unusable": 0}
-    return plain(methods(scores.assign(recording=recording, mapping=mapping), SETTINGS, [facts], {}))
+    return plain(methods(scores.assign(recording=recording, mapping=mapping), SETTINGS | settings, [facts], {}))
 
 
 def expand(folder, results, *, days):
@@ -111,6 +118,79 @@ def test_a_mapping_from_outside(declare):
     np.testing.assert_array_equal(
         predicted.predictions.compute(scheduler="synchronous"), means(np.empty((6, 6)), targets.values, [])
     )
+
+
+FAMILY_FROM_OUTSIDE = """
+from ventral.models.families import ModelFamily
+
+
+def build(spec):
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4), nn.ReLU())
+
+
+FAMILY = ModelFamily(
+    meaning="Of a test.",
+    sentence="{models} came from a test.",
+    build=build,
+    architectures={"one_layer": {"weights": "random", "size": 8, "layers": ["1", "2"]}},
+)
+"""
+
+
+def test_a_model_family_from_outside(monkeypatch, tmp_path):
+    (tmp_path / "family_from_outside.py").write_text(FAMILY_FROM_OUTSIDE)
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{families.__name__}.family_from_outside", raising=False)
+    monkeypatch.setitem(FAMILIES, "family_from_outside", declared_families()["family_from_outside"])
+    models = {"one_layer": None, "other": {"architecture": "one_layer", "seed": 1}}
+    described = []
+    for name, spec in resolve(COWLEY | {"models": models})["models"].items():
+        describe(spec, tmp_path / name)
+        described.append(json.loads((tmp_path / name).read_text()))
+        assert [layer["name"] for layer in described[-1]["layers"]] == ["1", "2"]
+        assert described[-1]["preprocessing"]["size"] == 8
+    assert described[0]["weights_sha256"] != described[1]["weights_sha256"]
+    assert "net came from a test." in methods_text(architectures={"net": "one_layer"})
+    assert "came from a test" not in methods_text()
+    with pytest.raises(InputError, match=r"models\.m\.architecture: .*'one_layre'; did you mean `one_layer`\?"):
+        resolve(COWLEY | {"models": {"m": {"architecture": "one_layre"}}})
+
+
+def test_the_methods_say_what_a_baseline_is():
+    said = "The features of net were the values of the stimuli's pixels."
+    assert said in methods_text(architectures={"net": "pixels"})
+    assert said not in methods_text(architectures={"net": "resnet18"})
+
+
+def test_what_a_model_family_declares_is_whole():
+    names = [name for family in model_families().values() for name in family.architectures]
+    assert len(set(names)) == len(names)
+    assert len(model_families()) == len(FAMILIES) + len(MODALITIES)
+    for name, family in model_families().items():
+        options = MODALITIES[family.modality].model_options.keys()
+        assert family.meaning.endswith(".")
+        assert family.sentence.endswith(".")
+        assert family.sentence.format(models="net") != family.sentence
+        assert bool(family.covered) == any(map(family.covers, ("mylab.networks:make", "resnet50")))
+        assert family.architectures or family.covered
+        assert all(key in family.sentence for key in family.references)
+        assert family.references.keys() <= REFERENCES.keys()
+        assert family.without_effect.keys() <= {*OPTIONS, *options}
+        for architecture, preset in family.architectures.items():
+            assert preset.keys() <= DEFAULTS.keys() | options
+            assert f"`{architecture}`" in README
+            assert (preset.get("weights", "pretrained") is None) != family.is_trained
+        assert (family.build is None) == (name not in FAMILIES)
+
+
+@pytest.mark.parametrize("name", [name for name in architectures() if family_of(name).build])
+def test_the_layers_that_a_family_names_are_layers_of_its_networks(name):
+    spec = resolve_model(f"{name}_random" if family_of(name).is_trained else name)
+    modules = {module for module, _ in build(spec).named_modules()}
+    for pattern in spec["layers"]:
+        assert fnmatch.filter(modules, pattern), pattern
 
 
 def test_schema_readme_and_registries_agree():

@@ -487,7 +487,7 @@ PLACE = "recordings.simulated_rec.simulate"
         ({"teacher": "efficientnet_lite9"}, f"{PLACE}.teacher.architecture: no model is called 'efficientnet_lite9'"),
         ({"teacher": teacher(architecture="no_module:make")}, f"{PLACE}.teacher.architecture: the module no_module"),
         ({"teacher": teacher(wieghts="random")}, f"{PLACE}.teacher: unknown option `wieghts`; did you mean `weights`?"),
-        ({"teacher": teacher(size=0)}, f"{PLACE}.teacher.size: 0 is not a number of pixels"),
+        ({"teacher": teacher(size=0)}, f"{PLACE}.teacher.size: 0 is less than the minimum of 1"),
         ({"teacher": teacher(weights="best.pth")}, f"{PLACE}.teacher.weights: no such file: best.pth"),
         ({"teacher": {"weights": "random"}}, f"{PLACE}.teacher.architecture: missing; a teacher is the name"),
         ({"teacher": teacher(layers=["0"])}, f"{PLACE}.teacher.layers: not of a teacher"),

@@ -158,6 +158,25 @@ def read_record(path: Path) -> dict:
     return record
 
 
+def read_description(path: Path) -> dict:
+    """Return what a JSON file that a job made, of a model or a store, says; nothing where it is no mapping.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        made = path.parent if path.name == "zarr.json" else path
+        raise InputError(
+            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
+            f"it anew"
+        ) from error
+    return said if isinstance(said, dict) else {}
+
+
 def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
     """Return the `digest` of each of some files and folders."""
     with ThreadPoolExecutor(threads) as pool:
@@ -361,15 +380,8 @@ def _said_of_itself(path: Path) -> dict:
         return dict(open_store(path).attrs)
     if path.suffix != ".json" or not path.is_file():
         return {}
-    try:
-        said = json.loads(path.read_bytes())
-    except ValueError as error:
-        made = path.parent if path.name == "zarr.json" else path
-        raise InputError(
-            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
-            f"it anew"
-        ) from error
-    return said.get("attributes", said) if isinstance(said, dict) else {}
+    said = read_description(path)
+    return said.get("attributes", said)
 
 
 def _processor() -> str:

@@ -1,6 +1,5 @@
 """Features of every layer of a model for ranges of stimuli, from one forward pass each."""
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from ventral.activations.shardfile import ShardWriter
 from ventral.errors import InputError, is_out_of_memory
 from ventral.models.zoo import family, is_baseline, modality_asked, preprocessing
 from ventral.outputs import resuming, writing
-from ventral.provenance import code_loaded, hardware, packages_loaded
+from ventral.provenance import code_loaded, hardware, packages_loaded, read_description
 from ventral.running.progress import Progress
 from ventral.shards import shards_of_part
 from ventral.stimuli.modality import Modality, declared_modality
@@ -236,7 +235,7 @@ class Extraction:
 
     def refuse_other_weights(self, model: str | Path) -> None:
         """Refuse a network with other weights than those that a description names: every job would have its own."""
-        described = json.loads(Path(model).read_text(encoding="utf-8"))["weights_sha256"]
+        described = read_description(Path(model))["weights_sha256"]
         found = self._representation.weights_sha256
         if found != described:
             raise InputError(

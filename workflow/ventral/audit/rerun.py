@@ -1,6 +1,5 @@
 """Jobs run once more in a clean directory, and what they made beside what was recorded."""
 
-import json
 import logging
 import os
 import random
@@ -15,7 +14,7 @@ from ventral.audit.comparison import TOLERANCE, difference
 from ventral.audit.plan import Job, Plan
 from ventral.audit.verification import DIFFERS, PASSED, REMADE, VERIFIED, Verified
 from ventral.errors import InputError, nearest
-from ventral.provenance import digest
+from ventral.provenance import digest, read_record
 
 logger = logging.getLogger("ventral")
 
@@ -209,7 +208,7 @@ def _link_all(source: Path, target: Path, apart: Path, real: Path) -> None:
 def _compare(job: Job, clean: CleanDirectory, verified: Verified) -> None:
     """Say of each output of a job that has run again whether it is the same."""
     recorded = verified.records.get(job.provenance)
-    remade = json.loads(clean.path(job.provenance).read_bytes())
+    remade = read_record(clean.path(job.provenance))
     for path in job.outputs:
         finding = verified.findings[path]
         other = other_circumstances(recorded, remade) if recorded else "its record is not to be trusted"

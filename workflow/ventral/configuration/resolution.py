@@ -10,7 +10,8 @@ import numpy as np
 from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits
 from ventral.errors import InputError, allowed_instead
-from ventral.models.zoo import check_model, family, is_never_trained, modality_asked, resolve_model
+from ventral.models.registry import family_of
+from ventral.models.zoo import check_model, family, modality_asked, resolve_model
 from ventral.recordings import ingestion as recordings
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
@@ -425,7 +426,7 @@ def _expand_trainings(config: dict) -> None:
 def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
     """Return the complete description of a network's training, but for the sets that it is tested on."""
     key = f"config key models.{name}.train"
-    if is_never_trained(spec["architecture"]):
+    if not family_of(spec["architecture"]).is_trained:
         raise InputError(f"{key}: {spec['architecture']} has no weights to train; leave `train` out")
     if ("label" in train) == ("recording" in train):
         raise InputError(

@@ -88,6 +88,7 @@ def whole() -> dict:
     }
     keys["mappings"]["items"] = {"enum": list(MAPPINGS)}
     keys["stimuli"]["additionalProperties"]["properties"] |= _modality_keys()
+    schema["$defs"]["model"]["properties"] |= _options_of_models()
     # The older places of these options.
     keys["components"] = MAPPINGS["pls"].options["components"] | keys["components"]
     keys["rsa"]["properties"] = MAPPINGS["rsa"].options
@@ -100,6 +101,15 @@ def _modality_keys() -> dict[str, dict]:
     for name, modality in MODALITIES.items():
         keys |= {name: {"description": modality.meaning, "type": "string", "format": "path"}, **modality.set_options}
     return keys
+
+
+def _options_of_models() -> dict[str, dict]:
+    """Return the options of a model that modalities have; filled in, a default would be taken for the user's."""
+    return {
+        option: {word: said for word, said in declared.items() if word != "default"}
+        for modality in MODALITIES.values()
+        for option, declared in modality.model_options.items()
+    }
 
 
 def _with_options(meaning: str, options: Mapping[str, dict]) -> dict:
@@ -116,7 +126,8 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(whole(), format_checker=FORMATS)
 
 
-def _resolved(schema: dict) -> dict:
+def resolved(schema: dict) -> dict:
+    """Return the schema of a key with the definition that it refers to."""
     if "$ref" not in schema:
         return schema
     return {**whole()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
@@ -212,7 +223,7 @@ def brief(value) -> str:
 
 
 def _typed(value, schema: dict):
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if "oneOf" in schema:
         options = (_typed(value, option) for option in schema["oneOf"])
         fitting = (
@@ -265,7 +276,7 @@ def _is_null(value) -> bool:
 
 
 def _completed(value, schema: dict):
-    schema = _resolved(schema)
+    schema = resolved(schema)
     if not isinstance(value, dict):
         return value
     filled = {key: _completed(content, _below(schema, key)) for key, content in value.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Every data set has this option, beside its own.
 FOLDER = {
-    "description": "Folder of the published files, or of a folder with them; without it, they are downloaded.",
+    "description": "Folder of the published files; without it, they are downloaded to `resources/`, if they can be.",
     "type": ["string", "null"],
     "format": "path",
 }

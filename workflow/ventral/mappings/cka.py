@@ -23,7 +23,7 @@ def linear_cka(first: NDArray, second: NDArray) -> float:
     Parameters
     ----------
     first, second : (n, n) arrays
-        From `centred`, with the same comparison.
+        From `unit_centred_gram`, with the same comparison.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def linear_cka(first: NDArray, second: NDArray) -> float:
     return float(np.clip(np.vdot(first, second), -1, 1))
 
 
-def centred(gram: NDArray, comparison: str) -> NDArray[np.float64]:
+def unit_centred_gram(gram: NDArray, comparison: str) -> NDArray[np.float64]:
     """Return a Gram matrix centred, and of unit length as a vector.
 
     Parameters

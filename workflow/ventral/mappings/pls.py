@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.standardisation import centred
+from ventral.mappings.standardisation import centred_columns
 
 # Below, all of Y^T K Y and one of its eigenvectors take less time than iterations on its products with vectors.
 FEW_TARGETS = 256
@@ -155,7 +155,7 @@ def _rotated(responses: NDArray) -> NDArray[np.float64]:
     n, n_targets = responses.shape
     if n_targets <= n:
         return responses
-    return np.linalg.qr(centred(responses).T, mode="r").T
+    return np.linalg.qr(centred_columns(responses).T, mode="r").T
 
 
 def _fit_predict(
@@ -172,7 +172,7 @@ def _fit_predict(
     if not len(training):
         raise ValueError("there is no stimulus to fit")
     mean = responses[training].mean(axis=0)
-    values = centred(responses[training])
+    values = centred_columns(responses[training])
     of_training = gram[np.ix_(training, training)]
     # What the product of features left in the matrix before it was centred stays there.
     rounding = len(training) * np.finfo(float).eps * np.diag(of_training).max()
@@ -180,7 +180,11 @@ def _fit_predict(
     of_training -= feature_means
     of_training -= of_training.mean(axis=1, keepdims=True)
     weights, scores = _components(
-        of_training, values if rotated is responses else centred(rotated[training]), n_components, direction, rounding
+        of_training,
+        values if rotated is responses else centred_columns(rotated[training]),
+        n_components,
+        direction,
+        rounding,
     )
     of_test = gram[np.ix_(test, training)] - feature_means
     of_test -= of_test.mean(axis=1, keepdims=True)

@@ -135,12 +135,15 @@ MAPPINGS: dict[str, Mapping] = {
         ),
         options={
             "distances": _several(
-                "Dissimilarities of two stimuli, between feature vectors of a layer or of neurons.",
+                "Dissimilarities of two stimuli, between feature vectors of a layer or of neurons: `correlation` "
+                "(1 minus Pearson's r), `cosine` (1 minus cosine), `euclidean` (squared, divided by the number of "
+                "features, as rsatoolbox has it).",
                 ["correlation", "cosine", "euclidean"],
                 ["correlation"],
             ),
             "comparisons": _several(
-                "How the dissimilarities of a layer and of an area are compared; kendall is tau-a.",
+                "How the dissimilarities of a layer and of an area are compared: `spearman`, `pearson`, `kendall` "
+                "(tau-a).",
                 ["spearman", "pearson", "kendall"],
                 ["spearman"],
             ),

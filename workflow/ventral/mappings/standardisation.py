@@ -30,7 +30,7 @@ def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def centred(values: NDArray) -> NDArray[np.float64]:
+def centred_columns(values: NDArray) -> NDArray[np.float64]:
     """Return the columns of values (n, t) without their means; exactly 0 where one is constant but for rounding."""
     deviations = values - values.mean(axis=0)
     deviations[:, ~varies(np.linalg.norm(deviations, axis=0), np.linalg.norm(values, axis=0))] = 0
@@ -39,7 +39,7 @@ def centred(values: NDArray) -> NDArray[np.float64]:
 
 def unit_columns(values: NDArray) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the columns of values (n, t) centred and of unit length, and which of them vary; the others are 0."""
-    deviations = centred(values)
+    deviations = centred_columns(values)
     length = np.linalg.norm(deviations, axis=0)
     varying = length > 0
     return np.divide(deviations, length, out=deviations, where=varying), varying

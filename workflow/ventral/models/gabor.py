@@ -159,11 +159,11 @@ def gabor_filters(wavelength: float, orientations: int) -> tuple[NDArray, NDArra
     for kernel, theta in zip(kernels, angles, strict=True):
         envelope = np.abs(kernel)
         balanced = kernel - envelope * (kernel.sum() / envelope.sum())
-        filters.append(centred(balanced / _amplitude(balanced, wavelength, theta), reach))
+        filters.append(cut_or_filled(balanced / _amplitude(balanced, wavelength, theta), reach))
     return np.real(filters), np.imag(filters)
 
 
-def centred(kernel: NDArray, reach: int) -> NDArray:
+def cut_or_filled(kernel: NDArray, reach: int) -> NDArray:
     """Return a kernel of odd sides cut or filled up with zeros to the side 2 * reach + 1, about the same centre."""
     sides = [side // 2 for side in kernel.shape]
     filled = np.pad(kernel, [(max(0, reach - side),) * 2 for side in sides])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ventral.models.controls import Control, Joined, luminance_of
-from ventral.models.gabor import centred
+from ventral.models.gabor import cut_or_filled
 from ventral.stimuli.photographs import crops
 
 # Of each band the side of the smaller filters (the larger ones have two pixels more) and of C1's windows, in pixels.
@@ -161,9 +161,9 @@ def centred_filters(side: int, reach: int) -> NDArray:
     for k in range(ORIENTATIONS):
         theta = k * np.pi / ORIENTATIONS
         kernel = gabor_kernel(0.8 / deviation, theta, sigma_x=deviation, sigma_y=deviation / 0.3).real
-        kernel = np.where(inside, centred(kernel, side // 2), 0)
+        kernel = np.where(inside, cut_or_filled(kernel, side // 2), 0)
         kernel[inside] -= kernel[inside].mean()
-        filters.append(centred(kernel / np.linalg.norm(kernel), reach))
+        filters.append(cut_or_filled(kernel / np.linalg.norm(kernel), reach))
     return np.stack(filters)
 
 

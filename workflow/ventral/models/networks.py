@@ -84,7 +84,7 @@ def residual(widths: Sequence[int], blocks_each: int) -> nn.Module:
     return _read_out(modules, n_before, grid=1)
 
 
-# `ventral.models.zoo.ARCHITECTURES` has each of these names, with what it is shown and which layers are taken.
+# `ventral.models.families.small` has each of these names, with what it is shown and which layers are taken.
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "conv1": lambda: convolutional([64], first_size=7, grid=4),
     "conv2": lambda: convolutional([32, 64], first_size=5, grid=4),

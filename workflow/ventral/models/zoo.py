@@ -1,53 +1,22 @@
 """Models by name: what a name and a few options stand for, without loading any network."""
 
-import math
 import os
 import re
-from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
-from ventral.models.own import check_own
+from ventral.models.families import ModelFamily
+from ventral.models.registry import family_of
 from ventral.outputs import sha256
-from ventral.stimuli.modality import FIRST, MODALITIES, Modality, baselines, declared_modality
+from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 
 # Beside these, every modality has its own, with their defaults.
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
-# The normalisation that the networks' weights were trained with: (pixel - 127) / 128.
-LITE = {
-    "mean": [127 / 255] * 3,
-    "std": [128 / 255] * 3,
-    "interpolation": "bicubic",
-    "layers": ["_bn0", "_blocks.*", "_bn1"],
-}
-# Networks made to be trained here: `ventral.models.networks.NETWORKS` has what they are.
-SMALL = {"weights": "random", "size": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
-CONVOLUTIONAL = {**SMALL, "layers": ["block*", "pooled"]}
-# Models of fixed form, which see luminance in 0 to 1: `ventral.models.controls` has what they are.
-CLASSICAL = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}
-ARCHITECTURES = {
-    "efficientnet_lite0": {**LITE, "size": 224},
-    "efficientnet_lite1": {**LITE, "size": 240},
-    "efficientnet_lite2": {**LITE, "size": 260},
-    "conv1": CONVOLUTIONAL,
-    "conv2": CONVOLUTIONAL,
-    "conv4": CONVOLUTIONAL,
-    "conv4_wide": CONVOLUTIONAL,
-    "small_resnet": {**SMALL, "layers": ["stem", "block*", "pooled"]},
-    "v1like": {**CLASSICAL, "layers": ["simple", "complex"]},
-    "v2like": {**CLASSICAL, "layers": ["products", "correlations"]},
-    "hmax": {**CLASSICAL, "layers": ["s1", "c1", "s2", "c2"]},
-    "sift_bag": {**CLASSICAL, "layers": ["descriptors", "bag", "pyramid"]},
-}
-CONTROLS = ("v1like", "v2like", "hmax", "sift_bag")
-# Whose filters are all given: no seed changes them.
-NOTHING_DRAWN = ("v1like", "v2like")
 OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
-LARGEST_SEED = 2**63 - 1
 
 
 def resolve_model(name: str, options: dict | None = None) -> dict:
@@ -59,22 +28,22 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
         Name of the model. It is also its architecture, unless the options name one; a suffix ``_random`` stands for
         the same network before training.
     options : dict, optional
-        Any of `OPTIONS`, and those of the modality.
+        Any of `OPTIONS`, and those of the modality, numbers in the types and limits of the config's schema.
 
     Returns
     -------
     dict
         `name`, every key of `OPTIONS` and every option of the modality; `trained_on` and `train` only if they are
-        given, `modality` only if the network is not shown images. `architecture` is one of `ARCHITECTURES`, a
-        classification network of torchvision, a baseline, or `package.module:function` that returns a network;
-        `weights` is `pretrained`, `random`, or the path of a checkpoint, with `train` those that training starts from;
-        None of a model that is never trained, and of a function's network as that returns it.
+        given, `modality` only if the network is not shown images. `architecture` is of one of
+        `ventral.models.registry.model_families`; `weights` is `pretrained`, `random`, or the path of a checkpoint, with
+        `train` those that training starts from; None of what is not trained, and of a function's network as that
+        returns it.
 
     Raises
     ------
     InputError
         For an option that is not known or has no effect, a modality that is not known or not that of the architecture,
-        and an architecture that is no text.
+        and an architecture that is no text or that no family has.
     """
     options = options or {}
     architecture, before_training = re.subn(r"_random$", "", name)
@@ -84,88 +53,47 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
             f"models.{name}.architecture: {architecture!r} is neither the name of an architecture nor "
             f"package.module:function"
         )
-    modality = _modality_of(architecture, options, name)
+    family = family_of(architecture, f"models.{name}.architecture")
+    modality = _modality_of(architecture, family, options, name)
     known = (*OPTIONS, *modality.model_options)
     for key in options:
         if key not in known:
             raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, known)}")
     defaults = {option: declared["default"] for option, declared in modality.model_options.items()}
-    preset = {**DEFAULTS, **defaults, **_preset(architecture)}
-    if before_training or ("train" in options and ":" not in architecture):
+    preset = {**DEFAULTS, **defaults, **family.defaults, **family.architectures.get(architecture, {})}
+    if before_training or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
-    elif ":" in architecture:
-        preset["weights"] = None
-    options = {option: _typed(option, value, modality) for option, value in options.items() if option != "modality"}
+    options = {option: value for option, value in options.items() if option != "modality"}
     spec = {"name": name, "architecture": architecture, **preset, **options, **modality.attributes}
     for option in options:
         _refuse_without_effect(option, spec, modality)
     return spec
 
 
-def _modality_of(architecture: str, options: dict, name: str) -> Modality:
+def _modality_of(architecture: str, family: ModelFamily, options: dict, name: str) -> Modality:
     """Return the modality of an architecture: as the user says of a function's network, known of all others."""
-    if ":" in architecture:
+    if family.brings_weights:
         return declared_modality(options, f"models.{name}.modality")
-    known = baselines().get(architecture, MODALITIES[FIRST])
-    if options.get("modality", known.name) != known.name:
+    if options.get("modality", family.modality) != family.modality:
         raise InputError(
-            f"models.{name}.modality: {architecture} is shown {known.name}, not {options['modality']}; `modality` is "
-            f"for a function of your own"
+            f"models.{name}.modality: {architecture} is shown {family.modality}, not {options['modality']}; `modality` "
+            f"is for a function of your own"
         )
-    return known
-
-
-def _preset(architecture: str) -> dict:
-    """Return the options that an architecture's name stands for."""
-    known = baselines().get(architecture)
-    if known is None:
-        return ARCHITECTURES.get(architecture, {})
-    return {"weights": None, **known.baseline.options, "layers": [architecture]}
-
-
-def is_never_trained(architecture: str) -> bool:
-    """Say whether an architecture is a control or a baseline, which no task has trained."""
-    return architecture in CONTROLS or architecture in baselines()
+    return MODALITIES[family.modality]
 
 
 def is_baseline(spec: dict) -> bool:
     """Say whether a model is the stimuli themselves, and so no network."""
-    return spec["architecture"] in baselines()
-
-
-def _typed(option: str, value, modality: Modality):
-    """Return an option's value in the type of the option where it is another spelling of the same number."""
-    types = modality.model_options.get(option, {}).get("type", [])
-    types = [types] if isinstance(types, str) else types
-    if option in ("seed", "max_layers") or {"integer", "number"}.intersection(types):
-        number = _number(value)
-        return int(number) if isinstance(number, float) and number.is_integer() else number
-    if "array" in types and isinstance(value, list):
-        return [_number(element) for element in value]
-    return value
-
-
-def _number(value):
-    """Return the number that a text stands for, which YAML makes of `1e-1`; all else as it is."""
-    if not isinstance(value, str):
-        return value
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
+    return family_of(spec["architecture"]).build is None
 
 
 def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
     """Refuse an option that a user gave and that changes nothing about this model."""
-    architecture, baseline = spec["architecture"], modality.baseline
+    family = family_of(spec["architecture"])
     reason = ""
-    if architecture == baseline.name and option not in ("architecture", *baseline.uses, "weights", "train"):
-        reason = f"of `{baseline.name}`, {baseline.taken}"
-    elif option == "seed" and architecture in NOTHING_DRAWN:
-        reason = f"of {architecture}, in which nothing is random"
-    elif option == "seed" and spec["weights"] == "pretrained" and ":" not in architecture and "train" not in spec:
+    if option in family.without_effect:
+        reason = family.without_effect[option].format(architecture=spec["architecture"])
+    elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
         reason = "but with `layers: auto`"
@@ -208,7 +136,8 @@ def family(spec: dict) -> str:
         workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
         `trained_on`.
     """
-    if is_never_trained(spec["architecture"]):
+    architecture = family_of(spec["architecture"])
+    if not architecture.is_trained:
         return "classical"
     if spec.get("epoch") == 0:
         return spec.get("begun_as", "untrained")
@@ -220,7 +149,7 @@ def family(spec: dict) -> str:
         return "trained"
     if spec["weights"] == "random":
         return "untrained"
-    if spec["weights"] == "pretrained" and ":" not in spec["architecture"]:
+    if spec["weights"] == "pretrained" and not architecture.brings_weights:
         return "pretrained"
     return TRAINED_ON.get(spec.get("trained_on"), "unknown")
 
@@ -242,45 +171,39 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    for option, wanted in _problems(spec):
-        raise InputError(f"{key}.{option}: {spec[option]!r} is not {wanted}")
+    if spec["layers"] != "auto" and not _are_names(spec["layers"]):
+        raise InputError(
+            f"{key}.layers: {spec['layers']!r} is not `auto`, or a list of names or globs, in quotes where they look "
+            f"like numbers"
+        )
     for pattern in () if spec["layers"] == "auto" else spec["layers"]:
         _check_glob(pattern, f"{key}.layers")
-    _check_architecture(spec["architecture"], f"{key}.architecture")
+    family = family_of(spec["architecture"])
+    if family.check is not None:
+        family.check(spec["architecture"], f"{key}.architecture")
     _check_weights(spec, key)
     _check_trained_on(spec, f"{key}.trained_on")
     if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
 
 
-def _problems(spec: dict) -> Iterator[tuple[str, str]]:
-    """Give each option that has a wrong value, and what would be right."""
-    if not _is_whole(spec["seed"], 0, LARGEST_SEED):
-        yield "seed", "a whole number from 0 to 2^63 - 1"
-    yield from modality_asked(spec).problems(spec)
-    if spec["layers"] != "auto" and not _are_names(spec["layers"]):
-        yield "layers", "`auto`, or a list of names or globs, in quotes where they look like numbers"
-    if not _is_whole(spec["max_layers"], 1, math.inf):
-        yield "max_layers", "a number of layers, 1 or more"
-
-
 def _check_weights(spec: dict, key: str) -> None:
     weights, architecture = spec["weights"], spec["architecture"]
-    is_own = ":" in architecture
-    if is_never_trained(architecture):
+    family = family_of(architecture)
+    if not family.is_trained:
         if weights is not None:
             raise InputError(
                 f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
                 f"before training; name it `{architecture}`, without `weights`"
             )
-    elif not isinstance(weights, str) and not (is_own and weights is None):
+    elif not isinstance(weights, str) and not (family.brings_weights and weights is None):
         raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
-    if weights == "pretrained" and is_own:
+    if weights == "pretrained" and family.brings_weights:
         raise InputError(
             f"{key}.weights: nobody but you knows which weights {architecture} returns; leave `weights` out, and say "
             f"`trained_on: ImageNet` where they were trained on it"
         )
-    if weights == "pretrained" and ARCHITECTURES.get(architecture, {}).get("weights") == "random":
+    if weights == "pretrained" and family.architectures.get(architecture, {}).get("weights") == "random":
         raise InputError(
             f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
             f"checkpoint"
@@ -298,15 +221,11 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
             f"anything else, leave it out: tables then say `unknown`"
         )
-    if is_never_trained(spec["architecture"]) or spec["weights"] in ("pretrained", "random"):
+    if not family_of(spec["architecture"]).is_trained or spec["weights"] in ("pretrained", "random"):
         raise InputError(
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
             f"{spec['architecture']} is, is known; leave it out"
         )
-
-
-def _is_whole(value, low: int, high: float) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _are_names(values) -> bool:
@@ -323,19 +242,6 @@ def _check_glob(pattern: str, key: str) -> None:
         if not right:
             raise InputError(
                 f"{key}: {part!r} in {pattern!r} is no set of characters, such as [0-3], or [^0-3] for all but these"
-            )
-
-
-def _check_architecture(architecture: str, key: str) -> None:
-    if ":" in architecture:
-        check_own(architecture, key)
-    elif architecture not in (known := [*ARCHITECTURES, *baselines()]):
-        near = get_close_matches(architecture, known, n=1, cutoff=0.85)
-        if near or not re.fullmatch(r"[a-z0-9_]+", architecture):
-            guess = f"did you mean `{near[0]}`? " if near else ""
-            raise InputError(
-                f"{key}: no model is called {architecture!r}; {guess}known: {', '.join(known)}, any "
-                f"classification network of torchvision such as resnet50, or package.module:function"
             )
 
 

@@ -146,12 +146,12 @@ def _look_exchanged(responses: NDArray) -> bool:
         warnings.simplefilter("ignore", RuntimeWarning)
         if _difference_of_means(values, 2) > max(by_chance, CLEARLY * _difference_of_means(values, 0)):
             return True
-        if n_repetitions <= n_neuroids or _centred(responses):
+        if n_repetitions <= n_neuroids or _have_the_same_mean(responses):
             return False
         return _in_common(values, 2, over=0) > max(by_chance, CLEARLY * _in_common(values, 0, over=2))
 
 
-def _centred(responses: NDArray) -> bool:
+def _have_the_same_mean(responses: NDArray) -> bool:
     """Say whether all neuroids have the same mean, as after each was standardised."""
     means = [np.nanmean(of_neuroid, dtype=np.float64) for of_neuroid in responses]
     return np.nanstd(means) < SAME * np.nanmean([np.nanstd(of_neuroid, dtype=np.float64) for of_neuroid in responses])

@@ -34,6 +34,12 @@ def read_records(folder: Path) -> list[dict]:
     return records
 
 
+def architectures(records: Sequence[dict]) -> dict[str, str]:
+    """Return the architecture of every model that a job has described, by the model's name."""
+    specs = [record["config"]["spec"] for record in records if record["stage"] == "model"]
+    return {spec["name"]: spec["architecture"] for spec in specs}
+
+
 def job_table(records: Sequence[dict]) -> pd.DataFrame:
     """Return a row for each job.
 

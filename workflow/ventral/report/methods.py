@@ -8,6 +8,7 @@ import pandas as pd
 from ventral.datasets.registry import DATASETS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
+from ventral.models.registry import FAMILIES, family_of, model_families
 from ventral.report.summary import families
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
@@ -37,6 +38,7 @@ REFERENCES = {
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
     **{dataset.reference: dataset.work for dataset in DATASETS.values()},
     **{key: work for mapping in MAPPINGS.values() for key, work in mapping.references.items()},
+    **{key: work for family in FAMILIES.values() for key, work in family.references.items()},
 }
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "pandas", "xarray", "zarr", "dask")
 
@@ -78,7 +80,7 @@ def methods(
         Keys of the completed config, `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
         `seed`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off); and `features` (how they
         are stored), `rendered` and `simulated` (how, by name of stimulus set and recording), `trained` (names of
-        networks trained on labels).
+        networks trained on labels), `architectures` (of models, by their names).
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -212,6 +214,7 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         f"in all. Of a layer, all features were used, neither subsampled nor projected{_but(settings)}, by way of "
         f"their inner products between stimuli (the Gram matrix)."
     )
+    yield from _describe_families(scores, settings)
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
     if trained:
@@ -220,6 +223,16 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
             f"network was tested on was among its training images, nor any of their categories unless the config names "
             f"it."
         )
+
+
+def _describe_families(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    """Give the sentence of each model family that models are of, whose architectures are known."""
+    scored = scores["model"].unique()
+    known = [(name, family_of(made)) for name, made in settings["architectures"].items() if name in scored]
+    for family in model_families().values():
+        models = listed([name for name, its in known if its == family])
+        if models:
+            yield family.sentence.format(models=models)
 
 
 def _but(settings: Mapping) -> str:

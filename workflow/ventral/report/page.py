@@ -23,7 +23,7 @@ from ventral.report.drawing import (
     draw_ranking,
 )
 from ventral.report.figures import figure_section, filters, legend, stills_section, thinning_note
-from ventral.report.jobs import job_table, read_audit, read_records, versions
+from ventral.report.jobs import architectures, job_table, read_audit, read_records, versions
 from ventral.report.methods import listed, methods, read_recording, references
 from ventral.report.prose import CATEGORISATION, EXPLICITNESS, PROFILE, RANKING, SIMILARITY, areas, lead
 from ventral.report.results import Results
@@ -148,7 +148,8 @@ def page(results: Results) -> str:
         ),
         stills_section(results.figures),
     ]
-    text = methods(results.scores, results.settings, results.recordings, _software(results.records))
+    settings = {**results.settings, "architectures": architectures(results.records)}
+    text = methods(results.scores, settings, results.recordings, _software(results.records))
     return _filled(
         {
             "title": f"{escape(listed(areas(results)))}: which model, and which layer, predicts it",

@@ -16,7 +16,7 @@ from scipy.spatial.distance import squareform
 
 from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
-from ventral.mappings.cka import centred, gram_of_dissimilarities, linear_cka
+from ventral.mappings.cka import gram_of_dissimilarities, linear_cka, unit_centred_gram
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
 from ventral.mappings.rsa import comparable, compare, subject_ceilings
 from ventral.recordings.ingestion import mean_responses
@@ -56,7 +56,7 @@ class Comparison:
     def prepared(self, representation: Representation) -> NDArray[np.float64]:
         """Return what is compared of a representation."""
         if self.mapping == "cka":
-            return centred(representation.gram, self.name)
+            return unit_centred_gram(representation.gram, self.name)
         return comparable(representation.dissimilarities(self.distance), self.name)
 
     def value(self, layer: NDArray, measured: NDArray) -> float:
@@ -125,7 +125,9 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
     for name in dict.fromkeys(matrices.names):
         of_subjects = matrices.dissimilarities[matrices.names == name]
         prepared = {
-            comparison: [centred(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects]
+            comparison: [
+                unit_centred_gram(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects
+            ]
             if comparison.mapping == "cka"
             else list(comparable(of_subjects, comparison.name))
             for comparison in comparisons

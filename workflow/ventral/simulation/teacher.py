@@ -1,6 +1,5 @@
 """The teacher of a simulated recording: the network whose layers its neurons are made of."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ventral.errors import InputError, nearest
 from ventral.models.zoo import check_model, resolve_model
+from ventral.provenance import read_description
 from ventral.simulation.neurons import FIELDS, MARK, WHOLE
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
     with writing(output) as unfinished:
         with _said_of(spec["teacher"], f"{key}.teacher"):
             describe(spec["teacher"], unfinished)
-        available = json.loads(unfinished.read_text(encoding="utf-8"))["available"]
+        available = read_description(unfinished)["available"]
         for area, options in spec["areas"].items():
             if options["layer"] not in available:
                 raise InputError(

@@ -15,7 +15,7 @@ How files are read, so that every model sees what was shown:
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,13 +37,14 @@ EXIF_ORIENTATION = 0x0112
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-INTERPOLATIONS = ("bicubic", "bilinear")
 # What is beyond these is a mistake, and float32 would not hold it.
 LARGEST_COLOUR = 1e6
 LARGEST_SIZE = 10_000
 SET_OPTIONS = {
     "size": {
-        "description": "Side of a square that all images are resized to, in pixels; without it, all are of one size.",
+        "description": (
+            "Resizes every image to a square of that many pixels a side, bicubic; without it, all must be of one size."
+        ),
         "type": "integer",
         "minimum": 1,
         "maximum": LARGEST_SIZE,
@@ -51,17 +52,37 @@ SET_OPTIONS = {
 }
 MODEL_OPTIONS = {
     "size": {
-        "description": "Side of the square that images are resized to, without cropping; null keeps that of the set.",
+        "description": "Side of the square that images are resized to, without cropping; `null` keeps that of the set.",
+        "without": "of the architecture",
         "type": ["integer", "null"],
+        "minimum": 1,
+        "maximum": LARGEST_SIZE,
         "default": 224,
     },
-    "interpolation": {"description": "How they are resized.", "enum": list(INTERPOLATIONS), "default": "bilinear"},
+    "interpolation": {
+        "description": "`bicubic` or `bilinear`.",
+        "without": "of the architecture",
+        "enum": ["bicubic", "bilinear"],
+        "default": "bilinear",
+    },
     "mean": {
         "description": "Subtracted from each channel, of pixels in 0 to 1.",
+        "without": "of the architecture",
         "type": "array",
+        "minItems": 3,
+        "maxItems": 3,
+        "items": {"type": "number", "minimum": -LARGEST_COLOUR, "maximum": LARGEST_COLOUR},
         "default": IMAGENET_MEAN,
     },
-    "std": {"description": "Each channel is divided by it.", "type": "array", "default": IMAGENET_STD},
+    "std": {
+        "description": "Divides each channel, after `mean` is subtracted.",
+        "without": "of the architecture",
+        "type": "array",
+        "minItems": 3,
+        "maxItems": 3,
+        "items": {"type": "number", "minimum": 1 / LARGEST_COLOUR, "maximum": LARGEST_COLOUR},
+        "default": IMAGENET_STD,
+    },
 }
 OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
 PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
@@ -165,19 +186,6 @@ def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
 # What a network is shown.
 
 
-def problems(spec: dict) -> Iterable[tuple[str, str]]:
-    """Give each of a model's options for images that has a wrong value, and what would be right."""
-    size = spec["size"]
-    if not (size is None or (isinstance(size, int) and _is_number(size, 1, LARGEST_SIZE))):
-        yield "size", f"a number of pixels, 1 to {LARGEST_SIZE}"
-    if not _is_colour(spec["mean"], -LARGEST_COLOUR):
-        yield "mean", "three numbers, for pixels in 0 to 1"
-    if not _is_colour(spec["std"], 1 / LARGEST_COLOUR):
-        yield "std", "three numbers above 0, for pixels in 0 to 1"
-    if spec["interpolation"] not in INTERPOLATIONS:
-        yield "interpolation", " or ".join(INTERPOLATIONS)
-
-
 def without_effect(option: str, spec: dict) -> str:
     """Return why an option of a model changes nothing about it; empty where it does."""
     alone = option == "interpolation" and spec["size"] is None
@@ -259,11 +267,3 @@ def preview(axes: "Axes", pixels: NDArray[np.uint8]) -> None:
     """Draw the pixels (3, height, width) of an image, to fill the axes."""
     axes.imshow(pixels.transpose(1, 2, 0), interpolation="none", aspect="auto")
     axes.set_axis_off()
-
-
-def _is_colour(values: object, low: float) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(_is_number(v, low, LARGEST_COLOUR) for v in values)
-
-
-def _is_number(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high

@@ -1,6 +1,6 @@
 """The kinds of stimuli that a set may be of: how each is read, shown to a network, and shown to a reader."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ class Baseline:
         Of the model, and of its one layer.
     features : callable
         Features (n, ...) of stimuli (n, ...) as the set's store has them, and of the model.
+    sentence : str
+        What the methods say of it, with `{models}` for the names of such models.
     options : dict
         Those of the modality's `model_options` whose defaults are others for this model.
     uses : tuple of str
@@ -35,6 +37,7 @@ class Baseline:
     name: str
     features: Callable[[NDArray, dict], NDArray]
     taken: str
+    sentence: str
     options: Mapping[str, object] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
 
@@ -80,9 +83,8 @@ class Modality:
     set_options : dict of dicts
         Options of a stimulus set by name; each as the schema has it: type, and meaning as `description`.
     model_options : dict of dicts
-        Options of a model by name, which `prepare` reads; each with its type, `default`, and meaning.
-    problems : callable
-        The options of a model that have a wrong value, each with what would be right.
+        Options of a model by name, which `prepare` reads; each as those of a set, with its `default`, and `without`,
+        what docs say for it where an architecture has its own.
     without_effect : callable
         Why an option changes nothing about a model, of the option and the model; empty where it does.
     hint : callable
@@ -105,7 +107,6 @@ class Modality:
     preview: Callable[["Axes", NDArray], None]
     set_options: Mapping[str, dict] = field(default_factory=dict)
     model_options: Mapping[str, dict] = field(default_factory=dict)
-    problems: Callable[[dict], Iterable[tuple[str, str]]] = lambda _spec: ()
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
     hint: Callable[[str], str] = lambda _message: ""
 
@@ -134,13 +135,13 @@ MODALITIES: dict[str, Modality] = {
             name="pixels",
             features=images.pixel_features,
             taken="which are taken as they are, with `size` and `interpolation` alone",
+            sentence="The features of {models} were the values of the stimuli's pixels.",
             options={"size": None, "mean": [0.0] * 3, "std": [1.0] * 3},
             uses=("size", "interpolation"),
         ),
         preview=images.preview,
         set_options=images.SET_OPTIONS,
         model_options=images.MODEL_OPTIONS,
-        problems=images.problems,
         without_effect=images.without_effect,
         hint=images.hint,
     ),
@@ -169,8 +170,3 @@ def modality_shown(spec: Mapping) -> Modality:
 def is_table_alone(spec: Mapping) -> bool:
     """Say whether a stimulus set has names and properties, and no files."""
     return "table" in spec and not any(way in spec for way in (*MODALITIES, "render"))
-
-
-def baselines() -> dict[str, Modality]:
-    """Return the modality of each baseline, by the baseline's name."""
-    return {modality.baseline.name: modality for modality in MODALITIES.values()}
