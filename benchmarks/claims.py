@@ -14,6 +14,7 @@ from pathlib import Path
 from measurement import FOLDER, entry, timed
 from null_experiments import NULL, POWER, decided_share
 
+RESULTS = FOLDER / "claims.json"
 # Fixed before any experiment was run.
 SEED = 2024
 COLUMNS = ("experiment", "before: holds", "fails", "after: holds", "fails")
@@ -23,9 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=400)
     parser.add_argument("--only", default="", help="words in the name of an experiment")
-    parser.add_argument("--results", type=Path, default=FOLDER / "claims.json")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
-    results = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else {}
+    results = read(options.results)
     for kind, experiments in (("null", NULL), ("power", POWER)):
         measured = results.setdefault(kind, {})
         for name, experiment in experiments.items():
@@ -35,6 +36,11 @@ def main() -> None:
                 measured[name] = entry({**shares, "experiments": options.experiments, **taken})
                 options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(markdown(results))
+
+
+def read(results: Path = RESULTS) -> dict:
+    """Return the results that are kept."""
+    return json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
 
 
 def markdown(results: dict) -> str:
