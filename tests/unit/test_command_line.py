@@ -143,7 +143,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path, capsys):
 @pytest.mark.parametrize("option", ["--options", "--checked"])
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{name: net}", "no JSON"), ('["net"]', "JSON of an object is right, not"), ("", "no JSON"), ("a", "no JSON")],
+    [("{name: net}", "not JSON"), ('["net"]', "a JSON object is right, not"), ("", "not JSON"), ("a", "not JSON")],
 )
 def test_an_option_that_is_no_json_object_is_named(capsys, option, text, said):
     with pytest.raises(SystemExit) as ended:
@@ -177,9 +177,12 @@ def test_a_function_gets_one_path_or_a_list_and_never_what_is_only_recorded():
 
 BEST = {"reliability_threshold": 0.1, "seed": 0}
 MISTAKEN = {
-    "unknown option": (["--options", '{"reliability_threshold": 0.1, "seed": 0, "sed": 1}'], "it takes no `sed`"),
-    "unknown input": (["--input", "table", "a"], "it takes no `table`"),
-    "unknown how": (["--device", "cpu"], "it takes no `device`"),
+    "unknown option": (
+        ["--options", '{"reliability_threshold": 0.1, "seed": 0, "sed": 1}'],
+        "unknown: `sed`; stage best_layers takes `scores`, `output`",
+    ),
+    "unknown input": (["--input", "table", "a"], "unknown: `table`; stage best_layers takes"),
+    "unknown how": (["--device", "cpu"], "unknown: `device`; stage best_layers takes"),
     "missing options": (["--options", "{}"], "it needs `reliability_threshold`, `seed`"),
     "two paths": (["--input", "scores", "b"], "--input scores: one path is right, not 2"),
 }
@@ -191,7 +194,7 @@ def test_a_name_that_a_stage_does_not_know_or_lacks_is_told_before_anything_runs
     more, said = MISTAKEN[name]
     line = command_line("best_layers", {"scores": "a"}, {"output": "out.csv"}, **BEST)
     assert main([*line, *more, "--log", "log"]) == 1
-    assert f"ERROR best_layers: {said}\n" in Path("log").read_text()
+    assert f"ERROR best_layers: {said}" in Path("log").read_text()
     assert not Path("out.csv").exists()
 
 
@@ -200,7 +203,7 @@ def test_how_a_job_runs_is_no_option():
     with pytest.raises(InputError, match="`cores`"):
         arguments_of(command, function_of("join"))
     command = Command("gram", {"parts": ()}, {"output": Path("o")}, {"cores": 2, "seed": 0})
-    with pytest.raises(InputError, match="no option is `cores`"):
+    with pytest.raises(InputError, match="`cores`: said by an argument of its own"):
         arguments_of(command, function_of("gram"))
 
 

@@ -7,7 +7,7 @@ rule extract:
             lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
         ),
     output:
-        activations(directory("<results>/activations/{model}/{stimuli}/{part}")),
+        kept_if_asked(directory("<results>/activations/{model}/{stimuli}/{part}")),
         provenance="<provenance>/activations/{model}/{stimuli}/{part}.json",
     log:
         "<logs>/activations/{model}/{stimuli}/{part}.log",

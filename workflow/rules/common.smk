@@ -105,7 +105,7 @@ try:
         # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
         check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
-            logger.warning(moved_keys(config))
+            logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
 except InputError as error:
     raise Refused(str(error)) from None
 
@@ -177,9 +177,12 @@ def is_own(rule):
     return rule.module_globals["__name__"] == __name__
 
 
-DOWNLOADED_BY_OTHERS = any(
-    other.is_producer(f"resources/{file}") for other in workflow.rules if not is_own(other) for file in DOWNLOADS
-)
+# Modules side by side share what is downloaded: the first one downloads it.
+DOWNLOADED_HERE = [
+    file
+    for file in DOWNLOADS
+    if not any(other.is_producer(f"resources/{file}") for other in workflow.rules if not is_own(other))
+]
 
 
 def adopt_outputs():
@@ -309,12 +312,12 @@ def checkpoint_of(model):
     return [file] if file else []
 
 
-def activations(path):
+def kept_if_asked(path):
     """Mark activations to be deleted once the Gram matrix is made, unless the config keeps them."""
     return path if settings["extraction"]["keep"] else temp(path)
 
 
-def areas_of(recording):
+def gram_of_areas(recording):
     """Return the Gram matrices of a recording's own areas."""
     return f"<results>/grams/{recording}/{settings['recordings'][recording]['stimuli']}.zarr.zip"
 

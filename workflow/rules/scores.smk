@@ -73,7 +73,7 @@ use rule fit as banded with:
 
 use rule fit as reverse with:
     input:
-        areas=lambda wildcards: areas_of(wildcards.recording),
+        areas=lambda wildcards: gram_of_areas(wildcards.recording),
         gram=gram_of,
         stimuli=stimuli_of,
     output:

@@ -66,6 +66,8 @@ rule contact_sheet:
         provenance="<provenance>/figures/contact_sheets/{stimuli}.json",
     log:
         "<logs>/figures/contact_sheets/{stimuli}.log",
+    wildcard_constraints:
+        stimuli=any_of(sets_with_files(settings)),
     conda:
         "../../envs/cpu.yaml"
     envmodules:

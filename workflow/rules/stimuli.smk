@@ -4,8 +4,7 @@ rule fetch:
     log:
         "<logs>/fetch/{download}.log",
     wildcard_constraints:
-        # Modules side by side share what is downloaded: the first one downloads it.
-        download=any_of([] if DOWNLOADED_BY_OTHERS else DOWNLOADS),
+        download=any_of(DOWNLOADED_HERE),
     conda:
         "../../envs/cpu.yaml"
     envmodules:

@@ -1,5 +1,5 @@
 # What the config asks for.
-from ventral.report.registry import FIGURES, TABLES
+from ventral.report import registry
 
 # Networks that are fitted to neurons, and the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
@@ -19,7 +19,7 @@ FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappin
 BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
 # The models that are read, for each recording of neuroids.
 DECODED = decoded_models(settings)
-BRAINSCORED = sorted({recording for recording, _ in RESAMPLED}) if settings["brainscore"] else []
+BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 
 
 def tables_of(folder, pairs):
@@ -33,7 +33,7 @@ MADE = {
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
-    "areas": [areas_of(recording) for recording in settings["reverse"]],
+    "areas": [gram_of_areas(recording) for recording in settings["reverse"]],
     "reverse": tables_of(
         "reverse", [(recording, model) for recording in settings["reverse"] for model in models_of(settings, recording)]
     ),
@@ -48,11 +48,12 @@ VALUES = {
     "reliability_threshold": settings["reliability_threshold"],
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
+    # Those that networks are fitted to.
     "recordings": list(FITTED.values()),
     "extrapolate_to": settings.get("decoding", {}).get("extrapolate_to"),
 }
-FIGURES = {name: figure for name, figure in FIGURES.items() if MADE[figure.needs]}
-TABLES = {name: table for name, table in TABLES.items() if MADE[table.needs]}
+FIGURES = {name: figure for name, figure in registry.FIGURES.items() if MADE[figure.needs]}
+TABLES = {name: table for name, table in registry.TABLES.items() if MADE[table.needs]}
 
 
 def shown_file(path, shown, category):

@@ -59,13 +59,17 @@ CHARACTERS_SHOWN = 80
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
     """Return what a command line says; without arguments, that of this process."""
-    told = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    told = vars(parser.parse_args(arguments))
     inputs: dict[str, tuple[Path, ...]] = {}
     for name, *paths in told["input"]:
         inputs[name] = (*inputs.get(name, ()), *map(Path, paths))
+    outputs = {name: Path(path) for name, path in told["output"]}
+    if len(outputs) < len(told["output"]):
+        parser.error(f"--output: a name is given twice; each has one path: {', '.join(outputs)}")
     return Command(
         inputs=inputs,
-        outputs={name: Path(path) for name, path in told["output"]},
+        outputs=outputs,
         how={name: told[name] for name in HOW if told[name] is not None},
         **{name: told[name] for name in ("stage", "options", "checked", "log", "provenance")},
     )
@@ -121,9 +125,15 @@ def arguments_of(command: Command, function: Callable) -> dict:
         for name, parameter in parameters.items()
         if name not in given and (parameter.default is parameter.empty or name in DRAWS)
     ]
-    for names, said in ((unknown, "it takes no"), (misplaced, "no option is"), (missing, "it needs")):
-        if names:
-            raise InputError(f"{said} {', '.join(names)}")
+    takes = f"stage {command.stage} takes {', '.join(f'`{name}`' for name in parameters)}"
+    if misplaced:
+        raise InputError(f"{', '.join(misplaced)}: said by an argument of its own, such as --cores 2, not in --options")
+    if unknown:
+        raise InputError(f"unknown: {', '.join(unknown)}; {takes}")
+    if missing:
+        raise InputError(f"it needs {', '.join(missing)}; {takes}")
+    if "seed" in given and not isinstance(given["seed"], int):
+        raise InputError(f"option `seed`: a whole number is right, not {given['seed']!r}")
     return given
 
 
@@ -131,7 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ventral",
         description="One command a stage, as the rules of the workflow call it.",
-        epilog=f"Names are those of the parameters of the stage's function. Stages: {', '.join(stages())}.",
+        epilog=(
+            "Names are those of the parameters of the stage's function: a stage without arguments says which. "
+            f"Stages: {', '.join(stages())}."
+        ),
         allow_abbrev=False,
     )
     parser.add_argument("stage", choices=stages(), metavar="STAGE")
@@ -150,7 +163,7 @@ def _json_object(text: str) -> dict:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"no JSON ({error}): {shorten(text, CHARACTERS_SHOWN)}") from None
+        raise argparse.ArgumentTypeError(f"not JSON ({error}): {shorten(text, CHARACTERS_SHOWN)}") from None
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"JSON of an object is right, not {shorten(text, CHARACTERS_SHOWN)}")
+        raise argparse.ArgumentTypeError(f"a JSON object is right, not {shorten(text, CHARACTERS_SHOWN)}")
     return value

@@ -121,6 +121,9 @@ def _with_splits_renamed(spec: object) -> object:
     if not isinstance(spec, dict) or not isinstance(spec.get("splits"), list):
         return spec
     splits = [RENAMED_SPLITS.get(split, split) if isinstance(split, str) else split for split in spec["splits"]]
+    for older, newer in RENAMED_SPLITS.items():
+        if older in spec["splits"] and newer in spec["splits"]:
+            raise InputError(f"config key splits: `{older}` is the older name of `{newer}`; leave `{older}` out")
     return {**spec, "splits": splits}
 
 

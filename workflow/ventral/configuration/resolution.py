@@ -192,7 +192,7 @@ def sets_with_files(config: dict) -> list[str]:
 def _check_files_to_run_on(config: dict) -> None:
     """Refuse models, simulations and trainings that need the files of a stimulus set that is a table alone."""
     tables = config["stimuli"].keys() - set(sets_with_files(config))
-    right = "give `images` or `render` to stimuli.{}"
+    right = f"give {', '.join(f'`{way}`' for way in MODALITIES)} or `render` to stimuli.{{}}"
     for name, recording in config["recordings"].items():
         stimuli, models = recording["stimuli"], models_of(config, name)
         if stimuli not in tables:
@@ -406,7 +406,8 @@ def _expand_trainings(config: dict) -> None:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
     if models and not any(models_of(config, recording) for recording in config["recordings"]):
         raise InputError(
-            "config: no model is scored against any recording; name models that were not trained on it, or none at all"
+            "config: no model is scored against any recording; name models that were not trained on that recording, or "
+            "set `models: []`"
         )
     for name, training in trainings.items():
         training["tested"] = _tested(name, config)

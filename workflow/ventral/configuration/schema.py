@@ -366,7 +366,8 @@ def _message(error: jsonschema.ValidationError, place: str) -> str:
         instead = allowed_instead(given if error.instance is None else error.instance, known)
         return f"config key {place}: {given} is not known; {instead}"
     if error.validator == "type" and error.instance is None:
-        return f"config key {place}: nothing is given; give a value, or leave the key out"
+        none = "; a list without any is []" if "array" in (error.validator_value or "") else ""
+        return f"config key {place}: nothing is given; give a value, or leave the key out{none}"
     if error.validator == "format":
         return f"config key {place}: {error.cause}"
     if error.validator_value == ["array", "object"]:

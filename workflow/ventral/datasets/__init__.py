@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Every data set has this option, beside its own.
 FOLDER = {
-    "description": "Folder of the published files; without it, they are downloaded to `resources/`, if they can be.",
+    "description": "Folder of the published files; without it, those that can be are downloaded to `resources/`.",
     "type": ["string", "null"],
     "format": "path",
 }

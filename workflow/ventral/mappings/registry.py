@@ -76,16 +76,6 @@ MAPPINGS: dict[str, Mapping] = {
             "other parts alone (nested cross-validation), {grid}; every fit was computed from the Gram matrix."
         ),
     ),
-    "ols": Mapping(
-        meaning="Ordinary least squares, of layers with fewer features than stimuli in training.",
-        sentence=(
-            "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there "
-            "were stimuli in training."
-        ),
-        predict=ols_predictions,
-        reads="units",
-        needs_all=True,
-    ),
     "pls": Mapping(
         meaning="Partial least squares.",
         sentence=(
@@ -106,6 +96,16 @@ MAPPINGS: dict[str, Mapping] = {
         },
         predict=pls_predictions,
         joint=True,
+    ),
+    "ols": Mapping(
+        meaning="Ordinary least squares, of layers with fewer features than stimuli in training.",
+        sentence=(
+            "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there "
+            "were stimuli in training."
+        ),
+        predict=ols_predictions,
+        reads="units",
+        needs_all=True,
     ),
     "one_to_one": Mapping(
         meaning="The single unit that is most like the neuroid.",

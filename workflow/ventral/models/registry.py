@@ -17,7 +17,10 @@ OF_NETWORKS = ("sha256", "seed", "layers", "max_layers", "trained_on")
 def declared_families() -> dict[str, ModelFamily]:
     """Return what each module of `ventral.models.families` declares, by the module's name."""
     names = sorted(module.name for module in pkgutil.iter_modules(families.__path__))
-    return {name: importlib.import_module(f"{families.__name__}.{name}").FAMILY for name in names}
+    modules = {name: importlib.import_module(f"{families.__name__}.{name}") for name in names}
+    if undeclared := [module.__file__ for module in modules.values() if not hasattr(module, "FAMILY")]:
+        raise InputError(f"{undeclared[0]}: declares no FAMILY; code that a family only imports lives in models/")
+    return {name: module.FAMILY for name, module in modules.items()}
 
 
 FAMILIES = declared_families()

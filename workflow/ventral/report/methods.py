@@ -9,7 +9,7 @@ from ventral.datasets.registry import DATASETS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.models.registry import FAMILIES, family_of, model_families
-from ventral.report.summary import families
+from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
 
@@ -94,11 +94,11 @@ def methods(
         ("Held-out stimuli", _describe_splits(scores, settings)),
         ("Scores and noise ceilings", _describe_scores(scores, settings, recordings)),
         ("Similarity of representations", _describe_comparisons(scores, settings, recordings)),
-        ("Categorisation", _describe_categorisation() if "category" in kinds else ()),
+        ("Categorisation", _describe_categorisation() if "category" in kinds and has_models(scores) else ()),
         ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
         ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
         ("Other analyses", _describe_other_analyses(settings)),
-        ("Statistics", _describe_statistics(scores, settings)),
+        ("Statistics", _describe_statistics(scores, settings) if has_models(scores) else ()),
         ("Software", _describe_software(settings, software)),
     ]
     joined = [(heading, " ".join(sentences)) for heading, sentences in paragraphs]

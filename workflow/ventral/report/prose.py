@@ -5,7 +5,7 @@ from pathlib import Path
 from ventral.report.methods import counted, listed
 from ventral.report.registry import FIGURES
 from ventral.report.results import Results
-from ventral.report.summary import counts
+from ventral.report.summary import counts, has_models
 
 RECORDED_NOUNS = {"neurons": ("neuron",), "matrices": ("dissimilarity matrix", "dissimilarity matrices")}
 BEST_MODELS = (
@@ -27,10 +27,7 @@ NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
     "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
 )
-NO_MODELS = (
-    "Nothing is scored: the config names no model that is scored against a recording, and no recorded area that is "
-    "scored as a model."
-)
+NO_MODELS = "No model is scored: the config names none that is scored against a recording."
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
     "published matrices, without any fit. Of several subjects' matrices, the line is the mean, with a 95 % interval "
@@ -61,7 +58,7 @@ def areas(results: Results) -> list[str]:
 
 def lead(results: Results) -> str:
     """Return the sentence that says how many models were compared with what."""
-    if results.scores.empty:
+    if not has_models(results.scores):
         return (
             f"{counted(len(results.recordings), 'recording')} of {listed(areas(results))}, against which no model is "
             f"scored."

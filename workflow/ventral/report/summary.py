@@ -10,6 +10,7 @@ from ventral.figures.layout import AREAS, place_of_split
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
+from ventral.mappings.registry import MAPPINGS
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
@@ -18,8 +19,6 @@ from ventral.tables import read_csv
 MOST_LAYERS = 40_000
 MOST_NEUROIDS = 20_000
 LINE = [*COMPARED, "model"]
-# What predicts, and what compares without a fit; the usual first.
-MAPPINGS = ["ridge", "pls", "ols", "one_to_one", "factorised", "rsa", "cka"]
 
 
 def read_table(path: Path, *names: str) -> pd.DataFrame:
@@ -59,6 +58,11 @@ def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
             table[column] = np.nan
     table["alone"] = table.groupby(LINE)["layer"].transform("size") == 1
     return in_order(table)
+
+
+def has_models(scores: pd.DataFrame) -> bool:
+    """Say whether a score table has rows of models, of which a recorded area is none."""
+    return bool((scores["family"] != FAMILY).any())
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
@@ -237,7 +241,8 @@ def _range(values: pd.Series) -> str:
 
 
 def _place_of(mappings: pd.Series) -> pd.Series:
-    return mappings.map(lambda mapping: MAPPINGS.index(mapping) if mapping in MAPPINGS else len(MAPPINGS))
+    places = {name: place for place, name in enumerate(MAPPINGS)}
+    return mappings.map(lambda mapping: places.get(mapping, len(places)))
 
 
 def _along_the_stream(area: str) -> str:

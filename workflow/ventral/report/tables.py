@@ -10,7 +10,7 @@ from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
 from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES
 from ventral.report.results import Results
-from ventral.report.summary import best_models, counts, number, with_interval
+from ventral.report.summary import best_models, counts, has_models, number, with_interval
 
 MOST_FINDINGS = 200
 MOST_CHARACTERS = 1000
@@ -89,7 +89,7 @@ def numbers_section(results: Results) -> str:
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
     if best.empty:
-        why = NO_MODELS if results.scores.empty else NO_SCORES.format(**results.settings)
+        why = NO_SCORES.format(**results.settings) if has_models(results.scores) else NO_MODELS
         return f'<dl class="cards">{cards}</dl><p>{why}</p>'
     rows, attributes = [], []
     for row in best.to_dict("records"):

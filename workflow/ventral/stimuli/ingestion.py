@@ -189,8 +189,7 @@ def _read_properties(spec: dict, key: str) -> "pd.DataFrame":
     place = f"{place}: {spec['table']}"
     if "stimulus" not in table:
         raise InputError(
-            f"{place}: no column `stimulus`, which names the {modality.unit} of each row; columns: "
-            f"{', '.join(table.columns)}"
+            f"{place}: no column `stimulus`, which names the stimulus of each row; columns: {', '.join(table.columns)}"
         )
     for label in LABELS:
         empty = np.flatnonzero(table[label] == "") if label in table else []
