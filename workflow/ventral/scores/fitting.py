@@ -79,7 +79,7 @@ def fit(
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken for their medians.
+        Lowest reliability within half of the folds of a neuroid that their medians take on the others.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
 
@@ -158,12 +158,13 @@ def _resampled(
 ) -> list[Delayed]:
     groups: dict[tuple[str, str], list] = {}
     for part in predicted:
-        groups.setdefault((part.split, part.mapping), []).append((part.predictions, part.targets, part.rows))
+        of_part = (part.predictions, part.targets, part.rows, part.folds)
+        groups.setdefault((part.split, part.mapping), []).append(of_part)
     return [
         delayed(bootstrap_rows, pure=False)(
             parts,
             benchmark.neurons,
-            benchmark.folds[split],
+            benchmark.ceilings,
             split,
             mapping,
             reliability_threshold,
@@ -195,14 +196,14 @@ def _label_rows(
 
 
 def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, seed: int) -> list[Delayed]:
-    parts, gains = [], []
+    parts, shares = [], []
     for half in halved(benchmark.responses, area, seed):
         representation = delayed(representation_of, pure=False)(half.features)
         layer = {"name": area.name, "n_features": half.features.shape[1]}
         of_half = _rows(predict(representation, layer, half.targets, benchmark.folds, options))
         parts += of_half
-        gains += [half.gain] * len(of_half)
-    return [delayed(averaged, pure=False)(parts, gains)] if parts else []
+        shares += [half.share] * len(of_half)
+    return [delayed(averaged, pure=False)(parts, shares, benchmark.ceilings)] if parts else []
 
 
 def _write_bootstraps(

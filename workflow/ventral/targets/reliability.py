@@ -18,6 +18,8 @@ from ventral.recordings.noise import Noise
 
 # Standard error of a perfect model's score, up to which a number that is divided by the ceiling counts as valid.
 LARGEST_STANDARD_ERROR = 0.25
+# Degrees of freedom of its noise, from which on it does.
+FEWEST_DEGREES_OF_FREEDOM = 20
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,15 @@ class Reliability:
         Stimuli scored.
     standard_error : (neuroids,) array
         Of the score of a perfect model; infinite where rho is not positive.
+    degrees_of_freedom : (neuroids,) array
+        Of the estimate of the noise.
     """
 
     squares: NDArray[np.float64]
     noise: NDArray[np.float64]
     n_stimuli: NDArray[np.float64]
     standard_error: NDArray[np.float64]
+    degrees_of_freedom: NDArray[np.float64]
 
     @property
     def rho(self) -> NDArray[np.float64]:
@@ -51,8 +56,12 @@ class Reliability:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read."""
-        return self.standard_error <= LARGEST_STANDARD_ERROR
+        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read.
+
+        The standard error itself is an estimate that needs some degrees of freedom of noise.
+        """
+        enough = self.degrees_of_freedom >= FEWEST_DEGREES_OF_FREEDOM
+        return enough & (self.standard_error <= LARGEST_STANDARD_ERROR)
 
 
 def reliability_within_folds(
@@ -78,7 +87,8 @@ def reliability_within_folds(
     squares = sums_by_fold(deviations**2, folds)
     of_folds = noise_within_folds(noise.variances_of_means, known, folds)
     rho = _reliability(of_folds.sum(axis=0), squares.sum(axis=0))
-    return Reliability(squares, of_folds, n_stimuli, standard_error(rho, noise, known, folds))
+    error = standard_error(rho, noise, known, folds)
+    return Reliability(squares, of_folds, n_stimuli, error, noise.degrees_of_freedom)
 
 
 def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
