@@ -138,13 +138,17 @@ def test_rows_equal_refitting(experiment, layer, split):
 
 def reliability_of(responses, folds):
     """The definition, of responses (repetitions, n) that show every stimulus twice or more, or never."""
-    squares = noise = 0.0
+    squares, noise, counts, n_folds = 0.0, 0.0, [], 0
     for fold in folds:
         of_fold = [column[np.isfinite(column)] for column in responses[:, fold].T]
         of_fold = [column for column in of_fold if len(column)]
         squares += np.square([column.mean() for column in of_fold] - np.mean([c.mean() for c in of_fold])).sum()
         noise += (1 - 1 / len(of_fold)) * sum(column.var(ddof=1) / len(column) for column in of_fold)
-    return 1 - noise / squares
+        counts += map(len, of_fold)
+        n_folds += 1
+    inverse, n = 1 / np.array(counts), len(counts)
+    df = (n - n_folds) / n * inverse.sum() ** 2 / (inverse**2).sum()
+    return 1 - (1 - 5 / 3 / df) * noise / squares
 
 
 def test_predictivity_is_r_over_the_root_of_the_reliability_within_folds(experiment):

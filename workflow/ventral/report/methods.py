@@ -309,8 +309,9 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
             f"that is no noise, of which the variance over repetitions tells. Predictivity is r / √{rho}: 1 is what a "
             f"perfect model would reach, given the noise of the recording. Beside it stands a reliability from random "
             f"halves of the repetitions within the same parts, averaged over 100 splits and corrected to the full "
-            f"number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their reliability "
-            f"in half of the held-out parts and scored in the other half, both ways, and the two medians were averaged."
+            f"number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their "
+            f"reliability in half of the held-out parts and scored in the other half, both ways, and the two "
+            f"medians were averaged."
         )
     if without:
         have = "has" if len(without) == 1 else "have"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ventral.mappings.correlation import Sums, median_predictivity, summed_predictivity
 from ventral.recordings.noise import Noise
-from ventral.targets.reliability import noise_within_folds, reliability_within_folds
+from ventral.targets.reliability import reliability_within_folds
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def score_of_chosen(
     ChosenScore
         NaN where a way chooses no neuron.
     """
-    all_folds = noise_within_folds(noise.variances_of_means, scored, folds).sum(axis=0)
-    reliability = _reliability(sums.pooled(), all_folds)
+    reliability = reliability_within_folds(noise, folds, scored).rho
     counted = np.isfinite(sums.pooled().r[0]) & np.isfinite(reliability)
     r, rho = zip(*(_half(sums, noise, scored, folds, first) for first in (0, 1)), strict=True)
     scores, left_out = [], []
@@ -115,8 +114,3 @@ def _half(
 ) -> tuple[NDArray, NDArray]:
     """Return r and rho (neurons,) of every other fold from the first, 0 or 1."""
     return sums.pooled(slice(first, None, 2)).r[0], reliability_of_half(noise, folds, first, scored)
-
-
-def _reliability(pooled: Sums, noise: NDArray) -> NDArray[np.float64]:
-    squares = pooled.yy[0]
-    return 1 - np.divide(noise, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
