@@ -14,8 +14,10 @@ from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
 from ventral.scores.table import COLUMNS, correlation_in_folds, join
+from ventral.statistics.best_layers import best_layers_of
 from ventral.statistics.bootstrap import read_bootstraps
-from ventral.statistics.summaries import area_summary
+from ventral.statistics.comparisons import comparisons_of
+from ventral.statistics.summaries import area_summary, read_scores
 from ventral.store import changing, write_dataset
 from ventral.tables import read_csv
 from ventral.targets.splits import make_folds
@@ -186,7 +188,11 @@ def test_objects_without_a_response_and_with_one_image_take_no_score(experiment)
     assert (neurons["n_alone"] == 1).all()
     assert neurons[["r", "reliability"]].notna().all(axis=None)
     assert neurons["r_folds"].isna().all()
-    assert len(read_bootstraps([folder / "bootstraps.parquet"]))
+    summary = area_summary(read_scores(folder / "scores.parquet"), 0.1, n_bootstrap=20, seed=0)
+    assert summary[["predictivity", "predictivity_low", "summed"]].notna().all(axis=None)
+    best = best_layers_of(table, 0.1, seed=0)
+    assert best["corrected"].notna().all()
+    assert len(comparisons_of(read_bootstraps([folder / "bootstraps.parquet"]), best)) == 2
     # The silent object adds nothing to the neuron's r.
     row = neurons.query("layer == 'late' and target == 'n0'").iloc[0]
     with np.errstate(invalid="ignore"):
