@@ -10,7 +10,9 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
 from ventral.errors import InputError
-from ventral.recordings.reliability import split_half_reliability
+from ventral.mappings.correlation import prediction_reliability
+from ventral.mappings.ridge import nested_ridge
+from ventral.recordings.reliability import means_of_halves, split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
 from ventral.scores.table import COLUMNS, correlation_in_folds, join
@@ -396,6 +398,33 @@ def test_split_halves_within_folds_stand_beside(experiment):
         expected = split_half_reliability(experiment["responses"], seed=1, folds=folds)
         np.testing.assert_allclose(of_split.loc[["n0", "n1", "n2", "n3"], "fold_reliability"], expected[:4])
         assert np.isnan(of_split.loc["size", "fold_reliability"])
+
+
+def test_predictions_of_fits_on_halves_of_the_repetitions_say_how_reliable_they_are(experiment):
+    folder = experiment["folder"]
+    table = score(folder, splits=["stimuli"], prediction_reliability=True).query("layer == 'late'")
+    rows = table[table["mapping"] == "ridge"].set_index("target")
+    folds = make_folds("stimuli", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    features = experiment["features"]["late"]
+    centred = features - features.mean(axis=0)
+    penalties = np.array(PENALTIES) * np.square(centred).sum() / N
+    pairs = [
+        [nested_ridge(features @ features.T, half[:, [0, 2, 3]], folds, penalties).predictions for half in pair]
+        for pair in means_of_halves(experiment["responses"][:, :, :4], 2, seed=1)
+    ]
+    expected = prediction_reliability(*(np.stack(side) for side in zip(*pairs, strict=True)), folds)
+    found = rows.loc[["n0", "n2", "n3"]]
+    np.testing.assert_allclose(found["prediction_reliability"], expected, rtol=1e-6)
+    both = found["r"] / np.sqrt(found["reliability"] * found["prediction_reliability"])
+    np.testing.assert_allclose(found["predictivity_both"], both)
+    assert (found["predictivity_both"] > found["predictivity"]).all()
+    # n1 lacks stimuli, and properties have no repetitions.
+    assert np.isfinite(rows.loc["n1", "predictivity_both"])
+    assert rows.loc["size", ["prediction_reliability", "predictivity_both"]].isna().all()
+    others = table.drop(columns=["prediction_reliability", "predictivity_both"]).reset_index(drop=True)
+    without = score(folder, splits=["stimuli"]).query("layer == 'late'").reset_index(drop=True)
+    assert without["prediction_reliability"].isna().all()
+    pd.testing.assert_frame_equal(others, without[others.columns])
 
 
 def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):

@@ -48,6 +48,8 @@ COLUMNS = {
     "marked": "boolean",
     "fold_reliability": "float64",
     "given_ceiling": "float64",
+    "prediction_reliability": "float64",
+    "predictivity_both": "float64",
     "r_even": "float64",
     "reliability_even": "float64",
     "r_odd": "float64",

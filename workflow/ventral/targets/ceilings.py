@@ -77,6 +77,9 @@ def ceilings_in_order(ceilings: pd.DataFrame, neurons: Targets, split: str) -> p
 def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     """Return rows of the score table with the ceilings of neurons, and what r makes of them.
 
+    `predictivity_both` is r over the roots of the reliabilities of responses and predictions, where the rows have
+    `prediction_reliability`.
+
     Parameters
     ----------
     rows : DataFrame
@@ -91,6 +94,9 @@ def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     r = rows["r"].to_numpy(float)
     found["predictivity"] = predictivity(r, found["reliability"].to_numpy())
     found["explained_variance"] = explained_variance(r, found["reliability"].to_numpy())
+    if "prediction_reliability" in rows:
+        both = found["reliability"].to_numpy(), rows["prediction_reliability"].to_numpy(float)
+        found["predictivity_both"] = predictivity(r, *both)
     found[rows["target_kind"] != "neuron"] = pd.NA
     known = {name: found[name].combine_first(rows[name]) if name in rows else found[name] for name in found}
     return rows.assign(**known)
