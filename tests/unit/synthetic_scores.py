@@ -61,6 +61,9 @@ def score_table(
                         | {"area": "", "target": label, "target_kind": "category", "split": split, "mapping": "svm"}
                         | {"balanced_accuracy": accuracy, "chance": chance}
                     )
+    for column in ("r", "reliability"):
+        for row in rows:
+            row |= {f"{column}_{half}": row.get(column) for half in ("even", "odd")}
     columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance", "ceiling_low", "ceiling_high"]
     table = pd.DataFrame(rows).assign(distance="", comparison="", subject=pd.NA)
     return table.reindex(columns=table.columns.union(columns, sort=False))

@@ -11,6 +11,7 @@ from ventral import nested_ridge
 from ventral.errors import InputError
 from ventral.mappings import banded
 from ventral.mappings.banded import banded_ridge, layer_kernel, simplex, subsets
+from ventral.mappings.correlation import pooled_r, sums_within_folds
 from ventral.running.parallel import computing
 from ventral.scores import banded as scores_banded
 from ventral.scores.banded import contributions, unique_contributions
@@ -197,10 +198,12 @@ def experiment(tmp_path):
     )
     write_dataset(stimuli, tmp_path / "stimuli.zarr")
     responses[:5, 3] = np.nan
+    # Two repetitions, whose mean are the responses; the third neuron has almost nothing but noise.
+    noise = np.random.default_rng(0).normal(size=(n, 5)) * np.array([0.3, 0.3, 30, 0.3, 0.3])
     recording = xr.Dataset(
         {
-            "responses": (("repetition", "stimulus", "neuroid"), responses[None]),
-            "reliability": ("neuroid", [0.9, 0.8, 0.05, 0.7, 0.6]),
+            "responses": (("repetition", "stimulus", "neuroid"), np.stack([responses + noise, responses - noise])),
+            "reliability": ("neuroid", np.full(5, np.nan)),
             "left_out": ("neuroid", [""] * 5),
         },
         coords={
@@ -254,7 +257,10 @@ def test_rows_of_the_score_table(experiment):
     fit, weights = banded_ridge(kernels_of(layers), responses[:, :3], [folds], PENALTIES, simplex(3, 0))[0][0, 2]
     rows = table[(table["layer"] == "early + late") & (table["split"] == "objects")].set_index("target")
     rows = rows.loc[["n0", "n1", "n2"]]
-    np.testing.assert_allclose(rows["r"], correlation_in_folds(fit.predictions, responses[:, :3], folds), atol=1e-9)
+    r = correlation_in_folds(fit.predictions, responses[:, :3], folds)
+    np.testing.assert_allclose(rows["r_folds"], r, atol=1e-9)
+    pooled = pooled_r(sums_within_folds(fit.predictions, responses[:, :3], folds))
+    np.testing.assert_allclose(rows["r"], pooled, atol=1e-9)
     np.testing.assert_allclose(np.stack(rows["weights"]), weights.mean(axis=0)[:, [0, 2]])
 
 
@@ -284,7 +290,7 @@ def test_the_table_of_contributions(experiment):
 
 def test_contributions_where_no_neuroid_can_be_taken(experiment):
     folder, *_ = experiment
-    table = unique_contributions(score(folder), 0.95, n_bootstrap=1000, seed=0)
+    table = unique_contributions(score(folder), 1.0, n_bootstrap=1000, seed=0)
     assert table[["r", "unique_r", "unique_r_low", "weight"]].isna().all(axis=None)
     assert (table["n_neuroids"] == 0).all()
 

@@ -5,17 +5,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import pearsonr
 
 from ventral.errors import InputError
-from ventral.scores.table import correlation_in_folds
+from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
 from ventral.statistics.bootstrap import (
     RESAMPLED,
+    Predictions,
     bootstrap_rows,
     draw,
     intervals,
     read_bootstraps,
-    resampled_correlations,
     resampled_medians,
     write_bootstraps,
 )
@@ -23,6 +22,7 @@ from ventral.targets.values import Targets, grouped_by_missing, together
 
 N, SHA256 = 40, "3f" * 32
 AREAS = np.array(["V4"] * 5 + ["IT"] * 5)
+ALL_CHOSEN = np.zeros(len(AREAS), dtype=bool)
 FOLDS = np.array_split(np.random.default_rng(0).permutation(N), 3)
 
 
@@ -40,53 +40,84 @@ def of_areas(areas):
     return Targets(np.zeros((N, n)), np.full(n, "neuron"), names, areas, np.full(n, np.nan))
 
 
-def by_loops(predictions, values, folds, ceilings, resamples, place):
-    """The definition, one resample, neuron and fold at a time."""
+def r_of(x, y, folds):
+    """r of deviations from the means of folds, stimulus by stimulus; a fold that lacks any stimuli says nothing."""
+    folds = [fold[np.isfinite(y[fold])] for fold in folds]
+    a, b = (np.concatenate([v[fold] - v[fold].mean() for fold in folds if len(fold)]) for v in (x, y))
+    return (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+
+
+def by_loops(predictions, values, folds, divisors, resamples, place):
+    """The definition, one resample, neuron and half of the folds at a time."""
     medians = []
     for stimuli, drawn in zip(resamples.stimuli, resamples.neuroids[place], strict=True):
-        scores = []
-        for neuroid in drawn:
-            correlations = []
-            for fold in folds:
-                rows = np.repeat(fold, stimuli[fold])
-                rows = rows[np.isfinite(values[rows, neuroid])]
-                if len(set(rows)) > 1:
-                    correlations.append(pearsonr(predictions[rows, neuroid], values[rows, neuroid]).statistic)
-            scores.append(np.mean(correlations) / ceilings[neuroid])
-        half = len(scores) // 2
-        medians.append([np.nanmedian(part) for part in (scores, scores[:half], scores[half:])])
+        resampled = [np.repeat(fold, stimuli[fold]) for fold in folds]
+        scores = np.array(
+            [
+                [r_of(predictions[:, k], values[:, k], resampled[first::2]) / divisors[first, k] for k in drawn]
+                for first in (0, 1)
+            ]
+        )
+        half = scores.shape[1] // 2
+        parts = (scores, scores[:, :half], scores[:, half:])
+        medians.append([np.nanmedian(part, axis=1).mean() for part in parts])
     return np.array(medians).T
+
+
+def whole(predictions, values, folds=FOLDS):
+    """Groups of the neurons that have the same stimuli."""
+    return [
+        Predictions(predictions[np.ix_(rows, columns)], group.values, rows, of_group, columns)
+        for group, rows, of_group in grouped_by_missing(neurons(values), folds)
+        for columns in [np.array([int(name[1:]) for name in group.names])]
+    ]
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_medians_are_those_of_stimuli_and_neurons_drawn_one_by_one(missing):
     predictions, values = sample(1, missing)
-    ceilings = np.random.default_rng(2).uniform(0.5, 1, len(AREAS))
+    divisors = np.random.default_rng(2).uniform(0.5, 1, (2, len(AREAS)))
     resamples = draw(of_areas(AREAS), FOLDS, SHA256, 12, seed=3)
-    found = resampled_medians(predictions, values, FOLDS, ceilings, resamples)
+    found = resampled_medians(whole(predictions, values), divisors, ALL_CHOSEN, resamples)
     assert set(found) == {("V4", ""), ("IT", "")}
     for place, medians in found.items():
-        expected = by_loops(predictions, values, FOLDS, ceilings, resamples, place)
+        expected = by_loops(predictions, values, FOLDS, divisors, resamples, place)
         np.testing.assert_allclose(medians, expected, rtol=1e-9)
 
 
 def test_the_first_resample_is_the_sample():
     predictions, values = sample(4)
-    r = correlation_in_folds(predictions, values, FOLDS)
-    ceilings = np.full(len(AREAS), 0.9)
-    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(of_areas(AREAS), FOLDS, SHA256, 5, seed=0))
+    r = pooled_r(sums_within_folds(predictions, values, FOLDS))
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 5, seed=0)
+    found = resampled_medians(whole(predictions, values), np.ones((2, 10)), ~ALL_CHOSEN, resamples)
     for (area, _), medians in found.items():
-        assert medians[0, 0] == pytest.approx(np.median(r[area == AREAS] / 0.9), rel=1e-12)
+        assert medians[0, 0] == pytest.approx(np.median(r[area == AREAS]), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_neuron_of_no_positive_reliability_counts_as_beyond_all_others():
+    predictions, values = sample(4)
+    divisors = np.full((2, 10), 0.9)
+    divisors[:, 0] = 0
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 5, seed=0)
+    found = resampled_medians(whole(predictions, values), divisors, ALL_CHOSEN, resamples)
+    r = [pooled_r(sums_within_folds(predictions, values, FOLDS[first::2])) / 0.9 for first in (0, 1)]
+    assert found["V4", ""][0, 0] == pytest.approx(np.mean([np.median([np.inf, *one[1:5]]) for one in r]))
+    divisors[:, :4] = 0
+    found = resampled_medians(whole(predictions, values), divisors, ALL_CHOSEN, resamples)
+    assert np.isnan(found["V4", ""][0, 0])
+    assert np.isfinite(found["IT", ""][0]).all()
 
 
 def test_blocks_change_nothing(monkeypatch):
     predictions, values = sample(5, 0.1)
     resamples = draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
-    whole = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
+    arguments = whole(predictions, values), np.ones((2, len(AREAS))), ALL_CHOSEN, resamples
+    at_once = resampled_medians(*arguments)
     monkeypatch.setattr("ventral.statistics.bootstrap.VALUES_AT_ONCE", 90)
-    blocks = resampled_medians(predictions, values, FOLDS, np.ones(len(AREAS)), resamples)
-    for area in whole:
-        np.testing.assert_allclose(blocks[area], whole[area], rtol=1e-9)
+    blocks = resampled_medians(*arguments)
+    for area in at_once:
+        np.testing.assert_allclose(blocks[area], at_once[area], rtol=1e-9)
 
 
 @given(seed=st.integers(0, 99), n=st.integers(1, 9))
@@ -133,89 +164,82 @@ def test_the_interval_of_a_correlation_is_about_that_of_its_sampling_distributio
     y = 0.6 * x + 0.8 * rng.normal(size=x.shape)
     folds = np.array_split(rng.permutation(400), 4)
     weights = draw(of_areas(np.array(["V4"])), folds, SHA256, 500, seed=0).stimuli
-    spread = resampled_correlations(x, y, folds, weights)[1:].std(axis=0)
+    spread = resampled_sums(x, y, folds, weights).r[1:].std(axis=0)
     # Of large samples, the standard error of r is (1 - r^2) / sqrt(n).
     assert spread.mean() == pytest.approx((1 - 0.36) / np.sqrt(400), rel=0.1)
 
 
 def test_what_has_no_correlation_is_left_out():
     predictions, values = sample(6)
-    predictions[FOLDS[1], 0] = 2.0  # constant in one fold
+    predictions[FOLDS[1], 0] = 2.0  # constant in one fold, and so in the odd ones
     values[:, 1] = np.nan
     predictions[:, 5:] = 0.1  # all of IT
-    ceilings = np.ones(len(AREAS))
-    ceilings[2] = np.nan
-    found = resampled_medians(predictions, values, FOLDS, ceilings, draw(of_areas(AREAS), FOLDS, SHA256, 20, seed=0))
-    r = correlation_in_folds(predictions, values, FOLDS)
-    assert found["V4", ""][0, 0] == pytest.approx(np.median(r[3:5]))
+    divisors = np.ones((2, len(AREAS)))
+    divisors[:, 2] = np.nan
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 20, seed=0)
+    found = resampled_medians(whole(predictions, values), divisors, ALL_CHOSEN, resamples)
+    even, odd = (pooled_r(sums_within_folds(predictions, values, FOLDS[first::2])) for first in (0, 1))
+    assert found["V4", ""][0, 0] == pytest.approx((np.median(even[[0, 3, 4]]) + np.median(odd[[3, 4]])) / 2)
     assert np.isnan(found["IT", ""]).all()
 
 
-def test_a_fold_without_any_stimulus_of_a_neuron_is_not_its_fold():
-    predictions, values = sample(7)
-    values[FOLDS[0]] = np.nan
-    weights = np.ones((1, N))
-    expected = correlation_in_folds(predictions, values, FOLDS[1:])
-    np.testing.assert_allclose(resampled_correlations(predictions, values, FOLDS, weights)[0], expected)
-
-
-def test_a_resample_of_one_stimulus_says_nothing_of_its_fold():
-    predictions, values = sample(8)
-    weights = np.ones((1, N))
-    weights[0, FOLDS[2]] = 0
-    weights[0, FOLDS[2][0]] = len(FOLDS[2])
-    expected = correlation_in_folds(predictions, values, FOLDS[:2])
-    np.testing.assert_allclose(resampled_correlations(predictions, values, FOLDS, weights)[0], expected)
-
-
-def neurons(values, reliability):
+def neurons(values):
     n = values.shape[1]
     names = np.array([f"n{k}" for k in range(n)])
-    return Targets(values, np.full(n, "neuron"), names, AREAS[:n], np.asarray(reliability, float))
+    return Targets(values, np.full(n, "neuron"), names, AREAS[:n], np.full(n, np.nan))
 
 
-def test_rows_are_of_reliable_neurons_wherever_their_stimuli_were_missing():
+def ceilings(even, odd):
+    """The ceilings of neurons n0, n1, ... of the untimed split `stimuli`."""
+    places = [("stimuli", f"n{k}", "") for k in range(len(even))]
+    return pd.DataFrame(
+        {"reliability": np.add(even, odd) / 2, "reliability_even": even, "reliability_odd": odd},
+        index=pd.MultiIndex.from_tuples(places, names=["split", "target", "time_bin"]),
+    )
+
+
+def test_rows_are_of_neurons_that_were_chosen_on_other_folds_wherever_their_stimuli_were_missing():
     predictions, values = sample(9)
     values[FOLDS[0][:3], 1] = np.nan
-    reliability = [0.9, 0.8, 0.05, 0.7, 0.6, *[np.nan] * 5]
-    recorded = neurons(values, reliability)
+    even, odd = [0.9, 0.8, 0.05, 0.7, 0.6, *[np.nan] * 5], [0.8, 0.7, 0.05, 0.05, 0.5, *[np.nan] * 5]
+    recorded = neurons(values)
     properties = Targets(values[:, :1], np.array(["property"]), np.array(["n3"]), np.array([""]), np.array([np.nan]))
     resamples = draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
     parts = [
-        (np.column_stack([predictions[rows, :1], predicted]), together(properties_of(properties, rows), group), rows)
-        for group, rows, _ in grouped_by_missing(recorded, FOLDS)
+        (
+            np.column_stack([predictions[rows, :1], predicted]),
+            together(properties.taken(np.arange(1), rows), group),
+            rows,
+            of_group,
+        )
+        for group, rows, of_group in grouped_by_missing(recorded, FOLDS)
         for predicted in [predictions[np.ix_(rows, [int(name[1:]) for name in group.names])]]
     ]
-    table = bootstrap_rows(parts, recorded, FOLDS, "stimuli", "ridge", 0.1, resamples).set_index("area")
-    known = np.isfinite(values[:, 1])
-    r = correlation_in_folds(predictions[:, [0, 3, 4]], values[:, [0, 3, 4]], FOLDS)
-    r1 = correlation_in_folds(
-        predictions[known, 1:2], values[known, 1:2], [np.flatnonzero(np.isin(np.flatnonzero(known), f)) for f in FOLDS]
-    )
-    expected = np.median(np.append(r, r1) / np.sqrt([0.9, 0.7, 0.6, 0.8]))
-    assert table.loc["V4", "median"] == pytest.approx(expected)
+    arguments = parts, recorded, ceilings(even, odd), "stimuli", "ridge", 0.1, resamples
+    table = bootstrap_rows(*arguments).set_index("area")
+    r = [[r_of(predictions[:, k], values[:, k], FOLDS[first::2]) for k in range(5)] for first in (0, 1)]
+    # Scored on even folds those that odd ones chose, and the other way.
+    of_even = np.median([r[0][k] / np.sqrt(even[k]) for k in (0, 1, 4)])
+    of_odd = np.median([r[1][k] / np.sqrt(odd[k]) for k in (0, 1, 3, 4)])
+    assert table.loc["V4", "median"] == pytest.approx((of_even + of_odd) / 2)
     assert table.loc["V4", "n_neuroids"] == 4
     # IT was recorded without repetitions: its r has no ceiling.
-    assert table.loc["IT", "median"] == pytest.approx(np.median(correlation_in_folds(predictions, values, FOLDS)[5:]))
+    of_it = [r_of(predictions[:, k], values[:, k], FOLDS) for k in range(5, 10)]
+    assert table.loc["IT", "median"] == pytest.approx(np.median(of_it))
     np.testing.assert_allclose(
         table.loc["IT", "medians"],
-        resampled_medians(predictions, values, FOLDS, np.ones(10), resamples)["IT", ""][0, 1:],
+        resampled_medians(whole(predictions, values), np.ones((2, 10)), ~ALL_CHOSEN, resamples)["IT", ""][0, 1:],
         rtol=1e-6,
-    )
-
-
-def properties_of(properties, rows):
-    return Targets(
-        properties.values[rows], *(getattr(properties, n) for n in ("kinds", "names", "areas", "reliability"))
     )
 
 
 def test_tables_are_read_as_they_were_written_also_without_rows(tmp_path):
     predictions, values = sample(10)
-    recorded = neurons(values, np.full(10, 0.5))
-    parts = [(predictions, recorded, np.arange(N))]
+    recorded = neurons(values)
+    parts = [(predictions, recorded, np.arange(N), FOLDS)]
+    resamples = draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
     table = bootstrap_rows(
-        parts, recorded, FOLDS, "stimuli", "ridge", 0.1, draw(of_areas(AREAS), FOLDS, SHA256, 30, seed=0)
+        parts, recorded, ceilings(np.full(10, 0.5), np.full(10, 0.5)), "stimuli", "ridge", 0.1, resamples
     )
     table = table.assign(model="net", family="trained", recording="rec", layer="x", depth=0.5)
     write_bootstraps(table, tmp_path / "some.parquet")
@@ -257,10 +281,10 @@ def test_a_difference_varies_over_resamples_as_it_does_over_experiments(shared, 
         values = signal + 0.3 * rng.normal(size=(n, n_neurons))
         # Two models that are equally good; what they miss is the same for all neurons, or each neuron's own.
         medians = [
-            resampled_medians(
-                signal + rng.normal(size=signal.shape) + 0 * values, values, folds, np.ones(20), resamples
-            )
+            resampled_medians([part], np.ones((2, 20)), np.ones(20, dtype=bool), resamples)
             for _ in range(2)
+            for predicted in [signal + rng.normal(size=signal.shape) + 0 * values]
+            for part in [Predictions(predicted, values, np.arange(n), folds, np.arange(n_neurons))]
         ]
         difference = medians[0]["V4", ""][0] - medians[1]["V4", ""][0]
         differences.append(difference[0])

@@ -36,7 +36,8 @@ def table(levels: dict[str, dict[str, float]], n=20, noise=0.02, repetitions=Tru
         simulated=True, distance="", comparison="", subject=pd.array([pd.NA] * len(frame), dtype="Int64"),
         ceiling_low=np.nan, ceiling_high=np.nan,
     )  # fmt: skip
-    return frame.assign(**columns)
+    halves = {f"{name}_{half}": frame[name] for name in ("r", "reliability") for half in ("even", "odd")}
+    return frame.assign(**halves).assign(**columns)
 
 
 def verdicts(tmp_path, scores: pd.DataFrame, **options) -> pd.Series:

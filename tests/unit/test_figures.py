@@ -7,7 +7,9 @@ import pytest
 from tests.unit.synthetic_scores import FAMILIES, matrix_table, score_table
 from ventral.figures.categorisation import categorisation, draw_categorisation
 from ventral.figures.layer_profile import draw_layer_profile, layer_profile
+from ventral.figures.layout import neuroids_taken
 from ventral.figures.style import FAMILIES as LOOKS
+from ventral.report.summary import said_of_neuroids
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
 SCORES = {
@@ -66,6 +68,17 @@ def test_lines_go_through_the_medians():
 def test_a_panel_for_each_area_and_split():
     summary = area_summary(SCORES["areas and splits"], 0.1, n_bootstrap=1000, seed=0)
     assert len(draw_layer_profile(summary).axes) == 4
+
+
+def test_neurons_without_a_positive_reliability_are_counted_in_words():
+    scores = SCORES["one area"].copy()
+    assert "not above 0" not in neuroids_taken(area_summary(scores, 0.1, n_bootstrap=100, seed=0))
+    some = scores["target"].isin(scores["target"].unique()[:2])
+    scores.loc[some, ["reliability", "reliability_even", "reliability_odd"]] = -0.1
+    summary = area_summary(scores, 0.1, n_bootstrap=100, seed=0)
+    n = scores.loc[scores["target_kind"] == "neuron", "target"].nunique()
+    assert neuroids_taken(summary) == f"n = {n - 2} neuroids, 2 left out\nreliability not above 0: 2"
+    assert said_of_neuroids(summary) == f"{n - 2} neurons, 2 left out; reliability not above 0: 2"
 
 
 def test_without_repetitions_the_axis_says_raw_r():

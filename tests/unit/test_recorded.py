@@ -14,7 +14,7 @@ from ventral.grams.recorded import recorded_areas, recorded_gram
 from ventral.grams.representations import read_representation
 from ventral.recordings.ingestion import dataset_of
 from ventral.scores.fitting import fit
-from ventral.scores.halves import averaged, halved, neurons_beside, neurons_elsewhere
+from ventral.scores.halves import RELIABILITIES, averaged, halved, neurons_beside, neurons_elsewhere
 from ventral.store import open_store, write_dataset
 
 N, REPETITIONS = 120, 6
@@ -197,14 +197,31 @@ def test_r_of_halves_times_its_gain_is_that_of_all_repetitions():
     signal = rng.normal(size=(n, 1))
     responses = recording(signal + 2 * rng.normal(size=(REPETITIONS, n, 2)), ["V4", "IT"], stimuli=stimulus_set(n))
     whole = pearsonr(signal[:, 0], responses["responses"].values[:, :, 0].mean(axis=0)).statistic
+    rho = responses["reliability"].values[0]
     (area, _) = recorded_areas(responses)
     assert area.name == "IT"
-    found = [
-        half.gain["n0", ""] * pearsonr(signal[:, 0], half.targets.values[:, 0]).statistic
-        for half in halved(responses, area, seed=0)
-    ]
-    assert np.mean(found) == pytest.approx(whole, abs=0.01)
-    assert next(halved(responses, area, seed=0)).gain["n0", ""] > 1.1
+    rows = {
+        "target_kind": "neuron",
+        "area": "V4",
+        "time_bin": "",
+        "target": "n0",
+        "split": "stimuli",
+        "mapping": "ridge",
+    }
+    parts, shares = [], []
+    for half in halved(responses, area, seed=0):
+        r = pearsonr(signal[:, 0], half.targets.values[:, 0]).statistic
+        numbers = dict.fromkeys(RELIABILITIES, r) | {"alpha": 1.0, "n_stimuli": n, "n_folds": 4}
+        parts.append(pd.DataFrame([rows | numbers]))
+        shares.append(half.share)
+    ceilings = pd.DataFrame([dict.fromkeys(RELIABILITIES.values(), rho)], index=PLACES[:1])
+    found = averaged(parts, shares, ceilings)
+    assert found["r"][0] == pytest.approx(whole, abs=0.01)
+    assert found["r"][0] > 1.1 * np.mean([part["r"][0] for part in parts])
+    assert next(halved(responses, area, seed=0)).share["n0", ""] == 0.5
+
+
+PLACES = pd.MultiIndex.from_tuples([("stimuli", "n0", ""), ("stimuli", "b", "")], names=["split", "target", "time_bin"])
 
 
 def test_stimuli_shown_too_seldom_to_be_halved_are_left_out():
@@ -242,26 +259,21 @@ def test_nothing_to_predict_is_an_empty_table(tmp_path):
 
 
 def test_rows_of_halves_are_averaged_and_undefined_where_one_is():
-    row = {"target_kind": "neuron", "area": "IT", "time_bin": "", "split": "stimuli", "mapping": "ridge"}
-    row["reliability"] = 0.5
-    parts = [
-        pd.DataFrame(
-            [row | {"target": "a", "r": 0.4, "predictivity": 0.5, "alpha": 1.0, "n_stimuli": 9, "n_folds": 3}]
-        ),
-        pd.DataFrame(
-            [row | {"target": "a", "r": 0.2, "predictivity": 0.3, "alpha": 4.0, "n_stimuli": 8, "n_folds": 3}]
-        ),
-        pd.DataFrame([row | {"target": "b", "r": np.nan, "predictivity": np.nan, "alpha": 1.0, "n_stimuli": 9}]),
-        pd.DataFrame([row | {"target": "b", "r": 0.2, "predictivity": 0.3, "alpha": 1.0, "n_stimuli": 9}]),
-    ]
-    table = averaged(parts, [{("a", ""): 1.0}, {("a", ""): 1.5}, {("b", ""): 1.0}, {("b", ""): 1.0}]).set_index(
-        "target"
-    )
-    assert table.loc["a", "r"] == pytest.approx(0.35)
-    assert table.loc["a", "predictivity"] == pytest.approx(0.475)
-    assert table.loc["a", "explained_variance"] == pytest.approx(0.475**2)
-    assert table.loc["a", "alpha"] == pytest.approx(2)
-    assert table.loc["a", "n_stimuli"] == 8
+    def row(target, r, alpha=1.0, n_stimuli=9):
+        of = {"target_kind": "neuron", "area": "IT", "time_bin": "", "split": "stimuli", "mapping": "ridge"}
+        numbers = dict.fromkeys(RELIABILITIES, r) | {"alpha": alpha, "n_stimuli": n_stimuli, "n_folds": 3}
+        return pd.DataFrame([of | numbers | {"target": target}])
+
+    parts = [row("n0", 0.4), row("n0", 0.2, 4.0, 8), row("b", np.nan), row("b", 0.2)]
+    ceilings = pd.DataFrame({name: [0.5, 0.5] for name in RELIABILITIES.values()}, index=PLACES)
+    ceilings["reliability_odd"] = [1.0, -0.2]
+    shares = [{("n0", ""): 1.0}, {("n0", ""): 0.5}, {("b", ""): 1.0}, {("b", ""): 1.0}]
+    table = averaged(parts, shares, ceilings).set_index("target")
+    # A half of the repetitions, of a neuron with a reliability of 0.5: sqrt((1 - 0.5 * 0.5) / 0.5).
+    assert table.loc["n0", ["r", "r_folds", "r_even"]].tolist() == pytest.approx(3 * [0.2 + 0.1 * np.sqrt(1.5)])
+    assert table.loc["n0", "r_odd"] == pytest.approx(0.3)
+    assert table.loc["n0", "alpha"] == pytest.approx(2)
+    assert table.loc["n0", "n_stimuli"] == 8
     assert np.isnan(table.loc["b", "r"])
 
 

@@ -29,10 +29,10 @@ def by_loops(noise, folds, scored, k):
             squares += sum((means - means.mean()) ** 2)
             variances_of_means = [noise.variances[row, k] / noise.counts[row, k] for row in rows]
             total += (1 - 1 / len(rows)) * sum(variances_of_means)
-    rho = 1 - total / squares
     inverse = [1 / count for count in counts]
     n = len(counts)
     of_sample = 2 * n / (n - used_folds) * sum(one**2 for one in inverse) / sum(inverse) ** 2
+    rho = 1 - max(1 - 5 / 3 * of_sample / 2, 0) * total / squares
     error = (1 - rho) / (2 * rho) * np.sqrt(of_sample + 2 / sum(max(c - 1, 0) for c in noise.counts[:, k]))
     return rho, error if rho > 0 else np.inf
 
@@ -89,7 +89,8 @@ def test_no_signal_gives_a_mean_of_zero_which_is_not_clipped():
     found = reliability_within_folds(noise_of(responses, False), np.split(rng.permutation(400), 10))
     assert found.rho.mean() == pytest.approx(0, abs=0.02)
     assert (found.rho < 0).sum() > 100
-    assert found.valid.mean() < 0.02
+    # Its standard error is 0.085, and a score counts as valid from rho = 0.145 on.
+    assert found.valid.mean() < 0.03
     assert np.isinf(found.standard_error[found.rho <= 0]).all()
 
 

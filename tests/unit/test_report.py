@@ -393,10 +393,15 @@ def test_methods_of_neurons():
 def test_methods_count_the_neurons_that_are_left_out():
     scores = neurons()
     first = scores["target"].isin(["V4_0", "IT_3", "IT_4"])
-    scores.loc[first, "reliability"] = 0.05
-    assert "3 neurons of rec were left out of summaries for a reliability below 0.1" in said(scores, [RECORDING])
-    scores.loc[first & (scores["target"] != "V4_0"), "reliability"] = 0.3
-    assert "1 neuron of rec was left out" in said(scores, [RECORDING])
+    scores.loc[first, ["reliability_even", "reliability_odd"]] = 0.05
+    text = said(scores, [RECORDING])
+    reason = "for a reliability below 0.1 within either half of the folds"
+    assert f"3 neurons of rec were left out of summaries of held-out stimuli {reason}." in text
+    assert "not above 0" not in text
+    scores.loc[first & (scores["target"] != "V4_0"), "reliability_odd"] = 0.3
+    scores.loc[scores["target"] == "V4_0", "reliability"] = -0.1
+    of_stimuli = f"1 neuron of rec was left out of summaries of held-out stimuli {reason}"
+    assert f"{of_stimuli}; that over all folds was not above 0 for 1 neuron." in said(scores, [RECORDING])
 
 
 def test_methods_without_repetitions_promise_no_ceiling():

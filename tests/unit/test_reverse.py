@@ -11,6 +11,7 @@ from ventral.errors import InputError
 from ventral.figures.reverse import draw_reverse, forward_summary, reverse_figure, reverse_summary, with_forward
 from ventral.grams.recorded import recorded_gram
 from ventral.grams.streaming import write_layer
+from ventral.mappings.correlation import pooled_r, sums_within_folds
 from ventral.mappings.ridge import nested_ridge
 from ventral.recordings.ingestion import dataset_of
 from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
@@ -86,7 +87,9 @@ def test_each_unit_is_predicted_as_by_itself(table, experiment, split, area, neu
             values = units[layer][unit][:, None]
             ridge = nested_ridge(features @ features.T, values, folds, np.array(PENALTIES) * features.shape[1])
             (r,) = correlation_in_folds(ridge.predictions, values, folds)
-            assert rows.loc[str(unit), "r"] == pytest.approx(r, abs=1e-9)
+            (pooled,) = pooled_r(sums_within_folds(ridge.predictions, values, folds))
+            assert rows.loc[str(unit), "r"] == pytest.approx(pooled, abs=1e-9)
+            assert rows.loc[str(unit), "r_folds"] == pytest.approx(r, abs=1e-9)
             assert rows.loc[str(unit), "alpha"] == pytest.approx(np.exp(np.log(ridge.penalty).mean()))
 
 

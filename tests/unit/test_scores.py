@@ -10,11 +10,16 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
 from ventral.errors import InputError
-from ventral.recordings.reliability import split_half_reliability
+from ventral.mappings.correlation import prediction_reliability
+from ventral.mappings.ridge import nested_ridge
+from ventral.recordings.reliability import means_of_halves, split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
 from ventral.scores.table import COLUMNS, correlation_in_folds, join
+from ventral.statistics.best_layers import best_layers_of
 from ventral.statistics.bootstrap import read_bootstraps
+from ventral.statistics.comparisons import comparisons_of
+from ventral.statistics.summaries import area_summary, read_scores
 from ventral.store import changing, write_dataset
 from ventral.tables import read_csv
 from ventral.targets.splits import make_folds
@@ -89,7 +94,7 @@ def score(folder, output="scores.parquet", **changes):
 def refitted_r(features, values, folds, penalties):
     rows = np.flatnonzero(np.isfinite(values))
     folds = [np.intersect1d(fold, rows) for fold in folds]
-    correlations, chosen = [], []
+    correlations, chosen, deviations = [], [], []
     for fold in folds:
         training = np.setdiff1d(rows, fold)
         errors = []
@@ -103,8 +108,14 @@ def refitted_r(features, values, folds, penalties):
             errors.append(squares)
         chosen.append(penalties[int(np.argmin(errors))])
         model = Ridge(alpha=chosen[-1]).fit(features[training], values[training])
-        correlations.append(pearsonr(model.predict(features[fold]), values[fold]).statistic)
-    return np.mean(correlations), np.exp(np.mean(np.log(chosen)))
+        pair = np.stack([model.predict(features[fold]), values[fold]])
+        correlations.append(pearsonr(*pair).statistic if len(fold) > 1 else np.nan)
+        deviations.append(pair - pair.mean(axis=1, keepdims=True))
+    r = {"r_folds": np.mean(correlations)}
+    for name, some in (("r", deviations), ("r_even", deviations[::2]), ("r_odd", deviations[1::2])):
+        x, y = np.concatenate(some, axis=1)
+        r[name] = (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum())
+    return r, np.exp(np.mean(np.log(chosen)))
 
 
 @pytest.mark.parametrize("split", ["stimuli", "objects"])
@@ -124,18 +135,77 @@ def test_rows_equal_refitting(experiment, layer, split):
     assert set(rows.index) == set(targets)
     for target, values in targets.items():
         r, alpha = refitted_r(features, values, folds, penalties)
-        assert rows.loc[target, "r"] == pytest.approx(r, abs=1e-9)
+        assert rows.loc[target, list(r)].to_dict() == pytest.approx(r, abs=1e-9)
         assert rows.loc[target, "alpha"] == pytest.approx(alpha)
         assert rows.loc[target, "n_stimuli"] == np.isfinite(values).sum()
 
 
-def test_predictivity_is_r_over_the_root_of_reliability(experiment):
-    rows = score(experiment["folder"], splits=["stimuli"]).query("layer == 'late' and mapping == 'ridge'")
-    rows = rows.set_index("target")
-    assert rows.loc["n0", "predictivity"] == rows.loc["n0", "r"] / np.sqrt(0.9)
-    assert rows.loc["n0", "explained_variance"] == pytest.approx(rows.loc["n0", "r"] ** 2 / 0.9)
-    assert rows.loc[["n2", "n3", "size"], "predictivity"].isna().all()
-    assert rows.loc[["n0", "n1", "n2", "n3"], "area"].tolist() == ["V4", "V4", "IT", "IT"]
+def reliability_of(responses, folds):
+    """The definition, of responses (repetitions, n) that show every stimulus twice or more, or never."""
+    squares, noise, counts, n_folds = 0.0, 0.0, [], 0
+    for fold in folds:
+        of_fold = [column[np.isfinite(column)] for column in responses[:, fold].T]
+        of_fold = [column for column in of_fold if len(column)]
+        squares += np.square([column.mean() for column in of_fold] - np.mean([c.mean() for c in of_fold])).sum()
+        noise += (1 - 1 / len(of_fold)) * sum(column.var(ddof=1) / len(column) for column in of_fold)
+        counts += map(len, of_fold)
+        n_folds += 1
+    inverse, n = 1 / np.array(counts), len(counts)
+    df = (n - n_folds) / n * inverse.sum() ** 2 / (inverse**2).sum()
+    return 1 - (1 - 5 / 3 / df) * noise / squares
+
+
+def test_predictivity_is_r_over_the_root_of_the_reliability_within_folds(experiment):
+    rows = score(experiment["folder"]).query("layer == 'late' and mapping == 'ridge'")
+    labels = {"object": experiment["stimuli"]["object"].values}
+    for split, of_split in rows.groupby("split"):
+        folds, of_split = make_folds(split, labels, N, 5, 1, "set"), of_split.set_index("target")
+        for k in range(4):
+            row, of_neuron = of_split.loc[f"n{k}"], experiment["responses"][:, :, k]
+            rho = reliability_of(of_neuron, folds)
+            assert row["reliability"] == pytest.approx(rho)
+            assert row["reliability_even"] == pytest.approx(reliability_of(of_neuron, folds[::2]))
+            assert row["reliability_odd"] == pytest.approx(reliability_of(of_neuron, folds[1::2]))
+            assert row["predictivity"] == pytest.approx(row["r"] / np.sqrt(rho))
+            assert row["explained_variance"] == pytest.approx(row["r"] * abs(row["r"]) / rho)
+            assert not row["marked"]
+            assert 0 < row["standard_error"] < 0.25
+        ceilings = ["reliability", "predictivity", "explained_variance", "standard_error", "marked"]
+        assert of_split.loc["size", ceilings].isna().all()
+        assert of_split.loc[["n0", "n1", "n2", "n3"], "area"].tolist() == ["V4", "V4", "IT", "IT"]
+
+
+@pytest.mark.filterwarnings("error:invalid value", "error:divide by zero", "error:Mean of empty")
+def test_objects_without_a_response_and_with_one_image_take_no_score(experiment):
+    """A neuron that is silent for one object, and an object of one image, which said nothing of any neuron before."""
+    folder = experiment["folder"]
+    objects = np.array(["bear"] * 20 + ["car"] * 20 + ["dog"] * 19 + ["plane"])
+    with changing(folder / "stimuli.zarr") as stimuli:
+        stimuli["object"][:] = objects
+    recording = xr.open_zarr(folder / "recording.zarr", consolidated=False).load()
+    recording["responses"][:, :20, 0] = np.where(np.isnan(recording["responses"][:, :20, 0]), np.nan, 0.0)
+    write_dataset(recording, folder / "recording.zarr")
+    table = score(folder, splits=["objects"], bootstraps=folder / "bootstraps.parquet", n_bootstrap=20)
+    neurons = table[table["target_kind"] == "neuron"]
+    assert (neurons["n_alone"] == 1).all()
+    assert neurons[["r", "reliability"]].notna().all(axis=None)
+    assert neurons["r_folds"].isna().all()
+    summary = area_summary(read_scores(folder / "scores.parquet"), 0.1, n_bootstrap=20, seed=0)
+    assert summary[["predictivity", "predictivity_low", "summed"]].notna().all(axis=None)
+    best = best_layers_of(table, 0.1, seed=0)
+    assert best["corrected"].notna().all()
+    assert len(comparisons_of(read_bootstraps([folder / "bootstraps.parquet"]), best)) == 2
+    # The silent object adds nothing to the neuron's r.
+    row = neurons.query("layer == 'late' and target == 'n0'").iloc[0]
+    with np.errstate(invalid="ignore"):
+        values = np.nanmean(recording["responses"].values[:, :, 0], axis=0)
+    folds = make_folds("objects", {"object": objects}, N, 5, 1, "set")
+    features = experiment["features"]["late"]
+    centred = features - features.mean(axis=0)
+    penalties = np.array(PENALTIES) * np.square(centred).sum() / N
+    with pytest.warns(match="constant"):
+        r, _ = refitted_r(features, values, folds, penalties)
+    assert row["r"] == pytest.approx(r["r"], abs=1e-9)
 
 
 def test_every_row_says_which_kind_of_model_it_is_of(experiment):
@@ -228,7 +298,7 @@ def test_every_mapping_predicts_the_same_stimuli_in_the_same_table(experiment, c
             ).statistic
             for fold in folds
         ]
-        assert rows.loc[("late", mapping, "n0"), "r"] == pytest.approx(np.mean(expected), abs=1e-9)
+        assert rows.loc[("late", mapping, "n0"), "r_folds"] == pytest.approx(np.mean(expected), abs=1e-9)
     assert rows.loc[("late", "one_to_one", "n0"), "r"] < rows.loc[("late", "ridge", "n0"), "r"]
     # 200 features, 48 stimuli in training.
     assert rows.loc[("early", "ols"), "r"].isna().all()
@@ -296,18 +366,20 @@ def test_resampled_medians_stand_beside_the_scores(experiment):
     table = score(folder, bootstraps=folder / "bootstraps.parquet", n_bootstrap=40)
     resampled = read_bootstraps([folder / "bootstraps.parquet"])
     assert set(zip(resampled["layer"], resampled["area"], resampled["split"], strict=True)) == {
-        (layer, area, split) for layer in ("early", "late") for area, split in (("V4", "stimuli"), ("V4", "objects"))
+        (layer, area, split) for layer in ("early", "late") for area in ("V4", "IT") for split in ("stimuli", "objects")
     }
     assert (resampled[["model", "family", "recording", "mapping"]] == ["net", "pretrained", "rec", "ridge"]).all(
         axis=None
     )
-    neurons = table[(table["target_kind"] == "neuron") & (table["area"] == "V4")]
-    expected = neurons.groupby(["layer", "split"])["predictivity"].median()
-    found = resampled.set_index(["layer", "split"])["median"]
-    pd.testing.assert_series_equal(found, expected[found.index], check_names=False)
+    keys = ["layer", "split", "area"]
+    summary = area_summary(table, 0.1, n_bootstrap=10, seed=0).set_index(keys)
+    found = resampled.set_index(keys)
+    both = summary.loc[found.index]
+    pd.testing.assert_series_equal(found["median"], both["predictivity"], check_names=False, check_index=False)
+    assert (found["n_neuroids"] == both["n_neuroids"]).all()
     for column in ("medians", "first_halves", "second_halves"):
         assert np.isfinite(np.stack(resampled[column])).all()
-        assert np.stack(resampled[column]).shape == (4, 40)
+        assert np.stack(resampled[column]).shape == (8, 40)
     assert (np.stack(resampled["medians"]).std(axis=1) > 0).all()
 
 
@@ -318,18 +390,41 @@ def test_resamples_do_not_depend_on_the_cores(experiment):
     assert (folder / "1.bootstraps").read_bytes() == (folder / "3.bootstraps").read_bytes()
 
 
-def test_predictivity_within_folds_is_r_over_the_root_of_the_reliability_within_folds(experiment):
+def test_split_halves_within_folds_stand_beside(experiment):
     rows = score(experiment["folder"]).query("layer == 'late' and mapping == 'ridge'")
     labels = {"object": experiment["stimuli"]["object"].values}
     for split, of_split in rows.groupby("split"):
-        folds = make_folds(split, labels, N, 5, 1, "set")
+        folds, of_split = make_folds(split, labels, N, 5, 1, "set"), of_split.set_index("target")
         expected = split_half_reliability(experiment["responses"], seed=1, folds=folds)
-        of_neurons = of_split.set_index("target").loc[["n0", "n1", "n2", "n3"]]
-        np.testing.assert_allclose(of_neurons["fold_reliability"], expected[:4])
-        np.testing.assert_allclose(of_neurons["fold_predictivity"], of_neurons["r"] / np.sqrt(expected[:4]))
-        assert (
-            of_split.set_index("target").loc[["size"], ["fold_reliability", "fold_predictivity"]].isna().all(axis=None)
-        )
+        np.testing.assert_allclose(of_split.loc[["n0", "n1", "n2", "n3"], "fold_reliability"], expected[:4])
+        assert np.isnan(of_split.loc["size", "fold_reliability"])
+
+
+def test_predictions_of_fits_on_halves_of_the_repetitions_say_how_reliable_they_are(experiment):
+    folder = experiment["folder"]
+    table = score(folder, splits=["stimuli"], prediction_reliability=True).query("layer == 'late'")
+    rows = table[table["mapping"] == "ridge"].set_index("target")
+    folds = make_folds("stimuli", {"object": experiment["stimuli"]["object"].values}, N, 5, 1, "set")
+    features = experiment["features"]["late"]
+    centred = features - features.mean(axis=0)
+    penalties = np.array(PENALTIES) * np.square(centred).sum() / N
+    pairs = [
+        [nested_ridge(features @ features.T, half[:, [0, 2, 3]], folds, penalties).predictions for half in pair]
+        for pair in means_of_halves(experiment["responses"][:, :, :4], 2, seed=1)
+    ]
+    expected = prediction_reliability(*(np.stack(side) for side in zip(*pairs, strict=True)), folds)
+    found = rows.loc[["n0", "n2", "n3"]]
+    np.testing.assert_allclose(found["prediction_reliability"], expected, rtol=1e-6)
+    both = found["r"] / np.sqrt(found["reliability"] * found["prediction_reliability"])
+    np.testing.assert_allclose(found["predictivity_both"], both)
+    assert (found["predictivity_both"] > found["predictivity"]).all()
+    # n1 lacks stimuli, and properties have no repetitions.
+    assert np.isfinite(rows.loc["n1", "predictivity_both"])
+    assert rows.loc["size", ["prediction_reliability", "predictivity_both"]].isna().all()
+    others = table.drop(columns=["prediction_reliability", "predictivity_both"]).reset_index(drop=True)
+    without = score(folder, splits=["stimuli"]).query("layer == 'late'").reset_index(drop=True)
+    assert without["prediction_reliability"].isna().all()
+    pd.testing.assert_frame_equal(others, without[others.columns])
 
 
 def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):

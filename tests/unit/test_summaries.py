@@ -9,6 +9,8 @@ from scipy.stats import pearsonr
 
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
+from ventral.mappings.correlation import sums_within_folds
+from ventral.recordings.noise import noise_of
 from ventral.statistics.summaries import (
     area_summary,
     bootstrap_means,
@@ -18,6 +20,9 @@ from ventral.statistics.summaries import (
     models_by_predictivity,
     read_scores,
 )
+from ventral.targets.ceilings import HALVES
+from ventral.targets.reliability import reliability_within_folds
+from ventral.targets.selection import reliability_of_half, score_of_chosen
 
 
 @given(n=st.integers(1, 9), missing=st.integers(0, 3), seed=st.integers(0, 99))
@@ -52,28 +57,86 @@ def test_no_correlation_of_too_few_or_constant_points(x, y):
     assert np.isnan(correlation(pd.Series(x), pd.Series(y))["correlation"])
 
 
-def test_medians_are_over_reliable_neurons_and_the_others_are_counted():
-    scores = score_table({"net": 3, "pixels": 1}, {"V4": 15, "IT": 8})
-    reliable = scores.query("area == 'V4'").groupby("target")["reliability"].first()
-    threshold = float(reliable.median())
-    summary = area_summary(scores.sample(frac=1, random_state=1), threshold, n_bootstrap=1000, seed=0).set_index(
-        ["area", "model", "layer"]
+def half_table(n=60, neurons=40, noise=4.0):
+    """Scores of predictions that are the noiseless rates, of neurons of which some have no positive reliability."""
+    rng = np.random.default_rng(3)
+    rates, folds = rng.normal(size=(n, neurons)), np.split(rng.permutation(n), 5)
+    trials = noise_of(rates + noise * rng.normal(size=(4, n, neurons)), blocks=True)
+    sums = sums_within_folds(rates, trials.means, folds)
+    table = pd.DataFrame({"target": [f"n{k}" for k in range(neurons)], "r": sums.pooled().r[0]})
+    table["reliability"] = reliability_within_folds(trials, folds).rho
+    for first, half in enumerate(("even", "odd")):
+        table[f"r_{half}"] = sums.pooled(slice(first, None, 2)).r[0]
+        table[f"reliability_{half}"] = reliability_of_half(trials, folds, first)
+    table["predictivity"] = table["r"] / np.sqrt(table["reliability"].where(table["reliability"] > 0))
+    of = score_table({"net": 1}, {"V4": neurons}).drop(columns=table.columns)
+    return pd.concat([of, table], axis=1), (sums, trials, np.ones((n, neurons), dtype=bool), folds)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+def test_neurons_are_chosen_on_other_folds_than_those_they_are_scored_on(threshold):
+    scores, arrays = half_table()
+    expected = score_of_chosen(*arrays, threshold)
+    summary = area_summary(scores.sample(frac=1, random_state=1), threshold, n_bootstrap=200, seed=0)
+    row = summary.iloc[0]
+    assert row["predictivity"] == pytest.approx(expected.median)
+    assert row["summed"] == pytest.approx(
+        np.sqrt((scores["r"] * scores["r"].abs()).sum() / scores["reliability"].sum())
     )
-    taken = scores[(scores["reliability"] >= threshold) & (scores["area"] == "V4")]
-    for (model, layer), rows in taken.groupby(["model", "layer"]):
-        row = summary.loc[("V4", model, layer)]
-        assert row["predictivity"] == pytest.approx(rows["predictivity"].median())
-        assert row["predictivity_low"] <= row["predictivity"] <= row["predictivity_high"]
-        assert (row["n_neuroids"], row["n_left_out"]) == (8, 7)
-        assert row["has_ceiling"]
+    assert row["n_unreliable"] == expected.n_unreliable > 0
+    rho = scores[["reliability_even", "reliability_odd"]]
+    taken = ((rho >= threshold) & (rho > 0)).any(axis=1)
+    assert row["n_neuroids"] == taken.sum()
+    assert row["n_neuroids"] + row["n_left_out"] == 40
+    assert row["r"] == pytest.approx(scores["r"][taken].median())
+    assert row["has_ceiling"]
+
+
+def test_the_interval_is_that_of_the_number():
+    """Of every bootstrap sample, the same two medians, one sample at a time."""
+    scores, _ = half_table(noise=2.5)
+    row = area_summary(scores, 0.3, n_bootstrap=50, seed=7).iloc[0]
+    taken = {half: scores[f"reliability_{half}"] >= 0.3 for half in HALVES}
+    members = scores[taken["even"] | taken["odd"]].sort_values("target")
+    medians, n = [], len(members)
+    for count in np.random.default_rng(7).multinomial(n, np.full(n, 1 / n), size=50):
+        sample, of_sample = members.iloc[np.repeat(np.arange(n), count)], []
+        for scoring, choosing in (HALVES, HALVES[::-1]):
+            chosen = sample[sample[f"reliability_{choosing}"] >= 0.3]
+            rho = chosen[f"reliability_{scoring}"].to_numpy()
+            with np.errstate(divide="ignore"):
+                of_sample.append(np.median(chosen[f"r_{scoring}"] / np.sqrt(np.maximum(rho, 0))))
+        medians.append(np.mean(of_sample))
+    assert [row["predictivity_low"], row["predictivity_high"]] == pytest.approx(np.percentile(medians, [2.5, 97.5]))
+    counts = np.random.default_rng(7).multinomial(40, np.full(40, 1 / 40), size=50)
+    by_name = scores.sort_values("target")
+    summed = [
+        np.sqrt((count * by_name["r"] * by_name["r"].abs()).sum() / (count * by_name["reliability"]).sum())
+        for count in counts
+    ]
+    assert [row["summed_low"], row["summed_high"]] == pytest.approx(np.percentile(summed, [2.5, 97.5]))
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_most_neurons_have_no_positive_reliability_there_is_no_median():
+    scores, _ = half_table()
+    scores["reliability_odd"] = -0.1
+    row = area_summary(scores, 0.0, n_bootstrap=50, seed=0).iloc[0]
+    assert row[["predictivity", "predictivity_low", "predictivity_high"]].isna().all()
+    assert np.isfinite(row["summed"])
+    nobody = area_summary(scores, 0.99, n_bootstrap=50, seed=0).iloc[0]
+    assert (nobody["n_neuroids"], nobody["n_left_out"]) == (0, 40)
+    assert nobody[["predictivity", "r"]].isna().all()
 
 
 def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
     summary = area_summary(score_table({"net": 2}, {"V4": 6}, repetitions=False), 0.5, n_bootstrap=1000, seed=0)
     assert not summary["has_ceiling"].any()
-    assert summary["predictivity"].isna().all()
+    assert summary[["predictivity", "summed"]].isna().all(axis=None)
     assert (summary["n_neuroids"] == 6).all()
-    assert summary["r"].notna().all()
+    assert (summary["n_unreliable"] == 0).all()
+    assert summary[["r", "r_low", "r_high"]].notna().all(axis=None)
 
 
 def test_a_matrix_is_its_areas_and_has_no_interval():

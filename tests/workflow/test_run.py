@@ -25,7 +25,7 @@ def test_every_output_is_made(undisturbed):
     neurons = scores.query("target_kind == 'neuron' and model == 'pixels' and split == 'stimuli'")
     assert len(neurons) == 6
     assert neurons["predictivity"].median() > 0.5
-    assert neurons["fold_predictivity"].notna().all()
+    assert neurons[["r_folds", "fold_reliability", "reliability_even", "reliability_odd"]].notna().all(axis=None)
     assert set(scores.query("target_kind == 'property'")["target"]) == {"size"}
     comparisons = pd.read_csv(results / "comparisons.csv")
     # Three pairs of layers of tiny, and the two models, for each split.

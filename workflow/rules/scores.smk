@@ -29,6 +29,7 @@ rule fit:
             rsa=settings["rsa"],
             n_bootstrap=settings["bootstrap"],
             reliability_threshold=settings["reliability_threshold"],
+            prediction_reliability=settings["prediction_reliability"],
             penalties=penalty_grid(settings["penalties"]),
             **DEAL,
         ),

@@ -58,7 +58,14 @@ def neuroids_taken(rows: pd.DataFrame) -> str:
     if compares_matrices(rows).iloc[0]:
         return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
-    return f"n = {taken} neuroids, {left_out} left out{ceiling}"
+    return f"n = {taken} neuroids, {left_out} left out{ceiling}{unreliable(known, chr(10))}"
+
+
+def unreliable(rows: pd.DataFrame, before: str) -> str:
+    """Say of how many neuroids the reliability over all folds is not positive, after some text; '' of none."""
+    if "n_unreliable" not in rows or not rows["n_unreliable"].any():
+        return ""
+    return f"{before}reliability not above 0: {range_in_words(rows['n_unreliable'].astype(int))}"
 
 
 def page_of_panels(

@@ -35,6 +35,10 @@ class Sums:
         size = np.sqrt(np.where(defined, self.xx, np.nan)) * np.sqrt(np.where(defined, self.yy, np.nan))
         return self.xy / size
 
+    def __add__(self, other: "Sums") -> "Sums":
+        """Return the sums over what either is of."""
+        return Sums(self.xx + other.xx, self.yy + other.yy, self.xy + other.xy, self.n + other.n)
+
     def pooled(self, rows: ArrayLike | slice = slice(None)) -> "Sums":
         """Return the sums over rows, as one row."""
         return Sums(*(part[rows].sum(axis=0, keepdims=True) for part in (self.xx, self.yy, self.xy, self.n)))

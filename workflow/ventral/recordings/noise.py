@@ -48,6 +48,17 @@ class Noise:
         """Noise variance of each mean response (n, neuroids)."""
         return np.divide(self.variances, self.counts, out=np.full(self.means.shape, np.nan), where=self.counts > 0)
 
+    def taken(self, neuroids: NDArray[np.intp]) -> "Noise":
+        """Return the noise of some of the neuroids, by their places."""
+        return Noise(
+            self.means[:, neuroids],
+            self.counts[:, neuroids],
+            self.variances[:, neuroids],
+            self.degrees_of_freedom[neuroids],
+            self.n_repeated[neuroids],
+            self.on_line[neuroids],
+        )
+
     def expected_from(self, stimuli: NDArray[np.intp]) -> "Noise":
         """Return the noise with variances of stimuli shown once that repeated ones among these stimuli let expect.
 

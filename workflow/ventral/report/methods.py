@@ -12,6 +12,7 @@ from ventral.models.registry import FAMILIES, family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.targets.selection import chosen
 
 FAMILY_IN_WORDS = {
     "pretrained": "with the weights that they come with",
@@ -166,12 +167,14 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         if facts["n_unusable"]:
             unusable = counted(facts["n_unusable"], "further neuron")
             yield f"{unusable} could not be scored and {_was(facts['n_unusable'])} left out."
-        unreliable = _unreliable(scores, name, threshold)
-        if unreliable is not None:
+        for split, (n_left_out, n_unreliable) in _left_out(scores, name, threshold).items():
             noun = ("pair of neuron and bin", "pairs of neuron and bin") if bins else ("neuron",)
-            those = counted(unreliable, *noun) if unreliable else "No neuron"
-            was = _was(unreliable or 1)
-            yield f"{those} of {name} {was} left out of summaries for a reliability below {threshold:g}."
+            those = counted(n_left_out, *noun) if n_left_out else "No neuron"
+            also = f"; that over all folds was not above 0 for {counted(n_unreliable, *noun)}" if n_unreliable else ""
+            yield (
+                f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of held-out {split} for a "
+                f"reliability below {threshold:g} within either half of the folds{also}."
+            )
 
 
 def _rendered(facts: Mapping, settings: Mapping) -> str:
@@ -193,12 +196,18 @@ def _teacher(simulate: Mapping) -> str:
     return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
 
 
-def _unreliable(scores: pd.DataFrame, recording: str, threshold: float) -> int | None:
+def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int]]:
+    """Return, for each split, how many neurons neither half of the folds takes, and how many are not reliable at all.
+
+    Areas without repetitions, of which all neurons are taken, are not counted.
+    """
     neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
-    reliability = neurons.groupby(["area", "time_bin", "target"])["reliability"].first()
-    # Without repetitions, all neurons of an area are taken.
-    reliability = reliability[reliability.notna().groupby(level=["area", "time_bin"]).transform("any")]
-    return None if reliability.empty else int((~(reliability >= threshold)).sum())
+    neurons = neurons.drop_duplicates(["split", "area", "time_bin", "target"])
+    known = neurons["reliability"].notna().groupby([neurons[name] for name in ("split", "area", "time_bin")])
+    neurons = neurons[known.transform("any")]
+    taken = chosen(neurons[["reliability_even", "reliability_odd"]].to_numpy(float), threshold).any(axis=1)
+    counts = pd.DataFrame({"split": neurons["split"], "left_out": ~taken, "unreliable": neurons["reliability"] <= 0})
+    return {split: (int(n), int(m)) for split, n, m in counts.groupby("split").sum().itertuples()}
 
 
 def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
@@ -290,17 +299,19 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
         return
     yield (
         "A neuron's response is its mean over repetitions. The score r is Pearson's correlation between predicted and "
-        "measured responses to held-out stimuli, computed within each held-out part and averaged over parts, never "
-        "pooled."
+        "measured responses to held-out stimuli, of deviations from the means of each held-out part, over all parts."
     )
     without = [facts["recording"] for facts in of_neuroids if not facts["has_repetitions"]]
     if len(without) < len(of_neuroids):
         rho = "\N{GREEK SMALL LETTER RHO}"
         yield (
-            f"The reliability {rho} of a neuron is the correlation between its means over random halves of the "
-            f"repetitions, averaged over 100 splits and corrected to the full number of repetitions by 2r / (1 + r) "
-            f"(Spearman 1910; Brown 1910). Predictivity is r / √{rho}: 1 is what a perfect model would reach, given "
-            f"the noise of the recording."
+            f"The reliability {rho} of a neuron is the share of the variance of these responses within held-out parts "
+            f"that is no noise, of which the variance over repetitions tells. Predictivity is r / √{rho}: 1 is what a "
+            f"perfect model would reach, given the noise of the recording. Beside it stands a reliability from random "
+            f"halves of the repetitions within the same parts, averaged over 100 splits and corrected to the full "
+            f"number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their "
+            f"reliability in half of the held-out parts and scored in the other half, both ways, and the two "
+            f"medians were averaged."
         )
     if without:
         have = "has" if len(without) == 1 else "have"

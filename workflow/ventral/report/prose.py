@@ -20,12 +20,13 @@ CLAIMS_TESTED = (
 PROFILE = (
     "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "
     "the median over neurons, with a 95 % interval from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
-    "reliability below {reliability_threshold:g} are left out. A model of one layer is a line across. Point at a line, "
-    "or touch it, to see which model and layer it is."
+    "reliability of {reliability_threshold:g} or more within half of the held-out folds are scored on the other half, "
+    "both ways, and the two medians are averaged. Neurons that neither half takes are left out. A model of one "
+    "layer is a line across. Point at a line, or touch it, to see which model and layer it is."
 )
 NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
-    "of {reliability_threshold:g} or more, and no dissimilarity matrix with a score."
+    "of {reliability_threshold:g} or more within half of the held-out folds, and no dissimilarity matrix with a score."
 )
 NO_MODELS = "No model is scored: the config names none that is scored against a recording."
 SIMILARITY = (

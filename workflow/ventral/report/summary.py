@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ventral.figures.layout import AREAS, place_of_split
+from ventral.figures.layout import AREAS, place_of_split, unreliable
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
@@ -226,7 +226,7 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     if rows["mapping"].iloc[0] in COMPARISONS:
         return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
-    return f"{taken} neurons, {left_out} left out{ceiling}"
+    return f"{taken} neurons, {left_out} left out{ceiling}{unreliable(known, '; ')}"
 
 
 def held_out(split: str) -> str:

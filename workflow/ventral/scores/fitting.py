@@ -22,6 +22,11 @@ from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
 from ventral.scores.halves import averaged, halved, neurons_elsewhere
 from ventral.scores.prediction import Options, Predicted, predict
+from ventral.scores.prediction_reliability import (
+    halves_of_repetitions,
+    predict_from_halves,
+    with_prediction_reliability,
+)
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.store import open_store
@@ -47,6 +52,7 @@ def fit(
     rsa: Mapping[str, Sequence[str]] | None = None,
     n_bootstrap: int,
     reliability_threshold: float = 0.1,
+    prediction_reliability: bool = False,
     cores: int = 1,
 ) -> None:
     """Score every layer of one model against one recording, and write the rows of the score table.
@@ -79,7 +85,10 @@ def fit(
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken for their medians.
+        Lowest reliability within half of the folds of a neuroid that their medians take on the others.
+    prediction_reliability : bool
+        Whether to fit on halves of the repetitions, too, and write how reliable predictions are. A recording's own
+        areas, which are fitted on halves as it is, have none.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
 
@@ -106,6 +115,8 @@ def fit(
         for split, folds in benchmark.folds.items():
             drawn = draw(benchmark.neurons, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
             resamples[split] = delayed(drawn, pure=False, traverse=False)
+    wanted = prediction_reliability and benchmark.neurons is not None and not own_areas
+    halves = halves_of_repetitions(benchmark.responses, seed) if wanted else []
     labels = labels_of(benchmark.stimulus_set)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
@@ -122,7 +133,8 @@ def fit(
                 rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
-            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled))
+            of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)
+            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves, resampled))
         tables = compute(graph, progress)
         table = pd.concat([table for table, _ in tables], ignore_index=True)
         write_table(benchmark.described(table, model, family), unfinished)
@@ -158,12 +170,13 @@ def _resampled(
 ) -> list[Delayed]:
     groups: dict[tuple[str, str], list] = {}
     for part in predicted:
-        groups.setdefault((part.split, part.mapping), []).append((part.predictions, part.targets, part.rows))
+        of_part = (part.predictions, part.targets, part.rows, part.folds)
+        groups.setdefault((part.split, part.mapping), []).append(of_part)
     return [
         delayed(bootstrap_rows, pure=False)(
             parts,
             benchmark.neurons,
-            benchmark.folds[split],
+            benchmark.ceilings,
             split,
             mapping,
             reliability_threshold,
@@ -195,14 +208,14 @@ def _label_rows(
 
 
 def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, seed: int) -> list[Delayed]:
-    parts, gains = [], []
+    parts, shares = [], []
     for half in halved(benchmark.responses, area, seed):
         representation = delayed(representation_of, pure=False)(half.features)
         layer = {"name": area.name, "n_features": half.features.shape[1]}
         of_half = _rows(predict(representation, layer, half.targets, benchmark.folds, options))
         parts += of_half
-        gains += [half.gain] * len(of_half)
-    return [delayed(averaged, pure=False)(parts, gains)] if parts else []
+        shares += [half.share] * len(of_half)
+    return [delayed(averaged, pure=False)(parts, shares, benchmark.ceilings)] if parts else []
 
 
 def _write_bootstraps(
@@ -244,8 +257,13 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
 
 
 def _join_rows(
-    parts: Sequence[pd.DataFrame], dimensionality: float, layer: Mapping, resampled: Sequence[pd.DataFrame]
+    parts: Sequence[pd.DataFrame],
+    dimensionality: float,
+    layer: Mapping,
+    of_halves: Sequence[pd.DataFrame],
+    resampled: Sequence[pd.DataFrame],
 ) -> tuple[pd.DataFrame, Sequence[pd.DataFrame]]:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    table = with_prediction_reliability(table, of_halves)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
     return table.assign(dimensionality=dimensionality, **columns), resampled

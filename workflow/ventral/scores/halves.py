@@ -7,9 +7,9 @@ the repetitions predicts the mean over the other half, in both directions, for s
     r = r_half sqrt((1 + (f - 1) rho) / f),
 
 what it would be for the mean over all repetitions, where f is the share of repetitions in the half that is predicted
-and rho the reliability of the neuron (Spearman-Brown; the predictors' noise stays that of a half, so that r is
-rather too low than too high). Neurons of another recording or another animal share no trials: means over all
-repetitions predict means over all.
+and rho the reliability of the neuron's mean response within the same folds (Spearman-Brown; the predictors' noise stays
+that of a half, so that r is rather too low than too high). Neurons of another recording or another animal share no
+trials: means over all repetitions predict means over all.
 """
 
 import logging
@@ -24,13 +24,19 @@ from numpy.typing import NDArray
 from ventral.grams.recorded import RecordedArea
 from ventral.mappings.standardisation import standardised
 from ventral.recordings.time_bins import columns_of
+from ventral.targets.ceilings import KEYS
 from ventral.targets.values import Targets, neurons
 
 logger = logging.getLogger(__name__)
 
 HALVINGS = 5
-# Columns of the score table that are, or are proportional to, a correlation with the neuron's mean response.
-CORRELATIONS = ("r", "predictivity", "fold_predictivity")
+# Correlations with the neuron's mean response, and the reliability of this within the same folds.
+RELIABILITIES = {
+    "r": "reliability",
+    "r_folds": "fold_reliability",
+    "r_even": "reliability_even",
+    "r_odd": "reliability_odd",
+}
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,14 @@ class Halved:
     features : (n, p) array
         From `standardised`, 0 for stimuli that some neuroid of the area lacks in this half.
     targets : Targets
-        Means over the other half, NaN for stimuli that `features` lack; the reliability is that of all repetitions.
-    gain : dict of float
-        For each target by name and bin of time, r with the mean over all repetitions over r with that over this half.
+        Means over the other half, NaN for stimuli that `features` lack.
+    share : dict of float
+        For each target by name and bin of time, which share of its repetitions is in this half.
     """
 
     features: NDArray[np.float64]
     targets: Targets
-    gain: Mapping[tuple[str, str], float]
+    share: Mapping[tuple[str, str], float]
 
 
 def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
@@ -121,50 +127,53 @@ def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Hal
             values = _mean_over(predicted, others)
             values[~rows] = np.nan
             share = (measured & others[:, :, None]).sum(axis=(0, 1)) / measured.sum(axis=(0, 1))
-            gain = np.sqrt((1 + (share - 1) * np.clip(targets.reliability, 0, 1)) / share)
             yield Halved(
                 features,
                 replace(targets, values=values),
-                dict(zip(zip(targets.names, targets.time_bins, strict=True), gain, strict=True)),
+                dict(zip(zip(targets.names, targets.time_bins, strict=True), share, strict=True)),
             )
 
 
-def averaged(parts: Sequence[pd.DataFrame], gains: Sequence[Mapping[tuple[str, str], float]]) -> pd.DataFrame:
+def averaged(
+    parts: Sequence[pd.DataFrame], shares: Sequence[Mapping[tuple[str, str], float]], ceilings: pd.DataFrame
+) -> pd.DataFrame:
     """Return one row for each target of the rows that several halves made.
 
     Parameters
     ----------
     parts : sequence of DataFrame
         Rows of the score table, those of each `Halved`.
-    gains : sequence of dict
-        Its `gain`.
+    shares : sequence of dict
+        Its `share`.
+    ceilings : DataFrame
+        From `ventral.targets.ceilings.ceilings_of_neurons`, of the whole recording.
 
     Returns
     -------
     DataFrame
-        `r` and what follows from it averaged over halves, each times its gain, NaN where one is; `alpha` the geometric
-        mean; of counts, the smallest.
+        Correlations, as they would be with means over all repetitions, averaged over halves, NaN where one is; `alpha`
+        the geometric mean; of counts, the smallest.
     """
     rows = pd.concat(
         [
-            part.assign(gain=[gain[place] for place in zip(part["target"], part["time_bin"], strict=True)])
-            for part, gain in zip(parts, gains, strict=True)
+            part.assign(share=[share[place] for place in zip(part["target"], part["time_bin"], strict=True)])
+            for part, share in zip(parts, shares, strict=True)
         ],
         ignore_index=True,
     )
-    for column in rows.columns.intersection(CORRELATIONS):
-        rows[column] *= rows["gain"]
+    found = ceilings.reindex(pd.MultiIndex.from_frame(rows[KEYS])).set_index(rows.index)
+    for column, reliability in RELIABILITIES.items():
+        rows[column] *= np.sqrt((1 + (rows["share"] - 1) * found[reliability].clip(0, 1)) / rows["share"])
     rows["alpha"] = np.log(rows["alpha"])
-    groups = rows.drop(columns="gain").groupby(
+    groups = rows.drop(columns="share").groupby(
         ["target_kind", "area", "time_bin", "target", "split", "mapping"], sort=False
     )
     table = groups.first()
-    for column in table.columns.intersection([*CORRELATIONS, "alpha"]):
+    for column in (*RELIABILITIES, "alpha"):
         table[column] = groups[column].agg(lambda values: values.mean(skipna=False))
     for column in ("n_stimuli", "n_folds"):
         table[column] = groups[column].min()
     table["alpha"] = np.exp(table["alpha"])
-    table["explained_variance"] = np.square(table["predictivity"])
     return table.reset_index()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
+from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
@@ -39,11 +40,21 @@ COLUMNS = {
     "n_folds": "int64",
     "n_leaked": "int64",
     "r": "float64",
+    "r_folds": "float64",
     "reliability": "float64",
     "predictivity": "float64",
     "explained_variance": "float64",
+    "standard_error": "float64",
+    "marked": "boolean",
     "fold_reliability": "float64",
-    "fold_predictivity": "float64",
+    "given_ceiling": "float64",
+    "prediction_reliability": "float64",
+    "predictivity_both": "float64",
+    "r_even": "float64",
+    "reliability_even": "float64",
+    "r_odd": "float64",
+    "reliability_odd": "float64",
+    "n_alone": "Int64",
     "target_dimensionality": "float64",
     "ceiling_low": "float64",
     "ceiling_high": "float64",
@@ -80,6 +91,10 @@ def prediction_rows(
 ) -> pd.DataFrame:
     """Return a row for each target that a mapping predicted for stimuli held out of its fit.
 
+    `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), `r_folds` the mean over folds; `r_even` and
+    `r_odd` are pooled over folds 0, 2, ... and those between. `n_alone` counts folds of one stimulus, which add nothing
+    to r. The ceilings of neurons are added by `ventral.targets.ceilings.with_ceilings`.
+
     Parameters
     ----------
     predictions : (n, targets) array
@@ -93,9 +108,7 @@ def prediction_rows(
     penalty : (folds, targets) array or None
         Penalty chosen for each target in each fold, for mappings that have one.
     """
-    r = correlation_in_folds(predictions, targets.values, folds)
-    with np.errstate(invalid="ignore"):
-        ceiling = np.sqrt(np.where(targets.reliability > 0, targets.reliability, np.nan))
+    sums = sums_within_folds(predictions, targets.values, folds)
     return pd.DataFrame(
         {
             "area": targets.areas,
@@ -106,10 +119,11 @@ def prediction_rows(
             "mapping": mapping,
             "n_stimuli": len(targets.values),
             "n_folds": len(folds),
-            "r": r,
-            "reliability": targets.reliability,
-            "predictivity": r / ceiling,
-            "explained_variance": np.square(r / ceiling),
+            "r": pooled_r(sums),
+            "r_folds": r_folds(sums),
+            "r_even": pooled_r(sums.pooled(slice(0, None, 2))),
+            "r_odd": pooled_r(sums.pooled(slice(1, None, 2))),
+            "n_alone": (sums.n == 1).sum(axis=0),
             "alpha": np.nan if penalty is None else np.exp(np.log(penalty).mean(axis=0)),
         }
     )

@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.mappings.standardisation import ROUNDING, varies
+from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
 from ventral.tables import read_parquet, write_parquet
+from ventral.targets.ceilings import HALVES, ceilings_in_order
+from ventral.targets.selection import chosen
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -49,6 +51,29 @@ class Resamples:
 
     stimuli: NDArray[np.uint8]
     neuroids: Mapping[tuple[str, str], NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Held-out predictions of neuroids that have responses to the same m stimuli.
+
+    Attributes
+    ----------
+    predictions, values : (m, k) arrays
+        Predictions and mean responses.
+    rows : (m,) integer array
+        Which stimuli these are.
+    folds : sequence of integer arrays
+        Folds among the m stimuli.
+    columns : (k,) integer array
+        Which targets of the recording the neuroids are.
+    """
+
+    predictions: NDArray[np.float64]
+    values: NDArray[np.float64]
+    rows: NDArray[np.intp]
+    folds: Sequence[NDArray[np.intp]]
+    columns: NDArray[np.intp]
 
 
 def draw(neurons: Targets, folds: Sequence[NDArray], stimuli_sha256: str, n_bootstrap: int, seed: int) -> Resamples:
@@ -90,9 +115,9 @@ def draw(neurons: Targets, folds: Sequence[NDArray], stimuli_sha256: str, n_boot
 
 
 def bootstrap_rows(
-    parts: Sequence[tuple[NDArray, Targets, NDArray]],
+    parts: Sequence[tuple[NDArray, Targets, NDArray, Sequence[NDArray]]],
     neurons: Targets,
-    folds: Sequence[NDArray],
+    ceilings: pd.DataFrame,
     split: str,
     mapping: str,
     reliability_threshold: float,
@@ -102,36 +127,40 @@ def bootstrap_rows(
 
     Parameters
     ----------
-    parts : sequence of (predictions, group, rows)
-        Held-out predictions of each group of targets that have the same stimuli, and which stimuli these are, as
-        `ventral.targets.values.grouped_by_missing` gives them. Of other targets than neurons there are no rows.
+    parts : sequence of (predictions, group, rows, folds)
+        Held-out predictions of each group of targets that have the same stimuli, which stimuli these are, and the folds
+        among them, as `ventral.targets.values.grouped_by_missing` gives them. Of other targets than neurons there are
+        no rows.
     neurons : Targets
         All neuroids of the recording.
-    folds : sequence of integer arrays
-        Rows of each fold.
+    ceilings : DataFrame
+        From `ventral.targets.ceilings.ceilings_of_neurons`.
     split, mapping : str
         Names of the split that the folds are of, and of the mapping.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken, as for `ventral.statistics.summaries.area_summary`.
+        Lowest reliability within half of the folds of a neuroid that is scored on the others, as for
+        `ventral.statistics.summaries.area_summary`.
     resamples : Resamples
         From `draw`, for the same neuroids and folds.
 
     Returns
     -------
     DataFrame
-        `area`, `time_bin`, `split`, `mapping`, `n_neuroids`, `median` (of predictivity, or of r in an area without any
-        reliability), and the lists of `RESAMPLED`, float32. No row of an area that no neuroid is predicted of.
+        `area`, `time_bin`, `split`, `mapping`, `n_neuroids`, `median` (that of `area_summary`, of predictivity, or of r
+        in an area without any reliability), and the lists of `RESAMPLED`, float32. No row of an area that no neuroid
+        is predicted of.
     """
     column_of = {place: column for column, place in enumerate(zip(neurons.names, neurons.time_bins, strict=True))}
-    predictions = np.full(neurons.values.shape, np.nan)
-    for predicted, group, of_stimuli in parts:
-        chosen = np.flatnonzero(group.kinds == "neuron")
-        columns = [column_of[group.names[k], group.time_bins[k]] for k in chosen]
-        predictions[np.ix_(of_stimuli, columns)] = predicted[:, chosen]
-    ceilings = _ceilings(neurons, reliability_threshold)
-    medians = resampled_medians(predictions, neurons.values, folds, ceilings, resamples)
+    placed = [_placed(*part, column_of) for part in parts]
+    of_neurons = ceilings_in_order(ceilings, neurons, split)
+    unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
+    divisors = np.where(unknown, 1.0, _divisors(of_neurons, reliability_threshold))
+    medians = resampled_medians(placed, divisors, unknown, resamples)
     # In the last place what -1 draws: no target.
-    taken = np.append(np.isfinite(predictions).any(axis=0) & np.isfinite(ceilings), False)
+    taken = np.zeros(len(neurons.names) + 1, dtype=bool)
+    for part in placed:
+        scored = np.isfinite(pooled_r(sums_within_folds(part.predictions, part.values, part.folds)))
+        taken[part.columns] = scored & np.isfinite(divisors[:, part.columns]).any(axis=0)
     table = [
         {
             "area": area,
@@ -148,18 +177,33 @@ def bootstrap_rows(
     return pd.DataFrame(table, columns=["area", "time_bin", "split", "mapping", "n_neuroids", "median", *RESAMPLED])
 
 
-def _ceilings(neurons: Targets, reliability_threshold: float) -> NDArray[np.float64]:
-    """Return the square root of each neuroid's reliability, NaN where it is too low.
+def _placed(
+    predictions: NDArray,
+    group: Targets,
+    rows: NDArray,
+    folds: Sequence[NDArray],
+    column_of: Mapping[tuple[str, str], int],
+) -> Predictions:
+    chosen = np.flatnonzero(group.kinds == "neuron")
+    columns = np.array([column_of[group.names[k], group.time_bins[k]] for k in chosen], dtype=np.intp)
+    return Predictions(predictions[:, chosen], group.values[:, chosen], rows, folds, columns)
 
-    1 in an area that has none in this bin of time.
+
+def _divisors(ceilings: pd.DataFrame, reliability_threshold: float) -> NDArray[np.float64]:
+    """Return what r of each neuroid within even and odd folds is divided by, (2, targets).
+
+    NaN where its reliability within the other folds is too low; 0 where that within these is not positive.
     """
-    rho = neurons.reliability
-    ceilings = np.sqrt(np.where((rho >= reliability_threshold) & (rho > 0), rho, np.nan))
-    for area, time_bin in set(zip(neurons.areas, neurons.time_bins, strict=True)):
-        of_area = (neurons.areas == area) & (neurons.time_bins == time_bin)
-        if np.isnan(rho[of_area]).all():
-            ceilings[of_area] = 1.0
-    return ceilings
+    even, odd = (ceilings[f"reliability_{half}"].to_numpy(float) for half in HALVES)
+    taken = np.stack([chosen(other, reliability_threshold) for other in (odd, even)])
+    taken &= ceilings["reliability"].notna().to_numpy()
+    return np.sqrt(np.where(taken, np.maximum(np.stack([even, odd]), 0), np.nan))
+
+
+def _without_ceiling(neurons: Targets, unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say of each neuroid whether its reliability and that of all others of its area and bin of time are unknown."""
+    places = pd.Series(unknown).groupby([neurons.areas, neurons.time_bins])
+    return places.transform("all").to_numpy(bool)
 
 
 def write_bootstraps(table: pd.DataFrame, path: Path) -> None:
@@ -200,10 +244,9 @@ def intervals(bootstraps: pd.DataFrame) -> pd.DataFrame:
 
 
 def resampled_medians(
-    predictions: NDArray,
-    values: NDArray,
-    folds: Sequence[NDArray],
-    ceilings: NDArray[np.float64],
+    parts: Sequence[Predictions],
+    divisors: NDArray[np.float64],
+    unchosen: NDArray[np.bool_],
     resamples: Resamples,
 ) -> dict[tuple[str, str], NDArray[np.float64]]:
     """Return the median over an area's neuroids of r within folds, divided by the ceiling, in every resample.
@@ -211,104 +254,74 @@ def resampled_medians(
     Stimuli and neuroids are resampled both and independently (the pigeonhole bootstrap, Owen 2007, Annals of Applied
     Statistics 1:386). It errs on the side of caution: noise that belongs to single pairs of a neuroid and a stimulus is
     counted three times, so that intervals of differences that come of nothing else are the square root of 3 too wide.
-    r is Pearson's within each fold of the resampled stimuli, averaged over folds. Predictions and ceilings are held as
-    they are: no model is fitted anew.
+    Predictions and ceilings are held as they are: no model is fitted anew.
+
+    r is pooled over folds 0, 2, ... and over those between, and the medians of the two scores are averaged; of neuroids
+    that are not chosen, it is pooled over all folds.
 
     Parameters
     ----------
-    predictions, values : (n, targets) arrays
-        Held-out predictions and what was measured; NaN where a target has no value for a stimulus.
-    folds : sequence of integer arrays
-        Rows of each fold.
-    ceilings : (targets,) array
-        What r is divided by; NaN leaves a neuroid out.
+    parts : sequence of Predictions
+    divisors : (2, targets) array
+        What r within even and odd folds is divided by; NaN leaves a neuroid out, 0 makes its score infinite.
+    unchosen : (targets,) boolean array
+        Of which neuroids no ceiling is known; their divisors are the same for all folds.
     resamples : Resamples
-        From `draw`, for the same folds.
+        From `draw`.
 
     Returns
     -------
     dict of (3, 1 + n_bootstrap) arrays
         Of each area and bin of time: the medians over all neuroids of a resample, over its first and over its second
-        half; number 0 is the sample itself, whose halves mean nothing. A neuroid whose r is not defined in the sample
-        is left out, a fold in which it is not defined in a resample is skipped; NaN where no neuroid is left.
+        half; number 0 is the sample itself, whose halves mean nothing. A neuroid whose r is not defined is left out;
+        NaN where no neuroid is left, or where the median is infinite.
     """
     n_resamples, n = resamples.stimuli.shape
-    n_targets = predictions.shape[1]
+    n_targets = divisors.shape[1]
     medians = {place: np.empty((3, n_resamples)) for place in resamples.neuroids}
     rows_at_once, columns_at_once = max(1, VALUES_AT_ONCE // max(1, n_targets)), max(1, VALUES_AT_ONCE // n)
     for start in range(0, n_resamples, rows_at_once):
         block = slice(start, start + rows_at_once)
-        weights = resamples.stimuli[block]
         # In the last place what -1 draws: no target.
-        measure = np.full((len(weights), n_targets + 1), np.nan)
-        for first in range(0, n_targets, columns_at_once):
-            some = slice(first, min(first + columns_at_once, n_targets))
-            measure[:, some] = resampled_correlations(predictions[:, some], values[:, some], folds, weights)
-        measure[:, :-1] /= ceilings
+        scores = np.full((2, len(resamples.stimuli[block]), n_targets + 1), np.nan)
+        for part in parts:
+            weights = resamples.stimuli[block][:, part.rows]
+            for first in range(0, len(part.columns), columns_at_once):
+                some = slice(first, first + columns_at_once)
+                columns = part.columns[some]
+                scores[:, :, columns] = _resampled_r(part, some, weights, unchosen[columns])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores[:, :, :-1] /= divisors[:, None]
         for place, neuroids in resamples.neuroids.items():
-            drawn = np.take_along_axis(measure, neuroids[block], axis=1)
-            half = drawn.shape[1] // 2
-            for k, part in enumerate((drawn, drawn[:, :half], drawn[:, half:])):
-                medians[place][k, block] = _medians(part)
+            drawn = np.take_along_axis(scores, neuroids[block][None], axis=2)
+            half = drawn.shape[2] // 2
+            for k, values in enumerate((drawn, drawn[:, :, :half], drawn[:, :, half:])):
+                medians[place][k, block] = _median_of_both(values)
     return medians
 
 
-def resampled_correlations(
-    predictions: NDArray, values: NDArray, folds: Sequence[NDArray], weights: NDArray
-) -> NDArray[np.float64]:
-    """Return Pearson's r of stimuli that count as often as they are drawn, within each fold, averaged over folds.
-
-    Parameters
-    ----------
-    predictions, values : (n, targets) arrays
-        NaN where a target has no value for a stimulus.
-    folds : sequence of integer arrays
-        Rows of each fold. Folds in which a target has no values are not its folds.
-    weights : (resamples, n) array
-        How often each stimulus is drawn.
-
-    Returns
-    -------
-    (resamples, targets) array
-        Over the folds in which it is defined in the resample; NaN where in some fold predictions or values do not vary
-        although every stimulus is there.
-    """
-    known = np.isfinite(predictions) & np.isfinite(values)
-    total = np.zeros((len(weights), predictions.shape[1]))
-    n_defined = np.zeros_like(total)
-    undefined = ~known.any(axis=0)
-    for fold in folds:
-        of_fold = known[fold]
-        x, y = _standardised_where_known(predictions[fold], of_fold), _standardised_where_known(values[fold], of_fold)
-        undefined |= of_fold.any(axis=0) & np.isnan(x + y).any(axis=0)
-        x, y = np.nan_to_num(x), np.nan_to_num(y)
-        w = weights[:, fold].astype(float)
-        # With every value there, the sum of weights is the same for all targets.
-        size = w.sum(axis=1)[:, None] if of_fold.all() else w @ of_fold
-        sum_x, sum_y = w @ x, w @ y
-        square_x, square_y = w @ (x * x), w @ (y * y)
-        spread_x, spread_y = size * square_x - sum_x**2, size * square_y - sum_y**2
-        # The variance of stimuli that are all the same one, drawn again and again, is rounding.
-        rounding = ROUNDING * size
-        defined = varies(spread_x, square_x, rounding) & varies(spread_y, square_y, rounding)
-        product = size * (w @ (x * y)) - sum_x * sum_y
-        total += np.where(defined, product, 0) / np.sqrt(np.where(defined, spread_x * spread_y, 1))
-        n_defined += defined
-    return np.divide(total, n_defined, out=np.full_like(total, np.nan), where=(n_defined > 0) & ~undefined)
+def _resampled_r(part: Predictions, some: slice, weights: NDArray, unchosen: NDArray) -> NDArray[np.float64]:
+    """Return r of some neuroids (2, resamples, k), pooled over even folds and over odd ones, or twice over all."""
+    x, y = part.predictions[:, some], part.values[:, some]
+    even, odd = (resampled_sums(x, y, part.folds[first::2], weights) for first in (0, 1))
+    r = np.stack([even.r, odd.r])
+    if unchosen.any():
+        r[:, :, unchosen] = (even + odd).r[:, unchosen]
+    return r
 
 
-def _standardised_where_known(values: NDArray, known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return values (n, targets) with mean 0 and variance 1 over those known, else 0; NaN where all are the same."""
-    values = np.where(known, values, 0.0)
-    n = np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, values - values.sum(axis=0) / n, 0.0)
-    size = np.linalg.norm(centred, axis=0)
-    return centred / np.where(varies(size, np.linalg.norm(values, axis=0)), size / np.sqrt(n), np.nan)
+def _median_of_both(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean (resamples,) of the medians of scores (2, resamples, neuroids), NaN where it is not finite."""
+    with np.errstate(invalid="ignore"):
+        median = (_medians(scores[0]) + _medians(scores[1])) / 2
+    return np.where(np.isfinite(median), median, np.nan)
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of each row, over what is known of it."""
     ordered = np.sort(np.append(values, np.full((len(values), 1), np.nan), axis=1), axis=1)
-    n_known = np.isfinite(values).sum(axis=1)
+    n_known = (~np.isnan(values)).sum(axis=1)
     rows = np.arange(len(values))
-    return (ordered[rows, np.maximum(n_known - 1, 0) // 2] + ordered[rows, n_known // 2]) / 2
+    lower, upper = ordered[rows, np.maximum(n_known - 1, 0) // 2], ordered[rows, n_known // 2]
+    with np.errstate(invalid="ignore"):
+        return (lower + upper) / 2

@@ -1,7 +1,7 @@
 """What the score table says of whole areas, over neuroids or subjects, with intervals, and its relation to a label."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from statistics import NormalDist
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
 from ventral.tables import read_parquet
+from ventral.targets.ceilings import HALVES
+from ventral.targets.selection import chosen
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,10 @@ COLUMNS = [
     "r",
     "reliability",
     "predictivity",
+    "r_even",
+    "reliability_even",
+    "r_odd",
+    "reliability_odd",
     "ceiling_low",
     "ceiling_high",
     "balanced_accuracy",
@@ -45,6 +51,7 @@ COMPARED = [*PANEL, "distance", "comparison"]
 # What is recorded, one or the other: an area is summarised over its neuroids, or over its matrices or their subjects.
 RECORDED = ("neuron", "matrix")
 FEWEST_POINTS = 4
+LAYER = ["model", "family", "depth", "layer"]
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
@@ -84,13 +91,21 @@ def read_scores(path: str | Path) -> pd.DataFrame:
 def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
 
-    Neuroids less reliable than the threshold, and those without a score, are left out and counted. An area of which no
-    neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and there is no ceiling.
-    Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a published one for
-    each subject.
+    The predictivity of an area is by neuroids that were chosen on other folds than those they are scored on, as in
+    `ventral.targets.selection`: those with a reliability within odd folds of at least the threshold are scored on even
+    folds, by the median of r / sqrt(reliability) there, and the other way; the two medians are averaged. Noise that
+    raises an estimate of reliability would otherwise choose the neuroids whose score is divided by too much. A chosen
+    neuroid with a reliability of 0 or less where it is scored counts as beyond all others. Neuroids that no way takes
+    are counted as left out, and so are those without a score.
 
-    Intervals, of 95 %, are percentiles of the medians of bootstrap samples of neuroids, or of the means of bootstrap
-    samples of subjects (Efron 1979, Annals of Statistics 7:1).
+    Beside it stands the sum ratio sqrt(sum r |r| / sum reliability) over all neuroids, which needs no threshold.
+
+    An area of which no neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and
+    there is no ceiling. Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a
+    published one for each subject; those less reliable than the threshold are left out.
+
+    Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids, or of the means of
+    bootstrap samples of subjects (Efron 1979, Annals of Statistics 7:1).
     All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
     bins of time of an area.
 
@@ -99,7 +114,7 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     scores : DataFrame
         Score table, its rows in any order.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability within half of the folds of a neuroid that is scored on the others.
     n_bootstrap, seed : int
         Number of bootstrap samples, and the seed of their draw.
 
@@ -107,15 +122,17 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     -------
     DataFrame
         Sorted by `recording`, `area`, `time_bin`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`,
-        `layer`, with `family`, `predictivity` (NaN without repetitions) and `r` (medians or means over the same
-        neuroids or subjects), the ends of their intervals `predictivity_low`, `predictivity_high`, `r_low`, `r_high`
-        (NaN with fewer than two), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and
-        `ceiling_high`, the noise ceiling of r over subjects (NaN where there are none).
+        `layer`, with `family`, `predictivity` and `summed` (NaN without repetitions, and `summed` of matrices), `r`
+        (median or mean over the neuroids that either way takes, or subjects), the ends of their intervals
+        `predictivity_low`, `predictivity_high` and so on (NaN with fewer than two, or where infinite), `n_neuroids` (or
+        matrices) that either way takes, `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
+        folds), `has_ceiling`, and `ceiling_low` and `ceiling_high`, the noise ceiling of r over subjects (NaN where
+        there are none).
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     columns = [*COMPARED, "model", "family", "layer", "depth"]
-    columns += [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
-    columns += ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
+    columns += [f"{measure}{end}" for measure in ("predictivity", "summed", "r") for end in ("", "_low", "_high")]
+    columns += ["n_neuroids", "n_left_out", "n_unreliable", "has_ceiling", "ceiling_low", "ceiling_high"]
     over_bins = [name for name in COMPARED if name != "time_bin"]
     panels = [
         panel.assign(**dict(zip(over_bins, of, strict=True)))
@@ -248,14 +265,12 @@ def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) 
     (layers, n_bootstrap) array
         NaN where a layer has no value for any neuroid of a sample.
     """
-    n = values.shape[1]
-    return medians_of_samples(values, np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap))
+    return medians_of_samples(values, _samples(values.shape[1], n_bootstrap, seed))
 
 
 def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
     """Return the means over bootstrap samples of subjects, as `bootstrap_medians` does over those of neuroids."""
-    n = values.shape[1]
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
+    counts = _samples(values.shape[1], n_bootstrap, seed)
     known = np.isfinite(values)
     drawn = known.astype(float) @ counts.T
     return np.where(known, values, 0) @ counts.T / np.where(drawn > 0, drawn, np.nan)
@@ -281,7 +296,7 @@ def medians_of_samples(values: NDArray[np.float64], counts: NDArray[np.integer])
 def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
     # A sample says how often it has each value: its median is found by counting up through the sorted values, which
     # are sorted once.
-    order = np.argsort(values)[: np.isfinite(values).sum()]
+    order = np.argsort(values)[: (~np.isnan(values)).sum()]
     up_to = np.cumsum(counts[:, order], axis=1)
     size = up_to[:, -1:] if len(order) else np.zeros((len(counts), 1), int)
     ranked = np.append(values[order], np.nan)
@@ -291,7 +306,7 @@ def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
 
 
 def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.DataFrame], bool]:
-    """Return the scores of one panel's neuroids, a row for each layer, a column for each neuroid.
+    """Return the scores over all folds of one panel's neuroids or matrices, those that are reliable over all folds.
 
     Parameters
     ----------
@@ -359,36 +374,148 @@ def _with_columns(table: pd.DataFrame, names: pd.Index) -> pd.DataFrame:
 
 def _summaries_in_bins(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> Iterator[pd.DataFrame]:
     """Give the summary of a panel in each of its bins of time."""
-    of_bins, members = values_in_bins(rows, threshold)
-    of_matrices = rows["target_kind"].iloc[0] == "matrix"
-    for time_bin, (values, has_ceiling) in of_bins.items():
+    summarise = _summaries_of_matrices if rows["target_kind"].iloc[0] == "matrix" else _summaries_of_neuroids
+    for time_bin, summary in summarise(rows, threshold, n_bootstrap, seed):
         of_bin = rows[rows["time_bin"] == time_bin]
-        n_neuroids = taken_of(values, has_ceiling).sum(axis=1)
-        summary = values["r"].index.to_frame(index=False)
-        for measure, table in values.items():
-            summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _centre_and_interval(
-                table.to_numpy(float)[:, members], n_bootstrap, seed, of_matrices
-            )
         ceilings = of_bin.drop_duplicates("target")[["ceiling_low", "ceiling_high"]].astype(float).mean()
         yield summary.assign(
-            n_neuroids=n_neuroids,
-            n_left_out=of_bin["target"].nunique() - n_neuroids,
-            has_ceiling=has_ceiling,
-            time_bin=time_bin,
-            **ceilings,
+            n_left_out=of_bin["target"].nunique() - summary["n_neuroids"], time_bin=time_bin, **ceilings
         )
 
 
-def _centre_and_interval(values: NDArray, n_bootstrap: int, seed: int, of_matrices: bool) -> NDArray:
-    """Return median, or mean of matrices, low and high (3, layers) of values (layers, neuroids)."""
-    centre, resampled = (np.nanmean, bootstrap_means) if of_matrices else (np.nanmedian, bootstrap_medians)
-    known = np.isfinite(values).sum(axis=1)
-    result = np.full((3, len(values)), np.nan)
-    if known.any():
-        result[0, known > 0] = centre(values[known > 0], axis=1)
-        samples = resampled(values, n_bootstrap, seed)[known > 1]
-        result[1:, known > 1] = np.nanpercentile(samples, [2.5, 97.5], axis=1) if len(samples) else np.nan
-    return result
+def _summaries_of_matrices(
+    rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    of_bins, members = values_in_bins(rows, threshold)
+    for time_bin, (values, has_ceiling) in of_bins.items():
+        summary = values["r"].index.to_frame(index=False)
+        for measure, table in values.items():
+            numbers = table.to_numpy(float)[:, members]
+            known = np.isfinite(numbers).sum(axis=1)
+            centre = np.divide(np.nansum(numbers, axis=1), known, out=np.full(len(known), np.nan), where=known > 0)
+            _add(summary, measure, centre, bootstrap_means(numbers, n_bootstrap, seed), known)
+        _add(summary, "summed", np.nan, np.full((len(summary), 1), np.nan), np.zeros(len(summary)))
+        n_taken = taken_of(values, has_ceiling).sum(axis=1)
+        yield time_bin, summary.assign(n_neuroids=n_taken, n_unreliable=0, has_ceiling=has_ceiling)
+
+
+def _summaries_of_neuroids(
+    rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    names = pd.Index(np.unique(rows["target"].astype(str)))
+    of_bins = {time_bin: numbers_of_neuroids(of_bin, names) for time_bin, of_bin in rows.groupby("time_bin")}
+    ways = {time_bin: chosen_scores(numbers, threshold) for time_bin, (_, numbers) in of_bins.items()}
+    taken = {time_bin: (~np.isnan(scores)).any(axis=0) for time_bin, scores in ways.items()}
+    # Samples of these neuroids serve all bins.
+    members = np.any([of_bin.any(axis=0) for of_bin in taken.values()], axis=0)
+    counts = _samples(int(members.sum()), n_bootstrap, seed)
+    for time_bin, (layers, numbers) in of_bins.items():
+        summary, known = layers.to_frame(index=False), taken[time_bin].sum(axis=1)
+        has_ceiling = bool(np.isfinite(numbers["reliability"]).any())
+        scores = ways[time_bin][:, :, members]
+        if has_ceiling:
+            _add(summary, "predictivity", *(_mean_of_medians(scores, some) for some in (None, counts)), known)
+        else:
+            _add(summary, "predictivity", np.nan, np.full((len(summary), 1), np.nan), known)
+        r = np.where(taken[time_bin], numbers["r"], np.nan)[:, members]
+        _add(summary, "r", *(_mean_of_medians(r[None], some) for some in (None, counts)), known)
+        both = np.isfinite(numbers["r"]) & np.isfinite(numbers["reliability"])
+        scored = numbers["r"], numbers["reliability"], _samples(len(names), n_bootstrap, seed)
+        _add(summary, "summed", *(_summed(*scored[:2], some) for some in (None, scored[2])), both.sum(axis=1))
+        n_unreliable = (both & (numbers["reliability"] <= 0)).sum(axis=1)
+        yield time_bin, summary.assign(n_neuroids=known, n_unreliable=n_unreliable, has_ceiling=has_ceiling)
+
+
+def numbers_of_neuroids(rows: pd.DataFrame, names: pd.Index) -> tuple[pd.MultiIndex, dict[str, NDArray[np.float64]]]:
+    """Return numbers of the score table, a row for each layer, a column for each neuroid.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of neuroids in one panel.
+    names : Index
+        Which neuroids.
+
+    Returns
+    -------
+    layers : MultiIndex
+        `model`, `family`, `depth` and `layer`.
+    numbers : dict of (layers, neuroids) arrays
+        `r` and `reliability`, over all folds and (`r_even` and so on) over each half of them.
+    """
+    columns = [f"{name}{end}" for name in ("r", "reliability") for end in ("", *(f"_{half}" for half in HALVES))]
+    table = rows.pivot(index=LAYER, columns="target", values=columns).astype(float)
+    return table.index, {column: table[column].reindex(columns=names).to_numpy(float) for column in columns}
+
+
+def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) -> NDArray[np.float64]:
+    """Return the scores within either half of the folds of neuroids that were chosen within the other.
+
+    Parameters
+    ----------
+    numbers : mapping of (layers, neuroids) arrays
+        From `numbers_of_neuroids`.
+    threshold : float
+        Lowest reliability of a chosen neuroid; one with a reliability of 0 or less is never chosen.
+
+    Returns
+    -------
+    (2, layers, neuroids) array
+        r / sqrt(reliability) within even and odd folds; infinite where that reliability is not positive, NaN where not
+        chosen. Where no neuroid has a reliability, r over all folds, twice.
+    """
+    if not np.isfinite(numbers["reliability"]).any():
+        return np.stack([numbers["r"], numbers["r"]])
+    known = np.isfinite(numbers["r"]) & np.isfinite(numbers["reliability"])
+    scores = []
+    for scoring, choosing in (HALVES, HALVES[::-1]):
+        taken = known & chosen(numbers[f"reliability_{choosing}"], threshold)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            score = numbers[f"r_{scoring}"] / np.sqrt(np.maximum(numbers[f"reliability_{scoring}"], 0))
+        scores.append(np.where(taken, score, np.nan))
+    return np.stack(scores)
+
+
+def _samples(n: int, n_bootstrap: int, seed: int) -> NDArray[np.integer]:
+    """Return how often each of n neuroids is in each bootstrap sample, (n_bootstrap, n)."""
+    if n == 0:
+        return np.zeros((n_bootstrap, 0), dtype=int)
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
+
+
+def _mean_of_medians(scores: NDArray[np.float64], counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
+    """Return the mean over ways of the medians of scores (ways, layers, neuroids) in samples, (layers, samples).
+
+    Without counts, in the one sample that has each neuroid once, (layers,).
+    """
+    samples = np.ones((1, scores.shape[2]), dtype=int) if counts is None else counts
+    with np.errstate(invalid="ignore"):
+        medians = np.mean([medians_of_samples(way, samples) for way in scores], axis=0)
+    return medians[:, 0] if counts is None else medians
+
+
+def _summed(r: NDArray, reliability: NDArray, counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
+    """Return sqrt(sum r |r| / sum reliability) in samples of neuroids, (layers, samples), or without counts (layers,).
+
+    As `ventral.mappings.correlation.summed_predictivity`, over the neuroids (layers, neuroids) that have both.
+    """
+    samples = np.ones((1, r.shape[1]), dtype=int) if counts is None else counts
+    known = np.isfinite(r) & np.isfinite(reliability)
+    explained, explainable = (np.where(known, part, 0) @ samples.T for part in (r * np.abs(r), reliability))
+    ratio = np.divide(explained, explainable, out=np.full(explained.shape, np.nan), where=explainable > 0)
+    summed = np.sign(ratio) * np.sqrt(np.abs(ratio))
+    return summed[:, 0] if counts is None else summed
+
+
+def _add(summary: pd.DataFrame, measure: str, centre: NDArray | float, samples: NDArray, known: NDArray) -> None:
+    """Add a measure of each layer with the interval of its samples (layers, samples) of `known` neuroids."""
+    summary[measure] = np.where(np.isfinite(centre), centre, np.nan)
+    ends = np.full((2, len(summary)), np.nan)
+    some = (known > 1) & ~np.isnan(samples).all(axis=1)
+    if some.any():
+        with np.errstate(invalid="ignore"):
+            ends[:, some] = np.nanpercentile(samples[some], [2.5, 97.5], axis=1)
+    summary[f"{measure}_low"], summary[f"{measure}_high"] = np.where(np.isfinite(ends), ends, np.nan)
 
 
 def _is_best(summary: pd.DataFrame) -> NDArray[np.bool_]:

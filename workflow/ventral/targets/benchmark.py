@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.recordings.time_bins import read_recording
 from ventral.store import open_store, read_dataset
-from ventral.targets.ceilings import fold_reliabilities, with_fold_ceilings
+from ventral.targets.ceilings import ceilings_of_neurons, with_ceilings
 from ventral.targets.values import Targets, folds_of, n_leaked, neurons
 
 DIGITS_SHOWN = 12
@@ -29,7 +29,7 @@ class Benchmark:
         Mean responses of the neuroids that are not left out; None where there are dissimilarity matrices instead.
     folds : dict of lists of integer arrays
         Outer folds of each split.
-    fold_reliabilities : dict of dict
+    ceilings : DataFrame
         Of each split, and neuroid and bin of time, from `ventral.targets.ceilings`.
     n_leaked : dict of int
         Of each split, stimuli with a duplicate in another fold.
@@ -39,7 +39,7 @@ class Benchmark:
     responses: xr.Dataset
     neurons: Targets | None
     folds: dict[str, list[NDArray]]
-    fold_reliabilities: dict[str, dict[tuple[str, str], float]]
+    ceilings: pd.DataFrame
     n_leaked: dict[str, int]
 
     @property
@@ -49,7 +49,7 @@ class Benchmark:
 
     def described(self, rows: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
         """Return rows of the score table with the columns that say what was scored against what, and the ceilings."""
-        return with_fold_ceilings(rows, self.fold_reliabilities).assign(
+        return with_ceilings(rows, self.ceilings).assign(
             model=model,
             family=family,
             stimuli=self.stimulus_set.attrs["name"],
@@ -119,7 +119,7 @@ def read_benchmark(
         responses=responses,
         neurons=None if "dissimilarities" in responses else neurons(responses),
         folds=folds,
-        fold_reliabilities=fold_reliabilities(responses, folds, seed=seed),
+        ceilings=ceilings_of_neurons(responses, folds, seed=seed),
         n_leaked=n_leaked(stimulus_set, folds),
     )
 

@@ -1,4 +1,4 @@
-"""The ceiling that belongs to a correlation within held-out folds: reliability within the same folds."""
+"""The ceilings of the scores of a recording's neurons: the reliability of their responses within held-out folds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,14 +7,26 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from ventral.mappings.correlation import explained_variance, predictivity
+from ventral.recordings.noise import Noise, noise_of, repetitions_are_blocks
 from ventral.recordings.reliability import split_half_reliability
 from ventral.recordings.time_bins import bins_of, columns_of
+from ventral.targets.reliability import reliability_within_folds
+from ventral.targets.selection import reliability_of_half
+from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.values import Targets, folds_among, same_stimuli
+
+# What a ceiling belongs to. Several bins of time, and splits, have ceilings of their own.
+KEYS = ["split", "target", "time_bin"]
+HALVES = ("even", "odd")
+WITHIN_FOLDS = ("reliability", "standard_error", *(f"reliability_{half}" for half in HALVES))
+NUMBERS = (*WITHIN_FOLDS, "fold_reliability")
 
 
-def fold_reliabilities(
+def ceilings_of_neurons(
     responses: xr.Dataset, folds: Mapping[str, Sequence[NDArray]], seed: int, n_splits: int = 100
-) -> dict[str, dict[tuple[str, str], float]]:
-    """Return the reliability of every neuroid within the folds of each split, by split, and neuroid and bin of time.
+) -> pd.DataFrame:
+    """Return the ceilings of every neuroid that is not left out, for each split.
 
     Parameters
     ----------
@@ -27,38 +39,91 @@ def fold_reliabilities(
 
     Returns
     -------
-    dict of dict
-        NaN without repetitions; nothing of a recording of dissimilarity matrices.
+    DataFrame
+        By `split`, `target` and `time_bin`: `reliability` within folds, not clipped, and with the same noise
+        `reliability_even` within folds 0, 2, ... and `reliability_odd` within those between; `standard_error` of the
+        score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
+        `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
+        neuroids with stimuli in fewer than three folds. No rows of a recording of dissimilarity matrices.
     """
     if "responses" not in responses:
-        return {}
+        return _table({})
     responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
-    keys = list(zip(kept["neuroid"].values.astype(str).tolist(), bins_of(kept).tolist(), strict=True))
     values = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
-    return {
-        split: dict(zip(keys, split_half_reliability(values, n_splits, seed, of_split).tolist(), strict=True))
-        for split, of_split in folds.items()
-    }
+    noise = noise_of(values, blocks=repetitions_are_blocks(values))
+    names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
+    return _table(
+        {
+            split: pd.DataFrame(
+                {
+                    "target": names,
+                    "time_bin": bins,
+                    **_within_folds(noise, of_split),
+                    "fold_reliability": split_half_reliability(values, n_splits, seed, of_split),
+                }
+            )
+            for split, of_split in folds.items()
+        }
+    )
 
 
-def with_fold_ceilings(
-    rows: pd.DataFrame, reliabilities: Mapping[str, Mapping[tuple[str, str], float]]
-) -> pd.DataFrame:
-    """Return rows of the score table with `fold_reliability` and `fold_predictivity`, r over the root of it.
+def ceilings_in_order(ceilings: pd.DataFrame, neurons: Targets, split: str) -> pd.DataFrame:
+    """Return the ceilings of one split, a row for each of the neurons; missing where there are none."""
+    places = pd.MultiIndex.from_arrays([np.full(len(neurons.names), split), neurons.names, neurons.time_bins])
+    return ceilings.reindex(places).reset_index(drop=True)
+
+
+def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of the score table with the ceilings of neurons, and what r makes of them.
+
+    `predictivity_both` is r over the roots of the reliabilities of responses and predictions, where the rows have
+    `prediction_reliability`.
 
     Parameters
     ----------
     rows : DataFrame
-        Of one recording; what is no neuron has neither. Where nothing was predicted, there is no `r` and they are
-        returned as they are.
-    reliabilities : dict of dict
-        From `fold_reliabilities`.
+        Of one recording. Of rows that are of no neuron, nothing changes. Where nothing was predicted, there is no `r`,
+        and they are returned as they are.
+    ceilings : DataFrame
+        From `ceilings_of_neurons`.
     """
     if "r" not in rows:
         return rows
-    places = rows[["split", "target", "time_bin"]].to_numpy()
-    rho = np.array([reliabilities.get(split, {}).get((name, time), np.nan) for split, name, time in places])
-    rho[(rows["target_kind"] != "neuron").to_numpy()] = np.nan
-    ceiling = np.sqrt(np.where(rho > 0, rho, np.nan))
-    return rows.assign(fold_reliability=rho, fold_predictivity=rows["r"].astype(float) / ceiling)
+    found = ceilings.reindex(pd.MultiIndex.from_frame(rows[KEYS])).set_index(rows.index)
+    r = rows["r"].to_numpy(float)
+    found["predictivity"] = predictivity(r, found["reliability"].to_numpy())
+    found["explained_variance"] = explained_variance(r, found["reliability"].to_numpy())
+    if "prediction_reliability" in rows:
+        both = found["reliability"].to_numpy(), rows["prediction_reliability"].to_numpy(float)
+        found["predictivity_both"] = predictivity(r, *both)
+    found[rows["target_kind"] != "neuron"] = pd.NA
+    known = {name: found[name].combine_first(rows[name]) if name in rows else found[name] for name in found}
+    return rows.assign(**known)
+
+
+def _within_folds(noise: Noise, folds: Sequence[NDArray]) -> dict[str, NDArray]:
+    """Return the ceilings (neuroids,) that the noise gives."""
+    n = noise.means.shape[1]
+    found = {name: np.full(n, np.nan) for name in WITHIN_FOLDS}
+    found["marked"] = np.zeros(n, dtype=bool)
+    for columns, rows in same_stimuli(noise.means):
+        if len(remaining := folds_among(rows, folds)) < FEWEST_FOLDS:
+            continue
+        of_group = noise.taken(columns)
+        within = reliability_within_folds(of_group, remaining)
+        found["reliability"][columns] = within.rho
+        found["standard_error"][columns] = within.standard_error
+        found["marked"][columns] = ~within.valid
+        for first, half in enumerate(HALVES):
+            found[f"reliability_{half}"][columns] = reliability_of_half(of_group, remaining, first)
+    return found
+
+
+def _table(of_splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    tables = [table.assign(split=split) for split, table in of_splits.items()]
+    columns = [*KEYS, *NUMBERS, "marked"]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    table = table.astype(dict.fromkeys(NUMBERS, "float64") | {"marked": "boolean"})
+    table["marked"] = table["marked"].where(table["reliability"].notna())
+    return table[columns].set_index(KEYS)

@@ -3,8 +3,9 @@
     rho = 1 - N / SS,
 
 where SS is the sum of squares of mean responses within folds, and N what noise alone would give: the sum over folds of
-(1 - 1/n_f) times the sum over a fold's n_f stimuli of noise variance / count. rho is not clipped: without clipping its
-mean over neurons is that of the truth. A perfect model's pooled r is the root of it, whatever the counts and the folds.
+(1 - 1/n_f) times the sum over a fold's n_f stimuli of noise variance / count, times 1 - (5/3) / df for small samples
+(`small_sample_factor`). rho is not clipped: without clipping its mean over neurons is that of the truth. A perfect
+model's pooled r is the root of it, whatever the counts and the folds.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from ventral.recordings.noise import Noise
 
 # Standard error of a perfect model's score, up to which a number that is divided by the ceiling counts as valid.
 LARGEST_STANDARD_ERROR = 0.25
+SMALL_SAMPLE = 5 / 3
+# Degrees of freedom of its noise, from which on it does.
+FEWEST_DEGREES_OF_FREEDOM = 20
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,21 @@ class Reliability:
     Attributes
     ----------
     squares, noise : (folds, neuroids) arrays
-        SS and N of each fold. The noise is NaN where the neuroid was shown no stimulus twice.
+        SS and N of each fold, N with the factor for small samples. The noise is NaN where the neuroid was shown no
+        stimulus twice.
     n_stimuli : (folds, neuroids) array
         Stimuli scored.
     standard_error : (neuroids,) array
         Of the score of a perfect model; infinite where rho is not positive.
+    degrees_of_freedom : (neuroids,) array
+        Of the estimate of the noise.
     """
 
     squares: NDArray[np.float64]
     noise: NDArray[np.float64]
     n_stimuli: NDArray[np.float64]
     standard_error: NDArray[np.float64]
+    degrees_of_freedom: NDArray[np.float64]
 
     @property
     def rho(self) -> NDArray[np.float64]:
@@ -51,8 +59,12 @@ class Reliability:
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read."""
-        return self.standard_error <= LARGEST_STANDARD_ERROR
+        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read.
+
+        The standard error itself is an estimate that needs some degrees of freedom of noise.
+        """
+        enough = self.degrees_of_freedom >= FEWEST_DEGREES_OF_FREEDOM
+        return enough & (self.standard_error <= LARGEST_STANDARD_ERROR)
 
 
 def reliability_within_folds(
@@ -76,9 +88,10 @@ def reliability_within_folds(
     deviations = deviations_within_folds(noise.means, known, folds)
     n_stimuli = sums_by_fold(known[np.concatenate(folds)].astype(float), folds)
     squares = sums_by_fold(deviations**2, folds)
-    of_folds = noise_within_folds(noise.variances_of_means, known, folds)
+    of_folds = small_sample_factor(noise, known, folds) * noise_within_folds(noise.variances_of_means, known, folds)
     rho = _reliability(of_folds.sum(axis=0), squares.sum(axis=0))
-    return Reliability(squares, of_folds, n_stimuli, standard_error(rho, noise, known, folds))
+    error = standard_error(rho, noise, known, folds)
+    return Reliability(squares, of_folds, n_stimuli, error, noise.degrees_of_freedom)
 
 
 def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
@@ -152,14 +165,44 @@ def standard_error(
     (neuroids,) array
         Infinite where rho is not positive, NaN where there is none.
     """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_sample = 2 / degrees_of_freedom_of_sample(noise, known, folds)
+        error = (1 - rho) / (2 * rho) * np.sqrt(of_sample + 2 / noise.degrees_of_freedom)
+    return np.where(rho <= 0, np.inf, error)
+
+
+def degrees_of_freedom_of_sample(
+    noise: Noise, known: NDArray[np.bool_], folds: Sequence[NDArray]
+) -> NDArray[np.float64]:
+    """Return the degrees of freedom (neuroids,) of the noise's sum of squares in the scored responses.
+
+    (n - folds) / n (sum m^-1)^2 / sum m^-2 over counts m, for noise of equal variance (Satterthwaite 1946, Biometrics
+    Bulletin 2:110); each fold's mean takes one. NaN where nothing is scored.
+    """
     rows = np.concatenate(folds)
     inverse = np.where(known[rows], 1 / np.maximum(noise.counts[rows], 1), 0.0)
     n = known[rows].sum(axis=0)
     n_folds = (sums_by_fold(known[rows].astype(float), folds) > 0).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        of_sample = 2 * n / (n - n_folds) * (inverse**2).sum(axis=0) / inverse.sum(axis=0) ** 2
-        error = (1 - rho) / (2 * rho) * np.sqrt(of_sample + 2 / noise.degrees_of_freedom)
-    return np.where(rho <= 0, np.inf, error)
+        return (n - n_folds) / n * inverse.sum(axis=0) ** 2 / (inverse**2).sum(axis=0)
+
+
+def small_sample_factor(noise: Noise, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return 1 - (5/3) / df (neuroids,), at least 0, which N is multiplied by.
+
+    The responses' sum of squares varies from sample to sample, and so N / SS is too large on average: a perfect model's
+    median score is 0.98 to 1.06 with 100 stimuli at rho = 0.2 to 0.3, in seven designs of counts. With the factor it is
+    0.95 to 1.02 there, and sqrt(sum r |r| / sum rho) 1.00 to 1.04 in place of 1.02 to 1.09. With 600 stimuli both
+    change by 0.01 at most. The 5/3 comes of these simulations.
+
+    Parameters
+    ----------
+    noise, known, folds
+        As for `standard_error`.
+    """
+    df = degrees_of_freedom_of_sample(noise, known, folds)
+    with np.errstate(divide="ignore"):
+        return np.maximum(1 - SMALL_SAMPLE / df, 0)
 
 
 def _reliability(noise: NDArray, squares: NDArray) -> NDArray[np.float64]:

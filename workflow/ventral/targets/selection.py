@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ventral.mappings.correlation import Sums, median_predictivity, summed_predictivity
 from ventral.recordings.noise import Noise
-from ventral.targets.reliability import noise_within_folds
+from ventral.targets.reliability import reliability_within_folds
 
 
 @dataclass(frozen=True)
@@ -66,31 +66,51 @@ def score_of_chosen(
     ChosenScore
         NaN where a way chooses no neuron.
     """
-    all_folds = noise_within_folds(noise.variances_of_means, scored, folds).sum(axis=0)
-    reliability = _reliability(sums.pooled(), all_folds)
+    reliability = reliability_within_folds(noise, folds, scored).rho
     counted = np.isfinite(sums.pooled().r[0]) & np.isfinite(reliability)
     r, rho = zip(*(_half(sums, noise, scored, folds, first) for first in (0, 1)), strict=True)
     scores, left_out = [], []
     for choosing, scoring in ((0, 1), (1, 0)):
-        chosen = counted & (rho[choosing] > 0) & (rho[choosing] >= threshold)
-        score = r[scoring][chosen], rho[scoring][chosen]
+        taken = counted & chosen(rho[choosing], threshold)
+        score = r[scoring][taken], rho[scoring][taken]
         scores.append((median_predictivity(*score), summed_predictivity(*score)))
-        left_out.append(int(counted.sum() - chosen.sum()))
+        left_out.append(int(counted.sum() - taken.sum()))
     median, summed = np.mean(scores, axis=0).tolist()
     return ChosenScore(median, summed, int(counted.sum()), int((reliability[counted] <= 0).sum()), tuple(left_out))
+
+
+def chosen(reliability: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Say which neurons are chosen by a reliability: positive, and at least the threshold."""
+    return (reliability > 0) & (reliability >= threshold)
+
+
+def reliability_of_half(
+    noise: Noise, folds: Sequence[NDArray], first: int, scored: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Return the reliability (neurons,) within every other fold.
+
+    The variances of stimuli shown once are those that repeated stimuli of these folds let expect, and of every other
+    stimulus in no fold.
+
+    Parameters
+    ----------
+    noise : Noise
+        Of the responses.
+    folds : sequence of integer arrays
+        Rows of each held-out fold, two folds or more, none empty.
+    first : int
+        0 for the folds 0, 2, ...; 1 for those between.
+    scored : (n, neurons) array, optional
+        Which responses are scored; all that there are, if not given.
+    """
+    of_half = folds[first::2]
+    unscored = np.setdiff1d(np.arange(len(noise.means)), np.concatenate(folds))
+    expected = noise.expected_from(np.concatenate([*of_half, unscored[first::2]]))
+    return reliability_within_folds(expected, of_half, scored).rho
 
 
 def _half(
     sums: Sums, noise: Noise, scored: NDArray[np.bool_], folds: Sequence[NDArray], first: int
 ) -> tuple[NDArray, NDArray]:
-    """Return r and rho (neurons,) of every other fold from the first, 0 or 1, and of every other stimulus in none."""
-    of_half = folds[first::2]
-    unscored = np.setdiff1d(np.arange(len(scored)), np.concatenate(folds))
-    variances = noise.expected_from(np.concatenate([*of_half, unscored[first::2]])).variances_of_means
-    pooled = sums.pooled(slice(first, None, 2))
-    return pooled.r[0], _reliability(pooled, noise_within_folds(variances, scored, of_half).sum(axis=0))
-
-
-def _reliability(pooled: Sums, noise: NDArray) -> NDArray[np.float64]:
-    squares = pooled.yy[0]
-    return 1 - np.divide(noise, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
+    """Return r and rho (neurons,) of every other fold from the first, 0 or 1."""
+    return sums.pooled(slice(first, None, 2)).r[0], reliability_of_half(noise, folds, first, scored)

@@ -1,7 +1,7 @@
 """What is to be predicted for every stimulus: recorded neurons, and properties of the stimuli."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ class Targets:
     kinds, names, areas : (targets,) arrays of str
         Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
     reliability : (targets,) array
-        Split-half reliability, NaN where there is none.
+        Split-half reliability over all stimuli, which the recording's store has; NaN where there is none.
     time_bins : (targets,) array of str
         Bin of time of each, '' of untimed ones, which all are if nothing is said. Targets of the same name in several
         bins are one neuron.
@@ -93,6 +93,20 @@ def labels_of(stimuli: xr.Dataset) -> dict[str, NDArray]:
     return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
 
 
+def same_stimuli(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Give groups of columns of values (n, targets) that are finite for the same rows, and these rows."""
+    present = np.isfinite(values)
+    patterns, group_of = np.unique(present, axis=1, return_inverse=True) if present.shape[1] else (present, [])
+    for k in range(patterns.shape[1]):
+        yield np.flatnonzero(np.ravel(group_of) == k), np.flatnonzero(patterns[:, k])
+
+
+def folds_among(rows: NDArray[np.intp], folds: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Return what folds have of some rows, without the folds that have none."""
+    among = (fold[np.isin(fold, rows)] for fold in folds)
+    return [fold for fold in among if len(fold)]
+
+
 def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
     """Give the targets in groups that have values for the same stimuli.
 
@@ -106,15 +120,10 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
         The folds among the m stimuli. Targets with fewer than three folds left are not given, and are named in a
         warning.
     """
-    present = np.isfinite(targets.values)
-    patterns, group_of = np.unique(present, axis=1, return_inverse=True) if present.shape[1] else (present, [])
-    for k in range(patterns.shape[1]):
-        columns = np.flatnonzero(np.ravel(group_of) == k)
-        rows = np.flatnonzero(patterns[:, k])
-        place = np.full(len(present), -1)
+    for columns, rows in same_stimuli(targets.values):
+        place = np.full(len(targets.values), -1)
         place[rows] = np.arange(len(rows))
-        remaining = [place[fold][place[fold] >= 0] for fold in folds]
-        remaining = [fold for fold in remaining if len(fold)]
+        remaining = [place[fold] for fold in folds_among(rows, folds)]
         if len(remaining) < FEWEST_FOLDS:
             logger.warning(
                 "left out: %s: values for %d stimuli in %d folds, at least %d folds are needed",
@@ -144,7 +153,7 @@ def grouped_over_splits(
 def folds_of(
     stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
 ) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of each split of a stimulus set; folds of one stimulus, which no r is defined in, are told.
+    """Return the folds of each split of a stimulus set; folds of one stimulus, which add nothing to r, are told.
 
     Raises
     ------
@@ -158,8 +167,8 @@ def folds_of(
         alone = sum(len(fold) == 1 for fold in of_split)
         if alone:
             logger.warning(
-                "%s, split %s: %d of %d folds hold one stimulus alone: r within such a fold is not defined, and no "
-                "neuron that has it has a score",
+                "%s, split %s: %d of %d folds hold one stimulus alone: such a fold adds nothing to r (column "
+                "`n_alone`), and the mean over folds, `r_folds`, is not defined",
                 source,
                 split,
                 alone,

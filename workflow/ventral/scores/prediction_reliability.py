@@ -1,0 +1,112 @@
+"""How reliable predictions are, which are noisy because the responses are that they were fitted to.
+
+Fits on two random halves of the repetitions predict the same held-out stimuli; the correlation of their predictions is
+corrected to all repetitions by `ventral.mappings.correlation.prediction_reliability`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from dask.delayed import Delayed, delayed
+from numpy.typing import NDArray
+
+from ventral.mappings.correlation import prediction_reliability
+from ventral.recordings.reliability import means_of_halves
+from ventral.recordings.time_bins import columns_of
+from ventral.scores.prediction import Options, predict
+from ventral.targets.values import Targets, neurons
+
+HALVINGS = 2
+KEYS = ["split", "mapping", "target", "time_bin"]
+
+
+def halves_of_repetitions(responses: xr.Dataset, seed: int) -> list[tuple[Targets, Targets]]:
+    """Return the neurons of a recording with their means over either half of the repetitions, for two random halvings.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording of neuroids.
+    seed : int
+        As for `ventral.recordings.reliability.means_of_halves`.
+
+    Returns
+    -------
+    list
+        Empty without repetitions.
+    """
+    responses = columns_of(responses)
+    if not responses.attrs["has_repetitions"]:
+        return []
+    targets = neurons(responses)
+    kept = responses["responses"].isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+    halves = means_of_halves(kept.transpose("repetition", "stimulus", "neuroid").values, HALVINGS, seed)
+    return [(replace(targets, values=first), replace(targets, values=second)) for first, second in halves]
+
+
+def predict_from_halves(
+    representation: Delayed,
+    layer: Mapping,
+    halves: Sequence[tuple[Targets, Targets]],
+    folds: Mapping[str, Sequence[NDArray]],
+    options: Options,
+) -> list[Delayed]:
+    """Return tables of the reliability of predictions, one for each split and mapping that predicts.
+
+    Parameters
+    ----------
+    representation, layer, folds, options
+        As for `ventral.scores.prediction.predict`.
+    halves : sequence of pairs of Targets
+        From `halves_of_repetitions`.
+
+    Returns
+    -------
+    list of DataFrame, delayed
+        `split`, `mapping`, `target`, `time_bin` and `prediction_reliability`.
+    """
+    parts: dict[tuple[str, str], list] = {}
+    for halving, pair in enumerate(halves):
+        for side, targets in enumerate(pair):
+            for part in predict(representation, layer, targets, folds, options):
+                of_part = (halving, side, part.predictions, part.targets, part.rows)
+                parts.setdefault((part.split, part.mapping), []).append(of_part)
+    return [
+        delayed(_reliabilities, pure=False)(of_mapping, halves[0][0], folds[split], split, mapping)
+        for (split, mapping), of_mapping in parts.items()
+    ]
+
+
+def with_prediction_reliability(rows: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return rows of one layer with the column of tables from `predict_from_halves`, where these have their targets."""
+    if not tables:
+        return rows
+    found = pd.concat(tables).set_index(KEYS)["prediction_reliability"]
+    values = found.reindex(pd.MultiIndex.from_frame(rows[KEYS])).to_numpy()
+    return rows.assign(prediction_reliability=np.where(rows["target_kind"] == "neuron", values, np.nan))
+
+
+def _reliabilities(
+    parts: Sequence[tuple[int, int, NDArray, Targets, NDArray]],
+    targets: Targets,
+    folds: Sequence[NDArray],
+    split: str,
+    mapping: str,
+) -> pd.DataFrame:
+    column_of = {place: column for column, place in enumerate(zip(targets.names, targets.time_bins, strict=True))}
+    predictions = np.full((2, HALVINGS, *targets.values.shape), np.nan)
+    for halving, side, predicted, group, rows in parts:
+        columns = [column_of[place] for place in zip(group.names, group.time_bins, strict=True)]
+        predictions[side, halving, np.asarray(rows)[:, None], columns] = predicted
+    return pd.DataFrame(
+        {
+            "split": split,
+            "mapping": mapping,
+            "target": targets.names,
+            "time_bin": targets.time_bins,
+            "prediction_reliability": prediction_reliability(*predictions, folds),
+        }
+    )
