@@ -61,7 +61,17 @@ def score_table(
                         | {"area": "", "target": label, "target_kind": "category", "split": split, "mapping": "svm"}
                         | {"balanced_accuracy": accuracy, "chance": chance}
                     )
-    columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance", "ceiling_low", "ceiling_high"]
+    columns = [
+        "n_stimuli",
+        "r",
+        "r_error",
+        "reliability",
+        "predictivity",
+        "balanced_accuracy",
+        "chance",
+        "ceiling_low",
+        "ceiling_high",
+    ]
     table = pd.DataFrame(rows).assign(distance="", comparison="", subject=pd.NA)
     return table.reindex(columns=table.columns.union(columns, sort=False))
 
@@ -88,4 +98,5 @@ def matrix_table(
     matrices = table["target_kind"] == "neuron"
     kinds = ["target_kind", "mapping", "split", "distance", "comparison"]
     table.loc[matrices, kinds] = ["matrix", "rsa", "none", "correlation", "spearman"]
+    table.loc[matrices, ["n_stimuli", "r_error"]] = [20, 0.05]
     return table

@@ -56,9 +56,11 @@ FIGURES = {
             "neurons, the same samples for all layers. A representation of one layer is drawn as a line across. "
             "Neurons with a reliability below {reliability_threshold} are left out, and counted above each panel. "
             "Panels of RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's "
-            "neurons, or with published matrices. The line of several subjects' matrices is the mean, with a 95 % "
-            "interval from 1000 bootstrap samples of subjects. The band is the noise ceiling, from the agreement of a "
-            "subject with the mean of the others to that with the mean of all."
+            "neurons, or with published matrices. Their 95 % intervals are for other stimuli and, of several matrices, "
+            "other subjects. Values are lower with few neurons: panels of areas with different numbers of neurons are "
+            "not to be compared. The line of several subjects' matrices is the mean. The band is the noise ceiling, "
+            "from the agreement of a subject with the mean of the others to that with the mean of all; for tau-a, the "
+            "upper end is the agreement with what most subjects say of each two pairs of stimuli."
         ),
         function="figures.layer_profile.layer_profile",
         reads={"scores": "scores", "bootstraps": "bootstraps"},

@@ -119,7 +119,8 @@ def fit(
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             if geometries:
-                rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
+                compared = (representation, name, geometries, comparisons, reliability_threshold, seed)
+                rows.append(delayed(geometry_rows, pure=False)(*compared))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled))

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
@@ -31,7 +32,9 @@ COLUMNS = [
     "distance",
     "comparison",
     "subject",
+    "n_stimuli",
     "r",
+    "r_error",
     "reliability",
     "predictivity",
     "ceiling_low",
@@ -89,8 +92,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a published one for
     each subject.
 
-    Intervals, of 95 %, are percentiles of the medians of bootstrap samples of neuroids, or of the means of bootstrap
-    samples of subjects (Efron 1979, Annals of Statistics 7:1).
+    Intervals, of 95 %, are percentiles of the medians of bootstrap samples of neuroids (Efron 1979, Annals of
+    Statistics 7:1), and of matrices those of `matrix_intervals`, over stimuli and, where there are several, subjects.
     All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
     bins of time of an area.
 
@@ -109,13 +112,14 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
         Sorted by `recording`, `area`, `time_bin`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`,
         `layer`, with `family`, `predictivity` (NaN without repetitions) and `r` (medians or means over the same
         neuroids or subjects), the ends of their intervals `predictivity_low`, `predictivity_high`, `r_low`, `r_high`
-        (NaN with fewer than two), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and
+        (of neuroids NaN with fewer than two), `interval_over` (`neurons`, `stimuli`, `stimuli and subjects`, or ''
+        where there is none), `n_neuroids` (or matrices), `n_left_out`, `has_ceiling`, and `ceiling_low` and
         `ceiling_high`, the noise ceiling of r over subjects (NaN where there are none).
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     columns = [*COMPARED, "model", "family", "layer", "depth"]
     columns += [f"{measure}{end}" for measure in ("predictivity", "r") for end in ("", "_low", "_high")]
-    columns += ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high"]
+    columns += ["n_neuroids", "n_left_out", "has_ceiling", "ceiling_low", "ceiling_high", "interval_over"]
     over_bins = [name for name in COMPARED if name != "time_bin"]
     panels = [
         panel.assign(**dict(zip(over_bins, of, strict=True)))
@@ -124,7 +128,7 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     ]
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
-        return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool})
+        return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool, "interval_over": str})
     return pd.concat(panels)[columns].sort_values(COMPARED, kind="stable", ignore_index=True)
 
 
@@ -369,6 +373,9 @@ def _summaries_in_bins(rows: pd.DataFrame, threshold: float, n_bootstrap: int, s
             summary[measure], summary[f"{measure}_low"], summary[f"{measure}_high"] = _centre_and_interval(
                 table.to_numpy(float)[:, members], n_bootstrap, seed, of_matrices
             )
+        summary["interval_over"] = np.where(n_neuroids > 1, "neurons", "")
+        if of_matrices:
+            summary = summary.assign(**matrix_intervals(of_bin, values))
         ceilings = of_bin.drop_duplicates("target")[["ceiling_low", "ceiling_high"]].astype(float).mean()
         yield summary.assign(
             n_neuroids=n_neuroids,
@@ -377,6 +384,56 @@ def _summaries_in_bins(rows: pd.DataFrame, threshold: float, n_bootstrap: int, s
             time_bin=time_bin,
             **ceilings,
         )
+
+
+def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dict[str, NDArray]:
+    """Return intervals of the mean over matrices, of each layer, for other stimuli and, of several matrices, subjects.
+
+    The variance is that over stimuli plus that of the mean over subjects. The error over stimuli is the mean of the
+    matrices' errors, which is too large as far as their errors are independent. The interval is one of Student's t on
+    Fisher's z scale, whose degrees of freedom are those of Satterthwaite 1946 (Biometrics Bulletin 2:110). Ceilings are
+    held.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, those of one panel in one bin of time.
+    values : dict of DataFrame
+        From `panel_values`: `predictivity` and `r`, NaN for what is not taken.
+
+    Returns
+    -------
+    dict of (layers,) arrays
+        `r_low`, `r_high`, `predictivity_low`, `predictivity_high`, NaN where no error is known, and `interval_over`.
+    """
+    table = values["r"]
+    errors, n_stimuli, reliability = (
+        rows.pivot(index=table.index.names, columns="target", values=name)
+        .reindex(index=table.index, columns=table.columns)
+        .where(table.notna())
+        .to_numpy(float)
+        for name in ("r_error", "n_stimuli", "reliability")
+    )
+    taken = pd.DataFrame(table.to_numpy(float))
+    count = taken.count(axis=1).to_numpy()
+    centre, between = taken.mean(axis=1).to_numpy(), np.nan_to_num(taken.sem(axis=1).to_numpy()) ** 2
+    over_stimuli = pd.DataFrame(errors).mean(axis=1).to_numpy() ** 2
+    fewest = pd.DataFrame(n_stimuli).min(axis=1).to_numpy()
+    variance = over_stimuli + between
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = variance**2 / (over_stimuli**2 / (fewest - 1) + between**2 / np.maximum(count - 1, 1))
+        half = student_t.ppf(0.975, freedom) * np.sqrt(variance) / (1 - centre**2)
+        ends = np.tanh(np.arctanh(centre) + half * np.array([[-1], [1]]))
+        scale = np.sqrt(pd.DataFrame(reliability).mean(axis=1).to_numpy())
+    over = np.select([np.isnan(ends[0]), count > 1], ["", "stimuli and subjects"], "stimuli")
+    low, high = ends
+    return {
+        "r_low": low,
+        "r_high": high,
+        "predictivity_low": low / scale,
+        "predictivity_high": high / scale,
+        "interval_over": over,
+    }
 
 
 def _centre_and_interval(values: NDArray, n_bootstrap: int, seed: int, of_matrices: bool) -> NDArray:
