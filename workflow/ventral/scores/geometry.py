@@ -411,16 +411,20 @@ def _compare_halves(
         traces.append(signal_traces(first, second))
         in_both[rows] = True
     dimensionality = dimensionality_of_signal(traces)
-    if not in_both.all():
-        return dict.fromkeys(comparisons, UNKNOWN), population_share([(whole, whole, whole)]), dimensionality
+    everywhere = bool(in_both.all())
+    share = np.nan
+    if any(comparison.name == "debiased" for comparison in comparisons):
+        halves = population.halves(n_splits, seed) if everywhere else [(whole, whole, np.arange(len(whole)))]
+        share = population_share((*pair, whole[rows]) for *pair, rows in halves)
+    if not everywhere:
+        return dict.fromkeys(comparisons, UNKNOWN), share, dimensionality
     reliability = {
         comparison: _reliability(population.halves(n_splits, seed), whole, comparison)
         if comparison.has_ceiling
         else UNKNOWN
         for comparison in comparisons
     }
-    halves = population.halves(n_splits, seed)
-    return reliability, population_share((*pair, whole[rows]) for *pair, rows in halves), dimensionality
+    return reliability, share, dimensionality
 
 
 def _reliability(halves: Iterable[tuple], whole: NDArray, comparison: Comparison) -> MatrixReliability:
