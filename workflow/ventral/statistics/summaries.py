@@ -437,14 +437,15 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
 
 
 def _centre_and_interval(values: NDArray, n_bootstrap: int, seed: int, of_matrices: bool) -> NDArray:
-    """Return median, or mean of matrices, low and high (3, layers) of values (layers, neuroids)."""
-    centre, resampled = (np.nanmean, bootstrap_means) if of_matrices else (np.nanmedian, bootstrap_medians)
+    """Return median, low and high (3, layers) of values (layers, neuroids); of matrices the mean, low and high NaN."""
+    centre = np.nanmean if of_matrices else np.nanmedian
     known = np.isfinite(values).sum(axis=1)
     result = np.full((3, len(values)), np.nan)
     if known.any():
         result[0, known > 0] = centre(values[known > 0], axis=1)
-        samples = resampled(values, n_bootstrap, seed)[known > 1]
-        result[1:, known > 1] = np.nanpercentile(samples, [2.5, 97.5], axis=1) if len(samples) else np.nan
+        if not of_matrices:
+            samples = bootstrap_medians(values, n_bootstrap, seed)[known > 1]
+            result[1:, known > 1] = np.nanpercentile(samples, [2.5, 97.5], axis=1) if len(samples) else np.nan
     return result
 
 
