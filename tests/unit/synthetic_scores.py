@@ -64,7 +64,17 @@ def score_table(
     for column in ("r", "reliability"):
         for row in rows:
             row |= {f"{column}_{half}": row.get(column) for half in ("even", "odd")}
-    columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance", "ceiling_low", "ceiling_high"]
+    columns = [
+        "n_stimuli",
+        "r",
+        "r_error",
+        "reliability",
+        "predictivity",
+        "balanced_accuracy",
+        "chance",
+        "ceiling_low",
+        "ceiling_high",
+    ]
     table = pd.DataFrame(rows).assign(distance="", comparison="", subject=pd.NA)
     return table.reindex(columns=table.columns.union(columns, sort=False))
 
@@ -91,4 +101,5 @@ def matrix_table(
     matrices = table["target_kind"] == "neuron"
     kinds = ["target_kind", "mapping", "split", "distance", "comparison"]
     table.loc[matrices, kinds] = ["matrix", "rsa", "none", "correlation", "spearman"]
+    table.loc[matrices, ["n_stimuli", "r_error"]] = [20, 0.05]
     return table

@@ -34,7 +34,7 @@ def table(levels: dict[str, dict[str, float]], n=20, noise=0.02, repetitions=Tru
         recording="simulated", area="simulated IT", stimuli="objects", target_kind="neuron", split="stimuli",
         mapping="ridge", reliability=1.0 if repetitions else np.nan, balanced_accuracy=np.nan, chance=np.nan,
         simulated=True, distance="", comparison="", subject=pd.array([pd.NA] * len(frame), dtype="Int64"),
-        ceiling_low=np.nan, ceiling_high=np.nan,
+        ceiling_low=np.nan, ceiling_high=np.nan, n_stimuli=100, r_error=np.nan,
     )  # fmt: skip
     halves = {f"{name}_{half}": frame[name] for name in ("r", "reliability") for half in ("even", "odd")}
     return frame.assign(**halves).assign(**columns)

@@ -96,8 +96,8 @@ def panel(figure, name):
     raise AssertionError(f"no panel {name}")
 
 
-def test_a_matrix_is_drawn_as_its_correlation_without_an_interval():
-    summary = area_summary(SCORES["matrices"], 0.1, n_bootstrap=1000, seed=0)
+def test_a_matrix_whose_error_is_not_known_is_drawn_as_its_correlation_without_an_interval():
+    summary = area_summary(SCORES["matrices"].assign(r_error=np.nan), 0.1, n_bootstrap=1000, seed=0)
     axes, texts = panel(draw_layer_profile(summary), "fmri, V1")
     assert axes.get_ylabel() == "RSA, Spearman r"
     assert "one dissimilarity matrix" in texts

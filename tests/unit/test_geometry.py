@@ -169,7 +169,7 @@ def test_an_area_is_compared_by_its_neuroids_standardised_mean_responses():
     dataset = recording(responses, ["V4"] * 3 + ["IT"] * 6)
     geometries = geometries_of_neuroids(dataset, comparisons, n_splits=3, seed=0)
     assert [geometry.area for geometry in geometries] == ["IT", "V4"]
-    table = geometry_rows(representation_of(layer), "layer", geometries, comparisons)
+    table = geometry_rows(representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0)
     assert len(table) == 2 * 11
     means = responses.mean(axis=0)[:, 3:]
     means = (means - means.mean(axis=0)) / means.std(axis=0)
@@ -198,34 +198,117 @@ def noisy(seed, n=60, p=100, repetitions=20, noise=1.0):
     return responses, signal, np.tanh(0.3 * latent @ rng.normal(size=(6, 300))) + 0.3 * rng.normal(size=(n, 300))
 
 
+def compared(values, layer, threshold=0.1, rsa=ALL):
+    comparisons = comparisons_of(["rsa", "cka"], rsa)
+    geometries = geometries_of_neuroids(recording(values), comparisons, seed=0)
+    return geometry_rows(representation_of(layer), "layer", geometries, comparisons, threshold, seed=0)
+
+
 def test_divided_by_the_ceiling_noise_is_taken_out():
-    comparisons = comparisons_of(["rsa", "cka"], ALL)
     responses, signal, layer = noisy(1, noise=2.0)
-
-    def compared(values):
-        geometries = geometries_of_neuroids(recording(values), comparisons, seed=0)
-        return geometry_rows(representation_of(layer), "layer", geometries, comparisons)
-
-    found, true = compared(responses), compared(signal[None])
-    corrected = found["comparison"].isin(["spearman", "pearson", "debiased"])
+    found, true = compared(responses, layer), compared(signal[None], layer)
+    corrected = found["comparison"].isin(["spearman", "pearson", "debiased"]) & (found["distance"] != "euclidean")
     assert (found["r"] < true["r"]).all()
     assert found["reliability"][corrected].between(0.94, 0.98).all()
     np.testing.assert_allclose(found["predictivity"][corrected], true["r"][corrected], atol=0.02)
     np.testing.assert_allclose(found["explained_variance"], found["predictivity"] ** 2)
-    assert found[~corrected][["reliability", "predictivity"]].isna().all(axis=None)
+    assert found[~corrected][["reliability", "predictivity", "standard_error"]].isna().all(axis=None)
+    assert not found["marked"].any()
     assert true[["reliability", "predictivity"]].isna().all(axis=None)
 
 
-def test_reliability_is_that_of_halves_corrected_by_spearman_brown():
+@pytest.mark.parametrize(("repetitions", "noise"), [(2, 1.4), (2, 2.8), (10, 6.3)])
+def test_a_perfect_model_scores_one_with_noise_of_any_size(repetitions, noise):
+    """Spearman-Brown: 1.11 to 1.15 at a reliability of 0.4."""
+    scores = []
+    for seed in range(8):
+        responses, signal, _ = noisy(seed, repetitions=repetitions, noise=noise)
+        layer = (signal - signal.mean(axis=0)) / signal.std(axis=0)
+        table = compared(responses, layer, rsa={"distances": ["correlation"], "comparisons": ["spearman", "pearson"]})
+        scores.append(table.set_index(["distance", "comparison"])["predictivity"])
+    medians = pd.concat(scores, axis=1).median(axis=1).dropna()
+    assert medians["", "debiased"] == pytest.approx(1, abs=0.03)
+    assert len(medians) == 3
+    assert medians.between(0.92, 1.04).all()
+
+
+def test_matrices_of_noise_are_marked():
+    rng = np.random.default_rng(0)
+    table = compared(rng.normal(size=(4, 40, 30)), rng.normal(size=(40, 20)))
+    assert table["marked"][table["reliability"].notna()].all()
+    responses, _, layer = noisy(1, noise=2.0)
+    table = compared(responses, layer, threshold=0.99)
+    np.testing.assert_array_equal(table["marked"], table["reliability"].notna())
+
+
+def test_half_a_reliability_is_enough_for_cka_and_not_for_distances():
+    responses, _, layer = noisy(1, noise=8.0)
+    table = compared(responses, layer).dropna(subset="reliability")
+    assert table["reliability"].between(0.45, 0.65).all()
+    np.testing.assert_array_equal(table["marked"], table["mapping"] == "rsa")
+
+
+def test_reliability_is_the_share_of_what_halves_have_in_common():
     responses, _, _ = noisy(0, n=15, p=8, repetitions=5)
     standard = (responses - responses.mean(axis=(0, 1))) / responses.mean(axis=0).std(axis=0)
-    r = [
-        spearmanr(*(pdist(half, "correlation") for half in halves)).statistic
-        for halves in means_of_halves(standard, 7, seed=3)
-    ]
-    comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["spearman"]})
+    centred = [patterns - patterns.mean(axis=1, keepdims=True) for patterns in standard]
+    whole = np.mean(centred, axis=0)
+    length = np.linalg.norm(whole, axis=1, keepdims=True)
+    shared, variance = 0, np.var(1 - pdist(whole, "correlation"))
+    for halves in means_of_halves(standard, 7, seed=3):
+        halves = [(half - half.mean(axis=1, keepdims=True)) / length for half in halves]
+        products = [[half[i] @ half[j] for i in range(15) for j in range(i)] for half in halves]
+        shared += np.cov(*products, ddof=0)[0, 1] / 7
+    comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["pearson", "spearman"]})
     (geometry,) = geometries_of_neuroids(recording(responses), comparisons, n_splits=7, seed=3)
-    assert geometry.reliability[comparisons[0]] == pytest.approx(2 * np.mean(r) / (1 + np.mean(r)))
+    rho = shared / variance
+    assert geometry.reliability[comparisons[0]].rho == pytest.approx(rho)
+    of_ranks = (6 / np.pi * np.arcsin(np.sqrt(rho) / 2)) ** 2
+    assert geometry.reliability[comparisons[1]].rho == pytest.approx(of_ranks)
+
+
+def test_stimuli_shown_once_leave_no_ceiling():
+    responses, _, layer = noisy(0)
+    responses[1:, ::2] = np.nan
+    assert compared(responses, layer)["reliability"].isna().all()
+
+
+def test_few_neurons_lower_cka_but_not_that_of_their_population():
+    """A layer that is the population itself, of which ten to 200 neurons were recorded, with and without noise."""
+    rng = np.random.default_rng(7)
+    population = (rng.normal(size=(60, 30)) @ rng.normal(size=(30, 2000))) + rng.normal(size=(60, 2000))
+    population /= population.std(axis=0)
+    comparisons = comparisons_of(["cka"], {})
+    medians = {}
+    for k in (10, 20, 50, 200):
+        values = []
+        for seed in range(12):
+            rng = np.random.default_rng([seed, k])
+            chosen = population[:, rng.choice(2000, k, replace=False)]
+            responses = chosen + 1.0 * rng.normal(size=(4, *chosen.shape))
+            geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0, n_splits=5)
+            rows = geometry_rows(representation_of(population), "all", geometries, comparisons, 0.1, seed=0)
+            values.append(rows[["r", "r_population", "n_neuroids"]].to_numpy(float)[1])
+        medians[k] = np.median(values, axis=0)
+        assert medians[k][2] == k
+        assert medians[k][1] == pytest.approx(1, abs=0.07 if k > 10 else 0.15)
+    assert medians[10][0] < 0.5 < 0.75 < medians[200][0]
+
+
+@pytest.mark.parametrize("comparison", ["spearman", "kendall", "debiased"])
+def test_errors_are_the_spread_over_other_stimuli(comparison):
+    mapping = {"debiased": "cka"}.get(comparison, "rsa")
+    chosen = next(each for each in comparisons_of([mapping], ALL) if each.name == comparison)
+    rng = np.random.default_rng(3)
+    mixing = rng.normal(size=(5, 70))
+    found = []
+    for _ in range(60):
+        z = rng.normal(size=(25, 5))
+        values = z @ mixing + 2 * rng.normal(size=(25, 70))
+        parts = [chosen.prepared(representation_of(part)) for part in (values[:, :40], values[:, 40:])]
+        found.append((chosen.value(*parts), chosen.error(*parts, seed=0)))
+    values, errors = np.transpose(found)
+    assert errors.mean() == pytest.approx(values.std(ddof=1), rel=0.3)
 
 
 def test_noise_adds_dimensions_that_split_halves_take_off():
@@ -237,7 +320,7 @@ def test_noise_adds_dimensions_that_split_halves_take_off():
     assert effective_dimensionality(population.means @ population.means.T) > 1.4 * true
     comparisons = comparisons_of(["cka"], {})
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
-    table = geometry_rows(representation_of(signal), "layer", geometries, comparisons)
+    table = geometry_rows(representation_of(signal), "layer", geometries, comparisons, 0.1, seed=0)
     np.testing.assert_allclose(table["target_dimensionality"], true, rtol=0.1)
     (once,) = geometries_of_neuroids(recording(responses[:1]), comparisons, seed=0)
     assert np.isnan(once.dimensionality)
@@ -256,7 +339,7 @@ def test_neuroids_that_lack_stimuli_are_left_out_and_named(caplog):
     comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["spearman"]})
     layer = np.random.default_rng(1).normal(size=(N, 20))
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
-    (row,) = geometry_rows(representation_of(layer), "layer", geometries, comparisons).to_dict("records")
+    (row,) = geometry_rows(representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0).to_dict("records")
     rows = population.rows
     expected = spearmanr(pdist(layer[rows], "correlation"), pdist(population.means, "correlation")).statistic
     assert row["r"] == pytest.approx(expected)
@@ -276,7 +359,7 @@ def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
     responses = np.random.default_rng(0).normal(size=(2, N, 5))
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
     with caplog.at_level(logging.WARNING):
-        table = geometry_rows(representation_of(np.ones((N, 3))), "dead", geometries, comparisons)
+        table = geometry_rows(representation_of(np.ones((N, 3))), "dead", geometries, comparisons, 0.1, seed=0)
     assert table["r"].isna().all()
     assert "layer dead: its 3 features do not vary over 12 stimuli, or these are too few: no biased CKA" in caplog.text
     assert "layer dead: its euclidean distances are the same for all pairs of 12 stimuli" in caplog.text

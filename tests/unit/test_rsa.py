@@ -1,5 +1,7 @@
 """Dissimilarities from Gram matrices against NumPy and SciPy, and their comparison against SciPy and rsatoolbox."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from ventral.grams.recorded import representation_of
 from ventral.mappings.rsa import (
+    agreement_with_majorities,
     comparable,
     compare,
     correlation_distances,
@@ -127,8 +130,43 @@ def test_comparisons_are_those_of_rsatoolbox(distance, comparison):
 def test_noise_ceiling_over_subjects_is_that_of_rsatoolbox(comparison):
     _, subjects = worked_example()
     measured = np.stack([representation_of(subject).dissimilarities("correlation") for subject in subjects])
-    ceilings = subject_ceilings(comparable(measured, comparison), comparison)
-    np.testing.assert_allclose([values.mean() for values in ceilings], RSATOOLBOX_CEILING[comparison], atol=1e-9)
+    low, high = (values.mean() for values in subject_ceilings(comparable(measured, comparison), comparison))
+    assert low == pytest.approx(RSATOOLBOX_CEILING[comparison][0], abs=1e-9)
+    if comparison == "kendall":
+        # Its upper end is the agreement with the mean of ranks, which is none.
+        assert high >= RSATOOLBOX_CEILING[comparison][1]
+    else:
+        assert high == pytest.approx(RSATOOLBOX_CEILING[comparison][1], abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_ranking_agrees_better_than_the_upper_ceiling(seed):
+    """All 720 rankings of six values, of which the mean of ranks is not always the one that agrees best by tau-a."""
+    measured = np.random.default_rng(seed).normal(size=(5, 6)) + np.linspace(0, 1, 6)
+    rankings = np.array(list(permutations(np.arange(6.0))))
+    for comparison in ("spearman", "kendall"):
+        ranks = comparable(measured, comparison)
+        each = [compare(row, ranks, comparison).mean() for row in comparable(rankings, comparison)]
+        assert max(each) <= subject_ceilings(ranks, comparison)[1].mean() + 1e-12
+
+
+def test_the_mean_of_ranks_is_not_the_ranking_that_agrees_best_by_tau_a():
+    measured = np.array([[0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 3, 0], [1, 2, 3, 0.0]])
+    mean = measured.argsort(axis=1).argsort(axis=1).mean(axis=0)
+    of_mean, of_first = (np.mean([tau_a(values, row) for row in measured]) for values in (mean, measured[0]))
+    assert of_mean < of_first
+    ranks = comparable(measured, "kendall")
+    assert subject_ceilings(ranks, "kendall")[1].mean() == pytest.approx(of_first)
+
+
+def test_agreement_with_majorities_counts_pairs_of_pairs():
+    measured = np.random.default_rng(0).integers(0, 5, size=(4, 9)).astype(float)
+    expected = np.zeros(4)
+    for i in range(9):
+        for j in range(i):
+            signs = np.sign(measured[:, i] - measured[:, j])
+            expected += signs * np.sign(signs.sum())
+    np.testing.assert_allclose(agreement_with_majorities(measured), expected / 36)
 
 
 def test_noise_ceiling_of_a_subject_is_its_correlation_with_the_mean_of_others_and_of_all():

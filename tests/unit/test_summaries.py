@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
+from scipy.stats import t as student_t
 
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
@@ -139,12 +140,15 @@ def test_without_repetitions_there_is_no_ceiling_and_every_neuron_counts():
     assert summary[["r", "r_low", "r_high"]].notna().all(axis=None)
 
 
-def test_a_matrix_is_its_areas_and_has_no_interval():
+def test_a_matrix_is_its_areas_and_has_an_interval_over_stimuli_where_its_error_is_known():
     scores = matrix_table({"net": 2}, {"V1": 1, "IT": 1})
     summary = area_summary(scores, 0.5, n_bootstrap=1000, seed=0)
     assert not summary["has_ceiling"].any()
     assert (summary["n_neuroids"] == 1).all()
-    assert summary[["r_low", "r_high", "predictivity"]].isna().all(axis=None)
+    assert summary["predictivity"].isna().all()
+    assert (summary["r_low"] < summary["r"]).all()
+    unknown = area_summary(scores.assign(r_error=np.nan), 0.5, n_bootstrap=1000, seed=0)
+    assert unknown[["r_low", "r_high"]].isna().all(axis=None)
     expected = scores.set_index(["area", "layer"])["r"]
     found = summary.set_index(["area", "layer"])["r"]
     pd.testing.assert_series_equal(found, expected[found.index])
@@ -215,7 +219,13 @@ def subjects_table():
     return pd.concat([scores, scores[scores["subject"] == 1].assign(comparison="kendall", r=0.5)], ignore_index=True)
 
 
-def test_subjects_are_summarised_by_their_mean_with_an_interval_over_them(tmp_path):
+def interval(r, error, freedom):
+    """Student's t on Fisher's z scale."""
+    half = student_t.ppf(0.975, freedom) * error / (1 - r**2)
+    return np.tanh(np.arctanh(r) + half * np.array([-1, 1]))
+
+
+def test_subjects_are_summarised_by_their_mean_with_an_interval_over_stimuli_and_subjects(tmp_path):
     scores = subjects_table()
     scores.astype({"subject": "Int64"}).to_parquet(tmp_path / "scores.parquet")
     read = read_scores(tmp_path / "scores.parquet")
@@ -224,15 +234,17 @@ def test_subjects_are_summarised_by_their_mean_with_an_interval_over_them(tmp_pa
     of_layer = scores.query("comparison == 'spearman' and model == 'net' and layer == 'blocks.1'")["r"]
     row = summary.loc[("spearman", "net", "blocks.1")]
     assert row["r"] == pytest.approx(of_layer.mean())
-    counts = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=1000)
-    expected = np.percentile(counts @ of_layer.to_numpy() / 6, [2.5, 97.5])
+    of_subjects, of_stimuli = of_layer.var(ddof=1) / 6, 0.05**2
+    both = of_subjects + of_stimuli
+    expected = interval(of_layer.mean(), np.sqrt(both), both**2 / (of_subjects**2 / 5 + of_stimuli**2 / 19))
     np.testing.assert_allclose(row[["r_low", "r_high"]].astype(float), expected)
+    assert row["interval_over"] == "stimuli and subjects"
     assert (row["n_neuroids"], row["n_left_out"]) == (6, 0)
     assert row["ceiling_low"] == pytest.approx(0.35)
     assert row["ceiling_high"] == pytest.approx(0.9)
     alone = summary.loc[("kendall", "net", "blocks.1")]
-    assert (alone["r"], alone["n_neuroids"]) == (0.5, 1)
-    assert np.isnan(alone["r_low"])
+    assert (alone["r"], alone["n_neuroids"], alone["interval_over"]) == (0.5, 1, "stimuli")
+    np.testing.assert_allclose(alone[["r_low", "r_high"]].astype(float), interval(0.5, 0.05, 19))
 
 
 def test_bootstrap_means_are_means_of_samples_drawn_with_replacement():
@@ -246,10 +258,27 @@ def test_bootstrap_means_are_means_of_samples_drawn_with_replacement():
             np.testing.assert_allclose(means[k, b], sample[np.isfinite(sample)].mean())
 
 
-def test_a_matrix_of_an_areas_neuroids_has_a_ceiling_and_no_interval():
+def test_a_matrix_of_an_areas_neuroids_has_a_ceiling_and_an_interval_over_stimuli():
     scores = matrix_table({"net": 2}, {"IT": 1}).assign(reliability=0.8)
     scores["predictivity"] = scores["r"] / np.sqrt(0.8)
     summary = area_summary(scores, 0.1, n_bootstrap=1000, seed=0)
     assert summary["has_ceiling"].all()
     np.testing.assert_allclose(summary["predictivity"], scores["predictivity"])
-    assert summary[["predictivity_low", "ceiling_low"]].isna().all(axis=None)
+    expected = [interval(r, 0.05, 19) / np.sqrt(0.8) for r in scores["r"]]
+    np.testing.assert_allclose(summary[["predictivity_low", "predictivity_high"]], expected)
+    assert summary["ceiling_low"].isna().all()
+
+
+def test_a_matrix_below_the_threshold_of_reliability_is_left_out_and_counted():
+    scores = matrix_table({"net": 2}, {"IT": 1}).assign(reliability=0.3)
+    scores["predictivity"] = scores["r"] / np.sqrt(0.3)
+    summary = area_summary(scores, 0.4, n_bootstrap=1000, seed=0)
+    assert summary[["predictivity", "r_low"]].isna().all(axis=None)
+    assert (summary["n_left_out"] == 1).all()
+    assert (summary["interval_over"] == "").all()
+
+
+def test_ten_stimuli_are_less_certain_than_a_hundred_with_the_same_error():
+    table = matrix_table({"net": 1}, {"IT": 1})
+    few, many = (area_summary(table.assign(n_stimuli=n), 0.1, n_bootstrap=10, seed=0).iloc[0] for n in (10, 100))
+    assert few["r_high"] - few["r_low"] > 1.1 * (many["r_high"] - many["r_low"])

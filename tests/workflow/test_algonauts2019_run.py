@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student_t
 
 from tests.workflow.conftest import run_config
 from ventral.datasets.algonauts2019 import FOLDERS, MATRICES
@@ -66,17 +67,18 @@ def test_early_visual_cortex_is_like_early_or_middle_layers_and_it_like_late_one
     assert depth["human IT"] > 0.8
 
 
-def test_intervals_are_over_subjects(profile, scores):
+def test_intervals_are_over_stimuli_and_subjects(profile, scores):
     assert set(profile["n_neuroids"]) == {15}
     rows = scores.query("comparison == 'spearman' and target == 'IT' and layer == '_blocks.14'")
     row = profile.loc[("human IT", "_blocks.14")]
     assert row["r"] == pytest.approx(rows["r"].mean())
-    resampled = np.random.default_rng(1).choice(rows["r"], (4000, 15)).mean(axis=1)
-    np.testing.assert_allclose(
-        row[["r_low", "r_high"]].astype(float), np.percentile(resampled, [2.5, 97.5]), atol=0.005
-    )
-    assert row["r_low"] > 0
-    assert row["r_low"] > profile.loc[("human IT", "_bn0"), "r"]
+    of_subjects, of_stimuli = rows["r"].var() / 15, rows["r_error"].mean() ** 2
+    both = of_subjects + of_stimuli
+    freedom = both**2 / (of_subjects**2 / 14 + of_stimuli**2 / 77)
+    half = student_t.ppf(0.975, freedom) * np.sqrt(both) / (1 - row["r"] ** 2)
+    expected = np.tanh(np.arctanh(row["r"]) + half * np.array([-1, 1]))
+    np.testing.assert_allclose(row[["r_low", "r_high"]].astype(float), expected)
+    assert row["interval_over"] == "stimuli and subjects"
 
 
 def test_subjects_agree_with_each_other_within_the_noise_ceiling(profile, scores):

@@ -83,7 +83,10 @@ def test_figures_have_a_panel_for_each_area(run):
             assert text in svg
     profile = pd.read_csv(figures / "layer_profile.csv")
     assert set(profile["n_neuroids"]) <= {0, 1}
-    assert profile[["r_low", "r_high", "predictivity", "ceiling"]].isna().all(axis=None)
+    assert profile[["predictivity", "ceiling"]].isna().all(axis=None)
+    compared = profile[profile["n_neuroids"] == 1]
+    assert (compared["r_low"] < compared["r_high"]).all()
+    assert set(compared["interval_over"]) == {"stimuli"}
     categorisation = pd.read_csv(figures / "categorisation.csv")
     # Of the two labels the coarser is drawn.
     assert set(categorisation["label"]) == {"category"}

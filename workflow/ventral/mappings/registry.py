@@ -137,7 +137,7 @@ MAPPINGS: dict[str, Mapping] = {
             "distances": _several(
                 "Dissimilarities of two stimuli, between feature vectors of a layer or of neurons: `correlation` "
                 "(1 minus Pearson's r), `cosine` (1 minus cosine), `euclidean` (squared, divided by the number of "
-                "features, as rsatoolbox has it).",
+                "features, as rsatoolbox has it; without a ceiling, since noise adds to these distances).",
                 ["correlation", "cosine", "euclidean"],
                 ["correlation"],
             ),

@@ -194,9 +194,13 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
     """Return how well each subject's dissimilarities agree with the mean of the others, and with the mean of all.
 
     The means of the two over subjects are the ends of the noise ceiling (Nili et al. 2014, PLoS Computational Biology
-    10:e1003553): a model that knows the truth agrees with subjects about as well as the others' mean does, and
-    none better than the mean of all, which has seen them. Means are of ranks for `spearman` and `kendall`, and of
-    values in units of their standard deviation for `pearson`.
+    10:e1003553): a model that knows the truth agrees with subjects about as well as the others' mean does, and none
+    better than the mean of all, which has seen them. Means are of ranks for `spearman`, and of values in units of their
+    standard deviation for `pearson`. Of Spearman's correlation it holds for rankings without ties.
+
+    Of tau-a it does not hold: another ranking can agree better than the mean of ranks does. There, `high` is how often
+    each subject orders two pairs of stimuli as most subjects do, less how often it does not. The mean over subjects is
+    an upper bound for every model. No ranking reaches it where majorities are not transitive.
 
     Parameters
     ----------
@@ -218,7 +222,33 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
     decimals = DECIMALS + 4
     others = comparable(np.round(total - measured, decimals), comparison)
     low = [compare(mean, row[None], comparison)[0] for mean, row in zip(others, measured, strict=True)]
+    if comparison == "kendall":
+        return np.array(low), agreement_with_majorities(measured)
     return np.array(low), compare(comparable(np.round(total, decimals), comparison), measured, comparison)
+
+
+def agreement_with_majorities(measured: NDArray) -> NDArray[np.float64]:
+    """Return Kendall's tau-a of each subject with what most subjects say of each two values.
+
+    With s the sign of the difference of two values in one subject and S the sum of s over subjects, it is the mean of
+    s sign(S) over all two values. Its mean over subjects, that of |S| / subjects, is at least the mean tau-a of any
+    ranking. Time grows with the square of the number of values.
+
+    Parameters
+    ----------
+    measured : (subjects, m) array
+
+    Returns
+    -------
+    (subjects,) array
+        NaN where one of a subject's values is NaN.
+    """
+    m = measured.shape[1]
+    agreement = np.zeros(len(measured))
+    for first in range(m - 1):
+        signs = np.sign(measured[:, first + 1 :] - measured[:, first, None])
+        agreement += signs @ np.sign(np.nan_to_num(signs).sum(axis=0))
+    return agreement / (m * (m - 1) / 2)
 
 
 def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:

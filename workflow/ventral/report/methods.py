@@ -350,18 +350,30 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
     if {"rsa", "cka"} & used and not all(kinds.values()):
         yield (
             "Where an area's neurons were recorded, theirs is the matrix of their mean responses, each standardised "
-            "over stimuli; its reliability is the same comparison between random halves of the repetitions, corrected "
-            "in the same way."
+            "over stimuli. Its reliability is the covariance of the matrices of random halves of the repetitions over "
+            "the variance of the whole matrix. Predictivity is the value over the root of that reliability. These "
+            "values are lower with few neurons: areas with different numbers of neurons are not compared by them."
         )
         without = {"kendall": "Kendall's tau-a", "biased": "biased CKA"}
         said = [words for comparison, words in without.items() if comparison in set(scores["comparison"])]
+        if "euclidean" in set(scores["distance"]):
+            said.append("squared Euclidean distances")
         if said:
             yield f"There is no such ceiling for {listed(said)}."
     if {"rsa", "cka"} & used and scores["subject"].notna().any():
         yield (
-            "Of several subjects' matrices, the mean is given, with a 95 % bootstrap interval over subjects, and the "
-            "noise ceiling from the agreement of a subject with the mean of the others to that with the mean of all "
-            "(Nili et al. 2014)."
+            "Of several subjects' matrices, the mean is given, with the noise ceiling from the agreement of a subject "
+            "with the mean of the others to that with the mean of all (Nili et al. 2014)."
+        )
+        if "kendall" in set(scores["comparison"]):
+            yield (
+                "For tau-a, the upper end is the agreement with the order that most subjects give to each two pairs "
+                "of stimuli, which no model exceeds."
+            )
+    if {"rsa", "cka"} & used:
+        yield (
+            "Intervals of RSA and CKA, of 95 %, are for other stimuli and, of several matrices, other subjects: "
+            "Student's t on Fisher's z scale, with the error over stimuli by the infinitesimal jackknife."
         )
 
 

@@ -31,8 +31,9 @@ NO_SCORES = (
 NO_MODELS = "No model is scored: the config names none that is scored against a recording."
 SIMILARITY = (
     "RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's neurons or with "
-    "published matrices, without any fit. Of several subjects' matrices, the line is the mean, with a 95 % interval "
-    "over subjects, and the grey band the noise ceiling."
+    "published matrices, without any fit. The 95 % intervals are for other stimuli and, of several matrices, other "
+    "subjects. Values are lower with few neurons: areas with different numbers of neurons are not to be compared. Of "
+    "several subjects' matrices, the line is the mean, and the grey band the noise ceiling."
 )
 CATEGORISATION = (
     "How well labels are read from a layer (balanced accuracy of a linear support vector machine on held-out stimuli) "

@@ -58,9 +58,11 @@ FIGURES = {
             "scored on the other half, both ways, and the two medians are averaged. Neurons that neither half takes "
             "are left out. They are counted above each panel, and so are those with a reliability of 0 or less. "
             "Panels of RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's "
-            "neurons, or with published matrices. The line of several subjects' matrices is the mean, with a 95 % "
-            "interval from 1000 bootstrap samples of subjects. The band is the noise ceiling, from the agreement of a "
-            "subject with the mean of the others to that with the mean of all."
+            "neurons, or with published matrices. Their 95 % intervals are for other stimuli and, of several matrices, "
+            "other subjects. Values are lower with few neurons: panels of areas with different numbers of neurons are "
+            "not to be compared. The line of several subjects' matrices is the mean. The band is the noise ceiling, "
+            "from the agreement of a subject with the mean of the others to that with the mean of all; for tau-a, the "
+            "upper end is the agreement with what most subjects say of each two pairs of stimuli."
         ),
         function="figures.layer_profile.layer_profile",
         reads={"scores": "scores", "bootstraps": "bootstraps"},

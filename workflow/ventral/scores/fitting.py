@@ -130,7 +130,8 @@ def fit(
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             if geometries:
-                rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
+                compared = (representation, name, geometries, comparisons, reliability_threshold, seed)
+                rows.append(delayed(geometry_rows, pure=False)(*compared))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)

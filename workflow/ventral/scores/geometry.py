@@ -2,10 +2,13 @@
 
 An area was recorded as the responses of neuroids or as dissimilarity matrices. Its neuroids' mean responses, each
 standardised over stimuli so that none counts more for its rate, make a representation like that of a layer.
+
+Values of RSA and CKA depend on how many neuroids there are: few of a population are less like a layer than many. Panels
+with different numbers are not to be compared, but for `r_population` of debiased CKA, which is corrected.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +19,14 @@ from scipy.spatial.distance import squareform
 
 from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
+from ventral.mappings.attenuation import (
+    MatrixReliability,
+    centred_products,
+    matrix_reliability,
+    population_share,
+    rank_reliability,
+    similarities,
+)
 from ventral.mappings.cka import gram_of_dissimilarities, linear_cka, unit_centred_gram
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
 from ventral.mappings.rsa import comparable, compare, subject_ceilings
@@ -23,15 +34,25 @@ from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
+from ventral.statistics.matrix_influence import (
+    cka_influences,
+    deleted_groups,
+    jackknifed_influences,
+    rsa_influences,
+)
 
 logger = logging.getLogger(__name__)
 
 CKA_COMPARISONS = ("biased", "debiased")
-# Comparisons whose value with noisy data is that with noiseless data times the root of their reliability. Kendall's tau
-# follows no such law, and of biased CKA noise is a part.
-CORRECTED = ("pearson", "spearman", "debiased")
 N_SPLITS = 20
 FEWEST_STIMULI = 4
+# Groups of stimuli that are taken away one at a time for the error of tau-a.
+DELETED_GROUPS = 20
+# From this standard error of the score of a perfect model on, a corrected value is marked.
+LARGEST_ERROR = 0.25
+# Noise adds to the length of patterns: below this reliability a perfect model scores 0.92 to 0.97 by RSA.
+LOWEST_OF_DISTANCES = 0.6
+UNKNOWN = MatrixReliability(np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,15 @@ class Comparison:
     distance: str
     name: str
 
+    @property
+    def has_ceiling(self) -> bool:
+        """Whether a value with noisy data is that with noiseless data times the root of a reliability.
+
+        Kendall's tau-a follows no such law. The noise of each stimulus is a part of biased CKA and of squared Euclidean
+        distances.
+        """
+        return self.name in ("pearson", "spearman", "debiased") and self.distance != "euclidean"
+
     def prepared(self, representation: Representation) -> NDArray[np.float64]:
         """Return what is compared of a representation."""
         if self.mapping == "cka":
@@ -64,6 +94,25 @@ class Comparison:
         if self.mapping == "cka":
             return linear_cka(layer, measured)
         return float(compare(layer, measured[None], self.name)[0])
+
+    def error(self, layer: NDArray, measured: NDArray, seed: int) -> float:
+        """Return the standard error of `value` for other stimuli: by influences, and of tau-a by groups of stimuli.
+
+        NaN where the value is; `seed` is that of the groups.
+        """
+        if np.isnan(self.value(layer, measured)):
+            return np.nan
+        if self.mapping == "cka":
+            return float(np.linalg.norm(cka_influences(layer, measured)[1]))
+        if self.name != "kendall":
+            return float(np.linalg.norm(rsa_influences(layer, measured, self.name)[1]))
+        matrices = squareform(layer), squareform(measured)
+        n = len(matrices[0])
+        values = [
+            self.value(*(squareform(matrix[np.ix_(rows, rows)], checks=False) for matrix in matrices))
+            for rows in deleted_groups(n, min(n, DELETED_GROUPS), seed)
+        ]
+        return float(np.linalg.norm(jackknifed_influences(np.array(values))))
 
 
 @dataclass(frozen=True)
@@ -80,12 +129,18 @@ class Geometry:
         None where there is only one.
     prepared : dict of lists of arrays
         For each comparison, what is compared of each subject.
-    reliability : dict of float
-        Of each comparison between the means over all repetitions; NaN where it is not defined.
+    reliability : dict of MatrixReliability
+        Of exactly the matrix that is compared; NaN where it is not defined.
+    ceilings : dict of (low, high)
+        For each comparison, arrays (subjects,), from `subject_ceilings`.
     dimensionality : float
         Effective dimensionality of the signal, without the noise; NaN without repetitions, and of published matrices.
     time_bin : str
         '' where it is untimed.
+    n_neuroids : int or None
+        None of published matrices.
+    population_share : float
+        From `ventral.mappings.attenuation.population_share`; NaN of published matrices.
     """
 
     area: str
@@ -93,9 +148,12 @@ class Geometry:
     rows: NDArray[np.intp]
     subjects: Sequence[int | None]
     prepared: Mapping[Comparison, Sequence[NDArray]]
-    reliability: Mapping[Comparison, float]
+    reliability: Mapping[Comparison, MatrixReliability]
+    ceilings: Mapping[Comparison, tuple[NDArray, NDArray]]
     dimensionality: float
     time_bin: str = ""
+    n_neuroids: int | None = None
+    population_share: float = np.nan
 
 
 def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) -> list[Comparison]:
@@ -139,7 +197,8 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
                 rows=np.arange(matrices.n_stimuli),
                 subjects=list(range(1, len(of_subjects) + 1)) if len(of_subjects) > 1 else [None],
                 prepared=prepared,
-                reliability=dict.fromkeys(comparisons, np.nan),
+                reliability=dict.fromkeys(comparisons, UNKNOWN),
+                ceilings={comparison: _ceilings(each, comparison) for comparison, each in prepared.items()},
                 dimensionality=np.nan,
             )
         )
@@ -151,10 +210,10 @@ def geometries_of_neuroids(
 ) -> list[Geometry]:
     """Return what layers are compared with, of a recording of neuroids: one for each area in each bin of time.
 
-    Reliability: the same comparison between the area's representations in random halves of the repetitions, averaged
-    over splits and corrected to all of them by Spearman-Brown, over the stimuli that were shown twice or more. Noise of
-    dissimilarities falls faster with repetitions than that law has it, so that reliability comes out somewhat too
-    low, and predictivity too high: by 0.01 at a reliability of 0.95, by 0.03 at 0.85 in simulated populations.
+    Reliability is that of exactly the matrix compared (`ventral.mappings.attenuation`), over random halves of the
+    repetitions. In simulations a perfect model scores 0.97 to 1.03 by debiased CKA with reliabilities of 0.3 and more,
+    and 0.95 to 1.04 by RSA with 0.6 and more (`benchmarks/matrices.py`). There is no reliability where a stimulus was
+    shown once: the noise of that response is not known.
 
     Parameters
     ----------
@@ -167,17 +226,21 @@ def geometries_of_neuroids(
     geometries = []
     for area, time_bin, population in populations(responses):
         representation = representation_of(population.means)
-        reliability, dimensionality = _compare_halves(population, comparisons, n_splits, seed)
+        reliability, share, dimensionality = _compare_halves(population, comparisons, n_splits, seed)
+        prepared = {comparison: [comparison.prepared(representation)] for comparison in comparisons}
         geometries.append(
             Geometry(
                 area=area,
                 target=area,
                 rows=population.rows,
                 subjects=[None],
-                prepared={comparison: [comparison.prepared(representation)] for comparison in comparisons},
+                prepared=prepared,
                 reliability=reliability,
+                ceilings={comparison: _ceilings(each, comparison) for comparison, each in prepared.items()},
                 dimensionality=dimensionality,
                 time_bin=time_bin,
+                n_neuroids=representation.n_features,
+                population_share=share,
             )
         )
     return geometries
@@ -203,12 +266,12 @@ class Population:
         """Mean responses (m, neuroids) over repetitions."""
         return np.nanmean(self.responses, axis=0)
 
-    def halves(self, n_splits: int, seed: int) -> Iterator[tuple[NDArray, NDArray]]:
-        """Give the mean responses in random halves, for the stimuli that all neuroids have in both; none if too few."""
+    def halves(self, n_splits: int, seed: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
+        """Give the mean responses in random halves, and the stimuli that all neuroids have in both; none if too few."""
         for pair in means_of_halves(self.responses, n_splits, seed):
-            both = np.isfinite(pair).all(axis=(0, 2))
-            if both.sum() >= FEWEST_STIMULI:
-                yield pair[0][both], pair[1][both]
+            both = np.flatnonzero(np.isfinite(pair).all(axis=(0, 2)))
+            if len(both) >= FEWEST_STIMULI:
+                yield pair[0][both], pair[1][both], both
 
 
 def populations(responses: xr.Dataset) -> Iterator[tuple[str, str, Population]]:
@@ -251,7 +314,12 @@ def populations(responses: xr.Dataset) -> Iterator[tuple[str, str, Population]]:
 
 
 def geometry_rows(
-    representation: Representation, layer: str, geometries: Sequence[Geometry], comparisons: Sequence[Comparison]
+    representation: Representation,
+    layer: str,
+    geometries: Sequence[Geometry],
+    comparisons: Sequence[Comparison],
+    reliability_threshold: float,
+    seed: int,
 ) -> pd.DataFrame:
     """Return the rows of the score table that compare a layer with what was recorded, without a fit.
 
@@ -263,13 +331,19 @@ def geometry_rows(
         Its name, for messages.
     geometries : sequence of Geometry
     comparisons : sequence of Comparison
+    reliability_threshold : float
+        Corrected values with a lower reliability are marked.
+    seed : int
+        Of the groups of stimuli that the error of tau-a is taken over.
 
     Returns
     -------
     DataFrame
-        A row for each comparison and geometry, and for each of its subjects, with `r` (CKA included), `reliability`,
-        `predictivity`, `explained_variance`, and `ceiling_low` and `ceiling_high` of the subject: how well it agrees
-        with the mean of the other subjects, and of all.
+        A row for each comparison and geometry, and for each of its subjects, with `r` (CKA included), its standard
+        error `r_error` for other stimuli, `n_neuroids`, `reliability`, `predictivity`, `explained_variance`, the
+        `standard_error` of the score of a perfect model and whether that or the reliability lets the corrected value be
+        `marked`, `r_population` (debiased CKA as with all neurons of the population, without noise), and `ceiling_low`
+        and `ceiling_high` of the subject: how well it agrees with the mean of the other subjects, and of all.
     """
     parts = []
     for geometry in geometries:
@@ -281,8 +355,9 @@ def geometry_rows(
                 _warn(part, layer, comparison, geometry.rows)
             r = np.array([comparison.value(prepared, measured) for measured in geometry.prepared[comparison]])
             reliability = geometry.reliability[comparison]
-            low, high = _ceilings(geometry, comparison)
-            predictivity = r / np.sqrt(reliability) if reliability > 0 else np.full(len(r), np.nan)
+            low, high = geometry.ceilings[comparison]
+            predictivity = _over_root(r, reliability.rho)
+            share = geometry.population_share if comparison.name == "debiased" else np.nan
             parts.append(
                 pd.DataFrame(
                     {
@@ -297,10 +372,15 @@ def geometry_rows(
                         "subject": pd.array(geometry.subjects, dtype="Int64"),
                         "n_stimuli": len(geometry.rows),
                         "n_folds": 0,
+                        "n_neuroids": pd.array([geometry.n_neuroids] * len(r), dtype="Int64"),
                         "r": r,
-                        "reliability": reliability,
+                        "r_error": [comparison.error(prepared, each, seed) for each in geometry.prepared[comparison]],
+                        "r_population": _over_root(r, share),
+                        "reliability": reliability.rho,
                         "predictivity": predictivity,
-                        "explained_variance": np.square(predictivity),
+                        "explained_variance": predictivity * np.abs(predictivity),
+                        "standard_error": reliability.standard_error,
+                        "marked": _is_marked(comparison, reliability, reliability_threshold),
                         "target_dimensionality": geometry.dimensionality,
                         "ceiling_low": low,
                         "ceiling_high": high,
@@ -310,25 +390,59 @@ def geometry_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+def _over_root(r: NDArray, share: float) -> NDArray[np.float64]:
+    return r / np.sqrt(share) if share > 0 else np.full(len(r), np.nan)
+
+
+def _is_marked(comparison: Comparison, reliability: MatrixReliability, threshold: float) -> bool:
+    if np.isnan(reliability.rho):
+        return False
+    lowest = max(threshold, LOWEST_OF_DISTANCES) if comparison.mapping == "rsa" else threshold
+    return not (reliability.rho >= lowest and reliability.standard_error <= LARGEST_ERROR)
+
+
 def _compare_halves(
     population: Population, comparisons: Sequence[Comparison], n_splits: int, seed: int
-) -> tuple[dict[Comparison, float], float]:
-    """Return the reliability of each comparison, and the dimensionality of the signal, one split at a time."""
-    traces, r = [], {comparison: [] for comparison in comparisons if comparison.name in CORRECTED}
-    for pair in population.halves(n_splits, seed):
-        traces.append(signal_traces(*pair))
-        halves = [representation_of(half) for half in pair]
-        for comparison, values in r.items():
-            values.append(comparison.value(*map(comparison.prepared, halves)))
-    reliability = dict.fromkeys(comparisons, np.nan)
-    for comparison, values in r.items():
-        mean = np.mean(values) if values else np.nan
-        reliability[comparison] = float(2 * mean / (1 + mean)) if 1 + mean > 1e-9 else np.nan
-    return reliability, dimensionality_of_signal(traces)
+) -> tuple[dict[Comparison, MatrixReliability], float, float]:
+    """Return the reliability of each comparison, the share of CKA with the population, and the signal's dimensions."""
+    whole = population.means
+    traces, in_both = [], np.zeros(len(whole), dtype=bool)
+    for first, second, rows in population.halves(n_splits, seed):
+        traces.append(signal_traces(first, second))
+        in_both[rows] = True
+    dimensionality = dimensionality_of_signal(traces)
+    everywhere = bool(in_both.all())
+    share = np.nan
+    if any(comparison.name == "debiased" for comparison in comparisons):
+        halves = population.halves(n_splits, seed) if everywhere else [(whole, whole, np.arange(len(whole)))]
+        share = population_share((*pair, whole[rows]) for *pair, rows in halves)
+    if not everywhere:
+        return dict.fromkeys(comparisons, UNKNOWN), share, dimensionality
+    reliability = {
+        comparison: _reliability(population.halves(n_splits, seed), whole, comparison)
+        if comparison.has_ceiling
+        else UNKNOWN
+        for comparison in comparisons
+    }
+    return reliability, share, dimensionality
 
 
-def _ceilings(geometry: Geometry, comparison: Comparison) -> tuple[NDArray, NDArray]:
-    measured = np.stack(geometry.prepared[comparison])
+def _reliability(halves: Iterable[tuple], whole: NDArray, comparison: Comparison) -> MatrixReliability:
+    def compared(responses: NDArray, rows: NDArray) -> NDArray:
+        if comparison.mapping == "cka":
+            return centred_products(responses)
+        return similarities(responses, whole[rows], comparison.distance)
+
+    splits = (
+        (compared(first, rows), compared(second, rows), compared(whole[rows], rows), rows)
+        for first, second, rows in halves
+    )
+    found = matrix_reliability(splits, len(whole))
+    return rank_reliability(found) if comparison.name == "spearman" else found
+
+
+def _ceilings(prepared: Sequence[NDArray], comparison: Comparison) -> tuple[NDArray, NDArray]:
+    measured = np.stack(prepared)
     # The entries of a centred matrix have mean 0: their Pearson correlation is the cosine that CKA is.
     return subject_ceilings(
         measured.reshape(len(measured), -1), comparison.name if comparison.mapping == "rsa" else "pearson"

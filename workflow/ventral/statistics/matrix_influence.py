@@ -44,7 +44,7 @@ def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.f
     Parameters
     ----------
     first, second : (n, n) arrays
-        From `ventral.mappings.cka.centred`, with the same comparison.
+        From `ventral.mappings.cka.unit_centred_gram`, with the same comparison.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def cka_neuron_influences(layer: NDArray, measured: NDArray, responses: NDArray,
     Parameters
     ----------
     layer, measured : (n, n) arrays
-        From `ventral.mappings.cka.centred`, with the comparison `biased`.
+        From `ventral.mappings.cka.unit_centred_gram`, with the comparison `biased`.
     responses : (n, K) array
         Responses that the measured Gram matrix is of, centred over stimuli.
     length : float

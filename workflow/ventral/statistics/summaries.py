@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
@@ -33,7 +34,9 @@ COLUMNS = [
     "distance",
     "comparison",
     "subject",
+    "n_stimuli",
     "r",
+    "r_error",
     "reliability",
     "predictivity",
     "r_even",
@@ -104,8 +107,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     there is no ceiling. Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a
     published one for each subject; those less reliable than the threshold are left out.
 
-    Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids, or of the means of
-    bootstrap samples of subjects (Efron 1979, Annals of Statistics 7:1).
+    Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids (Efron 1979, Annals of
+    Statistics 7:1), and of matrices those of `matrix_intervals`, over stimuli and, where there are several, subjects.
     All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
     bins of time of an area.
 
@@ -125,7 +128,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
         `layer`, with `family`, `predictivity` and `summed` (NaN without repetitions, and `summed` of matrices), `r`
         (median or mean over the neuroids that either way takes, or subjects), the ends of their intervals
         `predictivity_low`, `predictivity_high` and so on (NaN with fewer than two, or where infinite), `n_neuroids` (or
-        matrices) that either way takes, `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
+        matrices) that either way takes, `interval_over` (`neurons`, `stimuli`, `stimuli and subjects`, or ''
+        where there is none), `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
         folds), `has_ceiling`, and `ceiling_low` and `ceiling_high`, the noise ceiling of r over subjects (NaN where
         there are none).
     """
@@ -133,6 +137,7 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     columns = [*COMPARED, "model", "family", "layer", "depth"]
     columns += [f"{measure}{end}" for measure in ("predictivity", "summed", "r") for end in ("", "_low", "_high")]
     columns += ["n_neuroids", "n_left_out", "n_unreliable", "has_ceiling", "ceiling_low", "ceiling_high"]
+    columns += ["interval_over"]
     over_bins = [name for name in COMPARED if name != "time_bin"]
     panels = [
         panel.assign(**dict(zip(over_bins, of, strict=True)))
@@ -141,7 +146,7 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     ]
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
-        return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool})
+        return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool, "interval_over": str})
     return pd.concat(panels)[columns].sort_values(COMPARED, kind="stable", ignore_index=True)
 
 
@@ -392,8 +397,10 @@ def _summaries_of_matrices(
         for measure, table in values.items():
             numbers = table.to_numpy(float)[:, members]
             known = np.isfinite(numbers).sum(axis=1)
-            centre = np.divide(np.nansum(numbers, axis=1), known, out=np.full(len(known), np.nan), where=known > 0)
-            _add(summary, measure, centre, bootstrap_means(numbers, n_bootstrap, seed), known)
+            summary[measure] = np.divide(
+                np.nansum(numbers, axis=1), known, out=np.full(len(known), np.nan), where=known > 0
+            )
+        summary = summary.assign(**matrix_intervals(rows[rows["time_bin"] == time_bin], values))
         _add(summary, "summed", np.nan, np.full((len(summary), 1), np.nan), np.zeros(len(summary)))
         n_taken = taken_of(values, has_ceiling).sum(axis=1)
         yield time_bin, summary.assign(n_neuroids=n_taken, n_unreliable=0, has_ceiling=has_ceiling)
@@ -423,7 +430,61 @@ def _summaries_of_neuroids(
         scored = numbers["r"], numbers["reliability"], _samples(len(names), n_bootstrap, seed)
         _add(summary, "summed", *(_summed(*scored[:2], some) for some in (None, scored[2])), both.sum(axis=1))
         n_unreliable = (both & (numbers["reliability"] <= 0)).sum(axis=1)
-        yield time_bin, summary.assign(n_neuroids=known, n_unreliable=n_unreliable, has_ceiling=has_ceiling)
+        over = np.where(known > 1, "neurons", "")
+        yield (
+            time_bin,
+            summary.assign(n_neuroids=known, n_unreliable=n_unreliable, has_ceiling=has_ceiling, interval_over=over),
+        )
+
+
+def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dict[str, NDArray]:
+    """Return intervals of the mean over matrices, of each layer, for other stimuli and, of several matrices, subjects.
+
+    The variance is that over stimuli plus that of the mean over subjects. The error over stimuli is the mean of the
+    matrices' errors, which is too large as far as their errors are independent. The interval is one of Student's t on
+    Fisher's z scale, whose degrees of freedom are those of Satterthwaite 1946 (Biometrics Bulletin 2:110). Ceilings are
+    held.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, those of one panel in one bin of time.
+    values : dict of DataFrame
+        From `panel_values`: `predictivity` and `r`, NaN for what is not taken.
+
+    Returns
+    -------
+    dict of (layers,) arrays
+        `r_low`, `r_high`, `predictivity_low`, `predictivity_high`, NaN where no error is known, and `interval_over`.
+    """
+    table = values["r"]
+    errors, n_stimuli, reliability = (
+        rows.pivot(index=table.index.names, columns="target", values=name)
+        .reindex(index=table.index, columns=table.columns)
+        .where(table.notna())
+        .to_numpy(float)
+        for name in ("r_error", "n_stimuli", "reliability")
+    )
+    taken = pd.DataFrame(table.to_numpy(float))
+    count = taken.count(axis=1).to_numpy()
+    centre, between = taken.mean(axis=1).to_numpy(), np.nan_to_num(taken.sem(axis=1).to_numpy()) ** 2
+    over_stimuli = pd.DataFrame(errors).mean(axis=1).to_numpy() ** 2
+    fewest = pd.DataFrame(n_stimuli).min(axis=1).to_numpy()
+    variance = over_stimuli + between
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = variance**2 / (over_stimuli**2 / (fewest - 1) + between**2 / np.maximum(count - 1, 1))
+        half = student_t.ppf(0.975, freedom) * np.sqrt(variance) / (1 - centre**2)
+        ends = np.tanh(np.arctanh(centre) + half * np.array([[-1], [1]]))
+        scale = np.sqrt(pd.DataFrame(reliability).mean(axis=1).to_numpy())
+    over = np.select([np.isnan(ends[0]), count > 1], ["", "stimuli and subjects"], "stimuli")
+    low, high = ends
+    return {
+        "r_low": low,
+        "r_high": high,
+        "predictivity_low": low / scale,
+        "predictivity_high": high / scale,
+        "interval_over": over,
+    }
 
 
 def numbers_of_neuroids(rows: pd.DataFrame, names: pd.Index) -> tuple[pd.MultiIndex, dict[str, NDArray[np.float64]]]:
