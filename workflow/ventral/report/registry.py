@@ -80,10 +80,10 @@ FIGURES = {
     "ranking": Shown(
         title="Ranking of the models",
         caption=(
-            "Rank of each model at its best layer, which is chosen by one half of the neurons and scored by the other. "
-            "The line is the 95 % interval over bootstrap samples of both stimuli and neurons, the same for all "
-            "models. Above each panel, the mean agreement (Kendall's tau) of a sample's ranking with that of all data: "
-            "1 where no sample would change the ranking."
+            "Rank of each model at its best layer, which is chosen on one half of the neurons and of the folds and "
+            "scored on the others. The line is the 95 % interval over bootstrap samples of both stimuli and neurons, "
+            "the same for all models, around this score. Above each panel, the mean agreement (Kendall's tau) of a "
+            "sample's ranking with that of all data: 1 where no sample would change the ranking."
         ),
         function="figures.ranking.ranking",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
@@ -165,10 +165,11 @@ TABLES = {
     "best_layers": Shown(
         title="Best layers",
         caption=(
-            "The best layer of each model by all neurons, with the median there (`maximum`), and what is left of it "
-            "where the layer is chosen by one random half of the neurons and scored by the other (`corrected`; "
-            "`optimism` is the difference between the halves), with how often each layer was chosen. Neurons with a "
-            "reliability below {reliability_threshold} are left out."
+            "The best layer of each model by all neurons and folds, with its score (`maximum`), and the score of "
+            "layers that are chosen on one random half of the neurons in every other fold, and scored on the other "
+            "neurons in the folds between (`corrected`, over all four ways; `optimism` is the rest), with how often "
+            "each layer was chosen. Neurons with a reliability below {reliability_threshold} in the folds that do not "
+            "score them are left out."
         ),
         function="statistics.best_layers.best_layers",
         reads={"scores": "scores"},
@@ -179,11 +180,12 @@ TABLES = {
         title="Which layers and models differ",
         caption=(
             "Every pair of layers of a model, and every pair of models at their best layers: the difference of their "
-            "medians over neurons, with a 95 % interval and a two-sided p from bootstrap samples of both stimuli and "
-            "neurons, the same for all. All pairs of a model's layers on one split are a family of tests, and so are "
-            "all pairs of models; `differs` says which differences are below 5 % after correction for the family "
-            "(Romano and Wolf's step-down test, `p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate of "
-            "Benjamini and Hochberg)."
+            "medians over neurons, or of models the difference of the corrected scores of `best_layers.csv`, with a "
+            "95 % interval and a two-sided p from bootstrap samples of both stimuli and neurons, the same for all and "
+            "spread around the printed scores. All pairs of a model's layers on one split are a family of tests, and "
+            "so are all pairs of models; `differs` says which differences are below 5 % after correction for the "
+            "family (Romano and Wolf's step-down test, `p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate "
+            "of Benjamini and Hochberg)."
         ),
         function="statistics.comparisons.compare",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},

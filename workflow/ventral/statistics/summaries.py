@@ -39,6 +39,8 @@ COLUMNS = [
     "balanced_accuracy",
     "chance",
 ]
+# Of every other fold, and of the folds between: what chooses on other folds than those that score.
+OF_HALVES = ["r_even", "reliability_even", "r_odd", "reliability_odd"]
 PANEL = ["recording", "area", "time_bin", "split", "mapping"]
 # Of mappings that compare without a fit, a panel has one way to.
 COMPARED = [*PANEL, "distance", "comparison"]
@@ -75,7 +77,8 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
     # Layers that predict together have no depth, and a table of their own.
-    scores = scores.loc[scores["mapping"] != "banded", COLUMNS]
+    kept = [*COLUMNS, *(column for column in OF_HALVES if column in scores)]
+    scores = scores.loc[scores["mapping"] != "banded", kept]
     of_subject = scores["subject"].notna()
     named = scores["target"] + ", subject " + scores["subject"].astype("Int64").astype("string")
     return scores.assign(target=scores["target"].where(~of_subject, named))
