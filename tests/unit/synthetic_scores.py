@@ -61,24 +61,12 @@ def score_table(
                         | {"area": "", "target": label, "target_kind": "category", "split": split, "mapping": "svm"}
                         | {"balanced_accuracy": accuracy, "chance": chance}
                     )
+    for column in ("r", "reliability"):
+        for row in rows:
+            row |= {f"{column}_{half}": row.get(column) for half in ("even", "odd")}
     columns = ["r", "reliability", "predictivity", "balanced_accuracy", "chance", "ceiling_low", "ceiling_high"]
-    table = with_halves(pd.DataFrame(rows), seed).assign(distance="", comparison="", subject=pd.NA)
+    table = pd.DataFrame(rows).assign(distance="", comparison="", subject=pd.NA)
     return table.reindex(columns=table.columns.union(columns, sort=False))
-
-
-def with_halves(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return rows of a score table with r and reliability in every other fold and in those between.
-
-    Layers and neuroids differ in how much better they are in the one half; a neuroid's reliability is the same for all.
-    """
-    rng = np.random.default_rng([seed, 1])
-    of_rows = rng.normal(0, 0.02, len(table))
-    names = table["target"].unique()
-    of_neuroids = table["target"].map(dict(zip(names, rng.normal(0, 0.02, len(names)), strict=True)))
-    signs = {"even": 1, "odd": -1}
-    r = {f"r_{half}": table["r"] + sign * of_rows for half, sign in signs.items()}
-    rho = {f"reliability_{half}": table["reliability"] + sign * of_neuroids for half, sign in signs.items()}
-    return table.assign(**r, **rho)
 
 
 def matrix_table(

@@ -4,10 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_scores import matrix_table, score_table
+from tests.unit import synthetic_scores
+from tests.unit.synthetic_scores import matrix_table
 from ventral.errors import InputError
 from ventral.mappings.correlation import median_predictivity, sums_within_folds
 from ventral.statistics.best_layers import COLUMNS, best_layers, best_layers_of, chosen_and_scored, halves_of
+
+
+def score_table(*arguments, **changes) -> pd.DataFrame:
+    """Rows of a score table; layers and neuroids differ in how much better they are in every other fold."""
+    table = synthetic_scores.score_table(*arguments, **changes)
+    rng = np.random.default_rng(1)
+    of_rows = rng.normal(0, 0.02, len(table))
+    names = table["target"].unique()
+    of_neuroids = table["target"].map(dict(zip(names, rng.normal(0, 0.02, len(names)), strict=True)))
+    signs = {"even": 1, "odd": -1}
+    r = {f"r_{half}": table["r"] + sign * of_rows for half, sign in signs.items()}
+    rho = {f"reliability_{half}": table["reliability"] + sign * of_neuroids for half, sign in signs.items()}
+    return table.assign(**r, **rho)
 
 
 def by_loops(rows, n_splits, seed, threshold, repetitions):
@@ -150,7 +164,7 @@ def test_unreliable_neurons_are_left_out_by_the_folds_that_do_not_score_them():
 
 def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     score_table({"net": 3}).drop(columns=["r_odd", "reliability_odd"]).to_parquet(tmp_path / "scores.parquet")
-    with pytest.raises(InputError, match=r"scores.parquet: lacks r_odd, reliability_odd.*delete"):
+    with pytest.raises(InputError, match=r"scores.parquet: .*lacks the columns r_odd, reliability_odd; .* delete it"):
         best_layers(tmp_path / "scores.parquet", tmp_path / "best.csv", 0.1, seed=0)
     assert not (tmp_path / "best.csv").exists()
 

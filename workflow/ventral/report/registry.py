@@ -125,7 +125,9 @@ FIGURES = {
             "circular ones) are read, on held-out stimuli, from layers of models by their depth and from recorded "
             "areas (lines across), from the same number of units each. Units are drawn at random several times; bands "
             "are 95 % intervals of one draw of units, noise and stimuli. Where a panel says so, the units of models "
-            "have Gaussian noise that makes them as reliable as the neurons of the area that reads best."
+            "have Gaussian noise that makes them as reliable as the neurons of the area that reads best. The highest "
+            "of many layers flatters a model beside one area: `explicit.csv` has, as `corrected`, the score of layers "
+            "that are chosen on other draws and other folds."
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},

@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
-from ventral.statistics.summaries import OF_HALVES, PANEL, medians_of_samples, read_scores
+from ventral.statistics.summaries import PANEL, medians_of_samples, read_scores
 
 logger = logging.getLogger(__name__)
 
@@ -82,32 +81,13 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
     Raises
     ------
     InputError
-        If the table lacks the scores of half of the folds.
+        If the table is none of scores, or lacks those of half of the folds.
     """
     with writing(output) as unfinished:
-        table = best_layers_of(read_halves(scores), reliability_threshold, seed=seed)
+        table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
         if table.empty:
             logger.warning("no best layer: no layer of a model has a score of a neuron that is taken")
         table.to_csv(unfinished, index=False, lineterminator="\n")
-
-
-def read_halves(path: str | Path) -> pd.DataFrame:
-    """Read a score table with the scores in either half of the folds.
-
-    Raises
-    ------
-    InputError
-        If the table is none of scores, or was written before it had `r_even` and its like.
-    """
-    scores = read_scores(path)
-    missing = [column for column in OF_HALVES if column not in scores]
-    if missing and len(scores):
-        raise InputError(
-            f"{path}: lacks {', '.join(missing)}, by which a layer is chosen on other folds than those that score it: "
-            f"an older version wrote the scores; delete this file and the folder `scores` beside it, and start the "
-            f"same command again: the workflow makes what is missing"
-        )
-    return scores
 
 
 def best_layers_of(

@@ -34,13 +34,15 @@ COLUMNS = [
     "r",
     "reliability",
     "predictivity",
+    "r_even",
+    "reliability_even",
+    "r_odd",
+    "reliability_odd",
     "ceiling_low",
     "ceiling_high",
     "balanced_accuracy",
     "chance",
 ]
-# Of every other fold, and of the folds between: what chooses on other folds than those that score.
-OF_HALVES = ["r_even", "reliability_even", "r_odd", "reliability_odd"]
 PANEL = ["recording", "area", "time_bin", "split", "mapping"]
 # Of mappings that compare without a fit, a panel has one way to.
 COMPARED = [*PANEL, "distance", "comparison"]
@@ -70,15 +72,17 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
-        raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
+        raise InputError(
+            f"{path}: not a score table: it lacks the columns {', '.join(missing)}; if an older version wrote it, delete "
+            f"it and the folder `scores` beside it, and start the same command again: the workflow makes both anew"
+        )
     if len(scores) and not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
     # Layers that predict together have no depth, and a table of their own.
-    kept = [*COLUMNS, *(column for column in OF_HALVES if column in scores)]
-    scores = scores.loc[scores["mapping"] != "banded", kept]
+    scores = scores.loc[scores["mapping"] != "banded", COLUMNS]
     of_subject = scores["subject"].notna()
     named = scores["target"] + ", subject " + scores["subject"].astype("Int64").astype("string")
     return scores.assign(target=scores["target"].where(~of_subject, named))
