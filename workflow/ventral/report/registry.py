@@ -140,12 +140,13 @@ FIGURES = {
         caption=(
             "Networks trained on the responses of neurons themselves, by epoch: the median over neurons of Pearson's r "
             "between outputs and responses, on the stimuli that a network was trained on and on held-out stimuli. The "
-            "dashed line is the r of ridge regression on the best layer of a network trained on objects, on held-out "
-            "stimuli (neurons with a reliability below {reliability_threshold} are left out there)."
+            "dashed line is the r of ridge regression on the best layer of a network trained on objects, over the same "
+            "neurons; the layer is chosen on other neurons and folds than those that score it. The two are of "
+            "different stimuli: networks are tested on the first fold alone, ridge regression on all folds."
         ),
         function="figures.fitted.fitted",
         reads={"trainings": "fitted_networks", "scores": "scores"},
-        options=("recordings", *RESAMPLED),
+        options=("recordings", "seed"),
         needs="fitted_networks",
         still=True,
     ),
@@ -198,8 +199,9 @@ TABLES = {
         caption=(
             "What a layer adds to the others in predicting the neuroids of an area: banded ridge regression on all "
             "layers, less that on all but this one, as the difference of medians over neuroids (`unique_r`, and "
-            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. `weight` is the share of "
-            "the layer in the weighting that was chosen."
+            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. They are of raw r: the "
+            "reliability of a neuroid, {reliability_threshold} or more, chooses and divides nothing. `weight` is the "
+            "share of the layer in the weighting that was chosen."
         ),
         function="scores.banded.contributions",
         reads={"tables": "banded"},
