@@ -129,6 +129,7 @@ EXPERIMENTS = {
     "300 stimuli, 50 neurons with errors little alike": of_equal_quality(300, 50, 0.2),
     "ridge fitted, 120 stimuli, 50 neurons much alike": fitted_ridge(120, 50, 0.8),
     "ridge fitted, 300 stimuli, 50 neurons much alike": fitted_ridge(300, 50, 0.8),
+    "ridge fitted, 640 stimuli, 50 neurons much alike": fitted_ridge(640, 50, 0.8),
 }
 
 

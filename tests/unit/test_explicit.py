@@ -162,6 +162,16 @@ def test_the_corrected_score_of_each_model_and_of_all_models_together():
         assert (table[f"{name}_low"][known] <= table[name][known]).all()
 
 
+@pytest.mark.parametrize("kept", ["recorded", "trained"])
+def test_areas_or_models_alone_have_corrected_scores(kept):
+    rows = decoded(matched=())
+    rows = rows[rows["family"] == kept]
+    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    assert table["corrected"].notna().all()
+    assert (table["corrected_over_models"].notna() == (kept == "trained")).all()
+    assert CHOSEN in list(sentences(table))
+
+
 def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     decoded().drop(columns="score_odd").to_parquet(tmp_path / "old.parquet")
     outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]

@@ -372,7 +372,8 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
         f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
         f"machine (balanced accuracy), properties by ridge regression (Pearson's r, of circular ones the circular "
         f"correlation). Units of models were read as they are, and with Gaussian noise that makes them as reliable as "
-        f"an area's neurons."
+        f"an area's neurons. Where the best layer of a model stands beside an area, it was chosen on one half of the "
+        f"draws in every other held-out part, and scored on the other draws in the parts between."
     )
 
 

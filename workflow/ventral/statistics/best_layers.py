@@ -2,7 +2,11 @@
 
 The maximum over layers is scored by the data that chose the layer, and the more layers there are, the more it flatters
 (circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Layers err alike for all neurons, because all
-were shown the same stimuli: neurons that had no part in the choice undo little of that. Other stimuli do, too.
+were shown the same stimuli: neurons that had no part in the choice undo little of that. So the folds are halved, too.
+
+Fits within one half of the folds were trained on stimuli of the other, too. So with few stimuli some of the optimism is
+left: in simulations of 18 equal layers with ridge regression (benchmarks/optimism.py), of 0.111, 0.054 and 0.030 with
+120, 300 and 640 stimuli 0.066, 0.017 and 0.006; halves of neurons alone leave 0.075, 0.039 and 0.022.
 """
 
 import logging
