@@ -288,6 +288,18 @@ def test_the_table_of_contributions(experiment):
     assert alone[["unique_r_low", "unique_r2_high"]].isna().all(axis=None)
 
 
+def test_reliability_chooses_neuroids_and_divides_nothing(experiment):
+    folder, *_ = experiment
+    scores = score(folder)
+    reliable = scores["target"] != "n2"
+    tables = [
+        unique_contributions(scores.assign(reliability=np.where(reliable, rho, 0.0)), 0.2, n_bootstrap=50, seed=0)
+        for rho in (0.2, 1.0)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert (tables[0].query("area == 'V4'")["n_left_out"] == 1).all()
+
+
 def test_contributions_where_no_neuroid_can_be_taken(experiment):
     folder, *_ = experiment
     table = unique_contributions(score(folder), 1.0, n_bootstrap=1000, seed=0)

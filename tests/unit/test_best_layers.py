@@ -1,102 +1,172 @@
-"""The best layer, chosen on one half of the neurons and scored on the other, against loops and where it is known."""
+"""The best layer, chosen on some neurons and folds and scored on others, against loops and where it is known."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_scores import matrix_table, score_table
+from tests.unit import synthetic_scores
+from tests.unit.synthetic_scores import matrix_table
+from ventral.errors import InputError
+from ventral.mappings.correlation import median_predictivity, sums_within_folds
 from ventral.statistics.best_layers import COLUMNS, best_layers, best_layers_of, chosen_and_scored, halves_of
-from ventral.statistics.summaries import area_summary
 
 
-def by_loops(values, n_splits, seed):
-    """The definition for values (layers, neurons), one half at a time."""
-    scored, apparent, chosen = [], [], []
-    for first in halves_of(values.shape[1], n_splits, seed):
-        for choosing, scoring in ((first, ~first), (~first, first)):
-            best = int(np.argmax([np.median(layer[choosing]) for layer in values]))
-            chosen.append(best)
-            apparent.append(np.median(values[best][choosing]))
-            scored.append(np.median(values[best][scoring]))
-    share = np.bincount(chosen, minlength=len(values)) / len(chosen)
-    return np.mean(scored), np.mean(apparent) - np.mean(scored), share
+def score_table(*arguments, **changes) -> pd.DataFrame:
+    """Rows of a score table; layers and neuroids differ in how much better they are in every other fold."""
+    table = synthetic_scores.score_table(*arguments, **changes)
+    rng = np.random.default_rng(1)
+    of_rows = rng.normal(0, 0.02, len(table))
+    names = table["target"].unique()
+    of_neuroids = table["target"].map(dict(zip(names, rng.normal(0, 0.02, len(names)), strict=True)))
+    signs = {"even": 1, "odd": -1}
+    r = {f"r_{half}": table["r"] + sign * of_rows for half, sign in signs.items()}
+    rho = {f"reliability_{half}": table["reliability"] + sign * of_neuroids for half, sign in signs.items()}
+    return table.assign(**r, **rho)
+
+
+def by_loops(rows, n_splits, seed, threshold, repetitions):
+    """The definition for the rows of one model, one half at a time."""
+    layers = list(rows.sort_values("depth")["layer"].unique())
+    of_row = rows.set_index(["layer", "target"])
+    known = of_row.loc[layers[0]]
+    reliable = known[["reliability_even", "reliability_odd"]].ge(threshold).any(axis=1)
+    names = sorted(known.index[reliable] if repetitions else known.index)
+
+    def median(layer, neurons, half, other):
+        if not repetitions:
+            return np.median([of_row.loc[(layer, name), f"r_{half}"] for name in neurons])
+        taken = [name for name in neurons if known.loc[name, f"reliability_{other}"] >= threshold]
+        r, rho = (
+            np.array([of_row.loc[(layer, name), f"{what}_{half}"] for name in taken]) for what in ("r", "reliability")
+        )
+        return median_predictivity(r, rho)
+
+    scored, chosen = [], []
+    for first in halves_of(len(names), n_splits, seed):
+        parts = [[name for name, there in zip(names, members, strict=True) if there] for members in (first, ~first)]
+        for folds in (("even", "odd"), ("odd", "even")):
+            for choosing, scoring in (parts, parts[::-1]):
+                best = int(np.argmax([median(layer, choosing, *folds) for layer in layers]))
+                chosen.append(best)
+                scored.append(median(layers[best], scoring, *folds[::-1]))
+    if repetitions:
+        whole = [
+            np.mean([median(layer, names, *folds) for folds in (("even", "odd"), ("odd", "even"))]) for layer in layers
+        ]
+    else:
+        whole = [rows[rows["layer"] == layer]["r"].median() for layer in layers]
+    share = np.bincount(chosen, minlength=len(layers)) / len(chosen)
+    return np.mean(scored), layers, np.array(whole), share
 
 
 @pytest.mark.parametrize(("n", "repetitions"), [(9, True), (8, False)])
 def test_equals_the_definition_by_loops(n, repetitions):
     scores = score_table({"net": 5, "other": 2}, {"V4": n}, ["stimuli", "objects"], repetitions=repetitions)
-    table = best_layers_of(scores, 0.0, n_splits=20, seed=4)
+    threshold = 0.6
+    table = best_layers_of(scores, threshold, n_splits=10, seed=4)
     assert list(table.columns) == COLUMNS
     assert len(table) == 4
-    measure = "predictivity" if repetitions else "r"
+    if repetitions:
+        # Some neurons are taken in one half of the folds alone.
+        taken = [scores[f"reliability_{half}"] >= threshold for half in ("even", "odd")]
+        assert (taken[0] != taken[1]).any() or not taken[0].all()
     for _, row in table.iterrows():
         rows = scores[(scores["model"] == row["model"]) & (scores["split"] == row["split"])]
-        values = rows.pivot(index=["depth", "layer"], columns="target", values=measure)
-        corrected, optimism, share = by_loops(values.to_numpy(), 20, seed=4)
-        medians = values.median(axis=1)
-        assert row["measure"] == measure
-        assert row["maximum"] == pytest.approx(medians.max())
-        assert (row["best_depth"], row["best_layer"]) == medians.idxmax()
+        corrected, layers, whole, share = by_loops(rows, 10, 4, threshold, repetitions)
+        assert row["measure"] == ("predictivity" if repetitions else "r")
+        assert row["maximum"] == pytest.approx(whole.max())
+        assert row["best_layer"] == layers[whole.argmax()]
+        assert row["best_depth"] == rows.set_index("layer")["depth"][row["best_layer"]].iloc[0]
         assert row["corrected"] == pytest.approx(corrected)
-        assert row["optimism"] == pytest.approx(optimism)
-        assert row["share_chosen"] == pytest.approx(share[medians.argmax()])
+        assert row["optimism"] == pytest.approx(whole.max() - corrected)
+        assert row["share_chosen"] == pytest.approx(share[whole.argmax()])
         said = dict(part.rsplit(" ", 1) for part in row["chosen"].split(", "))
-        layers = values.index.get_level_values("layer")
         assert {layer: float(number) for layer, number in said.items()} == pytest.approx(
             {layer: number for layer, number in zip(layers, share, strict=True) if number}, abs=6e-4
         )
 
 
-def noise(n_layers, n, seed):
-    """Scores of layers that are all equally good: 0.5 and noise."""
-    values = np.random.default_rng(seed).normal(0.5, 0.2, size=(n_layers, n))
-    rows = [
-        {"model": "net", "family": "trained", "layer": str(k), "depth": k, "recording": "rec", "area": "V4"}
-        | {"time_bin": "", "target": f"n{j}", "target_kind": "neuron", "split": "stimuli", "mapping": "ridge"}
-        | {"r": values[k, j], "reliability": 1.0, "predictivity": values[k, j]}
-        for k in range(n_layers)
-        for j in range(n)
-    ]
-    return pd.DataFrame(rows)
+def test_a_neuron_without_signal_in_the_folds_that_score_counts_on_the_side_of_its_r():
+    scores = score_table({"net": 1}, {"V4": 5})
+    scores[["r_even", "r_odd"]] = np.tile([[0.1], [0.2], [0.3], [0.4], [0.5]], 2)
+    scores[["reliability_even", "reliability_odd"]] = 1.0
+    scores.loc[0, "reliability_odd"] = -0.1
+    row = best_layers_of(scores, 0.1, seed=0, n_splits=5).iloc[0]
+    # On even folds it is not taken; on odd ones it is beyond all others: medians 0.35 and 0.4.
+    assert row["maximum"] == pytest.approx((0.35 + 0.4) / 2)
+    assert row["n_neuroids"] == 5
 
 
-def test_the_maximum_over_equal_layers_flatters_and_the_corrected_score_does_not():
-    tables = [best_layers_of(noise(15, 20, seed), 0.1, n_splits=50, seed=0) for seed in range(40)]
-    maximum, corrected, optimism = (
-        np.mean([table[column].iloc[0] for table in tables]) for column in ("maximum", "corrected", "optimism")
+def noise(n_layers, n, seed, shared=0.0, n_stimuli=100):
+    """Scores of layers that are equally good: rates with noise, a part of which all neurons share; r is 0.7."""
+    rng = np.random.default_rng(seed)
+
+    def population():
+        return np.sqrt(1 - shared) * rng.standard_normal((n_stimuli, n)) + np.sqrt(shared) * rng.standard_normal(
+            (n_stimuli, 1)
+        )
+
+    rates, folds = population(), np.array_split(np.arange(n_stimuli), 5)
+    rows = []
+    for k in range(n_layers):
+        sums = sums_within_folds(rates + np.sqrt(1 / 0.49 - 1) * population(), rates, folds)
+        of_neurons = {"target": [f"n{j}" for j in range(n)]}
+        for name, part in (("r", slice(None)), ("r_even", slice(0, None, 2)), ("r_odd", slice(1, None, 2))):
+            of_neurons[name] = sums.pooled(part).r[0]
+        rows.append(pd.DataFrame(of_neurons).assign(layer=str(k), depth=k))
+    ones = dict.fromkeys(("reliability", "reliability_even", "reliability_odd"), 1.0)
+    place = {"recording": "rec", "area": "V4", "time_bin": "", "split": "stimuli", "mapping": "ridge"}
+    return pd.concat(rows, ignore_index=True).assign(
+        model="net", family="trained", target_kind="neuron", **place, **ones
     )
-    assert maximum > 0.55
-    assert corrected == pytest.approx(0.5, abs=0.015)
-    assert optimism > 0.05
+
+
+@pytest.mark.parametrize(("shared", "flattered"), [(0.0, 0.015), (0.8, 0.05)])
+def test_the_maximum_over_equal_layers_flatters_and_the_corrected_score_does_not(shared, flattered):
+    found = []
+    for seed in range(40):
+        scores = noise(18, 20, seed, shared)
+        row = best_layers_of(scores, 0.1, n_splits=10, seed=0).iloc[0]
+        usual = scores.groupby("layer")["r"].median().mean()
+        found.append([row["maximum"] - usual, row["corrected"] - usual, row["optimism"]])
+    maximum, corrected, optimism = np.mean(found, axis=0)
+    assert maximum > flattered
+    # Scored by other neurons on the same stimuli, most of what neurons share would be left: 0.05 of 0.07.
+    assert corrected == pytest.approx(0, abs=0.012)
+    assert optimism == pytest.approx(maximum - corrected)
 
 
 def test_a_single_layer_has_no_optimism():
     row = best_layers_of(score_table({"pixels": 1}, {"V4": 11}), 0.1, seed=0).iloc[0]
-    assert row["optimism"] == pytest.approx(0, abs=1e-12)
+    # What is left is that of medians over halves of the neurons, not of any choice.
+    assert row["optimism"] == pytest.approx(0, abs=0.01)
     assert (row["share_chosen"], row["chosen"]) == (1, "blocks.0 1.000")
 
 
 def test_a_layer_that_is_clearly_best_is_chosen_by_all_halves():
     scores = noise(4, 12, 0)
-    scores.loc[scores["layer"] == "2", "predictivity"] += 5
+    scores.loc[scores["layer"] == "2", ["r", "r_even", "r_odd"]] += 5
     row = best_layers_of(scores, 0.1, seed=0).iloc[0]
     assert (row["best_layer"], row["share_chosen"], row["chosen"]) == ("2", 1, "2 1.000")
     assert row["corrected"] == pytest.approx(row["maximum"], abs=0.05)
 
 
-def test_the_maximum_is_that_of_the_area_summary_and_unreliable_neurons_are_left_out():
+def test_unreliable_neurons_are_left_out_by_the_folds_that_do_not_score_them():
     scores = score_table({"net": 4, "pixels": 1}, {"V4": 15, "IT": 9})
-    threshold = float(scores["reliability"].median())
-    table = best_layers_of(scores, threshold, seed=0).set_index(["area", "model"])
-    summary = area_summary(
-        scores.assign(distance="", comparison="", ceiling_low=np.nan, ceiling_high=np.nan),
-        threshold,
-        n_bootstrap=1000,
-        seed=0,
-    )
-    best = summary.groupby(["area", "model"])["predictivity"].max()
-    pd.testing.assert_series_equal(table["maximum"], best[table.index], check_names=False)
-    assert (table.loc["V4", "n_neuroids"] < 15).all()
+    scores.loc[scores["target"] == "V4_3", "reliability_even"] = 0.0
+    of_neuron = scores["target"] == "V4_3"
+    expected = best_layers_of(scores.assign(r_odd=scores["r_odd"].where(~of_neuron, np.nan)), 0.1, seed=0)
+    pd.testing.assert_frame_equal(best_layers_of(scores, 0.1, seed=0), expected)
+    scores.loc[of_neuron, "reliability_odd"] = 0.0
+    table = best_layers_of(scores, 0.1, seed=0).set_index("area")
+    assert (table.loc["V4", "n_neuroids"] == 14).all()
+
+
+def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
+    score_table({"net": 3}).drop(columns=["r_odd", "reliability_odd"]).to_parquet(tmp_path / "scores.parquet")
+    with pytest.raises(InputError, match=r"scores.parquet: .*lacks the columns r_odd, reliability_odd; .* delete it"):
+        best_layers(tmp_path / "scores.parquet", tmp_path / "best.csv", 0.1, seed=0)
+    assert not (tmp_path / "best.csv").exists()
 
 
 @pytest.mark.filterwarnings("error")

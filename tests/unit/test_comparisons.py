@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control
 from ventral.statistics.comparisons import (
     COLUMNS,
     benjamini_hochberg,
+    centred_on,
     comparisons_of,
     corrected_scores,
     holm,
@@ -166,6 +167,22 @@ def test_every_pair_is_there_once_with_its_test():
     assert (models["layer_a"].tolist(), models["layer_b"].tolist()) == (["2", "2", "2"], ["2", "0", "0"])
     assert (table["n_comparisons"] == 3).all()
     assert len(table) == 2 * (3 + 3 + 3)
+
+
+def test_intervals_of_models_lie_around_the_difference_that_is_printed():
+    resampled, best = bootstraps()
+    moved = best.assign(corrected=best["corrected"] - 0.2 * (best["model"] == "good"))
+    before, after = (comparisons_of(resampled, table).query("compared == 'models'") for table in (best, moved))
+    # Resamples of `good` lie around 0.8, whatever its score.
+    change = np.where(after["model_b"] == "good", 0.2, np.where(after["model_a"] == "good", -0.2, 0))
+    for column in ("difference", "low", "high"):
+        np.testing.assert_allclose(after[column] - before[column], change, atol=1e-6)
+    assert ((after["low"] < after["difference"]) & (after["difference"] < after["high"])).all()
+
+
+def test_scores_that_no_resample_has_stay_unknown():
+    assert np.isnan(centred_on(np.full(3, np.nan), 0.5)).all()
+    np.testing.assert_allclose(centred_on(np.array([0.2, np.nan, 0.4]), 0.5), [0.4, np.nan, 0.6])
 
 
 def test_too_few_resamples_for_holm_are_named(caplog):

@@ -200,6 +200,15 @@ def test_layers_and_areas_are_read_from_as_many_units(decoded):
     assert (layers.groupby(["layer", "target", "split", "noise", "matched_area"])["draw"].nunique() == 6).all()
 
 
+def test_scores_of_half_of_the_folds_make_up_the_score_of_all(decoded):
+    for table in decoded:
+        of_stimuli = table[(table["split"] == "stimuli") & table["score"].notna()]
+        n_even, n_odd = len(FOLDS[::2]), len(FOLDS[1::2])
+        together = (n_even * of_stimuli["score_even"] + n_odd * of_stimuli["score_odd"]) / (n_even + n_odd)
+        np.testing.assert_allclose(together, of_stimuli["score"])
+        assert (of_stimuli["score_even"] != of_stimuli["score_odd"]).any()
+
+
 def test_what_a_layer_has_is_read_from_it(decoded):
     layers = decoded[0][decoded[0]["matched_units"] & (decoded[0]["split"] == "stimuli")]
     means = layers.groupby(["target", "noise", "matched_area", "layer"])["score"].mean()

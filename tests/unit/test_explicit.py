@@ -7,9 +7,20 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from ventral.decoding.explicit import curve_table, drawn_rows, explicit_table, layer_table, sentences
+from ventral.decoding.explicit import (
+    CHOSEN,
+    N_SPLITS,
+    curve_table,
+    drawn_rows,
+    explicit_table,
+    layer_table,
+    score_of_chosen,
+    sentences,
+)
 from ventral.decoding.populations import COLUMNS
+from ventral.errors import InputError
 from ventral.figures.explicitness import draw_explicitness, explicit
+from ventral.statistics.best_layers import halves_of
 
 DRAWS = 8
 LAYERS = {"first": (0.1, 0.2), "second": (0.3, 0.3), "third": (0.7, 0.6), "last": (1.0, 0.5)}
@@ -35,6 +46,7 @@ def decoded(splits=("stimuli",), targets=("size", "turn", "object"), matched=("V
             matched_units = units == 4
             score = score * (1 - 1 / (1 + units)) / 0.8
             score = {"score": score + noise, "resampled": score + 2 * noise}
+            score |= {"score_even": score["score"] + 0.002, "score_odd": score["score"] - 0.002}
             return common | columns | score | {"units": units, "matched_units": matched_units}
 
         for layer, (depth, score) in LAYERS.items():
@@ -98,6 +110,75 @@ def test_the_best_layer_of_each_noise_stands_before_the_areas():
     assert (table["extrapolated_to"] == 100).all()
 
 
+def test_the_score_of_chosen_layers_is_the_definition_by_loops():
+    even, odd = np.random.default_rng(0).normal(size=(2, 3, 6))
+    scores = []
+    for first in halves_of(6, N_SPLITS, 7):
+        for a, b in ((even, odd), (odd, even)):
+            for choosing, scoring in ((first, ~first), (~first, first)):
+                best = max(range(3), key=lambda k: a[k][choosing].mean())
+                scores.append(b[best][scoring].mean())
+    assert score_of_chosen(even, odd, seed=7) == pytest.approx(np.mean(scores))
+    lacking = np.concatenate([even, [[np.nan] * 6]]), np.concatenate([odd, [[9.0] * 6]])
+    assert score_of_chosen(*lacking, seed=7) == pytest.approx(np.mean(scores))
+    assert np.isnan(score_of_chosen(lacking[0][3:], lacking[1][3:], seed=7))
+
+
+def test_a_single_draw_is_halved_by_folds():
+    even, odd = np.array([[0.5], [0.2]]), np.array([[0.1], [0.3]])
+    assert score_of_chosen(even, odd, seed=0) == pytest.approx((0.1 + 0.2) / 2)
+
+
+def test_the_best_of_equal_layers_has_no_head_start_over_one_area():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(60):
+        # Errors of stimuli are those of all draws, errors of units and noise are those of one.
+        even, odd = (0.5 + rng.normal(0, 0.05, (18, 1)) + rng.normal(0, 0.05, (18, 20)) for _ in range(2))
+        found.append([((even + odd) / 2).mean(axis=1).max(), score_of_chosen(even, odd, seed=0)])
+    maximum, corrected = np.mean(found, axis=0)
+    assert maximum > 0.55
+    assert corrected == pytest.approx(0.5, abs=0.015)
+
+
+def test_the_corrected_score_of_each_model_and_of_all_models_together():
+    rows = decoded(targets=("size",), matched=())
+    # A model that is better by chance on even folds alone.
+    other = rows[rows["family"] == "trained"].assign(model="other")
+    other["score_odd"] -= 0.3
+    other["score_even"] += 0.3
+    table = explicit_table(pd.concat([rows, other]), layer_table(pd.concat([rows, other])), 100, seed=0)
+    table = table.set_index("model")
+    # In each, the third layer is always chosen: of `net`, and of `other` on even folds, `net` on odd ones.
+    assert table.loc["net", "corrected"] == pytest.approx(0.6, abs=0.02)
+    assert table.loc["net", "corrected_over_models"] == pytest.approx((0.6 - 0.3 + 0.6) / 2, abs=0.02)
+    of_areas = table[table["family"] == "recorded"].set_index("layer")
+    np.testing.assert_allclose(of_areas["corrected"], of_areas["score"])
+    assert of_areas["corrected_over_models"].isna().all()
+    for name in ("corrected", "corrected_over_models"):
+        width = table[f"{name}_high"] - table[f"{name}_low"]
+        known = table[name].notna()
+        np.testing.assert_allclose(width[known], (table["high"] - table["low"])[known])
+        assert (table[f"{name}_low"][known] <= table[name][known]).all()
+
+
+@pytest.mark.parametrize("kept", ["recorded", "trained"])
+def test_areas_or_models_alone_have_corrected_scores(kept):
+    rows = decoded(matched=())
+    rows = rows[rows["family"] == kept]
+    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    assert table["corrected"].notna().all()
+    assert (table["corrected_over_models"].notna() == (kept == "trained")).all()
+    assert CHOSEN in list(sentences(table))
+
+
+def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
+    decoded().drop(columns="score_odd").to_parquet(tmp_path / "old.parquet")
+    outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
+    with pytest.raises(InputError, match=r"old.parquet: lacks score_odd.*delete it"):
+        explicit([tmp_path / "old.parquet"], *outputs, extrapolate_to=100, seed=0)
+
+
 def test_curves_have_every_size_and_the_extrapolation():
     rows = decoded()
     table = explicit_table(rows, layer_table(rows), 100, seed=0)
@@ -113,10 +194,13 @@ def test_words_say_what_the_table_says():
     rows = decoded(splits=["categories"])
     table = explicit_table(rows, layer_table(rows), 100, seed=0)
     text = list(sentences(table))
-    assert text[0] == "## rec, held-out categories; every category is read by a fit that never saw it"
+    assert text[0] == CHOSEN
+    assert text[2] == "## rec, held-out categories; every category is read by a fit that never saw it"
     (line,) = [line for line in text if line.startswith("- **size**")]
     found = table.query("target == 'size' and noise == 'none'").iloc[0]
-    assert line.startswith(f"- **size** (r, 4 units): best from third (depth 0.70) of net, {found['score']:.2f} (")
+    assert line.startswith(
+        f"- **size** (r, 4 units): best from third (depth 0.70) of net, {found['corrected_over_models']:.2f} ("
+    )
     assert "With noise as in IT: third" in line
     assert "as in V4" not in line
     assert line.index("Of the recorded areas: IT 0.5") < line.index("V4 0.3")

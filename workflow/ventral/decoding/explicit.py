@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
 from ventral.errors import shown
 from ventral.grams.recorded import FAMILY
+from ventral.statistics.best_layers import chosen_and_scored, halves_of
 from ventral.statistics.summaries import range_in_words
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,12 @@ LATE = 0.5
 READ = ["recording", "simulated", "stimuli", "target_kind", "target", "measure", "chance", "split"]
 CONDITION = ["noise", "matched_area", "time_bin"]
 REPRESENTATION = ["model", "family", "layer", "depth"]
+N_SPLITS = 100
+CHOSEN = (
+    "A layer that is named is the best over all draws of units and all stimuli. The score beside it is that of layers, "
+    "of any model, that were chosen on other draws and other stimuli than those that score them. So the score can "
+    "be compared with that of a recorded area."
+)
 
 
 def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +48,8 @@ def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
 def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int, seed: int) -> pd.DataFrame:
     """Return the layer of every model, and every recorded area, from which a target is read best.
 
-    The best of several layers is chosen on the scores that are shown.
+    The best of many layers beside an area would flatter the model. So a layer is also chosen on one random half of the
+    draws in every other fold, and scored on the other draws in the folds between; all four ways, for many halves.
 
     Parameters
     ----------
@@ -51,12 +60,17 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
     extrapolate_to : int
         Number of units.
     seed : int
-        Seed of the bootstrap samples of draws.
+        Seed of the bootstrap samples of draws, and of their halves.
 
     Returns
     -------
     DataFrame
-        Those rows of `layers`, best first for each of `READ` and `CONDITION`, with `best`, true of the first;
+        Those rows of `layers`, best first for each of `READ` and `CONDITION`. `score` and its interval are of the layer
+        that is named, chosen on the same draws and folds. `corrected` is the mean score of the model's layers chosen on
+        other draws and folds, of an area that of its draws in either half of the folds: these two are to be compared.
+        Where there is a choice of models, too, `corrected_over_models` is that of layers of whichever model. The ends
+        of their intervals, `_low` and `_high`, lie as far from them as those of the named layer from its score. `best`
+        is true where `corrected` is highest;
         `late_minus_early`, the mean over the model's layers from depth 0.5 on less that over the others, with
         `late_minus_early_low` and `_high`, NaN without layers of both kinds; and `extrapolated`, the score expected of
         `extrapolated_to` units, with `extrapolated_low` and `_high` (see `ventral.decoding.population_curves`).
@@ -64,7 +78,7 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
     is_area = layers["family"] == FAMILY
     known = layers[~is_area & layers["score"].notna()]
     best = known.loc[known.groupby([*READ, *CONDITION, "model"], dropna=False)["score"].idxmax()]
-    table = pd.concat([best, layers[is_area]], ignore_index=True)
+    table = _with_corrected(pd.concat([best, layers[is_area]], ignore_index=True), rows, seed)
     table = table.merge(_late_minus_early(rows), on=[*READ, *CONDITION, "model"], how="left")
     table["extrapolated_to"] = extrapolate_to
     of_curve = dict(iter(rows.groupby(["noise", "matched_area", "recording", "target", "split", "model", "layer"])))
@@ -83,9 +97,37 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
             FEWEST_SIZES,
             shown(list(dict.fromkeys(open_ended))),
         )
-    table["best"] = table["score"].eq(table.groupby([*READ, *CONDITION], dropna=False)["score"].transform("max"))
     keys = [*READ, *CONDITION]
-    return table.sort_values([*keys, "score", "model"], ascending=[True] * len(keys) + [False, True], ignore_index=True)
+    table["best"] = table["corrected"].eq(table.groupby(keys, dropna=False)["corrected"].transform("max"))
+    return table.sort_values(
+        [*keys, "corrected", "model"], ascending=[True] * len(keys) + [False, True], ignore_index=True
+    )
+
+
+def score_of_chosen(even: NDArray, odd: NDArray, seed: int) -> float:
+    """Return the mean score of layers that are chosen on other draws and in other folds.
+
+    Parameters
+    ----------
+    even, odd : (layers, draws) arrays
+        Scores in every other fold, and in the folds between. A layer with a score that is NaN is not taken.
+    seed : int
+        Of the random halves of the draws. A single draw is halved by folds alone.
+
+    Returns
+    -------
+    float
+        NaN where no layer has a score.
+    """
+    known = np.isfinite(even + odd).all(axis=1)
+    if not known.any():
+        return float("nan")
+    even, odd = even[known], odd[known]
+    n_draws = even.shape[1]
+    first = halves_of(n_draws, N_SPLITS, seed) if n_draws > 1 else np.ones((1, 1), bool)
+    second = ~first if n_draws > 1 else first
+    ways = [(a, b, f, g) for a, b in ((even, odd), (odd, even)) for f, g in ((first, second), (second, first))]
+    return float(np.mean([chosen_and_scored(_means(a, f), _means(b, g))[2] for a, b, f, g in ways]))
 
 
 def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -109,13 +151,15 @@ def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:
-    """Give the summary in words: a heading for each recording and split, and a line for each target.
+    """Give the summary in words: how layers are chosen, a heading for each recording and split, a line for each target.
 
     Parameters
     ----------
     table : DataFrame
         From `explicit_table`.
     """
+    yield CHOSEN
+    yield ""
     for (recording, split), rows in table.groupby(["recording", "split"]):
         never = f"; every {split[:-1] if split == 'objects' else 'category'} is read by a fit that never saw it"
         yield f"## {recording}, held-out {split}{never if split in ('objects', 'categories') else ''}"
@@ -138,20 +182,55 @@ def _describe_target(rows: pd.DataFrame) -> Iterator[str]:
         best = of_models[of_models["matched_area"] == area].iloc[0]
         named = f"{best['layer']} (depth {best['depth']:.2f}) of {best['model']}"
         if area:
-            yield f"With noise as in {area}: {named}, {_with_interval(best)}."
+            yield f"With noise as in {area}: {named}, {_with_interval(best, 'corrected_over_models')}."
         else:
-            yield f"best from {named}, {_with_interval(best)}."
+            yield f"best from {named}, {_with_interval(best, 'corrected_over_models')}."
             if np.isfinite(best["late_minus_early"]):
                 yield f"Its late layers less its early ones: {_with_interval(best, 'late_minus_early')}."
     if len(areas):
-        read = ", ".join(f"{row['layer']} {_with_interval(row)}" for _, row in areas.iterrows())
+        read = ", ".join(f"{row['layer']} {_with_interval(row, 'corrected')}" for _, row in areas.iterrows())
         yield f"Of the recorded areas: {read}."
 
 
-def _with_interval(row: pd.Series, name: str = "score") -> str:
-    low, high = row[["low", "high"] if name == "score" else [f"{name}_low", f"{name}_high"]]
+def _with_interval(row: pd.Series, name: str) -> str:
+    low, high = row[[f"{name}_low", f"{name}_high"]]
     interval = f" ({low:.2f} to {high:.2f})" if np.isfinite(low) else ""
     return f"{row[name]:.2f}{interval}".replace("-", "\N{MINUS SIGN}")
+
+
+def _means(values: NDArray, members: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean (layers, splits) over the draws of values (layers, draws) that are members (splits, draws)."""
+    return values @ (members / members.sum(axis=1, keepdims=True)).T
+
+
+def _with_corrected(table: pd.DataFrame, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the best layers and the areas with scores of layers that are chosen on other draws and folds."""
+    matched = rows[rows["matched_units"].astype(bool)]
+    keys = [*READ, *CONDITION]
+    # Every area stands for itself, the layers of a model are chosen from.
+    chosen_from = matched["layer"].where(matched["family"] == FAMILY, "")
+    matched = matched.assign(chosen_from=chosen_from)
+    corrected = _corrected(matched, [*keys, "model", "chosen_from"], "corrected", seed)
+    over_models = _corrected(matched[matched["family"] != FAMILY], keys, "corrected_over_models", seed)
+    table = table.assign(chosen_from=table["layer"].where(table["family"] == FAMILY, ""))
+    table = table.merge(corrected, on=[*keys, "model", "chosen_from"], how="left").drop(columns="chosen_from")
+    table = table.merge(over_models, on=keys, how="left")
+    table.loc[table["family"] == FAMILY, "corrected_over_models"] = np.nan
+    for name in ("corrected", "corrected_over_models"):
+        for end in ("low", "high"):
+            table[f"{name}_{end}"] = table[name] + table[end] - table["score"]
+    return table
+
+
+def _corrected(rows: pd.DataFrame, keys: Sequence[str], name: str, seed: int) -> pd.DataFrame:
+    found = []
+    for place, of_place in rows.groupby(list(keys), dropna=False):
+        halves = (
+            of_place.pivot(index=["model", "layer"], columns="draw", values=f"score_{half}").to_numpy(float)
+            for half in ("even", "odd")
+        )
+        found.append((*place, score_of_chosen(*halves, seed)))
+    return pd.DataFrame(found, columns=[*keys, name])
 
 
 def _over_draws(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

@@ -71,6 +71,8 @@ COLUMNS = {
     "matched_units": "boolean",
     "draw": "int64",
     "score": "float64",
+    "score_even": "float64",
+    "score_odd": "float64",
     "resampled": "float64",
     "angular_error": "float64",
 }
@@ -125,11 +127,12 @@ def decode(
     gram, recording, stimuli : paths
         Stores of the model's layers, of the recording, and of the stimuli that both are of.
     output : path
-        Parquet file to write, with `COLUMNS`, one row for each draw. `score` is of the held-out stimuli; `resampled` is
-        the same of a bootstrap sample of them, drawn within folds, the same for every representation: its spread over
-        draws has that of the units, of the noise and of the stimuli. `matched_units` marks the number of units that
-        all representations share; the other rows are of population curves. An area in a bin of time is a population of
-        its own, called 'IT, 70-90'; `time_bin` is that of the area that is matched.
+        Parquet file to write, with `COLUMNS`, one row for each draw. `score` is of the held-out stimuli, `score_even`
+        and `score_odd` of those in every other fold and in the folds between; `resampled` is the same of a bootstrap
+        sample of them, drawn within folds, the same for every representation: its spread over draws has that of the
+        units, of the noise and of the stimuli. `matched_units` marks the number of units that all representations
+        share; the other rows are of population curves. An area in a bin of time is a population of its own, called 'IT,
+        70-90'; `time_bin` is that of the area that is matched.
     splits, n_folds, seed, penalties
         As for `ventral.scores.fitting.fit`; the seed is also that of all draws.
     periods : mapping
@@ -363,6 +366,8 @@ def _row(readout: Readout, read: NDArray, seed: int, draw: int) -> dict:
         "split": readout.split,
         "n_stimuli": len(present),
         "score": score(readout, read, readout.folds),
+        "score_even": score(readout, read, readout.folds[::2]),
+        "score_odd": score(readout, read, readout.folds[1::2]),
         "resampled": score(readout, read, resampled),
         "angular_error": angular_error(read[present], readout.values[present], readout.period)
         if readout.period

@@ -19,6 +19,7 @@ from ventral.decoding.explicit import (
     layer_table,
     sentences,
 )
+from ventral.errors import InputError
 from ventral.figures.layout import AREAS, figure_of_text, place_of_split, write_figure
 from ventral.figures.style import CHANCE, COLOURS, FAMILIES, MARKERS, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 ABREAST, LEFT, RIGHT, TOP, BOTTOM, PANEL_HEIGHT, LINE = 3, 12, 4, 12, 9, 34, 3.6
 NOTHING = "Nothing was decoded: the stimuli have no labels that differ, and no numeric property that does."
+SCORES = ("score", "score_even", "score_odd")
 AREA_STYLES = ["-", (0, (5, 2)), (0, (2, 1.5)), (0, (5, 1.5, 1, 1.5))]
 
 
@@ -58,11 +60,16 @@ def explicit(
     extrapolate_to : int
         Number of units that population curves are extrapolated to.
     seed : int
-        Seed of the bootstrap samples of draws.
+        Seed of the bootstrap samples of draws, and of their halves.
+
+    Raises
+    ------
+    InputError
+        If a table lacks the scores in half of the folds.
     """
-    rows = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
+    rows = pd.concat([_read(table) for table in tables], ignore_index=True)
     # pandas' own text and numbers know a missing value that NumPy does not.
-    rows = rows.astype(dict.fromkeys(("depth", "chance", "score", "resampled", "angular_error"), float))
+    rows = rows.astype(dict.fromkeys(("depth", "chance", "resampled", "angular_error", *SCORES), float))
     if rows.empty:
         logger.warning(NOTHING)
         table = of_curves = drawn = rows[[*READ, *CONDITION, *REPRESENTATION, "units", "score"]]
@@ -80,6 +87,17 @@ def explicit(
     with writing(curves) as unfinished:
         of_curves.to_csv(unfinished, index=False, lineterminator="\n")
     write_figure(figure, drawn, svg, pdf, csv)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    rows = read_parquet(path)
+    if missing := [column for column in SCORES if column not in rows]:
+        raise InputError(
+            f"{path}: lacks {', '.join(missing)}, by which a layer is chosen on other folds than those that score it: "
+            f"an older version wrote the table; delete it, and start the same command again: the workflow makes what "
+            f"is missing"
+        )
+    return rows
 
 
 def draw_explicitness(drawn: pd.DataFrame) -> Figure:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,8 +12,9 @@ from matplotlib.lines import Line2D
 from ventral.figures.layout import write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
 from ventral.recordings.time_bins import place_of, time_order
+from ventral.statistics.best_layers import N_SPLITS, corrected_over_halves, halves_of
 from ventral.statistics.claims import RIDGE, TEST, TRAIN
-from ventral.statistics.summaries import area_summary, read_scores
+from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
@@ -22,6 +24,10 @@ LOOKS = {
     TEST: {"color": COLOURS[1], "linestyle": "-"},
     RIDGE: {"color": COLOURS[0], "linestyle": "--"},
 }
+# Stimuli that each part is of: scores of ridge regression are kept of all folds together.
+ONE_FOLD, ALL_FOLDS = "fold 0", "all folds"
+FOLDS = {TRAIN: "training part", TEST: ONE_FOLD, RIDGE: ALL_FOLDS}
+LABELS = {TRAIN: TRAIN, TEST: f"{TEST} ({ONE_FOLD})", RIDGE: f"{RIDGE} ({ALL_FOLDS}, the same neurons)"}
 
 
 def fitted(
@@ -31,8 +37,6 @@ def fitted(
     pdf: Path,
     csv: Path,
     recordings: Sequence[str],
-    reliability_threshold: float,
-    n_bootstrap: int,
     seed: int,
 ) -> None:
     """Write the figure of raw r, median over the neuroids of an area, by epoch of training.
@@ -44,52 +48,100 @@ def fitted(
     scores : path
         The joined score table.
     svg, pdf, csv : paths
-        The figure, and every number in it: `model`, `recording`, `area`, `time_bin`, `epoch`, `part`,
-        `r`.
+        The figure, and every number in it: `model`, `recording`, `area`, `time_bin`, `epoch`, `part`, `folds`, of which
+        stimuli, `n_neuroids`, `r`.
     recordings : sequence of str
         The recording that each network was fitted to.
-    reliability_threshold : float
-        Lowest reliability of a neuroid that is taken for the ridge regression's median.
-    n_bootstrap, seed : int
-        As for `ventral.statistics.summaries.area_summary`.
+    seed : int
+        Seed of the halves of neuroids by which a layer is chosen for ridge regression.
     """
-    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
     curves = {folder.name: read_csv(folder / "metrics.csv") for folder in trainings}
-    table = fitted_table(curves, dict(zip(curves, recordings, strict=True)), summary)
+    neuroids = {folder.name: read_csv(folder / "neurons.csv", "neuroid") for folder in trainings}
+    of_networks = dict(zip(curves, recordings, strict=True))
+    table = fitted_table(curves, neuroids, of_networks, read_scores(scores), seed)
     write_figure(draw_fitted(table), table, svg, pdf, csv)
 
 
-def fitted_table(curves: dict[str, pd.DataFrame], recordings: dict[str, str], summary: pd.DataFrame) -> pd.DataFrame:
+def fitted_table(
+    curves: dict[str, pd.DataFrame],
+    neuroids: dict[str, pd.DataFrame],
+    recordings: dict[str, str],
+    scores: pd.DataFrame,
+    seed: int,
+) -> pd.DataFrame:
     """Return the numbers of the figure in long form.
+
+    Network and ridge regression are compared on the same neuroids, not on the same stimuli: the network was tested on
+    fold 0 of split `stimuli` alone, and of ridge regression the score table has all folds together.
 
     Parameters
     ----------
     curves : dict of DataFrame
         For each network, a row an epoch, with the columns ``train_r AREA`` and ``test_r AREA``, of an area in a bin of
         time ``train_r AREA, BIN``.
+    neuroids : dict of DataFrame
+        For each network, `neuroid`, `area`, `time_bin` and `test_r` of what it predicts.
     recordings : dict of str
         Which recording each network was fitted to.
-    summary : DataFrame
-        From `ventral.statistics.summaries.area_summary`; the best layer of any trained network on held-out stimuli
-        stands for ridge regression.
+    scores : DataFrame
+        From `ventral.statistics.summaries.read_scores`.
+    seed : int
+        Of the halves of neuroids.
     """
-    task = summary[summary["family"].isin(["trained", "pretrained"]) & (summary["split"] == "stimuli")]
-    best = task.groupby(["recording", "area", "time_bin"])["r"].max()
-    in_bins = {place_of(*of): of for of in summary[["area", "time_bin"]].itertuples(index=False, name=None)}
     rows = []
     for model, curve in curves.items():
-        recording = recordings[model]
+        recording, predicted = recordings[model], neuroids[model].dropna(subset="test_r")
+        places = {place_of(*of): of for of in neuroids[model][["area", "time_bin"]].itertuples(index=False, name=None)}
         for column in curve.columns:
             kind, _, place = column.partition(" ")
             part = {"train_r": TRAIN, "test_r": TEST}.get(kind)
             if part:
-                area, time_bin = in_bins.get(place, (place, ""))
+                area, time_bin = places[place]
+                names = predicted.query("area == @area and time_bin == @time_bin")["neuroid"]
                 of = {"model": model, "recording": recording, "area": area, "time_bin": time_bin}
-                values = curve[["epoch", column]].rename(columns={column: "r"})
-                rows.append(values.assign(**of, part=part))
-                if part == TEST and (recording, area, time_bin) in best:
-                    rows.append(values.assign(**of, r=best[recording, area, time_bin], part=RIDGE))
-    return pd.concat(rows, ignore_index=True)[["model", "recording", "area", "time_bin", "epoch", "part", "r"]]
+                values = curve[["epoch", column]].rename(columns={column: "r"}).assign(**of)
+                rows.append(values.assign(part=part, n_neuroids=len(names)))
+                of_place = (scores[["recording", "area", "time_bin"]] == [recording, area, time_bin]).all(axis=1)
+                if part == TEST:
+                    r, n_compared = ridge_on_best_layer(scores[of_place], names, seed)
+                    if np.isfinite(r):
+                        rows.append(values.assign(part=RIDGE, n_neuroids=n_compared, r=r))
+    table = pd.concat(rows, ignore_index=True)
+    table["folds"] = table["part"].map(FOLDS)
+    columns = ["model", "recording", "area", "time_bin", "epoch", "part", "folds", "n_neuroids", "r"]
+    return table[columns]
+
+
+def ridge_on_best_layer(scores: pd.DataFrame, names: pd.Series, seed: int) -> tuple[float, int]:
+    """Return the median r of the best layer of networks trained on objects, and how many neuroids it is over.
+
+    The layer is chosen on other neuroids and other folds than those that score it, as in
+    `ventral.statistics.best_layers`.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Rows of the score table, of one area in one bin of time.
+    names : (neuroids,) Series
+        Which neuroids.
+    seed : int
+        Of the halves of neuroids.
+
+    Returns
+    -------
+    r : float
+        NaN where no such network is scored, or there are fewer than two neuroids.
+    n_neuroids : int
+    """
+    taken = scores["family"].isin(["trained", "pretrained"]) & scores["target"].isin(names)
+    taken &= (scores["split"] == "stimuli") & (scores["mapping"] == "ridge") & (scores["target_kind"] == "neuron")
+    table = scores[taken].pivot(index=["model", "layer"], columns="target", values=["r_even", "r_odd"]).astype(float)
+    if table.empty:
+        return float("nan"), 0
+    even, odd = (table[column].to_numpy() for column in ("r_even", "r_odd"))
+    known = (np.isfinite(even) | np.isfinite(odd)).any(axis=0)
+    first = halves_of(int(known.sum()), N_SPLITS, seed)
+    return corrected_over_halves(even[:, known], odd[:, known], first)[0], int(known.sum())
 
 
 def draw_fitted(table: pd.DataFrame) -> Figure:
@@ -111,7 +163,9 @@ def draw_fitted(table: pd.DataFrame) -> Figure:
             _draw_curves(axes, rows)
             axes.set_ylim(limits)
         figure.legend(
-            handles=[Line2D([], [], **look, label=part) for part, look in LOOKS.items() if part in set(table["part"])],
+            handles=[
+                Line2D([], [], **look, label=LABELS[part]) for part, look in LOOKS.items() if part in set(table["part"])
+            ],
             loc="lower left",
             frameon=False,
         )

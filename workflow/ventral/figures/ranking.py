@@ -60,8 +60,8 @@ def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path,
 def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each model in each panel, the best first.
 
-    A model is ranked by its best layer's median over neurons that had no part in the choice of that layer, so that one
-    of many layers has no head start.
+    A model is ranked by its best layer's median over neurons and folds that had no part in the choice of that layer, so
+    that one of many layers has no head start. Resamples are spread around this score.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def kendall_tau(ranking: NDArray[np.float64], rankings: NDArray[np.float64]) -> 
 def _rank_models(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[dict]:
     place = panel[PANEL].iloc[0].to_dict()
     of_panel = best[(best[PANEL] == pd.Series(place)).all(axis=1) & best["corrected"].notna()]
-    resampled = resampled_scores(panel)
+    resampled = resampled_scores(panel, of_panel.set_index("model")["corrected"])
     of_panel = of_panel[of_panel["model"].isin(resampled)].sort_values(["corrected", "model"], ascending=[False, True])
     if of_panel.empty:
         return

@@ -395,7 +395,8 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
         f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
         f"machine (balanced accuracy), properties by ridge regression (Pearson's r, of circular ones the circular "
         f"correlation). Units of models were read as they are, and with Gaussian noise that makes them as reliable as "
-        f"an area's neurons."
+        f"an area's neurons. Where the best layer of a model stands beside an area, it was chosen on one half of the "
+        f"draws in every other held-out part, and scored on the other draws in the parts between."
     )
 
 
@@ -434,9 +435,10 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
         f"(within held-out parts) and neurons, the same for all, predictions and ceilings staying as they are; such "
         f"intervals err on the side of caution (Owen 2007). Two-sided p values were corrected within each family of "
         f"comparisons by the step-down test of Romano and Wolf 2005; false discovery rates are those of Benjamini and "
-        f"Hochberg 1995. Models were ranked by their best layer, chosen by one random half of the neurons and scored "
-        f"by the other (500 splits, both ways), lest the maximum over layers flatter those with many (Kriegeskorte et "
-        f"al. 2009)."
+        f"Hochberg 1995. Models were compared and ranked by their best layer, chosen on one random half of the neurons "
+        f"in every other held-out part, and scored on the other neurons in the parts between (500 splits, all four "
+        f"ways), lest the maximum over layers flatter those with many (Kriegeskorte et al. 2009). Resamples were moved "
+        f"to lie around this score."
     )
 
 

@@ -10,8 +10,8 @@ from ventral.report.summary import counts, has_models
 RECORDED_NOUNS = {"neurons": ("neuron",), "matrices": ("dissimilarity matrix", "dissimilarity matrices")}
 BEST_MODELS = (
     "The best model and layer for each area and what was held out: the median over neurons (of subjects' matrices "
-    "the mean), with its 95 % interval; and, corrected, what is left of it where one half of the neurons chooses "
-    "the layer and the other half scores it."
+    "the mean), with its 95 % interval; and, corrected, what is left of it where the layer is chosen on one half of "
+    "the neurons and of the folds, and scored on the others."
 )
 CLAIMS_TESTED = (
     "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. Differences are medians over neurons with "
@@ -41,14 +41,14 @@ CATEGORISATION = (
     "its 95 % interval. The correlation is over all models, whatever is shown."
 )
 RANKING = (
-    "Rank of each model at its best layer, which is chosen by one half of the neurons and scored by the other, with "
-    "its 95 % interval over resamples of stimuli and neurons. Kendall's tau says how far a resample's ranking agrees "
-    "with that of all data: 1 where no resample would change it."
+    "Rank of each model at its best layer, which is chosen on one half of the neurons and of the folds and scored on "
+    "the others, with its 95 % interval over resamples of stimuli and neurons. Kendall's tau says how far a resample's "
+    "ranking agrees with that of all data: 1 where no resample would change it."
 )
 EXPLICITNESS = (
     "How well labels (balanced accuracy) and properties (r) are read, on held-out stimuli, from equally many units of "
     "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
-    "stimuli."
+    "stimuli. The highest of many layers flatters a model beside one area; explicit.csv has the corrected scores."
 )
 
 

@@ -84,10 +84,10 @@ FIGURES = {
     "ranking": Shown(
         title="Ranking of the models",
         caption=(
-            "Rank of each model at its best layer, which is chosen by one half of the neurons and scored by the other. "
-            "The line is the 95 % interval over bootstrap samples of both stimuli and neurons, the same for all "
-            "models. Above each panel, the mean agreement (Kendall's tau) of a sample's ranking with that of all data: "
-            "1 where no sample would change the ranking."
+            "Rank of each model at its best layer, which is chosen on one half of the neurons and of the folds and "
+            "scored on the others. The line is the 95 % interval over bootstrap samples of both stimuli and neurons, "
+            "the same for all models, around this score. Above each panel, the mean agreement (Kendall's tau) of a "
+            "sample's ranking with that of all data: 1 where no sample would change the ranking."
         ),
         function="figures.ranking.ranking",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
@@ -129,7 +129,9 @@ FIGURES = {
             "circular ones) are read, on held-out stimuli, from layers of models by their depth and from recorded "
             "areas (lines across), from the same number of units each. Units are drawn at random several times; bands "
             "are 95 % intervals of one draw of units, noise and stimuli. Where a panel says so, the units of models "
-            "have Gaussian noise that makes them as reliable as the neurons of the area that reads best."
+            "have Gaussian noise that makes them as reliable as the neurons of the area that reads best. The highest "
+            "of many layers flatters a model beside one area: `explicit.csv` has, as `corrected`, the score of layers "
+            "that are chosen on other draws and other folds."
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},
@@ -142,12 +144,13 @@ FIGURES = {
         caption=(
             "Networks trained on the responses of neurons themselves, by epoch: the median over neurons of Pearson's r "
             "between outputs and responses, on the stimuli that a network was trained on and on held-out stimuli. The "
-            "dashed line is the r of ridge regression on the best layer of a network trained on objects, on held-out "
-            "stimuli (neurons with a reliability below {reliability_threshold} are left out there)."
+            "dashed line is the r of ridge regression on the best layer of a network trained on objects, over the same "
+            "neurons; the layer is chosen on other neurons and folds than those that score it. The two are of "
+            "different stimuli: networks are tested on the first fold alone, ridge regression on all folds."
         ),
         function="figures.fitted.fitted",
         reads={"trainings": "fitted_networks", "scores": "scores"},
-        options=("recordings", *RESAMPLED),
+        options=("recordings", "seed"),
         needs="fitted_networks",
         still=True,
     ),
@@ -169,10 +172,11 @@ TABLES = {
     "best_layers": Shown(
         title="Best layers",
         caption=(
-            "The best layer of each model by all neurons, with the median there (`maximum`), and what is left of it "
-            "where the layer is chosen by one random half of the neurons and scored by the other (`corrected`; "
-            "`optimism` is the difference between the halves), with how often each layer was chosen. Neurons with a "
-            "reliability below {reliability_threshold} are left out."
+            "The best layer of each model by all neurons and folds, with its score (`maximum`), and the score of "
+            "layers that are chosen on one random half of the neurons in every other fold, and scored on the other "
+            "neurons in the folds between (`corrected`, over all four ways; `optimism` is the rest), with how often "
+            "each layer was chosen. Neurons with a reliability below {reliability_threshold} in the folds that do not "
+            "score them are left out."
         ),
         function="statistics.best_layers.best_layers",
         reads={"scores": "scores"},
@@ -183,11 +187,12 @@ TABLES = {
         title="Which layers and models differ",
         caption=(
             "Every pair of layers of a model, and every pair of models at their best layers: the difference of their "
-            "medians over neurons, with a 95 % interval and a two-sided p from bootstrap samples of both stimuli and "
-            "neurons, the same for all. All pairs of a model's layers on one split are a family of tests, and so are "
-            "all pairs of models; `differs` says which differences are below 5 % after correction for the family "
-            "(Romano and Wolf's step-down test, `p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate of "
-            "Benjamini and Hochberg)."
+            "medians over neurons, or of models the difference of the corrected scores of `best_layers.csv`, with a "
+            "95 % interval and a two-sided p from bootstrap samples of both stimuli and neurons, the same for all and "
+            "spread around the printed scores. All pairs of a model's layers on one split are a family of tests, and "
+            "so are all pairs of models; `differs` says which differences are below 5 % after correction for the "
+            "family (Romano and Wolf's step-down test, `p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate "
+            "of Benjamini and Hochberg)."
         ),
         function="statistics.comparisons.compare",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
@@ -198,8 +203,9 @@ TABLES = {
         caption=(
             "What a layer adds to the others in predicting the neuroids of an area: banded ridge regression on all "
             "layers, less that on all but this one, as the difference of medians over neuroids (`unique_r`, and "
-            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. `weight` is the share of "
-            "the layer in the weighting that was chosen."
+            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. They are of raw r: the "
+            "reliability of a neuroid, {reliability_threshold} or more, chooses and divides nothing. `weight` is the "
+            "share of the layer in the weighting that was chosen."
         ),
         function="scores.banded.contributions",
         reads={"tables": "banded"},

@@ -130,7 +130,7 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
     Returns
     -------
     DataFrame
-        Those rows of `table`, with `corrected`, the median over neurons that had no part in the choice of the layer;
+        Those rows of `table`, with `corrected`, the score of layers that were chosen on other neurons and other folds;
         NaN where it is not known.
     """
     of_models = table[(table["family"] != FAMILY) & table["score"].notna()]

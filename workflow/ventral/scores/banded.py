@@ -114,12 +114,15 @@ def unique_contributions(
 ) -> pd.DataFrame:
     """Return what each layer adds to the others in predicting the neuroids of an area.
 
+    All numbers are of raw r. Reliability chooses neuroids and divides nothing, so that no noise which raised it is
+    counted as signal.
+
     Parameters
     ----------
     scores : DataFrame
         Rows of one model and recording, from `banded`.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken; all are, where none has a reliability.
+        Lowest reliability, over all folds, of a neuroid that is taken; all are, where none has a reliability.
     n_bootstrap, seed : int
         Number of bootstrap samples of neuroids, and the seed of their draw.
 

@@ -1,7 +1,18 @@
-"""Each model's best layer, chosen on one half of the neurons and scored on the other."""
+"""Each model's best layer, chosen on some neurons and folds and scored on the others.
+
+The maximum over layers is scored by the data that chose the layer, and the more layers there are, the more it flatters
+(circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Layers err alike for all neurons, because all
+were shown the same stimuli: neurons that had no part in the choice undo little of that. So the folds are halved, too.
+
+Fits within one half of the folds were trained on stimuli of the other, too. So with few stimuli some of the optimism is
+left: in simulations of 18 equal layers with ridge regression (benchmarks/optimism.py), of 0.111, 0.054 and 0.030 with
+120, 300 and 640 stimuli 0.066, 0.017 and 0.006; halves of neurons alone leave 0.075, 0.039 and 0.022.
+"""
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +21,7 @@ from numpy.typing import NDArray
 
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
-from ventral.statistics.summaries import PANEL, medians_of_samples, read_scores, values_in_bins
+from ventral.statistics.summaries import PANEL, medians_of_samples, read_scores
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +40,32 @@ COLUMNS = [
     "share_chosen",
     "chosen",
 ]
+# Of every other fold, and of the folds between.
+HALVES = ("even", "odd")
+LAYER = ["model", "family", "depth", "layer"]
 N_SPLITS = 500
+# Beyond all scores: of a neuron whose reliability is not positive, on the side of its r.
+BEYOND = 1e9
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Scores of one panel in either half of the folds, rows the layers, columns the same neuroids.
+
+    Attributes
+    ----------
+    measure : str
+        `predictivity`, or `r` of recordings without repetitions.
+    whole : (layers,) Series
+        Median over the neuroids that are taken: of r, or the mean over both halves of that of predictivity.
+    even, odd : (layers, neuroids) DataFrames
+        NaN where there is none; infinite where a reliability is not positive.
+    """
+
+    measure: str
+    whole: pd.Series
+    even: pd.DataFrame
+    odd: pd.DataFrame
 
 
 def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: int) -> None:
@@ -45,6 +81,11 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
         Lowest reliability of a neuroid that is taken.
     seed : int
         Seed of the halves.
+
+    Raises
+    ------
+    InputError
+        If the table is none of scores, or lacks those of half of the folds.
     """
     with writing(output) as unfinished:
         table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
@@ -58,28 +99,28 @@ def best_layers_of(
 ) -> pd.DataFrame:
     """Return a row for each model, recorded area, bin of time, split and mapping.
 
-    The maximum over layers is scored by the neurons that chose it, and the more layers there are, the more it flatters
-    (circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Here the layer with the highest median
-    over a random half of an area's neurons is scored by the median over the other half, both ways, for many halves, the
-    same for all models and bins of time.
+    The layer with the highest median over a random half of an area's neurons, in every other fold, is scored by the
+    median over the other neurons in the folds between; all four ways, for many halves, the same for all models and bins
+    of time. Which neurons are reliable enough to be scored in some folds is told by the reliability in the others.
 
     Parameters
     ----------
     scores : DataFrame
         Score table; rows of matrices, which have no neurons to halve, and of recorded areas are not taken.
     reliability_threshold : float
-        As for `ventral.statistics.summaries.area_summary`.
+        Lowest reliability, in the other folds, of a neuroid that is taken.
     seed, n_splits : int
         Seed of the random splits into halves, and their number.
 
     Returns
     -------
     DataFrame
-        `measure` (`predictivity`, or `r` of recordings without repetitions), `n_layers`, `n_neuroids`; `best_layer` by
-        all neurons, its `best_depth`, and the median there, `maximum`; `corrected`, the mean over halves of the median
-        of neurons that had no part in the choice; `optimism`, by how much the halves that chose exceed it (0 of a
-        single layer); `share_chosen`, how often the best layer was chosen, and `chosen`, how often each layer was. What
-        takes halves is NaN with fewer than two neurons.
+        `measure` (`predictivity`, or `r` of recordings without repetitions), `n_layers`, `n_neuroids` (taken in either
+        half of the folds); `best_layer` by all neurons and folds, its `best_depth`, and its score, `maximum`: the
+        median of r, or the mean over both halves of the folds of the median predictivity; `corrected`, the mean score
+        of layers chosen on other neurons and other folds; `optimism`, the rest, `maximum` less `corrected`;
+        `share_chosen`, how often the best layer was chosen, and `chosen`, how often each layer was. What takes halves
+        is NaN with fewer than two neurons.
     """
     # How models compare is asked of models: a recorded area is none.
     neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
@@ -90,6 +131,69 @@ def best_layers_of(
         for row in _choose_best_layers(rows, reliability_threshold, n_splits, seed)
     ]
     return pd.DataFrame(found, columns=COLUMNS).sort_values(PANEL, kind="stable", ignore_index=True)
+
+
+def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
+    """Return the scores of one panel's neuroids in either half of the folds.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, those of one panel.
+    threshold : float
+        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; all are
+        taken where none has a reliability.
+    """
+    r = [rows.pivot(index=LAYER, columns="target", values=f"r_{half}").astype(float) for half in HALVES]
+    first = rows.groupby("target").first()
+    rho = [first[f"reliability_{half}"][r[0].columns].astype(float) for half in HALVES]
+    if not any(of_half.notna().any() for of_half in rho):
+        whole = rows.pivot(index=LAYER, columns="target", values="r").astype(float).median(axis=1)
+        return Halves("r", whole, *r)
+    even, odd = (
+        _over_ceiling(of_half, scoring).where((choosing > 0) & (choosing >= threshold), axis=1)
+        for of_half, scoring, choosing in ((r[0], rho[0], rho[1]), (r[1], rho[1], rho[0]))
+    )
+    everyone = np.ones((1, even.shape[1]), dtype=int)
+    medians = [medians_of_halves(half.to_numpy(), everyone)[:, 0] for half in (even, odd)]
+    return Halves("predictivity", pd.Series(np.mean(medians, axis=0), even.index), even, odd)
+
+
+def corrected_over_halves(
+    even: NDArray[np.float64], odd: NDArray[np.float64], first: NDArray[np.bool_]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the mean score of layers that are chosen on other neurons and other folds.
+
+    Parameters
+    ----------
+    even, odd : (layers, neuroids) arrays
+        Scores in either half of the folds.
+    first : (splits, neuroids) array
+        Which neuroids are in the first of two halves, in each split.
+
+    Returns
+    -------
+    corrected : float
+        Over the ways in which both halves have a score; NaN without any.
+    shares : (layers,) array
+        How often each layer was chosen.
+    """
+    members = first.astype(int)
+    of_parts = [[medians_of_halves(part, some) for some in (members, 1 - members)] for part in (even, odd)]
+    ways = [chosen_and_scored(of_parts[f][k], of_parts[1 - f][1 - k]) for f in (0, 1) for k in (0, 1)]
+    chosen, _, scored = (np.concatenate(parts) for parts in zip(*ways, strict=True))
+    known = np.isfinite(scored)
+    counts = np.bincount(chosen[known], minlength=len(even)) / max(1, known.sum())
+    return float(scored[known].mean()) if known.any() else float("nan"), counts
+
+
+def medians_of_halves(values: NDArray[np.float64], members: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the median of each layer's values (layers, neuroids) over some neuroids, as `medians_of_samples` does.
+
+    Infinite values count; NaN where the median is infinite.
+    """
+    medians = medians_of_samples(np.clip(values, -BEYOND, BEYOND), members)
+    return np.where(np.abs(medians) < BEYOND / 4, medians, np.nan)
 
 
 def halves_of(n_neuroids: int, n_splits: int, seed: int) -> NDArray[np.bool_]:
@@ -120,40 +224,48 @@ def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64])
     return np.where(none, -1, chosen), apparent, np.where(none, np.nan, others[chosen, samples])
 
 
+def _over_ceiling(r: pd.DataFrame, reliability: pd.Series) -> pd.DataFrame:
+    """Return r (layers, neuroids) over the root of reliability, infinite where that is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return r / np.sqrt(reliability.clip(lower=0))
+
+
 def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, seed: int) -> Iterator[dict]:
-    of_bins, members = values_in_bins(rows, threshold)
-    first = halves_of(int(members.sum()), n_splits, seed).astype(int)
-    for time_bin, (values, has_ceiling) in of_bins.items():
-        measure = "predictivity" if has_ceiling else "r"
-        for row in _choose_in_bin(values[measure].loc[:, members], first):
-            yield {"time_bin": time_bin, "measure": measure} | row
+    of_bins = {time_bin: values_in_halves(of_bin, threshold) for time_bin, of_bin in rows.groupby("time_bin")}
+    # The same halves of the same neurons in all bins.
+    names = reduce(pd.Index.union, [taken_neuroids(halves) for halves in of_bins.values()])
+    first = halves_of(len(names), n_splits, seed)
+    for time_bin, halves in of_bins.items():
+        even, odd = (table.reindex(columns=names) for table in (halves.even, halves.odd))
+        for row in _choose_in_bin(halves.whole, even, odd, first):
+            yield {"time_bin": time_bin, "measure": halves.measure} | row
 
 
-def _choose_in_bin(table: pd.DataFrame, first: NDArray[np.integer]) -> Iterator[dict]:
+def taken_neuroids(halves: Halves) -> pd.Index:
+    """Return the names of the neuroids that any layer has a score of."""
+    return halves.even.columns[(halves.even.notna() | halves.odd.notna()).any()]
+
+
+def _choose_in_bin(whole: pd.Series, even: pd.DataFrame, odd: pd.DataFrame, first: NDArray[np.bool_]) -> Iterator[dict]:
     """Give the best layer of each model, of scores (layers, neuroids) and the neuroids in the first of two halves."""
-    for (model, family), of_model in table.groupby(level=["model", "family"]):
-        layers = of_model.index.get_level_values("layer")
-        numbers = of_model.to_numpy(float)
-        if np.isnan(numbers).all():
+    for (model, family), of_model in whole.groupby(level=["model", "family"]):
+        if of_model.isna().all():
             continue
-        medians = medians_of_samples(numbers, np.ones((1, numbers.shape[1]), dtype=int))[:, 0]
-        best = int(np.nanargmax(medians))
-        halves = [medians_of_samples(numbers, members) for members in (first, 1 - first)]
-        both = [chosen_and_scored(*pair) for pair in (halves, halves[::-1])]
-        chosen, apparent, scored = (np.concatenate(parts) for parts in zip(*both, strict=True))
-        known = np.isfinite(scored)
-        counts = np.bincount(chosen[known], minlength=len(layers)) / max(1, known.sum())
-        often = np.argsort(-counts, kind="stable")
+        layers, maxima = of_model.index.get_level_values("layer"), of_model.to_numpy()
+        parts = [table.loc[of_model.index].to_numpy(float) for table in (even, odd)]
+        best = int(np.nanargmax(maxima))
+        corrected, shares = corrected_over_halves(*parts, first)
+        often = [k for k in np.argsort(-shares, kind="stable") if shares[k]]
         yield {
             "model": model,
             "family": family,
             "n_layers": len(layers),
-            "n_neuroids": int(np.isfinite(numbers[best]).sum()),
+            "n_neuroids": int(np.any([~np.isnan(part[best]) for part in parts], axis=0).sum()),
             "best_layer": layers[best],
             "best_depth": of_model.index.get_level_values("depth")[best],
-            "maximum": medians[best],
-            "corrected": scored[known].mean() if known.any() else np.nan,
-            "optimism": (apparent - scored)[known].mean() if known.any() else np.nan,
-            "share_chosen": counts[best] if known.any() else np.nan,
-            "chosen": ", ".join(f"{layers[k]} {counts[k]:.3f}" for k in often if counts[k]),
+            "maximum": maxima[best],
+            "corrected": corrected,
+            "optimism": maxima[best] - corrected,
+            "share_chosen": shares[best] if shares.any() else np.nan,
+            "chosen": ", ".join(f"{layers[k]} {shares[k]:.3f}" for k in often),
         }

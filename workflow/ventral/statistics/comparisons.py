@@ -1,7 +1,7 @@
 """Which layers of a model, and which models, differ in how well they predict an area, by the paired bootstrap."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +72,9 @@ def comparisons_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame
     -------
     DataFrame
         `compared` ('layers' or 'models'), `model_a`, `layer_a`, `model_b`, `layer_b`; `score_a` and `score_b`, the
-        median over neurons of layers, and of models the one at the layer that other neurons chose (the layer named is
-        the best by all); their `difference` with the ends of its 95 % interval, `low` and `high`; `p`, two-sided;
+        median over neurons of layers, and of models `corrected`, the score of layers that other neurons and other folds
+        chose (the layer named is the best by all); their `difference` with the ends of its 95 % interval, `low` and
+        `high`; `p`, two-sided;
         `p_holm`, `p_stepdown` and `q`, corrected for `n_comparisons`; and `differs`, whether `p_stepdown` is below
         0.05: any false difference in a whole family at most one time in twenty.
     """
@@ -101,12 +102,32 @@ def corrected_scores(first_halves: NDArray, second_halves: NDArray) -> NDArray[n
     return (chosen_and_scored(first_halves, second_halves)[2] + chosen_and_scored(second_halves, first_halves)[2]) / 2
 
 
-def resampled_scores(panel: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return the `corrected_scores` (n_bootstrap,) of each model in the rows of a panel of resampled medians."""
+def resampled_scores(panel: pd.DataFrame, corrected: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+    """Return the score of each model in each resample (n_bootstrap,), spread around the printed one.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        Rows of a panel of resampled medians.
+    corrected : mapping
+        Score of each model that is compared, from `ventral.statistics.best_layers`. Others are left out.
+    """
     return {
-        model: corrected_scores(*(np.stack(rows[halves]).astype(float) for halves in RESAMPLED[1:]))
+        model: centred_on(
+            corrected_scores(*(np.stack(rows[halves]).astype(float) for halves in RESAMPLED[1:])), corrected[model]
+        )
         for model, rows in panel.groupby("model")
+        if model in corrected
     }
+
+
+def centred_on(resampled: NDArray[np.float64], score: float) -> NDArray[np.float64]:
+    """Return resampled scores (n_bootstrap,), moved so that their mean is the score that is printed.
+
+    Within a resample neurons alone are halved, so that the more layers a model has, the more its scores there flatter.
+    Their spread says how sure the score is; where they lie does not.
+    """
+    return resampled if np.isnan(resampled).all() else resampled - np.nanmean(resampled) + score
 
 
 def interval_and_p(differences: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
@@ -190,7 +211,7 @@ def _families(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[pd.DataFrame]
             )
             yield _family(layers, medians).assign(**place, compared="layers")
     of_panel = best[(best[PANEL] == pd.Series(place)).all(axis=1) & best["corrected"].notna()].sort_values("model")
-    scores = resampled_scores(panel)
+    scores = resampled_scores(panel, of_panel.set_index("model")["corrected"])
     of_panel = of_panel[of_panel["model"].isin(scores)]
     if len(of_panel) > 1:
         models = of_panel[["model", "best_layer", "corrected"]].set_axis(["model", "layer", "score"], axis=1)

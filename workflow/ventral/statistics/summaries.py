@@ -78,7 +78,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
-        raise InputError(f"{path}: not a score table: it lacks the columns {', '.join(missing)}")
+        raise InputError(
+            f"{path}: not a score table: it lacks the columns {', '.join(missing)}; if an older version wrote it, "
+            f"delete it and the folder `scores` beside it, and start the same command again: both are made anew"
+        )
     if len(scores) and not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
