@@ -10,6 +10,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
 from ventral.errors import InputError
+from ventral.mappings.svm import chosen_costs
 from ventral.recordings.reliability import split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
@@ -153,6 +154,11 @@ def test_columns_and_kinds(experiment):
     assert not table.duplicated(["model", "layer", "target", "split", "mapping"]).any()
     accuracy = table.query("mapping == 'svm'")
     assert accuracy["balanced_accuracy"].between(0, 1).all()
+    (chosen,) = accuracy.query("layer == 'late' and split == 'stimuli' and target == 'object'")["alpha"]
+    objects = experiment["stimuli"]["object"].values
+    features = experiment["features"]["late"]
+    costs = chosen_costs(features @ features.T, objects, make_folds("stimuli", {"object": objects}, N, 5, 1, "set"))
+    assert chosen == pytest.approx(np.exp(np.log(costs).mean()))
     # An object that is held out has no name among those in training; its category does.
     assert set(zip(accuracy["split"], accuracy["target"], strict=True)) == {
         ("stimuli", "category"),
@@ -278,7 +284,8 @@ def test_units_of_the_features_do_not_matter(experiment, factor):
         write_layer(store, layer, factor * features)
     table = score(experiment["folder"])
     assert table["balanced_accuracy"].notna().any()
-    table["alpha"] /= factor**2
+    # C is of features that are scaled already.
+    table.loc[table["mapping"] != "svm", "alpha"] /= factor**2
     pd.testing.assert_frame_equal(table, expected, rtol=1e-8)
 
 

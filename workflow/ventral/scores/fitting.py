@@ -14,7 +14,7 @@ from ventral.grams.recorded import FAMILY, RecordedArea, recorded_areas, represe
 from ventral.grams.representations import read_representation
 from ventral.mappings.dimensionality import effective_dimensionality
 from ventral.mappings.registry import MAPPINGS
-from ventral.mappings.svm import svm_balanced_accuracy
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
 from ventral.recordings.ingestion import published_matrices
 from ventral.running.parallel import compute, computing
@@ -227,6 +227,8 @@ def _seen_in_training(labels: NDArray, folds: Sequence[NDArray]) -> bool:
 
 
 def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: str, label: str) -> pd.DataFrame:
+    costs = chosen_costs(gram, labels, folds)
+    predictions = svm_predictions(gram, labels, folds, costs)
     return pd.DataFrame(
         {
             "area": "",
@@ -237,7 +239,8 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
             "mapping": "svm",
             "n_stimuli": len(labels),
             "n_folds": len(folds),
-            "balanced_accuracy": svm_balanced_accuracy(gram, labels, folds),
+            "alpha": np.exp(np.log(costs).mean()),
+            "balanced_accuracy": balanced_accuracy(labels, predictions, folds),
             "chance": 1 / len(np.unique(labels)),
         }
     )
