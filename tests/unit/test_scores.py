@@ -346,3 +346,15 @@ def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):
     assert read.drop(columns="time_bin").fillna({"area": ""}).equals(table)
     table.rename(columns={"layer": "best_layer"}).to_csv(tmp_path / "table.csv", index=False)
     assert read_csv(tmp_path / "table.csv", "best_layer")["best_layer"].tolist() == ["0", "01"]
+
+
+def test_penalties_at_an_edge_are_told_once_with_the_layers(experiment, caplog):
+    """A grid far below the best penalties: all are chosen at its highest end."""
+    score(experiment["folder"], splits=["stimuli"], penalties=[1e-9, 1e-8, 1e-7])
+    (told,) = [record.getMessage() for record in caplog.records if "edge of the grid" in record.getMessage()]
+    assert told.startswith("model net, recording rec: ridge penalties")
+    assert "late (stimuli, " in told
+    assert told.endswith("set `penalties.highest` higher than 1e-07")
+    caplog.clear()
+    score(experiment["folder"], splits=["stimuli"], penalties=np.geomspace(1e-4, 1e4, 9))
+    assert not [record for record in caplog.records if "`penalties.highest`" in record.getMessage()]

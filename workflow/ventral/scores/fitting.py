@@ -21,6 +21,7 @@ from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
 from ventral.scores.halves import averaged, halved, neurons_elsewhere
+from ventral.scores.penalty_edges import choices_at_edges, warn_of_edges
 from ventral.scores.prediction import Options, Predicted, predict
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
@@ -122,13 +123,15 @@ def fit(
                 rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
-            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled))
+            edges = _edges(predicted, name, len(penalties))
+            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled, edges))
         tables = compute(graph, progress)
-        table = pd.concat([table for table, _ in tables], ignore_index=True)
+        table = pd.concat([table for table, _, _ in tables], ignore_index=True)
+        warn_of_edges(pd.concat([edges for _, _, edges in tables]), model, benchmark.recording, penalties)
         write_table(benchmark.described(table, model, family), unfinished)
         if bootstraps:
             described = {"model": model, "family": family, "recording": benchmark.recording}
-            _write_bootstraps(layers, [resampled for _, resampled in tables], described, bootstraps)
+            _write_bootstraps(layers, [resampled for _, resampled, _ in tables], described, bootstraps)
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
@@ -180,6 +183,16 @@ def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
             part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty
         )
         for part in predicted
+    ]
+
+
+def _edges(predicted: Sequence[Predicted], layer: str, n_penalties: int) -> list[Delayed]:
+    return [
+        delayed(choices_at_edges, pure=False)(
+            layer, part.split, part.predictions, part.targets.values, part.folds, part.candidate, n_penalties
+        )
+        for part in predicted
+        if part.candidate is not None
     ]
 
 
@@ -247,8 +260,13 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
 
 
 def _join_rows(
-    parts: Sequence[pd.DataFrame], dimensionality: float, layer: Mapping, resampled: Sequence[pd.DataFrame]
-) -> tuple[pd.DataFrame, Sequence[pd.DataFrame]]:
+    parts: Sequence[pd.DataFrame],
+    dimensionality: float,
+    layer: Mapping,
+    resampled: Sequence[pd.DataFrame],
+    edges: Sequence[pd.DataFrame],
+) -> tuple[pd.DataFrame, Sequence[pd.DataFrame], pd.DataFrame]:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
-    return table.assign(dimensionality=dimensionality, **columns), resampled
+    edges = pd.concat(edges) if edges else pd.DataFrame()
+    return table.assign(dimensionality=dimensionality, **columns), resampled, edges
