@@ -83,7 +83,7 @@ def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
 
 def test_the_best_layer_of_each_noise_stands_before_the_areas():
     rows = decoded(splits=["stimuli", "categories"])
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows))
     models = table[table["family"] != "recorded"]
     assert set(models["layer"]) == {"third"}
     assert len(models) == 2 * 3 * 3
@@ -93,25 +93,21 @@ def test_the_best_layer_of_each_noise_stands_before_the_areas():
     np.testing.assert_allclose(models["late_minus_early"], (0.6 + 0.5 - 0.2 - 0.3) / 2, atol=0.02)
     assert (models["late_minus_early_low"] < models["late_minus_early"]).all()
     assert areas["late_minus_early"].isna().all()
-    of_none = models.query("noise == 'none' and target == 'size'")
-    assert (of_none["extrapolated"] > of_none["score"]).all()
-    assert (table["extrapolated_to"] == 100).all()
 
 
-def test_curves_have_every_size_and_the_extrapolation():
+def test_curves_have_every_size_that_was_read_and_no_other():
     rows = decoded()
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows))
     curves = curve_table(rows, table)
     of_area = curves.query("layer == 'IT' and target == 'size'")
-    assert list(of_area["units"]) == [1, 2, 4, 6, 100]
-    assert list(of_area["is_extrapolated"]) == [False] * 4 + [True]
+    assert list(of_area["units"]) == [1, 2, 4, 6]
     expected = rows.query("layer == 'IT' and target == 'size' and units == 2")["score"].mean()
     assert of_area["score"].iloc[1] == pytest.approx(expected)
 
 
 def test_words_say_what_the_table_says():
     rows = decoded(splits=["categories"])
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows))
     text = list(sentences(table))
     assert text[0] == "## rec, held-out categories; every category is read by a fit that never saw it"
     (line,) = [line for line in text if line.startswith("- **size**")]
@@ -154,7 +150,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
         for table, part in zip(tables, parts, strict=True):
             part.astype(COLUMNS).to_parquet(table)
         outputs = [tmp_path / folder / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
-        explicit(tables, *outputs, extrapolate_to=100, seed=0)
+        explicit(tables, *outputs)
     for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -162,7 +158,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
 def test_where_nothing_was_decoded_all_outputs_say_so(tmp_path):
     decoded().iloc[:0].astype(COLUMNS).to_parquet(tmp_path / "empty.parquet")
     outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
-    explicit([tmp_path / "empty.parquet"], *outputs, extrapolate_to=100, seed=0)
+    explicit([tmp_path / "empty.parquet"], *outputs)
     assert pd.read_csv(tmp_path / "s.csv").empty
     assert "Nothing was decoded" in (tmp_path / "s.md").read_text()
     assert "Nothing was decoded" in (tmp_path / "f.svg").read_text()

@@ -49,7 +49,6 @@ VALUES = {
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
     "recordings": list(FITTED.values()),
-    "extrapolate_to": settings.get("decoding", {}).get("extrapolate_to"),
 }
 FIGURES = {name: figure for name, figure in FIGURES.items() if MADE[figure.needs]}
 TABLES = {name: table for name, table in TABLES.items() if MADE[table.needs]}

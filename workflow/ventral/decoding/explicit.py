@@ -1,19 +1,14 @@
 """Which layer of which model, and which recorded area, makes a property of the stimuli most explicit."""
 
-import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
-from ventral.errors import shown
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.summaries import range_in_words
-
-logger = logging.getLogger(__name__)
 
 # From this depth on a layer is late.
 LATE = 0.5
@@ -37,7 +32,7 @@ def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
     return _over_draws(matched, [*READ, *CONDITION, *REPRESENTATION, "units"])
 
 
-def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int, seed: int) -> pd.DataFrame:
+def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     """Return the layer of every model, and every recorded area, from which a target is read best.
 
     The best of several layers is chosen on the scores that are shown.
@@ -48,41 +43,19 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
         From `ventral.decoding.populations`.
     layers : DataFrame
         From `layer_table`.
-    extrapolate_to : int
-        Number of units.
-    seed : int
-        Seed of the bootstrap samples of draws.
 
     Returns
     -------
     DataFrame
-        Those rows of `layers`, best first for each of `READ` and `CONDITION`, with `best`, true of the first;
+        Those rows of `layers`, best first for each of `READ` and `CONDITION`, with `best`, true of the first; and
         `late_minus_early`, the mean over the model's layers from depth 0.5 on less that over the others, with
-        `late_minus_early_low` and `_high`, NaN without layers of both kinds; and `extrapolated`, the score expected of
-        `extrapolated_to` units, with `extrapolated_low` and `_high` (see `ventral.decoding.population_curves`).
+        `late_minus_early_low` and `_high`, NaN without layers of both kinds.
     """
     is_area = layers["family"] == FAMILY
     known = layers[~is_area & layers["score"].notna()]
     best = known.loc[known.groupby([*READ, *CONDITION, "model"], dropna=False)["score"].idxmax()]
     table = pd.concat([best, layers[is_area]], ignore_index=True)
     table = table.merge(_late_minus_early(rows), on=[*READ, *CONDITION, "model"], how="left")
-    table["extrapolated_to"] = extrapolate_to
-    of_curve = dict(iter(rows.groupby(["noise", "matched_area", "recording", "target", "split", "model", "layer"])))
-    beyond, open_ended = [], []
-    for row in table.itertuples():
-        place = (row.noise, row.matched_area, row.recording, row.target, row.split, row.model, row.layer)
-        scores = of_curve[place].pivot(index="draw", columns="units", values="score")
-        beyond.append(extrapolated(scores, row.chance, extrapolate_to, seed))
-        if np.isnan(beyond[-1][0]) and np.isfinite(row.score):
-            open_ended.append(f"{row.target} ({row.split}) from {row.model} {row.layer}")
-    table[["extrapolated", "extrapolated_low", "extrapolated_high"]] = np.reshape(beyond, (-1, 3))
-    if open_ended:
-        logger.warning(
-            "%d curves do not bend, or have fewer than %d sizes, and are not extrapolated: %s",
-            len(open_ended),
-            FEWEST_SIZES,
-            shown(list(dict.fromkeys(open_ended))),
-        )
     table["best"] = table["score"].eq(table.groupby([*READ, *CONDITION], dropna=False)["score"].transform("max"))
     keys = [*READ, *CONDITION]
     return table.sort_values([*keys, "score", "model"], ascending=[True] * len(keys) + [False, True], ignore_index=True)
@@ -91,21 +64,12 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
 def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the population curves of the representations of `explicit_table`: a row for each number of units.
 
-    The columns are those of `layer_table`; where `is_extrapolated`, the score is what the curve's fit says.
+    The columns are those of `layer_table`. Nothing is said of more units than were read.
     """
     keys = [*READ, *CONDITION, *REPRESENTATION]
-    columns = [*keys, "units", "draws", "score", "low", "high", "is_extrapolated"]
-    measured = _over_draws(rows, [*keys, "units"]).merge(table[keys], on=keys).assign(is_extrapolated=False)
-    beyond = table.drop(columns=["units", "score", "low", "high"]).rename(
-        columns={
-            "extrapolated_to": "units",
-            "extrapolated": "score",
-            "extrapolated_low": "low",
-            "extrapolated_high": "high",
-        }
-    )
-    curves = pd.concat([measured[columns], beyond.assign(is_extrapolated=True)[columns]])
-    return curves.sort_values([*keys, "is_extrapolated", "units"], ignore_index=True)
+    curves = _over_draws(rows, [*keys, "units"]).merge(table[keys], on=keys)
+    curves = curves[[*keys, "units", "draws", "score", "low", "high"]]
+    return curves.sort_values([*keys, "units"], ignore_index=True)
 
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:

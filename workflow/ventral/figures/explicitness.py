@@ -42,8 +42,6 @@ def explicit(
     svg: Path,
     pdf: Path,
     csv: Path,
-    extrapolate_to: int,
-    seed: int,
 ) -> None:
     """Write what is read best from where: a table, the same in words, population curves, and a figure.
 
@@ -55,10 +53,6 @@ def explicit(
         CSV of `explicit_table`, Markdown of `sentences`, CSV of `curve_table`.
     svg, pdf, csv : paths
         The figure of every target by depth, and every number in it.
-    extrapolate_to : int
-        Number of units that population curves are extrapolated to.
-    seed : int
-        Seed of the bootstrap samples of draws.
     """
     rows = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
     # pandas' own text and numbers know a missing value that NumPy does not.
@@ -69,7 +63,7 @@ def explicit(
         figure, words = figure_of_text(NOTHING), [NOTHING]
     else:
         layers = layer_table(rows)
-        table = explicit_table(rows, layers, extrapolate_to, seed)
+        table = explicit_table(rows, layers)
         of_curves, words = curve_table(rows, table), sentences(table)
         drawn = drawn_rows(layers)
         figure = draw_explicitness(drawn)

@@ -129,7 +129,6 @@ FIGURES = {
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},
-        options=("extrapolate_to", "seed"),
         further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
         needs="decoding",
     ),
