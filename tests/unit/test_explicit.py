@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from ventral.decoding.explicit import curve_table, drawn_rows, explicit_table, layer_table, sentences
+from ventral.decoding.explicit import curve_table, drawn_rows, explicit_table, layer_table, sentences, unseen_variance
 from ventral.decoding.populations import COLUMNS
 from ventral.figures.explicitness import draw_explicitness, explicit
 
@@ -79,6 +79,42 @@ def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
     rows = decoded()
     rows.loc[(rows["layer"] == "last") & (rows["draw"] == 2), "score"] = np.nan
     assert layer_table(rows).set_index("layer").loc["last", "score"].isna().all()
+
+
+def areas_of_experiments(n, neuroids, sizes, draws=20):
+    """Experiments, each a target, in which a score is the mean of standard normal values of the neuroids drawn."""
+    rng = np.random.default_rng(2)
+    common = {"recording": "rec", "simulated": False, "stimuli": "set", "target_kind": "property", "measure": "r"}
+    common |= {"chance": 0.0, "split": "stimuli", "noise": "recorded", "matched_area": "", "time_bin": ""}
+    common |= {"model": "rec", "family": "recorded", "layer": "IT", "depth": np.nan, "angular_error": np.nan}
+    rows = []
+    for target in range(n):
+        values = 0.1 * rng.normal(size=neuroids)
+        for units, draw in itertools.product(sizes, range(draws)):
+            score = rng.permutation(values)[:units].mean()
+            known = {"target": f"t{target:03d}", "units": units, "matched_units": units == neuroids, "draw": draw}
+            rows.append(common | known | {"score": score, "resampled": score})
+    return pd.DataFrame(rows)
+
+
+def test_draws_that_share_neuroids_hide_a_known_part_of_the_variance():
+    """Of a mean of k values with variance 0.01, the whole variance is 0.01 / k."""
+    rows = areas_of_experiments(400, 12, (2, 8, 12))
+    unseen = unseen_variance(rows).groupby("units")["unseen"].mean()
+    seen = rows.groupby(["target", "units"])["score"].var().groupby("units").mean()
+    for units in (2, 8, 12):
+        assert seen[units] + unseen[units] == pytest.approx(0.01 / units, rel=0.1)
+    assert seen[12] == pytest.approx(0, abs=1e-20)
+
+
+def test_an_interval_from_all_neuroids_of_an_area_holds_the_score_of_the_area_at_large():
+    table = layer_table(areas_of_experiments(400, 12, (4, 8, 12)))
+    assert set(table["units"]) == {12}
+    assert 0.9 <= ((table["low"] <= 0) & (table["high"] >= 0)).mean() <= 0.99
+
+
+def test_one_neuroid_alone_says_nothing_of_its_area():
+    assert layer_table(areas_of_experiments(3, 1, (1,)))["low"].isna().all()
 
 
 def test_the_best_layer_of_each_noise_stands_before_the_areas():

@@ -1,6 +1,6 @@
 """Which layer of which model, and which recorded area, makes a property of the stimuli most explicit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -26,10 +26,12 @@ def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
         A row for each of `READ`, `CONDITION` and `REPRESENTATION`, with `units`, `draws`, `score`, the mean over draws,
         and a 95 % interval, `low` to `high`: of one draw of units and noise, and of such stimuli. It is mean plus and
         minus Student's t times the standard deviation over draws, each of which has its own bootstrap sample of
-        the stimuli; NaN with a single draw. `angular_error` is the mean absolute error of circular properties.
+        the stimuli; NaN with a single draw. The neuroids of an area are a sample of those that it has: the interval
+        is wider by what draws that share neuroids do not show, and NaN for an area with one neuroid. `angular_error`
+        is the mean absolute error of circular properties.
     """
     matched = rows[rows["matched_units"].astype(bool)]
-    return _over_draws(matched, [*READ, *CONDITION, *REPRESENTATION, "units"])
+    return _over_draws(matched, unseen_variance(rows))
 
 
 def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +69,7 @@ def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     The columns are those of `layer_table`. Nothing is said of more units than were read.
     """
     keys = [*READ, *CONDITION, *REPRESENTATION]
-    curves = _over_draws(rows, [*keys, "units"]).merge(table[keys], on=keys)
+    curves = _over_draws(rows, unseen_variance(rows)).merge(table[keys], on=keys)
     curves = curves[[*keys, "units", "draws", "score", "low", "high"]]
     return curves.sort_values([*keys, "units"], ignore_index=True)
 
@@ -118,14 +120,45 @@ def _with_interval(row: pd.Series, name: str = "score") -> str:
     return f"{row[name]:.2f}{interval}".replace("-", "\N{MINUS SIGN}")
 
 
-def _over_draws(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    groups = rows.groupby(list(keys), dropna=False)
+def unseen_variance(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the variance of scores of areas that draws do not show, because they share neuroids.
+
+    Scores of k of K neuroids vary over draws by (K - k) / K of what they would over k neuroids of the area at large.
+    So k / (K - k) times the variance over draws is unseen. Draws of all K do not vary: theirs is that of the largest k
+    below, which is the delete-d jackknife (Shao and Wu 1989, Annals of Statistics 17:1176).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `ventral.decoding.populations`, with all numbers of units of each area.
+
+    Returns
+    -------
+    DataFrame
+        A row for each area and number of units, with `unseen`; NaN with a single draw or neuroid.
+    """
+    keys = [*READ, *CONDITION, *REPRESENTATION]
+    areas = rows[rows["family"] == FAMILY]
+    table = areas.groupby([*keys, "units"], dropna=False)["score"].var().rename("unseen").reset_index()
+    rest = table.groupby(keys, dropna=False)["units"].transform("max") - table["units"]
+    table["unseen"] = table["unseen"] * table["units"] / rest.where(rest > 0)
+    table["unseen"] = table.groupby(keys, dropna=False)["unseen"].ffill()
+    return table
+
+
+def _over_draws(rows: pd.DataFrame, unseen: pd.DataFrame) -> pd.DataFrame:
+    keys = [*READ, *CONDITION, *REPRESENTATION, "units"]
+    groups = rows.groupby(keys, dropna=False)
     table = groups.agg(
         draws=("draw", "nunique"),
         score=("score", _mean),
-        deviation=("resampled", "std"),
+        variance=("resampled", "var"),
         angular_error=("angular_error", _mean),
     ).reset_index()
+    table = table.merge(unseen, on=keys, how="left")
+    # The units of a layer are no sample.
+    variance = table.pop("variance") + table.pop("unseen").where(table["family"] == FAMILY, 0.0)
+    table["deviation"] = np.sqrt(variance)
     table = _with_ends(table, "score", "low", "high")
     # No score lies beyond these.
     worst = np.where(table["measure"] == ACCURACY, 0.0, -1.0)
