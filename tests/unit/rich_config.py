@@ -129,7 +129,7 @@ def rich(folder: Path) -> dict:
         "recorded_models": ["rec"],
         "reverse": ["rec"],
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
-        "decoding": {"units": 3, "draws": 2, "extrapolate_to": 10, "models": ["pixels"]},
+        "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
         "mappings": ["ridge", "rsa", "pls"],
         "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},

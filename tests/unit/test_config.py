@@ -432,7 +432,7 @@ def test_decoding_is_off_until_it_is_asked_for(config):
     assert "decoding" not in resolve(config)
     assert decoded_models(resolve(config)) == {}
     resolved = resolve(config | {"decoding": {}})
-    assert resolved["decoding"] == {"units": None, "draws": 20, "extrapolate_to": 1000, "models": None}
+    assert resolved["decoding"] == {"units": None, "draws": 20, "models": None}
     assert decoded_models(resolved) == {"rec": ["pixels"]}
 
 

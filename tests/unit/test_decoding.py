@@ -14,11 +14,12 @@ from xarray import Dataset
 from ventral.configuration.options import RENAMED_SPLITS
 from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy
-from ventral.decoding.readouts import Readout, predict, score
+from ventral.decoding.readouts import Readout, costs_of_labels, predict, score
 from ventral.errors import InputError
-from ventral.mappings.svm import balanced_accuracy, svm_balanced_accuracy
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_balanced_accuracy
 from ventral.recordings.reliability import split_half_reliability
-from ventral.store import write_dataset
+from ventral.store import read_dataset, write_dataset
+from ventral.targets.values import folds_of
 
 N = 60
 PENALTIES = np.geomspace(1e-3, 1e2, 6)
@@ -47,7 +48,7 @@ def test_properties_are_read_by_ridge_regression_refitted_for_every_fold():
         best = PENALTIES[np.argmin(errors)] * 4
         expected[fold] = Ridge(alpha=best).fit(units[rest], values[rest]).predict(units[fold])
     readout = Readout("size", "property", "stimuli", values, FOLDS, None, False, 0.0)
-    (found,) = predict(units, [readout], PENALTIES)
+    (found,) = predict(units, [readout], PENALTIES, [None])
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -67,7 +68,7 @@ def test_every_kind_of_readout_has_its_measure():
         Readout("angle", "property", "stimuli", angle, FOLDS, period=360),
         Readout("size", "property", "stimuli", size, present),
     ]
-    predictions = predict(units, readouts, PENALTIES)
+    predictions = predict(units, readouts, PENALTIES, costs_of_labels(units, readouts))
     accuracy = score(readouts[0], predictions[0], FOLDS)
     assert accuracy == svm_balanced_accuracy(units @ units.T, labels, FOLDS)
     assert np.isnan(predictions[2][:7]).all()
@@ -85,7 +86,9 @@ def test_a_circular_property_is_not_lost_where_it_comes_back():
     units = standardised(np.column_stack([np.sin(np.radians(angle)), np.cos(np.radians(angle))]))
     as_angle = Readout("angle", "property", "stimuli", angle, FOLDS, period=360)
     as_number = Readout("angle", "property", "stimuli", angle, FOLDS)
-    found = [score(readout, predict(units, [readout], PENALTIES)[0], FOLDS) for readout in (as_angle, as_number)]
+    found = [
+        score(readout, predict(units, [readout], PENALTIES, [None])[0], FOLDS) for readout in (as_angle, as_number)
+    ]
     assert found[0] > 0.99
     assert found[1] < 0.95
 
@@ -318,3 +321,24 @@ def test_draws_take_no_unit_twice_and_are_the_same_every_time():
 def test_draws_are_those_of_the_older_name_of_a_split():
     drawn = [decoding.SPLIT_NUMBERS[split] for split in RENAMED_SPLITS.values()]
     assert drawn == [zlib.crc32(older.encode()) for older in RENAMED_SPLITS]
+
+
+def test_all_draws_share_the_c_that_is_chosen_for_the_first(stores, monkeypatch):
+    """The C of all draws is what the units of draw 0 choose."""
+    given = []
+
+    def noted(units, readouts, penalties, costs):
+        given.append((units, costs))
+        return predict(units, readouts, penalties, costs)
+
+    monkeypatch.setattr(decoding, "predict", noted)
+    paths = [stores / name for name in ("recording.zarr", "stimuli.zarr", "areas_again.parquet")]
+    decode_areas(*paths, **OPTIONS | {"splits": ["stimuli"], "units": 2, "draws": 3})
+    labels = np.array([f"object{k % 3}" for k in range(N)])
+    folds = folds_of(read_dataset(stores / "stimuli.zarr"), ["stimuli"], 5, 0)["stimuli"]
+    of_two = [(units, costs[0]) for units, costs in given if units.shape[1] == 2]
+    assert len(of_two) == 6
+    for first in (0, 3):
+        expected = chosen_costs(of_two[first][0] @ of_two[first][0].T, labels, folds)
+        for _, found in of_two[first : first + 3]:
+            np.testing.assert_array_equal(found, expected)

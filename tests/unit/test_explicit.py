@@ -16,6 +16,7 @@ from ventral.decoding.explicit import (
     layer_table,
     score_of_chosen,
     sentences,
+    unseen_variance,
 )
 from ventral.decoding.populations import COLUMNS
 from ventral.errors import InputError
@@ -93,9 +94,45 @@ def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
     assert layer_table(rows).set_index("layer").loc["last", "score"].isna().all()
 
 
+def areas_of_experiments(n, neuroids, sizes, draws=20):
+    """Experiments, each a target, in which a score is the mean of standard normal values of the neuroids drawn."""
+    rng = np.random.default_rng(2)
+    common = {"recording": "rec", "simulated": False, "stimuli": "set", "target_kind": "property", "measure": "r"}
+    common |= {"chance": 0.0, "split": "stimuli", "noise": "recorded", "matched_area": "", "time_bin": ""}
+    common |= {"model": "rec", "family": "recorded", "layer": "IT", "depth": np.nan, "angular_error": np.nan}
+    rows = []
+    for target in range(n):
+        values = 0.1 * rng.normal(size=neuroids)
+        for units, draw in itertools.product(sizes, range(draws)):
+            score = rng.permutation(values)[:units].mean()
+            known = {"target": f"t{target:03d}", "units": units, "matched_units": units == neuroids, "draw": draw}
+            rows.append(common | known | {"score": score, "resampled": score})
+    return pd.DataFrame(rows)
+
+
+def test_draws_that_share_neuroids_hide_a_known_part_of_the_variance():
+    """Of a mean of k values with variance 0.01, the whole variance is 0.01 / k."""
+    rows = areas_of_experiments(400, 12, (2, 8, 12))
+    unseen = unseen_variance(rows).groupby("units")["unseen"].mean()
+    seen = rows.groupby(["target", "units"])["score"].var().groupby("units").mean()
+    for units in (2, 8, 12):
+        assert seen[units] + unseen[units] == pytest.approx(0.01 / units, rel=0.1)
+    assert seen[12] == pytest.approx(0, abs=1e-20)
+
+
+def test_an_interval_from_all_neuroids_of_an_area_holds_the_score_of_the_area_at_large():
+    table = layer_table(areas_of_experiments(400, 12, (4, 8, 12)))
+    assert set(table["units"]) == {12}
+    assert 0.9 <= ((table["low"] <= 0) & (table["high"] >= 0)).mean() <= 0.99
+
+
+def test_one_neuroid_alone_says_nothing_of_its_area():
+    assert layer_table(areas_of_experiments(3, 1, (1,)))["low"].isna().all()
+
+
 def test_the_best_layer_of_each_noise_stands_before_the_areas():
     rows = decoded(splits=["stimuli", "categories"])
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows), seed=0)
     models = table[table["family"] != "recorded"]
     assert set(models["layer"]) == {"third"}
     assert len(models) == 2 * 3 * 3
@@ -105,9 +142,6 @@ def test_the_best_layer_of_each_noise_stands_before_the_areas():
     np.testing.assert_allclose(models["late_minus_early"], (0.6 + 0.5 - 0.2 - 0.3) / 2, atol=0.02)
     assert (models["late_minus_early_low"] < models["late_minus_early"]).all()
     assert areas["late_minus_early"].isna().all()
-    of_none = models.query("noise == 'none' and target == 'size'")
-    assert (of_none["extrapolated"] > of_none["score"]).all()
-    assert (table["extrapolated_to"] == 100).all()
 
 
 def test_the_score_of_chosen_layers_is_the_definition_by_loops():
@@ -147,7 +181,7 @@ def test_the_corrected_score_of_each_model_and_of_all_models_together():
     other = rows[rows["family"] == "trained"].assign(model="other")
     other["score_odd"] -= 0.3
     other["score_even"] += 0.3
-    table = explicit_table(pd.concat([rows, other]), layer_table(pd.concat([rows, other])), 100, seed=0)
+    table = explicit_table(pd.concat([rows, other]), layer_table(pd.concat([rows, other])), seed=0)
     table = table.set_index("model")
     # In each, the third layer is always chosen: of `net`, and of `other` on even folds, `net` on odd ones.
     assert table.loc["net", "corrected"] == pytest.approx(0.6, abs=0.02)
@@ -166,7 +200,7 @@ def test_the_corrected_score_of_each_model_and_of_all_models_together():
 def test_areas_or_models_alone_have_corrected_scores(kept):
     rows = decoded(matched=())
     rows = rows[rows["family"] == kept]
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows), seed=0)
     assert table["corrected"].notna().all()
     assert (table["corrected_over_models"].notna() == (kept == "trained")).all()
     assert CHOSEN in list(sentences(table))
@@ -176,23 +210,22 @@ def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     decoded().drop(columns="score_odd").to_parquet(tmp_path / "old.parquet")
     outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
     with pytest.raises(InputError, match=r"old.parquet: lacks score_odd.*delete it"):
-        explicit([tmp_path / "old.parquet"], *outputs, extrapolate_to=100, seed=0)
+        explicit([tmp_path / "old.parquet"], *outputs, seed=0)
 
 
-def test_curves_have_every_size_and_the_extrapolation():
+def test_curves_have_every_size_that_was_read_and_no_other():
     rows = decoded()
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows), seed=0)
     curves = curve_table(rows, table)
     of_area = curves.query("layer == 'IT' and target == 'size'")
-    assert list(of_area["units"]) == [1, 2, 4, 6, 100]
-    assert list(of_area["is_extrapolated"]) == [False] * 4 + [True]
+    assert list(of_area["units"]) == [1, 2, 4, 6]
     expected = rows.query("layer == 'IT' and target == 'size' and units == 2")["score"].mean()
     assert of_area["score"].iloc[1] == pytest.approx(expected)
 
 
 def test_words_say_what_the_table_says():
     rows = decoded(splits=["categories"])
-    table = explicit_table(rows, layer_table(rows), 100, seed=0)
+    table = explicit_table(rows, layer_table(rows), seed=0)
     text = list(sentences(table))
     assert text[0] == CHOSEN
     assert text[2] == "## rec, held-out categories; every category is read by a fit that never saw it"
@@ -238,7 +271,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
         for table, part in zip(tables, parts, strict=True):
             part.astype(COLUMNS).to_parquet(table)
         outputs = [tmp_path / folder / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
-        explicit(tables, *outputs, extrapolate_to=100, seed=0)
+        explicit(tables, *outputs, seed=0)
     for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -246,7 +279,7 @@ def test_the_same_tables_give_the_same_bytes(tmp_path):
 def test_where_nothing_was_decoded_all_outputs_say_so(tmp_path):
     decoded().iloc[:0].astype(COLUMNS).to_parquet(tmp_path / "empty.parquet")
     outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
-    explicit([tmp_path / "empty.parquet"], *outputs, extrapolate_to=100, seed=0)
+    explicit([tmp_path / "empty.parquet"], *outputs, seed=0)
     assert pd.read_csv(tmp_path / "s.csv").empty
     assert "Nothing was decoded" in (tmp_path / "s.md").read_text()
     assert "Nothing was decoded" in (tmp_path / "f.svg").read_text()

@@ -314,6 +314,21 @@ def test_the_older_name_of_a_split_is_the_same_split_and_is_said(tmp_path):
         resolve(config | {"splits": ["images", "stimuli"]})
 
 
+def test_an_option_that_is_no_more_is_left_out_and_said(tmp_path):
+    (tmp_path / "images_210325.zip").touch()
+    (tmp_path / "responses_raw_210325.npy").touch()
+    newer = {"models": ["pixels"], "dataset": {"cowley2023": {"folder": str(tmp_path)}}, "decoding": {"draws": 3}}
+    older = newer | {"decoding": {"draws": 3, "extrapolate_to": 1000}}
+    assert resolve(older) == resolve(newer)
+    assert moved_keys(newer) == moved_keys({"decoding": None}) == ""
+    assert moved_keys(older) == (
+        "config: `decoding.extrapolate_to` is not read any more: population curves end where their units do, because "
+        "intervals beyond missed the true score. Take the line out."
+    )
+    with pytest.raises(InputError, match="decoding"):
+        resolve(newer | {"decoding": 3})
+
+
 def test_a_crate_forgets_where_published_data_lay():
     config = {"dataset": {"cowley2023": {"folder": "here", "sessions": [190923]}, "kriegeskorte2008": None}}
     assert moved(config, str)["dataset"] == {"cowley2023": {"sessions": [190923]}, "kriegeskorte2008": None}

@@ -72,6 +72,7 @@ def test_a_rendered_set_is_a_set_like_any_other(rendered):
     assert {"background", *MEASURED} <= set(stimuli.coords)
     assert stimuli.attrs["name"] == "mine"
     assert not stimuli.attrs["duplicates"]
+    assert "near_duplicates" not in stimuli.attrs
     assert "Embree" in stimuli.attrs["drawn_by"]
 
 

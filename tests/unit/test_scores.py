@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from ventral.errors import InputError
 from ventral.mappings.correlation import prediction_reliability
 from ventral.mappings.ridge import nested_ridge
+from ventral.mappings.svm import chosen_costs
 from ventral.recordings.reliability import means_of_halves, split_half_reliability
 from ventral.scores.fitting import fit
 from ventral.scores.prediction import penalty_scale
@@ -223,6 +224,11 @@ def test_columns_and_kinds(experiment):
     assert not table.duplicated(["model", "layer", "target", "split", "mapping"]).any()
     accuracy = table.query("mapping == 'svm'")
     assert accuracy["balanced_accuracy"].between(0, 1).all()
+    (chosen,) = accuracy.query("layer == 'late' and split == 'stimuli' and target == 'object'")["alpha"]
+    objects = experiment["stimuli"]["object"].values
+    features = experiment["features"]["late"]
+    costs = chosen_costs(features @ features.T, objects, make_folds("stimuli", {"object": objects}, N, 5, 1, "set"))
+    assert chosen == pytest.approx(np.exp(np.log(costs).mean()))
     # An object that is held out has no name among those in training; its category does.
     assert set(zip(accuracy["split"], accuracy["target"], strict=True)) == {
         ("stimuli", "category"),
@@ -348,7 +354,8 @@ def test_units_of_the_features_do_not_matter(experiment, factor):
         write_layer(store, layer, factor * features)
     table = score(experiment["folder"])
     assert table["balanced_accuracy"].notna().any()
-    table["alpha"] /= factor**2
+    # C is of features that are scaled already.
+    table.loc[table["mapping"] != "svm", "alpha"] /= factor**2
     pd.testing.assert_frame_equal(table, expected, rtol=1e-8)
 
 
@@ -434,3 +441,15 @@ def test_names_are_text_even_where_they_look_like_numbers_or_nothing(tmp_path):
     assert read.drop(columns="time_bin").fillna({"area": ""}).equals(table)
     table.rename(columns={"layer": "best_layer"}).to_csv(tmp_path / "table.csv", index=False)
     assert read_csv(tmp_path / "table.csv", "best_layer")["best_layer"].tolist() == ["0", "01"]
+
+
+def test_penalties_at_an_edge_are_told_once_with_the_layers(experiment, caplog):
+    """A grid far below the best penalties: all are chosen at its highest end."""
+    score(experiment["folder"], splits=["stimuli"], penalties=[1e-9, 1e-8, 1e-7])
+    (told,) = [record.getMessage() for record in caplog.records if "edge of the grid" in record.getMessage()]
+    assert told.startswith("model net, recording rec: ridge penalties")
+    assert "late (stimuli, " in told
+    assert told.endswith("set `penalties.highest` higher than 1e-07")
+    caplog.clear()
+    score(experiment["folder"], splits=["stimuli"], penalties=np.geomspace(1e-4, 1e4, 9))
+    assert not [record for record in caplog.records if "`penalties.highest`" in record.getMessage()]

@@ -44,7 +44,7 @@ def embedded(tmp_path_factory) -> Experiment:
         },
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["net_with_faces", "net", "net.epoch0"]},
         "splits": ["stimuli", "categories"],
-        "decoding": {"units": 2, "draws": 3, "extrapolate_to": 50, "models": ["net", "pixels"]},
+        "decoding": {"units": 2, "draws": 3, "models": ["net", "pixels"]},
         "extraction": {"shards": 1},
         "folds": 3,
         "penalties": {"number": 4},
@@ -110,7 +110,7 @@ def test_areas_and_layers_are_read_from_as_many_units(embedded):
     assert {"object", "category", "position_x"} <= set(read["target"])
     assert "category" not in set(read.loc[read["split"] == "categories", "target"])
     curves = table(embedded, "population_curves.csv")
-    assert set(curves.loc[curves["is_extrapolated"], "units"]) == {50}
+    assert not curves.empty
     text = (embedded.folder / "results" / "explicit.md").read_text()
     assert "- **position_x** (r, 2 units): best from" in text
 

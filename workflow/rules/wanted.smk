@@ -50,7 +50,6 @@ VALUES = {
     "seed": settings["seed"],
     # Those that networks are fitted to.
     "recordings": list(FITTED.values()),
-    "extrapolate_to": settings.get("decoding", {}).get("extrapolate_to"),
 }
 FIGURES = {name: figure for name, figure in registry.FIGURES.items() if MADE[figure.needs]}
 TABLES = {name: table for name, table in registry.TABLES.items() if MADE[table.needs]}

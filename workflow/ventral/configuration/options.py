@@ -1,4 +1,4 @@
-"""Options of data sets and of mappings, which once stood at the config's top, and older names of splits."""
+"""Options that once stood at the config's top, older names of splits, and options that are no more."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,16 @@ MOVED = {
     "rsa": "mappings.rsa",
 }
 RENAMED_SPLITS = {"images": "stimuli"}
+# Options that are no more, by the key that they were under, and why.
+DROPPED = {
+    "decoding": {
+        "extrapolate_to": "population curves end where their units do, because intervals beyond missed the true score"
+    }
+}
 
 
 def moved_keys(config: Mapping) -> str:
-    """Return what to say of older places of keys and older names of splits that the user gave; empty without any."""
+    """Return what to say of older keys and older names of splits that the user gave; empty without any."""
     given = [key for key in MOVED if config.get(key) is not None]
     places = ", ".join(f"`{key}` lives now in `{MOVED[key]}`" for key in given)
     said = [f"config: {places}. The older place still works; config/README.md shows both."] if given else []
@@ -28,7 +34,23 @@ def moved_keys(config: Mapping) -> str:
         for older, newer in RENAMED_SPLITS.items()
         if older in splits
     ]
+    said += [
+        f"config: `{key}.{option}` is not read any more: {reason}. Take the line out."
+        for key, options in DROPPED.items()
+        for option, reason in options.items()
+        if option in (config.get(key) or {})
+    ]
     return " ".join(said)
+
+
+def without_dropped(config: Mapping) -> dict:
+    """Return a config, not yet checked, without the options that are no more."""
+    kept = {
+        key: {option: value for option, value in config[key].items() if option not in options}
+        for key, options in DROPPED.items()
+        if isinstance(config.get(key), dict)
+    }
+    return {**config, **kept}
 
 
 def rename_splits(config: Mapping) -> dict:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ventral.configuration import schema
-from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits
+from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
 from ventral.errors import InputError, allowed_instead
 from ventral.models.registry import family_of
 from ventral.models.zoo import check_model, family, modality_asked, resolve_model
@@ -47,7 +47,7 @@ def resolve(config: dict) -> dict:
     InputError
         For anything that the schema does not allow, names that refer to nothing, and contradictions.
     """
-    given = rename_splits(schema.typed(config))
+    given = without_dropped(rename_splits(schema.typed(config)))
     config = schema.completed(given)
     schema.check(config)
     config["results"] = _as_folder(config["results"])

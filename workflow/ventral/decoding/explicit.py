@@ -1,6 +1,5 @@
 """Which layer of which model, and which recorded area, makes a property of the stimuli most explicit."""
 
-import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,14 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ventral.decoding.population_curves import FEWEST_SIZES, extrapolated
 from ventral.decoding.readouts import ACCURACY
-from ventral.errors import shown
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.best_layers import chosen_and_scored, halves_of
 from ventral.statistics.summaries import range_in_words
-
-logger = logging.getLogger(__name__)
 
 # From this depth on a layer is late.
 LATE = 0.5
@@ -39,13 +34,15 @@ def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
         A row for each of `READ`, `CONDITION` and `REPRESENTATION`, with `units`, `draws`, `score`, the mean over draws,
         and a 95 % interval, `low` to `high`: of one draw of units and noise, and of such stimuli. It is mean plus and
         minus Student's t times the standard deviation over draws, each of which has its own bootstrap sample of
-        the stimuli; NaN with a single draw. `angular_error` is the mean absolute error of circular properties.
+        the stimuli; NaN with a single draw. The neuroids of an area are a sample of those that it has: the interval
+        is wider by what draws that share neuroids do not show, and NaN for an area with one neuroid. `angular_error`
+        is the mean absolute error of circular properties.
     """
     matched = rows[rows["matched_units"].astype(bool)]
-    return _over_draws(matched, [*READ, *CONDITION, *REPRESENTATION, "units"])
+    return _over_draws(matched, unseen_variance(rows))
 
 
-def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int, seed: int) -> pd.DataFrame:
+def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return the layer of every model, and every recorded area, from which a target is read best.
 
     The best of many layers beside an area would flatter the model. So a layer is also chosen on one random half of the
@@ -57,10 +54,8 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
         From `ventral.decoding.populations`.
     layers : DataFrame
         From `layer_table`.
-    extrapolate_to : int
-        Number of units.
     seed : int
-        Seed of the bootstrap samples of draws, and of their halves.
+        Seed of the halves of draws.
 
     Returns
     -------
@@ -70,33 +65,15 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, extrapolate_to: int
         other draws and folds, of an area that of its draws in either half of the folds: these two are to be compared.
         Where there is a choice of models, too, `corrected_over_models` is that of layers of whichever model. The ends
         of their intervals, `_low` and `_high`, lie as far from them as those of the named layer from its score. `best`
-        is true where `corrected` is highest;
-        `late_minus_early`, the mean over the model's layers from depth 0.5 on less that over the others, with
-        `late_minus_early_low` and `_high`, NaN without layers of both kinds; and `extrapolated`, the score expected of
-        `extrapolated_to` units, with `extrapolated_low` and `_high` (see `ventral.decoding.population_curves`).
+        is true where `corrected` is highest. `late_minus_early` is the mean over the model's layers from depth 0.5 on
+        less that over the others, with
+        `late_minus_early_low` and `_high`, NaN without layers of both kinds.
     """
     is_area = layers["family"] == FAMILY
     known = layers[~is_area & layers["score"].notna()]
     best = known.loc[known.groupby([*READ, *CONDITION, "model"], dropna=False)["score"].idxmax()]
     table = _with_corrected(pd.concat([best, layers[is_area]], ignore_index=True), rows, seed)
     table = table.merge(_late_minus_early(rows), on=[*READ, *CONDITION, "model"], how="left")
-    table["extrapolated_to"] = extrapolate_to
-    of_curve = dict(iter(rows.groupby(["noise", "matched_area", "recording", "target", "split", "model", "layer"])))
-    beyond, open_ended = [], []
-    for row in table.itertuples():
-        place = (row.noise, row.matched_area, row.recording, row.target, row.split, row.model, row.layer)
-        scores = of_curve[place].pivot(index="draw", columns="units", values="score")
-        beyond.append(extrapolated(scores, row.chance, extrapolate_to, seed))
-        if np.isnan(beyond[-1][0]) and np.isfinite(row.score):
-            open_ended.append(f"{row.target} ({row.split}) from {row.model} {row.layer}")
-    table[["extrapolated", "extrapolated_low", "extrapolated_high"]] = np.reshape(beyond, (-1, 3))
-    if open_ended:
-        logger.warning(
-            "%d curves do not bend, or have fewer than %d sizes, and are not extrapolated: %s",
-            len(open_ended),
-            FEWEST_SIZES,
-            shown(list(dict.fromkeys(open_ended))),
-        )
     keys = [*READ, *CONDITION]
     table["best"] = table["corrected"].eq(table.groupby(keys, dropna=False)["corrected"].transform("max"))
     return table.sort_values(
@@ -133,21 +110,12 @@ def score_of_chosen(even: NDArray, odd: NDArray, seed: int) -> float:
 def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Return the population curves of the representations of `explicit_table`: a row for each number of units.
 
-    The columns are those of `layer_table`; where `is_extrapolated`, the score is what the curve's fit says.
+    The columns are those of `layer_table`. Nothing is said of more units than were read.
     """
     keys = [*READ, *CONDITION, *REPRESENTATION]
-    columns = [*keys, "units", "draws", "score", "low", "high", "is_extrapolated"]
-    measured = _over_draws(rows, [*keys, "units"]).merge(table[keys], on=keys).assign(is_extrapolated=False)
-    beyond = table.drop(columns=["units", "score", "low", "high"]).rename(
-        columns={
-            "extrapolated_to": "units",
-            "extrapolated": "score",
-            "extrapolated_low": "low",
-            "extrapolated_high": "high",
-        }
-    )
-    curves = pd.concat([measured[columns], beyond.assign(is_extrapolated=True)[columns]])
-    return curves.sort_values([*keys, "is_extrapolated", "units"], ignore_index=True)
+    curves = _over_draws(rows, unseen_variance(rows)).merge(table[keys], on=keys)
+    curves = curves[[*keys, "units", "draws", "score", "low", "high"]]
+    return curves.sort_values([*keys, "units"], ignore_index=True)
 
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:
@@ -233,14 +201,45 @@ def _corrected(rows: pd.DataFrame, keys: Sequence[str], name: str, seed: int) ->
     return pd.DataFrame(found, columns=[*keys, name])
 
 
-def _over_draws(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    groups = rows.groupby(list(keys), dropna=False)
+def unseen_variance(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the variance of scores of areas that draws do not show, because they share neuroids.
+
+    Scores of k of K neuroids vary over draws by (K - k) / K of what they would over k neuroids of the area at large.
+    So k / (K - k) times the variance over draws is unseen. Draws of all K do not vary: theirs is that of the largest k
+    below, which is the delete-d jackknife (Shao and Wu 1989, Annals of Statistics 17:1176).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `ventral.decoding.populations`, with all numbers of units of each area.
+
+    Returns
+    -------
+    DataFrame
+        A row for each area and number of units, with `unseen`; NaN with a single draw or neuroid.
+    """
+    keys = [*READ, *CONDITION, *REPRESENTATION]
+    areas = rows[rows["family"] == FAMILY]
+    table = areas.groupby([*keys, "units"], dropna=False)["score"].var().rename("unseen").reset_index()
+    rest = table.groupby(keys, dropna=False)["units"].transform("max") - table["units"]
+    table["unseen"] = table["unseen"] * table["units"] / rest.where(rest > 0)
+    table["unseen"] = table.groupby(keys, dropna=False)["unseen"].ffill()
+    return table
+
+
+def _over_draws(rows: pd.DataFrame, unseen: pd.DataFrame) -> pd.DataFrame:
+    keys = [*READ, *CONDITION, *REPRESENTATION, "units"]
+    groups = rows.groupby(keys, dropna=False)
     table = groups.agg(
         draws=("draw", "nunique"),
         score=("score", _mean),
-        deviation=("resampled", "std"),
+        variance=("resampled", "var"),
         angular_error=("angular_error", _mean),
     ).reset_index()
+    table = table.merge(unseen, on=keys, how="left")
+    # The units of a layer are no sample.
+    variance = table.pop("variance") + table.pop("unseen").where(table["family"] == FAMILY, 0.0)
+    table["deviation"] = np.sqrt(variance)
     table = _with_ends(table, "score", "low", "high")
     # No score lies beyond these.
     worst = np.where(table["measure"] == ACCURACY, 0.0, -1.0)

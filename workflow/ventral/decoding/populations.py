@@ -33,7 +33,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from ventral.decoding.readouts import Readout, predict, readouts_of, score
+from ventral.decoding.readouts import Readout, costs_of_labels, predict, readouts_of, score
 from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
@@ -337,7 +337,7 @@ def _read_population(
     for noise in noises:
         condition = {"noise": "none" if noise is None else "matched", "matched_area": noise or "", "units": taken}
         condition["time_bin"] = areas[noise].time_bin if noise else ""
-        predictions = None
+        predictions = costs = None
         for draw in range(draws):
             # Where all units are taken, without noise, one draw is like the other.
             if predictions is None or noise is not None or taken < available:
@@ -346,7 +346,9 @@ def _read_population(
                     reliability = _reliability_drawn(areas[noise].reliability, taken, seed, draw)
                     # The same noise in all bins of time of an area, but for its size.
                     drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(areas[noise].area)))
-                predictions = predict(drawn, readouts, penalties)
+                # A choice for every draw would take more time than all fits; units of one population are alike.
+                costs = costs_of_labels(drawn, readouts) if costs is None else costs
+                predictions = predict(drawn, readouts, penalties, costs)
             rows += [
                 _row(readout, read, seed, draw) | condition | {"draw": draw}
                 for readout, read in zip(readouts, predictions, strict=True)

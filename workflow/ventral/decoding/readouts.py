@@ -1,7 +1,7 @@
 """Labels and properties of stimuli, read linearly from features: a few standardised units.
 
 Labels are read by a linear support vector machine, properties by ridge regression, circular ones as sine and cosine;
-each from stimuli that the fit never saw.
+each from stimuli that the fit, and the choice of its penalty or C, never saw.
 """
 
 import logging
@@ -15,7 +15,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.ridge_features import cheaper_graphs
-from ventral.mappings.svm import balanced_accuracy, svm_predictions
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.scores.table import correlation_in_folds
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 from ventral.targets.splits import FEWEST_FOLDS
@@ -100,7 +100,31 @@ def readouts_of(
     return readouts
 
 
-def predict(units: NDArray[np.float64], readouts: Sequence[Readout], penalties: Sequence[float]) -> list[NDArray]:
+def costs_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> list[NDArray | None]:
+    """Return the C (folds,) with which each label is read, chosen within training; None for properties.
+
+    Parameters
+    ----------
+    units : (n, u) array
+        Standardised units.
+    readouts : sequence of Readout
+        What is read.
+    """
+    if not any(readout.kind == "category" for readout in readouts):
+        return [None] * len(readouts)
+    gram = units @ units.T
+    return [
+        chosen_costs(gram, readout.values, readout.folds) if readout.kind == "category" else None
+        for readout in readouts
+    ]
+
+
+def predict(
+    units: NDArray[np.float64],
+    readouts: Sequence[Readout],
+    penalties: Sequence[float],
+    costs: Sequence[NDArray | None],
+) -> list[NDArray]:
     """Return what is read of each held-out stimulus by the fit without its fold.
 
     Parameters
@@ -111,6 +135,8 @@ def predict(units: NDArray[np.float64], readouts: Sequence[Readout], penalties: 
         What is read.
     penalties : sequence of float
         Candidates, times the mean squared distance of the units' vectors from their mean.
+    costs : sequence of (folds,) arrays, or None
+        From `costs_of_labels`, of these units or of others of the same population.
 
     Returns
     -------
@@ -123,7 +149,7 @@ def predict(units: NDArray[np.float64], readouts: Sequence[Readout], penalties: 
     for k, readout in enumerate(readouts):
         if readout.kind == "category":
             gram = units @ units.T if gram is None else gram
-            predictions[k] = svm_predictions(gram, readout.values, readout.folds)
+            predictions[k] = svm_predictions(gram, readout.values, readout.folds, costs[k])
         else:
             # Those that are held out alike share the fit's matrices.
             together.setdefault((readout.split, np.isfinite(readout.values).tobytes()), []).append(k)

@@ -44,7 +44,6 @@ def explicit(
     svg: Path,
     pdf: Path,
     csv: Path,
-    extrapolate_to: int,
     seed: int,
 ) -> None:
     """Write what is read best from where: a table, the same in words, population curves, and a figure.
@@ -57,10 +56,8 @@ def explicit(
         CSV of `explicit_table`, Markdown of `sentences`, CSV of `curve_table`.
     svg, pdf, csv : paths
         The figure of every target by depth, and every number in it.
-    extrapolate_to : int
-        Number of units that population curves are extrapolated to.
     seed : int
-        Seed of the bootstrap samples of draws, and of their halves.
+        Seed of the halves of draws.
 
     Raises
     ------
@@ -76,7 +73,7 @@ def explicit(
         figure, words = figure_of_text(NOTHING), [NOTHING]
     else:
         layers = layer_table(rows)
-        table = explicit_table(rows, layers, extrapolate_to, seed)
+        table = explicit_table(rows, layers, seed)
         of_curves, words = curve_table(rows, table), sentences(table)
         drawn = drawn_rows(layers)
         figure = draw_explicitness(drawn)

@@ -1,11 +1,22 @@
 """How well a linear classifier reads a label from a representation, given only its Gram matrix."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ventral.mappings.standardisation import scaled_gram
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVC
+
+
+# Candidates of C, and in how many parts the folds are dealt to choose among them.
+COSTS = (0.01, 0.1, 1.0, 10.0, 100.0)
+PARTS = 5
+# Where no inner fold has a label that its training has seen.
+UNCHOSEN = 1.0
 
 
 def svm_balanced_accuracy(
@@ -13,8 +24,8 @@ def svm_balanced_accuracy(
 ) -> float:
     """Return the balanced accuracy of a linear support vector machine, averaged over held-out folds.
 
-    Parameters are those of `svm_predictions`. Balanced accuracy is the mean over the labels of the share of each
-    label's stimuli that is recognised (chance: 1 / number of labels).
+    Parameters are those of `chosen_costs`. Balanced accuracy is the mean over the labels of the share of each label's
+    stimuli that is recognised (chance: 1 / number of labels).
 
     Returns
     -------
@@ -22,15 +33,22 @@ def svm_balanced_accuracy(
         Between 0 and 1; NaN where the features do not differ between stimuli, or where a fold holds a label that the
         other folds lack.
     """
-    return balanced_accuracy(labels, svm_predictions(gram, labels, folds, equal_labels=equal_labels), folds)
+    costs = chosen_costs(gram, labels, folds, equal_labels=equal_labels)
+    predictions = svm_predictions(gram, labels, folds, costs, equal_labels=equal_labels)
+    return balanced_accuracy(labels, predictions, folds)
 
 
-def svm_predictions(
+def chosen_costs(
     gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], *, equal_labels: bool = False
-) -> NDArray[np.str_]:
-    """Return what a linear support vector machine takes each stimulus for, fitted without the stimulus's fold.
+) -> NDArray[np.float64]:
+    """Return the C of a linear support vector machine for each outer fold, chosen without the stimuli of the fold.
 
-    The features are scaled together so that stimuli lie at a mean squared distance of 1 from their mean; then C = 1.
+    The folds are dealt into at most five parts, folds of one label evenly: with at most five folds, each is a part. The
+    inner folds of a part are the two parts beside it, the last part being beside the first. The C for the folds of a
+    part is the one of `COSTS` with the highest balanced accuracy, averaged over the two inner folds. The smallest of
+    equals is taken. A fit without two parts serves both, and the number of fits does not grow with the number of folds.
+
+    Stimuli count where the training has their label: an inner fold of a held-out object may be the last of a category.
 
     Parameters
     ----------
@@ -45,22 +63,95 @@ def svm_predictions(
 
     Returns
     -------
-    (n,) array of str
-        '' throughout where the features do not differ between stimuli, or where a fold holds a label that the other
+    (folds,) array
+        NaN throughout where the features do not differ between stimuli, or where a fold holds a label that the other
         folds lack.
     """
+    codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
+    kernel = scaled_gram(gram)
+    seen = all(np.isin(codes[fold], np.delete(codes, fold)).all() for fold in folds)
+    if not kernel.any() or not seen:
+        return np.full(len(folds), np.nan)
+    part_of = _dealt(codes, folds)
+    parts = [np.concatenate([folds[k] for k in np.flatnonzero(part_of == part)]) for part in range(part_of.max() + 1)]
+    accuracies = np.full((len(COSTS), len(parts), len(parts)), np.nan)
+    for outer, of_outer in enumerate(parts):
+        inner = (outer + 1) % len(parts)
+        training = np.delete(np.arange(len(codes)), np.concatenate([of_outer, parts[inner]]))
+        found = _accuracies(kernel, codes, training, [parts[inner], of_outer], equal_labels)
+        accuracies[:, outer, inner], accuracies[:, inner, outer] = found.T
+    known = np.isfinite(accuracies)
+    # The mean over the same accuracies in another order differs by rounding.
+    means = (accuracies.sum(axis=2, where=known) / np.maximum(known.sum(axis=2), 1)).round(12)
+    costs = np.where(known.any(axis=(0, 2)), np.array(COSTS)[means.argmax(axis=0)], UNCHOSEN)
+    return costs[part_of]
+
+
+def _dealt(codes: NDArray, folds: Sequence[NDArray]) -> NDArray[np.intp]:
+    """Return the part (folds,) of each fold; folds of the same label, as of the objects of a category, lie apart."""
+    part_of = np.empty(len(folds), dtype=np.intp)
+    order = np.argsort([codes[fold].min() for fold in folds], kind="stable")
+    part_of[order] = np.arange(len(folds)) % PARTS
+    return part_of
+
+
+def _accuracies(
+    kernel: NDArray, codes: NDArray, training: NDArray, held_out: Sequence[NDArray], equal_labels: bool
+) -> NDArray[np.float64]:
+    """Return the balanced accuracy (costs, parts) of parts that are held out together, by the fits at every C."""
+    accuracies = np.full((len(COSTS), len(held_out)), np.nan)
+    if len(np.unique(codes[training])) < 2:
+        return accuracies
+    held_out = [rows[np.isin(codes[rows], codes[training])] for rows in held_out]
+    rows = np.concatenate(held_out)
+    if not len(rows):
+        return accuracies
+    of_training, of_rows = kernel[np.ix_(training, training)], kernel[np.ix_(rows, training)]
+    right = np.zeros(len(codes), dtype=bool)
+    for k, cost in enumerate(COSTS):
+        classifier = _classifier(cost, equal_labels).fit(of_training, codes[training])
+        right[rows] = classifier.predict(of_rows) == codes[rows]
+        # Where no coefficient is bounded by C, a larger C gives the same fit.
+        unbounded = np.abs(classifier.dual_coef_).max() < cost * classifier.class_weight_.min()
+        accuracies[k : None if unbounded else k + 1] = [_recognised(codes, right, part) for part in held_out]
+        if unbounded:
+            break
+    return accuracies
+
+
+def _classifier(cost: float, equal_labels: bool) -> "SVC":
     from sklearn.svm import SVC
 
+    return SVC(kernel="precomputed", C=cost, class_weight="balanced" if equal_labels else None)
+
+
+def svm_predictions(
+    gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], costs: NDArray, *, equal_labels: bool = False
+) -> NDArray[np.str_]:
+    """Return what a linear support vector machine takes each stimulus for, fitted without the stimulus's fold.
+
+    The features are scaled together so that stimuli lie at a mean squared distance of 1 from their mean.
+
+    Parameters
+    ----------
+    gram, labels, folds, equal_labels
+        As for `chosen_costs`.
+    costs : (folds,) array
+        C of the fit without each fold, from `chosen_costs`.
+
+    Returns
+    -------
+    (n,) array of str
+        '' throughout where the features do not differ between stimuli, or where there is no C.
+    """
     names, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     predictions = np.full(len(codes), "", dtype=names.dtype)
     kernel = scaled_gram(gram)
-    training = [np.setdiff1d(np.arange(len(codes)), fold) for fold in folds]
-    seen = all(np.isin(codes[fold], codes[rest]).all() for fold, rest in zip(folds, training, strict=True))
-    if not kernel.any() or not seen:
+    if not kernel.any() or np.isnan(costs).any():
         return predictions
-    for fold, rest in zip(folds, training, strict=True):
-        classifier = SVC(kernel="precomputed", C=1.0, class_weight="balanced" if equal_labels else None)
-        classifier.fit(kernel[np.ix_(rest, rest)], codes[rest])
+    for fold, cost in zip(folds, costs, strict=True):
+        rest = np.delete(np.arange(len(codes)), fold)
+        classifier = _classifier(cost, equal_labels).fit(kernel[np.ix_(rest, rest)], codes[rest])
         predictions[fold] = names[classifier.predict(kernel[np.ix_(fold, rest)])]
     return predictions
 
@@ -84,9 +175,13 @@ def balanced_accuracy(labels: ArrayLike, predictions: NDArray, folds: Sequence[N
     if (predictions[np.concatenate(folds)] == "").any():
         return float("nan")
     right = predictions == names[codes]
-    accuracies = []
-    for fold in folds:
-        counts = np.bincount(codes[fold], minlength=len(names))
-        recognised = np.bincount(codes[fold], weights=right[fold], minlength=len(names))
-        accuracies.append((recognised[counts > 0] / counts[counts > 0]).mean())
-    return float(np.mean(accuracies))
+    return float(np.mean([_recognised(codes, right, fold) for fold in folds]))
+
+
+def _recognised(codes: NDArray, right: NDArray, rows: NDArray) -> float:
+    """Return the mean over the labels of some rows of the share that is right of each, NaN without rows."""
+    if not len(rows):
+        return float("nan")
+    counts = np.bincount(codes[rows])
+    recognised = np.bincount(codes[rows], weights=right[rows])
+    return float((recognised[counts > 0] / counts[counts > 0]).mean())

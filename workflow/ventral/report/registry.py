@@ -135,7 +135,7 @@ FIGURES = {
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},
-        options=("extrapolate_to", "seed"),
+        options=("seed",),
         further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
         needs="decoding",
     ),

@@ -14,13 +14,14 @@ from ventral.grams.recorded import FAMILY, RecordedArea, recorded_areas, represe
 from ventral.grams.representations import read_representation
 from ventral.mappings.dimensionality import effective_dimensionality
 from ventral.mappings.registry import MAPPINGS
-from ventral.mappings.svm import svm_balanced_accuracy
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
 from ventral.recordings.ingestion import published_matrices
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
 from ventral.scores.halves import averaged, halved, neurons_elsewhere
+from ventral.scores.penalty_edges import choices_at_edges, warn_of_edges
 from ventral.scores.prediction import Options, Predicted, predict
 from ventral.scores.prediction_reliability import (
     halves_of_repetitions,
@@ -135,13 +136,15 @@ def fit(
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)
-            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves, resampled))
+            edges = _edges(predicted, name, len(penalties))
+            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves, resampled, edges))
         tables = compute(graph, progress)
-        table = pd.concat([table for table, _ in tables], ignore_index=True)
+        table = pd.concat([table for table, _, _ in tables], ignore_index=True)
+        warn_of_edges(pd.concat([edges for _, _, edges in tables]), model, benchmark.recording, penalties)
         write_table(benchmark.described(table, model, family), unfinished)
         if bootstraps:
             described = {"model": model, "family": family, "recording": benchmark.recording}
-            _write_bootstraps(layers, [resampled for _, resampled in tables], described, bootstraps)
+            _write_bootstraps(layers, [resampled for _, resampled, _ in tables], described, bootstraps)
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
@@ -197,6 +200,16 @@ def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
     ]
 
 
+def _edges(predicted: Sequence[Predicted], layer: str, n_penalties: int) -> list[Delayed]:
+    return [
+        delayed(choices_at_edges, pure=False)(
+            layer, part.split, part.predictions, part.targets.values, part.folds, part.candidate, n_penalties
+        )
+        for part in predicted
+        if part.candidate is not None
+    ]
+
+
 def _label_rows(
     representation: Delayed, folds: Mapping[str, Sequence[NDArray]], labels: Mapping[str, NDArray]
 ) -> list[Delayed]:
@@ -241,6 +254,8 @@ def _seen_in_training(labels: NDArray, folds: Sequence[NDArray]) -> bool:
 
 
 def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: str, label: str) -> pd.DataFrame:
+    costs = chosen_costs(gram, labels, folds)
+    predictions = svm_predictions(gram, labels, folds, costs)
     return pd.DataFrame(
         {
             "area": "",
@@ -251,7 +266,8 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
             "mapping": "svm",
             "n_stimuli": len(labels),
             "n_folds": len(folds),
-            "balanced_accuracy": svm_balanced_accuracy(gram, labels, folds),
+            "alpha": np.exp(np.log(costs).mean()),
+            "balanced_accuracy": balanced_accuracy(labels, predictions, folds),
             "chance": 1 / len(np.unique(labels)),
         }
     )
@@ -263,8 +279,10 @@ def _join_rows(
     layer: Mapping,
     of_halves: Sequence[pd.DataFrame],
     resampled: Sequence[pd.DataFrame],
-) -> tuple[pd.DataFrame, Sequence[pd.DataFrame]]:
+    edges: Sequence[pd.DataFrame],
+) -> tuple[pd.DataFrame, Sequence[pd.DataFrame], pd.DataFrame]:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = with_prediction_reliability(table, of_halves)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
-    return table.assign(dimensionality=dimensionality, **columns), resampled
+    edges = pd.concat(edges) if edges else pd.DataFrame()
+    return table.assign(dimensionality=dimensionality, **columns), resampled, edges

@@ -54,6 +54,8 @@ class Predicted:
     predictions : (m, targets) array, delayed
     penalty : (folds, targets) array, delayed, or None
         Chosen penalties, of mappings that have one.
+    candidate : (folds, targets) integer array, delayed, or None
+        Their places among the candidates.
     """
 
     split: str
@@ -63,6 +65,7 @@ class Predicted:
     folds: Sequence[NDArray[np.intp]]
     predictions: Delayed
     penalty: Delayed | None = None
+    candidate: Delayed | None = None
 
 
 def predict(
@@ -92,7 +95,9 @@ def predict(
                 part.gram, features, layer["n_features"], penalties, group.values, list(folds_of.values())
             )
             predicted += [
-                Predicted(split, "ridge", group, rows, folds_of[split], ridge.predictions, ridge.penalty)
+                Predicted(
+                    split, "ridge", group, rows, folds_of[split], ridge.predictions, ridge.penalty, ridge.candidate
+                )
                 for split, ridge in zip(folds_of, ridges, strict=True)
             ]
         for mapping in options.mappings:

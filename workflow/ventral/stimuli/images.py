@@ -37,6 +37,8 @@ EXIF_ORIENTATION = 0x0112
 # Side of the images that show what layers there are, before a model that says its size has them resized.
 ANY_SIZE = 224
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+# Side of the small grey versions by which near-duplicates are told.
+OUTLINE = 16
 # What is beyond these is a mistake, and float32 would not hold it.
 LARGEST_COLOUR = 1e6
 LARGEST_SIZE = 10_000
@@ -249,6 +251,18 @@ def hint(message: str) -> str:
         f"; the network is made for images of {channels}, and stimuli have three, red, green and blue: let its "
         f"forward() turn them into {channels}, such as by `x.mean(1, keepdim=True)`"
     )
+
+
+def outlines(pixels: NDArray) -> NDArray[np.float32]:
+    """Return the grey values (n, at most 256) of images (n, channels, rows, columns), averaged over 16 x 16 areas."""
+    grey = pixels.mean(axis=1, dtype=np.float32)
+    for axis in (1, 2):
+        size = grey.shape[axis]
+        starts = np.unique(np.linspace(0, size, OUTLINE, endpoint=False).astype(int))
+        grey = np.add.reduceat(grey, starts, axis=axis)
+        lengths = np.diff(np.append(starts, size)).astype(np.float32)
+        grey /= lengths[:, None] if axis == 1 else lengths
+    return grey.reshape(len(grey), -1)
 
 
 def pixel_features(pixels: NDArray[np.uint8], spec: dict) -> NDArray[np.uint8]:

@@ -86,7 +86,8 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     the coordinate `stimulus`, one coordinate for each property, and the attributes `name`, `sha256` (of names,
     properties and contents), `duplicates` (lists of the names of stimuli with the same content) and `modality`, which
     sets of images lack. Duplicates are also named in a warning: they stay, because the responses to both are there.
-    Of a table alone there is no such array, and no duplicates are known.
+    Where stimuli are nearly the same, pairs of their names are in `near_duplicates`; jobs that hold one of a pair out
+    say so. Of a table alone there is no such array, and no duplicates are known.
 
     Parameters
     ----------
@@ -129,10 +130,12 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
         stored = create_set(unfinished, table, modality, shape)
         progress = Progress(f"ingest {name}", len(files), modality.name)
         decode = partial(_decoded, modality, spec, opened, shape)
-        digests, problems = _fill(stored, files, lambda names: pool.map(decode, names), progress)
+        digests, outlines, problems = _fill(
+            stored, files, lambda names: pool.map(decode, names), modality.outlines, progress
+        )
         if problems:
             raise InputError(_report(problems, place, len(files), modality))
-        duplicates = complete_set(unfinished, name, table, digests, **modality.attributes)
+        duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **modality.attributes)
     if duplicates:
         logger.warning(
             "%s: %d %s are there more than once: %s. Where one of them is held out and the "
@@ -297,10 +300,14 @@ def _decoded(
 
 
 def _fill(
-    stored: "zarr.Array", files: Sequence[str], decoded: Callable[[Sequence[str]], Iterator], progress: Progress
-) -> tuple[list[bytes], dict[str, str]]:
-    """Write the stimuli (n, ...) of all files; return the digest of each, and what is wrong, by file."""
-    digests, problems = [], {}
+    stored: "zarr.Array",
+    files: Sequence[str],
+    decoded: Callable[[Sequence[str]], Iterator],
+    outlines_of: Callable[[NDArray], NDArray],
+    progress: Progress,
+) -> tuple[list[bytes], list[NDArray], dict[str, str]]:
+    """Write the stimuli (n, ...) of all files; return the digest of each, outlines, and what is wrong, by file."""
+    digests, outlines, problems = [], [], {}
     # A block is a whole shard: a shard that is written in parts is read and written again for each.
     rows = stored.shards[0]
     for start in range(0, len(files), rows):
@@ -315,7 +322,8 @@ def _fill(
             progress.advance()
         if not problems:
             stored[start : start + len(block)] = block
-    return digests, problems
+            outlines.append(outlines_of(block))
+    return digests, outlines, problems
 
 
 def _report(problems: dict[str, str], place: str, n_files: int, modality: Modality) -> str:

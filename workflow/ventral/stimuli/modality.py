@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+VALUES_OF_OUTLINE = 1024
+
+
 @dataclass(frozen=True)
 class Baseline:
     """The representation that is nothing but the stimuli themselves, which every model has to beat.
@@ -40,6 +43,12 @@ class Baseline:
     sentence: str
     options: Mapping[str, object] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
+
+
+def evenly_spaced(stimuli: NDArray) -> NDArray:
+    """Return values (n, at most 1,024) at even distances of stimuli (n, ...)."""
+    flat = stimuli.reshape(len(stimuli), -1)
+    return flat[:, :: -(-flat.shape[1] // VALUES_OF_OUTLINE)]
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class Modality:
         The stimuli themselves, as a representation.
     preview : callable
         Draws one stimulus, as the store has it, to fill axes.
+    outlines : callable
+        A few hundred numbers (n, p) by which near-duplicates are told, of stimuli (n, ...) as the store has them.
     set_options : dict of dicts
         Options of a stimulus set by name; each as the schema has it: type, and meaning as `description`.
     model_options : dict of dicts
@@ -105,6 +116,7 @@ class Modality:
     prepare: Callable[["Tensor", dict], "Tensor"]
     baseline: Baseline
     preview: Callable[["Axes", NDArray], None]
+    outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
     model_options: Mapping[str, dict] = field(default_factory=dict)
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
@@ -140,6 +152,7 @@ MODALITIES: dict[str, Modality] = {
             uses=("size", "interpolation"),
         ),
         preview=images.preview,
+        outlines=images.outlines,
         set_options=images.SET_OPTIONS,
         model_options=images.MODEL_OPTIONS,
         without_effect=images.without_effect,

@@ -175,7 +175,7 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     backgrounds.report_left_out(_sources(spec), f"{key}.backgrounds")
     table["background"] = [background for store in stores for background in store.attrs["background"]]
     table[list(MEASURED)] = np.concatenate([store["measured"][:] for store in stores])
-    digests = []
+    digests, outlines = [], []
     with writing(output) as unfinished:
         pixels = create_set(unfinished, table, MODALITIES[FIRST], (3, spec["size"], spec["size"]))
         # A file of the store is written once, whole.
@@ -185,8 +185,9 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
             block = everything[start : start + step].compute()
             pixels[start : start + len(block)] = block
             digests += [hashlib.sha256(image).digest() for image in block]
+            outlines.append(MODALITIES[FIRST].outlines(block))
         drawn_by = sorted({store.attrs["drawn_by"] for store in stores})
-        complete_set(unfinished, name, table, digests, drawn_by="; ".join(drawn_by))
+        complete_set(unfinished, name, table, digests, np.concatenate(outlines), drawn_by="; ".join(drawn_by))
 
 
 def background_of(

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ventral.stimuli.modality import Modality
+from ventral.stimuli.near_duplicates import near_duplicates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +79,12 @@ def write_properties(path: Path, table: "pd.DataFrame") -> None:
 
 
 def complete_set(
-    path: Path, name: str, table: "pd.DataFrame", digests: Sequence[bytes], **attributes: str
+    path: Path,
+    name: str,
+    table: "pd.DataFrame",
+    digests: Sequence[bytes],
+    outlines: NDArray | None = None,
+    **attributes: object,
 ) -> list[list[str]]:
     """Write what the store of a set says of itself, and return the names of stimuli with the same content.
 
@@ -91,12 +98,17 @@ def complete_set(
         As for `create_set`.
     digests : sequence of bytes
         SHA-256 of the content of each stimulus; empty for a table alone.
+    outlines : (n, p) array, optional
+        Of each stimulus, by which near-duplicates are told.
     attributes
         What else there is to say, such as the modality.
     """
     from ventral.store import changing
 
     duplicates = _duplicates(table.index, digests) if digests else []
+    near = [] if outlines is None else near_duplicates(list(table.index), digests, outlines)
+    if near:
+        attributes["near_duplicates"] = near
     with changing(path) as group:
         group.attrs.update(name=name, sha256=_fingerprint(table, digests), duplicates=duplicates, **attributes)
     return duplicates

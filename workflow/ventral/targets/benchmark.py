@@ -12,7 +12,7 @@ from ventral.errors import InputError
 from ventral.recordings.time_bins import read_recording
 from ventral.store import open_store, read_dataset
 from ventral.targets.ceilings import ceilings_of_neurons, with_ceilings
-from ventral.targets.values import Targets, folds_of, n_leaked, neurons
+from ventral.targets.values import Targets, folds_of, n_leaked, neurons, warn_of_near_duplicates
 
 DIGITS_SHOWN = 12
 
@@ -114,6 +114,7 @@ def read_benchmark(
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_recording(recording)
     folds = folds_of(stimulus_set, splits, n_folds, seed)
+    warn_of_near_duplicates(stimulus_set, folds)
     return Benchmark(
         stimulus_set=stimulus_set,
         responses=responses,

@@ -1,6 +1,6 @@
 """Which stimuli are held out together, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -124,6 +124,23 @@ def leaked(folds: Sequence[NDArray], duplicates: Sequence[Sequence[int]]) -> NDA
     fold_of = {row: k for k, fold in enumerate(folds) for row in np.asarray(fold).tolist()}
     apart = [row for rows in duplicates if len({fold_of[row] for row in rows}) > 1 for row in rows]
     return np.array(sorted(apart), dtype=np.intp)
+
+
+def splits_apart(folds: Mapping[str, Sequence[NDArray]], pairs: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Return, for each pair of rows, the names of the splits in which the two lie in different folds.
+
+    Parameters
+    ----------
+    folds : dict of sequences of integer arrays
+        Rows of each fold of each split.
+    pairs : sequence of pairs of int
+        Rows of two stimuli.
+    """
+    fold_of = {
+        split: {row: k for k, fold in enumerate(of_split) for row in np.asarray(fold).tolist()}
+        for split, of_split in folds.items()
+    }
+    return [[split for split, of_row in fold_of.items() if of_row[a] != of_row[b]] for a, b in pairs]
 
 
 def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, key: str) -> None:

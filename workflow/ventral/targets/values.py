@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ventral.errors import shown
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
-from ventral.targets.splits import FEWEST_FOLDS, leaked, make_folds
+from ventral.targets.splits import FEWEST_FOLDS, leaked, make_folds, splits_apart
 
 logger = logging.getLogger(__name__)
 
@@ -196,3 +196,23 @@ def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -
                 shown([names[row] for row in rows]),
             )
     return counts
+
+
+def warn_of_near_duplicates(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> None:
+    """Name the pairs of stimuli that are nearly the same and lie in different folds, and of which splits, once.
+
+    Stores of an earlier version know no such pairs.
+    """
+    names = stimulus_set["stimulus"].values.astype(str).tolist()
+    row_of = {name: row for row, name in enumerate(names)}
+    pairs = stimulus_set.attrs.get("near_duplicates", [])
+    apart = splits_apart(folds, [(row_of[a], row_of[b]) for a, b in pairs])
+    told = [f"{a} ~ {b} ({', '.join(splits)})" for (a, b), splits in zip(pairs, apart, strict=True) if splits]
+    if told:
+        logger.warning(
+            "stimuli %s: %d pairs are nearly the same and lie in different folds: what is held out was nearly seen in "
+            "the fit. Better keep one of each, and give the responses to both as its repetitions: %s",
+            stimulus_set.attrs["name"],
+            len(told),
+            shown(told),
+        )
