@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
-from ventral.mappings.cka import centred
+from ventral.mappings.cka import unit_centred_gram
 from ventral.mappings.ridge import nested_ridge
 from ventral.mappings.rsa import tau_a
 from ventral.statistics.contrasts import FAILS, HOLDS, OPEN, contrast
@@ -213,7 +213,7 @@ def _compared(layer: NDArray, area: NDArray, comparison: str) -> tuple[float, ND
         return tau_a(pdist(layer), pdist(area)), jackknifed_influences(np.array(values))
     if comparison in ("pearson", "spearman"):
         return rsa_influences(pdist(layer), pdist(area), comparison)
-    return cka_influences(*(centred(features @ features.T, comparison) for features in (layer, area)))
+    return cka_influences(*(unit_centred_gram(features @ features.T, comparison) for features in (layer, area)))
 
 
 def networks_and_checkpoints(n_networks: int = 6, n_checkpoints: int = 4) -> Callable:

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from benchmarks.null_experiments import compared_matrices, decided_share
-from ventral.mappings.cka import centred, linear_cka
+from ventral.mappings.cka import linear_cka, unit_centred_gram
 from ventral.mappings.rsa import comparable, compare
 from ventral.statistics.contrasts import contrast
 from ventral.statistics.matrix_influence import (
@@ -61,7 +61,7 @@ def weighted_cka(grams, weights):
 
 def test_cka_influences_are_derivatives():
     grams = [part @ part.T for part in features(2)]
-    prepared = [centred(gram, "biased") for gram in grams]
+    prepared = [unit_centred_gram(gram, "biased") for gram in grams]
     value, influences = cka_influences(*prepared)
     assert value == pytest.approx(linear_cka(*prepared))
     expected = derivatives(lambda weights: weighted_cka(grams, weights), N)
@@ -74,9 +74,12 @@ def test_cka_influences_of_neurons_are_derivatives():
     k = responses.shape[1]
 
     def value(weights):
-        return linear_cka(centred(layer @ layer.T, "biased"), centred((responses * weights) @ responses.T, "biased"))
+        return linear_cka(
+            unit_centred_gram(layer @ layer.T, "biased"),
+            unit_centred_gram((responses * weights) @ responses.T, "biased"),
+        )
 
-    prepared = [centred(part @ part.T, "biased") for part in (layer, responses)]
+    prepared = [unit_centred_gram(part @ part.T, "biased") for part in (layer, responses)]
     found = cka_neuron_influences(*prepared, responses, np.linalg.norm(responses @ responses.T))
     np.testing.assert_allclose(found, derivatives(value, k) * np.sqrt(k / (k - 1)), atol=1e-7)
 
@@ -88,7 +91,7 @@ def test_variances_are_those_of_the_jackknife(comparison):
 
     def estimate(rows):
         if comparison == "debiased":
-            return cka_influences(*(centred(part[rows] @ part[rows].T, comparison) for part in parts))
+            return cka_influences(*(unit_centred_gram(part[rows] @ part[rows].T, comparison) for part in parts))
         return rsa_influences(*(pdist(part[rows]) for part in parts), comparison)
 
     jackknifed = jackknifed_influences(np.array([estimate(rows)[0] for rows in deleted_groups(n, n, seed=0)]))
