@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.synthetic_scores import score_table
 from ventral.figures.fitted import draw_fitted, fitted, fitted_table
-from ventral.statistics.claims import RIDGE, TEST, TRAIN
+from ventral.statistics.claimed import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import area_summary
 
 CURVE = pd.DataFrame(

@@ -30,6 +30,7 @@ def tables_of(folder, pairs):
 MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
+    "influences": tables_of("influences", SCORED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
@@ -49,6 +50,10 @@ VALUES = {
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
     "recordings": list(FITTED.values()),
+    "networks": {
+        name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}
+        for name, spec in settings["models"].items()
+    },
     "extrapolate_to": settings.get("decoding", {}).get("extrapolate_to"),
 }
 FIGURES = {name: figure for name, figure in FIGURES.items() if MADE[figure.needs]}

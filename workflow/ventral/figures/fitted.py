@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from ventral.figures.layout import write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
 from ventral.recordings.time_bins import place_of, time_order
-from ventral.statistics.claims import RIDGE, TEST, TRAIN
+from ventral.statistics.claimed import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import area_summary, read_scores
 from ventral.tables import read_csv
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -24,8 +25,16 @@ from ventral.scores.halves import averaged, halved, neurons_elsewhere
 from ventral.scores.prediction import Options, Predicted, predict
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
+from ventral.statistics.influence_table import (
+    Compared,
+    influence_rows,
+    matrix_influence_rows,
+    panels_of,
+    write_influences,
+)
 from ventral.store import open_store
 from ventral.targets.benchmark import Benchmark, read_benchmark
+from ventral.targets.splits import LABEL_OF_SPLIT
 from ventral.targets.values import Targets, labels_of, properties, together
 
 logger = logging.getLogger(__name__)
@@ -37,6 +46,7 @@ def fit(
     stimuli: str | Path,
     output: str | Path,
     bootstraps: str | Path | None = None,
+    influences: str | Path | None = None,
     *,
     mappings: Sequence[str] = ("ridge",),
     splits: Sequence[str],
@@ -63,6 +73,9 @@ def fit(
     bootstraps : path, optional
         Parquet file to write, of the medians over neuroids in resamples of stimuli and neuroids, as
         `ventral.statistics.bootstrap` describes it. A recording's own areas have none: their r is a mean over halves.
+    influences : path, optional
+        Parquet file to write, of what each stimulus and each neuroid adds to a layer's score, as
+        `ventral.statistics.influence_table` describes it; none of a recording's own areas either.
     mappings : sequence of str
         How targets are predicted, `ridge`, `ols`, `pls`, `one_to_one`; or compared without a fit, `rsa`, `cka`.
     splits : sequence of str
@@ -79,7 +92,7 @@ def fit(
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken for their medians.
+        Lowest reliability of a neuroid that is taken for their medians and for influences.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
 
@@ -106,6 +119,8 @@ def fit(
         for split, folds in benchmark.folds.items():
             drawn = draw(benchmark.neurons, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
             resamples[split] = delayed(drawn, pure=False, traverse=False)
+    panels = _panels(benchmark, reliability_threshold) if influences and not own_areas else {}
+    rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
@@ -118,17 +133,28 @@ def fit(
             rows = _rows(predicted) + _label_rows(representation, benchmark.folds, labels)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
+            influenced = _influenced(predicted, panels)
             if geometries:
-                rows.append(delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons))
+                compared = delayed(geometry_rows, pure=False)(representation, name, geometries, comparisons)
+                rows.append(compared)
+                influenced.append(
+                    delayed(matrix_influence_rows, pure=False)(
+                        compared, reliability_threshold, rows_of_matrices, benchmark.stimulus_set.attrs["sha256"]
+                    )
+                )
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
-            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled))
-        tables = compute(graph, progress)
-        table = pd.concat([table for table, _ in tables], ignore_index=True)
+            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, resampled, influenced))
+        tables, resampled, influenced = zip(*compute(graph, progress), strict=True)
+        table = pd.concat(tables, ignore_index=True)
         write_table(benchmark.described(table, model, family), unfinished)
+        described = {"model": model, "family": family, "recording": benchmark.recording}
         if bootstraps:
-            described = {"model": model, "family": family, "recording": benchmark.recording}
-            _write_bootstraps(layers, [resampled for _, resampled in tables], described, bootstraps)
+            _write_bootstraps(layers, resampled, described, bootstraps)
+        if influences:
+            _write_influences(
+                layers, influenced, described | {"stimuli": benchmark.stimulus_set.attrs["name"]}, influences
+            )
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
@@ -156,9 +182,6 @@ def _geometries(
 def _resampled(
     predicted: Sequence[Predicted], benchmark: Benchmark, reliability_threshold: float, resamples: Mapping
 ) -> list[Delayed]:
-    groups: dict[tuple[str, str], list] = {}
-    for part in predicted:
-        groups.setdefault((part.split, part.mapping), []).append((part.predictions, part.targets, part.rows))
     return [
         delayed(bootstrap_rows, pure=False)(
             parts,
@@ -169,9 +192,45 @@ def _resampled(
             reliability_threshold,
             resamples[split],
         )
-        for (split, mapping), parts in groups.items()
+        for (split, mapping), parts in _parts(predicted).items()
         if split in resamples
     ]
+
+
+def _panels(benchmark: Benchmark, reliability_threshold: float) -> dict[str, Delayed]:
+    """Return what layers are compared on in each split."""
+    sha256, labels = benchmark.stimulus_set.attrs["sha256"], labels_of(benchmark.stimulus_set)
+    targets = _targets_of(benchmark, None)
+    animals = _animals(benchmark.responses)
+    shared = {}
+    for split, folds in benchmark.folds.items():
+        names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
+        panels = panels_of(targets, folds, names, reliability_threshold, animals)
+        shared[split] = delayed(Compared(split, targets, panels, sha256), pure=False, traverse=False)
+    return shared
+
+
+def _animals(responses: xr.Dataset) -> dict[str, str]:
+    """Return the animal of each neuroid, where this is known."""
+    if "animal" not in responses.coords:
+        return {}
+    return dict(zip(responses["neuroid"].values.astype(str), responses["animal"].values.astype(str), strict=True))
+
+
+def _influenced(predicted: Sequence[Predicted], panels: Mapping[str, Delayed]) -> list[Delayed]:
+    return [
+        delayed(influence_rows, pure=False)(parts, panels[split], mapping)
+        for (split, mapping), parts in _parts(predicted).items()
+        if split in panels
+    ]
+
+
+def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple[Delayed, Targets, NDArray]]]:
+    """Return predictions, targets and stimuli of all groups of targets, by split and mapping."""
+    parts: dict[tuple[str, str], list] = {}
+    for part in predicted:
+        parts.setdefault((part.split, part.mapping), []).append((part.predictions, part.targets, part.rows))
+    return parts
 
 
 def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
@@ -219,6 +278,20 @@ def _write_bootstraps(
         write_bootstraps(rows.assign(**described), unfinished)
 
 
+def _write_influences(
+    layers: Sequence[dict], rows: Sequence[Sequence[Sequence[dict]]], described: Mapping[str, str], path: str | Path
+) -> None:
+    """Write the influences of every layer, of the model and recording that are described."""
+    table = [
+        row | {"layer": layer["name"], "depth": layer["depth"]}
+        for layer, of_layer in zip(layers, rows, strict=True)
+        for of_part in of_layer
+        for row in of_part
+    ]
+    with writing(path) as unfinished:
+        write_influences(pd.DataFrame(table).assign(**described), unfinished)
+
+
 def _seen_in_training(labels: NDArray, folds: Sequence[NDArray]) -> bool:
     everything = np.arange(len(labels))
     return len(np.unique(labels)) > 1 and all(
@@ -244,8 +317,12 @@ def _svm_rows(gram: NDArray, labels: NDArray, folds: Sequence[NDArray], split: s
 
 
 def _join_rows(
-    parts: Sequence[pd.DataFrame], dimensionality: float, layer: Mapping, resampled: Sequence[pd.DataFrame]
-) -> tuple[pd.DataFrame, Sequence[pd.DataFrame]]:
+    parts: Sequence[pd.DataFrame],
+    dimensionality: float,
+    layer: Mapping,
+    resampled: Sequence[pd.DataFrame],
+    influenced: Sequence[Sequence[dict]],
+) -> tuple[pd.DataFrame, Sequence[pd.DataFrame], Sequence[Sequence[dict]]]:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
-    return table.assign(dimensionality=dimensionality, **columns), resampled
+    return table.assign(dimensionality=dimensionality, **columns), resampled, influenced

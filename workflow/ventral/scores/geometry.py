@@ -23,6 +23,7 @@ from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
+from ventral.statistics.matrix_influence import stimulus_influences
 
 logger = logging.getLogger(__name__)
 
@@ -269,7 +270,7 @@ def geometry_rows(
     DataFrame
         A row for each comparison and geometry, and for each of its subjects, with `r` (CKA included), `reliability`,
         `predictivity`, `explained_variance`, and `ceiling_low` and `ceiling_high` of the subject: how well it agrees
-        with the mean of the other subjects, and of all.
+        with the mean of the other subjects, and of all; and `influences`, what each stimulus adds to `r`.
     """
     parts = []
     for geometry in geometries:
@@ -304,6 +305,10 @@ def geometry_rows(
                         "target_dimensionality": geometry.dimensionality,
                         "ceiling_low": low,
                         "ceiling_high": high,
+                        "influences": [
+                            stimulus_influences(comparison.mapping, comparison.name, prepared, measured)
+                            for measured in geometry.prepared[comparison]
+                        ],
                     }
                 )
             )
