@@ -9,7 +9,7 @@ import pytest
 from benchmarks.null_experiments import layers_of_quality
 from tests.unit.synthetic_influences import SHA256, layers_of_scores, neurons, property_of_stimuli, write_table
 from ventral.errors import InputError
-from ventral.statistics.claimed import CLAIMS, RIDGE, TEST, TRAIN
+from ventral.statistics.claimed import CLAIMS, NOT_SAMPLED, RIDGE, TEST, TRAIN
 from ventral.statistics.claims import claims
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import COLUMNS, LISTS, matrix_influence_rows, write_influences
@@ -213,7 +213,7 @@ def matrix_table(path, levels, n, subjects, comparison="spearman", with_influenc
     ("n", "subjects", "verdict", "unit", "note"),
     [
         (10, [pd.NA], "undecided", "stimuli", "no interval: 10 stimuli, and 20 are needed"),
-        (92, [pd.NA], "holds", "stimuli", "of these neurons only; of these networks only"),
+        (92, [pd.NA], "holds", "stimuli", f"{NOT_SAMPLED}; of these networks only"),
         (92, [1, 2, 3, 4], "holds", "stimuli and subjects", "of these networks only"),
     ],
 )
@@ -221,6 +221,7 @@ def test_matrices_have_stimuli_and_subjects_as_units(tmp_path, n, subjects, verd
     row = judged(tmp_path, [matrix_table(tmp_path / "i.parquet", TRUE, n, subjects)]).loc[PIXELS]
     assert row[["verdict", "unit", "note"]].to_list() == [verdict, unit, note]
     assert row["estimate"] == pytest.approx(0.25, abs=1e-6)
+    assert row["evidence"].startswith("fmri: untrained_net early 0.3")
 
 
 def test_comparisons_are_named_and_biased_cka_decides_nothing(tmp_path):

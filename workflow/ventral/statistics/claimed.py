@@ -43,6 +43,9 @@ USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
 FEWEST_STIMULI = 20
 # Which networks there are is no sample: layers of several are compared as those of one.
 THESE_NETWORKS = "of these networks only"
+NOT_SAMPLED = "neurons or subjects of this matrix are not sampled"
+# Of fewer networks there is no correlation.
+FEWEST_NETWORKS = 3
 
 # The parts of the table of networks fitted to neurons.
 TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
@@ -132,7 +135,7 @@ class Panel:
     def reach(self) -> str:
         """What is not sampled, so that the verdict is of these alone."""
         kind, sampled = self._first["target_kind"], self.estimates.neurons.shape[1]
-        return {"neuron": "of this neuron only", "matrix": "of these neurons only"}.get(kind, "") if not sampled else ""
+        return {"neuron": "of this neuron only", "matrix": NOT_SAMPLED}.get(kind, "") if not sampled else ""
 
     @property
     def no_interval(self) -> str:
@@ -161,6 +164,9 @@ class Panel:
     def finding(self, claim: str, evidence: str, **found) -> Finding:
         """Return a finding of this panel."""
         place = {name: self._first[name] for name in ("recording", "area", "time_bin", "split")}
+        # An area may have several matrices.
+        if self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]:
+            evidence = f"{self._first['target']}: {evidence}"
         return Finding(claim, **place, evidence=evidence, **{"unit": self.unit, "n_units": self.n_units} | found)
 
     def compared(self, claim: str, better: NDArray, worse: NDArray, seed: int, note: str = "") -> Finding:
@@ -317,7 +323,7 @@ def categorisation_goes_with_prediction(name: str, evidence: Evidence) -> Iterat
                 of_label["balanced_accuracy"].to_numpy(float), of_label["theta"].to_numpy(), of_label["network"]
             )
             n_networks = of_label.loc[of_label["balanced_accuracy"].notna(), "network"].nunique()
-            if n_networks < FEWEST_PAIRS:
+            if n_networks < FEWEST_NETWORKS:
                 continue
             found = {name: getattr(judged, name) for name in ("estimate", "low", "high", "p", "verdict", "note")}
             evidently = f"r over {n_networks} networks in {len(of_label)} states of training"
