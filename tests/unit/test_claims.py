@@ -286,7 +286,7 @@ def test_a_network_fitted_to_neurons_is_undecided_and_says_why(tmp_path):
     row = judged_levels(tmp_path, TRUE, fitted=tmp_path / "fitted.csv").loc[FITTED]
     assert row["verdict"] == "undecided"
     assert row["estimate"] == pytest.approx(0.2)
-    assert row["note"].startswith("no interval: held out of the network is one fold")
+    assert row["note"].startswith("no interval: of the network, one fold")
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,10 @@ def claims_section(claims: pd.DataFrame) -> str:
     if claims.empty:
         return ""
     rows, attributes = [], []
-    words = claims.select_dtypes(exclude="number").columns
-    for row in claims.fillna(dict.fromkeys(words, "")).to_dict("records"):
+    words = claims.columns.drop(["estimate", "low", "high"])
+    # A column without any text is read as one of numbers.
+    in_words = claims.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ""))
+    for row in in_words.to_dict("records"):
         verdict = str(row["verdict"])
         simulated = " (simulated)" if str(row["simulated"]) == "True" else ""
         rows.append(

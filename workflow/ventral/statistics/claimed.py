@@ -362,8 +362,7 @@ def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
             "stimuli",
             f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
             estimate=ridge - test,
-            note="no interval: held out of the network is one fold of the stimuli, and ridge regression is scored on "
-            "all, and on the reliable neurons alone",
+            note="no interval: of the network, one fold of the stimuli is held out; of ridge regression, each in turn",
         )
 
 
@@ -494,7 +493,7 @@ CLAIMS = (
     Claim(
         "networks trained on objects predict better than a network fitted to the neurons",
         judge=objects_beat_neurons,
-        unit="none: held-out stimuli and neurons differ",
+        unit="none: held-out stimuli differ",
         null="",
         effect="always undecided",
     ),
