@@ -107,7 +107,15 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
         "area": ["V4", "IT"],
         "split": "stimuli",
         "simulated": False,
+        "estimate": [0.38, float("nan")],
+        "low": [0.3, float("nan")],
+        "high": [0.45, float("nan")],
+        "p": [0.001, float("nan")],
+        "p_holm": [0.001, float("nan")],
+        "unit": ["stimuli and neurons", ""],
+        "n_units": [12, 0],
         "evidence": "net blocks.3 0.68, pixels 0.30",
+        "note": ["of these networks only", float("nan")],
         "verdict": ["holds", "undecided"],
     }
     made = {

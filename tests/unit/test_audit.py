@@ -464,6 +464,19 @@ def test_a_value_that_is_missing_in_one_making_alone_is_no_small_difference(tmp_
     assert difference(first, second).size == np.inf == difference(second, first).size
 
 
+def test_lists_in_a_table_are_compared_by_their_numbers(tmp_path):
+    for name, value, names in (("a", 2.0, "xy"), ("near", 2.002, "xy"), ("far", 3.0, "xy"), ("other", 2.0, "xz")):
+        lists = [np.array([value, -1.0], np.float32), np.array([0.5], np.float32)]
+        pd.DataFrame({"units": lists, "names": [list(names), []]}).to_parquet(tmp_path / f"{name}.parquet")
+    sizes = {
+        name: difference(tmp_path / "a.parquet", tmp_path / f"{name}.parquet") for name in ("near", "far", "other")
+    }
+    assert sizes["near"].size == pytest.approx(0.001, rel=1e-3)
+    assert sizes["near"].where == "column units"
+    assert sizes["far"].size == pytest.approx(0.5)
+    assert str(sizes["other"]) == "column names differs"
+
+
 def test_what_is_no_number_is_the_same_or_not(tmp_path):
     first, second = tmp_path / "a.csv", tmp_path / "b.csv"
     first.write_text("model,r,n\nnet,1.0,1\n")

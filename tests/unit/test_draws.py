@@ -74,7 +74,6 @@ FIGURE = {"svg": "out.svg", "pdf": "out.pdf", "csv": "out.csv"}
 RESAMPLING = {
     "layer_profile": ({"scores": "scores.parquet"}, FIGURE),
     "categorisation": ({"scores": "scores.parquet"}, FIGURE),
-    "claims": ({"scores": "scores.parquet"}, {"output": "out.csv"}),
     "contributions": ({"tables": "banded.parquet"}, {"output": "out.csv"}),
 }
 

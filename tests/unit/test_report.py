@@ -18,6 +18,7 @@ from ventral.report.figures import PATHS
 from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
 from ventral.report.methods import FAMILY_IN_WORDS, methods, plain, references
 from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
+from ventral.report.tables import claims_section
 
 LIBRARY = "window.vegaEmbed = () => {};"
 
@@ -461,3 +462,13 @@ def test_the_page_of_the_least_that_can_be_run():
     assert "1 model, 1 layer in all, against 1 neuron in V4" in text
     assert "No records of jobs" in text
     assert "Which claims hold" not in text
+
+
+def test_claims_are_shown_with_interval_units_and_note():
+    results = results_of_a_run()
+    text = claims_section(results.claims)
+    assert "0.38 (0.30 to 0.45)" in text
+    assert "12 (stimuli and neurons)" in text
+    assert "of these networks only" in text
+    # As read from a file in which no claim has a note.
+    assert "nan" not in claims_section(results.claims.assign(note=np.nan, area=np.nan))

@@ -7,7 +7,8 @@ import xarray as xr
 import zarr
 
 from ventral.errors import InputError
-from ventral.scores.selectivity import SELECTIVE, dprime, selectivity
+from ventral.mappings.svm import balanced_accuracy
+from ventral.scores.selectivity import SELECTIVE, dprime, selectivity, standard_error
 from ventral.store import write_dataset
 
 
@@ -63,7 +64,24 @@ def test_layers_are_told_apart_by_the_units_that_like_a_category(stores):
     assert table.loc["late", "balanced_accuracy"] > 0.95 > table.loc["early", "balanced_accuracy"]
     assert table.loc["early", "balanced_accuracy"] == pytest.approx(0.5, abs=0.15)
     assert (table["n_units"] == 100).all()
+    assert (table["n_stimuli"] == 90).all()
+    assert table["standard_error"].between(0.01, 0.2).all()
     assert SELECTIVE < 3.0
+
+
+def test_the_standard_error_of_an_accuracy_is_that_of_other_stimuli_and_never_0():
+    rng, is_category = np.random.default_rng(0), np.arange(800) < 100
+    folds = [np.arange(k, 800, 5) for k in range(5)]
+    errors, accuracies = [], []
+    for _ in range(400):
+        right = rng.random(800) < np.where(is_category, 0.7, 0.9)
+        predictions = np.where(right, is_category, ~is_category).astype(str)
+        accuracies.append(balanced_accuracy(is_category, predictions, folds))
+        errors.append(standard_error(is_category, predictions, folds))
+    # Fits on other training parts differ, too: that counts as much again.
+    assert np.mean(errors) == pytest.approx(np.sqrt(2) * np.std(accuracies), rel=0.1)
+    assert standard_error(is_category, is_category.astype(str), folds) > 0.005
+    assert np.isnan(standard_error(is_category, np.full(800, ""), folds))
 
 
 def test_a_category_that_is_not_there_is_named_with_its_neighbours(stores):

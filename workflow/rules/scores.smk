@@ -6,6 +6,7 @@ rule fit:
     output:
         "<results>/scores/{recording}/{model}.parquet",
         bootstraps="<results>/bootstraps/{recording}/{model}.parquet",
+        influences="<results>/influences/{recording}/{model}.parquet",
         provenance="<provenance>/scores/{recording}/{model}.json",
     log:
         "<logs>/scores/{recording}/{model}.log",

@@ -30,6 +30,7 @@ def tables_of(folder, pairs):
 MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
+    "influences": tables_of("influences", SCORED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
@@ -50,6 +51,10 @@ VALUES = {
     "seed": settings["seed"],
     # Those that networks are fitted to.
     "recordings": list(FITTED.values()),
+    "networks": {
+        name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}
+        for name, spec in settings["models"].items()
+    },
 }
 FIGURES = {name: figure for name, figure in registry.FIGURES.items() if MADE[figure.needs]}
 TABLES = {name: table for name, table in registry.TABLES.items() if MADE[table.needs]}

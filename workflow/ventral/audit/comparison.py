@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ventral.integrity import CHECKSUMS
 
 if TYPE_CHECKING:
+    import pandas as pd
     import zarr
 
 # Of the largest value of an array or column. Float16 tells values apart by half of this.
@@ -135,10 +136,21 @@ def _compare_tables(first: Path, second: Path) -> Iterator[Difference]:
         return
     for column in tables[0]:
         one, other = (table[column] for table in tables)
-        if one.dtype.kind == other.dtype.kind == "f":
+        lists = [_numbers_of_lists(table[column]) for table in tables]
+        if all(numbers is not None for numbers in lists):
+            yield compare_arrays(*lists, f"column {column}")
+        elif one.dtype.kind == other.dtype.kind == "f":
             yield compare_arrays(one.to_numpy(float), other.to_numpy(float), f"column {column}")
         elif not one.equals(other):
             yield Difference(np.inf, f"column {column}")
+
+
+def _numbers_of_lists(column: "pd.Series") -> NDArray | None:
+    """Return the numbers of a column of lists of numbers, one list after the other; None of another column."""
+    lists = column.to_list()
+    if not lists or not all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in lists):
+        return None
+    return np.concatenate(lists)
 
 
 def _compare_named_arrays(first: dict[str, NDArray], second: dict[str, NDArray]) -> Iterator[Difference]:

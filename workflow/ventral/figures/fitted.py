@@ -13,7 +13,7 @@ from ventral.figures.layout import write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.best_layers import N_SPLITS, corrected_over_halves, halves_of
-from ventral.statistics.claims import RIDGE, TEST, TRAIN
+from ventral.statistics.claimed import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
 

@@ -14,8 +14,9 @@ BEST_MODELS = (
     "the neurons and of the folds, and scored on the others."
 )
 CLAIMS_TESTED = (
-    "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. Differences are medians over neurons with "
-    "95 % bootstrap intervals; the best of several layers is chosen on the same data that score it."
+    "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. A difference is that of means over neurons, "
+    "with its 95 % interval for other stimuli and neurons, or whatever the note says is sampled. The search for the "
+    "best of several layers is part of the interval. A claim without an interval is undecided."
 )
 PROFILE = (
     "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "

@@ -215,12 +215,15 @@ TABLES = {
     "claims": Shown(
         title="Which claims hold",
         caption=(
-            "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. Differences "
-            "between two layers are medians over neurons, with 95 % bootstrap intervals of the neurons' differences; "
-            "the best of several layers is chosen on the same data that score it."
+            "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. `estimate` is "
+            "a difference of means over neurons (or a correlation over networks), `low` and `high` its 95 % interval "
+            "for other stimuli and neurons, held-out objects or categories, or networks (`unit`); a claim `holds` or "
+            "`fails` where the interval excludes 0, and that the best of several layers was sought is part of it. "
+            "`p_holm` is adjusted for the number of claims in the table. Neurons with a reliability below "
+            "{reliability_threshold} are left out."
         ),
         function="statistics.claims.claims",
-        reads={"scores": "scores", "fitted": "fitted", "selectivity": "selectivity"},
-        options=RESAMPLED,
+        reads={"scores": "scores", "influences": "influences", "fitted": "fitted", "selectivity": "selectivity"},
+        options=("networks", "seed"),
     ),
 }

@@ -28,7 +28,8 @@ CARDS = {
 BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
-CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Evidence", "long"), ("Recording", "")]
+CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
+CLAIMS += [("Evidence", "long"), ("Units", ""), ("Note", "long"), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
 FIRST = [("area", "Area", "", 0), ("model", "Model", "", 0), ("layer", "Layer", "", 0)]
@@ -122,7 +123,10 @@ def claims_section(claims: pd.DataFrame) -> str:
     if claims.empty:
         return ""
     rows, attributes = [], []
-    for row in claims.fillna("").to_dict("records"):
+    words = claims.columns.drop(["estimate", "low", "high"])
+    # A column without any text is read as one of numbers.
+    in_words = claims.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ""))
+    for row in in_words.to_dict("records"):
         verdict = str(row["verdict"])
         simulated = " (simulated)" if str(row["simulated"]) == "True" else ""
         rows.append(
@@ -131,7 +135,10 @@ def claims_section(claims: pd.DataFrame) -> str:
                 f'<span class="verdict {escape(verdict)}">{SIGNS.get(verdict, "")} {escape(verdict)}</span>',
                 escape(str(row["area"])),
                 escape("" if row["split"] == "none" else str(row["split"])),
+                with_interval(row["estimate"], row["low"], row["high"]),
                 escape(str(row["evidence"])),
+                escape(f"{row['n_units']} ({row['unit']})" if row["unit"] else ""),
+                escape(str(row["note"])),
                 escape(f"{row['recording']}{simulated}"),
             ]
         )

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -30,8 +32,17 @@ from ventral.scores.prediction_reliability import (
 )
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
+from ventral.statistics.influence_table import (
+    Compared,
+    influence_rows,
+    matrix_influence_rows,
+    panels_of,
+    write_influences,
+)
 from ventral.store import open_store
 from ventral.targets.benchmark import Benchmark, read_benchmark
+from ventral.targets.ceilings import ceilings_in_order
+from ventral.targets.splits import LABEL_OF_SPLIT
 from ventral.targets.values import Targets, labels_of, properties, together
 
 logger = logging.getLogger(__name__)
@@ -43,6 +54,7 @@ def fit(
     stimuli: str | Path,
     output: str | Path,
     bootstraps: str | Path | None = None,
+    influences: str | Path | None = None,
     *,
     mappings: Sequence[str] = ("ridge",),
     splits: Sequence[str],
@@ -70,6 +82,9 @@ def fit(
     bootstraps : path, optional
         Parquet file to write, of the medians over neuroids in resamples of stimuli and neuroids, as
         `ventral.statistics.bootstrap` describes it. A recording's own areas have none: their r is a mean over halves.
+    influences : path, optional
+        Parquet file to write, of what each stimulus and each neuroid adds to a layer's score, as
+        `ventral.statistics.influence_table` describes it; none of a recording's own areas either.
     mappings : sequence of str
         How targets are predicted, `ridge`, `ols`, `pls`, `one_to_one`; or compared without a fit, `rsa`, `cka`.
     splits : sequence of str
@@ -86,7 +101,8 @@ def fit(
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
-        Lowest reliability within half of the folds of a neuroid that their medians take on the others.
+        Lowest reliability within half of the folds of a neuroid that their medians take on the others, and within all
+        folds of one that influences take.
     prediction_reliability : bool
         Whether to fit on halves of the repetitions, too, and write how reliable predictions are. A recording's own
         areas, which are fitted on halves as it is, have none.
@@ -118,6 +134,8 @@ def fit(
             resamples[split] = delayed(drawn, pure=False, traverse=False)
     wanted = prediction_reliability and benchmark.neurons is not None and not own_areas
     halves = halves_of_repetitions(benchmark.responses, seed) if wanted else []
+    panels = _panels(benchmark, reliability_threshold) if influences and not own_areas else {}
+    rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
@@ -130,21 +148,35 @@ def fit(
             rows = _rows(predicted) + _label_rows(representation, benchmark.folds, labels)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
+            influenced = _influenced(predicted, panels)
             if geometries:
-                compared = (representation, name, geometries, comparisons, reliability_threshold, seed)
-                rows.append(delayed(geometry_rows, pure=False)(*compared))
+                compared = delayed(geometry_rows, pure=False)(
+                    representation, name, geometries, comparisons, reliability_threshold, seed
+                )
+                rows.append(compared)
+                influenced.append(
+                    delayed(matrix_influence_rows, pure=False)(
+                        compared, reliability_threshold, rows_of_matrices, benchmark.stimulus_set.attrs["sha256"]
+                    )
+                )
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
             of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)
             edges = _edges(predicted, name, len(penalties))
-            graph.append(delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves, resampled, edges))
-        tables = compute(graph, progress)
-        table = pd.concat([table for table, _, _ in tables], ignore_index=True)
-        warn_of_edges(pd.concat([edges for _, _, edges in tables]), model, benchmark.recording, penalties)
+            joined = delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves)
+            graph.append((joined, resampled, edges, influenced))
+        tables, resampled, edges, influenced = zip(*compute(graph, progress), strict=True)
+        table = pd.concat(tables, ignore_index=True)
+        edges = [pd.DataFrame(), *(found for of_layer in edges for found in of_layer)]
+        warn_of_edges(pd.concat(edges), model, benchmark.recording, penalties)
         write_table(benchmark.described(table, model, family), unfinished)
+        described = {"model": model, "family": family, "recording": benchmark.recording}
         if bootstraps:
-            described = {"model": model, "family": family, "recording": benchmark.recording}
-            _write_bootstraps(layers, [resampled for _, resampled, _ in tables], described, bootstraps)
+            _write_bootstraps(layers, resampled, described, bootstraps)
+        if influences:
+            _write_influences(
+                layers, influenced, described | {"stimuli": benchmark.stimulus_set.attrs["name"]}, influences
+            )
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
@@ -172,10 +204,6 @@ def _geometries(
 def _resampled(
     predicted: Sequence[Predicted], benchmark: Benchmark, reliability_threshold: float, resamples: Mapping
 ) -> list[Delayed]:
-    groups: dict[tuple[str, str], list] = {}
-    for part in predicted:
-        of_part = (part.predictions, part.targets, part.rows, part.folds)
-        groups.setdefault((part.split, part.mapping), []).append(of_part)
     return [
         delayed(bootstrap_rows, pure=False)(
             parts,
@@ -186,9 +214,57 @@ def _resampled(
             reliability_threshold,
             resamples[split],
         )
-        for (split, mapping), parts in groups.items()
+        for (split, mapping), parts in _parts(predicted).items()
         if split in resamples
     ]
+
+
+def _panels(benchmark: Benchmark, reliability_threshold: float) -> dict[str, Delayed]:
+    """Return what layers are compared on in each split."""
+    sha256, labels = benchmark.stimulus_set.attrs["sha256"], labels_of(benchmark.stimulus_set)
+    targets = _targets_of(benchmark, None)
+    animals = _animals(benchmark.responses)
+    shared = {}
+    for split, folds in benchmark.folds.items():
+        names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
+        of_split = _with_reliability_of_split(targets, benchmark, split)
+        panels = panels_of(of_split, folds, names, reliability_threshold, animals)
+        shared[split] = delayed(Compared(split, of_split, panels, sha256), pure=False, traverse=False)
+    return shared
+
+
+def _with_reliability_of_split(targets: Targets, benchmark: Benchmark, split: str) -> Targets:
+    """Return targets whose neurons have the reliability of exactly the responses that the split scores."""
+    if benchmark.neurons is None:
+        return targets
+    reliability = targets.reliability.copy()
+    of_split = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split)["reliability"]
+    reliability[targets.kinds == "neuron"] = of_split.to_numpy(float)
+    return replace(targets, reliability=reliability)
+
+
+def _animals(responses: xr.Dataset) -> dict[str, str]:
+    """Return the animal of each neuroid, where this is known."""
+    if "animal" not in responses.coords:
+        return {}
+    return dict(zip(responses["neuroid"].values.astype(str), responses["animal"].values.astype(str), strict=True))
+
+
+def _influenced(predicted: Sequence[Predicted], panels: Mapping[str, Delayed]) -> list[Delayed]:
+    return [
+        delayed(influence_rows, pure=False)(parts, panels[split], mapping)
+        for (split, mapping), parts in _parts(predicted).items()
+        if split in panels
+    ]
+
+
+def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]:
+    """Return predictions, targets, stimuli and folds of all groups of targets, by split and mapping."""
+    parts: dict[tuple[str, str], list] = {}
+    for part in predicted:
+        of_part = (part.predictions, part.targets, part.rows, part.folds)
+        parts.setdefault((part.split, part.mapping), []).append(of_part)
+    return parts
 
 
 def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
@@ -246,6 +322,20 @@ def _write_bootstraps(
         write_bootstraps(rows.assign(**described), unfinished)
 
 
+def _write_influences(
+    layers: Sequence[dict], rows: Sequence[Sequence[Sequence[dict]]], described: Mapping[str, str], path: str | Path
+) -> None:
+    """Write the influences of every layer, of the model and recording that are described."""
+    table = [
+        row | {"layer": layer["name"], "depth": layer["depth"]}
+        for layer, of_layer in zip(layers, rows, strict=True)
+        for of_part in of_layer
+        for row in of_part
+    ]
+    with writing(path) as unfinished:
+        write_influences(pd.DataFrame(table).assign(**described), unfinished)
+
+
 def _seen_in_training(labels: NDArray, folds: Sequence[NDArray]) -> bool:
     everything = np.arange(len(labels))
     return len(np.unique(labels)) > 1 and all(
@@ -278,11 +368,8 @@ def _join_rows(
     dimensionality: float,
     layer: Mapping,
     of_halves: Sequence[pd.DataFrame],
-    resampled: Sequence[pd.DataFrame],
-    edges: Sequence[pd.DataFrame],
-) -> tuple[pd.DataFrame, Sequence[pd.DataFrame], pd.DataFrame]:
+) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = with_prediction_reliability(table, of_halves)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
-    edges = pd.concat(edges) if edges else pd.DataFrame()
-    return table.assign(dimensionality=dimensionality, **columns), resampled, edges
+    return table.assign(dimensionality=dimensionality, **columns)

@@ -34,12 +34,7 @@ from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
-from ventral.statistics.matrix_influence import (
-    cka_influences,
-    deleted_groups,
-    jackknifed_influences,
-    rsa_influences,
-)
+from ventral.statistics.matrix_influence import deleted_groups, jackknifed_influences, stimulus_influences
 
 logger = logging.getLogger(__name__)
 
@@ -96,16 +91,12 @@ class Comparison:
         return float(compare(layer, measured[None], self.name)[0])
 
     def error(self, layer: NDArray, measured: NDArray, seed: int) -> float:
-        """Return the standard error of `value` for other stimuli: by influences, and of tau-a by groups of stimuli.
+        """Return the standard error of tau-a for other stimuli, by groups of stimuli that are left out.
 
         NaN where the value is; `seed` is that of the groups.
         """
         if np.isnan(self.value(layer, measured)):
             return np.nan
-        if self.mapping == "cka":
-            return float(np.linalg.norm(cka_influences(layer, measured)[1]))
-        if self.name != "kendall":
-            return float(np.linalg.norm(rsa_influences(layer, measured, self.name)[1]))
         matrices = squareform(layer), squareform(measured)
         n = len(matrices[0])
         values = [
@@ -343,7 +334,8 @@ def geometry_rows(
         error `r_error` for other stimuli, `n_neuroids`, `reliability`, `predictivity`, `explained_variance`, the
         `standard_error` of the score of a perfect model and whether that or the reliability lets the corrected value be
         `marked`, `r_population` (debiased CKA as with all neurons of the population, without noise), and `ceiling_low`
-        and `ceiling_high` of the subject: how well it agrees with the mean of the other subjects, and of all.
+        and `ceiling_high` of the subject: how well it agrees with the mean of the other subjects, and of all; and
+        `influences`, what each stimulus adds to `r`.
     """
     parts = []
     for geometry in geometries:
@@ -357,6 +349,10 @@ def geometry_rows(
             reliability = geometry.reliability[comparison]
             low, high = geometry.ceilings[comparison]
             predictivity = _over_root(r, reliability.rho)
+            influences = [
+                stimulus_influences(comparison.mapping, comparison.name, prepared, measured)
+                for measured in geometry.prepared[comparison]
+            ]
             share = geometry.population_share if comparison.name == "debiased" else np.nan
             parts.append(
                 pd.DataFrame(
@@ -374,7 +370,7 @@ def geometry_rows(
                         "n_folds": 0,
                         "n_neuroids": pd.array([geometry.n_neuroids] * len(r), dtype="Int64"),
                         "r": r,
-                        "r_error": [comparison.error(prepared, each, seed) for each in geometry.prepared[comparison]],
+                        "r_error": _errors(comparison, influences, prepared, geometry.prepared[comparison], seed),
                         "r_population": _over_root(r, share),
                         "reliability": reliability.rho,
                         "predictivity": predictivity,
@@ -384,10 +380,20 @@ def geometry_rows(
                         "target_dimensionality": geometry.dimensionality,
                         "ceiling_low": low,
                         "ceiling_high": high,
+                        "influences": influences,
                     }
                 )
             )
     return pd.concat(parts, ignore_index=True)
+
+
+def _errors(
+    comparison: Comparison, influences: Sequence[NDArray], prepared: NDArray, measured: Sequence[NDArray], seed: int
+) -> list[float]:
+    """Return the standard error of each value for other stimuli: by influences, and of tau-a by groups of stimuli."""
+    if comparison.name == "kendall":
+        return [comparison.error(prepared, each, seed) for each in measured]
+    return [float(np.linalg.norm(each)) for each in influences]
 
 
 def _over_root(r: NDArray, share: float) -> NDArray[np.float64]:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.svm import svm_balanced_accuracy
+from ventral.mappings.svm import balanced_accuracy, svm_predictions
 from ventral.outputs import writing
 from ventral.running.progress import Progress
+from ventral.statistics.influence import MANY_STIMULI, WITH_TRAINING
 from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import check_category, make_folds
@@ -36,9 +37,9 @@ def selectivity(
         Store of the stimuli, with the label `category`.
     output : path
         CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
-        (share of units with d' above 0.65), `dprime` (mean over units), `balanced_accuracy` of a linear support vector
-        machine that tells the category from all others, each of the two with the same weight, on held-out stimuli
-        (chance: 0.5).
+        (share of units with d' above 0.65), `dprime` (mean over units), `n_stimuli`, `balanced_accuracy` of a linear
+        support vector machine that tells the category from all others, each of the two with the same weight, on
+        held-out stimuli (chance: 0.5), and its `standard_error`.
     category : str
         The category.
     n_folds, seed : int
@@ -59,6 +60,7 @@ def selectivity(
     for path in grams:
         group = open_store(path)
         for layer in group.attrs["layers"]:
+            predictions = svm_predictions(group[layer["name"]]["gram"][:], is_category, folds, equal_labels=True)
             unit_dprime = dprime(group[layer["name"]]["sample"][:], is_category)
             rows.append(
                 {
@@ -70,14 +72,44 @@ def selectivity(
                     "n_units": len(unit_dprime),
                     "selective": np.mean(unit_dprime > SELECTIVE),
                     "dprime": np.mean(unit_dprime),
-                    "balanced_accuracy": svm_balanced_accuracy(
-                        group[layer["name"]]["gram"][:], is_category, folds, equal_labels=True
-                    ),
+                    "n_stimuli": len(is_category),
+                    "balanced_accuracy": balanced_accuracy(is_category, predictions, folds),
+                    "standard_error": standard_error(is_category, predictions, folds),
                 }
             )
         progress.advance()
     with writing(output) as unfinished:
         pd.DataFrame(rows).to_csv(unfinished, index=False, lineterminator="\n")
+
+
+def standard_error(is_category: NDArray, predictions: NDArray, folds: Sequence[NDArray]) -> float:
+    """Return the standard error of the balanced accuracy over folds, for other stimuli.
+
+    The variance of a label's hits is p (1 - p) with p = (hits + 1) / (n + 2), which is no 0 where all are hits (the
+    rule of succession), times that of training parts, as in `ventral.statistics.influence`.
+
+    Parameters
+    ----------
+    is_category : (n,) boolean array
+    predictions : (n,) array of str
+        What each stimulus was taken for; '' is no prediction.
+    folds : sequence of integer arrays
+        Held-out rows of each fold, which have both labels.
+
+    Returns
+    -------
+    float
+        NaN where a stimulus has no prediction.
+    """
+    if (predictions == "").any():
+        return float("nan")
+    hits, variance = predictions == is_category.astype(str), 0.0
+    for label in (True, False):
+        of_label = is_category == label
+        p = (hits[of_label].sum() + 1) / (of_label.sum() + 2)
+        counts = np.array([of_label[fold].sum() for fold in folds])
+        variance += p * (1 - p) * (1 / counts).sum() / (2 * len(folds)) ** 2
+    return float(np.sqrt(max(WITH_TRAINING, 1 + MANY_STIMULI / len(hits)) * variance))
 
 
 def dprime(responses: NDArray, is_category: ArrayLike) -> NDArray[np.float64]:

@@ -12,8 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
-from ventral.mappings.rsa import standardised_ranks, standardised_values
+from ventral.mappings.rsa import standardised_ranks, standardised_values, tau_a, upper_triangle
 from ventral.statistics.influence import Estimates, sampled_influences
+
+# Without one stimulus at a time, tau-a is computed as often as there are stimuli.
+MOST_JACKKNIFED = 100
+
+
+def stimulus_influences(mapping: str, comparison: str, layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
+    """Return what each stimulus adds to a comparison of a layer with a recorded matrix.
+
+    Parameters
+    ----------
+    mapping, comparison : str
+        `cka` with `biased` or `debiased`, or `rsa` with `pearson`, `spearman` or `kendall`.
+    layer, measured : arrays
+        What is compared: (n, n) from `ventral.mappings.cka.unit_centred_gram`, or (n (n - 1) / 2,) from
+        `ventral.mappings.rsa.comparable`.
+
+    Returns
+    -------
+    (n,) array
+        (0,) for `kendall` of more than 100 stimuli, which would take too long.
+    """
+    if mapping == "cka":
+        return cka_influences(layer, measured)[1]
+    if comparison != "kendall":
+        influences = {"pearson": _pearson_influences, "spearman": _rank_influences}[comparison]
+        return _summed_over_pairs(influences(layer, measured)[1])
+    layer, measured = squareform(layer), squareform(measured)
+    n = len(layer)
+    if n > MOST_JACKKNIFED:
+        return np.empty(0)
+    left = [np.delete(np.arange(n), k) for k in range(n)]
+    without = [tau_a(*(upper_triangle(part[np.ix_(rows, rows)]) for part in (layer, measured))) for rows in left]
+    return jackknifed_influences(np.array(without))
 
 
 def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[float, NDArray[np.float64]]:
@@ -35,7 +68,7 @@ def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[
     """
     influences = {"pearson": _pearson_influences, "spearman": _spearman_influences}[comparison]
     r, of_pairs = influences(layer, measured)
-    return r, _small_sample(squareform(of_pairs, checks=False).sum(axis=1))
+    return r, _summed_over_pairs(of_pairs)
 
 
 def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.float64]]:
@@ -108,6 +141,11 @@ def matrix_estimates(layers: Sequence[Sequence[tuple[float, NDArray]]]) -> Estim
     return Estimates(values.mean(axis=1), units, sampled_influences(values))
 
 
+def _summed_over_pairs(influences: NDArray) -> NDArray[np.float64]:
+    """Return what each stimulus adds, by all of its pairs."""
+    return _small_sample(squareform(influences, checks=False).sum(axis=1))
+
+
 def _small_sample(influences: NDArray) -> NDArray[np.float64]:
     """Return influences as large as those of the delete-one jackknife are, to the order of 1/n, for pairs."""
     n = len(influences)
@@ -120,19 +158,33 @@ def _pearson_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray
     return r, x * y - r / 2 * (np.square(x) + np.square(y))
 
 
-def _spearman_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray]:
-    """Return Spearman's r and the influence of each pair of stimuli: through its own rank, and on all other ranks."""
-    u, v = standardised_ranks(first), standardised_ranks(second)
+def _spearman_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.float64]]:
+    return _rank_influences(standardised_ranks(first), standardised_ranks(second))
+
+
+def _rank_influences(u: NDArray, v: NDArray) -> tuple[float, NDArray[np.float64]]:
+    """Return Spearman's r of ranks, and the influence of each pair of stimuli: through its own rank, and on all others.
+
+    Parameters
+    ----------
+    u, v : (pairs,) arrays
+        From `ventral.mappings.rsa.standardised_ranks`.
+    """
     r = float(u @ v)
+    if not np.isfinite(r):
+        return r, np.full(len(u), np.nan)
     own = u * v - r / 2 * (np.square(u) + np.square(v))
-    on_ranks = _sums_above(first, v - r * u) + _sums_above(second, u - r * v)
-    return r, own + on_ranks
+    return r, own + _sums_above(u, v - r * u) + _sums_above(v, u - r * v)
 
 
-def _sums_above(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    """Return for each value the weights of larger ones and half of those of equal ones, by the norm of the ranks."""
-    distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    sums = np.bincount(place, weights, minlength=len(distinct))
-    above = sums[::-1].cumsum()[::-1] - sums / 2
-    ranks = counts.cumsum() - (counts - 1) / 2 - (len(values) + 1) / 2
-    return above[place] / np.sqrt(np.square(ranks) @ counts)
+def _sums_above(ranks: NDArray, weights: NDArray) -> NDArray[np.float64]:
+    """Return for each value the weights of larger ones and half of those of equal ones, by the norm of the ranks.
+
+    The largest rank, and with it the norm that ranks were divided by, follows from the number of its ties. Nothing is
+    sorted again.
+    """
+    largest = ranks.max()
+    norm = (len(ranks) - (ranks == largest).sum()) / 2 / largest
+    place = np.rint(2 * norm * (largest - ranks)).astype(np.intp)
+    sums = np.bincount(place, weights)
+    return (sums.cumsum() - sums / 2)[place] / norm

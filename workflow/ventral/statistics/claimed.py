@@ -1,0 +1,507 @@
+"""The claims of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613): one entry each.
+
+Every entry says what is sampled, when nothing is there, and which effect is found in most experiments
+(`benchmarks/claims.json`), and gives its findings.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from ventral.statistics.contrasts import FAILS, HOLDS, LEVEL, OPEN, contrast
+from ventral.statistics.groups import (
+    FEWEST_PAIRS,
+    FEWEST_UNITS,
+    ONLY_THESE,
+    correlation_over_networks,
+    judged_over_groups,
+    trained_against_untrained,
+)
+from ventral.statistics.influence import Estimates
+from ventral.statistics.influence_table import PANEL, panel_estimates
+
+# Of a model of family `unknown` nothing is claimed that depends on its training.
+TRAINED = ("pretrained", "trained")
+# Checkpoints are the network that they are of, except those before training, whose family is `untrained`.
+TRAINED_OR_IN_TRAINING = (*TRAINED, "checkpoint")
+# Where along a network's depth an area is expected to be predicted best, by the last word of its name.
+PLACES = {"EVC": (0.0, 0.6), "V1": (0.0, 0.4), "V2": (0.0, 0.6), "V4": (0.2, 0.8), "IT": (0.6, 1.0)}
+# What is claimed of training and categorisation is claimed of V4 and IT.
+NOT_CLAIMED = ("EVC", "V1")
+# Properties of rendered stimuli that Hong et al. read out: position, size and pose.
+PROPERTIES = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
+LATE = 0.5
+# Balanced accuracy above which a category counts as decoded; chance is 0.5.
+DECODED = 0.6
+USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
+# Influences on a matrix were simulated with as few stimuli as this.
+FEWEST_STIMULI = 20
+# Which networks there are is no sample: layers of several are compared as those of one.
+THESE_NETWORKS = "of these networks only"
+NOT_SAMPLED = "neurons or subjects of this matrix are not sampled"
+# Of fewer networks there is no correlation.
+FEWEST_NETWORKS = 3
+
+# The parts of the table of networks fitted to neurons.
+TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
+RIDGE = "ridge on the best layer of a network trained on objects, held-out stimuli"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found of a claim: a row of the table.
+
+    Attributes
+    ----------
+    claim, recording, area, time_bin, split, evidence : str
+    verdict : str
+        `holds`, `fails` or `undecided`.
+    estimate, low, high : float
+        What the claim is about, and its 95 % interval; NaN where there is none.
+    p : float
+        Two-sided.
+    unit : str
+        What is sampled.
+    n_units : int
+        Its number; of stimuli and neurons, whichever are fewer.
+    note : str
+        How far the verdict reaches, or why there is none.
+    """
+
+    claim: str
+    recording: str
+    area: str
+    time_bin: str
+    split: str
+    evidence: str
+    verdict: str = OPEN
+    estimate: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    unit: str = ""
+    n_units: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The layers of all models that are compared on the same stimuli and neurons.
+
+    Attributes
+    ----------
+    layers : DataFrame
+        Rows of the table of influences, with `architecture` and `network` of each model.
+    """
+
+    layers: pd.DataFrame
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        """Scores and influences of the layers."""
+        return panel_estimates(self.layers)
+
+    @property
+    def word(self) -> str:
+        """Last word of the area's name."""
+        return self._first["area"].rpartition(" ")[2]
+
+    @property
+    def how(self) -> str:
+        """How it was compared; ridge regression, and Spearman's r of correlation distances, go without saying."""
+        how = list(self._first[["mapping", "distance", "comparison"]])
+        return "" if how in USUAL else f" ({', '.join(filter(None, how))})"
+
+    @property
+    def unit(self) -> str:
+        """What is sampled."""
+        if self._first["kind"] == "groups":
+            return self._first["split"]
+        sampled = self._first["sampled"] if self.estimates.neurons.shape[1] else ""
+        return f"stimuli and {sampled}" if sampled else "stimuli"
+
+    @property
+    def n_units(self) -> int:
+        """Number of units; of stimuli and neurons, whichever are fewer."""
+        n_units, n_neurons = (part.shape[1] for part in (self.estimates.units, self.estimates.neurons))
+        return n_units if self._first["kind"] == "groups" else min(n_units, n_neurons or n_units)
+
+    @property
+    def reach(self) -> str:
+        """What is not sampled, so that the verdict is of these alone."""
+        kind, sampled = self._first["target_kind"], self.estimates.neurons.shape[1]
+        return {"neuron": "of this neuron only", "matrix": NOT_SAMPLED}.get(kind, "") if not sampled else ""
+
+    @property
+    def no_interval(self) -> str:
+        """Why there is no interval; '' where there is one."""
+        n = self.estimates.units.shape[1]
+        if n == 0:
+            return "no interval: too many stimuli for the influences of this comparison"
+        if self._first["target_kind"] == "matrix" and n < FEWEST_STIMULI:
+            return f"no interval: {n} stimuli, and {FEWEST_STIMULI} are needed"
+        return f"1 of the {self.unit}: no interval" if n < 2 else ""
+
+    def rows(self, chosen: pd.Series) -> NDArray[np.intp]:
+        """Return the places of some layers."""
+        return np.flatnonzero(chosen.to_numpy())
+
+    def named(self, layer: int) -> str:
+        """Return a layer with its score in words."""
+        row = self.layers.iloc[layer]
+        name = row["model"] if row["model"] == row["layer"] else f"{row['model']} {row['layer']}"
+        return f"{name} {self.estimates.theta[layer]:.2f}"
+
+    def best(self, layers: NDArray[np.intp]) -> int:
+        """Return the layer with the highest score of some."""
+        return int(layers[self.estimates.theta[layers].argmax()])
+
+    def finding(self, claim: str, evidence: str, **found) -> Finding:
+        """Return a finding of this panel."""
+        place = {name: self._first[name] for name in ("recording", "area", "time_bin", "split")}
+        # An area may have several matrices.
+        if self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]:
+            evidence = f"{self._first['target']}: {evidence}"
+        return Finding(claim, **place, evidence=evidence, **{"unit": self.unit, "n_units": self.n_units} | found)
+
+    def compared(self, claim: str, better: NDArray, worse: NDArray, seed: int, note: str = "") -> Finding:
+        """Return whether the best of some layers scores better than the best of others."""
+        best, other = self.best(better), self.best(worse)
+        evidence = f"{self.named(best)}, {self.named(other)}"
+        if self.no_interval:
+            difference = float(self.estimates.theta[best] - self.estimates.theta[other])
+            return self.finding(claim, evidence, estimate=difference, note=self.no_interval)
+        if self._first["kind"] == "groups":
+            found, few = judged_over_groups(self.estimates, better, worse, self.unit, seed)
+        else:
+            found, few = contrast(self.estimates, better, worse, seed), ""
+        return self.finding(
+            claim,
+            evidence,
+            estimate=found.difference,
+            **{name: getattr(found, name) for name in ("low", "high", "p", "verdict")},
+            note="; ".join(filter(None, (few, self.reach, note))),
+        )
+
+    @property
+    def _first(self) -> pd.Series:
+        return self.layers.iloc[0]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that claims are judged by.
+
+    Attributes
+    ----------
+    influences : DataFrame
+        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model.
+    accuracies : DataFrame
+        Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
+        `balanced_accuracy`.
+    fitted, selectivity : DataFrame or None
+        Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
+        (`ventral.scores.selectivity`).
+    seed : int
+        Of the draws of `ventral.statistics.contrasts.contrast`.
+    """
+
+    influences: pd.DataFrame
+    accuracies: pd.DataFrame
+    fitted: pd.DataFrame | None
+    selectivity: pd.DataFrame | None
+    seed: int
+
+    @cached_property
+    def areas(self) -> list[Panel]:
+        """The panels of recorded areas. Biased CKA is near 1 with few stimuli whatever the features: it has none."""
+        rows = self.influences[self.influences["target_kind"].isin(["neuron", "matrix"])]
+        return _panels(rows[rows["comparison"] != "biased"], PANEL)
+
+    @cached_property
+    def properties(self) -> list[Panel]:
+        """The panels of properties of stimuli, which may be those of several recordings."""
+        rows = self.influences[self.influences["target_kind"] == "property"]
+        rows = rows.drop_duplicates(["stimuli", "target", "split", "mapping", "model", "layer"])
+        return _panels(rows, ["stimuli", "target", "split", "mapping"])
+
+
+def _panels(rows: pd.DataFrame, place: list[str]) -> list[Panel]:
+    return [Panel(of_panel.reset_index(drop=True)) for _, of_panel in rows.groupby(place)]
+
+
+def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Finding]:
+    """Give whether networks of a family predict better than untrained ones of the same architectures."""
+    for panel in evidence.areas:
+        layers = panel.layers
+        trained, untrained = layers["family"] == family, layers["family"] == "untrained"
+        if panel.word in NOT_CLAIMED or not (trained.any() and untrained.any()):
+            continue
+        claim = f"{name}{panel.how}"
+        shared = sorted(set(layers.loc[trained, "architecture"]) & set(layers.loc[untrained, "architecture"]))
+        if len(shared) >= FEWEST_PAIRS:
+            pairs = [_pair(panel, trained & of, untrained & of) for of in (layers["architecture"] == a for a in shared)]
+            yield _over_architectures(panel, claim, shared, pairs, evidence.seed)
+            continue
+        of_shared = layers["architecture"].isin(shared) if shared else pd.Series(True, index=layers.index)
+        note = ONLY_THESE if shared else f"{ONLY_THESE}, whose architectures differ"
+        sides = (panel.rows(side & of_shared) for side in (trained, untrained))
+        yield panel.compared(claim, *sides, evidence.seed, note)
+
+
+def _pair(panel: Panel, trained: pd.Series, untrained: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the layers of one trained and one untrained network of an architecture: of one network if there is one."""
+    layers = panel.layers
+    begun = set(layers.loc[untrained, "network"])
+    pairs = layers.loc[trained].assign(apart=~layers.loc[trained, "network"].isin(begun))
+    first = pairs.sort_values(["apart", "model"]).iloc[0]
+    others = layers.loc[untrained].assign(apart=layers.loc[untrained, "network"] != first["network"])
+    other = others.sort_values(["apart", "model"]).iloc[0]
+    return tuple(
+        panel.rows(side & (layers["model"] == of["model"])) for side, of in ((trained, first), (untrained, other))
+    )
+
+
+def _over_architectures(
+    panel: Panel, claim: str, architectures: Sequence[str], pairs: Sequence[tuple[NDArray, NDArray]], seed: int
+) -> Finding:
+    theta = panel.estimates.theta
+    differences = [theta[panel.best(trained)] - theta[panel.best(untrained)] for trained, untrained in pairs]
+    evidence = ", ".join(f"{name} {value:+.2f}" for name, value in zip(architectures, differences, strict=True))
+    said = {"unit": "architectures", "n_units": len(pairs), "estimate": float(np.mean(differences))}
+    few = panel.layers["kind"].iloc[0] == "groups" and panel.n_units < FEWEST_UNITS
+    if reason := panel.no_interval or (f"{panel.n_units} {panel.unit}" if few else ""):
+        return panel.finding(claim, evidence, note=reason, **said)
+    judged = trained_against_untrained(panel.estimates, pairs, seed)
+    found = {name: getattr(judged, name) for name in ("estimate", "low", "high", "p", "verdict")}
+    note = "; ".join(filter(None, (judged.note, panel.reach)))
+    return panel.finding(claim, evidence, **said | found, note=note)
+
+
+def untrained_beats_pixels(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give whether the best layer of untrained networks predicts better than pixels."""
+    for panel in evidence.areas:
+        untrained, pixels = panel.layers["family"] == "untrained", panel.layers["model"] == "pixels"
+        if panel.word not in NOT_CLAIMED and untrained.any() and pixels.any():
+            sides = panel.rows(untrained), panel.rows(pixels)
+            yield panel.compared(f"{name}{panel.how}", *sides, evidence.seed, THESE_NETWORKS)
+
+
+def best_layer_lies_in_range(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give whether the best layer of trained networks lies where an area's is expected: inside against outside."""
+    for panel in evidence.areas:
+        trained = panel.layers["family"].isin(TRAINED)
+        if panel.word not in PLACES or not trained.any():
+            continue
+        low, high = PLACES[panel.word]
+        claim = f"{name.format(area=panel.word, low=low, high=high)}{panel.how}"
+        inside = panel.layers["depth"].between(low, high)
+        sides = panel.rows(trained & inside), panel.rows(trained & ~inside)
+        if all(map(len, sides)):
+            yield panel.compared(claim, *sides, evidence.seed, THESE_NETWORKS)
+        else:
+            best = panel.named(panel.best(panel.rows(trained)))
+            where = "inside" if len(sides[0]) else "outside"
+            yield panel.finding(claim, best, note=f"all layers lie {where} this range")
+
+
+def categorisation_goes_with_prediction(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give whether trained networks that categorise better predict better, at the best layer of each."""
+    for panel in evidence.areas:
+        layers = panel.layers[panel.layers["family"].isin(TRAINED_OR_IN_TRAINING)]
+        if panel.word in NOT_CLAIMED or layers.empty:
+            continue
+        best = layers.loc[layers.groupby("model")["theta"].idxmax()]
+        points = best.merge(evidence.accuracies, on=["recording", "model", "layer"])
+        for label, of_label in points.groupby("label"):
+            judged = correlation_over_networks(
+                of_label["balanced_accuracy"].to_numpy(float), of_label["theta"].to_numpy(), of_label["network"]
+            )
+            n_networks = of_label.loc[of_label["balanced_accuracy"].notna(), "network"].nunique()
+            if n_networks < FEWEST_NETWORKS:
+                continue
+            found = {name: getattr(judged, name) for name in ("estimate", "low", "high", "p", "verdict", "note")}
+            evidently = f"r over {n_networks} networks in {len(of_label)} states of training"
+            units = {"unit": "networks", "n_units": n_networks}
+            yield panel.finding(f"{name.format(label=label)}{panel.how}", evidently, **found, **units)
+
+
+def late_layers_are_more_explicit(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give whether late layers of trained networks tell more about a property than their first layers."""
+    for panel in evidence.properties:
+        layers, target = panel.layers, panel.layers["target"].iloc[0]
+        trained = layers["family"].isin(TRAINED)
+        first = layers["depth"] == layers.groupby("model")["depth"].transform("min")
+        late = trained & ~first & (layers["depth"] >= LATE)
+        early = trained & first & layers["model"].isin(layers.loc[late, "model"])
+        if target not in PROPERTIES or not late.any():
+            continue
+        sides = panel.rows(late), panel.rows(early)
+        found = panel.compared(f"{name.format(target=target)}{panel.how}", *sides, evidence.seed, THESE_NETWORKS)
+        yield replace(found, recording=f"{layers['stimuli'].iloc[0]} (stimuli)")
+
+
+def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give what networks fitted to neurons predict, and ridge regression on others: of other stimuli, so no verdict."""
+    if evidence.fitted is None:
+        return
+    for key, rows in evidence.fitted.groupby(["model", "recording", "area", "time_bin"]):
+        parts = {part: of_part.sort_values("epoch")["r"] for part, of_part in rows.groupby("part")}
+        if RIDGE not in parts:
+            continue
+        ridge, test, train = parts[RIDGE].iloc[-1], parts[TEST].max(), parts[TRAIN].max()
+        model, *place = key
+        yield Finding(
+            name,
+            *place,
+            "stimuli",
+            f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
+            estimate=ridge - test,
+            note="no interval: of the network, one fold of the stimuli is held out; of ridge regression, each in turn",
+        )
+
+
+def trained_networks_tell_unseen(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Give whether every trained network has a layer from which a category is decoded.
+
+    "holds" if each network has a layer above the criterion, "fails" if all layers of one network are below, with
+    quantiles of the normal distribution for the number of layers, or of networks (Bonferroni).
+    """
+    if evidence.selectivity is None:
+        return
+    layers = evidence.selectivity
+    claim = name.format(category=layers["category"].iloc[0])
+    best = layers.loc[layers.groupby("model", sort=False)["balanced_accuracy"].idxmax()]
+    evidently = "; ".join(
+        f"{row['model']} {row['balanced_accuracy']:.2f}, {100 * row['selective']:.0f} % of units selective"
+        for _, row in best.iterrows()
+    )
+    of_networks = [rows for _, rows in layers[layers["family"].isin(TRAINED)].groupby("model")]
+    found = _decoded_by_all(of_networks) if of_networks else {"note": "no trained network"}
+    yield Finding(
+        claim, "", "", "", "stimuli", evidently, unit="stimuli", n_units=int(layers["n_stimuli"].iloc[0]), **found
+    )
+
+
+def _decoded_by_all(networks: Sequence[pd.DataFrame]) -> dict:
+    """Return estimate, interval, p and verdict of the worst network's best layer, from rows of `selectivity`."""
+    tests = [_best_decoded(rows["balanced_accuracy"], rows["standard_error"], len(networks)) for rows in networks]
+    estimate, low, high = (min(values) for values in zip(*(test[:3] for test in tests), strict=True))
+    # Above for every network; or below for any of them.
+    p_above, p_below = max(test[3] for test in tests), min(test[4] for test in tests)
+    return {
+        "estimate": estimate,
+        "low": low,
+        "high": high,
+        "p": min(1.0, 2 * min(p_above, p_below)),
+        "verdict": HOLDS if low > DECODED else FAILS if high < DECODED else OPEN,
+        "note": f"{THESE_NETWORKS}; decoded is above {DECODED:g}",
+    }
+
+
+def _best_decoded(accuracy: pd.Series, error: pd.Series, n_networks: int) -> tuple[float, float, float, float, float]:
+    """Return the best layer's accuracy, its interval, and one-sided p values of being above and below the criterion."""
+    accuracy, error = accuracy.to_numpy(float), error.to_numpy(float)
+    z = (accuracy - DECODED) / error
+    return (
+        float(accuracy.max()),
+        float((accuracy - norm.isf(LEVEL / len(z)) * error).max()),
+        float((accuracy + norm.isf(LEVEL / n_networks) * error).max()),
+        float(min(1.0, len(z) * norm.sf(z.max()))),
+        float(min(1.0, n_networks * norm.cdf(z.max()))),
+    )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, and how it is judged.
+
+    Attributes
+    ----------
+    name : str
+        Its text; what differs between panels in braces.
+    judge : callable
+        Gives the findings of a name and the evidence.
+    unit : str
+        What is sampled.
+    null : str
+        When nothing is there.
+    effect : str
+        What is found in how many experiments.
+    """
+
+    name: str
+    judge: Callable[[str, Evidence], Iterator[Finding]]
+    unit: str
+    null: str
+    effect: str
+
+    def findings(self, evidence: Evidence) -> Iterator[Finding]:
+        """Give what the evidence says of the claim, panel by panel."""
+        return self.judge(self.name, evidence)
+
+
+_TRAINING = {
+    "unit": "architectures; of fewer than three, stimuli and neurons",
+    "null": "training changes the best layer of an architecture by 0 on average",
+    "effect": "0.2 over 4 architectures; of fewer, 18 layers 0.05 above 18 others",
+}
+CLAIMS = (
+    Claim(
+        "a pretrained network predicts better than an untrained network",
+        judge=partial(training_improves, family="pretrained"),
+        **_TRAINING,
+    ),
+    Claim(
+        "a network trained here predicts better than an untrained network",
+        judge=partial(training_improves, family="trained"),
+        **_TRAINING,
+    ),
+    Claim(
+        "an untrained network predicts better than pixels",
+        judge=untrained_beats_pixels,
+        unit="stimuli and neurons; of held-out objects or categories, these",
+        null="the best untrained layer and pixels score the same",
+        effect="0.05",
+    ),
+    Claim(
+        "the best layer for {area} lies at a depth of {low:g} to {high:g}",
+        judge=best_layer_lies_in_range,
+        unit="stimuli and neurons; of held-out objects or categories, these",
+        null="the best layers inside and outside the range score the same",
+        effect="a layer inside 0.05 above 17 outside",
+    ),
+    Claim(
+        "the better a model categorises ({label}), the better it predicts",
+        judge=categorisation_goes_with_prediction,
+        unit="trained networks; states of one network in training are one",
+        null="accuracy and score are unrelated over networks",
+        effect="r of 0.85 over 8 networks",
+    ),
+    Claim(
+        "{target} is more explicit in late layers than in the first",
+        judge=late_layers_are_more_explicit,
+        unit="stimuli",
+        null="the best late layer and the best first layer score the same",
+        effect="one of 9 late layers 0.15 above, with 640 stimuli",
+    ),
+    Claim(
+        "networks trained on objects predict better than a network fitted to the neurons",
+        judge=objects_beat_neurons,
+        unit="none: held-out stimuli differ",
+        null="",
+        effect="always undecided",
+    ),
+    Claim(
+        "trained networks tell {category} from others, whether or not they saw any (chance 0.5)",
+        judge=trained_networks_tell_unseen,
+        unit="stimuli",
+        null="the best layer of a network has a balanced accuracy of 0.6",
+        effect="0.7, with 10 layers and 80 of 640 stimuli in the category",
+    ),
+)

@@ -1,0 +1,365 @@
+"""The table of influences, which `fit` writes beside scores: what layers are compared by, without a refit.
+
+A panel is what layers are compared on: the neurons of an area in a bin of time, one property of the stimuli, or one
+recorded matrix. All layers of all models have the same units and neurons in a panel.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.statistics.groups import FEWEST_UNITS, group_estimates, varying_groups
+from ventral.statistics.influence import Estimates, comparable_neurons, layer_estimates, summed_over_animals
+from ventral.statistics.matrix_influence import matrix_estimates
+from ventral.tables import read_parquet, write_parquet
+from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.values import Targets
+
+COLUMNS = {
+    "model": "string",
+    "family": "string",
+    "recording": "string",
+    "stimuli": "string",
+    "layer": "string",
+    "depth": "float64",
+    "area": "string",
+    "time_bin": "string",
+    "target": "string",
+    "target_kind": "string",
+    "split": "string",
+    "mapping": "string",
+    "distance": "string",
+    "comparison": "string",
+    "kind": "string",
+    "sampled": "string",
+    "n_neurons": "int64",
+    "has_ceiling": "bool",
+    "theta": "float64",
+    "stimuli_sha256": "string",
+    "neuron_names_sha256": "string",
+}
+# Influences of units and of neurons, and the names of units that are groups: a list in each row.
+LISTS = ["units", "neurons", "group_names"]
+PANEL = ["recording", "area", "time_bin", "target", "target_kind", "split", "mapping", "distance", "comparison"]
+SORTED_BY = [*PANEL, "model", "depth", "layer"]
+# Who compares layers on other rows than these compares nothing.
+THE_SAME = {"stimuli_sha256": "stimuli", "neuron_names_sha256": "neurons", "group_names": "groups of stimuli"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What layers are compared on, on one split; no prediction has a part in it.
+
+    Attributes
+    ----------
+    area, time_bin, target, target_kind : str
+        `target` is '' for the neurons of an area, and the name of a property.
+    columns : (K,) integer array
+        Which of all targets these are.
+    rows : (m,) integer array
+        Which stimuli have a response of one of them.
+    responses : (m, K) array
+        NaN where a neuron has no response.
+    folds : list of integer arrays
+        Held-out folds among the m stimuli.
+    group_names : (folds,) array of str
+        Object or category of each fold; empty where stimuli were dealt at random.
+    ceilings : (K,) array
+        1 where nothing was repeated.
+    has_ceiling : bool
+    animals : (K,) array of str
+        Of each neuron, where at least five animals were recorded; else empty.
+    names_sha256 : str
+        Of the names of the targets.
+    """
+
+    area: str
+    time_bin: str
+    target: str
+    target_kind: str
+    columns: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    responses: NDArray[np.float64]
+    folds: Sequence[NDArray[np.intp]]
+    group_names: NDArray
+    ceilings: NDArray[np.float64]
+    has_ceiling: bool
+    animals: NDArray
+    names_sha256: str
+
+    def estimates(self, predictions: NDArray) -> Estimates:
+        """Return score and influences of one layer, given its held-out predictions (m, K)."""
+        estimated = group_estimates if len(self.group_names) else layer_estimates
+        found = estimated([predictions], self.responses, self.folds, self.ceilings)
+        return summed_over_animals(found, self.animals) if len(self.animals) else found
+
+    @property
+    def compared_groups(self) -> list[str]:
+        """Names of the groups that are units."""
+        if not len(self.group_names):
+            return []
+        return self.group_names[varying_groups(self.responses, self.folds)].tolist()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The panels of one split.
+
+    Attributes
+    ----------
+    split : str
+    targets : Targets
+        All that is predicted.
+    panels : sequence of Panel
+    set_sha256 : str
+        SHA-256 of the stimulus set.
+    """
+
+    split: str
+    targets: Targets
+    panels: Sequence[Panel]
+    set_sha256: str
+
+
+def panels_of(
+    targets: Targets, folds: Sequence[NDArray], group_names: Sequence[str], threshold: float, animals: Mapping[str, str]
+) -> list[Panel]:
+    """Return the panels of one split: the areas in each bin of time, and, over all stimuli, each property.
+
+    Parameters
+    ----------
+    targets : Targets
+        All that is predicted, of all n stimuli.
+    folds : sequence of integer arrays
+        Rows of each held-out fold.
+    group_names : sequence of str
+        Object or category of each fold; none of split `stimuli`.
+    threshold : float
+        Lowest reliability of a neuron that is compared. In an area without any reliability, all neurons are.
+    animals : mapping of str
+        Animal of each neuron, where this is known.
+    """
+    of_neurons = targets.kinds == "neuron"
+    panels = []
+    for area, time_bin in sorted(set(zip(targets.areas[of_neurons], targets.time_bins[of_neurons], strict=True))):
+        columns = np.flatnonzero(of_neurons & (targets.areas == area) & (targets.time_bins == time_bin))
+        ceilings, has_ceiling = _ceilings(targets.reliability[columns], threshold)
+        place = (str(area), str(time_bin), "", "neuron")
+        panels.append(_panel(place, targets, columns, ceilings, has_ceiling, folds, group_names, animals))
+    for column in () if len(group_names) else np.flatnonzero(targets.kinds == "property"):
+        place = ("", "", str(targets.names[column]), "property")
+        panels.append(_panel(place, targets, np.array([column]), np.ones(1), False, folds, group_names, {}))
+    return [panel for panel in panels if len(panel.columns)]
+
+
+def _ceilings(reliability: NDArray, threshold: float) -> tuple[NDArray[np.float64], bool]:
+    """Return the ceilings of an area's neurons, NaN where reliability is too low, and whether there are any."""
+    if np.isnan(reliability).all():
+        return np.ones(len(reliability)), False
+    return np.sqrt(np.where((reliability >= threshold) & (reliability > 0), reliability, np.nan)), True
+
+
+def _panel(
+    place: tuple[str, str, str, str],
+    targets: Targets,
+    columns: NDArray[np.intp],
+    ceilings: NDArray,
+    has_ceiling: bool,
+    folds: Sequence[NDArray],
+    group_names: Sequence[str],
+    animals: Mapping[str, str],
+) -> Panel:
+    known = np.isfinite(targets.values[:, columns])
+    # As few folds as this have no fit.
+    fitted = sum(known[fold].any(axis=0).astype(int) for fold in folds) >= FEWEST_FOLDS
+    kept = fitted & comparable_neurons(targets.values[:, columns], folds, ceilings)
+    columns, rows = columns[kept], np.flatnonzero(known[:, kept].any(axis=1))
+    left = [np.flatnonzero(np.isin(rows, fold)) for fold in folds]
+    of_animals = np.array([animals.get(str(name), "") for name in targets.names[columns]])
+    several = len(set(of_animals) - {""}) >= FEWEST_UNITS and "" not in of_animals
+    return Panel(
+        *place,
+        columns=columns,
+        rows=rows,
+        responses=targets.values[np.ix_(rows, columns)],
+        folds=[fold for fold in left if len(fold)],
+        group_names=np.array([name for name, fold in zip(group_names, left, strict=False) if len(fold)], dtype=str),
+        ceilings=ceilings[kept],
+        has_ceiling=has_ceiling,
+        animals=of_animals if several else np.array([], dtype=str),
+        names_sha256=sha256_of(*targets.names[columns]),
+    )
+
+
+def sha256_of(*parts: object) -> str:
+    """Return the SHA-256 of texts or numbers, in their order."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def influence_rows(parts: Sequence[tuple[NDArray, Targets, NDArray]], of_split: Compared, mapping: str) -> list[dict]:
+    """Return the rows of one layer for a split and a mapping; none of a panel that it does not predict all of.
+
+    Parameters
+    ----------
+    parts : sequence of (predictions, group, rows)
+        Held-out predictions of each group of targets that have the same stimuli, and which stimuli these are, as
+        `ventral.targets.values.grouped_by_missing` gives them.
+    of_split : Compared
+    mapping : str
+    """
+    predictions = np.full(of_split.targets.values.shape, np.nan)
+    column_of = {key: column for column, key in enumerate(_keys(of_split.targets))}
+    for predicted, group, of_stimuli, *_folds in parts:
+        predictions[np.ix_(of_stimuli, [column_of[key] for key in _keys(group)])] = predicted
+    rows = []
+    for panel in of_split.panels:
+        of_panel = predictions[np.ix_(panel.rows, panel.columns)]
+        if (np.isfinite(panel.responses) & ~np.isfinite(of_panel)).any():
+            continue
+        names = panel.compared_groups
+        rows.append(
+            {
+                "area": panel.area,
+                "time_bin": panel.time_bin,
+                "target": panel.target,
+                "target_kind": panel.target_kind,
+                "split": of_split.split,
+                "mapping": mapping,
+                "kind": "groups" if names else "stimuli",
+                "group_names": names,
+                "sampled": "animals" if len(panel.animals) else "neurons",
+                "n_neurons": len(panel.columns),
+                "has_ceiling": panel.has_ceiling,
+                "stimuli_sha256": sha256_of(of_split.set_sha256, *panel.rows),
+                "neuron_names_sha256": panel.names_sha256,
+                **_numbers(panel.estimates(of_panel)),
+            }
+        )
+    return rows
+
+
+def _keys(targets: Targets) -> Iterator[tuple[str, str, str]]:
+    return zip(targets.kinds, targets.names, targets.time_bins, strict=True)
+
+
+def _numbers(estimates: Estimates) -> dict:
+    """Return the numbers of one layer; float32 is more than their sampling errors have."""
+    return {
+        "theta": float(estimates.theta[0]),
+        "units": estimates.units[0].astype(np.float32),
+        "neurons": estimates.neurons[0].astype(np.float32),
+    }
+
+
+def matrix_influence_rows(
+    rows: pd.DataFrame, threshold: float, stimuli: Mapping[tuple[str, str, str], NDArray], set_sha256: str
+) -> list[dict]:
+    """Return the rows of one layer for recorded matrices, whose second units are subjects.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the score table, with the column `influences` from `ventral.scores.geometry.geometry_rows`.
+    threshold : float
+        Lowest reliability of a comparison; where there is none, r is not divided.
+    stimuli : mapping of integer arrays
+        Which stimuli each matrix is of, by area, bin of time and target.
+    set_sha256 : str
+        SHA-256 of the stimulus set.
+    """
+    found = []
+    place = ["area", "time_bin", "target", "mapping", "distance", "comparison"]
+    for key, of_matrix in rows.groupby(place, sort=False):
+        rho = of_matrix["reliability"].iloc[0]
+        has_ceiling = bool(np.isfinite(rho))
+        if of_matrix["r"].isna().any() or (has_ceiling and not (rho > 0 and rho >= threshold)):
+            continue
+        ceiling = np.sqrt(rho) if has_ceiling else 1.0
+        subjects = [
+            (r / ceiling, of_subject / ceiling)
+            for r, of_subject in zip(of_matrix["r"], of_matrix["influences"], strict=True)
+        ]
+        found.append(
+            {
+                **dict(zip(place, key, strict=True)),
+                "target_kind": "matrix",
+                "split": "none",
+                "kind": "stimuli",
+                "group_names": [],
+                "sampled": "subjects" if len(of_matrix) > 1 else "",
+                "n_neurons": len(of_matrix),
+                "has_ceiling": has_ceiling,
+                "stimuli_sha256": sha256_of(set_sha256, *stimuli[key[:3]]),
+                "neuron_names_sha256": sha256_of(key[2], *of_matrix["subject"]),
+                **_numbers(matrix_estimates([subjects])),
+            }
+        )
+    return found
+
+
+def write_influences(table: pd.DataFrame, path: Path) -> None:
+    """Write a table of influences, its rows in one order."""
+    table = table.reindex(columns=[*COLUMNS, *LISTS]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
+
+
+def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read and join the tables that `ventral.scores.fitting.fit` wrote, with the column `file`.
+
+    Raises
+    ------
+    InputError
+        If one of them is no such table.
+    """
+    tables = [pd.DataFrame(columns=[*COLUMNS, *LISTS, "file"]).astype(COLUMNS)]
+    for path in paths:
+        table = read_parquet(path)
+        if missing := [column for column in (*COLUMNS, *LISTS) if column not in table]:
+            raise InputError(f"{path}: no table of influences: it lacks the columns {', '.join(missing)}")
+        if len(table):
+            tables.append(table.assign(file=str(path)))
+    table = pd.concat(tables[1:] or tables, ignore_index=True)
+    return table.sort_values(SORTED_BY, ignore_index=True, kind="stable")
+
+
+def panel_estimates(rows: pd.DataFrame) -> Estimates:
+    """Return what `ventral.statistics.contrasts.contrast` compares, of the layers of a panel.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `read_influences`, those of one panel.
+
+    Raises
+    ------
+    InputError
+        If layers were scored on different stimuli, neurons or groups, or there are two scores of one layer.
+    """
+    for column, noun in THE_SAME.items():
+        values = [tuple(value) if column == "group_names" else value for value in rows[column]]
+        other = next((k for k, value in enumerate(values) if value != values[0]), None)
+        if other is not None:
+            raise _not_joined(rows, other, f"they are of different {noun}")
+    for column in ("units", "neurons"):
+        sizes = rows[column].map(len).to_numpy()
+        if (sizes != sizes[0]).any():
+            other = int(np.flatnonzero(sizes != sizes[0])[0])
+            raise _not_joined(rows, other, f"they have influences of {sizes[0]} and {sizes[other]} {column}")
+    if (twice := rows.duplicated(["model", "layer"])).any():
+        raise _not_joined(rows, int(np.flatnonzero(twice)[0]), "both have scores of the same layer")
+    units, neurons = (np.stack(rows[column].to_list()).astype(float) for column in ("units", "neurons"))
+    return Estimates(rows["theta"].to_numpy(float), units, neurons)
+
+
+def _not_joined(rows: pd.DataFrame, other: int, reason: str) -> InputError:
+    place = ", ".join(filter(None, rows.iloc[0][["area", "time_bin", "target", "split", "mapping"]]))
+    files = " and ".join(dict.fromkeys(rows["file"].iloc[[0, other]]))
+    return InputError(
+        f"{files}: {place}: {reason}, and cannot be compared; delete the files, and they will be made again"
+    )
