@@ -164,7 +164,7 @@ def fit(
             of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)
             edges = _edges(predicted, name, len(penalties))
             joined = delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves)
-            graph.append((joined, resampled, edges, influenced))
+            graph.append(delayed((joined, resampled, edges, influenced), pure=False))
         tables, resampled, edges, influenced = zip(*compute(graph, progress), strict=True)
         table = pd.concat(tables, ignore_index=True)
         edges = [pd.DataFrame(), *(found for of_layer in edges for found in of_layer)]

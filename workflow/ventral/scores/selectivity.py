@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.svm import balanced_accuracy, svm_predictions
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.statistics.influence import MANY_STIMULI, WITH_TRAINING
@@ -60,7 +60,9 @@ def selectivity(
     for path in grams:
         group = open_store(path)
         for layer in group.attrs["layers"]:
-            predictions = svm_predictions(group[layer["name"]]["gram"][:], is_category, folds, equal_labels=True)
+            gram = group[layer["name"]]["gram"][:]
+            costs = chosen_costs(gram, is_category, folds, equal_labels=True)
+            predictions = svm_predictions(gram, is_category, folds, costs, equal_labels=True)
             unit_dprime = dprime(group[layer["name"]]["sample"][:], is_category)
             rows.append(
                 {
