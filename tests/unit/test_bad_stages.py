@@ -186,9 +186,12 @@ SCORES = score_table(MODELS, {"V4": 4, "IT": 2}, labels={"object": 0.1})
 NEURONS_OF = SCORES["target_kind"] == "neuron"
 
 
-def changed(**columns: object) -> pd.DataFrame:
+def changed(rows: pd.Series = NEURONS_OF, **columns: object) -> pd.DataFrame:
+    """The table with other numbers, which also are those of either half of the folds."""
     table = SCORES.copy()
-    table.loc[NEURONS_OF, list(columns)] = list(columns.values())
+    for name, value in columns.items():
+        halves = [f"{name}_{half}" for half in ("even", "odd")] if name in ("r", "reliability") else []
+        table.loc[rows, [name, *halves]] = value
     return table
 
 
@@ -197,11 +200,11 @@ NOTHING = "No model has a score of any area"
 TABLES = {
     "all neurons unreliable": (changed(reliability=0.01), NOTHING),
     "no reliability above 0": (changed(reliability=-0.2, predictivity=np.nan), NOTHING),
-    "no predictivity": (changed(predictivity=np.nan), NOTHING),
+    "no half reliable": (changed(reliability_even=-0.2, reliability_odd=-0.2, predictivity=np.nan), NOTHING),
     "no r": (changed(r=np.nan, predictivity=np.nan), NOTHING),
     "no r without repetitions": (changed(r=np.nan, predictivity=np.nan, reliability=np.nan), NOTHING),
     "no r of matrices": (matrix_table(MODELS, {"IT": 2}).assign(r=np.nan), NOTHING),
-    "one area unreliable": (SCORES.assign(reliability=SCORES["reliability"].where(SCORES["area"] != "V4", 0.01)), "IT"),
+    "one area unreliable": (changed(SCORES["area"] == "V4", reliability=0.01), "IT"),
     "one neuron": (score_table({"net": 1}, {"V4": 1}, repetitions=False), "against 1 neuron in V4"),
     "no accuracy": (SCORES.assign(balanced_accuracy=np.nan), "V4"),
     "recorded areas alone": (
