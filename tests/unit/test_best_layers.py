@@ -162,6 +162,16 @@ def test_unreliable_neurons_are_left_out_by_the_folds_that_do_not_score_them():
     assert (table.loc["V4", "n_neuroids"] == 14).all()
 
 
+@pytest.mark.parametrize("repetitions", [True, False])
+def test_a_neuron_without_r_over_all_folds_is_left_out(repetitions):
+    scores = score_table({"net": 3}, {"V4": 7}, repetitions=repetitions)
+    lacking = scores["target"] == "V4_2"
+    expected = best_layers_of(scores[~lacking], 0.1, seed=0)
+    found = best_layers_of(scores.assign(r=scores["r"].where(~lacking)), 0.1, seed=0)
+    pd.testing.assert_frame_equal(found, expected)
+    assert best_layers_of(scores.assign(r=np.nan), 0.1, seed=0).empty
+
+
 def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     score_table({"net": 3}).drop(columns=["r_odd", "reliability_odd"]).to_parquet(tmp_path / "scores.parquet")
     with pytest.raises(InputError, match=r"scores.parquet: .*lacks the columns r_odd, reliability_odd; .* delete it"):

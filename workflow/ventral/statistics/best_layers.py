@@ -144,12 +144,14 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
         Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; all are
         taken where none has a reliability.
     """
+    of_all = rows.pivot(index=LAYER, columns="target", values="r").astype(float)
     r = [rows.pivot(index=LAYER, columns="target", values=f"r_{half}").astype(float) for half in HALVES]
+    # A neuroid without r over all folds has no score.
+    r = [half.where(of_all.notna()) for half in r]
     first = rows.groupby("target").first()
     rho = [first[f"reliability_{half}"][r[0].columns].astype(float) for half in HALVES]
     if not any(of_half.notna().any() for of_half in rho):
-        whole = rows.pivot(index=LAYER, columns="target", values="r").astype(float).median(axis=1)
-        return Halves("r", whole, *r)
+        return Halves("r", of_all.median(axis=1), *r)
     even, odd = (
         _over_ceiling(of_half, scoring).where((choosing > 0) & (choosing >= threshold), axis=1)
         for of_half, scoring, choosing in ((r[0], rho[0], rho[1]), (r[1], rho[1], rho[0]))
