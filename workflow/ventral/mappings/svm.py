@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from sklearn.svm import SVC
 
 
-# Candidates of C, and in how many parts the folds are dealt to choose among them.
-COSTS = (0.01, 0.1, 1.0, 10.0, 100.0)
+# Candidates of C. Of features at this scale, a smaller C tells labels by their means alone, as 0.1 nearly does.
+COSTS = (0.1, 1.0, 10.0, 100.0)
+# In how many parts the folds are dealt to choose among the candidates.
 PARTS = 5
 # Where no inner fold has a label that its training has seen.
 UNCHOSEN = 1.0

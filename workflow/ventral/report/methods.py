@@ -380,7 +380,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
 def _describe_categorisation() -> Iterator[str]:
     yield (
         "How well labels can be read from a layer is the balanced accuracy, on held-out stimuli, of a linear support "
-        "vector machine on the same Gram matrix. Its C was chosen, from 0.01 to 100 in powers of ten, by "
+        "vector machine on the same Gram matrix. Its C was chosen, from 0.1 to 100 in powers of ten, by "
         "cross-validation within the other parts alone. How categorisation and predictivity go "
         "together over models (after Yamins et al. 2014) is given as Pearson's r over the best layer of each model, "
         "with a 95 % interval by Fisher's z."
@@ -394,7 +394,7 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
     yield (
         f"What layers and areas make explicit (after Hong et al. 2016) was read from {number}, drawn at random "
         f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
-        f"machine (balanced accuracy; its C, from 0.01 to 100, was chosen within training), properties by ridge "
+        f"machine (balanced accuracy; its C, from 0.1 to 100, was chosen within training), properties by ridge "
         f"regression (Pearson's r, of circular ones the circular correlation). Units of models were read as they are, "
         f"and with Gaussian noise that makes them as reliable as an area's neurons. Where the best layer of a model "
         f"stands beside an area, it was chosen on one half of the draws in every other held-out part, and scored on "
