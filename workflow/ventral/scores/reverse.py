@@ -58,7 +58,7 @@ def reverse(
     output : path
         Parquet file to write, with the columns of the score table: `target_kind` is 'unit', `target` the index of the
         unit among the layer's features, `area` and `time_bin` what predicts it, `n_features` the number of neuroids
-        that do. `r` is NaN for units that do not vary, over all stimuli or within a fold. There is no reliability:
+        that do. `r` is NaN for units that do not vary, over all stimuli or within every fold. There is no reliability:
         units have no noise.
     splits, n_folds, seed, penalties, cores
         As for `ventral.scores.fitting.fit`.
