@@ -139,6 +139,7 @@ def rich(folder: Path) -> dict:
         "folds": 4,
         "penalties": {"lowest": 1e-3, "highest": 10, "number": 4},
         "reliability_threshold": 0.2,
+        "prediction_reliability": True,
         "bootstrap": 100,
         "dask": "threads",
         "gres": {"extract": "gpu:1", "train": "gpu:a100:1"},

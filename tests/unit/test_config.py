@@ -473,7 +473,7 @@ def test_models_may_be_none(config, models):
 
 def test_models_that_are_named_are_scored(config):
     config["recordings"]["rec"]["models"] = []
-    with pytest.raises(InputError, match="no model is scored against any recording; .*, or none at all"):
+    with pytest.raises(InputError, match=r"no model is scored against any recording; .* or set `models: \[\]`"):
         resolve(config)
 
 

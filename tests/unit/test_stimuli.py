@@ -182,7 +182,7 @@ def test_damaged_zip_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"image": names()}, "no column `stimulus`, which names the image of each row; columns: image"),
+        ({"image": names()}, "no column `stimulus`, which names the stimulus of each row; columns: image"),
         (
             {"stimulus": ["imag3", *names()[1:-1], "image13"]},
             "2 of 12 stimuli have no image in {images}: 'imag3' (data row 1), 'image13' (data row 12)",

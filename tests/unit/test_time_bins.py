@@ -129,7 +129,7 @@ def run(folder, name, everything=True):
     decode_areas(recording, stimuli, out / "decoded_areas.parquet", **DECODING)
     tables = [out / "decoded.parquet", out / "decoded_areas.parquet"]
     paths = [out / f"explicit.{kind}" for kind in ("csv", "md", "curves.csv", "svg", "pdf", "drawn.csv")]
-    explicit(tables, *paths)
+    explicit(tables, *paths, seed=0)
     recorded_gram(recording, out / "areas.zarr")
     fit(out / "areas.zarr", recording, stimuli, out / "areas.parquet", **SPLIT, n_bootstrap=50)
     reverse(out / "areas.zarr", folder / "net.zarr", stimuli, out / "reverse.parquet", **SPLIT)

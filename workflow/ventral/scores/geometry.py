@@ -91,10 +91,12 @@ class Comparison:
         return float(compare(layer, measured[None], self.name)[0])
 
     def error(self, layer: NDArray, measured: NDArray, seed: int) -> float:
-        """Return the standard error of tau-a for other stimuli, by groups of stimuli that are left out.
+        """Return the standard error of `value` for other stimuli: by influences, and of tau-a by groups of stimuli.
 
         NaN where the value is; `seed` is that of the groups.
         """
+        if self.name != "kendall":
+            return float(np.linalg.norm(stimulus_influences(self.mapping, self.name, layer, measured)))
         if np.isnan(self.value(layer, measured)):
             return np.nan
         matrices = squareform(layer), squareform(measured)
