@@ -453,3 +453,13 @@ def test_penalties_at_an_edge_are_told_once_with_the_layers(experiment, caplog):
     caplog.clear()
     score(experiment["folder"], splits=["stimuli"], penalties=np.geomspace(1e-4, 1e4, 9))
     assert not [record for record in caplog.records if "`penalties.highest`" in record.getMessage()]
+
+
+def test_a_layer_at_a_step_says_which(experiment):
+    group = zarr.open_group(experiment["folder"] / "gram.zarr", mode="a")
+    early, late = group.attrs["layers"]
+    group.attrs["layers"] = [early, late | {"step": 2}]
+    table = score(experiment["folder"], splits=["stimuli"])
+    steps = table.groupby("layer")["step"].agg(set)
+    assert steps["late"] == {2}
+    assert all(step is pd.NA for step in steps["early"])

@@ -372,4 +372,6 @@ def _join_rows(
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = with_prediction_reliability(table, of_halves)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
+    # Of a recurrent network, a layer at one step is a representation with a name of its own.
+    columns["step"] = layer.get("step", pd.NA)
     return table.assign(dimensionality=dimensionality, **columns)

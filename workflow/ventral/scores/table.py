@@ -21,6 +21,7 @@ COLUMNS = {
     "model": "string",
     "family": "string",
     "layer": "string",
+    "step": "Int64",
     "depth": "float64",
     "stimuli": "string",
     "recording": "string",
