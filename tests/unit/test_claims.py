@@ -16,6 +16,7 @@ from ventral.statistics.influence_table import COLUMNS, LISTS, matrix_influence_
 from ventral.statistics.summaries import COLUMNS as SCORE_COLUMNS
 
 DEPTHS = {"early": 0.1, "middle": 0.5, "late": 0.9}
+RAW = "raw r: no repetitions, no ceiling"
 PRETRAINED = "a pretrained network predicts better than an untrained network"
 TRAINED_HERE = "a network trained here predicts better than an untrained network"
 PIXELS = "an untrained network predicts better than pixels"
@@ -130,11 +131,11 @@ def test_training_is_compared_within_architectures(tmp_path):
     levels = {"trained_a": {"late": 0.6}, "untrained_a": {"late": 0.4}, "untrained_b": {"late": 0.8}}
     found = judged_levels(tmp_path, levels)
     assert found.loc[TRAINED_HERE, "verdict"] == "holds"
-    assert found.loc[TRAINED_HERE, "note"] == "of these networks only"
+    assert found.loc[TRAINED_HERE, "note"] == f"of these networks only; {RAW}"
     del levels["untrained_a"]
     found = judged_levels(tmp_path, levels)
     assert found.loc[TRAINED_HERE, "verdict"] == "fails"
-    assert found.loc[TRAINED_HERE, "note"] == "of these networks only, whose architectures differ"
+    assert found.loc[TRAINED_HERE, "note"] == f"of these networks only, whose architectures differ; {RAW}"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_a_single_neuron_is_no_sample(tmp_path):
     predictions, responses, folds = layers_of_scores(layers(TRUE), n_neurons=1)
     row = judged(tmp_path, [write_table(tmp_path / "i.parquet", predictions, neurons(responses), folds)]).loc[PIXELS]
     assert row["unit"] == "stimuli"
-    assert row["note"] == "of this neuron only; of these networks only"
+    assert row["note"] == f"of this neuron only; of these networks only; {RAW}"
 
 
 def matrix_table(path, levels, n, subjects, comparison="spearman", with_influences=True):

@@ -129,3 +129,10 @@ def test_an_effect_of_the_size_seen_in_v4_is_found():
     shares = decided_share(compared_layers(with_peak(1, 0.05), with_peak(6, 0)), 30, seed=1)
     assert shares["holds_after"] >= 0.9
     assert shares["fails_after"] == 0
+
+
+def test_layers_that_predict_the_same_differ_by_rounding_alone():
+    units = np.random.default_rng(0).normal(size=(1, 40)).repeat(2, axis=0)
+    found = contrast(Estimates(np.array([0.3, 0.3 + 2e-16]), units, np.empty((2, 0))), [1], [0], seed=0)
+    assert (found.verdict, found.p) == (OPEN, 1)
+    assert found.low <= 0 <= found.high

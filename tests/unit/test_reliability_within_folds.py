@@ -32,7 +32,9 @@ def by_loops(noise, folds, scored, k):
     inverse = [1 / count for count in counts]
     n = len(counts)
     of_sample = 2 * n / (n - used_folds) * sum(one**2 for one in inverse) / sum(inverse) ** 2
-    rho = 1 - max(1 - 5 / 3 * of_sample / 2, 0) * total / squares
+    if 2 / of_sample < 10:
+        return np.nan, np.nan
+    rho = 1 - (1 - 5 / 3 * of_sample / 2) * total / squares
     error = (1 - rho) / (2 * rho) * np.sqrt(of_sample + 2 / sum(max(c - 1, 0) for c in noise.counts[:, k]))
     return rho, error if rho > 0 else np.inf
 
@@ -148,3 +150,14 @@ def test_the_standard_error_is_that_of_perfect_models():
     r = (centred * y).sum(axis=0) / np.sqrt((centred**2).sum(axis=0) * (y**2).sum(axis=0))
     scores = r / np.sqrt(found.rho)
     assert np.median(found.standard_error) == pytest.approx(scores.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 3, 5])
+def test_few_stimuli_that_share_folds_have_no_ceiling(pairs):
+    rng = np.random.default_rng(pairs)
+    noise = noise_of(rng.normal(size=(4, 20 + pairs, 30)), blocks=False)
+    rows = np.arange(20 + pairs)
+    folds = [*np.split(rows[: 2 * pairs], pairs), *(rows[k : k + 1] for k in range(2 * pairs, len(rows)))]
+    found = reliability_within_folds(noise, folds)
+    assert np.isnan(found.rho).all()
+    assert not found.valid.any()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Candidates of C. Of features at this scale, a smaller C tells labels by their means alone, as 0.1 nearly does.
 COSTS = (0.1, 1.0, 10.0, 100.0)
 # In how many parts the folds are dealt to choose among the candidates.
-PARTS = 5
+PARTS, FEWEST_PARTS = 5, 3
 # Where no inner fold has a label that its training has seen.
 UNCHOSEN = 1.0
 
@@ -67,12 +67,19 @@ def chosen_costs(
     (folds,) array
         NaN throughout where the features do not differ between stimuli, or where a fold holds a label that the other
         folds lack.
+
+    Raises
+    ------
+    ValueError
+        With fewer than three folds: of two, the only other part would choose and score.
     """
     codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
     kernel = scaled_gram(gram)
     seen = all(np.isin(codes[fold], np.delete(codes, fold)).all() for fold in folds)
     if not kernel.any() or not seen:
         return np.full(len(folds), np.nan)
+    if len(folds) < FEWEST_PARTS:
+        raise ValueError(f"C is chosen within training by {FEWEST_PARTS} folds or more, got {len(folds)}")
     part_of = _dealt(codes, folds)
     parts = [np.concatenate([folds[k] for k in np.flatnonzero(part_of == part)]) for part in range(part_of.max() + 1)]
     accuracies = np.full((len(COSTS), len(parts), len(parts)), np.nan)

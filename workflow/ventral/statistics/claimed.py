@@ -185,8 +185,15 @@ class Panel:
             evidence,
             estimate=found.difference,
             **{name: getattr(found, name) for name in ("low", "high", "p", "verdict")},
-            note="; ".join(filter(None, (few, self.reach, note))),
+            note="; ".join(filter(None, (few, self.reach, note, self.measure))),
         )
+
+    @property
+    def measure(self) -> str:
+        """What the scores of neurons are, where they are not r over the root of a reliability."""
+        if self._first["target_kind"] != "neuron" or self._first["has_ceiling"]:
+            return ""
+        return "raw r: no repetitions, no ceiling"
 
     @property
     def _first(self) -> pd.Series:

@@ -127,9 +127,9 @@ def _beaten_by(
 ) -> tuple[float, float]:
     """Return the lower end of the best of `better` less the best of `worse`, and the one-sided p value."""
     better = _near_best(theta, covariance, better)
-    differences = theta[better][:, None] - theta[worse]
     errors = _standard_errors(covariance, better, worse)
     # Layers that predict the same differ by rounding, of which nothing follows.
+    differences = np.where(errors > 0, theta[better][:, None] - theta[worse], 0.0)
     ratios = np.divide(differences, errors, out=np.zeros_like(errors), where=errors > 0)
     low, p = np.inf, 0.0
     for b, layer in enumerate(worse):

@@ -207,7 +207,8 @@ def _judged_by_t(estimate: float, error: float, df: int, note: str) -> Judged:
     half = t.isf(LEVEL, df) * error
     low, high = float(estimate - half), float(estimate + half)
     p = float(2 * t.sf(abs(estimate) / error, df)) if error > 0 else np.nan
-    return Judged(float(estimate), low, high, p, _verdict(low, high), note)
+    # Without any spread the error is unknown.
+    return Judged(float(estimate), low, high, p, _verdict(low, high) if error > 0 else OPEN, note)
 
 
 def _verdict(low: float, high: float) -> str:

@@ -40,7 +40,7 @@ def ceilings_of_neurons(
     Returns
     -------
     DataFrame
-        By `split`, `target` and `time_bin`: `reliability` within folds, not clipped, and with the same noise
+        By `split`, `target` and `time_bin`: `reliability` within folds, not clipped, and with noise of the same half
         `reliability_even` within folds 0, 2, ... and `reliability_odd` within those between; `standard_error` of the
         score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for

@@ -22,6 +22,8 @@ LARGEST_STANDARD_ERROR = 0.25
 SMALL_SAMPLE = 5 / 3
 # Degrees of freedom of its noise, from which on it does.
 FEWEST_DEGREES_OF_FREEDOM = 20
+# Degrees of freedom of the responses' sum of squares, below which there is no reliability.
+FEWEST_OF_SAMPLE = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Reliability:
 
     @property
     def rho(self) -> NDArray[np.float64]:
-        """Reliability (neuroids,); NaN where no fold varies, or nothing was repeated."""
+        """Reliability (neuroids,); NaN where no fold varies, nothing was repeated, or too few stimuli share folds."""
         return _reliability(self.noise.sum(axis=0), self.squares.sum(axis=0))
 
     @property
@@ -188,7 +190,7 @@ def degrees_of_freedom_of_sample(
 
 
 def small_sample_factor(noise: Noise, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return 1 - (5/3) / df (neuroids,), at least 0, which N is multiplied by.
+    """Return 1 - (5/3) / df (neuroids,), which N is multiplied by; NaN where df is below 10.
 
     The responses' sum of squares varies from sample to sample, and so N / SS is too large on average: a perfect model's
     median score is 0.98 to 1.06 with 100 stimuli at rho = 0.2 to 0.3, in seven designs of counts. With the factor it is
@@ -202,7 +204,9 @@ def small_sample_factor(noise: Noise, known: NDArray[np.bool_], folds: Sequence[
     """
     df = degrees_of_freedom_of_sample(noise, known, folds)
     with np.errstate(divide="ignore"):
-        return np.maximum(1 - SMALL_SAMPLE / df, 0)
+        factor = 1 - SMALL_SAMPLE / df
+    # So few responses vary too much from sample to sample for any ceiling.
+    return np.where(df >= FEWEST_OF_SAMPLE, factor, np.nan)
 
 
 def _reliability(noise: NDArray, squares: NDArray) -> NDArray[np.float64]:
