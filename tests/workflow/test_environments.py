@@ -3,11 +3,11 @@
 import json
 import re
 
-from tests.unit.test_environments import names, pins_of, stages
+from tests.unit.test_environments import environments, names, pins_of
 
 
 def test_jobs_load_only_packages_of_their_environment(undisturbed):
-    environment_of, seen = stages(), set()
+    environment_of, seen = environments(), set()
     available = {name: names(pins_of(name)) for name in ("cpu", "gpu")}
     # Loaded where they happen to be installed, by packages that do without.
     optional = {"rich", "setuptools"}
