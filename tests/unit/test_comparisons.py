@@ -13,10 +13,10 @@ from ventral.statistics.comparisons import (
     centred_on,
     comparisons_of,
     corrected_scores,
-    holm,
     interval_and_p,
     stepdown,
 )
+from ventral.statistics.contrasts import holm_adjusted
 
 P_VALUES = st.lists(st.floats(0.001, 1), min_size=1, max_size=12).map(np.array)
 
@@ -28,7 +28,7 @@ def test_benjamini_hochberg_is_that_of_scipy(p):
 
 @given(p=P_VALUES)
 def test_holm_rejects_what_its_procedure_rejects(p):
-    adjusted = holm(p)
+    adjusted = holm_adjusted(p)
     for level in (0.01, 0.05, 0.3):
         # The procedure itself: go up through the sorted p while p_(k) <= level / (m - k).
         rejected = np.zeros(len(p), bool)

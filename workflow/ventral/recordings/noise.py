@@ -163,7 +163,7 @@ def _repetition_effects(responses: NDArray, counts: NDArray, sums: NDArray) -> t
     the stimuli's means, the effects b solve (diag(A^T 1) - A^T diag(1/c) A) b = g.
     """
     effects, removed = np.zeros_like(sums), np.zeros(responses.shape[2])
-    for neuroids in _alike(responses):
+    for neuroids in alike(responses):
         shown = ~np.isnan(responses[:, :, neuroids[0]])
         shares = shown / np.maximum(counts[:, neuroids[0]], 1)
         normal = np.diag(shown.sum(axis=1)) - shown.astype(float) @ shares.T
@@ -172,7 +172,7 @@ def _repetition_effects(responses: NDArray, counts: NDArray, sums: NDArray) -> t
     return effects, removed
 
 
-def _alike(responses: NDArray) -> Iterator[NDArray[np.intp]]:
+def alike(responses: NDArray) -> Iterator[NDArray[np.intp]]:
     """Give the neuroids in groups to which the same repetitions of the same stimuli were shown."""
     packed = np.concatenate([np.packbits(~np.isnan(repetition), axis=0) for repetition in responses])
     groups: dict[bytes, list[int]] = {}

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.recordings.noise import alike
+
 VALUES_AT_ONCE = 2**21
 
 
@@ -43,7 +45,7 @@ def split_half_reliability(
     repetitions, n_stimuli, n_neuroids = responses.shape
     shown = ~np.isnan(responses)
     sum_of_r = np.zeros(n_neuroids)
-    groups = list(_alike(shown))
+    groups = list(alike(responses))
     for splits in _blocks(n_splits, repetitions * n_stimuli):
         order = np.stack(
             [
@@ -99,15 +101,6 @@ def means_of_halves(
             sums = (values * chosen[:, :, None]).sum(axis=0)
             means.append(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
         yield means[0], means[1]
-
-
-def _alike(shown: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """Give the neuroids in groups to which the same repetitions of the same stimuli were shown."""
-    patterns = np.packbits(shown.reshape(-1, shown.shape[2]), axis=0)
-    groups: dict[bytes, list[int]] = {}
-    for neuroid in range(shown.shape[2]):
-        groups.setdefault(patterns[:, neuroid].tobytes(), []).append(neuroid)
-    yield from map(np.array, groups.values())
 
 
 def _blocks(count: int, values_each: int) -> list[NDArray[np.intp]]:

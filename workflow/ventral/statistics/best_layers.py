@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
-from ventral.statistics.summaries import PANEL, medians_of_samples, read_scores
+from ventral.statistics.summaries import LAYER, PANEL, medians_of_samples, read_scores
+from ventral.targets.ceilings import HALVES
+from ventral.targets.selection import chosen
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +42,6 @@ COLUMNS = [
     "share_chosen",
     "chosen",
 ]
-# Of every other fold, and of the folds between.
-HALVES = ("even", "odd")
-LAYER = ["model", "family", "depth", "layer"]
 N_SPLITS = 500
 # Beyond all scores: of a neuron whose reliability is not positive, on the side of its r.
 BEYOND = 1e9
@@ -153,7 +152,7 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     if not any(of_half.notna().any() for of_half in rho):
         return Halves("r", of_all.median(axis=1), *r)
     even, odd = (
-        _over_ceiling(of_half, scoring).where((choosing > 0) & (choosing >= threshold), axis=1)
+        _over_ceiling(of_half, scoring).where(chosen(choosing, threshold), axis=1)
         for of_half, scoring, choosing in ((r[0], rho[0], rho[1]), (r[1], rho[1], rho[0]))
     )
     everyone = np.ones((1, even.shape[1]), dtype=int)

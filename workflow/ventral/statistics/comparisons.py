@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ventral.outputs import writing
 from ventral.statistics.best_layers import chosen_and_scored
 from ventral.statistics.bootstrap import RESAMPLED, read_bootstraps
+from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.summaries import PANEL
 from ventral.tables import read_csv
 
@@ -156,14 +157,6 @@ def interval_and_p(differences: NDArray[np.float64]) -> tuple[NDArray, NDArray, 
     return low, high, p
 
 
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p (m,) corrected so that any false rejection is as rare as stated (Holm 1979, Scand. J. Stat. 6:65)."""
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    return adjusted
-
-
 def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return q (m,), the lowest false discovery rate that rejects each (Benjamini, Hochberg 1995, JRSS B 57:289)."""
     order = np.argsort(p)[::-1]
@@ -233,7 +226,7 @@ def _family(compared: pd.DataFrame, scores: NDArray[np.float64]) -> pd.DataFrame
     if known.any():
         p = table.loc[known, "p"].to_numpy()
         together = stepdown(table.loc[known, "difference"].to_numpy(), differences[known])
-        table.loc[known, "p_holm"], table.loc[known, "q"] = holm(p), benjamini_hochberg(p)
+        table.loc[known, "p_holm"], table.loc[known, "q"] = holm_adjusted(p), benjamini_hochberg(p)
         # A pair is never surer among others than alone.
         table.loc[known, "p_stepdown"] = np.maximum(p, together)
     table["differs"] = table["p_stepdown"] < LEVEL
