@@ -8,7 +8,14 @@ from tests.unit import synthetic_scores
 from tests.unit.synthetic_scores import matrix_table
 from ventral.errors import InputError
 from ventral.mappings.correlation import median_predictivity, sums_within_folds
-from ventral.statistics.best_layers import COLUMNS, best_layers, best_layers_of, chosen_and_scored, halves_of
+from ventral.statistics.best_layers import (
+    COLUMNS,
+    best_layers,
+    best_layers_of,
+    chosen_and_scored,
+    halves_of,
+    medians_of_halves,
+)
 
 
 def score_table(*arguments, **changes) -> pd.DataFrame:
@@ -212,3 +219,10 @@ def test_a_recorded_area_is_no_model():
     scores = score_table({"net": 3, "rec": 2}, {"V4": 5})
     scores.loc[scores["model"] == "rec", "family"] = "recorded"
     assert best_layers_of(scores, 0.1, seed=0)["model"].tolist() == ["net"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_median_between_infinite_scores_of_either_sign_is_none():
+    values = np.array([[-np.inf, 0.1, np.inf, np.inf]])
+    members = np.array([[1, 0, 1, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 1, 0, 1]])
+    np.testing.assert_array_equal(medians_of_halves(values, members), [[np.nan, 0.1, np.nan, np.nan]])

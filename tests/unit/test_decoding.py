@@ -16,7 +16,7 @@ from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy
 from ventral.decoding.readouts import Readout, costs_of_labels, predict, score
 from ventral.errors import InputError
-from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_balanced_accuracy
+from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.recordings.reliability import split_half_reliability
 from ventral.store import read_dataset, write_dataset
 from ventral.targets.values import folds_of
@@ -70,7 +70,9 @@ def test_every_kind_of_readout_has_its_measure():
     ]
     predictions = predict(units, readouts, PENALTIES, costs_of_labels(units, readouts))
     accuracy = score(readouts[0], predictions[0], FOLDS)
-    assert accuracy == svm_balanced_accuracy(units @ units.T, labels, FOLDS)
+    gram = units @ units.T
+    by_gram = svm_predictions(gram, labels, FOLDS, chosen_costs(gram, labels, FOLDS))
+    assert accuracy == balanced_accuracy(labels, by_gram, FOLDS)
     assert np.isnan(predictions[2][:7]).all()
     expected = np.mean([pearsonr(predictions[2][fold], size[fold])[0] for fold in present])
     assert score(readouts[2], predictions[2], present) == pytest.approx(expected)

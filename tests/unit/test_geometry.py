@@ -21,6 +21,7 @@ from ventral.recordings.reliability import means_of_halves
 from ventral.scores.fitting import fit
 from ventral.scores.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations
 from ventral.scores.table import COLUMNS
+from ventral.statistics.matrix_influence import stimulus_influences
 from ventral.store import read_dataset, write_dataset
 
 N = 12
@@ -306,7 +307,9 @@ def test_errors_are_the_spread_over_other_stimuli(comparison):
         z = rng.normal(size=(25, 5))
         values = z @ mixing + 2 * rng.normal(size=(25, 70))
         parts = [chosen.prepared(representation_of(part)) for part in (values[:, :40], values[:, 40:])]
-        found.append((chosen.value(*parts), chosen.error(*parts, seed=0)))
+        value, influences = stimulus_influences(mapping, comparison, *parts)
+        assert value == pytest.approx(chosen.value(*parts))
+        found.append((value, chosen.error(*parts, influences, seed=0)))
     values, errors = np.transpose(found)
     assert errors.mean() == pytest.approx(values.std(ddof=1), rel=0.3)
 

@@ -117,15 +117,16 @@ def test_of_five_animals_influences_are_those_of_animals(made):
 def test_influences_of_stimuli_on_tau_are_those_of_leaving_each_out():
     rng = np.random.default_rng(0)
     layer, area = rng.standard_normal((2, 14, 5))
-    found = stimulus_influences("rsa", "kendall", *(standardised_ranks(pdist(part)) for part in (layer, area)))
+    tau, found = stimulus_influences("rsa", "kendall", *(standardised_ranks(pdist(part)) for part in (layer, area)))
+    assert tau == pytest.approx(tau_a(pdist(layer), pdist(area)))
     without = [tau_a(pdist(np.delete(layer, k, axis=0)), pdist(np.delete(area, k, axis=0))) for k in range(14)]
     np.testing.assert_allclose(found, jackknifed_influences(np.array(without)), atol=1e-12)
     many = pdist(rng.standard_normal((101, 2)))
-    assert stimulus_influences("rsa", "kendall", many, many).shape == (0,)
+    assert stimulus_influences("rsa", "kendall", many, many)[1].shape == (0,)
     grams = [unit_centred_gram(part @ part.T, "debiased") for part in (layer, area)]
     value, expected = cka_influences(*grams)
     assert value == pytest.approx(linear_cka(*grams))
-    np.testing.assert_array_equal(stimulus_influences("cka", "debiased", *grams), expected)
+    np.testing.assert_array_equal(stimulus_influences("cka", "debiased", *grams)[1], expected)
 
 
 def test_matrices_are_divided_by_their_ceiling_and_left_out_below_the_threshold():
@@ -154,9 +155,10 @@ def test_matrices_are_divided_by_their_ceiling_and_left_out_below_the_threshold(
 @pytest.mark.parametrize("comparison", ["pearson", "spearman"])
 def test_influences_of_what_is_prepared_are_those_of_the_dissimilarities_ties_included(comparison):
     layer, area = np.random.default_rng(1).integers(0, 4, size=(2, 25 * 24 // 2)).astype(float)
-    found = stimulus_influences("rsa", comparison, comparable(layer, comparison), comparable(area, comparison))
+    value, found = stimulus_influences("rsa", comparison, comparable(layer, comparison), comparable(area, comparison))
     r, expected = rsa_influences(layer, area, comparison)
     np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert value == pytest.approx(r)
     # Without the stimulus, r is about r - influence; pairs are counted twice.
     keep = np.delete(np.arange(25), 3)
     without = [squareform(squareform(part)[np.ix_(keep, keep)]) for part in (layer, area)]

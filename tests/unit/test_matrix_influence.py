@@ -10,7 +10,6 @@ from ventral.mappings.rsa import comparable, compare
 from ventral.statistics.contrasts import contrast
 from ventral.statistics.matrix_influence import (
     cka_influences,
-    cka_neuron_influences,
     deleted_groups,
     jackknifed_influences,
     matrix_estimates,
@@ -66,22 +65,6 @@ def test_cka_influences_are_derivatives():
     assert value == pytest.approx(linear_cka(*prepared))
     expected = derivatives(lambda weights: weighted_cka(grams, weights), N)
     np.testing.assert_allclose(influences, expected * np.sqrt(N / (N - 2)), atol=1e-8)
-
-
-def test_cka_influences_of_neurons_are_derivatives():
-    layer, responses = features(3)
-    responses = responses - responses.mean(axis=0)
-    k = responses.shape[1]
-
-    def value(weights):
-        return linear_cka(
-            unit_centred_gram(layer @ layer.T, "biased"),
-            unit_centred_gram((responses * weights) @ responses.T, "biased"),
-        )
-
-    prepared = [unit_centred_gram(part @ part.T, "biased") for part in (layer, responses)]
-    found = cka_neuron_influences(*prepared, responses, np.linalg.norm(responses @ responses.T))
-    np.testing.assert_allclose(found, derivatives(value, k) * np.sqrt(k / (k - 1)), atol=1e-7)
 
 
 @pytest.mark.parametrize("comparison", ["pearson", "spearman", "debiased"])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ventral.recordings.noise import noise_of
 from ventral.recordings.reliability import split_half_reliability
-from ventral.targets.reliability import noise_within_folds, reliability_within_folds, resampled_noise
+from ventral.targets.reliability import reliability_within_folds
 
 
 def simulated(seed, n=24, neuroids=3, repetitions=4, missing=0.3):
@@ -50,8 +50,6 @@ def test_equals_the_definition_by_loops(seed, missing):
     rho, error = np.transpose([by_loops(noise, folds, scored, k) for k in range(3)])
     np.testing.assert_allclose(found.rho, rho, rtol=1e-9)
     np.testing.assert_allclose(found.standard_error, error, rtol=1e-9)
-    alone = [sum((scored & (noise.counts > 0))[fold, k].sum() == 1 for fold in folds) for k in range(3)]
-    np.testing.assert_array_equal(found.n_alone, alone)
 
 
 @given(seed=st.integers(0, 10_000), scale=st.floats(1e-2, 1e2), shift=st.floats(-1e2, 1e2))
@@ -104,36 +102,6 @@ def test_what_has_no_reliability():
     found = reliability_within_folds(noise_of(responses, False), folds)
     np.testing.assert_array_equal(np.isnan(found.rho), [True, True, False])
     assert not found.valid[:2].any()
-    np.testing.assert_array_equal(found.n_alone, [1, 1, 1])
-
-
-def test_noise_of_stimuli_drawn_twice_is_shared():
-    responses, folds = simulated(0)
-    noise = noise_of(responses, False)
-    known = noise.counts > 0
-    weights = np.ones((5, 24), dtype=np.uint8)
-    weights[1:] = np.random.default_rng(0).integers(0, 4, size=(4, 24))
-    found = resampled_noise(noise.variances_of_means, known, folds, weights)
-    for s, w in enumerate(weights.astype(float)):
-        for k in range(3):
-            total = 0.0
-            for fold in folds:
-                rows = fold[known[fold, k]]
-                size = w[rows].sum()
-                total += (
-                    sum((w[row] - w[row] ** 2 / size) * noise.variances_of_means[row, k] for row in rows) if size else 0
-                )
-            assert found[s, k] == pytest.approx(total)
-    np.testing.assert_allclose(found[0], noise_within_folds(noise.variances_of_means, known, folds).sum(axis=0))
-
-
-def test_the_noise_of_resamples_is_what_their_responses_vary_without_signal():
-    rng = np.random.default_rng(0)
-    weights = np.bincount(rng.integers(40, size=40), minlength=40)[None]
-    means = rng.normal(size=(40, 20_000))
-    sums = (weights @ means**2 - (weights @ means) ** 2 / 40).mean()
-    expected = resampled_noise(np.ones((40, 1)), np.ones((40, 1), dtype=bool), [np.arange(40)], weights)
-    assert sums == pytest.approx(expected[0, 0], rel=0.01)
 
 
 def test_the_standard_error_is_that_of_perfect_models():

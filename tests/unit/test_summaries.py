@@ -14,7 +14,6 @@ from ventral.mappings.correlation import sums_within_folds
 from ventral.recordings.noise import noise_of
 from ventral.statistics.summaries import (
     area_summary,
-    bootstrap_means,
     bootstrap_medians,
     categorisation_summary,
     correlation,
@@ -245,17 +244,6 @@ def test_subjects_are_summarised_by_their_mean_with_an_interval_over_stimuli_and
     alone = summary.loc[("kendall", "net", "blocks.1")]
     assert (alone["r"], alone["n_neuroids"], alone["interval_over"]) == (0.5, 1, "stimuli")
     np.testing.assert_allclose(alone[["r_low", "r_high"]].astype(float), interval(0.5, 0.05, 19))
-
-
-def test_bootstrap_means_are_means_of_samples_drawn_with_replacement():
-    values = np.random.default_rng(0).normal(size=(2, 5))
-    values[0, 3] = np.nan
-    counts = np.random.default_rng(3).multinomial(5, np.full(5, 1 / 5), size=20)
-    means = bootstrap_means(values, 20, seed=3)
-    for k, of_layer in enumerate(values):
-        for b, count in enumerate(counts):
-            sample = np.repeat(of_layer, count)
-            np.testing.assert_allclose(means[k, b], sample[np.isfinite(sample)].mean())
 
 
 def test_a_matrix_of_an_areas_neuroids_has_a_ceiling_and_an_interval_over_stimuli():

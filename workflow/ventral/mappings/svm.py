@@ -20,25 +20,6 @@ PARTS, FEWEST_PARTS = 5, 3
 UNCHOSEN = 1.0
 
 
-def svm_balanced_accuracy(
-    gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], *, equal_labels: bool = False
-) -> float:
-    """Return the balanced accuracy of a linear support vector machine, averaged over held-out folds.
-
-    Parameters are those of `chosen_costs`. Balanced accuracy is the mean over the labels of the share of each label's
-    stimuli that is recognised (chance: 1 / number of labels).
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN where the features do not differ between stimuli, or where a fold holds a label that the
-        other folds lack.
-    """
-    costs = chosen_costs(gram, labels, folds, equal_labels=equal_labels)
-    predictions = svm_predictions(gram, labels, folds, costs, equal_labels=equal_labels)
-    return balanced_accuracy(labels, predictions, folds)
-
-
 def chosen_costs(
     gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], *, equal_labels: bool = False
 ) -> NDArray[np.float64]:

@@ -90,15 +90,13 @@ class Comparison:
             return linear_cka(layer, measured)
         return float(compare(layer, measured[None], self.name)[0])
 
-    def error(self, layer: NDArray, measured: NDArray, seed: int) -> float:
+    def error(self, layer: NDArray, measured: NDArray, influences: NDArray, seed: int) -> float:
         """Return the standard error of `value` for other stimuli: by influences, and of tau-a by groups of stimuli.
 
         NaN where the value is; `seed` is that of the groups.
         """
         if self.name != "kendall":
-            return float(np.linalg.norm(stimulus_influences(self.mapping, self.name, layer, measured)))
-        if np.isnan(self.value(layer, measured)):
-            return np.nan
+            return float(np.linalg.norm(influences))
         matrices = squareform(layer), squareform(measured)
         n = len(matrices[0])
         values = [
@@ -347,13 +345,17 @@ def geometry_rows(
             prepared = comparison.prepared(part)
             if np.isnan(prepared).any():
                 _warn(part, layer, comparison, geometry.rows)
-            r = np.array([comparison.value(prepared, measured) for measured in geometry.prepared[comparison]])
+            compared = [
+                stimulus_influences(comparison.mapping, comparison.name, prepared, measured)
+                for measured in geometry.prepared[comparison]
+            ]
+            r, influences = np.array([value for value, _ in compared]), [of_stimuli for _, of_stimuli in compared]
             reliability = geometry.reliability[comparison]
             low, high = geometry.ceilings[comparison]
             predictivity = _over_root(r, reliability.rho)
-            influences = [
-                stimulus_influences(comparison.mapping, comparison.name, prepared, measured)
-                for measured in geometry.prepared[comparison]
+            errors = [
+                comparison.error(prepared, measured, of_stimuli, seed)
+                for measured, of_stimuli in zip(geometry.prepared[comparison], influences, strict=True)
             ]
             share = geometry.population_share if comparison.name == "debiased" else np.nan
             parts.append(
@@ -372,7 +374,7 @@ def geometry_rows(
                         "n_folds": 0,
                         "n_neuroids": pd.array([geometry.n_neuroids] * len(r), dtype="Int64"),
                         "r": r,
-                        "r_error": _errors(comparison, influences, prepared, geometry.prepared[comparison], seed),
+                        "r_error": errors,
                         "r_population": _over_root(r, share),
                         "reliability": reliability.rho,
                         "predictivity": predictivity,
@@ -387,15 +389,6 @@ def geometry_rows(
                 )
             )
     return pd.concat(parts, ignore_index=True)
-
-
-def _errors(
-    comparison: Comparison, influences: Sequence[NDArray], prepared: NDArray, measured: Sequence[NDArray], seed: int
-) -> list[float]:
-    """Return the standard error of each value for other stimuli: by influences, and of tau-a by groups of stimuli."""
-    if comparison.name == "kendall":
-        return [comparison.error(prepared, each, seed) for each in measured]
-    return [float(np.linalg.norm(each)) for each in influences]
 
 
 def _over_root(r: NDArray, share: float) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.statistics.summaries import LAYER, PANEL, medians_of_samples, read_scores
 from ventral.targets.ceilings import HALVES
-from ventral.targets.selection import chosen
+from ventral.targets.selection import ceilings_of_chosen, over_ceilings
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +43,6 @@ COLUMNS = [
     "chosen",
 ]
 N_SPLITS = 500
-# Beyond all scores: of a neuron whose reliability is not positive, on the side of its r.
-BEYOND = 1e9
 
 
 @dataclass(frozen=True)
@@ -148,13 +146,10 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     # A neuroid without r over all folds has no score.
     r = [half.where(of_all.notna()) for half in r]
     first = rows.groupby("target").first()
-    rho = [first[f"reliability_{half}"][r[0].columns].astype(float) for half in HALVES]
-    if not any(of_half.notna().any() for of_half in rho):
+    rho = np.stack([first[f"reliability_{half}"][of_all.columns].astype(float) for half in HALVES])
+    if np.isnan(rho).all():
         return Halves("r", of_all.median(axis=1), *r)
-    even, odd = (
-        _over_ceiling(of_half, scoring).where(chosen(choosing, threshold), axis=1)
-        for of_half, scoring, choosing in ((r[0], rho[0], rho[1]), (r[1], rho[1], rho[0]))
-    )
+    even, odd = map(over_ceilings, r, ceilings_of_chosen(rho, threshold))
     everyone = np.ones((1, even.shape[1]), dtype=int)
     medians = [medians_of_halves(half.to_numpy(), everyone)[:, 0] for half in (even, odd)]
     return Halves("predictivity", pd.Series(np.mean(medians, axis=0), even.index), even, odd)
@@ -193,8 +188,8 @@ def medians_of_halves(values: NDArray[np.float64], members: NDArray[np.integer])
 
     Infinite values count; NaN where the median is infinite.
     """
-    medians = medians_of_samples(np.clip(values, -BEYOND, BEYOND), members)
-    return np.where(np.abs(medians) < BEYOND / 4, medians, np.nan)
+    medians = medians_of_samples(values, members)
+    return np.where(np.isfinite(medians), medians, np.nan)
 
 
 def halves_of(n_neuroids: int, n_splits: int, seed: int) -> NDArray[np.bool_]:
@@ -223,12 +218,6 @@ def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64])
     apparent = medians[chosen, samples]
     none = np.isnan(apparent)
     return np.where(none, -1, chosen), apparent, np.where(none, np.nan, others[chosen, samples])
-
-
-def _over_ceiling(r: pd.DataFrame, reliability: pd.Series) -> pd.DataFrame:
-    """Return r (layers, neuroids) over the root of reliability, infinite where that is not positive."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return r / np.sqrt(reliability.clip(lower=0))
 
 
 def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, seed: int) -> Iterator[dict]:

@@ -13,7 +13,7 @@ from ventral.errors import InputError
 from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.ceilings import HALVES, ceilings_in_order
-from ventral.targets.selection import chosen
+from ventral.targets.selection import ceilings_of_chosen, over_ceilings
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -154,7 +154,9 @@ def bootstrap_rows(
     placed = [_placed(*part, column_of) for part in parts]
     of_neurons = ceilings_in_order(ceilings, neurons, split)
     unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
-    divisors = np.where(unknown, 1.0, _divisors(of_neurons, reliability_threshold))
+    of_halves = np.stack([of_neurons[f"reliability_{half}"].to_numpy(float) for half in HALVES])
+    of_halves = np.where(of_neurons["reliability"].notna(), of_halves, np.nan)
+    divisors = np.where(unknown, 1.0, ceilings_of_chosen(of_halves, reliability_threshold))
     medians = resampled_medians(placed, divisors, unknown, resamples)
     # In the last place what -1 draws: no target.
     taken = np.zeros(len(neurons.names) + 1, dtype=bool)
@@ -187,17 +189,6 @@ def _placed(
     chosen = np.flatnonzero(group.kinds == "neuron")
     columns = np.array([column_of[group.names[k], group.time_bins[k]] for k in chosen], dtype=np.intp)
     return Predictions(predictions[:, chosen], group.values[:, chosen], rows, folds, columns)
-
-
-def _divisors(ceilings: pd.DataFrame, reliability_threshold: float) -> NDArray[np.float64]:
-    """Return what r of each neuroid within even and odd folds is divided by, (2, targets).
-
-    NaN where its reliability within the other folds is too low; 0 where that within these is not positive.
-    """
-    even, odd = (ceilings[f"reliability_{half}"].to_numpy(float) for half in HALVES)
-    taken = np.stack([chosen(other, reliability_threshold) for other in (odd, even)])
-    taken &= ceilings["reliability"].notna().to_numpy()
-    return np.sqrt(np.where(taken, np.maximum(np.stack([even, odd]), 0), np.nan))
 
 
 def _without_ceiling(neurons: Targets, unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -290,8 +281,7 @@ def resampled_medians(
                 some = slice(first, first + columns_at_once)
                 columns = part.columns[some]
                 scores[:, :, columns] = _resampled_r(part, some, weights, unchosen[columns])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores[:, :, :-1] /= divisors[:, None]
+        scores[:, :, :-1] = over_ceilings(scores[:, :, :-1], divisors[:, None])
         for place, neuroids in resamples.neuroids.items():
             drawn = np.take_along_axis(scores, neuroids[block][None], axis=2)
             half = drawn.shape[2] // 2

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import squareform
 
+from ventral.mappings.cka import linear_cka
 from ventral.mappings.rsa import standardised_ranks, standardised_values, tau_a, upper_triangle
 from ventral.statistics.influence import Estimates, sampled_influences
 
@@ -19,8 +20,10 @@ from ventral.statistics.influence import Estimates, sampled_influences
 MOST_JACKKNIFED = 100
 
 
-def stimulus_influences(mapping: str, comparison: str, layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
-    """Return what each stimulus adds to a comparison of a layer with a recorded matrix.
+def stimulus_influences(
+    mapping: str, comparison: str, layer: NDArray, measured: NDArray
+) -> tuple[float, NDArray[np.float64]]:
+    """Return how alike a layer and a recorded matrix are, and what each stimulus adds to that value.
 
     Parameters
     ----------
@@ -32,21 +35,17 @@ def stimulus_influences(mapping: str, comparison: str, layer: NDArray, measured:
 
     Returns
     -------
-    (n,) array
+    value : float
+    influences : (n,) array
         (0,) for `kendall` of more than 100 stimuli, which would take too long.
     """
     if mapping == "cka":
-        return cka_influences(layer, measured)[1]
-    if comparison != "kendall":
-        influences = {"pearson": _pearson_influences, "spearman": _rank_influences}[comparison]
-        return _summed_over_pairs(influences(layer, measured)[1])
-    layer, measured = squareform(layer), squareform(measured)
-    n = len(layer)
-    if n > MOST_JACKKNIFED:
-        return np.empty(0)
-    left = [np.delete(np.arange(n), k) for k in range(n)]
-    without = [tau_a(*(upper_triangle(part[np.ix_(rows, rows)]) for part in (layer, measured))) for rows in left]
-    return jackknifed_influences(np.array(without))
+        return cka_influences(layer, measured)
+    if comparison == "kendall":
+        return tau_a(layer, measured), _tau_influences(squareform(layer), squareform(measured))
+    influences = {"pearson": _pearson_influences, "spearman": _rank_influences}[comparison]
+    r, of_pairs = influences(layer, measured)
+    return r, _summed_over_pairs(of_pairs)
 
 
 def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[float, NDArray[np.float64]]:
@@ -84,33 +83,9 @@ def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.f
     value : float
     influences : (n,) array
     """
-    product = first * second
-    value = product.sum()
-    influences = 2 * product.sum(axis=1) - value * (np.square(first) + np.square(second)).sum(axis=1)
-    return float(value), _small_sample(influences)
-
-
-def cka_neuron_influences(layer: NDArray, measured: NDArray, responses: NDArray, length: float) -> NDArray[np.float64]:
-    """Return what each neuron of a recorded population adds to the CKA of a layer with it.
-
-    The Gram matrix of the population is the sum of those of its neurons.
-
-    Parameters
-    ----------
-    layer, measured : (n, n) arrays
-        From `ventral.mappings.cka.unit_centred_gram`, with the comparison `biased`.
-    responses : (n, K) array
-        Responses that the measured Gram matrix is of, centred over stimuli.
-    length : float
-        Norm of the doubly centred Gram matrix of the responses.
-
-    Returns
-    -------
-    (K,) array
-    """
-    value = np.vdot(layer, measured)
-    influences = np.einsum("ik,ij,jk->k", responses, layer - value * measured, responses, optimize=True) / length
-    return influences * np.sqrt(len(influences) / (len(influences) - 1))
+    value = linear_cka(first, second)
+    influences = 2 * (first * second).sum(axis=1) - value * (np.square(first) + np.square(second)).sum(axis=1)
+    return value, _small_sample(influences)
 
 
 def deleted_groups(n: int, n_groups: int, seed: int) -> list[NDArray[np.intp]]:
@@ -141,6 +116,16 @@ def matrix_estimates(layers: Sequence[Sequence[tuple[float, NDArray]]]) -> Estim
     return Estimates(values.mean(axis=1), units, sampled_influences(values))
 
 
+def _tau_influences(layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
+    """Return what each stimulus adds to tau-a of two square matrices, by leaving each out; (0,) of too many stimuli."""
+    n = len(layer)
+    if n > MOST_JACKKNIFED:
+        return np.empty(0)
+    left = [np.delete(np.arange(n), k) for k in range(n)]
+    without = [tau_a(*(upper_triangle(part[np.ix_(rows, rows)]) for part in (layer, measured))) for rows in left]
+    return jackknifed_influences(np.array(without))
+
+
 def _summed_over_pairs(influences: NDArray) -> NDArray[np.float64]:
     """Return what each stimulus adds, by all of its pairs."""
     return _small_sample(squareform(influences, checks=False).sum(axis=1))
@@ -154,7 +139,7 @@ def _small_sample(influences: NDArray) -> NDArray[np.float64]:
 
 def _pearson_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray]:
     x, y = standardised_values(first), standardised_values(second)
-    r = float(x @ y)
+    r = float(np.clip(x @ y, -1, 1))
     return r, x * y - r / 2 * (np.square(x) + np.square(y))
 
 
@@ -170,7 +155,7 @@ def _rank_influences(u: NDArray, v: NDArray) -> tuple[float, NDArray[np.float64]
     u, v : (pairs,) arrays
         From `ventral.mappings.rsa.standardised_ranks`.
     """
-    r = float(u @ v)
+    r = float(np.clip(u @ v, -1, 1))
     if not np.isfinite(r):
         return r, np.full(len(u), np.nan)
     own = u * v - r / 2 * (np.square(u) + np.square(v))

@@ -15,7 +15,7 @@ from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
 from ventral.tables import read_parquet
 from ventral.targets.ceilings import HALVES
-from ventral.targets.selection import chosen
+from ventral.targets.selection import ceilings_of_chosen, over_ceilings
 
 logger = logging.getLogger(__name__)
 
@@ -276,14 +276,6 @@ def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) 
     return medians_of_samples(values, _samples(values.shape[1], n_bootstrap, seed))
 
 
-def bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
-    """Return the means over bootstrap samples of subjects, as `bootstrap_medians` does over those of neuroids."""
-    counts = _samples(values.shape[1], n_bootstrap, seed)
-    known = np.isfinite(values)
-    drawn = known.astype(float) @ counts.T
-    return np.where(known, values, 0) @ counts.T / np.where(drawn > 0, drawn, np.nan)
-
-
 def medians_of_samples(values: NDArray[np.float64], counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the median of each layer's values (layers, neuroids) in samples that have neuroid k `counts` times.
 
@@ -310,7 +302,9 @@ def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
     ranked = np.append(values[order], np.nan)
     lower = (up_to < (size + 1) // 2).sum(axis=1)
     upper = (up_to < size // 2 + 1).sum(axis=1)
-    return (ranked[lower] + ranked[upper]) / 2
+    # Between infinite values of either sign there is no median.
+    with np.errstate(invalid="ignore"):
+        return (ranked[lower] + ranked[upper]) / 2
 
 
 def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.DataFrame], bool]:
@@ -531,13 +525,8 @@ def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) 
     if not np.isfinite(numbers["reliability"]).any():
         return np.stack([numbers["r"], numbers["r"]])
     known = np.isfinite(numbers["r"]) & np.isfinite(numbers["reliability"])
-    scores = []
-    for scoring, choosing in (HALVES, HALVES[::-1]):
-        taken = known & chosen(numbers[f"reliability_{choosing}"], threshold)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = numbers[f"r_{scoring}"] / np.sqrt(np.maximum(numbers[f"reliability_{scoring}"], 0))
-        scores.append(np.where(taken, score, np.nan))
-    return np.stack(scores)
+    r, reliability = (np.stack([numbers[f"{name}_{half}"] for half in HALVES]) for name in ("r", "reliability"))
+    return np.where(known, over_ceilings(r, ceilings_of_chosen(reliability, threshold)), np.nan)
 
 
 def _samples(n: int, n_bootstrap: int, seed: int) -> NDArray[np.integer]:

@@ -35,8 +35,6 @@ class Reliability:
     squares, noise : (folds, neuroids) arrays
         SS and N of each fold, N with the factor for small samples. The noise is NaN where the neuroid was shown no
         stimulus twice.
-    n_stimuli : (folds, neuroids) array
-        Stimuli scored.
     standard_error : (neuroids,) array
         Of the score of a perfect model; infinite where rho is not positive.
     degrees_of_freedom : (neuroids,) array
@@ -45,7 +43,6 @@ class Reliability:
 
     squares: NDArray[np.float64]
     noise: NDArray[np.float64]
-    n_stimuli: NDArray[np.float64]
     standard_error: NDArray[np.float64]
     degrees_of_freedom: NDArray[np.float64]
 
@@ -53,11 +50,6 @@ class Reliability:
     def rho(self) -> NDArray[np.float64]:
         """Reliability (neuroids,); NaN where no fold varies, nothing was repeated, or too few stimuli share folds."""
         return _reliability(self.noise.sum(axis=0), self.squares.sum(axis=0))
-
-    @property
-    def n_alone(self) -> NDArray[np.intp]:
-        """Folds (neuroids,) of one stimulus, which add nothing."""
-        return (self.n_stimuli == 1).sum(axis=0)
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -88,12 +80,11 @@ def reliability_within_folds(
     """
     known = np.isfinite(noise.means) if scored is None else np.isfinite(noise.means) & scored
     deviations = deviations_within_folds(noise.means, known, folds)
-    n_stimuli = sums_by_fold(known[np.concatenate(folds)].astype(float), folds)
     squares = sums_by_fold(deviations**2, folds)
     of_folds = small_sample_factor(noise, known, folds) * noise_within_folds(noise.variances_of_means, known, folds)
     rho = _reliability(of_folds.sum(axis=0), squares.sum(axis=0))
     error = standard_error(rho, noise, known, folds)
-    return Reliability(squares, of_folds, n_stimuli, error, noise.degrees_of_freedom)
+    return Reliability(squares, of_folds, error, noise.degrees_of_freedom)
 
 
 def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
@@ -111,35 +102,6 @@ def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequ
     rows = np.concatenate(folds)
     n = sums_by_fold(known[rows].astype(float), folds)
     return (1 - 1 / np.maximum(n, 1)) * sums_by_fold(np.where(known[rows], variances[rows], 0.0), folds)
-
-
-def resampled_noise(
-    variances: NDArray, known: NDArray[np.bool_], folds: Sequence[NDArray], weights: NDArray
-) -> NDArray[np.float64]:
-    """Return the sum of squares that noise alone would give within folds of resampled stimuli.
-
-    A stimulus that is drawn w times brings the same noise w times: N* is the sum over folds of sum (w - w^2 / W) v,
-    with W the sum of the weights. The reliability of a resample is 1 - N* / SS*, with SS* from
-    `ventral.mappings.correlation.resampled_sums`.
-
-    Parameters
-    ----------
-    variances, known, folds
-        As for `noise_within_folds`.
-    weights : (resamples, n) array
-        How often each stimulus is drawn.
-
-    Returns
-    -------
-    (resamples, neuroids) array
-    """
-    noise = np.zeros((len(weights), variances.shape[1]))
-    for fold in folds:
-        w, of_fold = weights[:, fold].astype(float), known[fold]
-        v = np.where(of_fold, variances[fold], 0.0)
-        size = w.sum(axis=1)[:, None] if of_fold.all() else w @ of_fold
-        noise += w @ v - w**2 @ v / np.maximum(size, 1)
-    return noise
 
 
 def standard_error(

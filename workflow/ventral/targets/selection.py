@@ -68,20 +68,45 @@ def score_of_chosen(
     """
     reliability = reliability_within_folds(noise, folds, scored).rho
     counted = np.isfinite(sums.pooled().r[0]) & np.isfinite(reliability)
-    r, rho = zip(*(_half(sums, noise, scored, folds, first) for first in (0, 1)), strict=True)
-    scores, left_out = [], []
-    for choosing, scoring in ((0, 1), (1, 0)):
-        taken = counted & chosen(rho[choosing], threshold)
-        score = r[scoring][taken], rho[scoring][taken]
-        scores.append((median_predictivity(*score), summed_predictivity(*score)))
-        left_out.append(int(counted.sum() - taken.sum()))
-    median, summed = np.mean(scores, axis=0).tolist()
-    return ChosenScore(median, summed, int(counted.sum()), int((reliability[counted] <= 0).sum()), tuple(left_out))
+    r = [sums.pooled(slice(first, None, 2)).r[0] for first in (0, 1)]
+    rho = np.stack([reliability_of_half(noise, folds, first, scored) for first in (0, 1)])
+    taken = counted & ~np.isnan(ceilings_of_chosen(rho, threshold))
+    of_halves = [(r[k][taken[k]], rho[k][taken[k]]) for k in (0, 1)]
+    median, summed = (
+        np.mean([score(*half) for half in of_halves]) for score in (median_predictivity, summed_predictivity)
+    )
+    left_out = counted.sum() - taken.sum(axis=1)[::-1]
+    n_unreliable = int((reliability[counted] <= 0).sum())
+    return ChosenScore(float(median), float(summed), int(counted.sum()), n_unreliable, tuple(left_out.tolist()))
 
 
 def chosen(reliability: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     """Say which neurons are chosen by a reliability: positive, and at least the threshold."""
     return (reliability > 0) & (reliability >= threshold)
+
+
+def ceilings_of_chosen(reliability: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """Return the ceiling of each neuron within either half of the folds, if the other half chooses the neuron.
+
+    Parameters
+    ----------
+    reliability : (2, ..., neurons) array
+        Within either half of the folds.
+    threshold : float
+        Lowest reliability of a chosen neuron; one with a reliability of 0 or less is never chosen.
+
+    Returns
+    -------
+    (2, ..., neurons) array
+        Root of the reliability within the same half, 0 where that is not positive; NaN where the neuron is not chosen.
+    """
+    return np.sqrt(np.where(chosen(reliability[::-1], threshold), np.maximum(reliability, 0), np.nan))
+
+
+def over_ceilings(r: NDArray[np.float64], ceilings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return r over ceilings, infinite on the side of r where a ceiling is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return r / ceilings
 
 
 def reliability_of_half(
@@ -107,10 +132,3 @@ def reliability_of_half(
     unscored = np.setdiff1d(np.arange(len(noise.means)), np.concatenate(folds))
     expected = noise.expected_from(np.concatenate([*of_half, unscored[first::2]]))
     return reliability_within_folds(expected, of_half, scored).rho
-
-
-def _half(
-    sums: Sums, noise: Noise, scored: NDArray[np.bool_], folds: Sequence[NDArray], first: int
-) -> tuple[NDArray, NDArray]:
-    """Return r and rho (neurons,) of every other fold from the first, 0 or 1."""
-    return sums.pooled(slice(first, None, 2)).r[0], reliability_of_half(noise, folds, first, scored)
