@@ -149,9 +149,8 @@ def held_out_objects(n_objects: int = 8, spread: float = 0.1, n_neurons: int = 5
             for layer, predicted in zip(layers, of_object, strict=True):
                 layer.append(variance * predicted)
         layers, responses = [np.concatenate(layer) for layer in layers], np.concatenate(responses)
-        ceilings = np.full(n_neurons, np.sqrt(RELIABILITY))
-        estimates = group_estimates(layers, responses, objects, ceilings)
-        pooled = layer_estimates(layers, responses, objects, ceilings)
+        estimates = group_estimates(layers, responses, objects)
+        pooled = layer_estimates(layers, responses, objects, np.full(n_neurons, np.sqrt(RELIABILITY)))
         after, _ = judged_over_groups(estimates, [0], [1], "objects", seed=0)
         return before_by_neurons(pooled, np.arange(1), np.arange(1, 2), rng), after.verdict
 

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.null_experiments import layers_of_quality
 from tests.unit.synthetic_influences import SHA256, layers_of_scores, neurons, property_of_stimuli, write_table
 from ventral.errors import InputError
-from ventral.statistics.claimed import CLAIMS, NOT_SAMPLED, RIDGE, TEST, TRAIN
+from ventral.statistics.claimed import CLAIMS, NOT_SAMPLED, NOTHING_CLAIMED, RIDGE, TEST, TRAIN
 from ventral.statistics.claims import claims
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import COLUMNS, LISTS, matrix_influence_rows, write_influences
@@ -162,9 +162,50 @@ def test_held_out_objects_are_the_units_of_their_split(tmp_path, n_objects, verd
     files = [write_table(tmp_path / "i.parquet", predictions, neurons(responses), folds, "objects", names)]
     row = judged(tmp_path, files).loc[PIXELS]
     assert row[["verdict", "unit", "n_units"]].to_list() == [verdict, "objects", n_objects]
+    assert row["measure"] == "mean r over objects and neurons"
     noted = {4: "4 objects: +0.", 6: "6 objects; smallest detectable difference", 9: "of these networks only"}
     assert row["note"].startswith(noted[n_objects])
     assert np.isnan(row["low"]) == (n_objects == 4)
+
+
+def test_scores_of_held_out_objects_are_raw_whatever_the_reliability(tmp_path):
+    predictions, responses, _ = layers_of_scores(layers(TRUE), n=160)
+    folds = np.split(np.arange(160), 4)
+    rows = []
+    for reliability in (np.nan, 0.25):
+        targets = neurons(responses, reliability=reliability)
+        files = [write_table(tmp_path / "i.parquet", predictions, targets, folds, "objects", list("abcd"))]
+        rows.append(judged(tmp_path, files).loc[PIXELS, ["estimate", "evidence", "note", "measure"]].to_list())
+    assert rows[0] == rows[1]
+
+
+def test_of_an_architecture_layers_are_compared_that_both_networks_have(tmp_path):
+    levels = {"trained_a": {"late": 0.4, "middle": 0.8}, "untrained_a": {"late": 0.4, "early": 0.1}}
+    row = judged_levels(tmp_path, levels).loc[TRAINED_HERE]
+    assert (row["verdict"], row["note"]) == ("undecided", f"of these networks only; {RAW}")
+    assert "middle" not in row["evidence"]
+    levels = {"trained_a": {"late": 0.6, "middle": 0.8}, "untrained_a": {"early": 0.1}}
+    row = judged_levels(tmp_path, levels).loc[TRAINED_HERE]
+    assert row["note"] == f"of these networks only; best of 2 layers against best of 1; {RAW}"
+
+
+def test_an_area_without_a_neuron_that_can_be_compared_has_a_row_that_says_so(tmp_path):
+    predictions, responses, folds = layers_of_scores(layers(TRUE))
+    files = [
+        write_table(tmp_path / f"{area}.parquet", predictions, neurons(responses, area, reliability), folds)
+        for area, reliability in (("V4", 0.05), ("IT", 0.5))
+    ]
+    table = scores()
+    of_neuron = table[table["target_kind"] == "neuron"].assign(family="trained")
+    of_areas = [
+        of_neuron.assign(area=area, target=name, reliability=rho)
+        for area, name, rho in (("V4", "a", 0.05), ("V4", "b", 0.02), ("IT", "c", 0.5))
+    ]
+    found = judged(tmp_path, files, of_scores=pd.concat([table, *of_areas]))
+    row = found.loc[NOTHING_CLAIMED]
+    assert row[["area", "verdict", "n_units"]].to_list() == ["V4", "undecided", 0]
+    assert row["evidence"] == "none of 2 neurons can be compared; the highest reliability is 0.05"
+    assert set(found.drop(index=NOTHING_CLAIMED)["area"]) == {"IT"}
 
 
 def test_over_architectures_few_held_out_objects_decide_nothing(tmp_path):
@@ -222,7 +263,8 @@ def test_matrices_have_stimuli_and_subjects_as_units(tmp_path, n, subjects, verd
     row = judged(tmp_path, [matrix_table(tmp_path / "i.parquet", TRUE, n, subjects)]).loc[PIXELS]
     assert row[["verdict", "unit", "note"]].to_list() == [verdict, unit, note]
     assert row["estimate"] == pytest.approx(0.25, abs=1e-6)
-    assert row["evidence"].startswith("fmri: untrained_net early 0.3")
+    assert row["measure"] == ("r" if len(subjects) == 1 else "mean r over subjects")
+    assert row["evidence"].startswith(f"fmri, {row['measure']}: untrained_net early 0.3")
 
 
 def test_comparisons_are_named_and_biased_cka_decides_nothing(tmp_path):
@@ -277,7 +319,7 @@ def test_checkpoints_are_their_network_and_untrained_networks_none(tmp_path):
     )
     row = found.loc[CATEGORISES]
     assert row[["verdict", "n_units", "note"]].to_list() == ["undecided", 3, "3 networks"]
-    assert row["evidence"] == "r over 3 networks in 9 states of training"
+    assert row["evidence"] == "r of balanced accuracy and mean r over neurons: 3 networks in 9 states of training"
 
 
 def test_a_network_fitted_to_neurons_is_undecided_and_says_why(tmp_path):

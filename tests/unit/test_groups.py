@@ -26,16 +26,16 @@ def sample(seed, missing=0.0, k=4):
     responses = rng.normal(5, 2, size=(SIZES.sum(), k))
     layers = [responses + rng.normal(0, scale, size=responses.shape) for scale in (2, 4)]
     responses[rng.random(responses.shape) < missing] = np.nan
-    return layers, responses, rng.uniform(0.5, 1, k)
+    return layers, responses
 
 
-def r_by_loops(layer, responses, ceilings):
+def r_by_loops(layer, responses):
     """Of each group and neuron."""
     return np.array(
         [
             [
-                pearsonr(layer[rows, k], responses[rows, k]).statistic / ceilings[k]
-                for k in range(len(ceilings))
+                pearsonr(layer[rows, k], responses[rows, k]).statistic
+                for k in range(responses.shape[1])
                 for rows in [group[np.isfinite(responses[group, k])]]
             ]
             for group in GROUPS
@@ -45,9 +45,9 @@ def r_by_loops(layer, responses, ceilings):
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_groups_have_equal_weights_whatever_their_size(missing):
-    layers, responses, ceilings = sample(1, missing)
-    found = group_estimates(layers, responses, GROUPS, ceilings)
-    by_group = [r_by_loops(layer, responses, ceilings) for layer in layers]
+    layers, responses = sample(1, missing)
+    found = group_estimates(layers, responses, GROUPS)
+    by_group = [r_by_loops(layer, responses) for layer in layers]
     np.testing.assert_allclose(found.theta, [r.mean() for r in by_group])
     np.testing.assert_allclose(group_differences(found, 0, 1), by_group[0].mean(1) - by_group[1].mean(1), atol=1e-12)
     expected = ttest_1samp(by_group[0].mean(axis=1) - by_group[1].mean(axis=1), 0).pvalue
@@ -58,16 +58,16 @@ def test_groups_have_equal_weights_whatever_their_size(missing):
 
 
 def test_one_image_and_constant_responses_are_no_group():
-    layers, responses, ceilings = sample(2)
+    layers, responses = sample(2)
     responses[GROUPS[1]] = 0.1
     groups = [*GROUPS, GROUPS[0][:1]]
     assert varying_groups(responses, groups).tolist() == [True, False, True, True, True, True, False]
-    assert group_estimates(layers, responses, groups, ceilings).units.shape == (2, 5)
+    assert group_estimates(layers, responses, groups).units.shape == (2, 5)
 
 
 def test_few_groups_decide_nothing_and_say_what_each_has():
-    layers, responses, ceilings = sample(3)
-    estimates = group_estimates(layers, responses, GROUPS[:4], ceilings)
+    layers, responses = sample(3)
+    estimates = group_estimates(layers, responses, GROUPS[:4])
     found, note = judged_over_groups(estimates, [0], [1], "objects", seed=0)
     differences = group_differences(estimates, 0, 1)
     assert (found.verdict, np.isnan(found.low)) == (OPEN, True)
@@ -75,8 +75,8 @@ def test_few_groups_decide_nothing_and_say_what_each_has():
 
 
 def test_five_to_seven_groups_decide_and_say_what_they_could_detect():
-    layers, responses, ceilings = sample(4)
-    found, note = judged_over_groups(group_estimates(layers, responses, GROUPS, ceilings), [0], [1], "objects", seed=0)
+    layers, responses = sample(4)
+    found, note = judged_over_groups(group_estimates(layers, responses, GROUPS), [0], [1], "objects", seed=0)
     assert found.verdict == HOLDS
     assert note == f"6 objects; smallest detectable difference {found.detectable:.2f}"
 

@@ -148,3 +148,18 @@ def test_animals_of_one_neuron_are_neurons_and_equal_ones_are_means():
     )
     np.testing.assert_allclose(clustered.neurons, sampled_influences(values.mean(axis=2)), rtol=1e-12)
     assert clustered.degrees_of_freedom == 5
+
+
+def test_stimuli_in_no_fold_have_no_influence_and_are_not_counted():
+    layers, responses, ceilings = sample(12, 0.1)
+    scored = np.concatenate(FOLDS[:2])
+    place = np.full(N, -1)
+    place[scored] = np.arange(len(scored))
+    for layer in layers:
+        layer[np.concatenate(FOLDS[2:])] = np.nan
+    found = layer_estimates(layers, responses, FOLDS[:2], ceilings)
+    of_scored = [layer[scored] for layer in layers]
+    expected = layer_estimates(of_scored, responses[scored], [place[fold] for fold in FOLDS[:2]], ceilings)
+    np.testing.assert_allclose(found.theta, expected.theta)
+    np.testing.assert_allclose(found.units[:, scored], expected.units, atol=1e-15)
+    assert not found.units[:, np.concatenate(FOLDS[2:])].any()

@@ -88,7 +88,7 @@ def test_held_out_groups_are_units_by_name_and_properties_are_of_all_stimuli(mad
     targets.values[folds[2], 1:] = 3.0
     panels = panels_of(targets, folds, names, 0.1, {})
     (row,) = influence_rows(parts, Compared("objects", targets, panels, SHA256), "ridge")
-    expected = group_estimates([predictions[:, 1:]], targets.values[:, 1:], folds, np.ones(6))
+    expected = group_estimates([predictions[:, 1:]], targets.values[:, 1:], folds)
     assert row["group_names"] == ["a", "b", "d"]
     np.testing.assert_allclose(row["units"], expected.units[0], rtol=1e-6)
     panels = panels_of(targets, folds, [], 0.1, {})

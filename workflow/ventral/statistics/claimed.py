@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from ventral.grams.recorded import FAMILY
 from ventral.statistics.contrasts import FAILS, HOLDS, LEVEL, OPEN, contrast
 from ventral.statistics.groups import (
     FEWEST_PAIRS,
@@ -44,6 +45,8 @@ FEWEST_STIMULI = 20
 # Which networks there are is no sample: layers of several are compared as those of one.
 THESE_NETWORKS = "of these networks only"
 NOT_SAMPLED = "neurons or subjects of this matrix are not sampled"
+# In place of all claims about an area without neurons that can be compared.
+NOTHING_CLAIMED = "models differ in how well they predict this area"
 # Of fewer networks there is no correlation.
 FEWEST_NETWORKS = 3
 
@@ -71,6 +74,8 @@ class Finding:
         Its number; of stimuli and neurons, whichever are fewer.
     note : str
         How far the verdict reaches, or why there is none.
+    measure : str
+        What the numbers in `evidence` are; `estimate` is a difference of two, unless it is a correlation.
     """
 
     claim: str
@@ -87,6 +92,7 @@ class Finding:
     unit: str = ""
     n_units: int = 0
     note: str = ""
+    measure: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,12 +168,13 @@ class Panel:
         return int(layers[self.estimates.theta[layers].argmax()])
 
     def finding(self, claim: str, evidence: str, **found) -> Finding:
-        """Return a finding of this panel."""
+        """Return a finding of this panel, whose evidence begins with the measure."""
         place = {name: self._first[name] for name in ("recording", "area", "time_bin", "split")}
+        said = {"unit": self.unit, "n_units": self.n_units, "measure": self.measure} | found
         # An area may have several matrices.
-        if self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]:
-            evidence = f"{self._first['target']}: {evidence}"
-        return Finding(claim, **place, evidence=evidence, **{"unit": self.unit, "n_units": self.n_units} | found)
+        several = self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]
+        of_what = f"{self._first['target']}, {said['measure']}" if several else said["measure"]
+        return Finding(claim, **place, evidence=f"{of_what}: {evidence}", **said)
 
     def compared(self, claim: str, better: NDArray, worse: NDArray, seed: int, note: str = "") -> Finding:
         """Return whether the best of some layers scores better than the best of others."""
@@ -185,15 +192,25 @@ class Panel:
             evidence,
             estimate=found.difference,
             **{name: getattr(found, name) for name in ("low", "high", "p", "verdict")},
-            note="; ".join(filter(None, (few, self.reach, note, self.measure))),
+            note="; ".join(filter(None, (few, self.reach, note, self.why_raw))),
         )
 
     @property
     def measure(self) -> str:
-        """What the scores of neurons are, where they are not r over the root of a reliability."""
-        if self._first["target_kind"] != "neuron" or self._first["has_ceiling"]:
-            return ""
-        return "raw r: no repetitions, no ceiling"
+        """What the scores are. Tables of areas have the median over neurons, where claims have the mean."""
+        measure = "predictivity" if self._first["has_ceiling"] else "r"
+        if self._first["kind"] == "groups":
+            return f"mean r over {self._first['split']} and neurons"
+        sampled = self._first["sampled"]
+        averaged = "neurons" if self._first["target_kind"] == "neuron" else sampled
+        return f"mean {measure} over {averaged}" if averaged else measure
+
+    @property
+    def why_raw(self) -> str:
+        """Why the scores of neurons are not r over the root of a reliability."""
+        first = self._first
+        raw = first["target_kind"] == "neuron" and first["kind"] == "stimuli" and not first["has_ceiling"]
+        return "raw r: no repetitions, no ceiling" if raw else ""
 
     @property
     def _first(self) -> pd.Series:
@@ -242,6 +259,33 @@ def _panels(rows: pd.DataFrame, place: list[str]) -> list[Panel]:
     return [Panel(of_panel.reset_index(drop=True)) for _, of_panel in rows.groupby(place)]
 
 
+def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Iterator[Finding]:
+    """Give an area of which nothing can be claimed on a split, because no layer is compared there.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table.
+    influences : DataFrame
+        From `ventral.statistics.influence_table.read_influences`.
+    """
+    place = ["recording", "area", "time_bin", "split"]
+    compared = set(influences[influences["target_kind"] == "neuron"][place].itertuples(index=False, name=None))
+    neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
+    for of, rows in neurons.groupby(place):
+        if of in compared:
+            continue
+        reliability = rows.groupby("target")["reliability"].first().astype(float)
+        highest = f"; the highest reliability is {reliability.max():.2f}" if reliability.notna().any() else ""
+        yield Finding(
+            NOTHING_CLAIMED,
+            *of,
+            f"none of {len(reliability)} neurons can be compared{highest}",
+            unit="neurons",
+            note="neurons need a reliability of `reliability_threshold` or more, and responses that vary in folds",
+        )
+
+
 def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Finding]:
     """Give whether networks of a family predict better than untrained ones of the same architectures."""
     for panel in evidence.areas:
@@ -249,6 +293,7 @@ def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Fi
         trained, untrained = layers["family"] == family, layers["family"] == "untrained"
         if panel.word in NOT_CLAIMED or not (trained.any() and untrained.any()):
             continue
+        trained, untrained = _layers_of_both(layers, trained, untrained)
         claim = f"{name}{panel.how}"
         shared = sorted(set(layers.loc[trained, "architecture"]) & set(layers.loc[untrained, "architecture"]))
         if len(shared) >= FEWEST_PAIRS:
@@ -257,8 +302,21 @@ def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Fi
             continue
         of_shared = layers["architecture"].isin(shared) if shared else pd.Series(True, index=layers.index)
         note = ONLY_THESE if shared else f"{ONLY_THESE}, whose architectures differ"
-        sides = (panel.rows(side & of_shared) for side in (trained, untrained))
+        sides = [panel.rows(side & of_shared) for side in (trained, untrained)]
+        if len(sides[0]) != len(sides[1]):
+            note += f"; best of {len(sides[0])} layers against best of {len(sides[1])}"
         yield panel.compared(claim, *sides, evidence.seed, note)
+
+
+def _layers_of_both(layers: pd.DataFrame, trained: pd.Series, untrained: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return both sides with the layers of an architecture that both have; with all of them where they share none.
+
+    The best of many layers beats the best of few, whatever training does.
+    """
+    names = pd.MultiIndex.from_frame(layers[["architecture", "layer"]])
+    in_both = pd.Series(names.isin(names[trained]) & names.isin(names[untrained]), layers.index)
+    kept = in_both | ~in_both.groupby(layers["architecture"]).transform("any")
+    return trained & kept, untrained & kept
 
 
 def _pair(panel: Panel, trained: pd.Series, untrained: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -333,8 +391,9 @@ def categorisation_goes_with_prediction(name: str, evidence: Evidence) -> Iterat
             if n_networks < FEWEST_NETWORKS:
                 continue
             found = {name: getattr(judged, name) for name in ("estimate", "low", "high", "p", "verdict", "note")}
-            evidently = f"r over {n_networks} networks in {len(of_label)} states of training"
+            evidently = f"{n_networks} networks in {len(of_label)} states of training"
             units = {"unit": "networks", "n_units": n_networks}
+            units["measure"] = f"r of balanced accuracy and {panel.measure}"
             yield panel.finding(f"{name.format(label=label)}{panel.how}", evidently, **found, **units)
 
 
@@ -367,9 +426,10 @@ def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
             name,
             *place,
             "stimuli",
-            f"raw r: {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
+            f"r: ridge {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
             estimate=ridge - test,
             note="no interval: of the network, one fold of the stimuli is held out; of ridge regression, each in turn",
+            measure="r",
         )
 
 
@@ -391,7 +451,11 @@ def trained_networks_tell_unseen(name: str, evidence: Evidence) -> Iterator[Find
     of_networks = [rows for _, rows in layers[layers["family"].isin(TRAINED)].groupby("model")]
     found = _decoded_by_all(of_networks) if of_networks else {"note": "no trained network"}
     yield Finding(
-        claim, "", "", "", "stimuli", evidently, unit="stimuli", n_units=int(layers["n_stimuli"].iloc[0]), **found
+        *(claim, "", "", "", "stimuli", evidently),
+        unit="stimuli",
+        n_units=int(layers["n_stimuli"].iloc[0]),
+        measure="balanced accuracy",
+        **found,
     )
 
 

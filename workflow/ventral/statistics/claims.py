@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ventral.outputs import writing
-from ventral.statistics.claimed import CLAIMS, Evidence, Finding
+from ventral.statistics.claimed import CLAIMS, Evidence, Finding, areas_without_neurons
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import read_influences
 from ventral.statistics.summaries import read_scores
@@ -16,8 +16,8 @@ from ventral.tables import read_csv, read_parquet
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ["claim", "recording", "area", "time_bin", "split", "simulated", "estimate", "low", "high", "p", "p_holm"]
-COLUMNS += ["unit", "n_units", "evidence", "note", "verdict"]
+COLUMNS = ["claim", "recording", "area", "time_bin", "split", "simulated", "measure", "estimate", "low", "high", "p"]
+COLUMNS += ["p_holm", "unit", "n_units", "evidence", "note", "verdict"]
 
 
 def claims(
@@ -31,9 +31,10 @@ def claims(
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
-    Its columns: `claim`, `recording`, `area`, `time_bin`, `split`, `simulated`; `estimate` with the ends `low` and
-    `high` of its 95 % interval; `p`, two-sided, and `p_holm`, adjusted for the number of claims in the table (Holm
-    1979); `unit`, what is sampled, and `n_units`; `evidence`, `note` and `verdict`.
+    Its columns: `claim`, `recording`, `area`, `time_bin`, `split`, `simulated`; `measure`, what the numbers in
+    `evidence` are; `estimate`, a difference of two of these or a correlation, with the ends `low` and `high` of its
+    95 % interval; `p`, two-sided, and `p_holm`, adjusted for the number of claims in the table (Holm 1979); `unit`,
+    what is sampled, and `n_units`; `evidence`, `note` and `verdict`.
 
     Parameters
     ----------
@@ -65,6 +66,7 @@ def claims(
         seed=seed,
     )
     found = [finding for claim in CLAIMS for finding in claim.findings(evidence)]
+    found += areas_without_neurons(rows, evidence.influences)
     table = pd.DataFrame(found, columns=[field.name for field in fields(Finding)])
     if table.empty:
         logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from ventral.mappings.standardisation import unit_columns
 from ventral.statistics.contrasts import (
     FAILS,
     HOLDS,
@@ -17,7 +16,7 @@ from ventral.statistics.contrasts import (
     contrast,
     detectable_difference,
 )
-from ventral.statistics.influence import Estimates, sampled_influences
+from ventral.statistics.influence import Estimates, sampled_influences, unit_within_folds
 
 # With fewer units nothing is decided; with fewer than the second number, a verdict says how many there are.
 FEWEST_UNITS, MANY_UNITS = 5, 8
@@ -49,13 +48,11 @@ class Judged:
     note: str
 
 
-def group_estimates(
-    predictions: Iterable[NDArray], responses: NDArray, groups: Sequence[NDArray], ceilings: NDArray
-) -> Estimates:
+def group_estimates(predictions: Iterable[NDArray], responses: NDArray, groups: Sequence[NDArray]) -> Estimates:
     """Return the score of each layer as the mean over held-out groups, which are its units.
 
-    r is Pearson's within a group, over the ceiling, averaged over neurons; groups have equal weights, whatever their
-    size. Neurons are the second unit.
+    r is Pearson's within a group, averaged over neurons; groups have equal weights, whatever their size. Neurons are
+    the second unit. r is not divided by a ceiling: the reliability within a single group is not known.
 
     Parameters
     ----------
@@ -65,8 +62,6 @@ def group_estimates(
         NaN where a neuron has no response.
     groups : sequence of integer arrays
         Rows of each object or category.
-    ceilings : (K,) array
-        What r is divided by.
 
     Returns
     -------
@@ -74,14 +69,14 @@ def group_estimates(
         `units` has a column for each group in which some neuron's responses vary: `varying_groups`.
     """
     groups = [group for group, varying in zip(groups, varying_groups(responses, groups), strict=True) if varying]
-    found = [_group_influences(of_layer, responses, groups, ceilings) for of_layer in predictions]
+    found = [_group_influences(of_layer, responses, groups) for of_layer in predictions]
     values, neurons = (np.stack(parts) for parts in zip(*found, strict=True))
     return Estimates(values.mean(axis=1), sampled_influences(values), neurons)
 
 
 def varying_groups(responses: NDArray, groups: Sequence[NDArray]) -> NDArray[np.bool_]:
     """Return in which groups the responses (n, K) of some neuron vary; no prediction has a part in it."""
-    return np.array([_unit_where_known(responses[group]).any() for group in groups])
+    return np.array([_unit(responses[group]).any() for group in groups])
 
 
 def group_differences(estimates: Estimates, first: int, second: int) -> NDArray[np.float64]:
@@ -215,29 +210,20 @@ def _verdict(low: float, high: float) -> str:
     return HOLDS if low > 0 else FAILS if high < 0 else OPEN
 
 
-def _group_influences(
-    predictions: NDArray, responses: NDArray, groups: Sequence[NDArray], ceilings: NDArray
-) -> tuple[NDArray, NDArray]:
+def _group_influences(predictions: NDArray, responses: NDArray, groups: Sequence[NDArray]) -> tuple[NDArray, NDArray]:
     """Return the mean over neurons in each group (groups,) and the influence of each neuron (K,) of one layer."""
-    values, influences = np.empty(len(groups)), np.zeros(len(ceilings))
+    size = responses.shape[1]
+    values, influences = np.empty(len(groups)), np.zeros(size)
     for j, group in enumerate(groups):
-        known = np.isfinite(responses[group])
-        y = _unit_where_known(responses[group])
-        x = _unit_where_known(np.where(known, predictions[group], np.nan))
+        y = _unit(responses[group])
+        x = _unit(np.where(np.isfinite(responses[group]), predictions[group], np.nan))
         varying = y.any(axis=0)
-        r = (x * y).sum(axis=0) / ceilings
+        r = (x * y).sum(axis=0)
         values[j] = r[varying].mean()
         influences += np.where(varying, r - values[j], 0) / varying.sum() / len(groups)
-    size = len(ceilings)
     return values, influences * np.sqrt(size / (size - 1)) if size > 1 else influences[:0]
 
 
-def _unit_where_known(values: NDArray) -> NDArray[np.float64]:
-    """Return the columns of values (n, K) centred and of unit length over what is known; 0 elsewhere."""
-    known = np.isfinite(values)
-    if known.all():
-        return unit_columns(values)[0]
-    result = np.zeros(values.shape)
-    for column, rows in zip(np.flatnonzero(known.any(axis=0)), known.T[known.any(axis=0)], strict=True):
-        result[rows, column] = unit_columns(values[rows, column][:, None])[0][:, 0]
-    return result
+def _unit(values: NDArray) -> NDArray[np.float64]:
+    """Return the values (n, K) of one group centred and of unit length; 0 where unknown or nowhere varying."""
+    return unit_within_folds(values, [np.arange(len(values))])

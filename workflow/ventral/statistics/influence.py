@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.mappings.standardisation import varies
+from ventral.mappings.correlation import deviations_within_folds
 
 VALUES_AT_ONCE = 2**20
 # Variance with that of training parts, over that of held-out stimuli: 2, and more with fewer stimuli than 400.
@@ -70,7 +70,7 @@ def comparable_neurons(responses: NDArray, folds: Sequence[NDArray], ceilings: N
     ceilings : (K,) array
         NaN leaves a neuron out.
     """
-    varying = [_unit_within_folds(responses[:, some], folds).any(axis=0) for some in _blocks(responses.shape)]
+    varying = [unit_within_folds(responses[:, some], folds).any(axis=0) for some in _blocks(responses.shape)]
     return np.isfinite(ceilings) & np.concatenate(varying)
 
 
@@ -86,7 +86,8 @@ def layer_estimates(
     responses : (n, K) array
         NaN where a neuron has no response: it has no influence there, and its n is the number of its stimuli.
     folds : sequence of integer arrays
-        Rows of each held-out fold; a published test set is one fold.
+        Rows of each held-out fold, none empty; a published test set is one fold. Stimuli in no fold have no influence
+        and are not counted.
     ceilings : (K,) array
         What r is divided by: the root of reliability; 1 where nothing is known of it.
 
@@ -157,9 +158,10 @@ def _influences(
     n, n_neurons = responses.shape
     r, g = np.empty(n_neurons), np.zeros(n)
     for some in _blocks(responses.shape):
-        known = np.isfinite(responses[:, some])
-        y = _unit_within_folds(responses[:, some], folds)
-        x = _unit_within_folds(np.where(known, predictions[:, some], np.nan), folds)
+        # Stimuli in no fold were not predicted.
+        known = np.isfinite(responses[:, some]) & np.isin(np.arange(n), np.concatenate(folds))[:, None]
+        y = unit_within_folds(responses[:, some], folds)
+        x = unit_within_folds(np.where(known, predictions[:, some], np.nan), folds)
         if (missing := known & ~np.isfinite(predictions[:, some])).any():
             lacking = some.start + np.flatnonzero(missing.any(axis=0))[0]
             raise ValueError(f"no prediction of neuron {lacking} for some stimuli")
@@ -179,20 +181,16 @@ def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
 
 
 def _unseen_variance(known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return sqrt(f n / (n - folds)) of each neuron, its own stimuli and folds counted."""
+    """Return sqrt(f n / (n - folds)) of each neuron (n, K), its own stimuli and folds counted."""
     n = known.sum(axis=0)
     n_folds = sum(known[fold].any(axis=0).astype(int) for fold in folds)
     return np.sqrt(np.maximum(WITH_TRAINING, 1 + MANY_STIMULI / n) * n / (n - n_folds))
 
 
-def _unit_within_folds(values: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return values (n, K) centred within folds and of unit length; 0 where unknown or nowhere varying."""
-    known = np.isfinite(values)
-    values = np.where(known, values, 0.0)
-    centred = np.zeros_like(values)
-    for fold in folds:
-        of_fold = known[fold]
-        means = values[fold].sum(axis=0) / np.maximum(of_fold.sum(axis=0), 1)
-        centred[fold] = np.where(of_fold, values[fold] - means, 0.0)
-    length = np.linalg.norm(centred, axis=0)
-    return centred / np.where(varies(length, np.linalg.norm(values, axis=0)), length, np.inf)
+def unit_within_folds(values: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return values (n, K) centred within folds and of unit length; 0 where unknown, in no fold, or nowhere varying."""
+    deviations = deviations_within_folds(values, np.isfinite(values), folds)
+    length = np.linalg.norm(deviations, axis=0)
+    unit = np.zeros(values.shape)
+    unit[np.concatenate(folds)] = deviations / np.where(length > 0, length, np.inf)
+    return unit

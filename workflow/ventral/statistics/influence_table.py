@@ -63,7 +63,7 @@ class Panel:
     columns : (K,) integer array
         Which of all targets these are.
     rows : (m,) integer array
-        Which stimuli have a response of one of them.
+        Which stimuli are in a fold and have a response of one of them.
     responses : (m, K) array
         NaN where a neuron has no response.
     folds : list of integer arrays
@@ -73,6 +73,7 @@ class Panel:
     ceilings : (K,) array
         1 where nothing was repeated.
     has_ceiling : bool
+        Whether r is divided by ceilings. For held-out groups r is not, and ceilings only choose neurons.
     animals : (K,) array of str
         Of each neuron, where at least five animals were recorded; else empty.
     names_sha256 : str
@@ -95,8 +96,10 @@ class Panel:
 
     def estimates(self, predictions: NDArray) -> Estimates:
         """Return score and influences of one layer, given its held-out predictions (m, K)."""
-        estimated = group_estimates if len(self.group_names) else layer_estimates
-        found = estimated([predictions], self.responses, self.folds, self.ceilings)
+        if len(self.group_names):
+            found = group_estimates([predictions], self.responses, self.folds)
+        else:
+            found = layer_estimates([predictions], self.responses, self.folds, self.ceilings)
         return summed_over_animals(found, self.animals) if len(self.animals) else found
 
     @property
@@ -175,7 +178,8 @@ def _panel(
     group_names: Sequence[str],
     animals: Mapping[str, str],
 ) -> Panel:
-    known = np.isfinite(targets.values[:, columns])
+    in_fold = np.isin(np.arange(len(targets.values)), np.concatenate(folds))
+    known = np.isfinite(targets.values[:, columns]) & in_fold[:, None]
     # As few folds as this have no fit.
     fitted = sum(known[fold].any(axis=0).astype(int) for fold in folds) >= FEWEST_FOLDS
     kept = fitted & comparable_neurons(targets.values[:, columns], folds, ceilings)
@@ -191,7 +195,7 @@ def _panel(
         folds=[fold for fold in left if len(fold)],
         group_names=np.array([name for name, fold in zip(group_names, left, strict=False) if len(fold)], dtype=str),
         ceilings=ceilings[kept],
-        has_ceiling=has_ceiling,
+        has_ceiling=has_ceiling and not len(group_names),
         animals=of_animals if several else np.array([], dtype=str),
         names_sha256=sha256_of(*targets.names[columns]),
     )
