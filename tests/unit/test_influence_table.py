@@ -17,6 +17,7 @@ from ventral.statistics.influence_table import (
     matrix_influence_rows,
     panels_of,
     read_influences,
+    sampling_errors,
 )
 from ventral.statistics.matrix_influence import (
     cka_influences,
@@ -164,3 +165,32 @@ def test_influences_of_what_is_prepared_are_those_of_the_dissimilarities_ties_in
     without = [squareform(squareform(part)[np.ix_(keep, keep)]) for part in (layer, area)]
     left = compare(comparable(without[0], comparison), comparable(without[1], comparison)[None], comparison)[0]
     assert r - left == pytest.approx(found[3], abs=0.01)
+
+
+def test_a_panel_has_the_stimuli_of_folds_alone(made):
+    predictions, responses, folds = made
+    (whole,) = panels_of(neurons(responses), folds, [], 0.1, {})
+    (panel,) = panels_of(neurons(responses), folds[1:], [], 0.1, {})
+    scored = np.sort(np.concatenate(folds[1:]))
+    assert (len(whole.rows), panel.rows.tolist()) == (100, scored.tolist())
+    found = panel.estimates(predictions[scored])
+    assert found.units.shape == (1, 80)
+    assert found.theta[0] == pytest.approx(pooled_r(sums_within_folds(predictions, responses, folds[1:])).mean())
+
+
+def test_sampling_errors_are_those_of_stimuli_and_of_held_out_groups(made, tmp_path):
+    predictions, responses, folds = made
+    targets = neurons(responses, reliability=0.64)
+    layers = {("net", "late", 0.9): predictions}
+    files = [
+        write_table(tmp_path / "stimuli", layers, targets, folds),
+        write_table(tmp_path / "objects", layers, targets, folds, "objects", list("abcde")),
+    ]
+    of_objects, of_stimuli = sampling_errors(read_influences(files)).to_dict("records")
+    by_stimuli = layer_estimates([predictions], responses, folds, np.full(6, 0.8))
+    assert of_stimuli["unit_error"] == pytest.approx(np.linalg.norm(by_stimuli.units), rel=1e-6)
+    assert (of_stimuli["unit"], of_stimuli["n_units"], of_stimuli["over_ceiling"]) == ("stimuli", 100, True)
+    by_objects = group_estimates([predictions], responses, folds)
+    assert of_objects["unit_error"] == pytest.approx(np.linalg.norm(by_objects.units), rel=1e-6)
+    assert (of_objects["unit"], of_objects["n_units"], of_objects["over_ceiling"]) == ("objects", 5, False)
+    assert sampling_errors(read_influences([])).empty

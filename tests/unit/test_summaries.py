@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from scipy.stats import t as student_t
 
+from benchmarks.null_experiments import RELIABILITY, layers_of_quality
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
 from ventral.mappings.correlation import sums_within_folds
 from ventral.recordings.noise import noise_of
+from ventral.statistics.influence import layer_estimates
 from ventral.statistics.summaries import (
     area_summary,
     bootstrap_medians,
@@ -270,3 +272,59 @@ def test_ten_stimuli_are_less_certain_than_a_hundred_with_the_same_error():
     table = matrix_table({"net": 1}, {"IT": 1})
     few, many = (area_summary(table.assign(n_stimuli=n), 0.1, n_bootstrap=10, seed=0).iloc[0] for n in (10, 100))
     assert few["r_high"] - few["r_low"] > 1.1 * (many["r_high"] - many["r_low"])
+
+
+PLACE = {"recording": "rec", "area": "V4", "time_bin": "", "split": "stimuli", "mapping": "ridge", "model": "net"}
+
+
+def errors_of(error, n_units=100, over_ceiling=True, unit="stimuli", **place):
+    row = PLACE | place | {"unit_error": error, "over_ceiling": over_ceiling, "unit": unit, "n_units": n_units}
+    return pd.DataFrame([row])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("over_ceiling", "unit", "n_units"), [(True, "stimuli", 100), (False, "objects", 8)])
+def test_errors_of_stimuli_and_of_neurons_add_as_squares(over_ceiling, unit, n_units):
+    scores = score_table({"net": 2}, {"V4": 20})
+    scores["recording"] = "rec"
+    alone = area_summary(scores, 0.1, n_bootstrap=100, seed=0)
+    layers = alone["layer"]
+    errors = errors_of(0.03, n_units, over_ceiling, unit, layer=layers[0])
+    both = area_summary(scores, 0.1, n_bootstrap=100, seed=0, errors=errors)
+    pd.testing.assert_series_equal(both.loc[1], alone.loc[1])
+    assert both["interval_over"].to_list() == [f"{unit} and neurons", "neurons"]
+    root = np.sqrt(scores.groupby("target")["reliability"].first().median())
+    of_predictivity = 0.03 if over_ceiling else 0.03 / root
+    row, before = both.loc[0], alone.loc[0]
+    for measure, error in (("predictivity", of_predictivity), ("r", of_predictivity * root)):
+        assert row[measure] == before[measure]
+        for end, sign in (("low", -1), ("high", 1)):
+            moved = np.hypot(before[f"{measure}_{end}"] - before[measure], student_t.ppf(0.975, n_units - 1) * error)
+            assert row[f"{measure}_{end}"] == pytest.approx(row[measure] + sign * moved)
+    assert row["summed_low"] == before["summed_low"]
+
+
+def scores_of_predictions(predictions, responses, folds, reliability):
+    sums, n = sums_within_folds(predictions, responses, folds), responses.shape[1]
+    table = pd.DataFrame({"target": [f"n{k:02}" for k in range(n)]}).assign(
+        reliability=reliability, reliability_even=reliability, reliability_odd=reliability
+    )
+    for name, part in (("r", slice(None)), ("r_even", slice(0, None, 2)), ("r_odd", slice(1, None, 2))):
+        table[name] = sums.pooled(part).r[0]
+    table["predictivity"] = table["r"] / np.sqrt(reliability)
+    of = score_table({"net": 1}, {"V4": n}).drop(columns=table.columns).assign(recording="rec", layer="layer")
+    return pd.concat([of, table], axis=1)
+
+
+def test_where_neurons_err_alike_only_intervals_over_stimuli_too_hold_the_truth():
+    covered = np.zeros(2)
+    for seed in range(60):
+        rng = np.random.default_rng([7, seed])
+        (layer,), responses, folds = layers_of_quality(rng, np.array([0.6]), 200, 50, alike=0.8)
+        found = layer_estimates([layer], responses, folds, np.full(50, np.sqrt(RELIABILITY)))
+        scores = scores_of_predictions(layer, responses, folds, RELIABILITY)
+        for k, errors in enumerate((None, errors_of(np.linalg.norm(found.units), 200, layer="layer"))):
+            row = area_summary(scores, 0.1, n_bootstrap=100, seed=0, errors=errors).iloc[0]
+            covered[k] += row["predictivity_low"] <= 0.6 <= row["predictivity_high"]
+    assert covered[0] < 50
+    assert covered[1] >= 56

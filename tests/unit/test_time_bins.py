@@ -123,7 +123,9 @@ def run(folder, name, everything=True):
     influences = [out / f"{model}_influences.parquet" for model in MODELS]
     claims(out / "scores.parquet", influences, out / "claims.csv", NETWORKS, seed=0)
     figure = [out / f"profile.{kind}" for kind in ("svg", "pdf", "csv")]
-    layer_profile(out / "scores.parquet", *figure, **SUMMARY, n_bootstrap=200, bootstraps=bootstraps)
+    layer_profile(
+        *(out / "scores.parquet", *figure), **SUMMARY, n_bootstrap=200, bootstraps=bootstraps, influences=influences
+    )
     ranking(bootstraps, out / "best.csv", *(out / f"ranking.{kind}" for kind in ("svg", "pdf", "csv")))
     decode(folder / "net.zarr", recording, stimuli, out / "decoded.parquet", **DECODING)
     decode_areas(recording, stimuli, out / "decoded_areas.parquet", **DECODING)
@@ -292,6 +294,14 @@ def test_influences_of_a_bin_are_those_of_the_bin_alone(results):
         assert found["stimuli_sha256"] == row["stimuli_sha256"]
         for column in ("theta", "units", "neurons"):
             np.testing.assert_allclose(found[column], row[column], atol=1e-6)
+
+
+def test_intervals_of_areas_are_over_stimuli_and_neurons(results):
+    profile = pd.read_csv(results["timed"] / "profile.csv", keep_default_na=False)
+    profile = profile[profile["n_neuroids"] > 1]
+    fitted = profile["mapping"].isin(["ridge", "pls"])
+    assert set(profile.loc[fitted, "interval_over"]) == {"stimuli and neurons"}
+    assert set(profile.loc[~fitted, "interval_over"]) <= {"stimuli", "stimuli and neurons", ""}
 
 
 def test_of_the_same_scores_summaries_are_those_of_the_bins_alone_to_the_last_bit(results):

@@ -1,5 +1,6 @@
 """The figure of categorisation performance against predictivity."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,27 @@ from matplotlib.lines import Line2D
 from ventral.figures.layout import figure_of_text, neuroids_taken, page_of_panels, write_figure
 from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
 from ventral.figures.style import BEST_LAYER, CHANCE, figure_style, legend_handles, looks_of_models
+from ventral.statistics.influence_table import read_influences, sampling_errors
 from ventral.statistics.summaries import FEWEST_POINTS, area_summary, categorisation_summary, drawn_measure, read_scores
 
 
 def categorisation(
-    scores: Path, svg: Path, pdf: Path, csv: Path, reliability_threshold: float, n_bootstrap: int, seed: int
+    scores: Path,
+    svg: Path,
+    pdf: Path,
+    csv: Path,
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
+    influences: Sequence[Path] = (),
 ) -> None:
     """Write the figure of categorisation performance against predictivity, one point for each layer of a model.
 
     Parameters and errors are those of `layer_profile`. A recording of stimuli without labels has a panel that says so.
     """
     rows = read_scores(scores)
-    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold, n_bootstrap, seed))
+    errors = sampling_errors(read_influences(influences))
+    summary = categorisation_summary(rows, area_summary(rows, reliability_threshold, n_bootstrap, seed, errors))
     # Of stimuli with categories, these: that is the task of the published comparison.
     has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
     summary = summary[~has_categories | (summary["label"] == "category")]

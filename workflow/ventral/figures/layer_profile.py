@@ -14,6 +14,7 @@ from ventral.figures.measures import axis_ranges, measures, padded, scale_median
 from ventral.figures.style import GREY, RECORDED_AREA, figure_style, legend_handles, looks_of_models
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.bootstrap import intervals, read_bootstraps
+from ventral.statistics.influence_table import read_influences, sampling_errors
 from ventral.statistics.summaries import PANEL, area_summary, drawn_measure, read_scores, warn_of_empty_panels
 
 
@@ -26,6 +27,7 @@ def layer_profile(
     n_bootstrap: int,
     seed: int,
     bootstraps: Sequence[Path] = (),
+    influences: Sequence[Path] = (),
 ) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth, a panel for every area, bin of time and split.
 
@@ -41,14 +43,18 @@ def layer_profile(
         Number of bootstrap samples of neuroids, and the seed of their draw.
     bootstraps : sequence of paths, optional
         Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
-        over resamples of both stimuli and neuroids, where the one that is drawn is over neuroids alone.
+        over resamples of both stimuli and neuroids, with fits held.
+    influences : sequence of paths, optional
+        What stimuli add to scores, of all models and recordings: the interval that is drawn is then over both stimuli
+        and neuroids.
 
     Raises
     ------
     InputError
         If the score table cannot be read, or has no rows of neuroids or dissimilarity matrices.
     """
-    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed)
+    errors = sampling_errors(read_influences(influences))
+    summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed, errors)
     warn_of_empty_panels(summary, reliability_threshold)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold

@@ -24,7 +24,7 @@ TEXTS = {
     "Layer": "layer",
     "Family": "family",
     "95 % interval": "interval",
-    "95 %, stimuli too": "both",
+    "95 %, resampled": "both",
     "Neurons": "n",
     "Units": "n",
 }
@@ -245,7 +245,7 @@ def _shape() -> alt.Shape:
 
 
 def _tooltip(measure: str, counted: str = "Neurons") -> list[alt.Tooltip]:
-    both = ["95 %, stimuli too"] if counted == "Neurons" else []
+    both = ["95 %, resampled"] if counted == "Neurons" else []
     return [
         *_texts("Model", "Layer", "Family"),
         alt.Tooltip("depth:Q", title="Depth", format=".2f"),

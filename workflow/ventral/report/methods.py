@@ -37,6 +37,7 @@ REFERENCES = {
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
+    "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",
     **{dataset.reference: dataset.work for dataset in DATASETS.values()},
     **{key: work for mapping in MAPPINGS.values() for key, work in mapping.references.items()},
     **{key: work for family in FAMILIES.values() for key, work in family.references.items()},
@@ -317,8 +318,9 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
         have = "has" if len(without) == 1 else "have"
         yield f"{listed(without)} {have} no repetitions: there, raw r is given, without a ceiling."
     yield (
-        f"An area is summarised by the median over its neurons, with a 95 % percentile interval over "
-        f"{settings['bootstrap']:,} bootstrap samples of neurons, the same for all layers (Efron 1979)."
+        f"An area is summarised by the median over its neurons, with a 95 % interval for other neurons and other "
+        f"stimuli: percentiles over {settings['bootstrap']:,} bootstrap samples of neurons, the same for all layers "
+        f"(Efron 1979), joined with the error by the influence of stimuli (Zou and Donner 2008)."
     )
 
 

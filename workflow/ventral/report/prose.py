@@ -20,7 +20,8 @@ CLAIMS_TESTED = (
 )
 PROFILE = (
     "Predictivity of each layer by its depth, the share of the network's layers with weights that have been passed: "
-    "the median over neurons, with a 95 % interval from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
+    "the median over neurons, with a 95 % interval for other stimuli, by their influence on scores, and other neurons, "
+    "from {bootstrap:,} bootstrap samples of neurons. Neurons with a "
     "reliability of {reliability_threshold:g} or more within half of the held-out folds are scored on the other half, "
     "both ways, and the two medians are averaged. Neurons that neither half takes are left out. A model of one "
     "layer is a line across. Point at a line, or touch it, to see which model and layer it is."

@@ -52,8 +52,8 @@ FIGURES = {
         title="Predictivity by layer",
         caption=(
             "Predictivity of each layer by its depth, the share of the network's layers with weights that have been "
-            "passed. One line a model: the median over neurons, with a 95 % interval from bootstrap samples of "
-            "neurons, the same samples for all layers. A representation of one layer is drawn as a line across. "
+            "passed. One line a model: the median over neurons, with a 95 % interval for other stimuli and other "
+            "neurons. A representation of one layer is drawn as a line across. "
             "Neurons with a reliability of {reliability_threshold} or more within half of the held-out folds are "
             "scored on the other half, both ways, and the two medians are averaged. Neurons that neither half takes "
             "are left out. They are counted above each panel, and so are those with a reliability of 0 or less. "
@@ -65,7 +65,7 @@ FIGURES = {
             "upper end is the agreement with what most subjects say of each two pairs of stimuli."
         ),
         function="figures.layer_profile.layer_profile",
-        reads={"scores": "scores", "bootstraps": "bootstraps"},
+        reads={"scores": "scores", "bootstraps": "bootstraps", "influences": "influences"},
         options=RESAMPLED,
     ),
     "categorisation": Shown(
@@ -78,7 +78,7 @@ FIGURES = {
             "of all models, with a 95 % interval by Fisher's z."
         ),
         function="figures.categorisation.categorisation",
-        reads={"scores": "scores"},
+        reads={"scores": "scores", "influences": "influences"},
         options=RESAMPLED,
     ),
     "ranking": Shown(

@@ -332,6 +332,32 @@ def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
     return table.sort_values(SORTED_BY, ignore_index=True, kind="stable")
 
 
+def sampling_errors(influences: pd.DataFrame) -> pd.DataFrame:
+    """Return the standard error of each layer's score of an area's neurons for other stimuli, or other held-out groups.
+
+    Parameters
+    ----------
+    influences : DataFrame
+        From `read_influences`.
+
+    Returns
+    -------
+    DataFrame
+        `recording`, `area`, `time_bin`, `split`, `mapping`, `model` and `layer`; `unit_error`, which is of r over the
+        ceiling if `over_ceiling`, else of r; `unit`, what is sampled; and `n_units`. A row with fewer than two units is
+        left out.
+    """
+    keys = ["recording", "area", "time_bin", "split", "mapping", "model", "layer"]
+    n_units = influences["units"].map(len)
+    rows = influences[(influences["target_kind"] == "neuron") & (n_units > 1)]
+    return rows[keys].assign(
+        unit_error=rows["units"].map(np.linalg.norm).astype(float),
+        over_ceiling=rows["has_ceiling"],
+        unit=rows["kind"].where(rows["kind"] == "stimuli", rows["split"]),
+        n_units=n_units,
+    )
+
+
 def panel_estimates(rows: pd.DataFrame) -> Estimates:
     """Return what `ventral.statistics.contrasts.contrast` compares, of the layers of a panel.
 

@@ -94,7 +94,13 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     return scores.assign(target=scores["target"].where(~of_subject, named))
 
 
-def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int) -> pd.DataFrame:
+def area_summary(
+    scores: pd.DataFrame,
+    reliability_threshold: float,
+    n_bootstrap: int,
+    seed: int,
+    errors: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
 
     The predictivity of an area is by neuroids that were chosen on other folds than those they are scored on, as in
@@ -113,7 +119,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids (Efron 1979, Annals of
     Statistics 7:1), and of matrices those of `matrix_intervals`, over stimuli and, where there are several, subjects.
     All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
-    bins of time of an area.
+    bins of time of an area. Where `errors` has an error of a layer, the intervals of r and of predictivity are over
+    stimuli, or over held-out objects or categories, as well (`with_unit_errors`).
 
     Parameters
     ----------
@@ -123,6 +130,8 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
         Lowest reliability within half of the folds of a neuroid that is scored on the others.
     n_bootstrap, seed : int
         Number of bootstrap samples, and the seed of their draw.
+    errors : DataFrame, optional
+        From `ventral.statistics.influence_table.sampling_errors`.
 
     Returns
     -------
@@ -131,8 +140,9 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
         `layer`, with `family`, `predictivity` and `summed` (NaN without repetitions, and `summed` of matrices), `r`
         (median or mean over the neuroids that either way takes, or subjects), the ends of their intervals
         `predictivity_low`, `predictivity_high` and so on (NaN with fewer than two, or where infinite), `n_neuroids` (or
-        matrices) that either way takes, `interval_over` (`neurons`, `stimuli`, `stimuli and subjects`, or ''
-        where there is none), `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
+        matrices) that either way takes, `interval_over` (what the intervals of r and predictivity are over: `neurons`,
+        `stimuli and neurons`, `objects and neurons` and so on; of matrices `stimuli`, `stimuli and subjects`; '' where
+        there is none), `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
         folds), `has_ceiling`, and `ceiling_low` and `ceiling_high`, the noise ceiling of r over subjects (NaN where
         there are none).
     """
@@ -150,7 +160,41 @@ def area_summary(scores: pd.DataFrame, reliability_threshold: float, n_bootstrap
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
         return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool, "interval_over": str})
-    return pd.concat(panels)[columns].sort_values(COMPARED, kind="stable", ignore_index=True)
+    summary = pd.concat(panels).sort_values(COMPARED, kind="stable", ignore_index=True)
+    return (summary if errors is None else with_unit_errors(summary, errors))[columns]
+
+
+def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+    """Return an area summary whose intervals over neuroids are over stimuli or held-out groups as well.
+
+    The error of a mean over neuroids for other stimuli is taken for that of the median: neuroids err alike. The two
+    errors are independent, and an end lies sqrt(a^2 + b^2) from the number, with a its distance over neuroids, and b
+    the error times the quantile of Student's t (Zou and Donner 2008, Statistics in Medicine 27:1693). Ceilings are
+    held: an error of r over ceilings is that of r times the root of the median reliability.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Rows of `area_summary`, with the `root_reliability` of the neuroids that are taken.
+    errors : DataFrame
+        From `ventral.statistics.influence_table.sampling_errors`.
+    """
+    summary = summary.merge(errors, on=[*PANEL, "model", "layer"], how="left")
+    known = (summary["unit_error"].notna() & (summary["interval_over"] == "neurons")).to_numpy()
+    of_units = student_t.ppf(0.975, summary["n_units"].astype(float) - 1) * summary["unit_error"]
+    over_ceiling = summary["over_ceiling"].eq(True)
+    root = summary["root_reliability"].where(summary["root_reliability"] > 0)
+    of_measures = {
+        "r": of_units.where(~over_ceiling, of_units * root),
+        "predictivity": of_units.where(over_ceiling, of_units / root),
+    }
+    for measure, half in of_measures.items():
+        centre = summary[measure]
+        for end, sign in (("low", -1), ("high", 1)):
+            moved = centre + sign * np.hypot(summary[f"{measure}_{end}"] - centre, half)
+            summary[f"{measure}_{end}"] = moved.where(known, summary[f"{measure}_{end}"])
+    over = summary["unit"].astype(object) + " and neurons"
+    return summary.assign(interval_over=over.where(known, summary["interval_over"]))
 
 
 def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) -> None:
@@ -400,7 +444,10 @@ def _summaries_of_matrices(
         summary = summary.assign(**matrix_intervals(rows[rows["time_bin"] == time_bin], values))
         _add(summary, "summed", np.nan, np.full((len(summary), 1), np.nan), np.zeros(len(summary)))
         n_taken = taken_of(values, has_ceiling).sum(axis=1)
-        yield time_bin, summary.assign(n_neuroids=n_taken, n_unreliable=0, has_ceiling=has_ceiling)
+        yield (
+            time_bin,
+            summary.assign(n_neuroids=n_taken, n_unreliable=0, has_ceiling=has_ceiling, root_reliability=np.nan),
+        )
 
 
 def _summaries_of_neuroids(
@@ -428,6 +475,8 @@ def _summaries_of_neuroids(
         _add(summary, "summed", *(_summed(*scored[:2], some) for some in (None, scored[2])), both.sum(axis=1))
         n_unreliable = (both & (numbers["reliability"] <= 0)).sum(axis=1)
         over = np.where(known > 1, "neurons", "")
+        reliability = pd.DataFrame(np.where(taken[time_bin], numbers["reliability"], np.nan)).clip(lower=0)
+        summary = summary.assign(root_reliability=np.sqrt(reliability.median(axis=1)).to_numpy())
         yield (
             time_bin,
             summary.assign(n_neuroids=known, n_unreliable=n_unreliable, has_ceiling=has_ceiling, interval_over=over),
