@@ -69,6 +69,8 @@ class Finding:
         What is sampled.
     n_units : int
         Its number; of stimuli and neurons, whichever are fewer.
+    n_marked : int
+        Of the neurons or matrices that are compared, those whose corrected score is marked in the score table.
     note : str
         How far the verdict reaches, or why there is none.
     """
@@ -86,6 +88,7 @@ class Finding:
     p: float = np.nan
     unit: str = ""
     n_units: int = 0
+    n_marked: int = 0
     note: str = ""
 
 
@@ -96,7 +99,7 @@ class Panel:
     Attributes
     ----------
     layers : DataFrame
-        Rows of the table of influences, with `architecture` and `network` of each model.
+        Rows of the table of influences, with `architecture` and `network` of each model, and `n_marked` of the panel.
     """
 
     layers: pd.DataFrame
@@ -167,7 +170,7 @@ class Panel:
         # An area may have several matrices.
         if self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]:
             evidence = f"{self._first['target']}: {evidence}"
-        return Finding(claim, **place, evidence=evidence, **{"unit": self.unit, "n_units": self.n_units} | found)
+        return Finding(claim, **place, evidence=evidence, **self._counts | found)
 
     def compared(self, claim: str, better: NDArray, worse: NDArray, seed: int, note: str = "") -> Finding:
         """Return whether the best of some layers scores better than the best of others."""
@@ -196,6 +199,10 @@ class Panel:
         return "raw r: no repetitions, no ceiling"
 
     @property
+    def _counts(self) -> dict:
+        return {"unit": self.unit, "n_units": self.n_units, "n_marked": int(self._first["n_marked"])}
+
+    @property
     def _first(self) -> pd.Series:
         return self.layers.iloc[0]
 
@@ -207,7 +214,8 @@ class Evidence:
     Attributes
     ----------
     influences : DataFrame
-        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model.
+        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model, and
+        `n_marked` of its panel.
     accuracies : DataFrame
         Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
         `balanced_accuracy`.
