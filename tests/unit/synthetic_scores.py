@@ -70,6 +70,7 @@ def score_table(
         "r_error",
         "reliability",
         "predictivity",
+        "marked",
         "balanced_accuracy",
         "chance",
         "ceiling_low",

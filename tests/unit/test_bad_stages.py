@@ -228,7 +228,7 @@ FROM_SCORES = {
     "best_layers": (SCORE_TABLE, {"output": "best_layers.csv"}, THRESHOLD | {"seed": 0}),
     "layer_profile": (SCORE_TABLE, figure("layer_profile"), RESAMPLING),
     "categorisation": (SCORE_TABLE, figure("categorisation"), RESAMPLING),
-    "claims": (SCORE_TABLE | {"influences": []}, {"output": "claims.csv"}, {"networks": {}, "seed": 0}),
+    "claims": (SCORE_TABLE | {"influences": []}, {"output": "claims.csv"}, THRESHOLD | {"networks": {}, "seed": 0}),
 }
 FROM_BOTH = {
     "compare": ({"bootstraps": "resamples.parquet"} | BEST, {"output": "comparisons.csv"}, {}),

@@ -10,7 +10,7 @@ from benchmarks.null_experiments import layers_of_quality
 from tests.unit.synthetic_influences import SHA256, layers_of_scores, neurons, property_of_stimuli, write_table
 from ventral.errors import InputError
 from ventral.statistics.claimed import CLAIMS, NOT_SAMPLED, NOTHING_CLAIMED, RIDGE, TEST, TRAIN
-from ventral.statistics.claims import claims
+from ventral.statistics.claims import claims, n_marked
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import COLUMNS, LISTS, matrix_influence_rows, write_influences
 from ventral.statistics.summaries import COLUMNS as SCORE_COLUMNS
@@ -74,7 +74,7 @@ def judged(folder, files, of_scores=None, models=None, seed=0, **tables) -> pd.D
     of_scores = scores() if of_scores is None else of_scores
     of_scores.to_parquet(folder / "scores.parquet")
     models = networks({model for path in files for model in pd.read_parquet(path)["model"]}) | (models or {})
-    claims(folder / "scores.parquet", files, folder / "claims.csv", models, seed, **tables)
+    claims(folder / "scores.parquet", files, folder / "claims.csv", models, 0.1, seed, **tables)
     found = pd.read_csv(folder / "claims.csv")
     assert found["evidence"].str.len().min() > 0
     decided = found["verdict"] != "undecided"
@@ -107,6 +107,37 @@ def test_the_difference_printed_is_that_of_the_scores_printed_and_over_the_ceili
     )
     first, second = (float(named.rpartition(" ")[2]) for named in raw.loc[PIXELS, "evidence"].split(", "))
     assert raw.loc[PIXELS, "estimate"] == pytest.approx(first - second, abs=0.01)
+
+
+def marked_table() -> pd.DataFrame:
+    """A score table of five neurons, of which the first three are marked, and the first is not reliable."""
+    names = [f"n{k}" for k in range(5)]
+    neurons_of = pd.DataFrame({"target": names * 2, "layer": np.repeat(["early", "late"], 5)})
+    neurons_of["reliability"] = neurons_of["target"].map(dict(zip(names, [0.05, 0.3, 0.4, 0.5, 0.6], strict=True)))
+    neurons_of["marked"] = neurons_of["target"].isin(names[:3])
+    neurons_of = neurons_of.assign(area="IT", target_kind="neuron", mapping="ridge", model="pretrained_net")
+    table = pd.concat([scores(), neurons_of.assign(recording="rec", split="stimuli", time_bin="", simulated=True)])
+    return table.assign(distance="", comparison="").astype({"target": "string"})
+
+
+def test_marked_neurons_are_counted_beside_a_claim(tmp_path):
+    found = judged_levels(tmp_path, TRUE, reliability=0.49, of_scores=marked_table())
+    assert found["n_marked"].to_dict() == dict.fromkeys([PRETRAINED, TRAINED_HERE, PIXELS, DEPTH], 2)
+    elsewhere = judged_levels(tmp_path, TRUE, area="V4", reliability=0.49, of_scores=marked_table())
+    assert (elsewhere["n_marked"] == 0).all()
+
+
+def test_marked_matrices_are_counted_of_their_own_comparison():
+    of_subjects = pd.DataFrame(
+        {"subject": pd.array([1, 2, 1, 2], "Int64"), "comparison": ["spearman"] * 2 + ["kendall"] * 2}
+    )
+    of_subjects = of_subjects.assign(recording="rec", area="IT", time_bin="", target="rec_IT", target_kind="matrix")
+    of_subjects = of_subjects.assign(split="none", mapping="rsa", distance="correlation", reliability=0.5)
+    of_subjects["marked"] = pd.array([True, True, False, True], "boolean")
+    counts = n_marked(of_subjects, 0.1).reset_index()
+    assert counts.set_index("comparison")["n_marked"].to_dict() == {"spearman": 2, "kendall": 1}
+    assert counts["target"].eq("rec_IT").all()
+    assert n_marked(of_subjects, 0.6).empty
 
 
 def test_a_layer_that_is_worse_by_nothing_does_not_decide_where_the_best_lies(tmp_path):
@@ -382,7 +413,7 @@ def test_a_file_that_is_no_table_of_influences_is_named(tmp_path):
     scores().drop(columns="family").to_parquet(tmp_path / "none.parquet")
     scores().to_parquet(tmp_path / "scores.parquet")
     with pytest.raises(InputError, match="no table of influences: it lacks the columns family"):
-        claims(tmp_path / "scores.parquet", [tmp_path / "none.parquet"], tmp_path / "claims.csv", {}, 0)
+        claims(tmp_path / "scores.parquet", [tmp_path / "none.parquet"], tmp_path / "claims.csv", {}, 0.1, 0)
 
 
 def test_without_influences_the_table_is_empty_and_has_its_columns(tmp_path):
@@ -390,7 +421,7 @@ def test_without_influences_the_table_is_empty_and_has_its_columns(tmp_path):
     write_influences(empty, tmp_path / "i.parquet")
     for files in ([], [tmp_path / "i.parquet"]):
         scores().to_parquet(tmp_path / "scores.parquet")
-        claims(tmp_path / "scores.parquet", files, tmp_path / "claims.csv", {}, 0)
+        claims(tmp_path / "scores.parquet", files, tmp_path / "claims.csv", {}, 0.1, 0)
         assert pd.read_csv(tmp_path / "claims.csv").empty
 
 

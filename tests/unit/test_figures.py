@@ -81,6 +81,16 @@ def test_neurons_without_a_positive_reliability_are_counted_in_words():
     assert said_of_neuroids(summary) == f"{n - 2} neurons, 2 left out; reliability not above 0: 2"
 
 
+def test_marked_neurons_and_matrices_are_counted_in_words():
+    scores = SCORES["one area"].assign(marked=lambda table: table["target"].isin(["V4_1", "V4_2"]))
+    summary = area_summary(scores, 0.1, n_bootstrap=100, seed=0)
+    assert neuroids_taken(summary).endswith("\ncorrected score uncertain (marked): 2")
+    assert said_of_neuroids(summary).endswith("; corrected score uncertain (marked): 2")
+    matrices = SCORES["matrices"].assign(reliability=0.5, predictivity=0.4, marked=True)
+    figure = draw_layer_profile(area_summary(matrices, 0.1, n_bootstrap=20, seed=0))
+    assert "corrected score uncertain (marked): 3" in panel(figure, "fmri, IT")[1]
+
+
 def test_without_repetitions_the_axis_says_raw_r():
     (axes,) = draw_layer_profile(area_summary(SCORES["no repetitions"], 0.1, n_bootstrap=1000, seed=0)).axes
     assert axes.get_ylabel() == "Median raw r"

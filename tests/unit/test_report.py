@@ -13,12 +13,15 @@ from tests.unit.synthetic_results import MATRICES, RECORDING, SETTINGS, record, 
 from tests.unit.synthetic_scores import FAMILIES, score_table
 from ventral.errors import InputError
 from ventral.report import page as pages
+from ventral.report import prose
 from ventral.report.charts import shape_of
 from ventral.report.figures import PATHS
 from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
 from ventral.report.methods import FAMILY_IN_WORDS, methods, plain, references
+from ventral.report.registry import FIGURES
 from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
 from ventral.report.tables import claims_section
+from ventral.targets.reliability import LARGEST_STANDARD_ERROR
 
 LIBRARY = "window.vegaEmbed = () => {};"
 
@@ -226,6 +229,28 @@ def test_the_best_model_of_every_area_stands_above(results, page):
     assert best["corrected"].notna().tolist() == (best["recording"] == "rec").tolist()
 
 
+def test_marked_neurons_are_counted_on_the_page():
+    scores = scores_of_a_run()
+    scores["marked"] = scores["target"].isin(["V4_1", "V4_2"])
+    page = Page(pages.page(results_of_a_run(scores)))
+    layers, neuroids = (rows_of(page.data, name) for name in ("layers", "neuroids"))
+    area = layers["panel"].map(lambda panel: page.data["panels"][int(panel)]["area"])
+    assert set(zip(area, layers["marked"], strict=True)) == {("V4", 2), ("IT", 0), ("human IT", 0)}
+    assert set(neuroids.loc[neuroids["marked"] == "marked", "target"]) == {"V4_1", "V4_2"}
+    assert "corrected score uncertain (marked): 2" in page.text
+    assert "2 marked)" in page.text
+
+
+@pytest.mark.parametrize("raw", ["PROFILE", "RANKING"])
+def test_captions_of_what_may_have_no_ceiling_say_raw_r(raw):
+    assert "raw r" in getattr(prose, raw)
+
+
+def test_captions_say_where_the_standard_error_is_too_large():
+    for caption in (prose.PROFILE, FIGURES["layer_profile"].caption):
+        assert f"above {LARGEST_STANDARD_ERROR:g} or badly known" in caption
+
+
 @pytest.mark.parametrize("most", [20, 50, 100])
 def test_a_large_table_keeps_the_best_layer_of_every_model(results, most):
     kept = thinned(results.layers, most)
@@ -399,6 +424,10 @@ def test_methods_count_the_neurons_that_are_left_out():
     reason = "for a reliability below 0.1 within either half of the folds"
     assert f"3 neurons of rec were left out of summaries of held-out stimuli {reason}." in text
     assert "not above 0" not in text
+    # A neuron that is left out does not count as marked.
+    scores["marked"] = scores["target"].isin(["V4_0", "V4_1", "IT_0"])
+    assert "Of those that were taken, 2 neurons were marked: the standard error" in said(scores, [RECORDING])
+    assert "marked" not in text
     scores.loc[first & (scores["target"] != "V4_0"), "reliability_odd"] = 0.3
     scores.loc[scores["target"] == "V4_0", "reliability"] = -0.1
     of_stimuli = f"1 neuron of rec was left out of summaries of held-out stimuli {reason}"
@@ -469,6 +498,9 @@ def test_claims_are_shown_with_interval_units_and_note():
     text = claims_section(results.claims)
     assert "0.38 (0.30 to 0.45)" in text
     assert "12 (stimuli and neurons)" in text
+    assert ">Marked<" in text
+    assert '<td class="number">3</td>' in text
+    assert ">Marked<" not in claims_section(results.claims.assign(n_marked=0))
     assert "of these networks only" in text
     # As read from a file in which no claim has a note.
     assert "nan" not in claims_section(results.claims.assign(note=np.nan, area=np.nan))

@@ -18,7 +18,6 @@ from ventral.statistics.summaries import (
     area_summary,
     bootstrap_medians,
     categorisation_summary,
-    correlation,
     models_by_predictivity,
     read_scores,
 )
@@ -42,21 +41,14 @@ def test_bootstrap_medians_are_medians_of_samples_drawn_with_replacement(n, miss
             np.testing.assert_allclose(medians[k, b], expected)
 
 
-@pytest.mark.parametrize("n", [4, 5, 40])
-def test_correlation_and_its_interval_are_those_of_scipy(n):
-    x, y = np.random.default_rng(n).normal(size=(2, n))
-    y += x
-    found = correlation(pd.Series(np.append(x, np.nan)), pd.Series(np.append(y, 1.0)))
-    expected = pearsonr(x, y)
-    interval = expected.confidence_interval(0.95)
-    assert found["n_points"] == n
-    np.testing.assert_allclose(found["correlation"], expected.statistic)
-    np.testing.assert_allclose([found["correlation_low"], found["correlation_high"]], [interval.low, interval.high])
-
-
-@pytest.mark.parametrize(("x", "y"), [([1, 2], [1, 2]), ([1, 1, 1, 1], [1, 2, 3, 4])])
-def test_no_correlation_of_too_few_or_constant_points(x, y):
-    assert np.isnan(correlation(pd.Series(x), pd.Series(y))["correlation"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("accuracies", "n"), [([0.1, 0.2, np.nan], 2), ([0.5, 0.5, 0.5], 3)])
+def test_no_correlation_of_too_few_or_constant_points(accuracies, n):
+    scores = score_table({"net": 3}, labels={"object": 0.125})
+    scores.loc[scores["target"] == "object", "balanced_accuracy"] = accuracies
+    points = categorisation_summary(scores, area_summary(scores, 0.1, n_bootstrap=20, seed=0))
+    assert (points["n_points"] == n).all()
+    assert points["correlation"].isna().all()
 
 
 def half_table(n=60, neurons=40, noise=4.0):
@@ -209,7 +201,27 @@ def test_the_best_layers_alone_make_one_point_a_model():
     assert (points["models_n_points"] == 6).all()
     expected = np.corrcoef(best["balanced_accuracy"], best["predictivity"])[0, 1]
     np.testing.assert_allclose(points["models_correlation"], expected)
-    assert (points["models_correlation_low"] < points["models_correlation_high"]).all()
+    assert not [column for column in points if "correlation_" in column]
+
+
+def test_marked_neurons_are_counted_among_those_that_are_taken():
+    scores = score_table({"net": 2, "other": 1}, {"V4": 6, "IT": 5}, ["stimuli", "objects"])
+    scores["marked"] = scores["target"].isin(["V4_0", "V4_1", "IT_4"]) & (scores["split"] == "stimuli")
+    scores["marked"] = scores["marked"].astype("boolean").where(scores["target"] != "V4_5")
+    # One of the marked is not taken.
+    scores.loc[scores["target"] == "V4_1", ["reliability_even", "reliability_odd"]] = 0.05
+    summary = area_summary(scores, 0.1, n_bootstrap=20, seed=0)
+    counts = summary.groupby(["area", "split"])["n_marked"].unique().map(list).to_dict()
+    assert counts == {("IT", "objects"): [0], ("IT", "stimuli"): [1], ("V4", "objects"): [0], ("V4", "stimuli"): [1]}
+    assert (summary.query("area == 'V4'")["n_neuroids"] == 5).all()
+
+
+def test_marked_matrices_are_counted_among_those_that_are_taken():
+    scores = matrix_table({"net": 2}, {"IT": 3}).assign(reliability=0.5, predictivity=0.4)
+    scores["marked"] = scores["target"] != "IT_1"
+    assert area_summary(scores, 0.1, n_bootstrap=20, seed=0)["n_marked"].eq(2).all()
+    scores.loc[scores["target"] == "IT_0", "reliability"] = 0.05
+    assert area_summary(scores, 0.1, n_bootstrap=20, seed=0)["n_marked"].eq(1).all()
 
 
 def subjects_table():

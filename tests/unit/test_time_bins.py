@@ -121,7 +121,7 @@ def run(folder, name, everything=True):
     best_layers(out / "scores.parquet", out / "best.csv", **SUMMARY)
     compare(bootstraps, out / "best.csv", out / "comparisons.csv")
     influences = [out / f"{model}_influences.parquet" for model in MODELS]
-    claims(out / "scores.parquet", influences, out / "claims.csv", NETWORKS, seed=0)
+    claims(out / "scores.parquet", influences, out / "claims.csv", NETWORKS, 0.1, seed=0)
     figure = [out / f"profile.{kind}" for kind in ("svg", "pdf", "csv")]
     layer_profile(
         *(out / "scores.parquet", *figure), **SUMMARY, n_bootstrap=200, bootstraps=bootstraps, influences=influences

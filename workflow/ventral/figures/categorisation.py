@@ -13,7 +13,7 @@ from ventral.figures.layout import figure_of_text, neuroids_taken, page_of_panel
 from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
 from ventral.figures.style import BEST_LAYER, CHANCE, figure_style, legend_handles, looks_of_models
 from ventral.statistics.influence_table import read_influences, sampling_errors
-from ventral.statistics.summaries import FEWEST_POINTS, area_summary, categorisation_summary, drawn_measure, read_scores
+from ventral.statistics.summaries import area_summary, categorisation_summary, drawn_measure, read_scores
 
 
 def categorisation(
@@ -108,11 +108,8 @@ def _correlation(rows: pd.DataFrame) -> str:
 
 
 def _correlation_of(row: pd.Series, prefix: str, noun: str) -> str:
-    n_points, r, low, high = row[
-        [f"{prefix}{name}" for name in ("n_points", "correlation", "correlation_low", "correlation_high")]
-    ]
+    n_points, r = row[[f"{prefix}n_points", f"{prefix}correlation"]]
     over = f"{n_points:.0f} {noun}{'' if n_points == 1 else 's'}"
     if np.isnan(r):
         return f"Pearson r not defined, {over}"
-    interval = f"95 % {low:.2f} to {high:.2f}" if n_points >= FEWEST_POINTS else "too few for an interval"
-    return f"Pearson r = {r:.2f} ({interval}), {over}".replace("-", "\N{MINUS SIGN}")
+    return f"Pearson r = {r:.2f}, {over}".replace("-", "\N{MINUS SIGN}")

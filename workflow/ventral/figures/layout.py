@@ -21,6 +21,8 @@ from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
 
+# What is counted beside the neuroids that are taken.
+DOUBTFUL = {"n_unreliable": "reliability not above 0", "n_marked": "corrected score uncertain (marked)"}
 # In mm: a panel, what surrounds it, and a line of text.
 PANEL_HEIGHT = 48
 LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
@@ -56,16 +58,20 @@ def neuroids_taken(rows: pd.DataFrame) -> str:
     known = rows[rows["n_neuroids"] > 0] if rows["n_neuroids"].any() else rows
     taken, left_out = (range_in_words(known[column]) for column in ("n_neuroids", "n_left_out"))
     if compares_matrices(rows).iloc[0]:
-        return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
-    ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
-    return f"n = {taken} neuroids, {left_out} left out{ceiling}{unreliable(known, chr(10))}"
+        said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
+    else:
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
+        said = f"n = {taken} neuroids, {left_out} left out{ceiling}"
+    return f"{said}{doubtful(known, chr(10))}"
 
 
-def unreliable(rows: pd.DataFrame, before: str) -> str:
-    """Say of how many neuroids the reliability over all folds is not positive, after some text; '' of none."""
-    if "n_unreliable" not in rows or not rows["n_unreliable"].any():
-        return ""
-    return f"{before}reliability not above 0: {range_in_words(rows['n_unreliable'].astype(int))}"
+def doubtful(rows: pd.DataFrame, before: str) -> str:
+    """Say of how many neuroids the reliability is not positive, or the score marked, each after some text."""
+    return "".join(
+        f"{before}{words}: {range_in_words(rows[column].astype(int))}"
+        for column, words in DOUBTFUL.items()
+        if rows[column].any()
+    )
 
 
 def page_of_panels(

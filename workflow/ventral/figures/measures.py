@@ -32,6 +32,11 @@ def measures(summary: pd.DataFrame) -> pd.Series:
     )
 
 
+def named(measure: str) -> str:
+    """Return a measure of tables as `measures` names it."""
+    return "raw r" if measure == "r" else measure
+
+
 def compares_matrices(summary: pd.DataFrame) -> pd.Series:
     """Return which rows compare dissimilarity or Gram matrices, and predict nothing."""
     return summary["mapping"].isin(COMPARISONS)

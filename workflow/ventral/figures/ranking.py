@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ventral.figures.layout import in_time, write_figure
+from ventral.figures.measures import named
 from ventral.figures.style import FAMILIES, MM, NARROW, STYLE, WIDE, figure_style
 from ventral.recordings.time_bins import place_of
 from ventral.statistics.bootstrap import read_bootstraps
@@ -131,7 +132,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
     sure = f"mean Kendall's tau of resamples {tau:.2f}".replace("-", "\N{MINUS SIGN}") if tau == tau else "one model"
     lines = [
         (f"{first['recording']}, {place_of(first['area'], first['time_bin'])}", "bold"),
-        (f"{first['measure']} on held-out {first['split']}, {first['mapping']}", "normal"),
+        (f"{named(first['measure'])} on held-out {first['split']}, {first['mapping']}", "normal"),
         (f"n = {rows['n_neuroids'].max()} neurons; {sure}", "normal"),
     ]
     for k, (line, weight) in enumerate(reversed(lines)):

@@ -51,7 +51,7 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
         named = f"{place_of(area, time_bin)} in {recording}" if several[area] else place_of(area, time_bin)
         rows = rows[(rows[["distance", "comparison"]] == rows[["distance", "comparison"]].iloc[0]).all(axis=1)]
         means = rows.groupby(["model", "layer", "depth"], sort=False, as_index=False)["r"].mean()
-        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, r"))
+        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, raw r"))
     return pd.concat(parts, ignore_index=True)
 
 

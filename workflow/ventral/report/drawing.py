@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ventral.figures.layout import place_of_split
-from ventral.figures.measures import COMPARISONS, axis_ranges, rounded_outwards
+from ventral.figures.measures import COMPARISONS, axis_ranges, named, rounded_outwards
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import held_out, in_order, number, said_of_neuroids
@@ -119,16 +119,19 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
     keys = ["recording", "area", "split", "how"]
     drawing.panels.extend(first[[*keys, "measure"]].to_dict("records"))
     place = first.assign(panel=range(len(first)))[[*COMPARED, "panel"]]
-    table = layers.assign(panel=groups.ngroup(), left=layers["n_left_out"], n=layers["n_neuroids"])
+    table = layers.assign(panel=groups.ngroup(), n=layers["n_neuroids"])
+    table = table.assign(left=layers["n_left_out"], marked=layers["n_marked"])
     scores = ["depth", "score", "low", "high", "both_low", "both_high", "ceiling_low", "ceiling_high"]
     drawing.tables["layers"] = columnar(
         table.assign(alone=table["alone"].astype(int)),
-        ["panel", *scores, "n", "left", "alone"],
+        ["panel", *scores, "n", "left", "marked", "alone"],
         ["model", "family", "layer"],
     )
     single = neuroids.merge(place, on=COMPARED).reset_index(drop=True)
     drawing.tables["neuroids"] = columnar(
-        single, ["panel", "r", "reliability", "predictivity"], ["model", "family", "layer", "target"]
+        single.assign(marked=single["marked"].map({True: "marked"}).fillna("")),
+        ["panel", "r", "reliability", "predictivity"],
+        ["model", "family", "layer", "target", "marked"],
     )
     shown = {
         measure: [0, 1] if any_ceiling else [0]
@@ -165,10 +168,9 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
         Rows of `ventral.report.summary.layer_table` that are drawn.
     """
     keys = [*COMPARED, "model", "layer"]
-    correlations = ["models_n_points", "models_correlation", "models_correlation_low", "models_correlation_high"]
     known = points.loc[
         points["balanced_accuracy"].notna(),
-        [*keys, "label", "balanced_accuracy", "chance", "best_layer", *correlations],
+        [*keys, "label", "balanced_accuracy", "chance", "best_layer", "models_n_points", "models_correlation"],
     ]
     table = in_order(layers.merge(known, on=keys))
     if table.empty:
@@ -177,8 +179,8 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
         accuracy=table["balanced_accuracy"], best=table["best_layer"].astype(int), n=table["n_neuroids"]
     )
     drawing.tables["categorisation"] = columnar(
-        table.assign(left=table["n_left_out"]),
-        ["depth", "score", "low", "high", "both_low", "both_high", "n", "left", "accuracy", "best"],
+        table.assign(left=table["n_left_out"], marked=table["n_marked"]),
+        ["depth", "score", "low", "high", "both_low", "both_high", "n", "left", "marked", "accuracy", "best"],
         ["model", "family", "layer"],
     )
     limits = axis_ranges(
@@ -198,11 +200,9 @@ def _panels_of_categorisation(
         axis = row["measure"] if mapping in COMPARISONS else f"Median {row['measure']}"
         accuracy = f"Balanced accuracy, {label}"
         spec = charts.categorisation(axis, accuracy, (*across, *limits[row["measure"]]), float(row["chance"]))
-        r, low, high = row[["models_correlation", "models_correlation_low", "models_correlation_high"]]
         together = (
-            f"r = {number(r)}{f' ({number(low)} to {number(high)})' if np.isfinite(low) else ''} over the best layers "
-            f"of {row['models_n_points']:.0f} models"
-            if np.isfinite(r)
+            f"r = {number(row['models_correlation'])} over the best layers of {row['models_n_points']:.0f} models"
+            if np.isfinite(row["models_correlation"])
             else "too few models for a correlation"
         )
         what = row["measure"] if mapping in COMPARISONS else f"{row['measure']}, {held_out(split)}, {row['how']}"
@@ -223,7 +223,7 @@ def draw_ranking(drawing: Drawing, ranking: pd.DataFrame) -> list[Panel]:
         tau, measure = rows[["consistency", "measure"]].iloc[0]
         how = mapping.replace("_", "-")
         sure = f"; mean Kendall's tau of resamples {number(tau)}" if np.isfinite(tau) else ""
-        text = f"{measure}, {held_out(split)}, {how}; {rows['n'].max()} neurons{sure}"
+        text = f"{named(measure)}, {held_out(split)}, {how}; {rows['n'].max()} neurons{sure}"
         chart = drawing.add(charts.ranking(len(rows)), "ranking", rows, f"Ranks of models, {area}, {recording}: {text}")
         of = {"recording": recording, "area": area, "split": split, "how": how}
         panels.append(Panel(chart, area, recording, text, of))

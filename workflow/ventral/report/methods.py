@@ -12,6 +12,7 @@ from ventral.models.registry import FAMILIES, family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.targets.reliability import LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
 
 FAMILY_IN_WORDS = {
@@ -168,7 +169,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         if facts["n_unusable"]:
             unusable = counted(facts["n_unusable"], "further neuron")
             yield f"{unusable} could not be scored and {_was(facts['n_unusable'])} left out."
-        for split, (n_left_out, n_unreliable) in _left_out(scores, name, threshold).items():
+        for split, (n_left_out, n_unreliable, n_marked) in _left_out(scores, name, threshold).items():
             noun = ("pair of neuron and bin", "pairs of neuron and bin") if bins else ("neuron",)
             those = counted(n_left_out, *noun) if n_left_out else "No neuron"
             also = f"; that over all folds was not above 0 for {counted(n_unreliable, *noun)}" if n_unreliable else ""
@@ -176,6 +177,12 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
                 f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of held-out {split} for a "
                 f"reliability below {threshold:g} within either half of the folds{also}."
             )
+            if n_marked:
+                yield (
+                    f"Of those that were taken, {counted(n_marked, *noun)} {_was(n_marked)} marked: the standard error "
+                    f"of a perfect model's score was above {LARGEST_STANDARD_ERROR:g} or badly known, and a single "
+                    f"corrected score is not to be read."
+                )
 
 
 def _rendered(facts: Mapping, settings: Mapping) -> str:
@@ -197,9 +204,10 @@ def _teacher(simulate: Mapping) -> str:
     return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
 
 
-def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int]]:
-    """Return, for each split, how many neurons neither half of the folds takes, and how many are not reliable at all.
+def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int]]:
+    """Return, for each split, how many neurons neither half of the folds takes, are not reliable at all, or are marked.
 
+    Marked are counted of those that either half takes.
     Areas without repetitions, of which all neurons are taken, are not counted.
     """
     neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
@@ -207,8 +215,11 @@ def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[st
     known = neurons["reliability"].notna().groupby([neurons[name] for name in ("split", "area", "time_bin")])
     neurons = neurons[known.transform("any")]
     taken = chosen(neurons[["reliability_even", "reliability_odd"]].to_numpy(float), threshold).any(axis=1)
-    counts = pd.DataFrame({"split": neurons["split"], "left_out": ~taken, "unreliable": neurons["reliability"] <= 0})
-    return {split: (int(n), int(m)) for split, n, m in counts.groupby("split").sum().itertuples()}
+    marked = taken & neurons["marked"].eq(True).fillna(False).to_numpy(bool)
+    counts = pd.DataFrame(
+        {"split": neurons["split"], "left_out": ~taken, "unreliable": neurons["reliability"] <= 0, "marked": marked}
+    )
+    return {split: tuple(map(int, of_split)) for split, *of_split in counts.groupby("split").sum().itertuples()}
 
 
 def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
@@ -385,7 +396,8 @@ def _describe_categorisation() -> Iterator[str]:
         "vector machine on the same Gram matrix. Its C was chosen, from 0.1 to 100 in powers of ten, by "
         "cross-validation within the other parts alone. How categorisation and predictivity go "
         "together over models (after Yamins et al. 2014) is given as Pearson's r over the best layer of each model, "
-        "with a 95 % interval by Fisher's z."
+        "without an interval: checkpoints of one training are not independent. Claims take r over trained networks, "
+        "of each the mean over its checkpoints, with a 95 % interval by Fisher's z."
     )
 
 

@@ -32,7 +32,10 @@
     if (row.model !== undefined) row.dash = place[row.model] ?? 0;
     if (row.low !== undefined) row.interval = interval(row.low, row.high);
     if (row.both_low !== undefined) row.both = row.both_low === null ? "" : interval(row.both_low, row.both_high);
-    if (row.left !== undefined) row.n_shown = row.left ? `${row.n} (${row.left} left out)` : `${row.n}`;
+    if (row.left !== undefined) {
+      const counts = [[row.left, "left out"], [row.marked, "marked"]].filter(([n]) => n).map((count) => count.join(" "));
+      row.n_shown = counts.length ? `${row.n} (${counts.join(", ")})` : `${row.n}`;
+    }
     return row;
   }
 

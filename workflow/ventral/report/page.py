@@ -53,7 +53,7 @@ IN_THE_DARK = {"classical": "#e8eaed", "trained": "#4aa3e0", FAMILY: "#9ba5b1"}
 IN_THE_LIGHT = {FAMILY: "#5d6673"}
 SCORES = ["model", "layer", "recording", "simulated", "area", "time_bin", "stimuli", "target", "target_kind"]
 SCORES += ["split", "mapping", "distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked"]
-SCORES += ["r", "reliability", "predictivity", "reliability_even", "reliability_odd"]
+SCORES += ["r", "reliability", "predictivity", "marked", "reliability_even", "reliability_odd"]
 
 
 def report(

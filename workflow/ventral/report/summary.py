@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ventral.figures.layout import AREAS, place_of_split, unreliable
+from ventral.figures.layout import AREAS, doubtful, place_of_split
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
@@ -160,14 +160,15 @@ def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tup
     Returns
     -------
     rows : DataFrame
-        `target`, `r`, `reliability`, `predictivity`, what tells the panels apart, `model`, `family` and `layer`.
+        `target`, `r`, `reliability`, `predictivity`, `marked`, what tells the panels apart, `model`, `family` and
+        `layer`.
     n_rows : int
         Rows that there would be without a limit.
     """
     known = table[table["score"].notna()]
     best = known.loc[known.groupby(LINE, sort=False)["score"].idxmax(), [*LINE, "layer", "score", "how"]]
     neuroids = scores.loc[scores["target_kind"].isin(RECORDED) & (scores["mapping"] != "banded")]
-    columns = [*LINE, "family", "layer", "target", "subject", "r", "reliability", "predictivity"]
+    columns = [*LINE, "family", "layer", "target", "subject", "r", "reliability", "predictivity", "marked"]
     rows = best.merge(neuroids[columns], on=[*LINE, "layer"])
     of_subject = rows["subject"].notna()
     named = rows["target"].astype(str) + ", subject " + rows["subject"].astype("Int64").astype(str)
@@ -224,9 +225,11 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     known = (predicted if len(predicted) else rows).query("n_neuroids > 0")
     taken, left_out = _range(known["n_neuroids"]), _range(known["n_left_out"])
     if rows["mapping"].iloc[0] in COMPARISONS:
-        return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
-    ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
-    return f"{taken} neurons, {left_out} left out{ceiling}{unreliable(known, '; ')}"
+        said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
+    else:
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
+        said = f"{taken} neurons, {left_out} left out{ceiling}"
+    return f"{said}{doubtful(known, '; ')}"
 
 
 def held_out(split: str) -> str:

@@ -29,17 +29,22 @@ BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
-CLAIMS += [("Evidence", "long"), ("Units", ""), ("Note", "long"), ("Recording", "")]
+CLAIMS += [("Evidence", "long"), ("Units", ""), ("Marked", "number"), ("Note", "long"), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
 FIRST = [("area", "Area", "", 0), ("model", "Model", "", 0), ("layer", "Layer", "", 0)]
 LAST = [("split", "Held out", "", 0), ("how", "Mapping", "", 0), ("family", "Family", "", 0)]
 LAST += [("recording", "Recording", "", 0)]
 LAYERS = [*FIRST, ("score", "Score", "number", 3), ("low", "Low", "number", 3), ("high", "High", "number", 3)]
-LAYERS += [("n", "Neurons", "number", 0), ("left", "Left out", "number", 0), ("depth", "Depth", "number", 2)]
+LAYERS += [
+    ("n", "Neurons", "number", 0),
+    ("left", "Left out", "number", 0),
+    ("marked", "Marked", "number", 0),
+    ("depth", "Depth", "number", 2),
+]
 LAYERS += [("measure", "Measure", "", 0), *LAST]
 NEUROIDS = [*FIRST, ("target", "Neuron", "", 0), ("predictivity", "Predictivity", "number", 3), ("r", "r", "number", 3)]
-NEUROIDS += [("reliability", "Reliability", "number", 3), *LAST]
+NEUROIDS += [("reliability", "Reliability", "number", 3), ("marked", "Marked", "", 0), *LAST]
 JOBS = [("stage", "Stage", "", 0), ("outputs", "Outputs", "path", 0), ("code", "Code", "", 0)]
 JOBS += [
     ("seconds", "Seconds", "number", 1),
@@ -113,9 +118,11 @@ def numbers_section(results: Results) -> str:
 
 
 def _number_of(row: Mapping) -> str:
-    if row["mapping"] in COMPARISONS:
-        return counted(row["n_neuroids"], "matrix", "matrices")
-    return f"{row['n_neuroids']}" + (f" ({row['n_left_out']} left out)" if row["n_left_out"] else "")
+    of_matrices = row["mapping"] in COMPARISONS
+    n = counted(row["n_neuroids"], "matrix", "matrices") if of_matrices else f"{row['n_neuroids']}"
+    counts = {"left out": 0 if of_matrices else row["n_left_out"], "marked": row["n_marked"]}
+    beside = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{n} ({beside})" if beside else n
 
 
 def claims_section(claims: pd.DataFrame) -> str:
@@ -138,6 +145,7 @@ def claims_section(claims: pd.DataFrame) -> str:
                 with_interval(row["estimate"], row["low"], row["high"]),
                 escape(str(row["evidence"])),
                 escape(f"{row['n_units']} ({row['unit']})" if row["unit"] else ""),
+                str(row["n_marked"] or ""),
                 escape(str(row["note"])),
                 escape(f"{row['recording']}{simulated}"),
             ]

@@ -72,6 +72,8 @@ class Finding:
         What is sampled.
     n_units : int
         Its number; of stimuli and neurons, whichever are fewer.
+    n_marked : int
+        Of the neurons or matrices that are compared, those whose corrected score is marked in the score table.
     note : str
         How far the verdict reaches, or why there is none.
     measure : str
@@ -91,6 +93,7 @@ class Finding:
     p: float = np.nan
     unit: str = ""
     n_units: int = 0
+    n_marked: int = 0
     note: str = ""
     measure: str = ""
 
@@ -102,7 +105,7 @@ class Panel:
     Attributes
     ----------
     layers : DataFrame
-        Rows of the table of influences, with `architecture` and `network` of each model.
+        Rows of the table of influences, with `architecture` and `network` of each model, and `n_marked` of the panel.
     """
 
     layers: pd.DataFrame
@@ -170,7 +173,7 @@ class Panel:
     def finding(self, claim: str, evidence: str, **found) -> Finding:
         """Return a finding of this panel, whose evidence begins with the measure."""
         place = {name: self._first[name] for name in ("recording", "area", "time_bin", "split")}
-        said = {"unit": self.unit, "n_units": self.n_units, "measure": self.measure} | found
+        said = {"unit": self.unit, "n_units": self.n_units, "n_marked": self.n_marked, "measure": self.measure} | found
         # An area may have several matrices.
         several = self._first["target_kind"] == "matrix" and self._first["target"] != place["area"]
         of_what = f"{self._first['target']}, {said['measure']}" if several else said["measure"]
@@ -213,6 +216,11 @@ class Panel:
         return "raw r: no repetitions, no ceiling" if raw else ""
 
     @property
+    def n_marked(self) -> int:
+        """Neurons or matrices whose corrected score is marked; no score of held-out groups is corrected."""
+        return 0 if self._first["kind"] == "groups" else int(self._first["n_marked"])
+
+    @property
     def _first(self) -> pd.Series:
         return self.layers.iloc[0]
 
@@ -224,7 +232,8 @@ class Evidence:
     Attributes
     ----------
     influences : DataFrame
-        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model.
+        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model, and
+        `n_marked` of its panel.
     accuracies : DataFrame
         Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
         `balanced_accuracy`.

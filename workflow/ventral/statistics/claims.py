@@ -10,14 +10,14 @@ import pandas as pd
 from ventral.outputs import writing
 from ventral.statistics.claimed import CLAIMS, Evidence, Finding, areas_without_neurons
 from ventral.statistics.contrasts import holm_adjusted
-from ventral.statistics.influence_table import read_influences
-from ventral.statistics.summaries import read_scores
+from ventral.statistics.influence_table import PANEL, read_influences
+from ventral.statistics.summaries import RECORDED, read_scores
 from ventral.tables import read_csv, read_parquet
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ["claim", "recording", "area", "time_bin", "split", "simulated", "measure", "estimate", "low", "high", "p"]
-COLUMNS += ["p_holm", "unit", "n_units", "evidence", "note", "verdict"]
+COLUMNS += ["p_holm", "unit", "n_units", "n_marked", "evidence", "note", "verdict"]
 
 
 def claims(
@@ -25,6 +25,7 @@ def claims(
     influences: Sequence[Path],
     output: Path,
     networks: Mapping[str, Mapping[str, str]],
+    reliability_threshold: float,
     seed: int,
     fitted: Path | None = None,
     selectivity: Path | None = None,
@@ -34,7 +35,7 @@ def claims(
     Its columns: `claim`, `recording`, `area`, `time_bin`, `split`, `simulated`; `measure`, what the numbers in
     `evidence` are; `estimate`, a difference of two of these or a correlation, with the ends `low` and `high` of its
     95 % interval; `p`, two-sided, and `p_holm`, adjusted for the number of claims in the table (Holm 1979); `unit`,
-    what is sampled, and `n_units`; `evidence`, `note` and `verdict`.
+    what is sampled, `n_units`, and `n_marked`; `evidence`, `note` and `verdict`.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def claims(
         CSV to write.
     networks : mapping of mappings
         Of each model, its `architecture`, and the `network` that it is, or is a checkpoint of.
+    reliability_threshold : float
+        Lowest reliability of a neuron or matrix that is compared.
     seed : int
         Of the draws of critical values.
     fitted, selectivity : paths, optional
@@ -58,8 +61,9 @@ def claims(
         If a table cannot be read, or layers that are compared were scored on different stimuli or neurons.
     """
     rows = read_scores(scores)
+    marks = n_marked(read_parquet(scores, [*PANEL, "subject", "reliability", "marked"]), reliability_threshold)
     evidence = Evidence(
-        influences=_with_networks(read_influences(influences), networks),
+        influences=_with_marks(_with_networks(read_influences(influences), networks), marks),
         accuracies=_accuracies(rows),
         fitted=read_csv(fitted) if fitted else None,
         selectivity=read_csv(selectivity) if selectivity else None,
@@ -81,6 +85,29 @@ def _with_networks(influences: pd.DataFrame, networks: Mapping[str, Mapping[str,
     """Return influences with `architecture` and `network` of each model."""
     of_models = {key: {name: network[key] for name, network in networks.items()} for key in ("architecture", "network")}
     return influences.assign(**{key: influences["model"].map(found) for key, found in of_models.items()})
+
+
+def n_marked(scores: pd.DataFrame, reliability_threshold: float) -> pd.Series:
+    """Return how many neurons or matrices that are compared are marked, by panel of the table of influences.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Score table. Its `target` does not tell panels of neurons apart.
+    reliability_threshold : float
+        Lowest reliability of what is compared.
+    """
+    rho = scores["reliability"].astype(float)
+    taken = scores["target_kind"].isin(RECORDED) & (rho >= reliability_threshold) & (rho > 0)
+    rows = scores[taken & scores["marked"].eq(True).fillna(False)]
+    rows = rows.assign(name=rows["target"], target=rows["target"].where(rows["target_kind"] == "matrix", ""))
+    rows = rows.drop_duplicates([*PANEL, "name", "subject"]).astype(dict.fromkeys(PANEL, "string"))
+    return rows.groupby(PANEL).size().rename("n_marked")
+
+
+def _with_marks(influences: pd.DataFrame, marks: pd.Series) -> pd.DataFrame:
+    """Return influences with `n_marked` of each panel."""
+    return influences.merge(marks.reset_index(), on=PANEL, how="left").fillna({"n_marked": 0})
 
 
 def _accuracies(scores: pd.DataFrame) -> pd.DataFrame:

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import pearsonr
 from scipy.stats import t as student_t
 
 from ventral.errors import InputError, shown
@@ -39,6 +39,7 @@ COLUMNS = [
     "r_error",
     "reliability",
     "predictivity",
+    "marked",
     "r_even",
     "reliability_even",
     "r_odd",
@@ -53,7 +54,8 @@ PANEL = ["recording", "area", "time_bin", "split", "mapping"]
 COMPARED = [*PANEL, "distance", "comparison"]
 # What is recorded, one or the other: an area is summarised over its neuroids, or over its matrices or their subjects.
 RECORDED = ("neuron", "matrix")
-FEWEST_POINTS = 4
+# Of fewer points there is no correlation.
+FEWEST_POINTS = 3
 LAYER = ["model", "family", "depth", "layer"]
 
 
@@ -144,12 +146,12 @@ def area_summary(
         `stimuli and neurons`, `objects and neurons` and so on; of matrices `stimuli`, `stimuli and subjects`; '' where
         there is none), `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
         folds), `has_ceiling`, and `ceiling_low` and `ceiling_high`, the noise ceiling of r over subjects (NaN where
-        there are none).
+        there are none). `n_marked` counts those of `n_neuroids` whose corrected score is `marked` in the score table.
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     columns = [*COMPARED, "model", "family", "layer", "depth"]
     columns += [f"{measure}{end}" for measure in ("predictivity", "summed", "r") for end in ("", "_low", "_high")]
-    columns += ["n_neuroids", "n_left_out", "n_unreliable", "has_ceiling", "ceiling_low", "ceiling_high"]
+    columns += ["n_neuroids", "n_left_out", "n_unreliable", "n_marked", "has_ceiling", "ceiling_low", "ceiling_high"]
     columns += ["interval_over"]
     over_bins = [name for name in COMPARED if name != "time_bin"]
     panels = [
@@ -248,9 +250,10 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     DataFrame
         The rows of `summary`, once for each label (`object`, `category`) of its stimuli, with `label`,
         `balanced_accuracy`, `chance`, `best_layer` (of its model in this panel, by the median over neuroids), and, of
-        all layers in the panel, `n_points` and the `correlation` of the two with `correlation_low` and
-        `correlation_high`; and the same with the prefix `models_`, of the best layers alone, one point a model. Where a
-        recording's stimuli have no scored label, `label` is '' and these are NaN.
+        all layers in the panel, `n_points` and the `correlation` of the two (Pearson's r); and the same with the prefix
+        `models_`, of the best layers alone, one point a model. There are no intervals: layers of a network, and
+        checkpoints of one training, are not independent. Where a recording's stimuli have no scored label, `label` is
+        '' and these are NaN.
     """
     # How models compare is asked of models: a recorded area is none.
     summary = summary[summary["family"] != FAMILY]
@@ -274,32 +277,15 @@ def range_in_words(counts: pd.Series) -> str:
 
 
 def _correlations(points: pd.DataFrame) -> dict[str, float]:
-    best = points[points["best_layer"]]
-    of_models = correlation(best["balanced_accuracy"], best["median"])
-    return correlation(points["balanced_accuracy"], points["median"]) | {
-        f"models_{name}": value for name, value in of_models.items()
-    }
+    of_models = _correlation(points[points["best_layer"]])
+    return _correlation(points) | {f"models_{name}": value for name, value in of_models.items()}
 
 
-def correlation(x: pd.Series, y: pd.Series) -> dict[str, float]:
-    """Return Pearson's r over the pairs that are complete, with a 95 % interval by Fisher's z (1921, Metron 1:3).
-
-    Returns
-    -------
-    dict
-        `n_points`; `correlation`, NaN with fewer than three pairs or where x or y does not vary; `correlation_low` and
-        `correlation_high`, NaN with fewer than four.
-    """
-    pairs = pd.DataFrame({"x": np.asarray(x), "y": np.asarray(y)}).dropna().to_numpy(float)
-    n = len(pairs)
-    r = low = high = np.nan
-    if n >= FEWEST_POINTS - 1 and (np.ptp(pairs, axis=0) > 0).all():
-        r = float(np.clip(np.corrcoef(pairs.T)[0, 1], -1, 1))
-        if n >= FEWEST_POINTS:
-            with np.errstate(divide="ignore"):
-                z = np.arctanh(r)
-            low, high = np.tanh(z + NormalDist().inv_cdf(0.975) / np.sqrt(n - 3) * np.array([-1, 1])).tolist()
-    return {"n_points": n, "correlation": r, "correlation_low": low, "correlation_high": high}
+def _correlation(points: pd.DataFrame) -> dict[str, float]:
+    """Return Pearson's r of accuracies and medians, NaN with fewer than three points or where one does not vary."""
+    pairs = points[["balanced_accuracy", "median"]].dropna().to_numpy(float)
+    known = len(pairs) >= FEWEST_POINTS and (np.ptp(pairs, axis=0) > 0).all()
+    return {"n_points": len(pairs), "correlation": float(pearsonr(*pairs.T).statistic) if known else np.nan}
 
 
 def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
@@ -435,6 +421,8 @@ def _summaries_of_matrices(
     of_bins, members = values_in_bins(rows, threshold)
     for time_bin, (values, has_ceiling) in of_bins.items():
         summary = values["r"].index.to_frame(index=False)
+        marked = values["r"].columns.isin(_marked(rows[rows["time_bin"] == time_bin]))
+        summary["n_marked"] = taken_of(values, has_ceiling)[:, marked].sum(axis=1)
         for measure, table in values.items():
             numbers = table.to_numpy(float)[:, members]
             known = np.isfinite(numbers).sum(axis=1)
@@ -462,6 +450,8 @@ def _summaries_of_neuroids(
     counts = _samples(int(members.sum()), n_bootstrap, seed)
     for time_bin, (layers, numbers) in of_bins.items():
         summary, known = layers.to_frame(index=False), taken[time_bin].sum(axis=1)
+        marked = names.isin(_marked(rows[rows["time_bin"] == time_bin]))
+        summary["n_marked"] = taken[time_bin][:, marked].sum(axis=1)
         has_ceiling = bool(np.isfinite(numbers["reliability"]).any())
         scores = ways[time_bin][:, :, members]
         if has_ceiling:
@@ -481,6 +471,11 @@ def _summaries_of_neuroids(
             time_bin,
             summary.assign(n_neuroids=known, n_unreliable=n_unreliable, has_ceiling=has_ceiling, interval_over=over),
         )
+
+
+def _marked(rows: pd.DataFrame) -> NDArray:
+    """Return the neuroids or matrices of a panel's rows whose corrected scores are marked."""
+    return rows.loc[rows["marked"].eq(True).fillna(False), "target"].unique()
 
 
 def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dict[str, NDArray]:
