@@ -141,7 +141,10 @@ def test_a_trace_shows_the_same_natural_images_at_the_shape_of_the_stimuli():
 def test_a_description_says_which_layers_are_taken_and_which_there_are(own, tmp_path):
     describe(spec_of(own, layers=["2", "0"]), tmp_path / "m.json")
     said = json.loads((tmp_path / "m.json").read_text())
-    assert said["layers"] == [{"name": "0", "depth": 0.5}, {"name": "2", "depth": 1.0}]
+    assert said["layers"] == [
+        {"name": "0", "depth": 0.5, "shape": [2, 6, 6]},
+        {"name": "2", "depth": 1.0, "shape": [4]},
+    ]
     assert said["available"] == ["0", "1", "2"]
     assert said["weights_sha256"] == weights_sha256(build(spec_of(own)))
     assert said["preprocessing"]["size"] == 8

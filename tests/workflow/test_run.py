@@ -1,5 +1,6 @@
 """The workflow from images and responses to figures."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,6 +77,16 @@ OF_SCORES |= {"report_page": 1, "all": 1}
 )
 def test_a_changed_config_makes_anew_what_depends_on_it(copy_of_undisturbed, changes, jobs):
     assert jobs_of(copy_of_undisturbed.run("--dry-run", **changes)) == jobs
+
+
+def test_a_dry_run_ends_with_a_forecast(copy_of_undisturbed):
+    said = re.findall(r"^forecast, (.+)$", copy_of_undisturbed.run("--dry-run", folds=6), re.MULTILINE)
+    assert [line.split(": ")[0] for line in said] == ["stimuli", "features", "disk", "memory", "time"]
+    assert re.fullmatch(r"stimuli: mine \d+", said[0])
+    assert said[1].startswith("features: tiny 2,588 in 3 layers; not known yet: pixels ")
+    assert said[2] == "disk: tables and figures alone"
+    assert re.search(r"fit 2 x [\d.]+ s", said[4])
+    assert "forecast" not in copy_of_undisturbed.run("--dry-run")
 
 
 def test_report_is_one_page_with_the_figures(copy_of_undisturbed):

@@ -13,3 +13,30 @@ def say_which_results_are_of_other_code():
 
 if workflow.is_main_process and not READ_BEFORE:
     say_which_results_are_of_other_code()
+
+
+def say_what_a_run_needs():
+    """Say after a dry run what the run will need."""
+    if not workflow.dryrun or workflow.dag is None:
+        return
+    from ventral.launch.forecast import Planned, forecast
+
+    jobs = []
+    for job in filter(
+        lambda job: is_own(job.rule) and "stage" in dict(job.params.items()),
+        workflow.dag.needrun_jobs(exclude_finished=False),
+    ):
+        wildcards = job.wildcards_dict
+        stimuli = wildcards.get("stimuli") or settings["recordings"].get(wildcards.get("recording"), {}).get("stimuli")
+        jobs.append(Planned(job.params.stage, job.threads, wildcards.get("model", ""), stimuli or ""))
+    extraction, penalties = settings["extraction"], penalty_grid(settings["penalties"])
+    lines = forecast(
+        Path(settings["results"]), jobs, stimuli_now, extraction["keep"], extraction["dtype"], len(penalties)
+    )
+    for line in lines:
+        print(f"forecast, {line}", file=sys.stderr)
+
+
+if workflow.is_main_process and not READ_BEFORE:
+    # Snakemake has no handler for the end of a dry run.
+    atexit.register(say_what_a_run_needs)

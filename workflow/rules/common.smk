@@ -1,3 +1,4 @@
+import atexit
 import json
 import os
 import re
@@ -103,7 +104,7 @@ try:
         settings = resolve(config)
     if workflow.is_main_process:
         # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
-        check_inputs(settings, fetched="" if IMPORTED else "resources/")
+        stimuli_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
 except InputError as error:

@@ -1,17 +1,22 @@
 """Which model, and which layer, predicts my neurons, and what do my neurons make explicit?"""
 
+import importlib
+
+# Loaded when they are used: the workflow's parser and most stages need none of them.
+PLACES = {
+    "NestedRidge": "mappings.ridge",
+    "nested_ridge": "mappings.ridge",
+    "nested_ridge_features": "mappings.ridge_features",
+    "open_features": "activations.features",
+    "open_scores": "scores.labelled",
+    "brainio_scores": "scores.labelled",
+}
+
 
 def __getattr__(name: str):
-    # The engine is loaded when it is used: the workflow's parser and most stages need none of it.
-    if name in ("NestedRidge", "nested_ridge"):
-        from ventral.mappings import ridge
-
-        return getattr(ridge, name)
-    if name == "nested_ridge_features":
-        from ventral.mappings.ridge_features import nested_ridge_features
-
-        return nested_ridge_features
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ventral.{PLACES[name]}"), name)
 
 
-__all__ = ["NestedRidge", "nested_ridge", "nested_ridge_features"]
+__all__ = list(PLACES)

@@ -128,7 +128,7 @@ def _check_stimuli(spec: dict, key: str) -> None:
                 raise InputError(f"{key}.{option}: belongs to `{other.name}`, not to `{modality.name}`; leave it out")
 
 
-def check_inputs(config: dict, fetched: str = "resources/") -> None:
+def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
     """Check, in a moment, that everything the jobs will read fits together, before any of them starts.
 
     Files under `fetched` that are not there yet are made later, and checked then.
@@ -139,6 +139,11 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
         From `resolve`.
     fetched : str
         Beginning of the paths that jobs make; empty where any file may be made by a job.
+
+    Returns
+    -------
+    dict of int
+        Number of stimuli of each set whose files are there.
 
     Raises
     ------
@@ -182,6 +187,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> None:
             if training["recording"]:
                 # What it is tested on is the first fold of this split.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
+    return {name: len(table) for name, table in described.items()}
 
 
 def sets_with_files(config: dict) -> list[str]:

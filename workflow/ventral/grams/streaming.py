@@ -10,12 +10,12 @@ import zarr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from ventral.activations.parts import open_parts, scale_of
 from ventral.errors import InputError
 from ventral.outputs import packing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
-from ventral.shards import stores_of_parts
-from ventral.store import create_array, new_store, open_store
+from ventral.store import create_array, new_store
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,7 @@ def gram(
     InputError
         If the shards do not fit together, features are not finite, or the memory does not suffice for one block.
     """
-    stores = sorted((open_store(shard) for shard in stores_of_parts(parts)), key=lambda store: store.attrs["start"])
-    check_shards(stores)
+    stores = open_parts(parts)
     layers = stores[0].attrs["layers"]
     n = stores[-1].attrs["stop"]
     progress = Progress(f"gram {stores[0].attrs['model']}", sum(layer["n_features"] for layer in layers), "features")
@@ -127,33 +126,6 @@ def _block_products(arrays, start: int, sampled: NDArray):
     sample = block[:, sampled[(sampled >= start) & (sampled < stop)] - start]
     block = block.astype(np.float64)
     return block @ block.T, block.sum(axis=1), sample
-
-
-def check_shards(stores: Sequence[zarr.Group]) -> None:
-    """Raise InputError if activation stores, in the order of their rows, are not parts of one model's features."""
-    first = stores[0].attrs
-    row = 0
-    for store in stores:
-        for key in ("model", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "layers"):
-            if store.attrs[key] != first[key]:
-                raise InputError(f"{store.store}: {key} differs from that of {stores[0].store}; extract both again")
-        if store.attrs["start"] != row:
-            raise InputError(f"{store.store}: starts at stimulus {store.attrs['start']}, expected {row}")
-        row = store.attrs["stop"]
-        for name in (layer["name"] for layer in first["layers"]):
-            scale, expected = scale_of(store[name]), scale_of(stores[0][name])
-            if scale != expected:
-                raise InputError(
-                    f"{store.store}: features of layer {name} are multiplied by {scale:g}, those of {stores[0].store} "
-                    f"by {expected:g}; extract both again"
-                )
-    if row != first["n_stimuli"]:
-        raise InputError(f"{stores[-1].store}: ends at stimulus {row} of {first['n_stimuli']}; extract the others")
-
-
-def scale_of(array: zarr.Array) -> float:
-    """Return the power of two that the features of a layer were multiplied by."""
-    return array.attrs.get("scale", 1.0)
 
 
 def _workers(n: int, memory_mb: int, cores: int) -> int:

@@ -39,8 +39,9 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         From `resolve_model`.
     output : path
         File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
-        and `depth`; `available`, the names of all layers in the order in which they complete; and `skipped`, a list of
-        `name` and `reason`, modules that `auto` or globs stand for and that are no layers.
+        and `depth`, and of `shape` where stimuli of every set are resized to one size; `available`, the names of all
+        layers in the order in which they complete; and `skipped`, a list of `name` and `reason`, modules that `auto` or
+        globs stand for and that are no layers.
     together : sequence of str
         Layers that are to predict neuroids together, by `ventral.scores.banded`.
 
@@ -66,7 +67,10 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
                 "models.%s.layers: %s leaves out %d of the modules that it stands for: %s",
                 *(spec["name"], pattern, len(skipped), listed(skipped)),
             )
-        layers = [{"name": layer.name, "depth": layer.depth} for layer in chosen]
+        layers = [{"name": layer.name, "depth": layer.depth, "shape": layer.shape} for layer in chosen]
+        if not preprocessing(spec).get("size"):
+            # Stimuli of another size give other shapes.
+            layers = [{key: layer[key] for key in ("name", "depth")} for layer in layers]
         available = [name for name, layer in traced.items() if not layer.problem]
     if together:
         check_together(together, [layer["name"] for layer in layers], spec["name"])

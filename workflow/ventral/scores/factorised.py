@@ -9,14 +9,13 @@ import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
-from ventral.grams.streaming import check_shards, scale_of
+from ventral.activations.parts import open_parts, scale_of
 from ventral.mappings.factorised import averaged_down, factorised_readout, principal_channels
 from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
 from ventral.shards import stores_of_parts
-from ventral.store import open_store
 from ventral.targets.benchmark import Benchmark, read_benchmark
 from ventral.targets.values import grouped_by_missing
 
@@ -59,11 +58,9 @@ def factorise(
     InputError
         If the stores do not fit together, or a split cannot be made of these stimuli.
     """
-    shards = stores_of_parts(parts)
-    stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
-    check_shards(stores)
+    stores = open_parts(parts)
     attributes = stores[0].attrs
-    benchmark = read_benchmark(shards, recording, stimuli, splits, n_folds, seed)
+    benchmark = read_benchmark(stores_of_parts(parts), recording, stimuli, splits, n_folds, seed)
     with_maps = [layer for layer in attributes["layers"] if _has_maps(layer["shape"])]
     without = [layer["name"] for layer in attributes["layers"] if not _has_maps(layer["shape"])]
     if without:

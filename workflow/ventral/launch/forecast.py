@@ -1,0 +1,164 @@
+"""What a run will need: stimuli, features, disk and memory, and time where finished jobs of this folder measured it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from ventral.errors import InputError
+from ventral.mappings.ridge import KEPT_BYTES
+from ventral.provenance import read_description, read_record
+
+# Float64 copies of a Gram matrix that a fit holds, and that each of its threads needs beside them, by measurement.
+COPIES, COPIES_OF_THREAD = 2, 1.5
+# What a fit of few stimuli needs, by measurement: 420 to 540 MB with 640 stimuli.
+FEW_STIMULI = 450e6
+BYTES = 8
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job that a run will start: its stage, its threads, and the model and stimulus set, '' where there is none."""
+
+    stage: str
+    cores: int = 1
+    model: str = ""
+    stimuli: str = ""
+
+
+def forecast(
+    results: Path, jobs: Sequence[Planned], n_stimuli: Mapping[str, int], kept: bool, dtype: str, n_penalties: int
+) -> list[str]:
+    """Return what a run will need, a line each; no line without jobs.
+
+    Parameters
+    ----------
+    results : path
+        Folder of results, with what earlier runs made: the features of a model are known once it is described.
+    jobs : sequence of Planned
+        Jobs that the run will start.
+    n_stimuli : mapping of int
+        Number of stimuli of each set whose files are there already; others are looked up among ingested sets.
+    kept : bool
+        Whether features are kept.
+    dtype : str
+        Of stored features.
+    n_penalties : int
+        Candidates of ridge regression.
+    """
+    if not jobs:
+        return []
+    n_of = {
+        name: n_stimuli.get(name) or stimuli_in(results, name) for name in sorted({job.stimuli for job in jobs} - {""})
+    }
+    layers_of = {name: features_of(results, name) for name in sorted({job.model for job in jobs} - {""})}
+    stimuli = _told({name: n and f"{n:,}" for name, n in n_of.items()}, "stage `stimuli` counts them")
+    features = _told(
+        {name: _counted(layers) for name, layers in layers_of.items()},
+        "stage `model` tells, for models with a `size`",
+    )
+    disk = "; ".join(_disk(jobs, n_of, layers_of, kept, np.dtype(dtype).itemsize)) or "tables and figures alone"
+    time = "; ".join(_time(jobs, seconds_of_stages(results / "provenance")))
+    return [
+        f"stimuli: {stimuli}",
+        f"features: {features}",
+        f"disk: {disk}",
+        f"memory: {_memory(jobs, n_of, n_penalties)}",
+        f"time: {time}",
+    ]
+
+
+def stimuli_in(results: Path, name: str) -> int | None:
+    """Return the number of stimuli of a set, None where the set is not ingested."""
+    described = _described(results / "stimuli" / f"{name}.zarr" / "stimulus" / "zarr.json")
+    return described["shape"][0] if "shape" in described else None
+
+
+def features_of(results: Path, model: str) -> list[int] | None:
+    """Return the number of features of each layer that is read of a model, None where its description does not say."""
+    layers = _described(results / "models" / f"{model}.json").get("layers", [])
+    # Features of stimuli that are not resized depend on the set.
+    return [prod(layer["shape"]) for layer in layers] if layers and all("shape" in layer for layer in layers) else None
+
+
+def seconds_of_stages(provenance: Path) -> dict[str, list[float]]:
+    """Return how long each finished job took, by its stage, as the jobs' records say."""
+    seconds: dict[str, list[float]] = {}
+    for path in sorted(provenance.rglob("*.json")):
+        try:
+            record = read_record(path)
+        except InputError:
+            # A run makes a damaged record anew, and says so.
+            continue
+        seconds.setdefault(record["stage"], []).append(record["seconds"])
+    return seconds
+
+
+def bytes_of_fit(n: int, cores: int, n_penalties: int) -> float:
+    """Return about what a fit with n stimuli needs: Gram matrices, and the inverses that are kept (float32)."""
+    square = BYTES * n**2
+    return FEW_STIMULI + (COPIES + COPIES_OF_THREAD * cores) * square + min(n_penalties * square / 2, KEPT_BYTES)
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes as text, in powers of 1,000."""
+    for unit in UNITS[:-1]:
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:,.3g} {UNITS[-1]}"
+
+
+def _described(path: Path) -> dict:
+    try:
+        return read_description(path)
+    except (OSError, InputError):
+        return {}
+
+
+def _counted(layers: Sequence[int] | None) -> str | None:
+    return layers and f"{sum(layers):,} in {len(layers)} layers"
+
+
+def _told(known: Mapping[str, str | None], when: str) -> str:
+    said = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+    unknown = ", ".join(name for name, value in known.items() if not value)
+    return "; ".join(filter(None, [said, f"not known yet: {unknown} ({when})" if unknown else ""]))
+
+
+def _disk(jobs: Sequence[Planned], n_of: Mapping, layers_of: Mapping, kept: bool, itemsize: int) -> Iterator[str]:
+    for stage, what, n_bytes in (
+        ("extract", f"features{'' if kept else ', deleted model by model'}", lambda n, p: n * sum(p) * itemsize),
+        ("gram", "Gram matrices", lambda n, p: BYTES * n**2 * len(p)),
+    ):
+        pairs = {(job.model, job.stimuli) for job in jobs if job.stage == stage}
+        known = [(n_of[stimuli], layers_of[model]) for model, stimuli in pairs if n_of[stimuli] and layers_of[model]]
+        if pairs:
+            unknown = f"not known yet of {len(pairs) - len(known)} sets by models" if len(known) < len(pairs) else ""
+            total = size(sum(n_bytes(n, p) for n, p in known)) if known else ""
+            yield f"{what}: {', '.join(filter(None, [total, unknown]))}"
+
+
+def _memory(jobs: Sequence[Planned], n_of: Mapping[str, int | None], n_penalties: int) -> str:
+    fits = {(n_of[job.stimuli], job.cores) for job in jobs if job.stage == "fit" and n_of[job.stimuli]}
+    if not fits:
+        return "what the rules ask for"
+    n, cores = max(fits, key=lambda fit: bytes_of_fit(*fit, n_penalties))
+    return f"about {size(bytes_of_fit(n, cores, n_penalties))} for a fit with {n:,} stimuli on {cores} threads"
+
+
+def _time(jobs: Sequence[Planned], seconds: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    planned = Counter(sorted(job.stage for job in jobs))
+    measured = {stage: (number, median(seconds[stage])) for stage, number in planned.items() if stage in seconds}
+    if measured:
+        total = sum(number * each for number, each in measured.values())
+        parts = ", ".join(f"{stage} {number} x {each:.3g} s" for stage, (number, each) in measured.items())
+        yield f"{total:,.0f} s of jobs one after another, by the median of finished ones ({parts})"
+    unknown = [f"{stage} ({number})" for stage, number in planned.items() if stage not in measured]
+    if unknown:
+        yield f"no finished job here tells of {', '.join(unknown)}"
