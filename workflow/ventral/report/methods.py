@@ -395,8 +395,9 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
         f"What layers and areas make explicit (after Hong et al. 2016) was read from {number}, drawn at random "
         f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
         f"machine (balanced accuracy; its C, from 0.1 to 100, was chosen within training), properties by ridge "
-        f"regression (Pearson's r, of circular ones the circular correlation). Units of models were read as they are, "
-        f"and with Gaussian noise that makes them as reliable as an area's neurons. Where the best layer of a model "
+        f"regression (r as above, of circular ones the circular correlation). Units of models were read as they are, "
+        f"and with Gaussian noise that makes them as reliable as an area's neurons in stimuli that had no part in the "
+        f"choice of these neurons. Where the best layer of a model "
         f"stands beside an area, it was chosen on one half of the draws in every other held-out part, and scored on "
         f"the other draws in the parts between."
     )

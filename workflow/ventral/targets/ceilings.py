@@ -50,8 +50,7 @@ def ceilings_of_neurons(
         return _table({})
     responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
-    values = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
-    noise = noise_of(values, blocks=repetitions_are_blocks(values))
+    values, noise = _repeated(kept), noise_of_neurons(kept)
     names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
     return _table(
         {
@@ -66,6 +65,12 @@ def ceilings_of_neurons(
             for split, of_split in folds.items()
         }
     )
+
+
+def noise_of_neurons(responses: xr.Dataset) -> Noise:
+    """Return the noise of all neuroids of a recording's store, one column each, or of some of them."""
+    values = _repeated(responses)
+    return noise_of(values, blocks=repetitions_are_blocks(values))
 
 
 def ceilings_in_order(ceilings: pd.DataFrame, neurons: Targets, split: str) -> pd.DataFrame:
@@ -100,6 +105,11 @@ def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     found[rows["target_kind"] != "neuron"] = pd.NA
     known = {name: found[name].combine_first(rows[name]) if name in rows else found[name] for name in found}
     return rows.assign(**known)
+
+
+def _repeated(responses: xr.Dataset) -> NDArray[np.float64]:
+    """Return the responses (repetitions, n, neuroids)."""
+    return responses["responses"].transpose("repetition", "stimulus", "neuroid").values
 
 
 def _within_folds(noise: Noise, folds: Sequence[NDArray]) -> dict[str, NDArray]:
