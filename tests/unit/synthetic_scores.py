@@ -72,6 +72,7 @@ def score_table(
         "predictivity",
         "balanced_accuracy",
         "chance",
+        "given_ceiling",
         "ceiling_low",
         "ceiling_high",
     ]

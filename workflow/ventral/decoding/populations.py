@@ -50,7 +50,7 @@ from ventral.stimuli.circular import angular_error
 from ventral.store import open_store
 from ventral.tables import write_parquet
 from ventral.targets.benchmark import read_stimuli
-from ventral.targets.ceilings import noise_of_neurons
+from ventral.targets.ceilings import given_ceilings, noise_of_neurons
 from ventral.targets.selection import chosen, reliability_of_half
 from ventral.targets.splits import folds_of_stimuli
 from ventral.targets.values import neurons
@@ -253,7 +253,8 @@ def decode_areas(
 def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_threshold: float) -> dict[str, Population]:
     """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
-    Where nothing is known of reliability, all are taken. How many are left out is told in a warning.
+    Where nothing is known of reliability, the square of a given ceiling stands for it, if there are any; else all are
+    taken. How many are left out is told in a warning.
 
     Parameters
     ----------
@@ -268,10 +269,21 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
     choosing, matching = _reliability_of_halves(responses, complete, folds)
+    given = given_ceilings(_kept(responses)) ** 2
     areas = {}
     for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True))):
         of_area, place = (targets.areas == area) & (targets.time_bins == time_bin), place_of(area, time_bin)
-        reliable = chosen(choosing, reliability_threshold) & np.isfinite(matching)
+        rho = matching
+        if np.isnan(choosing[of_area & complete]).all() and np.isfinite(given[of_area & complete]).any():
+            choosing[of_area] = given[of_area]
+            rho = given
+            logger.warning(
+                "recording %s, %s: no reliability: the square of ceilings that came with the data chooses neuroids, "
+                "and noise is matched to it",
+                name,
+                place,
+            )
+        reliable = chosen(choosing, reliability_threshold) & np.isfinite(rho)
         if np.isnan(choosing[of_area & complete]).all():
             reliable = of_area
             logger.warning(
@@ -293,7 +305,7 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
             )
         if len(taken):
             units = standardised(targets.values[:, taken])
-            areas[place] = Population(units, matching[taken], area, time_bin)
+            areas[place] = Population(units, rho[taken], area, time_bin)
     return areas
 
 
@@ -304,12 +316,15 @@ def _dealt(stimulus_set: xr.Dataset, n_folds: int, seed: int) -> list[NDArray[np
     )
 
 
+def _kept(responses: xr.Dataset) -> xr.Dataset:
+    return responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+
+
 def _reliability_of_halves(
     responses: xr.Dataset, complete: NDArray[np.bool_], folds: Sequence[NDArray]
 ) -> NDArray[np.float64]:
     """Return the reliability within even and odd folds (2, neuroids) of neuroids with all responses; NaN of others."""
-    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
-    noise = noise_of_neurons(kept).taken(np.flatnonzero(complete))
+    noise = noise_of_neurons(_kept(responses)).taken(np.flatnonzero(complete))
     reliability = np.full((2, len(complete)), np.nan)
     reliability[:, complete] = [reliability_of_half(noise, folds, first) for first in (0, 1)]
     return reliability

@@ -57,7 +57,7 @@ def neuroids_taken(rows: pd.DataFrame) -> str:
     taken, left_out = (range_in_words(known[column]) for column in ("n_neuroids", "n_left_out"))
     if compares_matrices(rows).iloc[0]:
         return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
-    ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
+    ceiling = "" if rows["has_ceiling"].iloc[0] else "\nraw r: no repetitions"
     return f"n = {taken} neuroids, {left_out} left out{ceiling}{unreliable(known, chr(10))}"
 
 

@@ -225,7 +225,7 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     taken, left_out = _range(known["n_neuroids"]), _range(known["n_left_out"])
     if rows["mapping"].iloc[0] in COMPARISONS:
         return "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
-    ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
+    ceiling = "" if rows["has_ceiling"].iloc[0] else "; raw r: no repetitions"
     return f"{taken} neurons, {left_out} left out{ceiling}{unreliable(known, '; ')}"
 
 

@@ -23,7 +23,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.statistics.summaries import LAYER, PANEL, medians_of_samples, read_scores
 from ventral.targets.ceilings import HALVES
-from ventral.targets.selection import chosen
+from ventral.targets.selection import attainable, chosen
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +140,8 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     rows : DataFrame
         Of the score table, those of one panel.
     threshold : float
-        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; all are
-        taken where none has a reliability.
+        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; where
+        none has a reliability, lowest square of a given ceiling.
     """
     of_all = rows.pivot(index=LAYER, columns="target", values="r").astype(float)
     r = [rows.pivot(index=LAYER, columns="target", values=f"r_{half}").astype(float) for half in HALVES]
@@ -150,7 +150,9 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     first = rows.groupby("target").first()
     rho = [first[f"reliability_{half}"][r[0].columns].astype(float) for half in HALVES]
     if not any(of_half.notna().any() for of_half in rho):
-        return Halves("r", of_all.median(axis=1), *r)
+        taken = attainable(first["given_ceiling"][r[0].columns].astype(float), threshold)
+        of_all, even, odd = (table.where(taken, axis=1) for table in (of_all, *r))
+        return Halves("r", of_all.median(axis=1), even, odd)
     even, odd = (
         _over_ceiling(of_half, scoring).where(chosen(choosing, threshold), axis=1)
         for of_half, scoring, choosing in ((r[0], rho[0], rho[1]), (r[1], rho[1], rho[0]))

@@ -13,7 +13,7 @@ from ventral.errors import InputError
 from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.ceilings import HALVES, ceilings_in_order
-from ventral.targets.selection import chosen
+from ventral.targets.selection import attainable, chosen
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -154,7 +154,8 @@ def bootstrap_rows(
     placed = [_placed(*part, column_of) for part in parts]
     of_neurons = ceilings_in_order(ceilings, neurons, split)
     unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
-    divisors = np.where(unknown, 1.0, _divisors(of_neurons, reliability_threshold))
+    raw = np.where(attainable(of_neurons["given_ceiling"].to_numpy(float), reliability_threshold), 1.0, np.nan)
+    divisors = np.where(unknown, raw, _divisors(of_neurons, reliability_threshold))
     medians = resampled_medians(placed, divisors, unknown, resamples)
     # In the last place what -1 draws: no target.
     taken = np.zeros(len(neurons.names) + 1, dtype=bool)

@@ -193,7 +193,7 @@ class Panel:
         """What the scores of neurons are, where they are not r over the root of a reliability."""
         if self._first["target_kind"] != "neuron" or self._first["has_ceiling"]:
             return ""
-        return "raw r: no repetitions, no ceiling"
+        return "raw r: no repetitions"
 
     @property
     def _first(self) -> pd.Series:
