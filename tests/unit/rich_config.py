@@ -20,6 +20,7 @@ def written(folder: Path) -> Path:
     rows = "".join(f"image{k},object{k % 3},category{k % 3},{k}\n" for k in range(12))
     (folder / "stimuli.csv").write_text(f"stimulus,object,category,pose\n{rows}")
     (folder / "neuroids.csv").write_text("neuroid,area\n" + "".join(f"n{k},V4\n" for k in range(4)))
+    np.save(folder / "ceilings.npy", np.full(4, 0.5))
     np.save(folder / "responses.npy", rng.normal(size=(4, 12, 2)))
     np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
     return folder
@@ -70,6 +71,7 @@ def rich(folder: Path) -> dict:
                 "stimuli": "mine",
                 "responses": str(folder / "responses.npy"),
                 "neuroids": str(folder / "neuroids.csv"),
+                "ceiling": {"file": str(folder / "ceilings.npy"), "kind": "ncsnr", "repetitions": 2},
                 "area": "IT",
                 "animal": "M",
                 "splits": ["stimuli", "objects"],

@@ -73,6 +73,7 @@ def score_table(
         "marked",
         "balanced_accuracy",
         "chance",
+        "given_ceiling",
         "ceiling_low",
         "ceiling_high",
     ]

@@ -298,6 +298,8 @@ def test_reliability_chooses_neuroids_and_divides_nothing(experiment):
     ]
     pd.testing.assert_frame_equal(*tables)
     assert (tables[0].query("area == 'V4'")["n_left_out"] == 1).all()
+    raw = scores.assign(reliability=np.nan, given_ceiling=np.where(reliable, 0.5, 0.4))
+    pd.testing.assert_frame_equal(unique_contributions(raw, 0.2, n_bootstrap=50, seed=0), tables[0])
 
 
 def test_contributions_where_no_neuroid_can_be_taken(experiment):

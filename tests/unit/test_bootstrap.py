@@ -193,7 +193,12 @@ def ceilings(even, odd):
     """The ceilings of neurons n0, n1, ... of the untimed split `stimuli`."""
     places = [("stimuli", f"n{k}", "") for k in range(len(even))]
     return pd.DataFrame(
-        {"reliability": np.add(even, odd) / 2, "reliability_even": even, "reliability_odd": odd},
+        {
+            "reliability": np.add(even, odd) / 2,
+            "reliability_even": even,
+            "reliability_odd": odd,
+            "given_ceiling": np.nan,
+        },
         index=pd.MultiIndex.from_tuples(places, names=["split", "target", "time_bin"]),
     )
 
@@ -223,7 +228,7 @@ def test_rows_are_of_neurons_that_were_chosen_on_other_folds_wherever_their_stim
     of_odd = np.median([r[1][k] / np.sqrt(odd[k]) for k in (0, 1, 3, 4)])
     assert table.loc["V4", "median"] == pytest.approx((of_even + of_odd) / 2)
     assert table.loc["V4", "n_neuroids"] == 4
-    # IT was recorded without repetitions: its r has no ceiling.
+    # IT was recorded without repetitions: its r is raw, of neurons whose given ceiling suffices.
     of_it = [r_of(predictions[:, k], values[:, k], FOLDS) for k in range(5, 10)]
     assert table.loc["IT", "median"] == pytest.approx(np.median(of_it))
     np.testing.assert_allclose(
@@ -231,6 +236,11 @@ def test_rows_are_of_neurons_that_were_chosen_on_other_folds_wherever_their_stim
         resampled_medians(whole(predictions, values), np.ones((2, 10)), ~ALL_CHOSEN, resamples)["IT", ""][0, 1:],
         rtol=1e-6,
     )
+    given = ceilings(even, odd).assign(given_ceiling=[*[np.nan] * 5, 0.3, 0.3, 0.4, 0.4, np.nan])
+    table = bootstrap_rows(parts, recorded, given, *arguments[3:]).set_index("area")
+    assert table.loc["IT", "median"] == pytest.approx(np.median(of_it[2:]))
+    assert table.loc["IT", "n_neuroids"] == 3
+    assert table.loc["V4", "n_neuroids"] == 4
 
 
 def test_tables_are_read_as_they_were_written_also_without_rows(tmp_path):

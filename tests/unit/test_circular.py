@@ -45,6 +45,33 @@ def test_angles_without_variation_have_no_correlation():
     assert np.isnan(circular_correlation(np.full(9, 20.0), np.arange(9.0), 360))
 
 
+@pytest.mark.parametrize("directed", [True, False])
+def test_folds_are_centred_apart_and_taken_together(directed):
+    """Sums over folds by brute force; a constant shift of a fold, and a fold of one, change nothing."""
+    rng = np.random.default_rng(2)
+    folds = [np.arange(0, 30), np.arange(30, 45), np.array([45])]
+    a = rng.normal(0, 40, 46)
+    b = a + rng.normal(0, 30, 46)
+    found = circular_correlation(a, b, 360, directed, folds)
+    sums = np.zeros(3)
+    for fold in folds[:2]:
+        x, y = np.radians(a[fold]), np.radians(b[fold])
+        if directed:
+            x0, y0 = (np.arctan2(np.sin(z).sum(), np.cos(z).sum()) for z in (x, y))
+            sines = np.sin(x - x0), np.sin(y - y0)
+            sums += [(sines[0] * sines[1]).sum(), (sines[0] ** 2).sum(), (sines[1] ** 2).sum()]
+    if directed:
+        assert found == pytest.approx(sums[0] / np.sqrt(sums[1] * sums[2]))
+    shifted = b + np.repeat([0, 100, 0], [30, 15, 1])
+    assert circular_correlation(a, shifted, 360, directed, folds) == pytest.approx(found)
+    assert circular_correlation(a, b, 360, directed, folds[:2]) == pytest.approx(found)
+    assert circular_correlation(a, b, 360, directed, folds[:1]) == pytest.approx(
+        circular_correlation(a[:30], b[:30], 360, directed)
+    )
+    flat = np.where(np.arange(46) < 30, a, 20.0)
+    assert np.isfinite(circular_correlation(flat, b, 360, directed, folds))
+
+
 def test_errors_go_the_shorter_way_round():
     assert angular_error([350, 10, 0], [10, 350, 180], 360) == pytest.approx((20 + 20 + 180) / 3)
     assert angular_error([11.5], [0.5], 12) == pytest.approx(1)

@@ -107,7 +107,7 @@ def test_the_user_s_files_are_found_wherever_the_config_names_them():
             "c": {"render": {"categories": ["faces"], "backgrounds": "photographs"}},
         },
         "recordings": {
-            "d": {"responses": "d.npy", "neuroids": "d.csv"},
+            "d": {"responses": "d.npy", "neuroids": "d.csv", "ceiling": {"file": "c.npy", "kind": "oracle"}},
             "e": {"matrices": {"V1": "v1.npz"}},
             "f": {"matrices": "f.npz"},
             "g": {"simulate": {"teacher": {"architecture": "x", "weights": "w.pt"}}},
@@ -121,6 +121,7 @@ def test_the_user_s_files_are_found_wherever_the_config_names_them():
         "stimuli.b.render.backgrounds.1": "parks",
         "recordings.d.responses": "d.npy",
         "recordings.d.neuroids": "d.csv",
+        "recordings.d.ceiling.file": "c.npy",
         "recordings.e.matrices.V1": "v1.npz",
         "recordings.f.matrices": "f.npz",
         "recordings.g.simulate.teacher.weights": "w.pt",

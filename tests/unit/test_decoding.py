@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from xarray import Dataset
 
 from ventral.configuration.options import RENAMED_SPLITS
 from ventral.decoding import populations as decoding
-from ventral.decoding.populations import decode, decode_areas, noisy
-from ventral.decoding.readouts import Readout, costs_of_labels, predict, score
+from ventral.decoding.populations import decode, decode_areas, noisy, populations
+from ventral.decoding.readouts import Readout, costs_of_labels, gram_of_labels, predict, score
 from ventral.errors import InputError
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.recordings.reliability import split_half_reliability
@@ -48,7 +47,7 @@ def test_properties_are_read_by_ridge_regression_refitted_for_every_fold():
         best = PENALTIES[np.argmin(errors)] * 4
         expected[fold] = Ridge(alpha=best).fit(units[rest], values[rest]).predict(units[fold])
     readout = Readout("size", "property", "stimuli", values, FOLDS, None, False, 0.0)
-    (found,) = predict(units, [readout], PENALTIES, [None])
+    (found,) = predict(units, None, [readout], PENALTIES, [None])
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
@@ -68,14 +67,15 @@ def test_every_kind_of_readout_has_its_measure():
         Readout("angle", "property", "stimuli", angle, FOLDS, period=360),
         Readout("size", "property", "stimuli", size, present),
     ]
-    predictions = predict(units, readouts, PENALTIES, costs_of_labels(units, readouts))
+    gram = gram_of_labels(units, readouts)
+    predictions = predict(units, gram, readouts, PENALTIES, costs_of_labels(gram, readouts))
     accuracy = score(readouts[0], predictions[0], FOLDS)
     gram = units @ units.T
     by_gram = svm_predictions(gram, labels, FOLDS, chosen_costs(gram, labels, FOLDS))
     assert accuracy == balanced_accuracy(labels, by_gram, FOLDS)
     assert np.isnan(predictions[2][:7]).all()
-    expected = np.mean([pearsonr(predictions[2][fold], size[fold])[0] for fold in present])
-    assert score(readouts[2], predictions[2], present) == pytest.approx(expected)
+    centred = [np.concatenate([of[fold] - of[fold].mean() for fold in present]) for of in (predictions[2], size)]
+    assert score(readouts[2], predictions[2], present) == pytest.approx(np.corrcoef(centred)[0, 1])
     assert [readout.measure for readout in readouts] == ["balanced accuracy", "circular r", "r"]
     assert score(readouts[1], predictions[1], FOLDS) > 0.9
     assert np.abs(predictions[1] - angle).mean() < 15
@@ -89,7 +89,8 @@ def test_a_circular_property_is_not_lost_where_it_comes_back():
     as_angle = Readout("angle", "property", "stimuli", angle, FOLDS, period=360)
     as_number = Readout("angle", "property", "stimuli", angle, FOLDS)
     found = [
-        score(readout, predict(units, [readout], PENALTIES, [None])[0], FOLDS) for readout in (as_angle, as_number)
+        score(readout, predict(units, None, [readout], PENALTIES, [None])[0], FOLDS)
+        for readout in (as_angle, as_number)
     ]
     assert found[0] > 0.99
     assert found[1] < 0.95
@@ -150,7 +151,7 @@ def stores(tmp_path_factory):
         arrays = {"gram": values @ values.T, "row_sums": values.sum(axis=1), "sample": values}
         for array, data in (arrays | {"sampled_features": np.arange(values.shape[1])}).items():
             layer.create_array(array, data=data, config={"write_empty_chunks": True})
-    responses = layers["late"][None, :, :9] + np.array([1.0] * 5 + [3.0] * 4) * rng.normal(size=(6, N, 9))
+    responses = layers["late"][None, :, :9] + np.array([1.0] * 5 + [2.0] * 4) * rng.normal(size=(6, N, 9))
     write_recording(folder / "recording.zarr", responses, ["IT"] * 5 + ["V4"] * 4)
     return folder
 
@@ -205,9 +206,10 @@ def test_layers_and_areas_are_read_from_as_many_units(decoded):
     assert (layers.groupby(["layer", "target", "split", "noise", "matched_area"])["draw"].nunique() == 6).all()
 
 
-def test_scores_of_half_of_the_folds_make_up_the_score_of_all(decoded):
+def test_accuracies_of_half_of_the_folds_make_up_that_of_all(decoded):
     for table in decoded:
-        of_stimuli = table[(table["split"] == "stimuli") & table["score"].notna()]
+        of_labels = table["target_kind"] == "category"
+        of_stimuli = table[of_labels & (table["split"] == "stimuli") & table["score"].notna()]
         n_even, n_odd = len(FOLDS[::2]), len(FOLDS[1::2])
         together = (n_even * of_stimuli["score_even"] + n_odd * of_stimuli["score_odd"]) / (n_even + n_odd)
         np.testing.assert_allclose(together, of_stimuli["score"])
@@ -267,7 +269,7 @@ def test_without_repetitions_no_noise_is_matched(stores, tmp_path, caplog):
     paths = [stores / "gram.zarr", tmp_path / "recording.zarr", stores / "stimuli.zarr", tmp_path / "net.parquet"]
     decode(*paths, **OPTIONS | {"draws": 1, "splits": ["stimuli"]})
     assert set(pd.read_parquet(paths[-1])["noise"]) == {"none"}
-    assert "no repetitions: its noise cannot be matched" in caplog.text
+    assert "its noise cannot be matched" in caplog.text
 
 
 def test_neuroids_that_lack_stimuli_or_are_not_reliable_are_not_read(stores, tmp_path, caplog):
@@ -285,6 +287,32 @@ def test_neuroids_that_lack_stimuli_or_are_not_reliable_are_not_read(stores, tmp
     table = pd.read_parquet(tmp_path / "areas.parquet")
     assert table["units"].max() == 3
     assert "3 of 5 neuroids are read; 1 lack stimuli, 1 more are not reliable" in caplog.text
+
+
+def test_the_reliability_that_noise_is_matched_to_chose_no_neuroid(tmp_path):
+    """Of 400 equal neuroids, those chosen by their estimate have, in the other stimuli, the true reliability."""
+    rng = np.random.default_rng(9)
+    truth = 0.2
+    responses = rng.normal(size=(300, 400)) + np.sqrt(4 * (1 - truth) / truth) * rng.normal(size=(4, 300, 400))
+    folds = [np.arange(k, 300, 5) for k in range(5)]
+    write_recording(tmp_path / "recording.zarr", responses, ["IT"] * 400)
+    (population,) = populations(read_dataset(tmp_path / "recording.zarr"), folds, 0.2).values()
+    assert 100 < len(population.reliability) < 300
+    assert population.reliability.mean() == pytest.approx(truth, abs=0.03)
+    assert (population.reliability < truth).sum() > 50
+
+
+def test_a_gram_of_units_is_made_once_for_each_draw(stores, monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr(decoding, "gram_of_labels", lambda units, readouts: made.append(1) or units @ units.T)
+    options = OPTIONS | {"splits": ["stimuli"], "units": 2, "draws": 3}
+    paths = [stores / name for name in ("recording.zarr", "stimuli.zarr")]
+    decode_areas(*paths, tmp_path / "areas.parquet", **options)
+    table = pd.read_parquet(tmp_path / "areas.parquet")
+    all_units = table.groupby("layer")["units"].transform("max") == table["units"]
+    # Of all units of an area one draw is like the other.
+    drawn = table[~all_units | (table["draw"] == 0)]
+    assert len(made) == len(drawn.groupby(["layer", "units", "draw"]))
 
 
 def test_a_recording_without_any_neuroid_to_count_says_what_to_do(stores, tmp_path):
@@ -329,9 +357,9 @@ def test_all_draws_share_the_c_that_is_chosen_for_the_first(stores, monkeypatch)
     """The C of all draws is what the units of draw 0 choose."""
     given = []
 
-    def noted(units, readouts, penalties, costs):
+    def noted(units, gram, readouts, penalties, costs):
         given.append((units, costs))
-        return predict(units, readouts, penalties, costs)
+        return predict(units, gram, readouts, penalties, costs)
 
     monkeypatch.setattr(decoding, "predict", noted)
     paths = [stores / name for name in ("recording.zarr", "stimuli.zarr", "areas_again.parquet")]

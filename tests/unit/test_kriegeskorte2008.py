@@ -235,6 +235,7 @@ def test_data_sets_that_are_not_known_are_said(config, expected):
         ({}, r"recordings\.rec: it has neither; a recording has either `responses`, .* or `matrices`"),
         ({"responses": "a.npy", "matrices": "a.npz"}, r"recordings\.rec: it has responses and matrices; "),
         ({"matrices": "a.npz", "neuroids": "a.csv"}, r"recordings\.rec\.neuroids: belongs to `responses`; "),
+        ({"matrices": "a.npz", "ceiling": {"column": "snr"}}, r"recordings\.rec\.ceiling: belongs to `responses`; "),
         ({"matrices": "a.npz", "animal": "M"}, r"recordings\.rec\.animal: belongs to `responses`; "),
         ({"matrices": "a.npz", "time_bins": [[0, 9]]}, r"recordings\.rec\.time_bins: belongs to `responses`; "),
         ({"responses": "a.npy", "area": {"a": "V4"}}, r"recordings\.rec\.area: one area of all neuroids; "),

@@ -241,7 +241,7 @@ def test_absent_files_are_said(given, tmp_path):
         ({"neuroid": list("abcdb")}, "column `neuroid`, data row 5: 'b' is the same as data row 2"),
         ({"neuroid": [*"abcd", ""], "area": "V4"}, "column `neuroid`, data row 5: '' is empty"),
         ({"depth": [1, 2, 3, "inf", 5]}, "column `depth`, data row 4: 'inf' is not a finite number"),
-        ({"reliability": range(5)}, "a column cannot be called `reliability`; rename it"),
+        ({"left_out": range(5)}, "a column cannot be called `left_out`; rename it"),
     ],
 )
 def test_wrong_neuroid_tables_are_said(given, table, columns, expected):

@@ -435,7 +435,13 @@ def test_methods_count_the_neurons_that_are_left_out():
 
 
 def test_methods_without_repetitions_promise_no_ceiling():
-    text = said(neurons(repetitions=False), [RECORDING | {"has_repetitions": False, "n_repetitions": 1}])
+    averages = RECORDING | {"has_repetitions": False, "n_repetitions": 1}
+    text = said(neurons(repetitions=False), [averages])
+    given = said(neurons(repetitions=False), [averages | {"given_ceiling_kind": "oracle"}])
+    assert "predictivity_given" not in text
+    assert "numbers of the kind 'oracle'" in given
+    assert "Neurons were left out where the square of this ceiling is below 0.1." in given
+    assert "Neurons were left out" not in said(neurons(), [RECORDING | {"given_ceiling_kind": "oracle"}])
     assert "without repetitions" in text
     assert "rec has no repetitions: there, raw r is given" in text
     assert "Predictivity is" not in text

@@ -3,7 +3,10 @@ rule recording:
         stimuli=stimuli_of,
         reads=watched(
             "recordings/{recording}",
-            lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+            lambda wildcards: [
+                *given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+                *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
+            ],
         ),
     output:
         directory("<results>/recordings/{recording}.zarr"),

@@ -365,10 +365,10 @@ def _check_kind(recording: dict, key: str) -> None:
             f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has either `responses`, of "
             f"neuroids, or `matrices`, published dissimilarity matrices, or `simulate`, how they are made of a network"
         )
-    for option in ("neuroids", "axes", "time_bins", "area", "animal"):
+    for option in ("neuroids", "axes", "time_bins", "ceiling", "area", "animal"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
-    for option in ("neuroids", "axes", "time_bins", "animal"):
+    for option in ("neuroids", "axes", "time_bins", "ceiling", "animal"):
         if "matrices" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
     if "responses" in recording and isinstance(recording.get("area"), dict):

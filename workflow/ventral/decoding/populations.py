@@ -16,6 +16,10 @@ footing:
 
   over stimuli, where rho is the reliability of a neuroid of the same draw (noise `matched`, for each recorded area).
   Areas are read as they were recorded (noise `recorded`). Noise that neuroids share is not matched.
+- Reliability is within folds to which all stimuli are dealt at random, whatever the split
+  (`ventral.targets.reliability`). Neuroids are chosen by their reliability within folds 0, 2, ..., and noise is
+  matched to that within the folds between (`ventral.targets.selection`): the estimate that chose a neuroid would make
+  its noise too small.
 
 How labels and properties are read is said in `ventral.decoding.readouts`.
 """
@@ -33,7 +37,7 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from ventral.decoding.readouts import Readout, costs_of_labels, predict, readouts_of, score
+from ventral.decoding.readouts import Readout, costs_of_labels, gram_of_labels, predict, readouts_of, score
 from ventral.errors import InputError
 from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
@@ -46,6 +50,9 @@ from ventral.stimuli.circular import angular_error
 from ventral.store import open_store
 from ventral.tables import write_parquet
 from ventral.targets.benchmark import read_stimuli
+from ventral.targets.ceilings import given_ceilings, noise_of_neurons
+from ventral.targets.selection import chosen, reliability_of_half
+from ventral.targets.splits import folds_of_stimuli
 from ventral.targets.values import neurons
 
 logger = logging.getLogger(__name__)
@@ -90,7 +97,7 @@ class Population:
     units : (n, u) array
         Each of mean 0 and variance 1 over stimuli.
     reliability : (u,) array
-        Of neuroids; NaN without repetitions, and of model units.
+        Of neuroids, not clipped; NaN where none is known, and of model units.
     area, time_bin : str
         Of neuroids, `time_bin` where they are not untimed.
     """
@@ -142,7 +149,7 @@ def decode(
     draws : int
         How often they are drawn.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability, within every other random fold, of a neuroid that is taken.
     cores : int
         Layers that are read side by side.
 
@@ -155,7 +162,7 @@ def decode(
     stimulus_set = read_stimuli(stimuli, [recording, gram])
     responses, grams = read_recording(recording), open_store(gram)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
-    areas = populations(responses, reliability_threshold)
+    areas = populations(responses, _dealt(stimulus_set, n_folds, seed), reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
     noises = [None, *(area for area, population in areas.items() if np.isfinite(population.reliability).all())]
     # Far enough to lie beside the curves of the areas, which end where their neuroids do.
@@ -220,7 +227,7 @@ def decode_areas(
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording]), read_recording(recording)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
-    areas = populations(responses, reliability_threshold)
+    areas = populations(responses, _dealt(stimulus_set, n_folds, seed), reliability_threshold)
     name = responses.attrs["recording"]
     units = matched_units(areas, name, units)
     progress = Progress(f"decode the areas of {name}", len(areas), "areas")
@@ -243,20 +250,48 @@ def decode_areas(
         _write(table, stimulus_set, responses, unfinished)
 
 
-def populations(responses: xr.Dataset, reliability_threshold: float) -> dict[str, Population]:
+def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_threshold: float) -> dict[str, Population]:
     """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
-    Without repetitions nothing is known of reliability, and all are taken. How many are left out is told in a warning.
+    Where nothing is known of reliability, the square of a given ceiling stands for it, if there are any; else all are
+    taken. How many are left out is told in a warning.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording, a column for each neuroid in each bin of time.
+    folds : sequence of integer arrays
+        Of all stimuli, two or more.
+    reliability_threshold : float
+        Lowest reliability, within folds 0, 2, ..., of a neuroid that is read; it must be positive. The reliability of
+        the populations is that within the other folds.
     """
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
+    choosing, matching = _reliability_of_halves(responses, complete, folds)
+    given = given_ceilings(_kept(responses)) ** 2
     areas = {}
     for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True))):
         of_area, place = (targets.areas == area) & (targets.time_bins == time_bin), place_of(area, time_bin)
-        reliable = (targets.reliability >= reliability_threshold) & (targets.reliability > 0)
-        if np.isnan(targets.reliability[of_area]).all():
+        rho = matching
+        if np.isnan(choosing[of_area & complete]).all() and np.isfinite(given[of_area & complete]).any():
+            choosing[of_area] = given[of_area]
+            rho = given
+            logger.warning(
+                "recording %s, %s: no reliability: the square of ceilings that came with the data chooses neuroids, "
+                "and noise is matched to it",
+                name,
+                place,
+            )
+        reliable = chosen(choosing, reliability_threshold) & np.isfinite(rho)
+        if np.isnan(choosing[of_area & complete]).all():
             reliable = of_area
-            logger.warning("recording %s, %s: no repetitions: its noise cannot be matched in models", name, place)
+            logger.warning(
+                "recording %s, %s: no reliability, without repetitions or with too few stimuli: its noise cannot be "
+                "matched in models",
+                name,
+                place,
+            )
         taken = np.flatnonzero(of_area & reliable & complete)
         if len(taken) < of_area.sum():
             logger.warning(
@@ -270,8 +305,29 @@ def populations(responses: xr.Dataset, reliability_threshold: float) -> dict[str
             )
         if len(taken):
             units = standardised(targets.values[:, taken])
-            areas[place] = Population(units, targets.reliability[taken], area, time_bin)
+            areas[place] = Population(units, rho[taken], area, time_bin)
     return areas
+
+
+def _dealt(stimulus_set: xr.Dataset, n_folds: int, seed: int) -> list[NDArray[np.intp]]:
+    """Return folds to which all stimuli are dealt, whatever they show."""
+    return folds_of_stimuli(
+        None, stimulus_set.sizes["stimulus"], n_folds, seed, f"stimuli {stimulus_set.attrs['name']}"
+    )
+
+
+def _kept(responses: xr.Dataset) -> xr.Dataset:
+    return responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+
+
+def _reliability_of_halves(
+    responses: xr.Dataset, complete: NDArray[np.bool_], folds: Sequence[NDArray]
+) -> NDArray[np.float64]:
+    """Return the reliability within even and odd folds (2, neuroids) of neuroids with all responses; NaN of others."""
+    noise = noise_of_neurons(_kept(responses)).taken(np.flatnonzero(complete))
+    reliability = np.full((2, len(complete)), np.nan)
+    reliability[:, complete] = [reliability_of_half(noise, folds, first) for first in (0, 1)]
+    return reliability
 
 
 def matched_units(areas: Mapping[str, Population], recording: str, units: int | None) -> int:
@@ -314,9 +370,13 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def noisy(units: NDArray, reliability: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return units (n, u) with the noise that leaves them a reliability (u,), standardised again."""
-    deviation = units.std(axis=0) * np.sqrt((1 - reliability) / reliability)
-    return standardised(units + deviation * rng.standard_normal(units.shape))
+    """Return units (n, u) with the noise that leaves them a reliability (u,), standardised again.
+
+    An estimated reliability below 0 leaves noise alone.
+    """
+    rho = np.clip(reliability, 0, 1)
+    deviation = units.std(axis=0) * np.sqrt(1 - rho)
+    return standardised(np.sqrt(rho) * units + deviation * rng.standard_normal(units.shape))
 
 
 def _read_population(
@@ -347,8 +407,9 @@ def _read_population(
                     # The same noise in all bins of time of an area, but for its size.
                     drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(areas[noise].area)))
                 # A choice for every draw would take more time than all fits; units of one population are alike.
-                costs = costs_of_labels(drawn, readouts) if costs is None else costs
-                predictions = predict(drawn, readouts, penalties, costs)
+                gram = gram_of_labels(drawn, readouts)
+                costs = costs_of_labels(gram, readouts) if costs is None else costs
+                predictions = predict(drawn, gram, readouts, penalties, costs)
             rows += [
                 _row(readout, read, seed, draw) | condition | {"draw": draw}
                 for readout, read in zip(readouts, predictions, strict=True)

@@ -14,9 +14,9 @@ import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from ventral.mappings.correlation import pooled_r, sums_within_folds
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
-from ventral.scores.table import correlation_in_folds
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 from ventral.targets.splits import FEWEST_FOLDS
 from ventral.targets.values import folds_of, labels_of, properties
@@ -100,19 +100,21 @@ def readouts_of(
     return readouts
 
 
-def costs_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> list[NDArray | None]:
+def gram_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> NDArray[np.float64] | None:
+    """Return the Gram matrix (n, n) of units (n, u), by which labels are read; None where no label is."""
+    return units @ units.T if any(readout.kind == "category" for readout in readouts) else None
+
+
+def costs_of_labels(gram: NDArray[np.float64] | None, readouts: Sequence[Readout]) -> list[NDArray | None]:
     """Return the C (folds,) with which each label is read, chosen within training; None for properties.
 
     Parameters
     ----------
-    units : (n, u) array
-        Standardised units.
+    gram : (n, n) array, or None
+        From `gram_of_labels`.
     readouts : sequence of Readout
         What is read.
     """
-    if not any(readout.kind == "category" for readout in readouts):
-        return [None] * len(readouts)
-    gram = units @ units.T
     return [
         chosen_costs(gram, readout.values, readout.folds) if readout.kind == "category" else None
         for readout in readouts
@@ -121,6 +123,7 @@ def costs_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> 
 
 def predict(
     units: NDArray[np.float64],
+    gram: NDArray[np.float64] | None,
     readouts: Sequence[Readout],
     penalties: Sequence[float],
     costs: Sequence[NDArray | None],
@@ -131,6 +134,8 @@ def predict(
     ----------
     units : (n, u) array
         Standardised units.
+    gram : (n, n) array, or None
+        From `gram_of_labels`.
     readouts : sequence of Readout
         What is read.
     penalties : sequence of float
@@ -145,10 +150,8 @@ def predict(
     """
     predictions: list[NDArray] = [np.full(len(units), np.nan) for _ in readouts]
     together: dict[tuple, list[int]] = {}
-    gram = None
     for k, readout in enumerate(readouts):
         if readout.kind == "category":
-            gram = units @ units.T if gram is None else gram
             predictions[k] = svm_predictions(gram, readout.values, readout.folds, costs[k])
         else:
             # Those that are held out alike share the fit's matrices.
@@ -182,7 +185,10 @@ def _read(units: NDArray, values: NDArray, folds: Sequence[NDArray], penalties: 
 
 
 def score(readout: Readout, predictions: NDArray, folds: Sequence[NDArray]) -> float:
-    """Return how well a readout was read: its measure, within each fold, averaged over folds.
+    """Return how well a readout was read.
+
+    Balanced accuracy is averaged over folds. Correlations are those of the score table: predictions and values are
+    centred within folds and taken together (`ventral.mappings.correlation.pooled_r`), circular ones alike.
 
     Parameters
     ----------
@@ -196,9 +202,5 @@ def score(readout: Readout, predictions: NDArray, folds: Sequence[NDArray]) -> f
     if readout.kind == "category":
         return balanced_accuracy(readout.values, predictions, folds)
     if readout.period is None:
-        return float(correlation_in_folds(predictions[:, None], readout.values[:, None], folds)[0])
-    of_folds = [
-        circular_correlation(predictions[fold], readout.values[fold], readout.period, readout.directed)
-        for fold in folds
-    ]
-    return float(np.mean(of_folds))
+        return float(pooled_r(sums_within_folds(predictions[:, None], readout.values[:, None], folds))[0])
+    return circular_correlation(predictions, readout.values, readout.period, readout.directed, folds)

@@ -60,7 +60,7 @@ def neuroids_taken(rows: pd.DataFrame) -> str:
     if compares_matrices(rows).iloc[0]:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
-        ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno ceiling: no repetitions"
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "\nraw r: no repetitions"
         said = f"n = {taken} neuroids, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, chr(10))}"
 

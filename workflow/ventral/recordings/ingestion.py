@@ -1,7 +1,6 @@
 """Recordings: responses of neuroids to stimuli, with the reliability of each; or published dissimilarity matrices."""
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from ventral.recordings.axes import (
     read_as,
     with_stimuli_elsewhere,
 )
+from ventral.recordings.given_ceilings import COLUMN, check_repetitions, numbers_given, with_given_ceilings
 from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
 from ventral.recordings.time_bins import END, START, TimeBins, bins_between, columns_of, numbered_bins
 from ventral.stimuli.tables import read_table, report_columns
@@ -39,12 +39,8 @@ logger = logging.getLogger("ventral")
 
 # Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
 DEFAULTS = {"area": "unknown", "animal": None}
-RESERVED = ("responses", "reliability", "left_out", "repetition", "stimulus", TIME_BIN, START, END)
+RESERVED = ("responses", COLUMN, "left_out", "repetition", "stimulus", TIME_BIN, START, END)
 EXPECTED = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
-# What columns are called that say how reliable neuroids are.
-CEILING = re.compile(
-    r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE
-)
 
 
 def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> None:
@@ -56,7 +52,8 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
         `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
         stimuli), NaN where not shown; optionally `axes`, the names of its axes where their order is another, or where
         one is of bins of time; `time_bins`, start and end of each bin in ms; `neuroids`, a CSV or Parquet file with one
-        row a neuroid, in the array's order; and `area` and `animal` of all neuroids. `responses` may also be a BrainIO
+        row a neuroid, in the array's order; `area` and `animal` of all neuroids; and `ceiling`, as for
+        `ventral.recordings.given_ceilings.numbers_given`. `responses` may also be a BrainIO
         assembly, as for `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or
         `matrices`, as for `ventral.recordings.matrices.read_matrices`, with `area` of all of them or by name.
     n_stimuli : int, optional
@@ -73,10 +70,13 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
         return
     if _is_assembly(spec, key):
-        _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
+        neuroids = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        numbers_given(spec, _neuroids_of_assembly(neuroids, spec), key)
         return
     array, axes, _ = _responses(spec, n_stimuli, key)
-    _neuroids(spec, in_order(array, axes).shape, axes, key)
+    shape = in_order(array, axes).shape
+    if given := numbers_given(spec, _neuroids(spec, shape, axes, key), key):
+        check_repetitions(given, spec, shape[2] > 1, key)
 
 
 def ingest(
@@ -87,7 +87,9 @@ def ingest(
     It holds `responses` (repetition, stimulus, neuroid) float64, NaN where not shown; `reliability` (neuroid), NaN
     without repetitions; `left_out` (neuroid), the reason why a neuroid cannot be used, '' for those that can; the
     coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
-    `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`.
+    `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`. Where ceilings came with the data, the
+    coordinate `given_ceiling` (neuroid) is the largest attainable r, and the attributes `given_ceiling_kind` and
+    `given_ceiling_from` say what it is made of (`ventral.recordings.given_ceilings`).
 
     Of a recording with bins of time all three have a last dimension `time_bin`, with its names as the coordinate, and
     `time_bin_start` and `time_bin_end` in ms where they are known. A neuroid may be left out in some bins alone.
@@ -131,8 +133,9 @@ def ingest(
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
     responses = np.ascontiguousarray(array.swapaxes(0, 2), dtype=np.float64)
     _report_not_shown(responses, stimulus_set["stimulus"].values, place)
-    _report_ceilings(neuroids, key)
-    write_dataset(dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins), output)
+    neuroids, ceilings = with_given_ceilings(spec, neuroids, responses, key)
+    dataset = dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins)
+    write_dataset(dataset.assign_attrs(ceilings), output)
 
 
 def dataset_of(
@@ -190,7 +193,7 @@ def dataset_of(
         responses.shape[1],
         f"{len(responses)} repetitions, median reliability {np.nanmedian(reliability):.2f}"
         if np.isfinite(reliability).any()
-        else "no repetitions, hence no ceiling",
+        else "no repetitions, hence no reliability",
     )
     return xr.Dataset(
         {
@@ -436,16 +439,6 @@ def _report_not_shown(responses: NDArray[np.float64], stimuli: NDArray, place: s
     if absent.any() and not absent.all():
         names = shown([str(name) for name in stimuli[absent]])
         logger.warning("%s: %d of %d stimuli were not shown: %s", place, absent.sum(), len(absent), names)
-
-
-def _report_ceilings(neuroids: "pd.DataFrame", key: str) -> None:
-    if given := [column for column in neuroids if CEILING.search(column)]:
-        logger.warning(
-            "%s.neuroids: `%s`: ceilings that are given are not used: the reliability of a neuroid is computed from "
-            "its repetitions, and there is none without them",
-            key,
-            "`, `".join(given),
-        )
 
 
 def _report_dropped(neuroids: "pd.DataFrame", place: str) -> None:

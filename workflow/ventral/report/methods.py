@@ -52,7 +52,8 @@ def read_recording(path: Path) -> dict:
     Returns
     -------
     dict
-        `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `simulated`; and `areas`, the number of
+        `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `given_ceiling_kind` ('' where no
+        ceilings came with the data), `simulated`; and `areas`, the number of
         neuroids that can be used by area, `n_unusable`, that of the others, and `time_bins`, the names of its bins of
         time, [] without any; or, of dissimilarity matrices, `subjects`, their number by area.
     """
@@ -60,6 +61,7 @@ def read_recording(path: Path) -> dict:
 
     store = read_dataset(path)
     facts = {name: store.attrs[name] for name in ("recording", "stimuli", "n_repetitions", "has_repetitions")}
+    facts["given_ceiling_kind"] = store.attrs.get("given_ceiling_kind", "")
     facts |= {"n_stimuli": store.sizes["stimulus"], "simulated": bool(store.attrs.get("simulated", False))}
     areas = pd.Series(store["area"].values.astype(str))
     if "dissimilarities" in store:
@@ -327,11 +329,26 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
         )
     if without:
         have = "has" if len(without) == 1 else "have"
-        yield f"{listed(without)} {have} no repetitions: there, raw r is given, without a ceiling."
+        yield f"{listed(without)} {have} no repetitions: there, raw r is given, which no ceiling divides."
+    for facts in of_neuroids:
+        if facts.get("given_ceiling_kind"):
+            yield _describe_given(facts, settings["reliability_threshold"])
     yield (
         f"An area is summarised by the median over its neurons, with a 95 % interval for other neurons and other "
         f"stimuli: percentiles over {settings['bootstrap']:,} bootstrap samples of neurons, the same for all layers "
         f"(Efron 1979), joined with the error by the influence of stimuli (Zou and Donner 2008)."
+    )
+
+
+def _describe_given(facts: Mapping, threshold: float) -> str:
+    choice = (
+        ""
+        if facts["has_repetitions"]
+        else f" Neurons were left out where the square of this ceiling is below {threshold:g}."
+    )
+    return (
+        f"Ceilings came with {facts['recording']}, as numbers of the kind '{facts['given_ceiling_kind']}'; r over the "
+        f"largest attainable r that they tell of is the column `predictivity_given` of the score table.{choice}"
     )
 
 
@@ -409,8 +426,9 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
         f"What layers and areas make explicit (after Hong et al. 2016) was read from {number}, drawn at random "
         f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
         f"machine (balanced accuracy; its C, from 0.1 to 100, was chosen within training), properties by ridge "
-        f"regression (Pearson's r, of circular ones the circular correlation). Units of models were read as they are, "
-        f"and with Gaussian noise that makes them as reliable as an area's neurons. Where the best layer of a model "
+        f"regression (r as above, of circular ones the circular correlation). Units of models were read as they are, "
+        f"and with Gaussian noise that makes them as reliable as an area's neurons in stimuli that had no part in the "
+        f"choice of these neurons. Where the best layer of a model "
         f"stands beside an area, it was chosen on one half of the draws in every other held-out part, and scored on "
         f"the other draws in the parts between."
     )

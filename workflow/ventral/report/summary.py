@@ -227,7 +227,7 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     if rows["mapping"].iloc[0] in COMPARISONS:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
-        ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "; raw r: no repetitions"
         said = f"{taken} neurons, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, '; ')}"
 

@@ -17,6 +17,7 @@ from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
 from ventral.tables import read_parquet
 from ventral.targets.benchmark import read_benchmark
+from ventral.targets.selection import attainable
 from ventral.targets.values import grouped_over_splits
 
 JOINED_BY = " + "
@@ -143,7 +144,10 @@ def unique_contributions(
         layers = together.split(JOINED_BY)
         r = of_area.pivot(index="layer", columns="target", values="r")
         reliability = of_area.groupby("target")["reliability"].first()[r.columns]
-        reliable = (reliability >= reliability_threshold).to_numpy() | reliability.isna().all()
+        given = of_area.groupby("target")["given_ceiling"].first()[r.columns].to_numpy(float)
+        reliable = (reliability >= reliability_threshold).to_numpy()
+        if reliability.isna().all():
+            reliable = attainable(given, reliability_threshold)
         taken = reliable & r.notna().all().to_numpy()
         weights = of_area[of_area["layer"] == together].set_index("target")["weights"][r.columns[taken]]
         for k, layer in enumerate(layers):

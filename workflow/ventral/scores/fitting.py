@@ -228,7 +228,11 @@ def _panels(benchmark: Benchmark, reliability_threshold: float) -> dict[str, Del
     for split, folds in benchmark.folds.items():
         names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
         of_split = _with_reliability_of_split(targets, benchmark, split)
-        panels = panels_of(of_split, folds, names, reliability_threshold, animals)
+        given = np.full(len(targets.names), np.nan)
+        if benchmark.neurons is not None:
+            of_neurons = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split)["given_ceiling"]
+            given[targets.kinds == "neuron"] = of_neurons.to_numpy(float)
+        panels = panels_of(of_split, folds, names, reliability_threshold, animals, given)
         shared[split] = delayed(Compared(split, of_split, panels, sha256), pure=False, traverse=False)
     return shared
 

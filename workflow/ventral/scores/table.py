@@ -52,6 +52,8 @@ COLUMNS = {
     "marked": "boolean",
     "fold_reliability": "float64",
     "given_ceiling": "float64",
+    "given_ceiling_kind": "string",
+    "predictivity_given": "float64",
     "prediction_reliability": "float64",
     "predictivity_both": "float64",
     "r_even": "float64",

@@ -23,7 +23,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.statistics.summaries import LAYER, PANEL, medians_of_samples, read_scores
 from ventral.targets.ceilings import HALVES
-from ventral.targets.selection import ceilings_of_chosen, over_ceilings
+from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
 
 logger = logging.getLogger(__name__)
 
@@ -138,8 +138,8 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     rows : DataFrame
         Of the score table, those of one panel.
     threshold : float
-        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; all are
-        taken where none has a reliability.
+        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; where
+        none has a reliability, lowest square of a given ceiling.
     """
     of_all = rows.pivot(index=LAYER, columns="target", values="r").astype(float)
     r = [rows.pivot(index=LAYER, columns="target", values=f"r_{half}").astype(float) for half in HALVES]
@@ -148,7 +148,9 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
     first = rows.groupby("target").first()
     rho = np.stack([first[f"reliability_{half}"][of_all.columns].astype(float) for half in HALVES])
     if np.isnan(rho).all():
-        return Halves("r", of_all.median(axis=1), *r)
+        taken = attainable(first["given_ceiling"][of_all.columns].astype(float), threshold)
+        of_all, even, odd = (table.where(taken, axis=1) for table in (of_all, *r))
+        return Halves("r", of_all.median(axis=1), even, odd)
     even, odd = map(over_ceilings, r, ceilings_of_chosen(rho, threshold))
     everyone = np.ones((1, even.shape[1]), dtype=int)
     medians = [medians_of_halves(half.to_numpy(), everyone)[:, 0] for half in (even, odd)]

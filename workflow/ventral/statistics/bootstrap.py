@@ -13,7 +13,7 @@ from ventral.errors import InputError
 from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.ceilings import HALVES, ceilings_in_order
-from ventral.targets.selection import ceilings_of_chosen, over_ceilings
+from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -156,7 +156,8 @@ def bootstrap_rows(
     unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
     of_halves = np.stack([of_neurons[f"reliability_{half}"].to_numpy(float) for half in HALVES])
     of_halves = np.where(of_neurons["reliability"].notna(), of_halves, np.nan)
-    divisors = np.where(unknown, 1.0, ceilings_of_chosen(of_halves, reliability_threshold))
+    raw = np.where(attainable(of_neurons["given_ceiling"].to_numpy(float), reliability_threshold), 1.0, np.nan)
+    divisors = np.where(unknown, raw, ceilings_of_chosen(of_halves, reliability_threshold))
     medians = resampled_medians(placed, divisors, unknown, resamples)
     # In the last place what -1 draws: no target.
     taken = np.zeros(len(neurons.names) + 1, dtype=bool)

@@ -213,7 +213,7 @@ class Panel:
         """Why the scores of neurons are not r over the root of a reliability."""
         first = self._first
         raw = first["target_kind"] == "neuron" and first["kind"] == "stimuli" and not first["has_ceiling"]
-        return "raw r: no repetitions, no ceiling" if raw else ""
+        return "raw r: no repetitions" if raw else ""
 
     @property
     def n_marked(self) -> int:

@@ -18,6 +18,7 @@ from ventral.statistics.groups import FEWEST_UNITS, group_estimates, varying_gro
 from ventral.statistics.influence import Estimates, comparable_neurons, layer_estimates, summed_over_animals
 from ventral.statistics.matrix_influence import matrix_estimates
 from ventral.tables import read_parquet, write_parquet
+from ventral.targets.selection import attainable
 from ventral.targets.splits import FEWEST_FOLDS
 from ventral.targets.values import Targets
 
@@ -131,7 +132,12 @@ class Compared:
 
 
 def panels_of(
-    targets: Targets, folds: Sequence[NDArray], group_names: Sequence[str], threshold: float, animals: Mapping[str, str]
+    targets: Targets,
+    folds: Sequence[NDArray],
+    group_names: Sequence[str],
+    threshold: float,
+    animals: Mapping[str, str],
+    given_ceilings: NDArray | None = None,
 ) -> list[Panel]:
     """Return the panels of one split: the areas in each bin of time, and, over all stimuli, each property.
 
@@ -144,15 +150,19 @@ def panels_of(
     group_names : sequence of str
         Object or category of each fold; none of split `stimuli`.
     threshold : float
-        Lowest reliability of a neuron that is compared. In an area without any reliability, all neurons are.
+        Lowest reliability of a neuron that is compared. In an area without any reliability, lowest square of a given
+        ceiling.
     animals : mapping of str
         Animal of each neuron, where this is known.
+    given_ceilings : (targets,) array, optional
+        Largest attainable r that came with the data, NaN where there is none; none at all, if not given.
     """
     of_neurons = targets.kinds == "neuron"
+    given = np.full(len(of_neurons), np.nan) if given_ceilings is None else given_ceilings
     panels = []
     for area, time_bin in sorted(set(zip(targets.areas[of_neurons], targets.time_bins[of_neurons], strict=True))):
         columns = np.flatnonzero(of_neurons & (targets.areas == area) & (targets.time_bins == time_bin))
-        ceilings, has_ceiling = _ceilings(targets.reliability[columns], threshold)
+        ceilings, has_ceiling = _ceilings(targets.reliability[columns], given[columns], threshold)
         place = (str(area), str(time_bin), "", "neuron")
         panels.append(_panel(place, targets, columns, ceilings, has_ceiling, folds, group_names, animals))
     for column in () if len(group_names) else np.flatnonzero(targets.kinds == "property"):
@@ -161,10 +171,13 @@ def panels_of(
     return [panel for panel in panels if len(panel.columns)]
 
 
-def _ceilings(reliability: NDArray, threshold: float) -> tuple[NDArray[np.float64], bool]:
-    """Return the ceilings of an area's neurons, NaN where reliability is too low, and whether there are any."""
+def _ceilings(reliability: NDArray, given: NDArray, threshold: float) -> tuple[NDArray[np.float64], bool]:
+    """Return the ceilings of an area's neurons, NaN where reliability is too low, and whether there are any.
+
+    Without any reliability, r is compared as it is, of neurons whose given ceiling suffices.
+    """
     if np.isnan(reliability).all():
-        return np.ones(len(reliability)), False
+        return np.where(attainable(given, threshold), 1.0, np.nan), False
     return np.sqrt(np.where((reliability >= threshold) & (reliability > 0), reliability, np.nan)), True
 
 

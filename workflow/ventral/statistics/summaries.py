@@ -15,7 +15,7 @@ from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
 from ventral.tables import read_parquet
 from ventral.targets.ceilings import HALVES
-from ventral.targets.selection import ceilings_of_chosen, over_ceilings
+from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ COLUMNS = [
     "reliability_even",
     "r_odd",
     "reliability_odd",
+    "given_ceiling",
     "ceiling_low",
     "ceiling_high",
     "balanced_accuracy",
@@ -114,9 +115,10 @@ def area_summary(
 
     Beside it stands the sum ratio sqrt(sum r |r| / sum reliability) over all neuroids, which needs no threshold.
 
-    An area of which no neuroid has a reliability was recorded without repetitions: all its neuroids are taken, and
-    there is no ceiling. Matrices stand for neuroids in rows of RSA and CKA: there is one of an area's neuroids, and a
-    published one for each subject; those less reliable than the threshold are left out.
+    An area of which no neuroid has a reliability was recorded without repetitions: r is raw, and all its neuroids are
+    taken but those whose given ceiling, squared, is below the threshold. Matrices stand for neuroids in rows of RSA and
+    CKA: there is one of an area's neuroids, and a published one for each subject; those less reliable than the
+    threshold are left out.
 
     Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids (Efron 1979, Annals of
     Statistics 7:1), and of matrices those of `matrix_intervals`, over stimuli and, where there are several, subjects.
@@ -345,7 +347,7 @@ def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.Dat
     rows : DataFrame
         Of the score table, those of one panel.
     threshold : float
-        Lowest reliability of a neuroid that is taken; without repetitions, all are.
+        Lowest reliability of a neuroid that is taken; without repetitions, lowest square of a given ceiling.
 
     Returns
     -------
@@ -356,7 +358,8 @@ def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.Dat
     """
     reliability = rows.groupby("target")["reliability"].first()
     has_ceiling = bool(reliability.notna().any())
-    reliable = (reliability >= threshold).to_numpy() if has_ceiling else np.full(len(reliability), True)
+    given = rows.groupby("target")["given_ceiling"].first().to_numpy(float)
+    reliable = (reliability >= threshold).to_numpy() if has_ceiling else attainable(given, threshold)
     values = {
         measure: rows.pivot(index=["model", "family", "depth", "layer"], columns="target", values=measure)[
             reliability.index
@@ -543,9 +546,10 @@ def numbers_of_neuroids(rows: pd.DataFrame, names: pd.Index) -> tuple[pd.MultiIn
     layers : MultiIndex
         `model`, `family`, `depth` and `layer`.
     numbers : dict of (layers, neuroids) arrays
-        `r` and `reliability`, over all folds and (`r_even` and so on) over each half of them.
+        `r` and `reliability`, over all folds and (`r_even` and so on) over each half of them; and `given_ceiling`.
     """
-    columns = [f"{name}{end}" for name in ("r", "reliability") for end in ("", *(f"_{half}" for half in HALVES))]
+    columns = ["given_ceiling"]
+    columns += [f"{name}{end}" for name in ("r", "reliability") for end in ("", *(f"_{half}" for half in HALVES))]
     table = rows.pivot(index=LAYER, columns="target", values=columns).astype(float)
     return table.index, {column: table[column].reindex(columns=names).to_numpy(float) for column in columns}
 
@@ -564,10 +568,11 @@ def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) 
     -------
     (2, layers, neuroids) array
         r / sqrt(reliability) within even and odd folds; infinite where that reliability is not positive, NaN where not
-        chosen. Where no neuroid has a reliability, r over all folds, twice.
+        chosen. Where no neuroid has a reliability, r over all folds, twice, of those whose given ceiling suffices.
     """
     if not np.isfinite(numbers["reliability"]).any():
-        return np.stack([numbers["r"], numbers["r"]])
+        r = np.where(attainable(numbers["given_ceiling"], threshold), numbers["r"], np.nan)
+        return np.stack([r, r])
     known = np.isfinite(numbers["r"]) & np.isfinite(numbers["reliability"])
     r, reliability = (np.stack([numbers[f"{name}_{half}"] for half in HALVES]) for name in ("r", "reliability"))
     return np.where(known, over_ceilings(r, ceilings_of_chosen(reliability, threshold)), np.nan)

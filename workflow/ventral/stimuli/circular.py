@@ -1,5 +1,7 @@
 """Angles and other quantities that come back to where they began: how two of them go together."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -24,7 +26,9 @@ def has_direction(values: ArrayLike, period: float) -> bool:
     return bool(len(angles) * np.abs(np.exp(1j * angles).mean()) ** 2 > RAYLEIGH) if len(angles) else False
 
 
-def circular_correlation(a: ArrayLike, b: ArrayLike, period: float, directed: bool = True) -> float:
+def circular_correlation(
+    a: ArrayLike, b: ArrayLike, period: float, directed: bool = True, folds: Sequence[NDArray] | None = None
+) -> float:
     """Return the correlation of two circular quantities.
 
     It is that of Jammalamadaka and SenGupta 2001 (Topics in Circular Statistics, section 8.2; Jammalamadaka and Sarma
@@ -35,7 +39,8 @@ def circular_correlation(a: ArrayLike, b: ArrayLike, period: float, directed: bo
     with the mean directions a0 and b0. Where these are not defined, a0 - b0 and a0 + b0 are the mean directions of
     a - b and a + b: the numerator is then half the difference of their resultants.
 
-    Like Pearson's r it is not changed by a constant that is added to a or b.
+    Like Pearson's r it is not changed by a constant that is added to a or b. With folds, mean directions are those of
+    each fold, and the three sums run over all folds.
 
     Parameters
     ----------
@@ -45,24 +50,19 @@ def circular_correlation(a: ArrayLike, b: ArrayLike, period: float, directed: bo
         After which a value is the same again.
     directed : bool
         Whether both have a mean direction: see `has_direction`.
+    folds : sequence of integer arrays, optional
+        Rows of each held-out fold, none empty; all rows are one fold, if not given.
 
     Returns
     -------
     float
-        Between -1 and 1; NaN where a or b does not vary.
+        Between -1 and 1; NaN where a or b varies within no fold.
     """
     a, b = _radians(a, period), _radians(b, period)
-    if directed:
-        a0, b0 = _direction(a), _direction(b)
-    else:
-        difference, total = _direction(a - b), _direction(a + b)
-        a0, b0 = (total + difference) / 2, (total - difference) / 2
-    sines = np.sin(a - a0), np.sin(b - b0)
-    lengths = [np.linalg.norm(sine) for sine in sines]
-    # Sines at the size of rounding carry no sign.
-    if not varies(min(lengths), np.sqrt(len(a))):
-        return float("nan")
-    return float(sines[0] @ sines[1] / (lengths[0] * lengths[1]))
+    of_folds = [_sines(a[fold], b[fold], directed) for fold in (folds or [np.arange(len(a))])]
+    sines_a, sines_b = np.concatenate(of_folds, axis=1)
+    size = np.linalg.norm(sines_a) * np.linalg.norm(sines_b)
+    return float(sines_a @ sines_b / size) if size else float("nan")
 
 
 def angular_error(a: ArrayLike, b: ArrayLike, period: float) -> float:
@@ -84,6 +84,19 @@ def angle_of(sines_and_cosines: NDArray, period: float) -> NDArray[np.float64]:
 
 def _radians(values: ArrayLike, period: float) -> NDArray[np.float64]:
     return np.asarray(values, dtype=float) * (2 * np.pi / period)
+
+
+def _sines(a: NDArray[np.float64], b: NDArray[np.float64], directed: bool) -> NDArray[np.float64]:
+    """Return the sines (2, n) of angles from their mean directions; 0 where they do not vary."""
+    if directed:
+        a0, b0 = _direction(a), _direction(b)
+    else:
+        difference, total = _direction(a - b), _direction(a + b)
+        a0, b0 = (total + difference) / 2, (total - difference) / 2
+    sines = np.sin([a - a0, b - b0])
+    # Sines at the size of rounding carry no sign.
+    varying = varies(np.linalg.norm(sines, axis=1, keepdims=True), np.sqrt(len(a)))
+    return np.where(varying, sines, 0.0)
 
 
 def _direction(angles: NDArray[np.float64]) -> float:

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.mappings.correlation import explained_variance, predictivity
+from ventral.recordings.given_ceilings import COLUMN
 from ventral.recordings.noise import Noise, noise_of, repetitions_are_blocks
 from ventral.recordings.reliability import split_half_reliability
 from ventral.recordings.time_bins import bins_of, columns_of
@@ -20,7 +21,7 @@ from ventral.targets.values import Targets, folds_among, same_stimuli
 KEYS = ["split", "target", "time_bin"]
 HALVES = ("even", "odd")
 WITHIN_FOLDS = ("reliability", "standard_error", *(f"reliability_{half}" for half in HALVES))
-NUMBERS = (*WITHIN_FOLDS, "fold_reliability")
+NUMBERS = (*WITHIN_FOLDS, "fold_reliability", "given_ceiling")
 
 
 def ceilings_of_neurons(
@@ -44,14 +45,15 @@ def ceilings_of_neurons(
         `reliability_even` within folds 0, 2, ... and `reliability_odd` within those between; `standard_error` of the
         score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
-        neuroids with stimuli in fewer than three folds. No rows of a recording of dissimilarity matrices.
+        neuroids with stimuli in fewer than three folds. `given_ceiling`, the largest attainable r, came with the data,
+        as numbers of the kind `given_ceiling_kind`; missing where none did. No rows of a recording of dissimilarity
+        matrices.
     """
     if "responses" not in responses:
         return _table({})
     responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
-    values = kept["responses"].transpose("repetition", "stimulus", "neuroid").values
-    noise = noise_of(values, blocks=repetitions_are_blocks(values))
+    values, noise = _repeated(kept), noise_of_neurons(kept)
     names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
     return _table(
         {
@@ -61,11 +63,26 @@ def ceilings_of_neurons(
                     "time_bin": bins,
                     **_within_folds(noise, of_split),
                     "fold_reliability": split_half_reliability(values, n_splits, seed, of_split),
+                    "given_ceiling": given_ceilings(kept),
+                    "given_ceiling_kind": responses.attrs.get("given_ceiling_kind"),
                 }
             )
             for split, of_split in folds.items()
         }
     )
+
+
+def given_ceilings(responses: xr.Dataset) -> NDArray[np.float64]:
+    """Return the largest attainable r (neuroids,) that came with a recording's store; NaN where there is none."""
+    if COLUMN not in responses.coords:
+        return np.full(responses.sizes["neuroid"], np.nan)
+    return responses[COLUMN].values.astype(float)
+
+
+def noise_of_neurons(responses: xr.Dataset) -> Noise:
+    """Return the noise of all neuroids of a recording's store, one column each, or of some of them."""
+    values = _repeated(responses)
+    return noise_of(values, blocks=repetitions_are_blocks(values))
 
 
 def ceilings_in_order(ceilings: pd.DataFrame, neurons: Targets, split: str) -> pd.DataFrame:
@@ -78,7 +95,7 @@ def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     """Return rows of the score table with the ceilings of neurons, and what r makes of them.
 
     `predictivity_both` is r over the roots of the reliabilities of responses and predictions, where the rows have
-    `prediction_reliability`.
+    `prediction_reliability`. `predictivity_given` is r over the ceiling that came with the data.
 
     Parameters
     ----------
@@ -94,12 +111,18 @@ def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     r = rows["r"].to_numpy(float)
     found["predictivity"] = predictivity(r, found["reliability"].to_numpy())
     found["explained_variance"] = explained_variance(r, found["reliability"].to_numpy())
+    found["predictivity_given"] = predictivity(r, found["given_ceiling"].to_numpy(float) ** 2)
     if "prediction_reliability" in rows:
         both = found["reliability"].to_numpy(), rows["prediction_reliability"].to_numpy(float)
         found["predictivity_both"] = predictivity(r, *both)
     found[rows["target_kind"] != "neuron"] = pd.NA
     known = {name: found[name].combine_first(rows[name]) if name in rows else found[name] for name in found}
     return rows.assign(**known)
+
+
+def _repeated(responses: xr.Dataset) -> NDArray[np.float64]:
+    """Return the responses (repetitions, n, neuroids)."""
+    return responses["responses"].transpose("repetition", "stimulus", "neuroid").values
 
 
 def _within_folds(noise: Noise, folds: Sequence[NDArray]) -> dict[str, NDArray]:
@@ -122,8 +145,9 @@ def _within_folds(noise: Noise, folds: Sequence[NDArray]) -> dict[str, NDArray]:
 
 def _table(of_splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     tables = [table.assign(split=split) for split, table in of_splits.items()]
-    columns = [*KEYS, *NUMBERS, "marked"]
+    columns = [*KEYS, *NUMBERS, "given_ceiling_kind", "marked"]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-    table = table.astype(dict.fromkeys(NUMBERS, "float64") | {"marked": "boolean"})
+    table = table.astype(dict.fromkeys(NUMBERS, "float64") | {"given_ceiling_kind": "string", "marked": "boolean"})
     table["marked"] = table["marked"].where(table["reliability"].notna())
+    table["given_ceiling_kind"] = table["given_ceiling_kind"].where(table["given_ceiling"].notna())
     return table[columns].set_index(KEYS)

@@ -109,6 +109,21 @@ def over_ceilings(r: NDArray[np.float64], ceilings: NDArray[np.float64]) -> NDAr
         return r / ceilings
 
 
+def attainable(given_ceiling: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Say which neurons are taken where no reliability is known, by the largest r that came with the data.
+
+    Its square is a reliability: positive, and at least the threshold. Neurons without any ceiling are taken.
+
+    Parameters
+    ----------
+    given_ceiling : (neurons,) array
+        NaN where there is none.
+    threshold : float
+        Lowest reliability of a neuron that is taken.
+    """
+    return np.isnan(given_ceiling) | chosen(given_ceiling**2, threshold)
+
+
 def reliability_of_half(
     noise: Noise, folds: Sequence[NDArray], first: int, scored: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:

@@ -1,0 +1,325 @@
+"""Noise ceilings that came with a recording: the largest attainable correlation with a neuroid's mean responses.
+
+A ceiling is given as one of four kinds of numbers, which the ceiling of r is made of:
+
+- `reliability`, the share of the variance of these responses that is no noise, such as the correlation of split halves
+  after Spearman and Brown: its root.
+- `ncsnr`, the standard deviation of the signal over that of the noise of one response: the root of
+  ncsnr^2 / (ncsnr^2 + 1/n), with 1/n the mean over stimuli of 1 / repetitions (Allen et al. 2022, Nature Neuroscience
+  25:116, who give its square in per cent).
+- `snr`, the variance of the signal over that of the noise of one response: the same, with snr in place of ncsnr^2.
+- `oracle`, the correlation of a response with the mean over the other repetitions (Walker et al. 2019, Nature
+  Neuroscience 22:2060): as it is. Means over repetitions can do better than that.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.errors import InputError, allowed_instead
+from ventral.recordings.arrays import open_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger("ventral")
+
+# Kinds of numbers, and the largest of each.
+KINDS = {"reliability": 1.0, "snr": np.inf, "ncsnr": np.inf, "oracle": 1.0}
+# Kinds that say nothing without the number of repetitions.
+OF_ONE_RESPONSE = ("snr", "ncsnr")
+EXPECTED = "an npy file with one number a neuroid, in their order, is right"
+# What columns are called that may be ceilings, too.
+ALIKE = re.compile(r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE)
+COLUMN = "given_ceiling"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Numbers of one kind that came with the neuroids.
+
+    Attributes
+    ----------
+    numbers : (neuroids,) array
+        NaN where there is none.
+    kind : str
+        A key of `KINDS`.
+    column : str
+        Of the table of neuroids; '' of a file.
+    place : str
+        Where they come from, for messages.
+    """
+
+    numbers: NDArray[np.float64]
+    kind: str
+    column: str
+    place: str
+
+
+def numbers_given(spec: dict, neuroids: "pd.DataFrame", key: str) -> Given | None:
+    """Return the numbers that the config names or, where it names none, a column that is called like a kind.
+
+    Parameters
+    ----------
+    spec : dict
+        A recording; `ceiling` has a `column` of the table of neuroids, or a `file`; and their `kind`, which may be left
+        out of a column that is called like one; and `repetitions`, where the responses do not tell their number.
+    neuroids : DataFrame
+        One row a neuroid.
+    key : str
+        Place of `spec` in the config, for messages.
+
+    Returns
+    -------
+    Given or None
+        None where nothing is given.
+
+    Raises
+    ------
+    InputError
+        If there is no such column or file, the kind is not known, there are more or fewer numbers than neuroids, none
+        at all, or one that is out of range.
+    """
+    option = spec.get("ceiling") or {}
+    if option.get("column") and option.get("file"):
+        raise InputError(f"{key}.ceiling: it has `column` and `file`; ceilings are in either")
+    if option.get("file"):
+        place = f"{key}.ceiling.file: {option['file']}"
+        given = Given(_numbers_of_file(option["file"], len(neuroids), key, place), _kind(option, "", key), "", place)
+    else:
+        column = option.get("column") or _column_found(option, neuroids, key)
+        if column is None:
+            return None
+        if column not in neuroids:
+            raise InputError(f"{key}.ceiling.column: {column!r} is no column; {allowed_instead(column, [*neuroids])}")
+        place = f"{_place_of_table(spec, key)}: column `{column}`"
+        given = Given(_numbers_of_column(neuroids[column], place), _kind(option, column, key), column, place)
+    _check_range(given)
+    return given
+
+
+def check_repetitions(given: Given, spec: dict, repeated: bool, key: str) -> None:
+    """Check that the number of repetitions is known, where the config names numbers that need it.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if given.kind in OF_ONE_RESPONSE and not repeated and spec.get("ceiling") and not _repetitions(spec):
+        raise InputError(
+            f"{key}.ceiling: {_needs_repetitions(given)}; say how many were averaged: `ceiling: "
+            f"{{{_source(given, spec)}, kind: {given.kind}, repetitions: N}}`"
+        )
+
+
+def with_given_ceilings(
+    spec: dict, neuroids: "pd.DataFrame", responses: NDArray[np.float64], key: str
+) -> tuple["pd.DataFrame", dict[str, str]]:
+    """Return what is known of each neuroid with the ceilings of r that came with them, and what they are made of.
+
+    What was found by its name alone, and what looks like a ceiling and is not used, is named in a warning.
+
+    Parameters
+    ----------
+    spec : dict
+        As for `numbers_given`.
+    neuroids : DataFrame
+        One row a neuroid.
+    responses : (repetitions, n, neuroids) array, or (repetitions, n, neuroids, bins)
+        NaN where not shown.
+    key : str
+        Place of `spec` in the config, for messages.
+
+    Returns
+    -------
+    neuroids : DataFrame
+        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given. Without a column
+        `reliability`, since the store has its own.
+    attributes : dict of str
+        `given_ceiling_kind` and `given_ceiling_from`, if any are given.
+
+    Raises
+    ------
+    InputError
+        As for `numbers_given` and `check_repetitions`, and if the config names ceilings of a recording with bins of
+        time.
+    """
+    given = numbers_given(spec, neuroids, key)
+    kept = neuroids.drop(columns="reliability", errors="ignore")
+    counts = np.count_nonzero(~np.isnan(responses), axis=0)
+    unused = _why_unused(given, spec, counts, key) if given else ""
+    _report_unused(neuroids, given, unused, spec, key)
+    if given is None or unused:
+        return kept, {}
+    ceilings = ceilings_of_r(given, _one_over_repetitions(spec, counts))
+    _report(given, ceilings, spec)
+    return kept.assign(**{COLUMN: ceilings}), {
+        "given_ceiling_kind": given.kind,
+        "given_ceiling_from": given.column or "a file of its own",
+    }
+
+
+def ceilings_of_r(given: Given, one_over_repetitions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest attainable correlations (neuroids,); 0 where an estimate is negative, NaN where there is none.
+
+    Parameters
+    ----------
+    given : Given
+    one_over_repetitions : (neuroids,) array
+        Mean over stimuli of 1 / repetitions; used of `snr` and `ncsnr` alone.
+    """
+    numbers = np.maximum(given.numbers, 0)
+    if given.kind == "oracle":
+        return numbers
+    if given.kind == "reliability":
+        return np.sqrt(numbers)
+    ratio = numbers if given.kind == "snr" else numbers**2
+    return np.sqrt(ratio / (ratio + one_over_repetitions))
+
+
+def _column_found(option: dict, neuroids: "pd.DataFrame", key: str) -> str | None:
+    found = [column for column in neuroids if column in KINDS]
+    if len(found) > 1:
+        raise InputError(
+            f"{key}.neuroids: the columns `{'`, `'.join(found)}` may all be ceilings; say which one is: "
+            f"`ceiling: {{column: {found[0]}}}`"
+        )
+    if option and not found:
+        raise InputError(
+            f"{key}.ceiling: it names neither a `column` nor a `file`, and no column of neuroids is called "
+            f"{', '.join(KINDS)}"
+        )
+    return found[0] if found else None
+
+
+def _kind(option: dict, column: str, key: str) -> str:
+    kind = option.get("kind") or column
+    if kind not in KINDS:
+        raise InputError(f"{key}.ceiling: say which kind of numbers they are: `kind`, one of {', '.join(KINDS)}")
+    return kind
+
+
+def _place_of_table(spec: dict, key: str) -> str:
+    name = "neuroids" if spec.get("neuroids") else "responses"
+    return f"{key}.{name}: {spec[name]}"
+
+
+def _numbers_of_file(path: str, n_neuroids: int, key: str, place: str) -> NDArray[np.float64]:
+    array = open_array(path, f"{key}.ceiling.file", EXPECTED)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
+    if array.shape != (n_neuroids,):
+        raise InputError(f"{place}: its shape is {array.shape}, where there are {n_neuroids} neuroids; {EXPECTED}")
+    return np.array(array, dtype=np.float64)
+
+
+def _numbers_of_column(values: "pd.Series", place: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    # A table says of a column without any number that it is text.
+    values = values.replace("", np.nan) if values.dtype.kind == "O" else values
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = np.flatnonzero(np.isnan(numbers) & values.notna().to_numpy())
+    if len(wrong):
+        raise InputError(
+            f"{place}: data row {wrong[0] + 1}: {values.iloc[wrong[0]]!r} is no number ({len(wrong)} such rows)"
+        )
+    return numbers
+
+
+def _check_range(given: Given) -> None:
+    if np.isnan(given.numbers).all():
+        raise InputError(f"{given.place}: no number; one for each neuroid, or for some of them, is right")
+    # Estimates of correlations scatter around 0.
+    lowest, highest = (-1.0 if KINDS[given.kind] == 1 else 0.0), KINDS[given.kind]
+    numbers = np.where(np.isnan(given.numbers), 0.0, given.numbers)
+    wrong = np.flatnonzero((numbers < lowest) | (numbers > highest) | np.isinf(numbers))
+    if len(wrong):
+        right = "a correlation, 1 at most" if highest == 1 else "a finite number, 0 or more"
+        raise InputError(
+            f"{given.place}: data row {wrong[0] + 1} is {given.numbers[wrong[0]]:g} ({len(wrong)} such rows); "
+            f"`{given.kind}` is {right}; if the numbers are of another kind, say it: `ceiling: {{kind: ...}}`"
+        )
+
+
+def _why_unused(given: Given, spec: dict, counts: NDArray[np.intp], key: str) -> str:
+    """Return why ceilings that nobody named cannot be used, '' where they can.
+
+    Raises
+    ------
+    InputError
+        If the config names them.
+    """
+    if counts.ndim == 3:
+        reason = "ceilings of neuroids are of no single bin of time"
+        if spec.get("ceiling"):
+            raise InputError(f"{key}.ceiling: {reason}, and the recording has {counts.shape[2]}; leave `ceiling` out")
+        return reason
+    repeated = bool((counts > 1).any())
+    check_repetitions(given, spec, repeated, key)
+    return "" if given.kind not in OF_ONE_RESPONSE or repeated or _repetitions(spec) else _needs_repetitions(given)
+
+
+def _needs_repetitions(given: Given) -> str:
+    return f"`{given.kind}` makes no ceiling without the number of repetitions, which the responses do not tell"
+
+
+def _source(given: Given, spec: dict) -> str:
+    return f"column: {given.column}" if given.column else f"file: {spec['ceiling']['file']}"
+
+
+def _repetitions(spec: dict) -> int | None:
+    return (spec.get("ceiling") or {}).get("repetitions")
+
+
+def _one_over_repetitions(spec: dict, counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean over the stimuli shown of 1 / repetitions, (neuroids,)."""
+    if repetitions := _repetitions(spec):
+        return np.full(counts.shape[1], 1 / repetitions)
+    shown = counts > 0
+    inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
+    return np.divide(inverse.sum(axis=0), shown.sum(axis=0), out=np.ones(counts.shape[1]), where=shown.any(axis=0))
+
+
+def _report(given: Given, ceilings: NDArray[np.float64], spec: dict) -> None:
+    level = logging.INFO if spec.get("ceiling") else logging.WARNING
+    how = "" if spec.get("ceiling") else f", by its name alone; `ceiling: {{column: {given.column}}}` confirms it"
+    logger.log(
+        level,
+        "%s: taken for ceilings of the kind `%s`%s: median of the largest attainable r %.2f; where there are no "
+        "repetitions, `reliability_threshold` refers to its square",
+        given.place,
+        given.kind,
+        how,
+        np.nanmedian(ceilings),
+    )
+    lacking, negative = np.isnan(ceilings).sum(), (given.numbers < 0).sum()
+    if lacking or negative:
+        logger.warning(
+            "%s: of %d neuroids %d have no ceiling, and %d a negative estimate, which is taken for 0",
+            given.place,
+            len(ceilings),
+            lacking,
+            negative,
+        )
+
+
+def _report_unused(neuroids: "pd.DataFrame", given: Given | None, unused: str, spec: dict, key: str) -> None:
+    if unused:
+        logger.warning("%s: not used: %s", given.place, unused)
+    others = [column for column in neuroids if ALIKE.search(column) and (given is None or column != given.column)]
+    if "reliability" in others and spec.get("ceiling"):
+        logger.warning("%s: column `reliability` left out, as the store has its own", _place_of_table(spec, key))
+    if others and not spec.get("ceiling"):
+        logger.warning(
+            "%s: `%s`: not used; if these are ceilings, say which and of which kind: `ceiling: {column: %s, kind: %s}`",
+            _place_of_table(spec, key),
+            "`, `".join(others),
+            others[0],
+            "|".join(KINDS),
+        )
