@@ -223,7 +223,7 @@ TABLES = {
             "{reliability_threshold} are left out."
         ),
         function="statistics.claims.claims",
-        reads={"scores": "scores", "influences": "influences", "fitted": "fitted", "selectivity": "selectivity"},
+        reads={"scores": "scores", "influences": "influences", "selectivity": "selectivity"},
         options=("networks", "seed"),
     ),
 }
