@@ -1,15 +1,12 @@
-"""A perfect model scores 1 by RSA and CKA, and few neurons do not lower CKA: before and after, as tables in Markdown.
-
-    python benchmarks/matrices.py
+"""A perfect model scores 1 by RSA and CKA, and few neurons do not lower CKA: before and after.
 
 The layer is the neurons' noiseless responses. *Before* is its value over the root of the agreement of halves of the
 repetitions, corrected by Spearman-Brown; *after*, over the root of `ventral.mappings.attenuation`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import representation_of
@@ -78,26 +75,25 @@ def over_root(r: float, reliability: float) -> float:
     return r / np.sqrt(reliability) if reliability > 0 else np.nan
 
 
-def perfect_models() -> pd.DataFrame:
-    rows = []
+def perfect_models() -> Iterator[dict]:
+    """Give medians over experiments of a perfect model's score, by each kind of noise and comparison."""
     for kind, levels in (("Gaussian", (0.5, 1, 1.5, 2)), ("Poisson", (2, 0.8, 0.4))):
         for repetitions in (2, 10):
             for noise in levels:
                 found = [experiment(kind, repetitions, noise, seed) for seed in range(EXPERIMENTS)]
                 for comparison, values in zip(COMPARISONS, np.nanmedian(found, axis=0), strict=True):
                     case = f"{kind} noise, {repetitions} repetitions"
-                    rows.append((case, f"{comparison.mapping} {comparison.name}", *values))
-    return pd.DataFrame(rows, columns=["case", "comparison", "reliability", "before", "after"])
+                    named = {"case": case, "comparison": f"{comparison.mapping.upper()}, {comparison.name}"}
+                    yield named | dict(zip(("reliability", "before", "after"), values.tolist(), strict=True))
 
 
-def few_neurons() -> pd.DataFrame:
-    """Debiased CKA of a population of 2,000 neurons with some of them, shown four times."""
+def few_neurons() -> Iterator[dict]:
+    """Give debiased CKA of a population of 2,000 neurons with some of them, shown four times."""
     rng = np.random.default_rng(SEED)
     population = rng.normal(size=(60, 30)) @ rng.normal(size=(30, 2000)) + rng.normal(size=(60, 2000))
     population /= population.std(axis=0)
     debiased = COMPARISONS[-1]
     layer = debiased.prepared(representation_of(population))
-    rows = []
     for n_neurons in (10, 20, 50, 200):
         values = []
         for seed in range(EXPERIMENTS):
@@ -109,21 +105,5 @@ def few_neurons() -> pd.DataFrame:
             r = debiased.value(layer, debiased.prepared(representation_of(whole)))
             share = population_share((*pair, whole) for pair in means_of_halves(responses, N_SPLITS, seed))
             values.append((r, over_root(r, share)))
-        rows.append((n_neurons, *np.nanmedian(values, axis=0)))
-    return pd.DataFrame(rows, columns=["neurons", "before", "after"])
-
-
-def markdown(table: pd.DataFrame) -> str:
-    def line(cells: Sequence) -> str:
-        return f"| {' | '.join(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in cells)} |"
-
-    return "\n".join([line(table.columns), line(["---"] * table.shape[1]), *map(line, table.itertuples(index=False))])
-
-
-def main(tables: Sequence[Callable[[], pd.DataFrame]] = (perfect_models, few_neurons)) -> None:
-    for table in tables:
-        print(f"\n{markdown(table())}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        before, after = np.nanmedian(values, axis=0).tolist()
+        yield {"neurons": n_neurons, "before": before, "after": after}

@@ -35,6 +35,8 @@ N_BOOTSTRAP = 1000
 # Reliability of the responses, and the score of a layer that is no better than others.
 RELIABILITY, USUAL = 0.5, 0.6
 SHARED, IN_COMMON = 5, 0.7
+# Of a layer's features, where ridge regression is fitted.
+DIMENSIONS = 60
 
 
 def decided_share(experiment: Callable, n_experiments: int, seed: int) -> dict[str, float]:
@@ -108,38 +110,102 @@ def verdict_of(low: float, high: float, margin: float = 0.0) -> str:
     return HOLDS if low > margin else FAILS if high < -margin else OPEN
 
 
-def fitted_ridge(n_layers_b: int = 1, n: int = 200, n_neurons: int = 200, alike: float = 0.0) -> Callable:
+def fitted_ridge(
+    n_layers_b: int = 1,
+    n: int = 200,
+    n_neurons: int = 200,
+    alike: float = 0.0,
+    one_fold: bool = False,
+    gain: float = 0.0,
+) -> Callable:
     """Return an experiment with real fits: each layer sees features of its own, on which neurons depend equally.
 
-    Neurons have the share `alike` of their weights in common, which are those of all layers and all experiments.
+    Neurons have the share `alike` of their weights in common, which are those of all layers and all experiments. Their
+    weights on the first layer are larger by the share `gain`. With `one_fold`, the first of five folds alone is scored.
     """
     n_layers = 1 + n_layers_b
-    spectrum = 1 / np.sqrt(np.arange(1, 61))
-    common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((60, 1))
+    common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((DIMENSIONS, 1))
+    sides, layer_weights = (np.arange(1), np.arange(1, n_layers)), 1 + gain * (np.arange(n_layers) == 0)
 
     def experiment(rng: np.random.Generator) -> tuple[str, str]:
-        features = [rng.standard_normal((n, 60)) * spectrum for _ in range(n_layers)]
-        own = np.sqrt(1 - alike) * rng.standard_normal((n_layers, 60, n_neurons))
-        signal = sum(layer @ (common + weights) for layer, weights in zip(features, own, strict=True))
-        unseen = rng.standard_normal((n, SHARED)) @ rng.standard_normal((SHARED, n_neurons))
-        responses = signal / signal.std() + unseen / unseen.std() / 2 + rng.standard_normal(signal.shape)
+        features = [features_of_layer(rng, n) for _ in range(n_layers)]
+        own = np.sqrt(1 - alike) * rng.standard_normal((n_layers, DIMENSIONS, n_neurons))
+        parts = zip(features, layer_weights, own, strict=True)
+        signal = sum(weight * layer @ (common + weights) for layer, weight, weights in parts)
+        responses = with_unseen(rng, signal)
         folds = np.array_split(rng.permutation(n), 5)
-        grams = [layer @ layer.T for layer in features]
-        penalties = np.geomspace(1e-2, 1e2, 5) * np.trace(grams[0]) / n
-        layers = (nested_ridge(gram, responses, folds, penalties).predictions for gram in grams)
-        estimates = layer_estimates(layers, responses, folds, np.ones(n_neurons))
-        sides = np.arange(1), np.arange(1, n_layers)
+        layers = [ridge_predictions(layer, responses, folds) for layer in features]
+        scored = [folds[0]] if one_fold else folds
+        rows = np.sort(np.concatenate(scored))
+        estimates = layer_estimates(
+            [predicted[rows] for predicted in layers],
+            responses[rows],
+            [np.searchsorted(rows, fold) for fold in scored],
+            np.ones(n_neurons),
+            n - len(rows),
+        )
         return before_by_neurons(estimates, *sides, rng), contrast(estimates, *sides, seed=0).verdict
 
     return experiment
+
+
+def features_of_layer(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """Return features (n, dimensions) whose variance falls from dimension to dimension."""
+    return rng.standard_normal((n, DIMENSIONS)) / np.sqrt(np.arange(1, DIMENSIONS + 1))
+
+
+def with_unseen(rng: np.random.Generator, signal: NDArray) -> NDArray[np.float64]:
+    """Return responses (n, neurons): a signal, parts that no layer sees but neurons share, and noise."""
+    n, n_neurons = signal.shape
+    unseen = rng.standard_normal((n, SHARED)) @ rng.standard_normal((SHARED, n_neurons))
+    return signal / signal.std() + unseen / unseen.std() / 2 + rng.standard_normal(signal.shape)
+
+
+def ridge_predictions(features: NDArray, responses: NDArray, folds: list[NDArray]) -> NDArray[np.float64]:
+    gram = features @ features.T
+    return nested_ridge(gram, responses, folds, np.geomspace(1e-2, 1e2, 5) * np.trace(gram) / len(gram)).predictions
+
+
+def ridge_of_objects(n_objects: int = 8, spread: float = 0.3, n_neurons: int = 50) -> Callable:
+    """Return an experiment with real fits, objects held out: neurons depend more on either layer, object by object.
+
+    Objects have 20 to 120 images, and their responses vary by different amounts.
+    """
+
+    def experiment(rng: np.random.Generator) -> tuple[str, str]:
+        sizes, objects = unequal_objects(rng, n_objects)
+        leaning = np.repeat(spread * rng.standard_normal(n_objects), sizes)[:, None]
+        features = [features_of_layer(rng, sizes.sum()) for _ in range(2)]
+        weights = rng.standard_normal((2, DIMENSIONS, n_neurons))
+        signal = (1 + leaning) * features[0] @ weights[0] + (1 - leaning) * features[1] @ weights[1]
+        scale = np.repeat(np.exp(rng.standard_normal(n_objects)), sizes)[:, None]
+        responses = scale * with_unseen(rng, signal)
+        layers = [ridge_predictions(layer, responses, objects) for layer in features]
+        return judged_on_objects(layers, responses, objects, np.ones(n_neurons), rng)
+
+    return experiment
+
+
+def unequal_objects(rng: np.random.Generator, n_objects: int) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
+    """Return how many images objects have, and which."""
+    sizes = rng.integers(20, 121, size=n_objects)
+    return sizes, np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
+
+
+def judged_on_objects(
+    layers: list[NDArray], responses: NDArray, objects: list[NDArray], ceilings: NDArray, rng: np.random.Generator
+) -> tuple[str, str]:
+    """Return the verdicts on two layers, of neurons over all objects together and of objects."""
+    pooled = layer_estimates(layers, responses, objects, ceilings)
+    after, _ = judged_over_groups(group_estimates(layers, responses, objects), [0], [1], "objects", seed=0)
+    return before_by_neurons(pooled, np.arange(1), np.arange(1, 2), rng), after.verdict
 
 
 def held_out_objects(n_objects: int = 8, spread: float = 0.1, n_neurons: int = 50) -> Callable:
     """Return an experiment with objects of unequal size and variance, on which either of two layers may be better."""
 
     def experiment(rng: np.random.Generator) -> tuple[str, str]:
-        sizes = rng.integers(20, 121, size=n_objects)
-        objects = np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
+        sizes, objects = unequal_objects(rng, n_objects)
         layers, responses = [[], []], []
         for size in sizes:
             scores = USUAL + spread / np.sqrt(2) * rng.standard_normal(2)
@@ -149,10 +215,7 @@ def held_out_objects(n_objects: int = 8, spread: float = 0.1, n_neurons: int = 5
             for layer, predicted in zip(layers, of_object, strict=True):
                 layer.append(variance * predicted)
         layers, responses = [np.concatenate(layer) for layer in layers], np.concatenate(responses)
-        estimates = group_estimates(layers, responses, objects)
-        pooled = layer_estimates(layers, responses, objects, np.full(n_neurons, np.sqrt(RELIABILITY)))
-        after, _ = judged_over_groups(estimates, [0], [1], "objects", seed=0)
-        return before_by_neurons(pooled, np.arange(1), np.arange(1, 2), rng), after.verdict
+        return judged_on_objects(layers, responses, objects, np.full(n_neurons, np.sqrt(RELIABILITY)), rng)
 
     return experiment
 
@@ -261,8 +324,14 @@ NULL = {
     "10 neurons, 100 stimuli, one against one": compared_layers(with_peak(1, 0), with_peak(1, 0), 100, 10),
     "ridge fitted, 200 neurons, one against one": fitted_ridge(),
     "ridge fitted, 200 neurons, one against 4": fitted_ridge(4),
+    "ridge fitted, 200 neurons, one against 17": fitted_ridge(17),
     "ridge fitted, 200 neurons much alike, 100 stimuli": fitted_ridge(n=100, alike=0.8),
     "ridge fitted, 200 neurons much alike, 300 stimuli": fitted_ridge(n=300, alike=0.8),
+    "ridge fitted, 50 neurons, one fold of 640 stimuli": fitted_ridge(n=640, n_neurons=50, one_fold=True),
+    "ridge fitted, 50 neurons much alike, one fold of 640 stimuli": fitted_ridge(
+        n=640, n_neurons=50, alike=0.8, one_fold=True
+    ),
+    "ridge fitted, 8 held-out objects of unequal size": ridge_of_objects(),
     "8 held-out objects of unequal size": held_out_objects(),
     "5 held-out objects of unequal size": held_out_objects(5),
     "5 objects, objects resampled before": objects_resampled(5),
@@ -280,6 +349,9 @@ NULL = {
 }
 POWER = {
     "a peak 0.05 above 17 layers outside": compared_layers(with_peak(1, 0.05), with_peak(17, 0)),
+    "ridge fitted, one fold of 640 stimuli, 0.11 above another": fitted_ridge(
+        n=640, n_neurons=50, one_fold=True, gain=0.3
+    ),
     "18 layers, all 0.05 above 18 others": compared_layers(with_peak(18, 0) + 0.05, with_peak(18, 0)),
     "18 layers, all 0.04 above 18 others": compared_layers(with_peak(18, 0) + 0.04, with_peak(18, 0)),
     "18 layers, all 0.03 above 18 others": compared_layers(with_peak(18, 0) + 0.03, with_peak(18, 0)),

@@ -169,7 +169,7 @@ def main() -> None:
 
 def markdown(results: dict) -> str:
     lines = [
-        f"| 18 equal layers: {' | '.join(COLUMNS)} |",
+        f"| 18 equal layers | {' | '.join(COLUMNS)} |",
         f"| --- |{' ---: |' * len(COLUMNS)}",
     ]
     for name, found in results.items():

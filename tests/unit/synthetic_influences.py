@@ -12,7 +12,7 @@ from ventral.targets.values import Targets
 
 SHA256 = "a" * 64
 # By the beginning of a model's name.
-FAMILIES = ("pretrained", "trained", "untrained", "checkpoint", "unknown")
+FAMILIES = ("pretrained", "trained", "untrained", "checkpoint", "unknown", "fitted")
 
 
 def family(model: str) -> str:
@@ -48,9 +48,11 @@ def write_table(
     mapping: str = "ridge",
     sha256: str = SHA256,
     recording: str = "rec",
+    in_first_fold: bool = False,
 ) -> Path:
     """Write the influences of layers, given the predictions (n, K) of each model, layer and depth."""
     panels = Compared(split, targets, panels_of(targets, folds, group_names, threshold, animals or {}), sha256)
+    panels = panels.in_first_fold(folds[0]) if in_first_fold else panels
     rows = [
         row | {"model": model, "family": family(model), "layer": layer, "depth": depth}
         for (model, layer, depth), predicted in predictions.items()

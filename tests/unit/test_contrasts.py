@@ -125,6 +125,12 @@ def test_real_ridge_of_equal_layers_decides_little():
     assert shares["holds_after"] + shares["fails_after"] <= 7 / 60
 
 
+@pytest.mark.parametrize(("gain", "fewest", "most"), [(0.0, 0, 3), (1.2, 36, 40)])
+def test_real_ridge_scored_on_one_fold(gain, fewest, most):
+    shares = decided_share(fitted_ridge(n=200, n_neurons=30, one_fold=True, gain=gain), 40, seed=1)
+    assert fewest / 40 <= shares["holds_after"] + shares["fails_after"] <= most / 40
+
+
 def test_an_effect_of_the_size_seen_in_v4_is_found():
     shares = decided_share(compared_layers(with_peak(1, 0.05), with_peak(6, 0)), 30, seed=1)
     assert shares["holds_after"] >= 0.9

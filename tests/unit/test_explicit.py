@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
+from benchmarks.population_curves import areas_of_experiments
 from ventral.decoding.explicit import (
     CHOSEN,
     N_SPLITS,
@@ -92,22 +93,6 @@ def test_a_single_draw_has_no_interval_and_a_missing_score_no_mean():
     rows = decoded()
     rows.loc[(rows["layer"] == "last") & (rows["draw"] == 2), "score"] = np.nan
     assert layer_table(rows).set_index("layer").loc["last", "score"].isna().all()
-
-
-def areas_of_experiments(n, neuroids, sizes, draws=20):
-    """Experiments, each a target, in which a score is the mean of standard normal values of the neuroids drawn."""
-    rng = np.random.default_rng(2)
-    common = {"recording": "rec", "simulated": False, "stimuli": "set", "target_kind": "property", "measure": "r"}
-    common |= {"chance": 0.0, "split": "stimuli", "noise": "recorded", "matched_area": "", "time_bin": ""}
-    common |= {"model": "rec", "family": "recorded", "layer": "IT", "depth": np.nan, "angular_error": np.nan}
-    rows = []
-    for target in range(n):
-        values = 0.1 * rng.normal(size=neuroids)
-        for units, draw in itertools.product(sizes, range(draws)):
-            score = rng.permutation(values)[:units].mean()
-            known = {"target": f"t{target:03d}", "units": units, "matched_units": units == neuroids, "draw": draw}
-            rows.append(common | known | {"score": score, "resampled": score})
-    return pd.DataFrame(rows)
 
 
 def test_draws_that_share_neuroids_hide_a_known_part_of_the_variance():

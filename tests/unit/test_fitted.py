@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.synthetic_scores import score_table
-from ventral.figures.fitted import draw_fitted, fitted, fitted_table, ridge_on_best_layer
+from ventral.figures.fitted import RIDGE, TEST, TRAIN, draw_fitted, fitted, fitted_table, ridge_on_best_layer
 from ventral.statistics.best_layers import N_SPLITS, corrected_over_halves, halves_of
-from ventral.statistics.claimed import RIDGE, TEST, TRAIN
 
 CURVE = pd.DataFrame(
     {

@@ -12,6 +12,7 @@ from ventral.mappings.rsa import comparable, compare, standardised_ranks, tau_a
 from ventral.statistics.groups import group_estimates
 from ventral.statistics.influence import layer_estimates, summed_over_animals
 from ventral.statistics.influence_table import (
+    FIRST_FOLD,
     Compared,
     influence_rows,
     matrix_influence_rows,
@@ -70,6 +71,31 @@ def test_units_are_the_stimuli_that_were_shown_and_neurons_those_with_a_ceiling_
     assert row["theta"] == pytest.approx(expected.theta[0])
     np.testing.assert_allclose(row["units"], expected.units[0], rtol=1e-5, atol=1e-7)
     assert (row["n_neurons"], row["has_ceiling"]) == (3, True)
+
+
+def test_fold_0_alone_has_the_neurons_that_vary_there_and_counts_stimuli_that_were_fitted(made):
+    predictions, responses, folds = made
+    responses = responses.copy()
+    # Constant on fold 0; shown 15 fewer images, five of fold 0.
+    responses[folds[0], 1] = 2.0
+    responses[np.concatenate([folds[0][:5], folds[1][:10]])] = np.nan
+    targets = together(neurons(responses), property_of_stimuli(np.arange(100.0), "size"))
+    targets.reliability[:6] = [0.5, 0.5, 0.5, 0.05, 0.5, 0.8]
+    compared = Compared("stimuli", targets, panels_of(targets, folds, [], 0.1, {}), SHA256).in_first_fold(folds[0])
+    (panel,) = compared.panels
+    rows, columns = np.sort(folds[0][5:]), [0, 2, 4, 5]
+    assert panel.rows.tolist() == rows.tolist()
+    assert panel.columns.tolist() == columns
+    parts = [(predictions, neurons(responses), np.arange(100))]
+    (row,) = influence_rows(parts, compared, "ridge")
+    assert row["split"] == FIRST_FOLD
+    kept, one = np.ix_(rows, columns), [np.arange(15)]
+    ceilings = np.sqrt([0.5, 0.5, 0.5, 0.8])
+    r = [np.corrcoef(predictions[rows, k], responses[rows, k])[0, 1] for k in columns]
+    assert row["theta"] == pytest.approx((r / ceilings).mean())
+    of_few = layer_estimates([predictions[kept]], responses[kept], one, ceilings).units[0]
+    # 85 stimuli in place of 15.
+    np.testing.assert_allclose(row["units"], of_few * np.sqrt((1 + 400 / 85) / (1 + 400 / 15)), rtol=1e-5)
 
 
 def test_a_layer_without_predictions_of_all_has_no_row(made):

@@ -366,6 +366,15 @@ def test_a_network_is_fitted_to_neuroids_and_tested_on_images_it_never_saw(own, 
         rows = test[~np.isnan(means[test, neuroid])]
         expected = np.corrcoef(outputs[rows, output], means[rows, neuroid])[0, 1]
         assert neurons["test_r"].iloc[output] == pytest.approx(expected, abs=1e-5)
+    held_out = pd.read_parquet(tmp_path / "net" / "held_out.parquet")
+    held_out = held_out.pivot(index="stimulus", columns=["neuroid", "time_bin"], values="output")
+    assert held_out.index.tolist() == sorted(read_dataset(shown)["stimulus"].values[test])
+    assert held_out.columns.tolist() == [(f"n{k}", "") for k in (0, 1, 3, 4)]
+    train(shown, tmp_path / "again", spec, recording=recording)
+    written, again = ((tmp_path / name / "held_out.parquet").read_bytes() for name in ("net", "again"))
+    assert written == again
+    in_order = test[np.argsort(read_dataset(shown)["stimulus"].values[test])]
+    np.testing.assert_allclose(held_out, outputs[in_order][:, : held_out.shape[1]], rtol=1e-4, atol=1e-5)
     metrics = pd.read_csv(tmp_path / "net" / "metrics.csv")
     best = metrics[metrics["epoch"] == neurons["epochs"].iloc[0]].iloc[0]
     assert best["validation_loss"] == metrics["validation_loss"].iloc[1:].min()

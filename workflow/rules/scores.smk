@@ -31,11 +31,42 @@ rule fit:
             n_bootstrap=settings["bootstrap"],
             reliability_threshold=settings["reliability_threshold"],
             prediction_reliability=settings["prediction_reliability"],
+            first_fold=lambda wildcards: wildcards.recording in FITTED.values(),
             penalties=penalty_grid(settings["penalties"]),
             **DEAL,
         ),
     shell:
         command("cores dask")
+
+
+rule fitted_network:
+    input:
+        network="<results>/models/{model}",
+        recording=lambda wildcards: f"<results>/recordings/{FITTED[wildcards.model]}.zarr",
+        stimuli=lambda wildcards: f"<results>/stimuli/{settings['trainings'][wildcards.model]['stimuli']}.zarr",
+    output:
+        "<results>/fitted_networks/{model}.parquet",
+        provenance="<provenance>/fitted_networks/{model}.json",
+    log:
+        "<logs>/fitted_networks/{model}.log",
+    wildcard_constraints:
+        model=any_of(FITTED),
+    conda:
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        **told(
+            "fitted_network",
+            n_folds=settings["folds"],
+            seed=settings["seed"],
+            reliability_threshold=settings["reliability_threshold"],
+        ),
+    shell:
+        command()
 
 
 use rule fit as factorise with:

@@ -30,7 +30,7 @@ def tables_of(folder, pairs):
 MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
-    "influences": tables_of("influences", SCORED),
+    "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
@@ -41,7 +41,6 @@ MADE = {
     "decoding": tables_of("decoding", [(recording, model) for recording in DECODED for model in DECODED[recording]])
     + [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
-    "fitted": ["<results>/figures/fitted.csv"] if FITTED else [],
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
 }
 # Values of parameters, by the names of these.

@@ -30,6 +30,7 @@ STAGES = {
     "recorded_gram": "grams.recorded.recorded_gram",
     "fit": "scores.fitting.fit",
     "reverse": "scores.reverse.reverse",
+    "fitted_network": "scores.fitted_network.fitted_network",
     "factorise": "scores.factorised.factorise",
     "banded": "scores.banded.banded",
     "brainscore": "scores.brainscore.brainscore",

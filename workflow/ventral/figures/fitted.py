@@ -13,10 +13,11 @@ from ventral.figures.layout import write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.best_layers import N_SPLITS, corrected_over_halves, halves_of
-from ventral.statistics.claimed import RIDGE, TEST, TRAIN
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
 
+TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
+RIDGE = "ridge on the best layer of a network trained on objects, held-out stimuli"
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
 ABREAST = 3
 LOOKS = {

@@ -237,7 +237,7 @@ TABLES = {
             "are left out; `n_marked` counts those of the others whose corrected scores the score table marks."
         ),
         function="statistics.claims.claims",
-        reads={"scores": "scores", "influences": "influences", "fitted": "fitted", "selectivity": "selectivity"},
+        reads={"scores": "scores", "influences": "influences", "selectivity": "selectivity"},
         options=("networks", "reliability_threshold", "seed"),
     ),
 }

@@ -66,6 +66,7 @@ def fit(
     n_bootstrap: int,
     reliability_threshold: float = 0.1,
     prediction_reliability: bool = False,
+    first_fold: bool = False,
     cores: int = 1,
 ) -> None:
     """Score every layer of one model against one recording, and write the rows of the score table.
@@ -106,6 +107,9 @@ def fit(
     prediction_reliability : bool
         Whether to fit on halves of the repetitions, too, and write how reliable predictions are. A recording's own
         areas, which are fitted on halves as it is, have none.
+    first_fold : bool
+        Whether to write the influences of ridge regression on fold 0 of split `stimuli` alone, too: networks that are
+        fitted to the recording are tested there.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
 
@@ -134,7 +138,10 @@ def fit(
             resamples[split] = delayed(drawn, pure=False, traverse=False)
     wanted = prediction_reliability and benchmark.neurons is not None and not own_areas
     halves = halves_of_repetitions(benchmark.responses, seed) if wanted else []
-    panels = _panels(benchmark, reliability_threshold) if influences and not own_areas else {}
+    panels = {}
+    if influences and not own_areas:
+        compared = {split: compared_in(benchmark, split, reliability_threshold) for split in benchmark.folds}
+        panels = _shared_panels(compared, benchmark.folds, mappings, first_fold)
     rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
     progress = Progress(f"fit {model}", len(layers), "layers")
@@ -150,13 +157,13 @@ def fit(
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             influenced = _influenced(predicted, panels)
             if geometries:
-                compared = delayed(geometry_rows, pure=False)(
+                of_geometries = delayed(geometry_rows, pure=False)(
                     representation, name, geometries, comparisons, reliability_threshold, seed
                 )
-                rows.append(compared)
+                rows.append(of_geometries)
                 influenced.append(
                     delayed(matrix_influence_rows, pure=False)(
-                        compared, reliability_threshold, rows_of_matrices, benchmark.stimulus_set.attrs["sha256"]
+                        of_geometries, reliability_threshold, rows_of_matrices, benchmark.stimulus_set.attrs["sha256"]
                     )
                 )
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
@@ -219,22 +226,29 @@ def _resampled(
     ]
 
 
-def _panels(benchmark: Benchmark, reliability_threshold: float) -> dict[str, Delayed]:
-    """Return what layers are compared on in each split."""
-    sha256, labels = benchmark.stimulus_set.attrs["sha256"], labels_of(benchmark.stimulus_set)
-    targets = _targets_of(benchmark, None)
-    animals = _animals(benchmark.responses)
-    shared = {}
-    for split, folds in benchmark.folds.items():
-        names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
-        of_split = _with_reliability_of_split(targets, benchmark, split)
-        given = np.full(len(targets.names), np.nan)
-        if benchmark.neurons is not None:
-            of_neurons = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split)["given_ceiling"]
-            given[targets.kinds == "neuron"] = of_neurons.to_numpy(float)
-        panels = panels_of(of_split, folds, names, reliability_threshold, animals, given)
-        shared[split] = delayed(Compared(split, of_split, panels, sha256), pure=False, traverse=False)
-    return shared
+def compared_in(benchmark: Benchmark, split: str, reliability_threshold: float) -> Compared:
+    """Return what layers are compared on in one split."""
+    labels, folds = labels_of(benchmark.stimulus_set), benchmark.folds[split]
+    names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
+    targets = _with_reliability_of_split(_targets_of(benchmark, None), benchmark, split)
+    given = np.full(len(targets.names), np.nan)
+    if benchmark.neurons is not None:
+        of_neurons = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split)["given_ceiling"]
+        given[targets.kinds == "neuron"] = of_neurons.to_numpy(float)
+    panels = panels_of(targets, folds, names, reliability_threshold, _animals(benchmark.responses), given)
+    return Compared(split, targets, panels, benchmark.stimulus_set.attrs["sha256"])
+
+
+def _shared_panels(
+    compared: Mapping[str, Compared], folds: Mapping[str, Sequence[NDArray]], mappings: Sequence[str], first_fold: bool
+) -> dict[tuple[str, str], list[Delayed]]:
+    """Return what layers are compared on by split and mapping: fold 0 of stimuli apart, too, where this is asked."""
+    shared = {split: delayed(of_split, pure=False, traverse=False) for split, of_split in compared.items()}
+    panels = {(split, mapping): [of_split] for split, of_split in shared.items() for mapping in mappings}
+    if first_fold and ("stimuli", "ridge") in panels:
+        apart = compared["stimuli"].in_first_fold(folds["stimuli"][0])
+        panels["stimuli", "ridge"].append(delayed(apart, pure=False, traverse=False))
+    return panels
 
 
 def _with_reliability_of_split(targets: Targets, benchmark: Benchmark, split: str) -> Targets:
@@ -254,11 +268,11 @@ def _animals(responses: xr.Dataset) -> dict[str, str]:
     return dict(zip(responses["neuroid"].values.astype(str), responses["animal"].values.astype(str), strict=True))
 
 
-def _influenced(predicted: Sequence[Predicted], panels: Mapping[str, Delayed]) -> list[Delayed]:
+def _influenced(predicted: Sequence[Predicted], panels: Mapping[tuple[str, str], Sequence[Delayed]]) -> list[Delayed]:
     return [
-        delayed(influence_rows, pure=False)(parts, panels[split], mapping)
+        delayed(influence_rows, pure=False)(parts, compared, mapping)
         for (split, mapping), parts in _parts(predicted).items()
-        if split in panels
+        for compared in panels.get((split, mapping), [])
     ]
 
 

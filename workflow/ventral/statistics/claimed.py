@@ -24,10 +24,11 @@ from ventral.statistics.groups import (
     trained_against_untrained,
 )
 from ventral.statistics.influence import Estimates
-from ventral.statistics.influence_table import PANEL, panel_estimates
+from ventral.statistics.influence_table import FIRST_FOLD, PANEL, panel_estimates
 
 # Of a model of family `unknown` nothing is claimed that depends on its training.
 TRAINED = ("pretrained", "trained")
+FITTED = "fitted"
 # Checkpoints are the network that they are of, except those before training, whose family is `untrained`.
 TRAINED_OR_IN_TRAINING = (*TRAINED, "checkpoint")
 # Where along a network's depth an area is expected to be predicted best, by the last word of its name.
@@ -49,10 +50,6 @@ NOT_SAMPLED = "neurons or subjects of this matrix are not sampled"
 NOTHING_CLAIMED = "models differ in how well they predict this area"
 # Of fewer networks there is no correlation.
 FEWEST_NETWORKS = 3
-
-# The parts of the table of networks fitted to neurons.
-TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
-RIDGE = "ridge on the best layer of a network trained on objects, held-out stimuli"
 
 
 @dataclass(frozen=True)
@@ -237,16 +234,14 @@ class Evidence:
     accuracies : DataFrame
         Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
         `balanced_accuracy`.
-    fitted, selectivity : DataFrame or None
-        Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
-        (`ventral.scores.selectivity`).
+    selectivity : DataFrame or None
+        Table of a category that was never seen (`ventral.scores.selectivity`).
     seed : int
         Of the draws of `ventral.statistics.contrasts.contrast`.
     """
 
     influences: pd.DataFrame
     accuracies: pd.DataFrame
-    fitted: pd.DataFrame | None
     selectivity: pd.DataFrame | None
     seed: int
 
@@ -254,7 +249,14 @@ class Evidence:
     def areas(self) -> list[Panel]:
         """The panels of recorded areas. Biased CKA is near 1 with few stimuli whatever the features: it has none."""
         rows = self.influences[self.influences["target_kind"].isin(["neuron", "matrix"])]
+        rows = rows[rows["split"] != FIRST_FOLD]
         return _panels(rows[rows["comparison"] != "biased"], PANEL)
+
+    @cached_property
+    def first_folds(self) -> list[Panel]:
+        """The panels of areas on fold 0 alone: layers by ridge regression, and networks fitted to the neurons."""
+        rows = self.influences[self.influences["split"] == FIRST_FOLD]
+        return _panels(rows, ["recording", "area", "time_bin"])
 
     @cached_property
     def properties(self) -> list[Panel]:
@@ -422,24 +424,16 @@ def late_layers_are_more_explicit(name: str, evidence: Evidence) -> Iterator[Fin
 
 
 def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give what networks fitted to neurons predict, and ridge regression on others: of other stimuli, so no verdict."""
-    if evidence.fitted is None:
-        return
-    for key, rows in evidence.fitted.groupby(["model", "recording", "area", "time_bin"]):
-        parts = {part: of_part.sort_values("epoch")["r"] for part, of_part in rows.groupby("part")}
-        if RIDGE not in parts:
-            continue
-        ridge, test, train = parts[RIDGE].iloc[-1], parts[TEST].max(), parts[TRAIN].max()
-        model, *place = key
-        yield Finding(
-            name,
-            *place,
-            "stimuli",
-            f"r: ridge {ridge:.2f}; {model} {test:.2f} on held-out stimuli at its best epoch, {train:.2f} on its own",
-            estimate=ridge - test,
-            note="no interval: of the network, one fold of the stimuli is held out; of ridge regression, each in turn",
-            measure="r",
-        )
+    """Give whether ridge regression on networks trained on objects predicts better than each network fitted to neurons.
+
+    Both were fitted to other stimuli than fold 0, and are compared there.
+    """
+    for panel in evidence.first_folds:
+        layers = panel.layers
+        trained, fitted = layers["family"].isin(TRAINED), layers["family"] == FITTED
+        for network in layers.loc[fitted, "model"] if trained.any() else ():
+            sides = panel.rows(trained), panel.rows(fitted & (layers["model"] == network))
+            yield panel.compared(name, *sides, evidence.seed, THESE_NETWORKS)
 
 
 def trained_networks_tell_unseen(name: str, evidence: Evidence) -> Iterator[Finding]:
@@ -573,9 +567,9 @@ CLAIMS = (
     Claim(
         "networks trained on objects predict better than a network fitted to the neurons",
         judge=objects_beat_neurons,
-        unit="none: held-out stimuli differ",
-        null="",
-        effect="always undecided",
+        unit="stimuli of fold 0, and neurons",
+        null="ridge regression on the best layer of networks trained on objects scores as the fitted network does",
+        effect="0.11 above one layer, on fold 0 of 640 stimuli",
     ),
     Claim(
         "trained networks tell {category} from others, whether or not they saw any (chance 0.5)",

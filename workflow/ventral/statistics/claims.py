@@ -27,7 +27,6 @@ def claims(
     networks: Mapping[str, Mapping[str, str]],
     reliability_threshold: float,
     seed: int,
-    fitted: Path | None = None,
     selectivity: Path | None = None,
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
@@ -42,7 +41,8 @@ def claims(
     scores : path
         The joined score table.
     influences : sequence of paths
-        Tables that `ventral.scores.fitting.fit` wrote beside scores.
+        Tables that `ventral.scores.fitting.fit` wrote beside scores, and `ventral.scores.fitted_network` of networks
+        fitted to neurons.
     output : path
         CSV to write.
     networks : mapping of mappings
@@ -51,9 +51,8 @@ def claims(
         Lowest reliability of a neuron or matrix that is compared.
     seed : int
         Of the draws of critical values.
-    fitted, selectivity : paths, optional
-        Tables of the networks fitted to neurons (`ventral.figures.fitted`) and of a category that was never seen
-        (`ventral.scores.selectivity`).
+    selectivity : path, optional
+        Table of a category that was never seen (`ventral.scores.selectivity`).
 
     Raises
     ------
@@ -65,7 +64,6 @@ def claims(
     evidence = Evidence(
         influences=_with_marks(_with_networks(read_influences(influences), networks), marks),
         accuracies=_accuracies(rows),
-        fitted=read_csv(fitted) if fitted else None,
         selectivity=read_csv(selectivity) if selectivity else None,
         seed=seed,
     )

@@ -11,7 +11,7 @@ are the influences of stimuli and of neurons, and V = sum_i (g_a - g_b)^2 + sum_
 theta_a - theta_b for other stimuli and other neurons. f stands for the training parts, which share most stimuli: no
 unbiased estimate of their variance exists (Bengio and Grandvalet 2004, Journal of Machine Learning Research 5:1089). In
 simulations with ridge and neurons much alike, the variance was 3.5 to 4.2, 3.0, 2.3 to 3.3 and 1.7 to 2.5 times that of
-held-out stimuli alone with 100, 150, 200 and 300 stimuli.
+held-out stimuli alone with 100, 150, 200 and 300 stimuli. In 400 / n, n counts stimuli in training parts, too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,7 +75,11 @@ def comparable_neurons(responses: NDArray, folds: Sequence[NDArray], ceilings: N
 
 
 def layer_estimates(
-    predictions: Iterable[NDArray], responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray
+    predictions: Iterable[NDArray],
+    responses: NDArray,
+    folds: Sequence[NDArray],
+    ceilings: NDArray,
+    n_elsewhere: int = 0,
 ) -> Estimates:
     """Return the score of each layer and the influences of stimuli and neurons.
 
@@ -90,6 +94,8 @@ def layer_estimates(
         and are not counted.
     ceilings : (K,) array
         What r is divided by: the root of reliability; 1 where nothing is known of it.
+    n_elsewhere : int
+        How many further stimuli every fit was trained on, which are not scored.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def layer_estimates(
     """
     if not (kept := comparable_neurons(responses, folds, ceilings)).all():
         raise ValueError(f"{(~kept).sum()} of {len(kept)} neurons have constant responses or no ceiling; drop them")
-    found = [_influences(of_layer, responses, folds, ceilings) for of_layer in predictions]
+    found = [_influences(of_layer, responses, folds, ceilings, n_elsewhere) for of_layer in predictions]
     r, units = (np.stack(parts) for parts in zip(*found, strict=True))
     return Estimates(r.mean(axis=1), units, sampled_influences(r))
 
@@ -152,7 +158,7 @@ def summed_over_animals(estimates: Estimates, animals: NDArray) -> Estimates:
 
 
 def _influences(
-    predictions: NDArray, responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray
+    predictions: NDArray, responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray, n_elsewhere: int
 ) -> tuple[NDArray, NDArray]:
     """Return r over the ceiling (K,) and g (n,) of one layer, some neurons at a time."""
     n, n_neurons = responses.shape
@@ -167,7 +173,7 @@ def _influences(
             raise ValueError(f"no prediction of neuron {lacking} for some stimuli")
         product = x * y
         correlation = product.sum(axis=0)
-        weights = _unseen_variance(known, folds) / ceilings[some] / n_neurons
+        weights = _unseen_variance(known, folds, n_elsewhere) / ceilings[some] / n_neurons
         # Constant predictions stay at r = 0 whatever the stimuli.
         g += product @ weights - (np.square(x) + np.square(y)) @ (weights * correlation) / 2
         r[some] = correlation / ceilings[some]
@@ -180,11 +186,11 @@ def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
     return (slice(start, start + at_once) for start in range(0, shape[1], at_once))
 
 
-def _unseen_variance(known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
+def _unseen_variance(known: NDArray[np.bool_], folds: Sequence[NDArray], n_elsewhere: int) -> NDArray[np.float64]:
     """Return sqrt(f n / (n - folds)) of each neuron (n, K), its own stimuli and folds counted."""
     n = known.sum(axis=0)
     n_folds = sum(known[fold].any(axis=0).astype(int) for fold in folds)
-    return np.sqrt(np.maximum(WITH_TRAINING, 1 + MANY_STIMULI / n) * n / (n - n_folds))
+    return np.sqrt(np.maximum(WITH_TRAINING, 1 + MANY_STIMULI / (n + n_elsewhere)) * n / (n - n_folds))
 
 
 def unit_within_folds(values: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:

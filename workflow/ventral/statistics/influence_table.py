@@ -6,7 +6,7 @@ recorded matrix. All layers of all models have the same units and neurons in a p
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,8 @@ COLUMNS = {
 LISTS = ["units", "neurons", "group_names"]
 PANEL = ["recording", "area", "time_bin", "target", "target_kind", "split", "mapping", "distance", "comparison"]
 SORTED_BY = [*PANEL, "model", "depth", "layer"]
+# What networks fitted to neurons are tested on, and ridge regression beside them.
+FIRST_FOLD = "stimuli, fold 0"
 # Who compares layers on other rows than these compares nothing.
 THE_SAME = {"stimuli_sha256": "stimuli", "neuron_names_sha256": "neurons", "group_names": "groups of stimuli"}
 
@@ -79,6 +81,8 @@ class Panel:
         Of each neuron, where at least five animals were recorded; else empty.
     names_sha256 : str
         Of the names of the targets.
+    n_elsewhere : int
+        How many further stimuli fits are trained on.
     """
 
     area: str
@@ -94,14 +98,32 @@ class Panel:
     has_ceiling: bool
     animals: NDArray
     names_sha256: str
+    n_elsewhere: int = 0
 
     def estimates(self, predictions: NDArray) -> Estimates:
         """Return score and influences of one layer, given its held-out predictions (m, K)."""
         if len(self.group_names):
             found = group_estimates([predictions], self.responses, self.folds)
         else:
-            found = layer_estimates([predictions], self.responses, self.folds, self.ceilings)
+            found = layer_estimates([predictions], self.responses, self.folds, self.ceilings, self.n_elsewhere)
         return summed_over_animals(found, self.animals) if len(self.animals) else found
+
+    def in_fold(self, fold: NDArray[np.intp]) -> "Panel":
+        """Return the same neurons, those that vary there, on the stimuli of one fold alone."""
+        inside = np.flatnonzero(np.isin(self.rows, fold))
+        responses, of_fold = self.responses[inside], [np.arange(len(inside))]
+        kept = comparable_neurons(responses, of_fold, self.ceilings)
+        return replace(
+            self,
+            columns=self.columns[kept],
+            rows=self.rows[inside],
+            responses=responses[:, kept],
+            folds=of_fold,
+            ceilings=self.ceilings[kept],
+            animals=self.animals[kept] if len(self.animals) else self.animals,
+            names_sha256=sha256_of(self.names_sha256, *np.flatnonzero(kept)),
+            n_elsewhere=len(self.rows) - len(inside),
+        )
 
     @property
     def compared_groups(self) -> list[str]:
@@ -129,6 +151,12 @@ class Compared:
     targets: Targets
     panels: Sequence[Panel]
     set_sha256: str
+
+    def in_first_fold(self, fold: NDArray[np.intp]) -> "Compared":
+        """Return the areas on fold 0 alone, given its rows."""
+        of_areas = [panel for panel in self.panels if panel.target_kind == "neuron" and np.isin(panel.rows, fold).any()]
+        within = [panel.in_fold(fold) for panel in of_areas]
+        return replace(self, split=FIRST_FOLD, panels=[panel for panel in within if len(panel.columns)])
 
 
 def panels_of(

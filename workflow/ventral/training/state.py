@@ -15,6 +15,7 @@ from ventral.outputs import sha256, writing
 from ventral.training.task import Task
 
 FINAL = "final.safetensors"
+HELD_OUT = "held_out.parquet"
 STATE = "state.pt"
 DIGEST_BYTES = 32
 
@@ -44,6 +45,8 @@ class State:
         Why training cannot go on, '' if it can.
     correlations : dict of (neuroids,) tensors
         Of the final network, by part.
+    held_out : (test stimuli, neuroids) tensor or None
+        Outputs of the final network for the test part.
     finished : bool
         Nothing is left to do but to write the results.
     """
@@ -57,6 +60,7 @@ class State:
     checkpoints: dict[int, str] = field(default_factory=dict)
     problem: str = ""
     correlations: dict[str, Tensor] = field(default_factory=dict)
+    held_out: Tensor | None = None
     finished: bool = False
 
 

@@ -288,6 +288,7 @@ class Trainer:
         if self.task.neuroids is not None:
             self.network.load_state_dict(state.best_weights)
             state.correlations = {part: torch.from_numpy(self._correlations(part)) for part in ("train", "test")}
+            state.held_out = self._outputs(self.task.parts["test"])
 
     def _outputs(self, rows: NDArray[np.intp]) -> Tensor:
         """Return the network's outputs (len(rows), outputs) in evaluation, on the CPU, the same in all processes."""

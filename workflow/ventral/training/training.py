@@ -5,13 +5,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from ventral.activations.forward import choose_device
 from ventral.errors import InputError, is_out_of_memory
 from ventral.outputs import writing
-from ventral.training.state import FINAL, State, epoch_file, read_state, write_weights
+from ventral.tables import write_parquet
+from ventral.training.state import FINAL, HELD_OUT, State, epoch_file, read_state, write_weights
 from ventral.training.task import Task, check_network, prepare
 from ventral.training.trainer import spawn, work
 
@@ -34,8 +37,9 @@ def train(
     The folder has ``final.safetensors`` and one file for each checkpoint, such as ``epoch_0004.safetensors``;
     ``metrics.csv``, one row an epoch, from epoch 0, before training; ``seen.csv``, every stimulus that was put through
     the network for training, and how often; and for a network that is fitted to neuroids ``neurons.csv``, the
-    correlation of each neuroid's responses with the final network's on the training and the test part. The test part,
-    fold 0 of split `stimuli`, takes no part in training, nor in the choice of the epoch.
+    correlation of each neuroid's responses with the final network's on the training and the test part, and
+    ``held_out.parquet``, `output` of the final network for each `stimulus` of the test part, `neuroid` and `time_bin`.
+    The test part, fold 0 of split `stimuli`, takes no part in training, nor in the choice of the epoch.
 
     Parameters
     ----------
@@ -108,6 +112,14 @@ def _write_results(folder: Path, task: Task, state: State, unfinished: Path) -> 
         table = task.neuroids.assign(**{f"{part}_r": values.numpy() for part, values in state.correlations.items()})
         columns = ["neuroid", "area", "time_bin", "train_r", "test_r", "reliability", "epochs"]
         table.assign(epochs=state.best_epoch)[columns].to_csv(folder / "neurons.csv", index=False)
+        write_parquet(_held_out(task, state.held_out.numpy()), folder / HELD_OUT)
     logger.info(
         "train %s: the weights of epoch %d, validation loss %.4g", task.spec["name"], state.best_epoch, state.best_loss
     )
+
+
+def _held_out(task: Task, outputs: NDArray) -> pd.DataFrame:
+    """Return the outputs (test stimuli, neuroids) in long form."""
+    stimuli = task.stimuli["stimulus"].to_numpy()[task.parts["test"]]
+    names = {name: np.tile(task.neuroids[name], len(stimuli)) for name in ("neuroid", "time_bin")}
+    return pd.DataFrame({"stimulus": np.repeat(stimuli, outputs.shape[1]), **names, "output": outputs.ravel()})

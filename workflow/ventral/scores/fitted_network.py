@@ -1,0 +1,73 @@
+"""Networks fitted to neurons, scored as ridge regression is: on fold 0, which both were not fitted to."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.outputs import writing
+from ventral.scores.fitting import compared_in
+from ventral.statistics.influence_table import influence_rows, write_influences
+from ventral.tables import read_parquet
+from ventral.targets.benchmark import Benchmark, read_benchmark
+
+FAMILY = "fitted"
+
+
+def fitted_network(
+    network: str | Path,
+    recording: str | Path,
+    stimuli: str | Path,
+    output: str | Path,
+    *,
+    n_folds: int,
+    seed: int,
+    reliability_threshold: float,
+) -> None:
+    """Write score and influences of a network on its held-out fold, as `fit` does of ridge regression on this fold.
+
+    Parameters
+    ----------
+    network : path
+        Folder of a network fitted to the recording, from `ventral.training.training.train`.
+    recording, stimuli : paths
+        Stores of the recording, and of the stimuli that it is of.
+    output : path
+        Parquet file to write, as `ventral.statistics.influence_table` describes it.
+    n_folds, seed, reliability_threshold
+        As for `ventral.scores.fitting.fit`.
+
+    Raises
+    ------
+    InputError
+        If stores are of other stimuli, or the network was tested on others than those of fold 0.
+    """
+    network = Path(network)
+    benchmark = read_benchmark([], recording, stimuli, ["stimuli"], n_folds, seed)
+    fold = np.sort(benchmark.folds["stimuli"][0])
+    compared = compared_in(benchmark, "stimuli", reliability_threshold).in_first_fold(fold)
+    outputs = _outputs(network / "held_out.parquet", benchmark, fold)
+    targets = benchmark.neurons.taken(np.arange(len(benchmark.neurons.names)), fold)
+    described = {"model": network.name, "family": FAMILY, "layer": "output", "depth": 1.0}
+    described |= {"recording": benchmark.recording, "stimuli": benchmark.stimulus_set.attrs["name"]}
+    rows = pd.DataFrame(influence_rows([(outputs, targets, fold)], compared, mapping=""))
+    with writing(output) as unfinished:
+        write_influences(rows.assign(**described), unfinished)
+
+
+def _outputs(path: Path, benchmark: Benchmark, fold: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the network's outputs (fold, neurons).
+
+    A neuron whose responses are the same to all that the network was trained on has none: the network predicts 0.
+    """
+    table = read_parquet(path).pivot(index="stimulus", columns=["neuroid", "time_bin"], values="output")
+    names = benchmark.stimulus_set["stimulus"].values.astype(str)[fold]
+    if sorted(table.index) != sorted(names):
+        raise InputError(
+            f"{path.parent}: tested on other stimuli than fold 0 of {benchmark.recording}; delete this folder, and the "
+            f"network will be trained again"
+        )
+    neurons = pd.MultiIndex.from_arrays([benchmark.neurons.names, benchmark.neurons.time_bins])
+    return table.reindex(index=names, columns=neurons).fillna(0.0).to_numpy(float)
