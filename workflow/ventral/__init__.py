@@ -11,7 +11,11 @@ def __getattr__(name: str):
         from ventral.mappings.ridge_features import nested_ridge_features
 
         return nested_ridge_features
+    if name == "load_readout":
+        from ventral.readouts.loading import load_readout
+
+        return load_readout
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["NestedRidge", "nested_ridge", "nested_ridge_features"]
+__all__ = ["NestedRidge", "load_readout", "nested_ridge", "nested_ridge_features"]
