@@ -18,6 +18,7 @@ import ventral
 from ventral.__main__ import main
 from ventral.activations.extraction import extract_shards
 from ventral.audit.comparison import difference
+from ventral.configuration.resolution import check_inputs, readouts_of, resolve
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.description import build, describe, preprocess
@@ -301,6 +302,72 @@ def test_a_wrong_name_of_a_layer_is_told_when_the_model_is_described(made, tmp_p
         describe(made.spec, tmp_path / "n.json", read_out=["0", "3"])
 
 
+OWN = {"architecture": "a.module:make"}
+CONFIG = {
+    "stimuli": {"mine": {"images": "images"}},
+    "recordings": {"rec": {"stimuli": "mine", "responses": "r.npy"}, "fmri": {"stimuli": "mine", "matrices": "m.npz"}},
+    "models": {"net": {**OWN, "layers": ["conv1", "conv2"]}, "other": {**OWN, "layers": ["conv*"]}, "pixels": None},
+}
+
+
+def asked(readouts: object, **changed: object) -> dict:
+    return resolve({**CONFIG, "outputs": {"readouts": readouts}, **changed})
+
+
+def test_the_config_says_which_layers_of_which_models_have_readouts():
+    assert resolve(CONFIG)["outputs"] == {"readouts": {}}
+    assert readouts_of(resolve(CONFIG)) == []
+    for word in ("best", "all"):
+        assert asked(word)["outputs"]["readouts"] == dict.fromkeys(("net", "other", "pixels"), word)
+        assert readouts_of(asked(word)) == [("rec", "net"), ("rec", "other"), ("rec", "pixels")]
+    # What every network has; pixels have no such layer.
+    assert asked(["conv2"])["outputs"]["readouts"] == {"net": ["conv2"], "other": ["conv2"]}
+    assert readouts_of(asked({"pixels": ["pixels"]})) == [("rec", "pixels")]
+    assert asked({"net": ["conv1"], "other": [7]})["outputs"]["readouts"] == {"net": ["conv1"], "other": ["7"]}
+
+
+WRONG = {
+    "word": ("worst", {}, r"config key outputs.readouts: 'worst' is not known; .*best"),
+    "no layer": ([], {}, r"config key outputs.readouts: \[\]"),
+    "layer": (
+        ["conv3"],
+        {},
+        r"outputs.readouts: 'conv3' is none of the layers .* model net; .* conv2, conv1",
+    ),
+    "model": ({"nat": ["conv1"]}, {}, r"outputs.readouts: no model called 'nat' is scored .*; did you mean `net`"),
+    "layer of pixels": ({"pixels": ["rgb"]}, {}, r"outputs.readouts: 'rgb' is none of .* the model pixels"),
+    "no ridge": ("best", {"mappings": ["pls"]}, r"outputs.readouts: readouts are of ridge regression; add `ridge`"),
+    "no neuroids": (
+        "all",
+        {"recordings": {"fmri": CONFIG["recordings"]["fmri"]}},
+        r"no model .* recording of neur",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_no_readout_can_be_of_is_told_before_any_job(name):
+    readouts, changed, said = WRONG[name]
+    with pytest.raises(InputError, match=said):
+        asked(readouts, **changed)
+
+
+def test_folds_of_stimuli_are_needed_whatever_is_scored(made, tmp_path):
+    rows = [f"image{k},object{k % 30}" for k in range(N)]
+    (tmp_path / "table.csv").write_text("\n".join(["stimulus,object", *rows]) + "\n")
+    np.save(tmp_path / "responses.npy", made.responses.mean(axis=0).T)
+    config = {
+        "results": str(tmp_path / "results"),
+        "stimuli": {"mine": {"images": str(made.folder / "images"), "table": str(tmp_path / "table.csv")}},
+        "recordings": {"rec": {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "area": "V4"}},
+        "models": ["pixels"],
+        "splits": ["objects"],
+    }
+    check_inputs(resolve(config))
+    with pytest.raises(InputError, match="split `stimuli` puts every object into each of 5 folds"):
+        check_inputs(resolve({**config, "outputs": {"readouts": "best"}}))
+
+
 def test_the_bytes_do_not_depend_on_cores_shards_or_blocks_of_rows(made, monkeypatch):
     expected = (made.folder / "readouts" / "2.zarr.zip").read_bytes()
     assert (made.readouts("again", ["2"], cores=2) / "2.zarr.zip").read_bytes() == expected
@@ -338,6 +405,18 @@ def test_a_neuron_is_fitted_on_the_stimuli_that_it_has(made, tmp_path):
         penalty = one.neuroids["penalty"][k]
         fitted = Ridge(alpha=penalty, solver="svd").fit(x[rows], run.responses.mean(axis=0)[rows, k])
         assert np.abs(predicted[:, k] - fitted.predict(x)).max() < 1e-4 * predicted[:, k].std()
+
+
+def test_stores_of_other_stimuli_are_refused(made, tmp_path):
+    shutil.copytree(made.folder, tmp_path / "other")
+    run = Made.__new__(Made)
+    run.__dict__.update(made.__dict__, folder=tmp_path / "other")
+    recording = read_dataset(run.folder / "recording.zarr").load()
+    shutil.rmtree(run.folder / "recording.zarr")
+    write_dataset(recording.assign_attrs(stimuli_sha256="b" * 64), run.folder / "recording.zarr")
+    with pytest.raises(InputError, match=r"recording.zarr: made from other stimuli than"):
+        run.readouts("refused")
+    assert not (run.folder / "refused").exists()
 
 
 def test_pixels_have_readouts(made, tmp_path):
