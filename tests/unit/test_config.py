@@ -233,7 +233,7 @@ def test_every_key_is_explained():
             keys += [f"{key}.{name}.{option}" for name, of_name in nested.items() for option in of_name["properties"]]
         else:
             keys += [f"{key}.{inner}" for inner in nested]
-        keys += [] if key in ("audit", "extraction", "grams", "penalties") else [key]
+        keys += [] if key in ("audit", "extraction", "grams", "outputs", "penalties") else [key]
     keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
     keys += [f"simulate.{inner}" for inner in recordings["simulate"]["properties"]]
     keys += [f"render.{inner}" for inner in stimuli["render"]["properties"]]
