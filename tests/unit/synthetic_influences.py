@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.statistics.influence_table import Compared, influence_rows, panels_of, write_influences
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 SHA256 = "a" * 64
@@ -50,7 +51,8 @@ def write_table(
     recording: str = "rec",
 ) -> Path:
     """Write the influences of layers, given the predictions (n, K) of each model, layer and depth."""
-    panels = Compared(split, targets, panels_of(targets, folds, group_names, threshold, animals or {}), sha256)
+    held_out = Split(split, folds, groups=tuple(group_names))
+    panels = Compared(split, targets, panels_of(targets, held_out, threshold, animals or {}), sha256)
     rows = [
         row | {"model": model, "family": family(model), "layer": layer, "depth": depth}
         for (model, layer, depth), predicted in predictions.items()

@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 import zarr
 
+from tests.unit.dealt import make_folds
 from tests.unit.synthetic_scores import score_table
 from ventral.errors import InputError
 from ventral.figures.reverse import draw_reverse, forward_summary, reverse_figure, reverse_summary, with_forward
@@ -18,7 +19,6 @@ from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 from ventral.tables import read_csv
-from ventral.targets.splits import make_folds
 
 N, LAYERS = 90, 5
 PENALTIES = [1e-2, 1.0, 1e2]

@@ -18,7 +18,7 @@ from ventral.statistics.groups import FEWEST_UNITS, group_estimates, varying_gro
 from ventral.statistics.influence import Estimates, comparable_neurons, layer_estimates, summed_over_animals
 from ventral.statistics.matrix_influence import matrix_estimates
 from ventral.tables import read_parquet, write_parquet
-from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -69,7 +69,7 @@ class Panel:
     folds : list of integer arrays
         Held-out folds among the m stimuli.
     group_names : (folds,) array of str
-        Object or category of each fold; empty where stimuli were dealt at random.
+        What each fold holds out, such as an object; empty of stimuli dealt at random, and of a published test set.
     ceilings : (K,) array
         1 where nothing was repeated.
     has_ceiling : bool
@@ -127,19 +127,15 @@ class Compared:
     set_sha256: str
 
 
-def panels_of(
-    targets: Targets, folds: Sequence[NDArray], group_names: Sequence[str], threshold: float, animals: Mapping[str, str]
-) -> list[Panel]:
+def panels_of(targets: Targets, split: Split, threshold: float, animals: Mapping[str, str]) -> list[Panel]:
     """Return the panels of one split: the areas in each bin of time, and, over all stimuli, each property.
 
     Parameters
     ----------
     targets : Targets
         All that is predicted, of all n stimuli.
-    folds : sequence of integer arrays
-        Rows of each held-out fold.
-    group_names : sequence of str
-        Object or category of each fold; none of split `stimuli`.
+    split : Split
+        Its folds are disjoint.
     threshold : float
         Lowest reliability of a neuron that is compared. In an area without any reliability, all neurons are.
     animals : mapping of str
@@ -151,10 +147,10 @@ def panels_of(
         columns = np.flatnonzero(of_neurons & (targets.areas == area) & (targets.time_bins == time_bin))
         ceilings, has_ceiling = _ceilings(targets.reliability[columns], threshold)
         place = (str(area), str(time_bin), "", "neuron")
-        panels.append(_panel(place, targets, columns, ceilings, has_ceiling, folds, group_names, animals))
-    for column in () if len(group_names) else np.flatnonzero(targets.kinds == "property"):
+        panels.append(_panel(place, targets, columns, ceilings, has_ceiling, split, animals))
+    for column in () if split.groups else np.flatnonzero(targets.kinds == "property"):
         place = ("", "", str(targets.names[column]), "property")
-        panels.append(_panel(place, targets, np.array([column]), np.ones(1), False, folds, group_names, {}))
+        panels.append(_panel(place, targets, np.array([column]), np.ones(1), False, split, {}))
     return [panel for panel in panels if len(panel.columns)]
 
 
@@ -171,16 +167,13 @@ def _panel(
     columns: NDArray[np.intp],
     ceilings: NDArray,
     has_ceiling: bool,
-    folds: Sequence[NDArray],
-    group_names: Sequence[str],
+    split: Split,
     animals: Mapping[str, str],
 ) -> Panel:
     known = np.isfinite(targets.values[:, columns])
-    # As few folds as this have no fit.
-    fitted = sum(known[fold].any(axis=0).astype(int) for fold in folds) >= FEWEST_FOLDS
-    kept = fitted & comparable_neurons(targets.values[:, columns], folds, ceilings)
-    columns, rows = columns[kept], np.flatnonzero(known[:, kept].any(axis=1))
-    left = [np.flatnonzero(np.isin(rows, fold)) for fold in folds]
+    kept = split.suffices(known) & comparable_neurons(targets.values[:, columns], split.folds, ceilings)
+    columns, rows = columns[kept], np.intersect1d(np.flatnonzero(known[:, kept].any(axis=1)), split.scored)
+    left = [np.flatnonzero(np.isin(rows, fold)) for fold in split.folds]
     of_animals = np.array([animals.get(str(name), "") for name in targets.names[columns]])
     several = len(set(of_animals) - {""}) >= FEWEST_UNITS and "" not in of_animals
     return Panel(
@@ -189,7 +182,7 @@ def _panel(
         rows=rows,
         responses=targets.values[np.ix_(rows, columns)],
         folds=[fold for fold in left if len(fold)],
-        group_names=np.array([name for name, fold in zip(group_names, left, strict=False) if len(fold)], dtype=str),
+        group_names=np.array([name for name, fold in zip(split.groups, left, strict=False) if len(fold)], dtype=str),
         ceilings=ceilings[kept],
         has_ceiling=has_ceiling,
         animals=of_animals if several else np.array([], dtype=str),
