@@ -333,6 +333,12 @@ def models_with_neuroids(config: dict, recording: str) -> list[str]:
     return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
 
 
+def splits_with_options(config: dict) -> list[dict]:
+    """Return the splits of all recordings that are more than a word, each once."""
+    every = [split for spec in config["recordings"].values() for split in spec["splits"]]
+    return [split for k, split in enumerate(every) if not isinstance(split, str) and split not in every[:k]]
+
+
 def penalty_grid(penalties: dict) -> list[float]:
     """Return the penalties of the config as numbers, lowest first."""
     return np.geomspace(penalties["lowest"], penalties["highest"], penalties["number"]).tolist()

@@ -229,11 +229,6 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     return f"{taken} neurons, {left_out} left out{ceiling}{unreliable(known, '; ')}"
 
 
-def held_out(split: str) -> str:
-    """Return in words what is held out."""
-    return "nothing held out" if split == "none" else f"held-out {split}"
-
-
 def _range(values: pd.Series) -> str:
     if values.empty:
         return "0"

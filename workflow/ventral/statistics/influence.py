@@ -25,6 +25,8 @@ from ventral.mappings.standardisation import varies
 VALUES_AT_ONCE = 2**20
 # Variance with that of training parts, over that of held-out stimuli: 2, and more with fewer stimuli than 400.
 WITH_TRAINING, MANY_STIMULI = 2.0, 400
+# Of a single test set: the variance of the training set is that of as many test stimuli as twice its own, or more.
+TEST_SHARE = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,11 @@ def comparable_neurons(responses: NDArray, folds: Sequence[NDArray], ceilings: N
 
 
 def layer_estimates(
-    predictions: Iterable[NDArray], responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray
+    predictions: Iterable[NDArray],
+    responses: NDArray,
+    folds: Sequence[NDArray],
+    ceilings: NDArray,
+    n_training: NDArray | None = None,
 ) -> Estimates:
     """Return the score of each layer and the influences of stimuli and neurons.
 
@@ -89,6 +95,8 @@ def layer_estimates(
         Rows of each held-out fold; a published test set is one fold.
     ceilings : (K,) array
         What r is divided by: the root of reliability; 1 where nothing is known of it.
+    n_training : (K,) array, optional
+        Stimuli of the training set of a single test set; if not given, folds are held out in turn.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def layer_estimates(
     """
     if not (kept := comparable_neurons(responses, folds, ceilings)).all():
         raise ValueError(f"{(~kept).sum()} of {len(kept)} neurons have constant responses or no ceiling; drop them")
-    found = [_influences(of_layer, responses, folds, ceilings) for of_layer in predictions]
+    found = [_influences(of_layer, responses, folds, ceilings, n_training) for of_layer in predictions]
     r, units = (np.stack(parts) for parts in zip(*found, strict=True))
     return Estimates(r.mean(axis=1), units, sampled_influences(r))
 
@@ -151,7 +159,7 @@ def summed_over_animals(estimates: Estimates, animals: NDArray) -> Estimates:
 
 
 def _influences(
-    predictions: NDArray, responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray
+    predictions: NDArray, responses: NDArray, folds: Sequence[NDArray], ceilings: NDArray, n_training: NDArray | None
 ) -> tuple[NDArray, NDArray]:
     """Return r over the ceiling (K,) and g (n,) of one layer, some neurons at a time."""
     n, n_neurons = responses.shape
@@ -165,7 +173,8 @@ def _influences(
             raise ValueError(f"no prediction of neuron {lacking} for some stimuli")
         product = x * y
         correlation = product.sum(axis=0)
-        weights = _unseen_variance(known, folds) / ceilings[some] / n_neurons
+        trained = None if n_training is None else n_training[some]
+        weights = _unseen_variance(known, folds, trained) / ceilings[some] / n_neurons
         # Constant predictions stay at r = 0 whatever the stimuli.
         g += product @ weights - (np.square(x) + np.square(y)) @ (weights * correlation) / 2
         r[some] = correlation / ceilings[some]
@@ -178,11 +187,14 @@ def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
     return (slice(start, start + at_once) for start in range(0, shape[1], at_once))
 
 
-def _unseen_variance(known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
+def _unseen_variance(
+    known: NDArray[np.bool_], folds: Sequence[NDArray], n_training: NDArray | None
+) -> NDArray[np.float64]:
     """Return sqrt(f n / (n - folds)) of each neuron, its own stimuli and folds counted."""
     n = known.sum(axis=0)
     n_folds = sum(known[fold].any(axis=0).astype(int) for fold in folds)
-    return np.sqrt(np.maximum(WITH_TRAINING, 1 + MANY_STIMULI / n) * n / (n - n_folds))
+    of_training = MANY_STIMULI / n if n_training is None else n / (TEST_SHARE * n_training)
+    return np.sqrt(np.maximum(WITH_TRAINING, 1 + of_training) * n / (n - n_folds))
 
 
 def _unit_within_folds(values: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:

@@ -75,6 +75,8 @@ class Panel:
     has_ceiling : bool
     animals : (K,) array of str
         Of each neuron, where at least five animals were recorded; else empty.
+    n_training : (K,) integer array or None
+        Stimuli of the training set, where there is one.
     names_sha256 : str
         Of the names of the targets.
     """
@@ -91,12 +93,13 @@ class Panel:
     ceilings: NDArray[np.float64]
     has_ceiling: bool
     animals: NDArray
+    n_training: NDArray[np.intp] | None
     names_sha256: str
 
     def estimates(self, predictions: NDArray) -> Estimates:
         """Return score and influences of one layer, given its held-out predictions (m, K)."""
-        estimated = group_estimates if len(self.group_names) else layer_estimates
-        found = estimated([predictions], self.responses, self.folds, self.ceilings)
+        made_of = [predictions], self.responses, self.folds, self.ceilings
+        found = group_estimates(*made_of) if len(self.group_names) else layer_estimates(*made_of, self.n_training)
         return summed_over_animals(found, self.animals) if len(self.animals) else found
 
     @property
@@ -186,6 +189,7 @@ def _panel(
         ceilings=ceilings[kept],
         has_ceiling=has_ceiling,
         animals=of_animals if several else np.array([], dtype=str),
+        n_training=None if split.is_nested else known[split.training][:, kept].sum(axis=0),
         names_sha256=sha256_of(*targets.names[columns]),
     )
 
