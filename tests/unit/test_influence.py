@@ -148,3 +148,14 @@ def test_animals_of_one_neuron_are_neurons_and_equal_ones_are_means():
     )
     np.testing.assert_allclose(clustered.neurons, sampled_influences(values.mean(axis=2)), rtol=1e-12)
     assert clustered.degrees_of_freedom == 5
+
+
+@pytest.mark.parametrize(("n_training", "f"), [(10**6, 2.0), (40, 2.0), (20, 3.0), (5, 9.0)])
+def test_a_training_set_has_a_share_in_the_variance_of_a_test_set(n_training, f):
+    rng = np.random.default_rng(0)
+    responses = rng.normal(size=(80, 3))
+    layer, folds = 0.5 * responses + rng.normal(size=responses.shape), [np.arange(80)]
+    found = layer_estimates([layer], responses, folds, np.ones(3), np.full(3, n_training))
+    other = layer_estimates([layer], responses, folds, np.ones(3))
+    np.testing.assert_allclose(found.units, other.units * np.sqrt(f / 6))
+    np.testing.assert_array_equal(found.neurons, other.neurons)
