@@ -54,15 +54,15 @@ class Predicted:
         Which stimuli these are.
     folds : list of integer arrays
         Folds among the m stimuli; of a single test set, all of them.
-    halves : pair of lists of integer arrays
-        Folds of either half, as `ventral.targets.splits.Split` has them.
-    draw : int or None
-        Which random draw of a training and a test set this is, where there are several.
     predictions : (m, targets) array, delayed
     penalty : (folds, targets) array, delayed, or None
         Chosen penalties, of mappings that have one.
     candidate : (folds, targets) integer array, delayed, or None
         Their places among the candidates.
+    halves : pair of lists of integer arrays, or None
+        Folds of either half of a single test set, as `ventral.targets.splits.Split` has them.
+    draw : int or None
+        Which random draw of a training and a test set this is, where there are several.
     """
 
     split: str
@@ -70,10 +70,10 @@ class Predicted:
     targets: Targets
     rows: NDArray[np.intp]
     folds: Sequence[NDArray[np.intp]]
-    halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]]
     predictions: Delayed
     penalty: Delayed | None = None
     candidate: Delayed | None = None
+    halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]] | None = None
     draw: int | None = None
 
 
@@ -123,23 +123,13 @@ def _held_out_in_turn(
             part.gram, _features(part, layer), layer["n_features"], penalties, group.values, list(folds_of.values())
         )
         predicted += [
-            Predicted(
-                name,
-                "ridge",
-                group,
-                rows,
-                folds_of[name],
-                splits[name].halves,
-                ridge.predictions,
-                ridge.penalty,
-                ridge.candidate,
-            )
+            Predicted(name, "ridge", group, rows, folds_of[name], ridge.predictions, ridge.penalty, ridge.candidate)
             for name, ridge in zip(folds_of, ridges, strict=True)
         ]
     for mapping, given in _others(options).items():
         for name, folds in folds_of.items():
             predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, folds, given)
-            predicted.append(Predicted(name, mapping, group, rows, folds, splits[name].halves, predictions))
+            predicted.append(Predicted(name, mapping, group, rows, folds, predictions))
     return predicted
 
 

@@ -120,10 +120,13 @@ def prediction_rows(
     penalty : (folds, targets) array or None
         Penalty chosen for each target in each fold, for mappings that have one.
     halves : pair of sequences of integer arrays, optional
-        Folds of either half, those of `ventral.targets.splits.halves_of` if not given.
+        Folds of either half of a single test set, those of `ventral.targets.splits.halves_of` if not given.
     """
     sums = sums_within_folds(predictions, targets.values, folds)
-    r_even, r_odd = (_r_of_half(predictions, targets.values, half) for half in halves or halves_of(folds))
+    if len(folds) > 1:
+        r_even, r_odd = (pooled_r(sums.pooled(slice(first, None, 2))) for first in (0, 1))
+    else:
+        r_even, r_odd = (_r_of_half(predictions, targets.values, half) for half in halves or halves_of(folds))
     return pd.DataFrame(
         {
             "area": targets.areas,
