@@ -41,6 +41,7 @@ def tables() -> dict[str, list[Row]]:
         "key below `simulate`": rows(recordings["simulate"]["properties"], "simulate."),
         "option": rows(definitions["model"]["properties"]),
         "key below `train`": rows(definitions["training"]["properties"], "train."),
+        "key of a split": rows(definitions["splits"]["items"]["oneOf"][1]["properties"], "splits."),
     }
 
 

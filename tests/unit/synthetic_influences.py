@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.statistics.influence_table import Compared, influence_rows, panels_of, write_influences
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 SHA256 = "a" * 64
@@ -51,7 +52,8 @@ def write_table(
     in_first_fold: bool = False,
 ) -> Path:
     """Write the influences of layers, given the predictions (n, K) of each model, layer and depth."""
-    panels = Compared(split, targets, panels_of(targets, folds, group_names, threshold, animals or {}), sha256)
+    held_out = Split(split, folds, groups=tuple(group_names))
+    panels = Compared(split, targets, panels_of(targets, held_out, threshold, animals or {}), sha256)
     panels = panels.in_first_fold(folds[0]) if in_first_fold else panels
     rows = [
         row | {"model": model, "family": family(model), "layer": layer, "depth": depth}

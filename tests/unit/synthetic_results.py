@@ -17,6 +17,8 @@ SETTINGS = {
     "reliability_threshold": 0.1,
     "bootstrap": 1000,
     "seed": 0,
+    "folds": 5,
+    "splits": [],
     "recorded_models": [],
     "reverse": [],
     "banded": {},

@@ -7,6 +7,7 @@ import xarray as xr
 import zarr
 from sklearn.linear_model import Ridge
 
+from tests.unit.dealt import make_folds
 from ventral import nested_ridge
 from ventral.errors import InputError
 from ventral.mappings import banded
@@ -17,7 +18,6 @@ from ventral.scores import banded as scores_banded
 from ventral.scores.banded import contributions, unique_contributions
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
-from ventral.targets.splits import make_folds
 
 PENALTIES = [0.01, 0.3, 10.0]
 

@@ -18,6 +18,7 @@ from ventral.statistics.bootstrap import (
     resampled_medians,
     write_bootstraps,
 )
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_by_missing, together
 
 N, SHA256 = 40, "3f" * 32
@@ -34,10 +35,10 @@ def sample(seed, missing=0.0):
     return predictions, values
 
 
-def of_areas(areas):
+def of_areas(areas, n_stimuli=N):
     n = len(areas)
     names = np.array([f"n{k}" for k in range(n)])
-    return Targets(np.zeros((N, n)), np.full(n, "neuron"), names, areas, np.full(n, np.nan))
+    return Targets(np.zeros((n_stimuli, n)), np.full(n, "neuron"), names, areas, np.full(n, np.nan))
 
 
 def r_of(x, y, folds):
@@ -67,8 +68,8 @@ def by_loops(predictions, values, folds, divisors, resamples, place):
 def whole(predictions, values, folds=FOLDS):
     """Groups of the neurons that have the same stimuli."""
     return [
-        Predictions(predictions[np.ix_(rows, columns)], group.values, rows, of_group, columns)
-        for group, rows, of_group in grouped_by_missing(neurons(values), folds)
+        Predictions(predictions[np.ix_(rows, columns)], group.values, rows, among.folds, columns)
+        for group, rows, among in grouped_by_missing(neurons(values), Split("stimuli", folds))
         for columns in [np.array([int(name[1:]) for name in group.names])]
     ]
 
@@ -163,7 +164,7 @@ def test_the_interval_of_a_correlation_is_about_that_of_its_sampling_distributio
     x = rng.normal(size=(400, 60))
     y = 0.6 * x + 0.8 * rng.normal(size=x.shape)
     folds = np.array_split(rng.permutation(400), 4)
-    weights = draw(of_areas(np.array(["V4"])), folds, SHA256, 500, seed=0).stimuli
+    weights = draw(of_areas(np.array(["V4"]), 400), folds, SHA256, 500, seed=0).stimuli
     spread = resampled_sums(x, y, folds, weights).r[1:].std(axis=0)
     # Of large samples, the standard error of r is (1 - r^2) / sqrt(n).
     assert spread.mean() == pytest.approx((1 - 0.36) / np.sqrt(400), rel=0.1)
@@ -215,9 +216,9 @@ def test_rows_are_of_neurons_that_were_chosen_on_other_folds_wherever_their_stim
             np.column_stack([predictions[rows, :1], predicted]),
             together(properties.taken(np.arange(1), rows), group),
             rows,
-            of_group,
+            among.folds,
         )
-        for group, rows, of_group in grouped_by_missing(recorded, FOLDS)
+        for group, rows, among in grouped_by_missing(recorded, Split("stimuli", FOLDS))
         for predicted in [predictions[np.ix_(rows, [int(name[1:]) for name in group.names])]]
     ]
     arguments = parts, recorded, ceilings(even, odd), "stimuli", "ridge", 0.1, resamples
@@ -286,7 +287,7 @@ def test_a_difference_varies_over_resamples_as_it_does_over_experiments(shared, 
     areas, folds = np.full(n_neurons, "V4"), np.array_split(np.arange(n), 4)
     differences, spreads = [], []
     for experiment in range(60):
-        resamples = draw(of_areas(areas), folds, f"{experiment:016x}", 60, seed=0)
+        resamples = draw(of_areas(areas, n), folds, f"{experiment:016x}", 60, seed=0)
         signal = rng.normal(size=(n, 1 if shared else n_neurons))
         values = signal + 0.3 * rng.normal(size=(n, n_neurons))
         # Two models that are equally good; what they miss is the same for all neurons, or each neuron's own.

@@ -186,6 +186,53 @@ def test_fewer_stimuli_of_an_object_than_folds(config):
         check_inputs(resolve(config | {"folds": 5}))
 
 
+def test_splits_have_names(config):
+    given = [{"column": "size", "folds": 3}, {"partition": "object", "name": "set"}, {"random": 3, "train": 0.5}]
+    config["splits"], config["recordings"]["rec"]["splits"] = ["stimuli", *given], given[:1]
+    resolved = resolve(config)
+    named = [{"name": "size", **given[0]}, given[1], {"name": "random", **given[2]}]
+    assert resolved["splits"] == ["stimuli", *named]
+    assert resolved["recordings"]["rec"]["splits"] == named[:1]
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ([{"colum": "size"}], r"unknown key `colum` in `.*splits\.0`; did you mean `column`"),
+        ([{"name": "mine"}], r"splits\.0: it has none of them; a split has one of `column`, `partition`, `random`"),
+        ([{"column": "a", "random": 3, "train": 5}], r"splits\.0: it has `column` and `random`"),
+        ([{"partition": "a", "folds": 3}], r"splits\.0\.folds: belongs to `column`, not to `partition`"),
+        ([{"column": "a", "train": 3}], r"splits\.0\.train: belongs to `random`, not to `column`"),
+        ([{"column": "a", "folds": 2}], r"splits\.0\.folds: 2 is less than the minimum of 3"),
+        ([{"random": 3}], r"splits\.0\.train: missing"),
+        ([{"random": 3, "train": 2.5}], r"splits\.0\.train: 2\.5 is neither a number of stimuli nor a share"),
+        ([{"random": 3, "train": 0}], r"splits\.0\.train: 0 is less than or equal to the minimum of 0"),
+        ([{"column": "size"}, {"partition": "size"}], r"splits\.1: a split before it is called 'size', too"),
+        ([{"random": 3, "train": 5}, {"random": 4, "train": 5}], r"splits\.1: .*'random', too; give one .* `name`"),
+        (["stimuli", {"column": "a", "name": "stimuli"}], r"splits\.1: 'stimuli' is the name of another split"),
+        ([{"column": "a", "name": "none"}], r"splits\.0: 'none' is the name of another split"),
+        ([{"column": "a", "name": "a/b"}], r"splits\.0\.name: 'a/b' is no name"),
+        ([3], r"splits\.0: 3 is not of the form|3 is not of type"),
+    ],
+)
+def test_splits_that_are_none(config, splits, message):
+    for place in (config, config["recordings"]["rec"]):
+        place["splits"] = splits
+        with pytest.raises(InputError, match=message):
+            resolve(config)
+        del place["splits"]
+
+
+def test_a_split_of_a_column_is_checked_on_the_table(config):
+    for spec, message in (
+        ({"column": "movie"}, "split `movie` needs a column `movie`"),
+        ({"partition": "object"}, r"split `object`: the column `object` has 'object0' in data row 1; allowed: train"),
+        ({"random": 3, "train": 100}, "stimuli to train on and 0 to test on"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_inputs(resolve(config | {"splits": [spec]}))
+
+
 def test_a_split_that_the_stimuli_have_no_label_for(config):
     with pytest.raises(InputError, match="split `categories` needs a column `category`"):
         check_inputs(resolve(config | {"splits": ["categories"]}))
@@ -238,6 +285,7 @@ def test_every_key_is_explained():
     keys += [f"simulate.{inner}" for inner in recordings["simulate"]["properties"]]
     keys += [f"render.{inner}" for inner in stimuli["render"]["properties"]]
     keys += [f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]]
+    keys += [f"splits.{inner}" for inner in schema["$defs"]["splits"]["items"]["oneOf"][1]["properties"]]
     assert sorted(documented) == sorted([*keys, *options_of_models()])
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.unit.dealt import make_folds
 from tests.unit.test_scores import NEURONS, experiment, score
 from ventral.errors import InputError
 from ventral.scores.fitted_network import fitted_network
 from ventral.statistics.influence_table import FIRST_FOLD, panel_estimates, read_influences
 from ventral.store import changing
 from ventral.tables import write_parquet
-from ventral.targets.splits import make_folds
 
 __all__ = ["experiment"]
 

@@ -10,9 +10,11 @@ from ventral.recordings.reliability import split_half_reliability
 from ventral.targets.ceilings import ceilings_in_order, ceilings_of_neurons, with_ceilings
 from ventral.targets.reliability import reliability_within_folds
 from ventral.targets.selection import reliability_of_half
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 FOLDS = {"stimuli": np.split(np.random.default_rng(1).permutation(30), 3), "objects": np.split(np.arange(30), 5)}
+SPLITS = {name: Split(name, folds) for name, folds in FOLDS.items()}
 
 
 def recording(repetitions, **lacking):
@@ -31,7 +33,7 @@ def recording(repetitions, **lacking):
 
 def test_ceilings_for_each_split_and_neuroid_that_is_used():
     dataset = recording(4)
-    found = ceilings_of_neurons(dataset, FOLDS, n_splits=10, seed=2)
+    found = ceilings_of_neurons(dataset, SPLITS, n_splits=10, seed=2)
     assert set(found.index) == {(split, name, "") for split in FOLDS for name in "ac"}
     values = dataset["responses"].values[:, :, [0, 2]]
     noise = noise_of(values, blocks=True)
@@ -48,7 +50,7 @@ def test_ceilings_for_each_split_and_neuroid_that_is_used():
 
 
 def test_folds_that_a_neuroid_lacks_are_none_of_its_halves():
-    found = ceilings_of_neurons(recording(4, a=FOLDS["objects"][1]), {"objects": FOLDS["objects"]}, seed=0)
+    found = ceilings_of_neurons(recording(4, a=FOLDS["objects"][1]), {"objects": SPLITS["objects"]}, seed=0)
     noise = noise_of(recording(4, a=FOLDS["objects"][1])["responses"].values[:, :, [0]], blocks=False)
     remaining = [fold for k, fold in enumerate(FOLDS["objects"]) if k != 1]
     row = found.loc[("objects", "a", "")]
@@ -57,24 +59,24 @@ def test_folds_that_a_neuroid_lacks_are_none_of_its_halves():
 
 
 def test_neuroids_of_too_few_folds_or_without_repetitions_have_none():
-    found = ceilings_of_neurons(recording(4, a=np.arange(12, 30)), {"objects": FOLDS["objects"]}, seed=0)
+    found = ceilings_of_neurons(recording(4, a=np.arange(12, 30)), {"objects": SPLITS["objects"]}, seed=0)
     assert found.drop(columns="fold_reliability").loc[("objects", "a", "")].isna().all()
     assert found.drop(columns=["given_ceiling", "given_ceiling_kind"]).loc[("objects", "c", "")].notna().all()
-    assert ceilings_of_neurons(recording(1), FOLDS, seed=0).isna().all(axis=None)
-    assert ceilings_of_neurons(xr.Dataset({"dissimilarities": ("pair", [1.0])}), FOLDS, seed=0).empty
+    assert ceilings_of_neurons(recording(1), SPLITS, seed=0).isna().all(axis=None)
+    assert ceilings_of_neurons(xr.Dataset({"dissimilarities": ("pair", [1.0])}), SPLITS, seed=0).empty
 
 
 def test_few_degrees_of_freedom_are_marked():
     """19 of them; two repetitions of 30 stimuli whose means are taken away have 29."""
     dataset = recording(2)
     dataset["responses"].values[:] = np.arange(30)[:, None] + 1e-3 * dataset["responses"].values
-    assert not ceilings_of_neurons(dataset, FOLDS, seed=0)["marked"].any()
+    assert not ceilings_of_neurons(dataset, SPLITS, seed=0)["marked"].any()
     dataset["responses"].values[1, 19:] = np.nan
-    assert ceilings_of_neurons(dataset, FOLDS, seed=0)["marked"].all()
+    assert ceilings_of_neurons(dataset, SPLITS, seed=0)["marked"].all()
 
 
 def test_in_the_order_of_the_neurons():
-    found = ceilings_of_neurons(recording(4), FOLDS, seed=0)
+    found = ceilings_of_neurons(recording(4), SPLITS, seed=0)
     neurons = Targets(np.ones((30, 3)), *(np.array(list("cxa")),) * 3, np.full(3, np.nan))
     of_split = ceilings_in_order(found, neurons, "objects")
     assert of_split["reliability"].isna().tolist() == [False, True, False]

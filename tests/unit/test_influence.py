@@ -163,3 +163,14 @@ def test_stimuli_in_no_fold_have_no_influence_and_are_not_counted():
     np.testing.assert_allclose(found.theta, expected.theta)
     np.testing.assert_allclose(found.units[:, scored], expected.units, atol=1e-15)
     assert not found.units[:, np.concatenate(FOLDS[2:])].any()
+
+
+@pytest.mark.parametrize(("n_training", "f"), [(10**6, 2.0), (40, 2.0), (20, 3.0), (5, 9.0)])
+def test_a_training_set_has_a_share_in_the_variance_of_a_test_set(n_training, f):
+    rng = np.random.default_rng(0)
+    responses = rng.normal(size=(80, 3))
+    layer, folds = 0.5 * responses + rng.normal(size=responses.shape), [np.arange(80)]
+    found = layer_estimates([layer], responses, folds, np.ones(3), np.full(3, n_training))
+    other = layer_estimates([layer], responses, folds, np.ones(3))
+    np.testing.assert_allclose(found.units, other.units * np.sqrt(f / 6))
+    np.testing.assert_array_equal(found.neurons, other.neurons)

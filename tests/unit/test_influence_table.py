@@ -26,6 +26,7 @@ from ventral.statistics.matrix_influence import (
     rsa_influences,
     stimulus_influences,
 )
+from ventral.targets.splits import Split
 from ventral.targets.values import grouped_by_missing, together
 
 KEYS = {("net", "late", 0.9): 0.6}
@@ -58,12 +59,12 @@ def test_units_are_the_stimuli_that_were_shown_and_neurons_those_with_a_ceiling_
     responses[1, 0] = np.nan
     targets = neurons(responses)
     targets.reliability[:] = [0.5, 0.5, 0.5, 0.05, 0.5, 0.8]
-    (panel,) = panels_of(targets, folds, [], 0.1, {})
+    (panel,) = panels_of(targets, Split("stimuli", folds), 0.1, {})
     assert panel.columns.tolist() == [0, 4, 5]
     assert panel.rows.tolist() == sorted(set(range(100)) - set(range(0, 70, 7)))
     parts = [
         (predictions[np.ix_(rows, [int(name[1:]) for name in group.names])], group, rows)
-        for group, rows, _ in grouped_by_missing(targets, folds)
+        for group, rows, _ in grouped_by_missing(targets, Split("stimuli", folds))
     ]
     (row,) = influence_rows(parts, Compared("stimuli", targets, [panel], SHA256), "ridge")
     kept = np.ix_(panel.rows, panel.columns)
@@ -81,7 +82,8 @@ def test_fold_0_alone_has_the_neurons_that_vary_there_and_counts_stimuli_that_we
     responses[np.concatenate([folds[0][:5], folds[1][:10]])] = np.nan
     targets = together(neurons(responses), property_of_stimuli(np.arange(100.0), "size"))
     targets.reliability[:6] = [0.5, 0.5, 0.5, 0.05, 0.5, 0.8]
-    compared = Compared("stimuli", targets, panels_of(targets, folds, [], 0.1, {}), SHA256).in_first_fold(folds[0])
+    panels = panels_of(targets, Split("stimuli", folds), 0.1, {})
+    compared = Compared("stimuli", targets, panels, SHA256).in_first_fold(folds[0])
     (panel,) = compared.panels
     rows, columns = np.sort(folds[0][5:]), [0, 2, 4, 5]
     assert panel.rows.tolist() == rows.tolist()
@@ -94,14 +96,14 @@ def test_fold_0_alone_has_the_neurons_that_vary_there_and_counts_stimuli_that_we
     r = [np.corrcoef(predictions[rows, k], responses[rows, k])[0, 1] for k in columns]
     assert row["theta"] == pytest.approx((r / ceilings).mean())
     of_few = layer_estimates([predictions[kept]], responses[kept], one, ceilings).units[0]
-    # 85 stimuli in place of 15.
-    np.testing.assert_allclose(row["units"], of_few * np.sqrt((1 + 400 / 85) / (1 + 400 / 15)), rtol=1e-5)
+    # One test set, which 70 stimuli predict.
+    np.testing.assert_allclose(row["units"], of_few * np.sqrt(2 / (1 + 400 / 15)), rtol=1e-5)
 
 
 def test_a_layer_without_predictions_of_all_has_no_row(made):
     predictions, responses, folds = made
     targets = neurons(responses)
-    of_split = Compared("stimuli", targets, panels_of(targets, folds, [], 0.1, {}), SHA256)
+    of_split = Compared("stimuli", targets, panels_of(targets, Split("stimuli", folds), 0.1, {}), SHA256)
     predictions[:, 3] = np.nan
     assert influence_rows([(predictions, targets, np.arange(100))], of_split, "ols") == []
 
@@ -113,12 +115,12 @@ def test_held_out_groups_are_units_by_name_and_properties_are_of_all_stimuli(mad
     parts = [(predictions, targets, np.arange(100))]
     folds, names = np.split(np.arange(100), 4), ["a", "b", "c", "d"]
     targets.values[folds[2], 1:] = 3.0
-    panels = panels_of(targets, folds, names, 0.1, {})
+    panels = panels_of(targets, Split("objects", folds, groups=tuple(names)), 0.1, {})
     (row,) = influence_rows(parts, Compared("objects", targets, panels, SHA256), "ridge")
     expected = group_estimates([predictions[:, 1:]], targets.values[:, 1:], folds)
     assert row["group_names"] == ["a", "b", "d"]
     np.testing.assert_allclose(row["units"], expected.units[0], rtol=1e-6)
-    panels = panels_of(targets, folds, [], 0.1, {})
+    panels = panels_of(targets, Split("stimuli", folds), 0.1, {})
     found = influence_rows(parts, Compared("stimuli", targets, panels, SHA256), "ridge")
     assert [(row["target_kind"], row["target"], len(row["neurons"])) for row in found] == [
         ("neuron", "", 6),
@@ -130,14 +132,14 @@ def test_of_five_animals_influences_are_those_of_animals(made):
     predictions, responses, folds = made
     targets = neurons(responses)
     animals = {f"n{k}": f"m{k % 5}" for k in range(6)}
-    panels = panels_of(targets, folds, [], 0.1, animals)
+    panels = panels_of(targets, Split("stimuli", folds), 0.1, animals)
     (row,) = influence_rows([(predictions, targets, np.arange(100))], Compared("stimuli", targets, panels, "a"), "pls")
     expected = layer_estimates([predictions], responses, folds, np.ones(6))
     expected = summed_over_animals(expected, np.array(list(animals.values())))
     np.testing.assert_allclose(row["neurons"], expected.neurons[0], rtol=1e-6)
     # One animal is not known.
     del animals["n3"]
-    (panel,) = panels_of(targets, folds, [], 0.1, animals)
+    (panel,) = panels_of(targets, Split("stimuli", folds), 0.1, animals)
     assert len(panel.animals) == 0
 
 
@@ -195,8 +197,8 @@ def test_influences_of_what_is_prepared_are_those_of_the_dissimilarities_ties_in
 
 def test_a_panel_has_the_stimuli_of_folds_alone(made):
     predictions, responses, folds = made
-    (whole,) = panels_of(neurons(responses), folds, [], 0.1, {})
-    (panel,) = panels_of(neurons(responses), folds[1:], [], 0.1, {})
+    (whole,) = panels_of(neurons(responses), Split("stimuli", folds), 0.1, {})
+    (panel,) = panels_of(neurons(responses), Split("stimuli", folds[1:]), 0.1, {})
     scored = np.sort(np.concatenate(folds[1:]))
     assert (len(whole.rows), panel.rows.tolist()) == (100, scored.tolist())
     found = panel.estimates(predictions[scored])

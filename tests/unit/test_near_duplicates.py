@@ -16,6 +16,7 @@ from ventral.stimuli.ingestion import ingest
 from ventral.stimuli.modality import evenly_spaced
 from ventral.stimuli.near_duplicates import MOST_PAIRS, near_duplicates
 from ventral.store import read_dataset
+from ventral.targets.splits import Split
 from ventral.targets.values import warn_of_near_duplicates
 
 SIDE = 64
@@ -127,13 +128,14 @@ def test_pairs_are_told_once_with_the_splits_that_part_them(caplog):
         "stimuli": [np.array([0, 3]), np.array([1, 4]), np.array([2, 5])],
         "objects": [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])],
     }
+    splits = {name: Split(name, of_split) for name, of_split in folds.items()}
     with caplog.at_level(logging.WARNING):
-        warn_of_near_duplicates(stimuli, folds)
+        warn_of_near_duplicates(stimuli, splits)
         assert not caplog.records
         stimuli.attrs["near_duplicates"] = [["a", "b"], ["c", "e"], ["b", "e"]]
-        warn_of_near_duplicates(stimuli, {"stimuli": folds["stimuli"]} | folds)
+        warn_of_near_duplicates(stimuli, splits)
         stimuli.attrs["near_duplicates"] = [["c", "d"]]
-        warn_of_near_duplicates(stimuli, {"objects": folds["objects"]})
+        warn_of_near_duplicates(stimuli, {"objects": splits["objects"]})
     (record,) = caplog.records
     assert record.getMessage().startswith("stimuli set: 3 pairs are nearly the same and lie in different folds")
     assert record.getMessage().endswith("a ~ b (stimuli), c ~ e (stimuli, objects), b ~ e (objects)")

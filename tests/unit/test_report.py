@@ -393,6 +393,30 @@ def neurons(**changes) -> pd.DataFrame:
     return scores_of_a_run(**changes).query("recording == 'rec'")
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"column": "movie"}, "all stimuli of one value of the column movie were held out together, each of 5 in turn"),
+        ({"column": "movie", "folds": 5}, "whole groups of the column movie were dealt into 5 parts, each held out in"),
+        (
+            {"partition": "{set}"},
+            "on the stimuli that the column {set} calls train, and scored on those it calls",
+        ),
+        ({"random": 5, "train": 83}, "into a training set of 83 and a test set of all others, 5 times"),
+        ({"random": 5, "train": 0.8}, "into a training set of 80% of them and a test set of all others, 5 times"),
+    ],
+)
+def test_methods_say_how_each_kind_of_split_was_made(spec, words):
+    scores = neurons()
+    scores["split"], scores["n_folds"] = "mine", 5
+    text = said(scores, [RECORDING], splits=[{"name": "mine", **spec}])
+    assert f"Stimuli were held out in 1 way: {words if spec.get('column') else ''}" in text
+    assert words in text
+    assert "(mine)" in text
+    assert ("alternate stimuli" in text) == ("partition" in spec)
+    assert ("no claims" in text) == ("random" in spec)
+
+
 def test_methods_of_neurons():
     text = said(neurons(), [RECORDING])
     assert (

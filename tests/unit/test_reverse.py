@@ -6,11 +6,13 @@ import pytest
 import xarray as xr
 import zarr
 
+from tests.unit.dealt import make_folds
 from tests.unit.synthetic_scores import score_table
 from ventral.errors import InputError
 from ventral.figures.reverse import draw_reverse, forward_summary, reverse_figure, reverse_summary, with_forward
 from ventral.grams.recorded import recorded_gram
 from ventral.grams.streaming import write_layer
+from ventral.mappings import ridge_test_set
 from ventral.mappings.correlation import pooled_r, sums_within_folds
 from ventral.mappings.ridge import nested_ridge
 from ventral.recordings.ingestion import dataset_of
@@ -18,7 +20,7 @@ from ventral.scores.reverse import LAYERS_AT_ONCE, reverse
 from ventral.scores.table import COLUMNS, correlation_in_folds
 from ventral.store import write_dataset
 from ventral.tables import read_csv
-from ventral.targets.splits import make_folds
+from ventral.targets.splits import make_splits
 
 N, LAYERS = 90, 5
 PENALTIES = [1e-2, 1.0, 1e2]
@@ -91,6 +93,28 @@ def test_each_unit_is_predicted_as_by_itself(table, experiment, split, area, neu
             assert rows.loc[str(unit), "r"] == pytest.approx(pooled, abs=1e-9)
             assert rows.loc[str(unit), "r_folds"] == pytest.approx(r, abs=1e-9)
             assert rows.loc[str(unit), "alpha"] == pytest.approx(np.exp(np.log(ridge.penalty).mean()))
+
+
+def test_random_training_and_test_sets_give_the_median_over_draws(experiment):
+    _, responses, units, _ = experiment
+    spec = {"name": "random", "random": 3, "train": 60}
+    rows = reversed_table(experiment[0], "random.parquet", splits=["stimuli", spec]).query(
+        "area == 'V4' and layer == 'layer0'"
+    )
+    features = responses[:, :4]
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    values = units["layer0"][1][:, None]
+    draws = []
+    for one in make_splits([spec], {}, N, 5, 1, "set")["random"].sets:
+        ((training, test),) = one.fits
+        penalties = np.array(PENALTIES) * features.shape[1]
+        ridge = ridge_test_set.test_set_ridge(features @ features.T, values, training, test, one.inner[0], penalties)
+        draws.append(np.corrcoef(ridge.predictions[:, 0], values[test, 0])[0, 1])
+    found = rows[rows["split"] == "random"].set_index("target").loc["1"]
+    assert found["r"] == pytest.approx(np.median(draws))
+    assert found["r_folds"] == pytest.approx(np.mean(draws))
+    assert (found["n_stimuli"], found["n_folds"]) == (N - 60, 3)
+    assert set(rows["split"]) == {"stimuli", "random"}
 
 
 def test_dead_units_have_no_r_and_are_counted(table):

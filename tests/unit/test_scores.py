@@ -9,6 +9,7 @@ from scipy.stats import pearsonr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
 
+from tests.unit.dealt import make_folds
 from ventral.errors import InputError
 from ventral.mappings.correlation import prediction_reliability
 from ventral.mappings.ridge import nested_ridge
@@ -23,7 +24,6 @@ from ventral.statistics.comparisons import comparisons_of
 from ventral.statistics.summaries import area_summary, read_scores
 from ventral.store import changing, write_dataset
 from ventral.tables import read_csv
-from ventral.targets.splits import make_folds
 
 N, NEURONS = 60, 5
 PENALTIES = [1e-2, 1.0, 1e2]

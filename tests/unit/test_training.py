@@ -17,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from tests.command_lines import command_line
+from tests.unit.dealt import make_folds
 from ventral.configuration.resolution import resolve
 from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
@@ -26,7 +27,6 @@ from ventral.stimuli.images import read_pixels
 from ventral.stimuli.modality import MODALITIES
 from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
-from ventral.targets.splits import make_folds
 from ventral.training import trainer
 from ventral.training.trainer import correlations, moved
 from ventral.training.training import train

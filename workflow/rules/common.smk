@@ -68,6 +68,7 @@ from ventral.configuration.resolution import (
     recorded_models_of,
     resolve,
     sets_with_files,
+    splits_with_options,
 )
 from ventral.configuration.files import check_files
 from ventral.configuration.options import moved_keys

@@ -8,6 +8,7 @@ DESCRIBED = {
         "reliability_threshold",
         "bootstrap",
         "seed",
+        "folds",
         "recorded_models",
         "reverse",
         "banded",
@@ -19,6 +20,7 @@ DESCRIBED = {
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},
     "trained": CATEGORISERS,
+    "splits": splits_with_options(settings),
 }
 # Figures that the page does not draw itself.
 STILLS = [name for name, figure in FIGURES.items() if figure.still]

@@ -28,7 +28,7 @@ def moved_keys(config: Mapping) -> str:
     places = ", ".join(f"`{key}` lives now in `{MOVED[key]}`" for key in given)
     said = [f"config: {places}. The older place still works; config/README.md shows both."] if given else []
     specs = (config, *(config.get("recordings") or {}).values())
-    splits = {split for spec in specs for split in spec.get("splits") or []}
+    splits = {split for spec in specs for split in spec.get("splits") or [] if isinstance(split, str)}
     said += [
         f"config: split `{older}` is called `{newer}` now. The older name still works."
         for older, newer in RENAMED_SPLITS.items()

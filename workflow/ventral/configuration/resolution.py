@@ -9,6 +9,7 @@ import numpy as np
 
 from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
+from ventral.configuration.splits import named_splits
 from ventral.errors import InputError, allowed_instead
 from ventral.models.registry import family_of
 from ventral.models.zoo import (
@@ -66,6 +67,7 @@ def resolve(config: dict) -> dict:
     _expand_datasets(config, given)
     options = mapping_options(given)
     config["mappings"] = list(config["mappings"])
+    config["splits"] = named_splits(config["splits"], "splits")
     config["components"], config["rsa"] = options["pls"]["components"], options["rsa"]
     if not config["recordings"]:
         raise InputError("config: no recordings; name at least one under `recordings`, or a published `dataset`")
@@ -81,6 +83,7 @@ def resolve(config: dict) -> dict:
                 f"{allowed_instead(recording['stimuli'], config['stimuli'])}"
             )
         recording.setdefault("splits", config["splits"])
+        recording["splits"] = named_splits(recording["splits"], f"recordings.{name}.splits")
     models = config["models"]
     models = dict.fromkeys(models) if isinstance(models, list) else models
     config["models"] = {name: resolve_model(name, options) for name, options in models.items()}
@@ -392,6 +395,12 @@ def models_with_neuroids(config: dict, recording: str) -> list[str]:
     return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
 
 
+def splits_with_options(config: dict) -> list[dict]:
+    """Return the splits of all recordings that are more than a word, each once."""
+    every = [split for spec in config["recordings"].values() for split in spec["splits"]]
+    return [split for k, split in enumerate(every) if not isinstance(split, str) and split not in every[:k]]
+
+
 def penalty_grid(penalties: dict) -> list[float]:
     """Return the penalties of the config as numbers, lowest first."""
     return np.geomspace(penalties["lowest"], penalties["highest"], penalties["number"]).tolist()
@@ -579,11 +588,10 @@ def _labels(table) -> dict:
 
 
 def _check_splits(recording: dict, table, config: dict, key: str) -> None:
-    from ventral.targets.splits import make_folds
+    from ventral.targets.splits import make_splits
 
-    labels = _labels(table)
-    for split in recording["splits"]:
-        make_folds(split, labels, len(table), config["folds"], config["seed"], key)
+    columns = {name: table[name].to_numpy() for name in table}
+    make_splits(recording["splits"], columns, len(table), config["folds"], config["seed"], key)
 
 
 def _as_folder(path: str) -> str:

@@ -343,7 +343,10 @@ def _is_path(path) -> bool:
 def _messages(error: jsonschema.ValidationError) -> list[str]:
     """Return what to say of a mistake: that it has, or those that the fitting one of several forms has."""
     if error.validator == "oneOf":
-        of_right_type = [below for below in error.context if below.validator != "type" or below.relative_path]
+        of_another = {
+            below.schema_path[0] for below in error.context if below.validator == "type" and not below.relative_path
+        }
+        of_right_type = [below for below in error.context if below.schema_path[0] not in of_another]
         if of_right_type:
             return [message for below in of_right_type for message in _messages(below)]
     return [_message(error, ".".join(map(str, error.absolute_path)))]

@@ -27,6 +27,7 @@ from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
 from ventral.tables import read_parquet
+from ventral.targets.splits import held_out
 
 logger = logging.getLogger(__name__)
 
@@ -183,8 +184,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], areas: d
         axes.axhline(of_area["score"].iloc[0], **areas[area], linewidth=0.8, label=area, zorder=4)
         axes.axhspan(of_area["low"].iloc[0], of_area["high"].iloc[0], color="black", alpha=0.06, linewidth=0, zorder=1)
     noise = f"as noisy as {matched}" if matched else "no noise added"
-    held_out = f"{split} never seen" if split in ("objects", "categories") else f"held-out {split}"
-    lines = [f"{recording}, {target}", f"{held_out}, {range_in_words(rows['units'])} units", noise]
+    unseen = f"{split} never seen" if split in ("objects", "categories") else held_out(split)
+    lines = [f"{recording}, {target}", f"{unseen}, {range_in_words(rows['units'])} units", noise]
     axes.set_title("\n".join(lines), loc="left", fontsize=6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

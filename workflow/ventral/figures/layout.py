@@ -20,6 +20,7 @@ from ventral.figures.style import MM, NARROW, WIDE, figure_style
 from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
+from ventral.targets.splits import held_out
 
 # What is counted beside the neuroids that are taken.
 DOUBTFUL = {"n_unreliable": "reliability not above 0", "n_marked": "corrected score uncertain (marked)"}
@@ -169,7 +170,7 @@ def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: flo
     """Return the lines above a panel of some width in mm, each with its weight."""
     recording, area, time_bin, split, mapping = rows[["recording", "area", "time_bin", "split", "mapping"]].iloc[0]
     measure = measures(rows).iloc[0]
-    compared = f"{measure} on held-out {split}{f', {mapping}' if with_mapping else ''}"
+    compared = f"{measure} on {held_out(split)}{f', {mapping}' if with_mapping else ''}"
     plain = [measure if compares_matrices(rows).iloc[0] else compared, *description.split("\n")]
     return [
         *((line, "bold") for line in _wrapped(f"{recording}, {place_of(area, time_bin)}", "bold", width)),

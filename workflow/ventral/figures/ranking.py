@@ -21,6 +21,7 @@ from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
 from ventral.statistics.summaries import PANEL
 from ventral.tables import read_csv
+from ventral.targets.splits import held_out
 
 COLUMNS = [
     *PANEL,
@@ -132,7 +133,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
     sure = f"mean Kendall's tau of resamples {tau:.2f}".replace("-", "\N{MINUS SIGN}") if tau == tau else "one model"
     lines = [
         (f"{first['recording']}, {place_of(first['area'], first['time_bin'])}", "bold"),
-        (f"{named(first['measure'])} on held-out {first['split']}, {first['mapping']}", "normal"),
+        (f"{named(first['measure'])} on {held_out(first['split'])}, {first['mapping']}", "normal"),
         (f"n = {rows['n_neuroids'].max()} neurons; {sure}", "normal"),
     ]
     for k, (line, weight) in enumerate(reversed(lines)):

@@ -16,6 +16,7 @@ from ventral.recordings.time_bins import place_of
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
 from ventral.tables import read_parquet
+from ventral.targets.splits import held_out
 
 # A unit with a higher r counts as well predicted.
 WELL_PREDICTED = 0.5
@@ -202,7 +203,7 @@ def _draw_directions(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> 
             )
     recording, area, time_bin, split = rows[["recording", "area", "time_bin", "split"]].iloc[0]
     n = rows["n_predictors"].iloc[0]
-    title = f"{recording}, {place_of(area, time_bin)}\nheld-out {split}, {n} neuroids"
+    title = f"{recording}, {place_of(area, time_bin)}\n{held_out(split)}, {n} neuroids"
     axes.set_title(title, loc="left", fontsize=7, fontweight="bold")
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

@@ -26,7 +26,7 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
     responses : (n, targets) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in exactly one.
+        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
         )
     precision = np.finfo(features.dtype if features.dtype.kind == "f" else float).eps
     features = features.astype(np.float64)
-    predictions = np.empty(responses.shape)
+    predictions = np.full(responses.shape, np.nan)
     for fold in folds:
         training = np.setdiff1d(np.arange(n), fold)
         mean, deviations = responses[training].mean(axis=0), _scaled(features, training, precision)

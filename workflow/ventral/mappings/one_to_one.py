@@ -30,7 +30,7 @@ def one_to_one_predictions(units: ArrayLike, responses: ArrayLike, folds: Sequen
     responses : (n, targets) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in exactly one.
+        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def one_to_one_predictions(units: ArrayLike, responses: ArrayLike, folds: Sequen
     n = len(responses)
     if units.ndim != 2 or len(units) != n or not units.shape[1]:
         raise ValueError(f"units have shape {units.shape}; ({n}, units), at least one unit, is needed")
-    predictions = np.empty(responses.shape)
+    predictions = np.full(responses.shape, np.nan)
     for fold in folds:
         training = np.setdiff1d(np.arange(n), fold)
         chosen, r = best_units(units[training], responses[training])

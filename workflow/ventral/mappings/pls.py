@@ -39,7 +39,7 @@ def pls_predictions(
     responses : (n, targets) or (n,) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in exactly one.
+        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
     n_components : int
         Number of components. A fold has fewer where nothing but rounding is left to covary.
 
@@ -51,15 +51,16 @@ def pls_predictions(
     Raises
     ------
     ValueError
-        If shapes disagree, values are not finite, folds are not a partition, or there is no component.
+        If shapes disagree, values are not finite, folds overlap, or there is no component.
     """
     gram, responses = _checked(gram, responses, n_components)
     n = len(gram)
     folds = [np.asarray(fold) for fold in folds]
-    if not np.array_equal(np.sort(np.concatenate(folds)), np.arange(n)):
-        raise ValueError(f"folds must hold each of the {n} stimuli exactly once")
+    held_out, counts = np.unique(np.concatenate(folds), return_counts=True)
+    if (counts > 1).any() or not np.isin(held_out, np.arange(n)).all():
+        raise ValueError(f"folds must hold each of the {n} stimuli once at most, and no other")
     rotated = _rotated(responses)
-    predictions = np.empty(responses.shape)
+    predictions = np.full(responses.shape, np.nan)
     for fold in folds:
         training = np.setdiff1d(np.arange(n), fold)
         predictions[fold] = _fit_predict(gram, responses, rotated, training, fold, n_components, dominant_direction)

@@ -30,8 +30,8 @@ from ventral.statistics.summaries import read_scores
 from ventral.stimuli.modality import declared_modality
 from ventral.store import create_array, new_store
 from ventral.targets.benchmark import read_stimuli
-from ventral.targets.splits import FEWEST_FOLDS, make_folds
-from ventral.targets.values import Targets, folds_among, labels_of, neurons, same_stimuli
+from ventral.targets.splits import FEWEST_FOLDS, Split
+from ventral.targets.values import Targets, neurons, same_stimuli, splits_of
 
 logger = logging.getLogger(__name__)
 
@@ -140,9 +140,7 @@ def readout(
     stores = open_parts(shards)
     stimulus_set = read_stimuli(stimuli, [recording, gram, *shards])
     responses = read_recording(recording)
-    n, source = stimulus_set.sizes["stimulus"], f"stimuli {stimulus_set.attrs['name']}"
-    folds = make_folds(SPLIT, labels_of(stimulus_set), n, n_folds, seed, source)
-    targets, groups = fitted_targets(neurons(responses), folds)
+    targets, groups = fitted_targets(neurons(responses), splits_of(stimulus_set, [SPLIT], n_folds, seed)[SPLIT])
     table = ridge_scores(scores)
     best = best_places(table, reliability_threshold, seed)
     taken = taken_layers(layers, stores[0].attrs["layers"], best, spec["name"])
@@ -160,7 +158,7 @@ def readout(
         "stimuli": {
             "name": stimulus_set.attrs["name"],
             "sha256": stimulus_set.attrs["sha256"],
-            "n_stimuli": n,
+            "n_stimuli": stimulus_set.sizes["stimulus"],
             "modality": modality.name,
             "shape": list(stimulus_set[modality.array].shape[1:]),
             "dtype": modality.dtype,
@@ -191,16 +189,14 @@ def readout(
             progress.advance()
 
 
-def fitted_targets(targets: Targets, folds: Sequence[NDArray[np.intp]]) -> tuple[Targets, list[Group]]:
+def fitted_targets(targets: Targets, split: Split) -> tuple[Targets, list[Group]]:
     """Return the targets that can be fitted, in groups that have values for the same stimuli.
 
     Targets with values in fewer than three folds are left out, and named in a warning.
     """
     groups = []
     for columns, rows in same_stimuli(targets.values):
-        place = np.full(len(targets.values), -1)
-        place[rows] = np.arange(len(rows))
-        remaining = [place[fold] for fold in folds_among(rows, folds)]
+        remaining = split.placed(rows).folds
         if len(remaining) >= FEWEST_FOLDS:
             groups.append(Group(columns, rows, remaining))
             continue

@@ -11,8 +11,9 @@ from ventral.figures.layout import place_of_split
 from ventral.figures.measures import COMPARISONS, axis_ranges, named, rounded_outwards
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
-from ventral.report.summary import held_out, in_order, number, said_of_neuroids
+from ventral.report.summary import in_order, number, said_of_neuroids
 from ventral.statistics.summaries import COMPARED, PANEL, range_in_words
+from ventral.targets.splits import held_out
 
 DECIMALS = 4
 INTERVAL = ["score", "low", "high"]

@@ -11,8 +11,8 @@ from ventral.grams.recorded import FAMILY
 from ventral.report.charts import DASHES, colour_of, shape_of
 from ventral.report.drawing import Panel, as_json
 from ventral.report.prose import title_of
-from ventral.report.summary import held_out
 from ventral.report.tables import filtered
+from ventral.targets.splits import held_out
 
 # More models than this are told apart by hovering alone.
 MOST_NAMED = 14

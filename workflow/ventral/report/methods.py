@@ -14,6 +14,7 @@ from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
 from ventral.targets.reliability import LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
+from ventral.targets.splits import held_out
 
 FAMILY_IN_WORDS = {
     "pretrained": "with the weights that they come with",
@@ -83,9 +84,10 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config, `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off); and `features` (how they
-        are stored), `rendered` and `simulated` (how, by name of stimulus set and recording), `trained` (names of
-        networks trained on labels), `architectures` (of models, by their names).
+        `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off); `splits`, those
+        that are more than a word; and `features` (how they are stored), `rendered` and `simulated` (how, by name of
+        stimulus set and recording), `trained` (names of networks trained on labels), `architectures` (of models, by
+        their names).
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -176,7 +178,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
             those = counted(n_left_out, *noun) if n_left_out else "No neuron"
             also = f"; that over all folds was not above 0 for {counted(n_unreliable, *noun)}" if n_unreliable else ""
             yield (
-                f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of held-out {split} for a "
+                f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of {held_out(split)} for a "
                 f"reliability below {threshold:g} within either half of the folds{also}."
             )
             if n_marked:
@@ -292,6 +294,8 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         "objects": "all stimuli of an object were held out together, each of {n} objects in turn (objects)",
         "categories": "all stimuli of a category were held out together, each of {n} categories in turn (categories)",
     }
+    specs = [spec for spec in settings["splits"] if spec["name"] in folds]
+    words |= {spec["name"]: _words_of_split(spec, settings["folds"]) for spec in specs}
     said = [
         text.format(n=" or ".join(str(n) for n in sorted(folds[split])))
         for split, text in words.items()
@@ -300,11 +304,44 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     if said:
         yield f"Stimuli were held out in {counted(len(said), 'way')}: {'; '.join(said)}."
         yield "No fit, and no choice of a penalty, saw the stimuli that it was tested on."
+        if any("partition" in spec for spec in specs):
+            yield "Where numbers take halves of the held-out parts, those of a single test set are alternate stimuli."
+        if any("random" in spec for spec in specs):
+            yield (
+                "Random test sets overlap, so that their scores have the ceilings of all stimuli, no intervals over "
+                "stimuli, and no claims."
+            )
         leaked = (
             fitted.groupby(["stimuli", "split"])["n_leaked"].max() if "n_leaked" in fitted else pd.Series(dtype=int)
         )
         for (stimuli, split), n in leaked[leaked > 0].items():
             yield f"{n:.0f} stimuli of {stimuli} have the same pixels as one in another part of the split {split}."
+
+
+def _words_of_split(spec: Mapping, n_folds: int) -> str:
+    """Return the words for a split that no single word of the config makes, `{n}` standing for its number of folds."""
+    # Names may have braces.
+    name, column = (str(spec.get(key, "")).replace("{", "{{").replace("}", "}}") for key in ("name", _column_of(spec)))
+    if "random" in spec:
+        share = f"{spec['train']:g}" if spec["train"] >= 1 else f"{spec['train']:.0%} of them"
+        text = (
+            f"stimuli were drawn at random into a training set of {share} and a test set of all others, {{n}} times, "
+            f"and scores are medians over these draws"
+        )
+    elif "partition" in spec:
+        text = (
+            f"models were fitted on the stimuli that the column {column} calls train, and scored on those it calls "
+            f"test, the penalty chosen on those it calls validation or, without any, by {n_folds} random parts of train"
+        )
+    elif spec.get("folds"):
+        text = f"whole groups of the column {column} were dealt into {{n}} parts, each held out in turn"
+    else:
+        text = f"all stimuli of one value of the column {column} were held out together, each of {{n}} in turn"
+    return f"{text} ({name})"
+
+
+def _column_of(spec: Mapping) -> str:
+    return "partition" if "partition" in spec else "column"
 
 
 def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """The sentences of the page: its lead, captions and notes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ventral.report.methods import counted, listed
 from ventral.report.registry import FIGURES
 from ventral.report.results import Results
 from ventral.report.summary import counts, has_models
+from ventral.targets.splits import LABEL_OF_SPLIT, held_out
 
 RECORDED_NOUNS = {"neurons": ("neuron",), "matrices": ("dissimilarity matrix", "dissimilarity matrices")}
 BEST_MODELS = (
@@ -84,9 +86,16 @@ def lead(results: Results) -> str:
     return (
         f"{counted(n['models'], 'model')}, {counted(n['layers'], 'layer')} in all, against {recorded} in "
         f"{listed(areas(results))}, recorded with {counted(n['stimuli'], 'stimulus', 'stimuli')}"
-        f"{f' and scored on held-out {listed(splits)}' if splits else ''}."
+        f"{f' and scored on {_listed_splits(splits)}' if splits else ''}."
         f"{f' Made of a network, not measured: {listed(simulated)}.' if simulated else ''}"
     )
+
+
+def _listed_splits(splits: Sequence[str]) -> str:
+    """Return in words what is held out: those that are words, then the names of others."""
+    words = [split for split in splits if split in LABEL_OF_SPLIT]
+    others = [held_out(split) for split in splits if split not in LABEL_OF_SPLIT]
+    return listed([*([f"held-out {listed(words)}"] if words else []), *others])
 
 
 def title_of(path: Path) -> str:

@@ -232,11 +232,6 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
     return f"{said}{doubtful(known, '; ')}"
 
 
-def held_out(split: str) -> str:
-    """Return in words what is held out."""
-    return "nothing held out" if split == "none" else f"held-out {split}"
-
-
 def _range(values: pd.Series) -> str:
     if values.empty:
         return "0"

@@ -1,6 +1,6 @@
 """Scores of layers that predict together, and what each layer adds to the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from ventral.store import open_store
 from ventral.tables import read_parquet
 from ventral.targets.benchmark import read_benchmark
 from ventral.targets.selection import attainable
-from ventral.targets.values import grouped_over_splits
+from ventral.targets.values import grouped_over_splits, nested_alone
 
 JOINED_BY = " + "
 CONTRIBUTIONS = [
@@ -36,7 +36,7 @@ def banded(
     output: str | Path,
     *,
     layers: Sequence[str],
-    splits: Sequence[str],
+    splits: Sequence[str | Mapping],
     n_folds: int,
     seed: int,
     penalties: Sequence[float],
@@ -54,7 +54,8 @@ def banded(
     layers : sequence of str
         Two or more.
     splits, n_folds, seed, penalties, cores
-        As for `ventral.scores.fitting.fit`; the seed is that of the points that are searched, too.
+        As for `ventral.scores.fitting.fit`, of splits whose folds are held out in turn; the seed is that of the points
+        that are searched, too.
 
     Raises
     ------
@@ -68,11 +69,12 @@ def banded(
     kernels = np.stack([layer_kernel(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])
     points = simplex(len(layers), seed)
-    parts = grouped_over_splits(benchmark.neurons, benchmark.folds)
+    parts = grouped_over_splits(benchmark.neurons, nested_alone(benchmark.splits, "banded"))
     progress = Progress(f"banded {group.attrs['model']}", len(points) * len(parts), "weightings of layers")
     tables = []
     with writing(output) as unfinished, computing(cores):
-        for targets, rows, folds in parts:
+        for targets, rows, among in parts:
+            folds = {name: split.folds for name, split in among.items()}
             of_rows = kernels[:, rows[:, None], rows]
             results = banded_ridge(of_rows, targets.values, list(folds.values()), penalties, points, progress)
             for split, of_split in zip(folds, results, strict=True):

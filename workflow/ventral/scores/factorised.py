@@ -1,7 +1,7 @@
 """Scores of the readout that is factorised into space and channels."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.table import prediction_rows, write_table
 from ventral.shards import stores_of_parts
-from ventral.targets.benchmark import Benchmark, read_benchmark
-from ventral.targets.values import grouped_by_missing
+from ventral.targets.benchmark import read_benchmark
+from ventral.targets.splits import Split
+from ventral.targets.values import Targets, grouped_by_missing, nested_alone
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def factorise(
     stimuli: str | Path,
     output: str | Path,
     *,
-    splits: Sequence[str],
+    splits: Sequence[str | Mapping],
     n_folds: int,
     seed: int,
     cores: int = 1,
@@ -49,7 +50,7 @@ def factorise(
         Parquet file to write: rows of the score table with mapping `factorised`. `n_features` are the features after
         this; `alpha` is the penalty as a share of the smallest one at which nothing is predicted.
     splits, n_folds, seed
-        As for `ventral.scores.fitting.fit`.
+        As for `ventral.scores.fitting.fit`; only splits whose folds are held out in turn are used.
     cores : int
         Threads that Dask spreads fits over.
 
@@ -68,12 +69,13 @@ def factorise(
             "factorised: left out, no channels x height x width, so that it would be a ridge regression: %s",
             ", ".join(without),
         )
+    nested = nested_alone(benchmark.splits, "factorised")
     progress = Progress(f"factorise {attributes['model']}", len(with_maps), "layers")
     tables = []
     with writing(output) as unfinished, computing(cores):
         for layer in with_maps:
             maps = principal_channels(read_maps([store[layer["name"]] for store in stores], layer["shape"]))
-            tables += _rows_of_layer(maps, layer, benchmark)
+            tables += _rows_of_layer(maps, layer, benchmark.neurons, nested)
             progress.advance()
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
         write_table(benchmark.described(table, attributes["model"], attributes["family"]), unfinished)
@@ -83,12 +85,12 @@ def _has_maps(shape: Sequence[int]) -> bool:
     return len(shape) == 3 and shape[1] * shape[2] > 1
 
 
-def _rows_of_layer(maps: NDArray, layer: dict, benchmark: Benchmark) -> list[pd.DataFrame]:
+def _rows_of_layer(maps: NDArray, layer: dict, neurons: Targets, splits: Mapping[str, Split]) -> list[pd.DataFrame]:
     tables = []
-    for split, folds in benchmark.folds.items():
-        for neurons, rows, folds_of_rows in grouped_by_missing(benchmark.neurons, folds):
-            fit = factorised_readout(maps[rows], neurons.values, folds_of_rows)
-            table = prediction_rows(fit.predictions, neurons, folds_of_rows, split, "factorised", fit.penalty)
+    for name, split in splits.items():
+        for group, rows, among in grouped_by_missing(neurons, split):
+            fit = factorised_readout(maps[rows], group.values, among.folds)
+            table = prediction_rows(fit.predictions, group, among.folds, name, "factorised", fit.penalty)
             tables.append(table.assign(layer=layer["name"], depth=layer["depth"], n_features=maps[0].size))
     return tables
 

@@ -46,8 +46,9 @@ def fitted_network(
     """
     network = Path(network)
     benchmark = read_benchmark([], recording, stimuli, ["stimuli"], n_folds, seed)
-    fold = np.sort(benchmark.folds["stimuli"][0])
-    compared = compared_in(benchmark, "stimuli", reliability_threshold).in_first_fold(fold)
+    split = benchmark.splits["stimuli"]
+    fold = np.sort(split.folds[0])
+    compared = compared_in(benchmark, split, reliability_threshold).in_first_fold(fold)
     outputs = _outputs(network / "held_out.parquet", benchmark, fold)
     targets = benchmark.neurons.taken(np.arange(len(benchmark.neurons.names)), fold)
     described = {"model": network.name, "family": FAMILY, "layer": "output", "depth": 1.0}

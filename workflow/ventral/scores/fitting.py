@@ -1,7 +1,7 @@
 """How well every layer of a model predicts every target, on stimuli held out of the fit."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from ventral.scores.prediction_reliability import (
     predict_from_halves,
     with_prediction_reliability,
 )
-from ventral.scores.table import prediction_rows, write_table
+from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.statistics.influence_table import (
     Compared,
@@ -42,10 +42,13 @@ from ventral.statistics.influence_table import (
 from ventral.store import open_store
 from ventral.targets.benchmark import Benchmark, read_benchmark
 from ventral.targets.ceilings import ceilings_in_order
-from ventral.targets.splits import LABEL_OF_SPLIT
-from ventral.targets.values import Targets, labels_of, properties, together
+from ventral.targets.splits import Split
+from ventral.targets.values import Targets, labels_of, nested_alone, properties, together
 
 logger = logging.getLogger(__name__)
+
+# What tells the rows of one target of a layer from those of others.
+OF_TARGET = ["area", "time_bin", "target", "target_kind", "split", "mapping"]
 
 
 def fit(
@@ -57,7 +60,7 @@ def fit(
     influences: str | Path | None = None,
     *,
     mappings: Sequence[str] = ("ridge",),
-    splits: Sequence[str],
+    splits: Sequence[str | Mapping],
     n_folds: int,
     seed: int,
     penalties: Sequence[float],
@@ -88,10 +91,8 @@ def fit(
         `ventral.statistics.influence_table` describes it; none of a recording's own areas either.
     mappings : sequence of str
         How targets are predicted, `ridge`, `ols`, `pls`, `one_to_one`; or compared without a fit, `rsa`, `cka`.
-    splits : sequence of str
-        Of `stimuli`, `objects`, `categories`.
-    n_folds, seed : int
-        Folds of split `stimuli`, and the seed of their deal.
+    splits, n_folds, seed
+        As for `ventral.targets.splits.make_splits`.
     penalties : sequence of float
         Candidates, times the mean squared distance of the stimuli's feature vectors from their mean.
     components : int
@@ -131,19 +132,20 @@ def fit(
         logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
     options = Options(mappings, penalties, components)
     geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
+    compared = _compared_splits(benchmark.splits)
     resamples = {}
     if bootstraps and benchmark.neurons and not own_areas:
-        for split, folds in benchmark.folds.items():
-            drawn = draw(benchmark.neurons, folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
-            resamples[split] = delayed(drawn, pure=False, traverse=False)
+        for name, split in compared.items():
+            drawn = draw(benchmark.neurons, split.folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
+            resamples[name] = delayed(drawn, pure=False, traverse=False)
     wanted = prediction_reliability and benchmark.neurons is not None and not own_areas
     halves = halves_of_repetitions(benchmark.responses, seed) if wanted else []
     panels = {}
     if influences and not own_areas:
-        compared = {split: compared_in(benchmark, split, reliability_threshold) for split in benchmark.folds}
-        panels = _shared_panels(compared, benchmark.folds, mappings, first_fold)
+        panels = _shared_panels(benchmark, compared, mappings, reliability_threshold, first_fold)
     rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
+    read = nested_alone(benchmark.splits, "labels read from layers") if labels else {}
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
@@ -151,8 +153,8 @@ def fit(
             name = layer["name"]
             representation = delayed(read_representation, pure=False)(str(gram), name)
             targets = _targets_of(benchmark, own_areas.get(name))
-            predicted = predict(representation, layer, targets, benchmark.folds, options)
-            rows = _rows(predicted) + _label_rows(representation, benchmark.folds, labels)
+            predicted = predict(representation, layer, targets, benchmark.splits, options)
+            rows = _rows(predicted) + _label_rows(representation, read, labels)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             influenced = _influenced(predicted, panels)
@@ -168,7 +170,7 @@ def fit(
                 )
             resampled = _resampled(predicted, benchmark, reliability_threshold, resamples)
             dimensionality = delayed(effective_dimensionality, pure=False)(representation.gram)
-            of_halves = predict_from_halves(representation, layer, halves, benchmark.folds, options)
+            of_halves = predict_from_halves(representation, layer, halves, benchmark.splits, options)
             edges = _edges(predicted, name, len(penalties))
             joined = delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves)
             graph.append(delayed((joined, resampled, edges, influenced), pure=False))
@@ -184,6 +186,17 @@ def fit(
             _write_influences(
                 layers, influenced, described | {"stimuli": benchmark.stimulus_set.attrs["name"]}, influences
             )
+
+
+def _compared_splits(splits: Mapping[str, Split]) -> dict[str, Split]:
+    """Return the splits that layers are compared on; of random test sets, which overlap, nothing is claimed."""
+    if repeated := [name for name, split in splits.items() if split.repeated]:
+        logger.warning(
+            "split %s: random test sets overlap: its scores have no intervals over stimuli, and no claim is made of "
+            "them",
+            ", ".join(repeated),
+        )
+    return {name: split for name, split in splits.items() if not split.repeated}
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
@@ -226,27 +239,26 @@ def _resampled(
     ]
 
 
-def compared_in(benchmark: Benchmark, split: str, reliability_threshold: float) -> Compared:
+def compared_in(benchmark: Benchmark, split: Split, reliability_threshold: float) -> Compared:
     """Return what layers are compared on in one split."""
-    labels, folds = labels_of(benchmark.stimulus_set), benchmark.folds[split]
-    names = [] if split == "stimuli" else [labels[LABEL_OF_SPLIT[split]][fold[0]] for fold in folds]
-    targets = _with_reliability_of_split(_targets_of(benchmark, None), benchmark, split)
+    targets = _with_reliability_of_split(_targets_of(benchmark, None), benchmark, split.name)
     given = np.full(len(targets.names), np.nan)
     if benchmark.neurons is not None:
-        of_neurons = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split)["given_ceiling"]
+        of_neurons = ceilings_in_order(benchmark.ceilings, benchmark.neurons, split.name)["given_ceiling"]
         given[targets.kinds == "neuron"] = of_neurons.to_numpy(float)
-    panels = panels_of(targets, folds, names, reliability_threshold, _animals(benchmark.responses), given)
-    return Compared(split, targets, panels, benchmark.stimulus_set.attrs["sha256"])
+    panels = panels_of(targets, split, reliability_threshold, _animals(benchmark.responses), given)
+    return Compared(split.name, targets, panels, benchmark.stimulus_set.attrs["sha256"])
 
 
 def _shared_panels(
-    compared: Mapping[str, Compared], folds: Mapping[str, Sequence[NDArray]], mappings: Sequence[str], first_fold: bool
+    benchmark: Benchmark, splits: Mapping[str, Split], mappings: Sequence[str], threshold: float, first_fold: bool
 ) -> dict[tuple[str, str], list[Delayed]]:
     """Return what layers are compared on by split and mapping: fold 0 of stimuli apart, too, where this is asked."""
-    shared = {split: delayed(of_split, pure=False, traverse=False) for split, of_split in compared.items()}
-    panels = {(split, mapping): [of_split] for split, of_split in shared.items() for mapping in mappings}
+    compared = {name: compared_in(benchmark, split, threshold) for name, split in splits.items()}
+    shared = {name: delayed(of_split, pure=False, traverse=False) for name, of_split in compared.items()}
+    panels = {(name, mapping): [of_split] for name, of_split in shared.items() for mapping in mappings}
     if first_fold and ("stimuli", "ridge") in panels:
-        apart = compared["stimuli"].in_first_fold(folds["stimuli"][0])
+        apart = compared["stimuli"].in_first_fold(splits["stimuli"].folds[0])
         panels["stimuli", "ridge"].append(delayed(apart, pure=False, traverse=False))
     return panels
 
@@ -286,12 +298,22 @@ def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]
 
 
 def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
-    return [
-        delayed(prediction_rows, pure=False)(
-            part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty
+    """Return rows of the score table, a table for each part; the draws of a part make one."""
+    of_parts: dict[tuple, list[Delayed]] = {}
+    for k, part in enumerate(predicted):
+        rows = delayed(prediction_rows, pure=False)(
+            part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty, part.halves
         )
-        for part in predicted
+        key = k if part.draw is None else (part.split, part.mapping, *_places(part.targets))
+        of_parts.setdefault(key, []).append(rows)
+    return [
+        rows[0] if len(rows) == 1 else delayed(median_over_draws, pure=False)(rows, OF_TARGET)
+        for rows in of_parts.values()
     ]
+
+
+def _places(targets: Targets) -> Iterator[tuple[str, str, str]]:
+    return zip(targets.kinds, targets.names, targets.time_bins, strict=True)
 
 
 def _edges(predicted: Sequence[Predicted], layer: str, n_penalties: int) -> list[Delayed]:
@@ -304,14 +326,12 @@ def _edges(predicted: Sequence[Predicted], layer: str, n_penalties: int) -> list
     ]
 
 
-def _label_rows(
-    representation: Delayed, folds: Mapping[str, Sequence[NDArray]], labels: Mapping[str, NDArray]
-) -> list[Delayed]:
+def _label_rows(representation: Delayed, splits: Mapping[str, Split], labels: Mapping[str, NDArray]) -> list[Delayed]:
     return [
-        delayed(_svm_rows, pure=False)(representation.gram, labels[label], of_split, split, label)
-        for split, of_split in folds.items()
+        delayed(_svm_rows, pure=False)(representation.gram, labels[label], split.folds, name, label)
+        for name, split in splits.items()
         for label in ("category", "object")
-        if label in labels and _seen_in_training(labels[label], of_split)
+        if label in labels and _seen_in_training(labels[label], split.folds)
     ]
 
 
@@ -320,7 +340,7 @@ def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, 
     for half in halved(benchmark.responses, area, seed):
         representation = delayed(representation_of, pure=False)(half.features)
         layer = {"name": area.name, "n_features": half.features.shape[1]}
-        of_half = _rows(predict(representation, layer, half.targets, benchmark.folds, options))
+        of_half = _rows(predict(representation, layer, half.targets, benchmark.splits, options))
         parts += of_half
         shares += [half.share] * len(of_half)
     return [delayed(averaged, pure=False)(parts, shares, benchmark.ceilings)] if parts else []

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -13,7 +14,9 @@ from ventral.grams.streaming import UNITS_SAMPLED
 from ventral.mappings.ols import NotDefinedError
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.ridge_test_set import cheaper_test_set_graph
 from ventral.mappings.standardisation import varies
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions of the targets that have values for the same stimuli.
+    """Predictions of the targets that have values for the same stimuli, of those m stimuli that are scored.
 
     Attributes
     ----------
@@ -50,12 +53,16 @@ class Predicted:
     rows : (m,) integer array
         Which stimuli these are.
     folds : list of integer arrays
-        Folds among the m stimuli.
+        Folds among the m stimuli; of a single test set, all of them.
     predictions : (m, targets) array, delayed
     penalty : (folds, targets) array, delayed, or None
         Chosen penalties, of mappings that have one.
     candidate : (folds, targets) integer array, delayed, or None
         Their places among the candidates.
+    halves : pair of lists of integer arrays, or None
+        Folds of either half of a single test set, as `ventral.targets.splits.Split` has them.
+    draw : int or None
+        Which random draw of a training and a test set this is, where there are several.
     """
 
     split: str
@@ -66,10 +73,12 @@ class Predicted:
     predictions: Delayed
     penalty: Delayed | None = None
     candidate: Delayed | None = None
+    halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]] | None = None
+    draw: int | None = None
 
 
 def predict(
-    representation: Delayed, layer: Mapping, targets: Targets, folds: Mapping[str, Sequence[NDArray]], options: Options
+    representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
 ) -> list[Predicted]:
     """Predict targets from one representation, on every split and by every mapping that predicts.
 
@@ -80,35 +89,108 @@ def predict(
         Its `name` and `n_features`.
     targets : Targets
         Of all n stimuli.
-    folds : dict of lists of integer arrays
-        Folds of each split.
+    splits : dict of Split
+        By name.
     options : Options
     """
     scale = delayed(penalty_scale, pure=False)(representation.gram)
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
     predicted = []
-    for group, rows, folds_of in grouped_over_splits(targets, folds):
+    for group, rows, splits_of in grouped_over_splits(targets, splits):
         part = representation.select_stimuli(rows) if len(rows) < len(targets.values) else representation
-        if "ridge" in options.mappings:
-            features = part.units if layer["n_features"] <= UNITS_SAMPLED else None
-            ridges = cheaper_graphs(
-                part.gram, features, layer["n_features"], penalties, group.values, list(folds_of.values())
-            )
-            predicted += [
-                Predicted(
-                    split, "ridge", group, rows, folds_of[split], ridge.predictions, ridge.penalty, ridge.candidate
-                )
-                for split, ridge in zip(folds_of, ridges, strict=True)
-            ]
-        for mapping in options.mappings:
-            declared = MAPPINGS.get(mapping)
-            if declared is None or declared.predict is None:
-                continue
-            given = {name: getattr(options, name) for name in declared.options}
-            for split, of_split in folds_of.items():
-                predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, of_split, given)
-                predicted.append(Predicted(split, mapping, group, rows, of_split, predictions))
+        nested = {name: split for name, split in splits_of.items() if split.is_nested}
+        predicted += _held_out_in_turn(part, layer, group, rows, nested, penalties, options)
+        for one_or_more in (split for split in splits_of.values() if not split.is_nested):
+            for draw, one in enumerate(one_or_more.sets):
+                of_set = _test_set_predicted(part, layer, group, rows, one, penalties, options)
+                predicted += [replace(of, draw=draw) for of in of_set] if one.repeated else of_set
     return predicted
+
+
+def _held_out_in_turn(
+    part: Delayed,
+    layer: Mapping,
+    group: Targets,
+    rows: NDArray[np.intp],
+    splits: Mapping[str, Split],
+    penalties: Sequence[Delayed],
+    options: Options,
+) -> list[Predicted]:
+    """Return the predictions of all stimuli of a group of targets, each by the fit without its fold."""
+    predicted, folds_of = [], {name: split.folds for name, split in splits.items()}
+    if "ridge" in options.mappings and splits:
+        ridges = cheaper_graphs(
+            part.gram, _features(part, layer), layer["n_features"], penalties, group.values, list(folds_of.values())
+        )
+        predicted += [
+            Predicted(name, "ridge", group, rows, folds_of[name], ridge.predictions, ridge.penalty, ridge.candidate)
+            for name, ridge in zip(folds_of, ridges, strict=True)
+        ]
+    for mapping, given in _others(options).items():
+        for name, folds in folds_of.items():
+            predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, folds, given)
+            predicted.append(Predicted(name, mapping, group, rows, folds, predictions))
+    return predicted
+
+
+def _test_set_predicted(
+    part: Delayed,
+    layer: Mapping,
+    group: Targets,
+    rows: NDArray[np.intp],
+    one: Split,
+    penalties: Sequence[Delayed],
+    options: Options,
+) -> list[Predicted]:
+    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli."""
+    ((training, test),), every = one.fits, np.arange(len(group.names))
+    scored = group.taken(every, test)
+    halves = tuple([np.searchsorted(test, fold) for fold in half] for half in one.halves)
+    of_set = partial(Predicted, one.name, targets=scored, rows=rows[test], folds=[np.arange(len(test))], halves=halves)
+    predicted = []
+    if "ridge" in options.mappings:
+        ridge = cheaper_test_set_graph(
+            part.gram,
+            _features(part, layer),
+            layer["n_features"],
+            penalties,
+            group.values,
+            training,
+            test,
+            one.inner[0],
+        )
+        row_of = delayed(np.atleast_2d, pure=False)
+        predicted.append(
+            of_set(
+                mapping="ridge",
+                predictions=ridge.predictions,
+                penalty=row_of(ridge.penalty),
+                candidate=row_of(ridge.candidate),
+            )
+        )
+    fitted = np.union1d(training, test)
+    of_fit, places = part.select_stimuli(fitted), np.searchsorted(fitted, test)
+    for mapping, given in _others(options).items():
+        predictions = delayed(_predictions, pure=False)(
+            mapping, of_fit, layer["name"], group.taken(every, fitted), [places], given
+        )
+        predicted.append(of_set(mapping=mapping, predictions=predictions[places]))
+    return predicted
+
+
+def _features(part: Delayed, layer: Mapping) -> Delayed | None:
+    """Return all features of a layer, where they are at hand."""
+    return part.units if layer["n_features"] <= UNITS_SAMPLED else None
+
+
+def _others(options: Options) -> dict[str, dict]:
+    """Return the options of each mapping that predicts by a function of features, responses and folds."""
+    declared = {mapping: MAPPINGS[mapping] for mapping in options.mappings if mapping in MAPPINGS}
+    return {
+        mapping: {name: getattr(options, name) for name in of.options}
+        for mapping, of in declared.items()
+        if of.predict is not None
+    }
 
 
 def penalty_scale(gram: NDArray) -> float:

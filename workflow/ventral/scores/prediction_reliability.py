@@ -17,6 +17,8 @@ from ventral.mappings.correlation import prediction_reliability
 from ventral.recordings.reliability import means_of_halves
 from ventral.recordings.time_bins import columns_of
 from ventral.scores.prediction import Options, predict
+from ventral.scores.table import median_over_draws
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets, neurons
 
 HALVINGS = 2
@@ -51,14 +53,14 @@ def predict_from_halves(
     representation: Delayed,
     layer: Mapping,
     halves: Sequence[tuple[Targets, Targets]],
-    folds: Mapping[str, Sequence[NDArray]],
+    splits: Mapping[str, Split],
     options: Options,
 ) -> list[Delayed]:
     """Return tables of the reliability of predictions, one for each split and mapping that predicts.
 
     Parameters
     ----------
-    representation, layer, folds, options
+    representation, layer, splits, options
         As for `ventral.scores.prediction.predict`.
     halves : sequence of pairs of Targets
         From `halves_of_repetitions`.
@@ -68,16 +70,24 @@ def predict_from_halves(
     list of DataFrame, delayed
         `split`, `mapping`, `target`, `time_bin` and `prediction_reliability`.
     """
-    parts: dict[tuple[str, str], list] = {}
+    parts: dict[tuple[str, str], dict[int | None, list]] = {}
     for halving, pair in enumerate(halves):
         for side, targets in enumerate(pair):
-            for part in predict(representation, layer, targets, folds, options):
+            for part in predict(representation, layer, targets, splits, options):
                 of_part = (halving, side, part.predictions, part.targets, part.rows)
-                parts.setdefault((part.split, part.mapping), []).append(of_part)
-    return [
-        delayed(_reliabilities, pure=False)(of_mapping, halves[0][0], folds[split], split, mapping)
-        for (split, mapping), of_mapping in parts.items()
-    ]
+                draws = parts.setdefault((part.split, part.mapping), {})
+                draws.setdefault(part.draw, []).append(of_part)
+    tables = []
+    for (split, mapping), draws in parts.items():
+        folds = splits[split].folds
+        of_draws = [
+            delayed(_reliabilities, pure=False)(
+                of_draw, halves[0][0], folds if draw is None else [folds[draw]], split, mapping
+            )
+            for draw, of_draw in draws.items()
+        ]
+        tables.append(delayed(median_over_draws, pure=False)(of_draws, KEYS))
+    return tables
 
 
 def with_prediction_reliability(rows: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

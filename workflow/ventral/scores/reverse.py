@@ -12,20 +12,23 @@ from pathlib import Path
 import dask
 import numpy as np
 import pandas as pd
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import area_and_bin
 from ventral.grams.representations import Representation, read_representation
 from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.ridge_test_set import cheaper_test_set_graph
 from ventral.mappings.standardisation import varies
 from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.prediction import penalty_scale
-from ventral.scores.table import prediction_rows, write_table
+from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
-from ventral.targets.values import Targets, folds_of, n_leaked
+from ventral.targets.splits import Split
+from ventral.targets.values import Targets, n_leaked, splits_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ def reverse(
     stimuli: str | Path,
     output: str | Path,
     *,
-    splits: Sequence[str],
+    splits: Sequence[str | Mapping],
     n_folds: int,
     seed: int,
     penalties: Sequence[float],
@@ -70,7 +73,7 @@ def reverse(
     """
     stimulus_set = read_stimuli(stimuli, [areas, gram])
     recorded, model = (open_store(path).attrs for path in (areas, gram))
-    folds = folds_of(stimulus_set, splits, n_folds, seed)
+    made = splits_of(stimulus_set, splits, n_folds, seed)
     predictors = {area_and_bin(layer): read_representation(areas, layer["name"]) for layer in recorded["layers"]}
     layers = model["layers"]
     progress = Progress(f"reverse {model['model']}", len(layers), "layers")
@@ -80,14 +83,14 @@ def reverse(
             some = {layer["name"]: layer for layer in layers[start : start + LAYERS_AT_ONCE]}
             units = {name: read_representation(gram, name) for name in some}
             for (area, time_bin), predictor in predictors.items():
-                for name, rows in unit_rows(predictor, area, units, folds, penalties).items():
+                for name, rows in unit_rows(predictor, area, units, made, penalties).items():
                     rows = rows.assign(layer=name, depth=some[name]["depth"], n_features=predictor.n_features)
                     tables.append(rows.assign(time_bin=time_bin))
             progress.advance(len(some))
         table = pd.concat(tables, ignore_index=True)
         table["model"], table["family"] = model["model"], model["family"]
         table["stimuli"] = stimulus_set.attrs["name"]
-        table["n_leaked"] = table["split"].map(n_leaked(stimulus_set, folds))
+        table["n_leaked"] = table["split"].map(n_leaked(stimulus_set, made))
         table["recording"], table["simulated"] = recorded["model"], recorded["simulated"]
         write_table(table, unfinished)
 
@@ -96,7 +99,7 @@ def unit_rows(
     predictor: Representation,
     area: str,
     layers: Mapping[str, Representation],
-    folds: Mapping[str, Sequence[NDArray]],
+    splits: Mapping[str, Split],
     penalties: Sequence[float],
 ) -> dict[str, pd.DataFrame]:
     """Return the rows of the sampled units of some layers, by layer.
@@ -109,41 +112,58 @@ def unit_rows(
         Its name.
     layers : dict of Representation
         Of whose `units` each one is predicted; those that do not vary are not fitted, and their r is NaN.
-    folds : dict of sequences of integer arrays
-        Stimuli of each fold, by split.
+    splits : dict of Split
+        By name.
     penalties : sequence of float
         Candidates relative to the mean squared distance of the predictor's feature vectors from their mean.
     """
     values = np.concatenate([layer.units for layer in layers.values()], axis=1, dtype=np.float64)
     varying = np.flatnonzero(varies(np.ptp(values, axis=0), np.abs(values).max(axis=0)))
     scale = penalty_scale(predictor.gram)
-    results = dask.compute(
-        *cheaper_graphs(
-            predictor.gram,
-            predictor.units,
-            predictor.n_features,
-            [scale * penalty for penalty in penalties],
-            values[:, varying],
-            list(folds.values()),
-        )
-    )
-    rows = {name: [] for name in layers}
-    for split, ridge in zip(folds, results, strict=True):
-        predictions, penalty = np.zeros(values.shape), np.full((len(folds[split]), values.shape[1]), np.nan)
+    parts = _parts(splits)
+    results = dask.compute(*_graphs(predictor, [scale * penalty for penalty in penalties], values[:, varying], parts))
+    rows: dict[str, dict[str, list]] = {name: {} for name in layers}
+    for part, ridge in zip(parts, results, strict=True):
+        scored = np.arange(len(values)) if part.is_nested else part.folds[0]
+        folds = [np.searchsorted(scored, fold) for fold in part.folds]
+        predictions, penalty = np.zeros((len(scored), values.shape[1])), np.full((len(folds), values.shape[1]), np.nan)
         predictions[:, varying], penalty[:, varying] = ridge.predictions, ridge.penalty
+        halves = tuple([np.searchsorted(scored, fold) for fold in half] for half in part.halves)
         start = 0
         for name, layer in layers.items():
             n_units = len(layer.unit_features)
             columns = slice(start, start + n_units)
             units = Targets(
-                values[:, columns],
+                values[scored, columns],
                 kinds=np.full(n_units, "unit"),
                 names=layer.unit_features.astype(str),
                 areas=np.full(n_units, area),
                 reliability=np.full(n_units, np.nan),
             )
-            rows[name].append(
-                prediction_rows(predictions[:, columns], units, folds[split], split, "ridge", penalty[:, columns])
+            table = prediction_rows(
+                predictions[:, columns], units, folds, part.name, "ridge", penalty[:, columns], halves
             )
+            rows[name].setdefault(part.name, []).append(table)
             start += n_units
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in rows.items()}
+    return {
+        name: pd.concat([median_over_draws(tables, ["target"]) for tables in of_layer.values()], ignore_index=True)
+        for name, of_layer in rows.items()
+    }
+
+
+def _parts(splits: Mapping[str, Split]) -> list[Split]:
+    """Return the splits whose folds are held out in turn, then the training and test sets of the others."""
+    nested = [split for split in splits.values() if split.is_nested]
+    return nested + [one for split in splits.values() if not split.is_nested for one in split.sets]
+
+
+def _graphs(
+    predictor: Representation, penalties: Sequence[float], values: NDArray, parts: Sequence[Split]
+) -> list[Delayed]:
+    """Return the fits of all units (n, units), a graph for each part."""
+    features = predictor.gram, predictor.units, predictor.n_features, penalties, values
+    nested = [part.folds for part in parts if part.is_nested]
+    graphs = cheaper_graphs(*features, nested) if nested else []
+    return graphs + [
+        cheaper_test_set_graph(*features, *part.fits[0], part.inner[0]) for part in parts if not part.is_nested
+    ]

@@ -14,7 +14,7 @@ from ventral.running.progress import Progress
 from ventral.statistics.influence import MANY_STIMULI, WITH_TRAINING
 from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
-from ventral.targets.splits import check_category, make_folds
+from ventral.targets.splits import check_category, folds_of_stimuli
 from ventral.targets.values import labels_of
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def selectivity(
     labels = labels_of(stimulus_set)
     check_category(category, labels, stimulus_set.attrs["name"], "unseen.category")
     is_category = labels["category"] == category
-    folds = make_folds("stimuli", labels, len(is_category), n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
+    dealt_by = labels.get("object", labels["category"])
+    folds = folds_of_stimuli(dealt_by, len(is_category), n_folds, seed, f"stimuli {stimulus_set.attrs['name']}")
     progress = Progress(f"selectivity for {category}", len(grams), "models")
     rows = []
     for path in grams:

@@ -13,6 +13,7 @@ from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
+from ventral.targets.splits import halves_of
 from ventral.targets.values import Targets
 
 logger = logging.getLogger("ventral")
@@ -93,13 +94,20 @@ def join(tables: Sequence[str | Path], output: str | Path) -> None:
 
 
 def prediction_rows(
-    predictions: NDArray, targets: Targets, folds: Sequence[NDArray], split: str, mapping: str, penalty: NDArray | None
+    predictions: NDArray,
+    targets: Targets,
+    folds: Sequence[NDArray],
+    split: str,
+    mapping: str,
+    penalty: NDArray | None,
+    halves: tuple[Sequence[NDArray], Sequence[NDArray]] | None = None,
 ) -> pd.DataFrame:
     """Return a row for each target that a mapping predicted for stimuli held out of its fit.
 
     `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), `r_folds` the mean over folds; `r_even` and
-    `r_odd` are pooled over folds 0, 2, ... and those between. `n_alone` counts folds of one stimulus, which add nothing
-    to r. The ceilings of neurons are added by `ventral.targets.ceilings.with_ceilings`.
+    `r_odd` are pooled over folds 0, 2, ... and those between, or within either half of a single test set. `n_alone`
+    counts folds of one stimulus, which add nothing to r. The ceilings of neurons are added by
+    `ventral.targets.ceilings.with_ceilings`.
 
     Parameters
     ----------
@@ -113,8 +121,14 @@ def prediction_rows(
         Names of the split that the folds are of, and of the mapping.
     penalty : (folds, targets) array or None
         Penalty chosen for each target in each fold, for mappings that have one.
+    halves : pair of sequences of integer arrays, optional
+        Folds of either half of a single test set, those of `ventral.targets.splits.halves_of` if not given.
     """
     sums = sums_within_folds(predictions, targets.values, folds)
+    if len(folds) > 1:
+        r_even, r_odd = (pooled_r(sums.pooled(slice(first, None, 2))) for first in (0, 1))
+    else:
+        r_even, r_odd = (_r_of_half(predictions, targets.values, half) for half in halves or halves_of(folds))
     return pd.DataFrame(
         {
             "area": targets.areas,
@@ -127,12 +141,45 @@ def prediction_rows(
             "n_folds": len(folds),
             "r": pooled_r(sums),
             "r_folds": r_folds(sums),
-            "r_even": pooled_r(sums.pooled(slice(0, None, 2))),
-            "r_odd": pooled_r(sums.pooled(slice(1, None, 2))),
+            "r_even": r_even,
+            "r_odd": r_odd,
             "n_alone": (sums.n == 1).sum(axis=0),
             "alpha": np.nan if penalty is None else np.exp(np.log(penalty).mean(axis=0)),
         }
     )
+
+
+def median_over_draws(tables: Sequence[pd.DataFrame], keys: Sequence[str]) -> pd.DataFrame:
+    """Return one row for each target of the rows that several draws of a training and a test set made.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Rows of each draw; of a single table, nothing changes.
+    keys : sequence of str
+        Columns that say which rows are of the same target.
+
+    Returns
+    -------
+    DataFrame
+        Medians over draws, NaN where one of them is; of `r_even` and `r_odd` over draws with stimuli in that half.
+        `r_folds` is the mean over draws, and `n_folds`, where there is any, their number.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    groups = pd.concat(tables, ignore_index=True).groupby(list(keys), sort=False)
+    numbers = groups.first().select_dtypes("number").columns
+    table = groups.first()
+    for column in numbers:
+        found = groups[column]
+        table[column] = found.median()
+        if column not in ("r_even", "r_odd"):
+            table[column] = table[column].where(found.count() == len(tables))
+    if "r_folds" in table:
+        table["r_folds"] = groups["r_folds"].agg(lambda values: values.mean(skipna=False))
+    if "n_folds" in table:
+        table["n_folds"] = len(tables)
+    return table.reset_index()
 
 
 def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[NDArray]) -> NDArray:
@@ -151,6 +198,14 @@ def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[
         NaN where predictions or values do not vary within some fold.
     """
     return np.mean([_pearson(predictions[fold], values[fold]) for fold in folds], axis=0)
+
+
+def _r_of_half(predictions: NDArray, values: NDArray, half: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return r (targets,) pooled over some folds; NaN where these are empty."""
+    folds = [fold for fold in half if len(fold)]
+    if not folds:
+        return np.full(values.shape[1], np.nan)
+    return pooled_r(sums_within_folds(predictions, values, folds))
 
 
 def _pearson(a: NDArray, b: NDArray) -> NDArray:

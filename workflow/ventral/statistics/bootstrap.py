@@ -14,6 +14,7 @@ from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_f
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.ceilings import HALVES, ceilings_in_order
 from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
+from ventral.targets.splits import halves_of
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -84,14 +85,14 @@ def draw(neurons: Targets, folds: Sequence[NDArray], stimuli_sha256: str, n_boot
     neurons : Targets
         All neuroids of the recording, in each bin of time.
     folds : sequence of integer arrays
-        Rows of each fold, together all n stimuli.
+        Rows of each fold. Of the n stimuli, those in no fold are not drawn.
     stimuli_sha256 : str
         Hash of the stimulus set: recordings of the same stimuli draw the same ones.
     n_bootstrap, seed : int
         Number of resamples, and the seed of their draw.
     """
     rng = np.random.default_rng([seed, int(stimuli_sha256[:16], 16)])
-    stimuli = np.ones((1 + n_bootstrap, sum(map(len, folds))), dtype=np.uint8)
+    stimuli = np.ones((1 + n_bootstrap, len(neurons.values)), dtype=np.uint8)
     for fold in folds:
         drawn = rng.integers(len(fold), size=(n_bootstrap, len(fold)))
         cells = drawn + len(fold) * np.arange(n_bootstrap)[:, None]
@@ -248,8 +249,8 @@ def resampled_medians(
     counted three times, so that intervals of differences that come of nothing else are the square root of 3 too wide.
     Predictions and ceilings are held as they are: no model is fitted anew.
 
-    r is pooled over folds 0, 2, ... and over those between, and the medians of the two scores are averaged; of neuroids
-    that are not chosen, it is pooled over all folds.
+    r is pooled over folds 0, 2, ... and over those between, or over either half of a single test set, and the medians
+    of the two scores are averaged; of neuroids that are not chosen, it is pooled over all folds.
 
     Parameters
     ----------
@@ -294,10 +295,12 @@ def resampled_medians(
 def _resampled_r(part: Predictions, some: slice, weights: NDArray, unchosen: NDArray) -> NDArray[np.float64]:
     """Return r of some neuroids (2, resamples, k), pooled over even folds and over odd ones, or twice over all."""
     x, y = part.predictions[:, some], part.values[:, some]
-    even, odd = (resampled_sums(x, y, part.folds[first::2], weights) for first in (0, 1))
+    even, odd = (resampled_sums(x, y, half, weights) for half in halves_of(part.folds))
     r = np.stack([even.r, odd.r])
     if unchosen.any():
-        r[:, :, unchosen] = (even + odd).r[:, unchosen]
+        # Both halves of a single test set have one mean.
+        pooled = even + odd if len(part.folds) > 1 else resampled_sums(x, y, part.folds, weights)
+        r[:, :, unchosen] = pooled.r[:, unchosen]
     return r
 
 

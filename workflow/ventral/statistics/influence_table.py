@@ -19,7 +19,7 @@ from ventral.statistics.influence import Estimates, comparable_neurons, layer_es
 from ventral.statistics.matrix_influence import matrix_estimates
 from ventral.tables import read_parquet, write_parquet
 from ventral.targets.selection import attainable
-from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 COLUMNS = {
@@ -72,17 +72,17 @@ class Panel:
     folds : list of integer arrays
         Held-out folds among the m stimuli.
     group_names : (folds,) array of str
-        Object or category of each fold; empty where stimuli were dealt at random.
+        What each fold holds out, such as an object; empty of stimuli dealt at random, and of a published test set.
     ceilings : (K,) array
         1 where nothing was repeated.
     has_ceiling : bool
         Whether r is divided by ceilings. For held-out groups r is not, and ceilings only choose neurons.
     animals : (K,) array of str
         Of each neuron, where at least five animals were recorded; else empty.
+    n_training : (K,) integer array or None
+        Stimuli of the training set, where there is one.
     names_sha256 : str
         Of the names of the targets.
-    n_elsewhere : int
-        How many further stimuli fits are trained on.
     """
 
     area: str
@@ -97,15 +97,15 @@ class Panel:
     ceilings: NDArray[np.float64]
     has_ceiling: bool
     animals: NDArray
+    n_training: NDArray[np.intp] | None
     names_sha256: str
-    n_elsewhere: int = 0
 
     def estimates(self, predictions: NDArray) -> Estimates:
         """Return score and influences of one layer, given its held-out predictions (m, K)."""
         if len(self.group_names):
             found = group_estimates([predictions], self.responses, self.folds)
         else:
-            found = layer_estimates([predictions], self.responses, self.folds, self.ceilings, self.n_elsewhere)
+            found = layer_estimates([predictions], self.responses, self.folds, self.ceilings, self.n_training)
         return summed_over_animals(found, self.animals) if len(self.animals) else found
 
     def in_fold(self, fold: NDArray[np.intp]) -> "Panel":
@@ -122,7 +122,7 @@ class Panel:
             ceilings=self.ceilings[kept],
             animals=self.animals[kept] if len(self.animals) else self.animals,
             names_sha256=sha256_of(self.names_sha256, *np.flatnonzero(kept)),
-            n_elsewhere=len(self.rows) - len(inside),
+            n_training=np.isfinite(np.delete(self.responses, inside, axis=0)[:, kept]).sum(axis=0),
         )
 
     @property
@@ -161,8 +161,7 @@ class Compared:
 
 def panels_of(
     targets: Targets,
-    folds: Sequence[NDArray],
-    group_names: Sequence[str],
+    split: Split,
     threshold: float,
     animals: Mapping[str, str],
     given_ceilings: NDArray | None = None,
@@ -173,10 +172,8 @@ def panels_of(
     ----------
     targets : Targets
         All that is predicted, of all n stimuli.
-    folds : sequence of integer arrays
-        Rows of each held-out fold.
-    group_names : sequence of str
-        Object or category of each fold; none of split `stimuli`.
+    split : Split
+        Its folds are disjoint.
     threshold : float
         Lowest reliability of a neuron that is compared. In an area without any reliability, lowest square of a given
         ceiling.
@@ -192,10 +189,10 @@ def panels_of(
         columns = np.flatnonzero(of_neurons & (targets.areas == area) & (targets.time_bins == time_bin))
         ceilings, has_ceiling = _ceilings(targets.reliability[columns], given[columns], threshold)
         place = (str(area), str(time_bin), "", "neuron")
-        panels.append(_panel(place, targets, columns, ceilings, has_ceiling, folds, group_names, animals))
-    for column in () if len(group_names) else np.flatnonzero(targets.kinds == "property"):
+        panels.append(_panel(place, targets, columns, ceilings, has_ceiling, split, animals))
+    for column in () if split.groups else np.flatnonzero(targets.kinds == "property"):
         place = ("", "", str(targets.names[column]), "property")
-        panels.append(_panel(place, targets, np.array([column]), np.ones(1), False, folds, group_names, {}))
+        panels.append(_panel(place, targets, np.array([column]), np.ones(1), False, split, {}))
     return [panel for panel in panels if len(panel.columns)]
 
 
@@ -215,17 +212,13 @@ def _panel(
     columns: NDArray[np.intp],
     ceilings: NDArray,
     has_ceiling: bool,
-    folds: Sequence[NDArray],
-    group_names: Sequence[str],
+    split: Split,
     animals: Mapping[str, str],
 ) -> Panel:
-    in_fold = np.isin(np.arange(len(targets.values)), np.concatenate(folds))
-    known = np.isfinite(targets.values[:, columns]) & in_fold[:, None]
-    # As few folds as this have no fit.
-    fitted = sum(known[fold].any(axis=0).astype(int) for fold in folds) >= FEWEST_FOLDS
-    kept = fitted & comparable_neurons(targets.values[:, columns], folds, ceilings)
-    columns, rows = columns[kept], np.flatnonzero(known[:, kept].any(axis=1))
-    left = [np.flatnonzero(np.isin(rows, fold)) for fold in folds]
+    known = np.isfinite(targets.values[:, columns])
+    kept = split.suffices(known) & comparable_neurons(targets.values[:, columns], split.folds, ceilings)
+    columns, rows = columns[kept], np.intersect1d(np.flatnonzero(known[:, kept].any(axis=1)), split.scored)
+    left = [np.flatnonzero(np.isin(rows, fold)) for fold in split.folds]
     of_animals = np.array([animals.get(str(name), "") for name in targets.names[columns]])
     several = len(set(of_animals) - {""}) >= FEWEST_UNITS and "" not in of_animals
     return Panel(
@@ -234,10 +227,11 @@ def _panel(
         rows=rows,
         responses=targets.values[np.ix_(rows, columns)],
         folds=[fold for fold in left if len(fold)],
-        group_names=np.array([name for name, fold in zip(group_names, left, strict=False) if len(fold)], dtype=str),
+        group_names=np.array([name for name, fold in zip(split.groups, left, strict=False) if len(fold)], dtype=str),
         ceilings=ceilings[kept],
-        has_ceiling=has_ceiling and not len(group_names),
+        has_ceiling=has_ceiling and not split.groups,
         animals=of_animals if several else np.array([], dtype=str),
+        n_training=None if split.is_nested else known[split.training][:, kept].sum(axis=0),
         names_sha256=sha256_of(*targets.names[columns]),
     )
 

@@ -1,25 +1,25 @@
 """What the layers of a model are scored against: a recording, its stimuli, and which of them are held out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.recordings.time_bins import read_recording
 from ventral.store import open_store, read_dataset
 from ventral.targets.ceilings import ceilings_of_neurons, with_ceilings
-from ventral.targets.values import Targets, folds_of, n_leaked, neurons, warn_of_near_duplicates
+from ventral.targets.splits import Split
+from ventral.targets.values import Targets, n_leaked, neurons, splits_of, warn_of_near_duplicates
 
 DIGITS_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A recording, with the folds of its splits.
+    """A recording, with its splits.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class Benchmark:
         Stores of the stimuli and of the recording, this one with a column for each neuroid in each bin of time.
     neurons : Targets or None
         Mean responses of the neuroids that are not left out; None where there are dissimilarity matrices instead.
-    folds : dict of lists of integer arrays
-        Outer folds of each split.
+    splits : dict of Split
+        By name.
     ceilings : DataFrame
         Of each split, and neuroid and bin of time, from `ventral.targets.ceilings`.
     n_leaked : dict of int
@@ -38,7 +38,7 @@ class Benchmark:
     stimulus_set: xr.Dataset
     responses: xr.Dataset
     neurons: Targets | None
-    folds: dict[str, list[NDArray]]
+    splits: dict[str, Split]
     ceilings: pd.DataFrame
     n_leaked: dict[str, int]
 
@@ -90,11 +90,11 @@ def read_benchmark(
     models: Sequence[str | Path],
     recording: str | Path,
     stimuli: str | Path,
-    splits: Sequence[str],
+    splits: Sequence[str | Mapping],
     n_folds: int,
     seed: int,
 ) -> Benchmark:
-    """Read a recording and the stimuli that it and some models' stores are of, and deal the folds.
+    """Read a recording and the stimuli that it and some models' stores are of, and make the splits.
 
     Parameters
     ----------
@@ -102,10 +102,8 @@ def read_benchmark(
         Stores of what is scored: Gram matrices or activations.
     recording, stimuli : paths
         Stores of the two.
-    splits : sequence of str
-        Of `stimuli`, `objects`, `categories`.
-    n_folds, seed : int
-        Folds of split `stimuli`, and the seed of their deal.
+    splits, n_folds, seed
+        As for `ventral.targets.splits.make_splits`.
 
     Raises
     ------
@@ -113,15 +111,15 @@ def read_benchmark(
         If a store is of other stimuli, or a split cannot be made of these.
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_recording(recording)
-    folds = folds_of(stimulus_set, splits, n_folds, seed)
-    warn_of_near_duplicates(stimulus_set, folds)
+    made = splits_of(stimulus_set, splits, n_folds, seed)
+    warn_of_near_duplicates(stimulus_set, made)
     return Benchmark(
         stimulus_set=stimulus_set,
         responses=responses,
         neurons=None if "dissimilarities" in responses else neurons(responses),
-        folds=folds,
-        ceilings=ceilings_of_neurons(responses, folds, seed=seed),
-        n_leaked=n_leaked(stimulus_set, folds),
+        splits=made,
+        ceilings=ceilings_of_neurons(responses, made, seed=seed),
+        n_leaked=n_leaked(stimulus_set, made),
     )
 
 

@@ -1,6 +1,6 @@
 """The ceilings of the scores of a recording's neurons: the reliability of their responses within held-out folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from ventral.recordings.reliability import split_half_reliability
 from ventral.recordings.time_bins import bins_of, columns_of
 from ventral.targets.reliability import reliability_within_folds
 from ventral.targets.selection import reliability_of_half
-from ventral.targets.splits import FEWEST_FOLDS
-from ventral.targets.values import Targets, folds_among, same_stimuli
+from ventral.targets.splits import Split
+from ventral.targets.values import Targets, same_stimuli
 
 # What a ceiling belongs to. Several bins of time, and splits, have ceilings of their own.
 KEYS = ["split", "target", "time_bin"]
@@ -25,7 +25,7 @@ NUMBERS = (*WITHIN_FOLDS, "fold_reliability", "given_ceiling")
 
 
 def ceilings_of_neurons(
-    responses: xr.Dataset, folds: Mapping[str, Sequence[NDArray]], seed: int, n_splits: int = 100
+    responses: xr.Dataset, splits: Mapping[str, Split], seed: int, n_splits: int = 100
 ) -> pd.DataFrame:
     """Return the ceilings of every neuroid that is not left out, for each split.
 
@@ -33,8 +33,8 @@ def ceilings_of_neurons(
     ----------
     responses : Dataset
         Store of a recording.
-    folds : mapping of sequences of integer arrays
-        Held-out folds of each split.
+    splits : mapping of Split
+        By name. Test sets that were drawn again and again share the ceilings of all stimuli, as one fold.
     seed, n_splits : int
         As for `ventral.recordings.reliability.split_half_reliability`.
 
@@ -45,9 +45,9 @@ def ceilings_of_neurons(
         `reliability_even` within folds 0, 2, ... and `reliability_odd` within those between; `standard_error` of the
         score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
-        neuroids with stimuli in fewer than three folds. `given_ceiling`, the largest attainable r, came with the data,
-        as numbers of the kind `given_ceiling_kind`; missing where none did. No rows of a recording of dissimilarity
-        matrices.
+        neuroids with too few stimuli for the fits of a split. `given_ceiling`, the largest attainable r, came with the
+        data, as numbers of the kind `given_ceiling_kind`; missing where none did. No rows of a recording of
+        dissimilarity matrices.
     """
     if "responses" not in responses:
         return _table({})
@@ -57,17 +57,17 @@ def ceilings_of_neurons(
     names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
     return _table(
         {
-            split: pd.DataFrame(
+            name: pd.DataFrame(
                 {
                     "target": names,
                     "time_bin": bins,
-                    **_within_folds(noise, of_split),
-                    "fold_reliability": split_half_reliability(values, n_splits, seed, of_split),
+                    **_within_folds(noise, split),
+                    "fold_reliability": split_half_reliability(values, n_splits, seed, split.whole.folds),
                     "given_ceiling": given_ceilings(kept),
                     "given_ceiling_kind": responses.attrs.get("given_ceiling_kind"),
                 }
             )
-            for split, of_split in folds.items()
+            for name, split in splits.items()
         }
     )
 
@@ -125,14 +125,16 @@ def _repeated(responses: xr.Dataset) -> NDArray[np.float64]:
     return responses["responses"].transpose("repetition", "stimulus", "neuroid").values
 
 
-def _within_folds(noise: Noise, folds: Sequence[NDArray]) -> dict[str, NDArray]:
+def _within_folds(noise: Noise, split: Split) -> dict[str, NDArray]:
     """Return the ceilings (neuroids,) that the noise gives."""
     n = noise.means.shape[1]
     found = {name: np.full(n, np.nan) for name in WITHIN_FOLDS}
     found["marked"] = np.zeros(n, dtype=bool)
+    sufficient = split.suffices(np.isfinite(noise.means))
     for columns, rows in same_stimuli(noise.means):
-        if len(remaining := folds_among(rows, folds)) < FEWEST_FOLDS:
+        if not sufficient[columns].all():
             continue
+        remaining = [among for fold in split.whole.folds if len(among := fold[np.isin(fold, rows)])]
         of_group = noise.taken(columns)
         within = reliability_within_folds(of_group, remaining)
         found["reliability"][columns] = within.rho

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ventral.mappings.correlation import Sums, median_predictivity, summed_predictivity
 from ventral.recordings.noise import Noise
 from ventral.targets.reliability import reliability_within_folds
+from ventral.targets.splits import halves_of
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def attainable(given_ceiling: NDArray[np.float64], threshold: float) -> NDArray[
 def reliability_of_half(
     noise: Noise, folds: Sequence[NDArray], first: int, scored: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Return the reliability (neurons,) within every other fold.
+    """Return the reliability (neurons,) within every other fold, or, of one fold, every other stimulus.
 
     The variances of stimuli shown once are those that repeated stimuli of these folds let expect, and of every other
     stimulus in no fold.
@@ -137,13 +138,13 @@ def reliability_of_half(
     noise : Noise
         Of the responses.
     folds : sequence of integer arrays
-        Rows of each held-out fold, two folds or more, none empty.
+        Rows of each held-out fold, none empty.
     first : int
         0 for the folds 0, 2, ...; 1 for those between.
     scored : (n, neurons) array, optional
         Which responses are scored; all that there are, if not given.
     """
-    of_half = folds[first::2]
+    of_half = halves_of(folds)[first]
     unscored = np.setdiff1d(np.arange(len(noise.means)), np.concatenate(folds))
     expected = noise.expected_from(np.concatenate([*of_half, unscored[first::2]]))
     return reliability_within_folds(expected, of_half, scored).rho

@@ -1,14 +1,141 @@
-"""Which stimuli are held out together, and why."""
+"""Which stimuli are fitted and which are held out, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.errors import InputError, allowed_instead
+from ventral.errors import InputError, allowed_instead, shown
 
 LABEL_OF_SPLIT = {"stimuli": None, "objects": "object", "categories": "category"}
 FEWEST_FOLDS = 3
+# Stimuli to fit on, and to score, of a single training and test set: two in each half of either.
+FEWEST_OF_SET = 4
+PARTS = ("train", "validation", "test")
+
+
+def _none() -> NDArray[np.intp]:
+    return np.array([], dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Stimuli that are held out of fits.
+
+    A fold is predicted by the fit on `training` and all other folds. Where no stimulus is in `training`, the folds are
+    a partition, and where `repeated`, test sets that were drawn one by one.
+
+    Attributes
+    ----------
+    name : str
+        Column `split` of the score table.
+    folds : list of integer arrays
+        Rows of the stimuli that are scored together; disjoint, except where repeated.
+    training : integer array
+        Rows that every fit sees and none is scored on, such as those of a published training set.
+    validation : integer array
+        Rows that choose penalties, and are neither fitted nor scored.
+    repeated : bool
+        Whether the folds are test sets of random draws, which overlap. The score is the median over them.
+    inner : list of lists of integer arrays
+        Of each fold, the parts of its training stimuli by which the penalty is chosen, each left out of a fit in turn;
+        or one part that no fit sees, the validation stimuli. Empty where the other folds are these parts.
+    groups : tuple of str
+        What each fold holds out, where it is whole groups of stimuli, such as objects; else empty.
+    """
+
+    name: str
+    folds: list[NDArray[np.intp]]
+    training: NDArray[np.intp] = field(default_factory=_none)
+    validation: NDArray[np.intp] = field(default_factory=_none)
+    repeated: bool = False
+    inner: list[list[NDArray[np.intp]]] = field(default_factory=list)
+    groups: tuple[str, ...] = ()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether the folds are held out in turn, and choose the penalty for each other."""
+        return not self.inner
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        """Rows that are scored, ascending."""
+        return np.unique(np.concatenate(self.folds)) if self.folds else _none()
+
+    @property
+    def fits(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Rows of the stimuli of each fit, and of those that it predicts."""
+        rows = np.union1d(self.training, self.scored)
+        return [(np.setdiff1d(rows, fold), fold) for fold in self.folds]
+
+    @property
+    def sets(self) -> "list[Split]":
+        """The split as single training and test sets: one, or each random draw."""
+        return [
+            replace(self, folds=[test], training=training, inner=[inner])
+            for (training, test), inner in zip(self.fits, self.inner, strict=True)
+        ]
+
+    @property
+    def halves(self) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:
+        """Folds of either half of what is held out, as `halves_of`; of random test sets, even rows and odd ones."""
+        if not self.repeated:
+            return halves_of(self.folds)
+        return tuple([fold[fold % 2 == first] for fold in self.folds] for first in (0, 1))
+
+    @property
+    def whole(self) -> "Split":
+        """The split that the ceilings of its scores are of: of random test sets, all stimuli as one fold."""
+        return Split(self.name, [np.union1d(self.training, self.scored)]) if self.repeated else self
+
+    def placed(self, rows: NDArray[np.intp]) -> "Split":
+        """Return the split of some stimuli alone, ascending rows, by their places among these."""
+
+        def places(of: NDArray[np.intp]) -> NDArray[np.intp]:
+            return np.searchsorted(rows, of[np.isin(of, rows)])
+
+        folds = [places(fold) for fold in self.folds]
+        kept = [k for k, fold in enumerate(folds) if len(fold)]
+        return replace(
+            self,
+            folds=[folds[k] for k in kept],
+            training=places(self.training),
+            validation=places(self.validation),
+            inner=[[part for part in map(places, self.inner[k]) if len(part)] for k in kept if self.inner],
+            groups=tuple(self.groups[k] for k in kept if self.groups),
+        )
+
+    def suffices(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say for which targets (targets,) there are fits, given the stimuli (n, targets) that they have values of."""
+        if self.is_nested:
+            return sum(known[fold].any(axis=0).astype(int) for fold in self.folds) >= FEWEST_FOLDS
+        fewest_parts = 1 if len(self.validation) else 2
+        enough = np.ones(known.shape[1], dtype=bool)
+        for (training, test), inner in zip(self.fits, self.inner, strict=True):
+            enough &= (known[training].sum(axis=0) >= FEWEST_OF_SET) & (known[test].sum(axis=0) >= FEWEST_OF_SET)
+            enough &= sum(known[part].any(axis=0).astype(int) for part in inner) >= fewest_parts
+        return enough
+
+    @property
+    def needed(self) -> str:
+        """What `suffices` asks for, in words."""
+        if self.is_nested:
+            return f"at least {FEWEST_FOLDS} folds are needed"
+        return f"at least {FEWEST_OF_SET} stimuli to fit on and {FEWEST_OF_SET} to score are needed"
+
+
+def halves_of(folds: Sequence[NDArray]) -> tuple[list[NDArray], list[NDArray]]:
+    """Return the folds of either half of what is held out: folds 0, 2, ... and those between; of one, alternate rows.
+
+    Parameters
+    ----------
+    folds : sequence of integer arrays
+        Rows of each held-out fold.
+    """
+    if len(folds) == 1:
+        return [folds[0][::2]], [folds[0][1::2]]
+    return list(folds[::2]), list(folds[1::2])
 
 
 def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, seed: int, source: str) -> list[NDArray]:
@@ -59,13 +186,14 @@ def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, see
     return [np.flatnonzero(fold == k) for k in range(n_folds)]
 
 
-def folds_of_labels(labels: ArrayLike, source: str, split: str) -> list[NDArray]:
-    """Hold out each label in turn: all stimuli of one object, or of one category.
+def groups_of_labels(labels: ArrayLike, source: str, split: str, column: str) -> tuple[list[NDArray], list[str]]:
+    """Hold out each label in turn: all stimuli of one object, say.
 
     Returns
     -------
-    list of integer arrays
+    folds : list of integer arrays
         Rows of each label, labels in sorted order.
+    labels : list of str
 
     Raises
     ------
@@ -74,73 +202,204 @@ def folds_of_labels(labels: ArrayLike, source: str, split: str) -> list[NDArray]
     """
     values, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     if len(values) < FEWEST_FOLDS:
+        noun = split if split in LABEL_OF_SPLIT else "groups"
         raise InputError(
-            f"{source}: split `{split}` holds out each of at least {FEWEST_FOLDS} {split}; the column "
-            f"`{LABEL_OF_SPLIT[split]}` has {len(values)}: {', '.join(values)}"
+            f"{source}: split `{split}` holds out each of at least {FEWEST_FOLDS} {noun}; the column "
+            f"`{column}` has {len(values)}: {', '.join(values)}"
         )
-    return [np.flatnonzero(codes == code) for code in range(len(values))]
+    return [np.flatnonzero(codes == code) for code in range(len(values))], values.tolist()
 
 
-def make_folds(
-    split: str, labels: dict[str, ArrayLike], n_stimuli: int, n_folds: int, seed: int, source: str
-) -> list[NDArray]:
-    """Return the outer folds of a split: `stimuli`, `objects` or `categories`.
+def folds_of_groups(sizes: Sequence[int], n_folds: int, seed: int) -> list[NDArray[np.intp]]:
+    """Deal groups of stimuli into folds: the largest first, each into the fold with the fewest stimuli so far.
 
     Parameters
     ----------
-    split : str
-        A key of `LABEL_OF_SPLIT`.
-    labels : dict of (n_stimuli,) arrays
-        The stimuli's labels by name, `object` and `category` where there are any.
+    sizes : (groups,) sequence of int
+        Stimuli of each group.
+    n_folds, seed : int
+        Number of folds, none of which stays empty, and the seed of the order of groups of equal size.
+
+    Returns
+    -------
+    list of integer arrays
+        Groups of each fold, ascending.
+    """
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-np.asarray(sizes)[order], kind="stable")]
+    filled, fold = np.zeros(n_folds, dtype=int), np.empty(len(sizes), dtype=int)
+    for group in order:
+        fold[group] = filled.argmin()
+        filled[fold[group]] += sizes[group]
+    return [np.flatnonzero(fold == k) for k in range(n_folds)]
+
+
+def make_splits(
+    specs: Sequence[str | Mapping],
+    columns: Mapping[str, ArrayLike],
+    n_stimuli: int,
+    n_folds: int,
+    seed: int,
+    source: str,
+) -> dict[str, Split]:
+    """Return the splits that a config asks for, by name.
+
+    Parameters
+    ----------
+    specs : sequence of str or dict
+        `stimuli`, `objects`, `categories`; or with a `name` each: `column`, of which every group is held out in turn,
+        or `folds` of whole groups; `partition`, a column that says train, validation or test; or `random`, a number of
+        draws, with `train`, the number of stimuli to fit on, or their share if below 1.
+    columns : dict of (n_stimuli,) arrays
+        The stimuli's labels and properties by name.
     n_stimuli, n_folds, seed, source
-        As for `folds_of_stimuli`.
+        As for `folds_of_stimuli`. Within a training set, the penalty is chosen by `n_folds` random folds, too.
 
     Raises
     ------
     InputError
-        If the split needs a label that the stimuli lack, or has too few of.
+        If a split needs a column that the stimuli lack, or one of its parts has too few stimuli.
     """
-    if split == "stimuli":
-        return folds_of_stimuli(labels.get("object", labels.get("category")), n_stimuli, n_folds, seed, source)
-    needed = LABEL_OF_SPLIT[split]
-    if needed not in labels:
+    made = [_made(spec, columns, n_stimuli, n_folds, seed, source) for spec in specs]
+    return {split.name: split for split in made}
+
+
+def _made(
+    spec: str | Mapping, columns: Mapping[str, ArrayLike], n_stimuli: int, n_folds: int, seed: int, source: str
+) -> Split:
+    if spec == "stimuli":
+        labels = columns.get("object", columns.get("category"))
+        return Split(spec, folds_of_stimuli(labels, n_stimuli, n_folds, seed, source))
+    if isinstance(spec, str):
+        spec = {"name": spec, "column": LABEL_OF_SPLIT[spec]}
+    if "column" in spec:
+        return _by_column(spec, columns, seed, source)
+    if "partition" in spec:
+        return _published(spec, columns, n_folds, seed, source)
+    return _random(spec, n_stimuli, n_folds, seed, source)
+
+
+def _column(columns: Mapping[str, ArrayLike], column: str, split: str, source: str) -> NDArray[np.str_]:
+    """Return the groups (n,) that a column tells, as text."""
+    if column not in columns:
         raise InputError(
-            f"{source}: split `{split}` needs a column `{needed}` in the stimulus table; it has "
-            f"{', '.join(labels) or 'no labels'}. Add the column, or take `{split}` out of `splits`"
+            f"{source}: split `{split}` needs a column `{column}` in the stimulus table; it has "
+            f"{', '.join(columns) or 'no labels'}. Add the column, or take `{split}` out of `splits`"
         )
-    return folds_of_labels(labels[needed], source, split)
+    values = np.asarray(columns[column])
+    text = np.array([f"{value:g}" if isinstance(value, float) else str(value) for value in values.tolist()])
+    if (missing := np.flatnonzero(np.isin(text, ["", "nan"]))).size:
+        raise InputError(
+            f"{source}: split `{split}`: the column `{column}` has no value in data rows "
+            f"{shown([str(row + 1) for row in missing])}; every stimulus needs one"
+        )
+    return text
 
 
-def leaked(folds: Sequence[NDArray], duplicates: Sequence[Sequence[int]]) -> NDArray[np.intp]:
-    """Return the stimuli that have a duplicate in another fold: what is held out was seen in the fit.
+def _by_column(spec: Mapping, columns: Mapping[str, ArrayLike], seed: int, source: str) -> Split:
+    name, column = spec["name"], spec["column"]
+    folds, groups = groups_of_labels(_column(columns, column, name, source), source, name, column)
+    if spec.get("folds") is None:
+        return Split(name, folds, groups=tuple(groups))
+    if len(groups) < spec["folds"]:
+        raise InputError(
+            f"{source}: split `{name}`: {len(groups)} groups of the column `{column}` cannot fill {spec['folds']} "
+            f"folds; set its `folds` to {len(groups)} or fewer"
+        )
+    dealt = folds_of_groups([len(fold) for fold in folds], spec["folds"], seed)
+    return Split(
+        name,
+        [np.sort(np.concatenate([folds[group] for group in some])) for some in dealt],
+        groups=tuple(", ".join(groups[group] for group in some) for some in dealt),
+    )
+
+
+def _published(spec: Mapping, columns: Mapping[str, ArrayLike], n_folds: int, seed: int, source: str) -> Split:
+    name, column = spec["name"], spec["partition"]
+    parts = _column(columns, column, name, source)
+    if (other := np.flatnonzero(~np.isin(parts, PARTS))).size:
+        raise InputError(
+            f"{source}: split `{name}`: the column `{column}` has {str(parts[other[0]])!r} in data row "
+            f"{other[0] + 1}; {allowed_instead(str(parts[other[0]]), PARTS)}"
+        )
+    training, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
+    _check_sizes(len(training), len(test), 1 if len(validation) else n_folds, f"{source}: split `{name}`")
+    inner = [validation] if len(validation) else _dealt(np.random.default_rng(seed).permutation(training), n_folds)
+    return Split(name, [test], training, validation, inner=[inner])
+
+
+def _random(spec: Mapping, n_stimuli: int, n_folds: int, seed: int, source: str) -> Split:
+    n_training = int(spec["train"] if spec["train"] >= 1 else round(spec["train"] * n_stimuli))
+    _check_sizes(n_training, n_stimuli - n_training, n_folds, f"{source}: split `{spec['name']}`")
+    orders = [np.random.default_rng([seed, draw]).permutation(n_stimuli) for draw in range(spec["random"])]
+    tests = [np.sort(order[n_training:]) for order in orders]
+    return Split(
+        spec["name"],
+        tests,
+        training=np.setdiff1d(np.arange(n_stimuli), np.concatenate(tests)),
+        repeated=True,
+        inner=[_dealt(order[:n_training], n_folds) for order in orders],
+    )
+
+
+def _dealt(rows: NDArray[np.intp], n_folds: int) -> list[NDArray[np.intp]]:
+    return [np.sort(rows[k::n_folds]) for k in range(n_folds)]
+
+
+def _check_sizes(n_training: int, n_test: int, n_folds: int, split: str) -> None:
+    """Refuse a training or a test set that is too small."""
+    fewest = max(FEWEST_OF_SET, n_folds)
+    if n_training < fewest or n_test < FEWEST_OF_SET:
+        raise InputError(
+            f"{split}: {n_training} stimuli to train on and {max(n_test, 0)} to test on; at least {fewest} to train on "
+            f"and {FEWEST_OF_SET} to test on are needed"
+        )
+
+
+def leaked(split: Split, duplicates: Sequence[Sequence[int]]) -> NDArray[np.intp]:
+    """Return the scored stimuli that have a duplicate in the fit that predicts them.
 
     Parameters
     ----------
-    folds : sequence of integer arrays
-        Rows of each fold.
+    split : Split
     duplicates : sequence of sequences of int
         Rows of stimuli with the same pixels.
     """
-    fold_of = {row: k for k, fold in enumerate(folds) for row in np.asarray(fold).tolist()}
-    apart = [row for rows in duplicates if len({fold_of[row] for row in rows}) > 1 for row in rows]
-    return np.array(sorted(apart), dtype=np.intp)
+    seen: set[int] = set()
+    for training, test in _places(split) if duplicates else ():
+        for rows in duplicates:
+            if training.intersection(rows):
+                seen |= test.intersection(rows)
+    return np.array(sorted(seen), dtype=np.intp)
 
 
-def splits_apart(folds: Mapping[str, Sequence[NDArray]], pairs: Sequence[Sequence[int]]) -> list[list[str]]:
-    """Return, for each pair of rows, the names of the splits in which the two lie in different folds.
+def splits_apart(splits: Mapping[str, Split], pairs: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Return, for each pair of rows, the names of the splits in which a fit on one of the two predicts the other.
 
     Parameters
     ----------
-    folds : dict of sequences of integer arrays
-        Rows of each fold of each split.
+    splits : dict of Split
     pairs : sequence of pairs of int
         Rows of two stimuli.
     """
-    fold_of = {
-        split: {row: k for k, fold in enumerate(of_split) for row in np.asarray(fold).tolist()}
-        for split, of_split in folds.items()
-    }
-    return [[split for split, of_row in fold_of.items() if of_row[a] != of_row[b]] for a, b in pairs]
+    apart: list[list[str]] = [[] for _ in pairs]
+    for name, split in splits.items() if pairs else ():
+        places = list(_places(split))
+        for names, (a, b) in zip(apart, pairs, strict=True):
+            if any((a in fit and b in test) or (b in fit and a in test) for fit, test in places):
+                names.append(name)
+    return apart
+
+
+def _places(split: Split) -> Iterator[tuple[set[int], set[int]]]:
+    return ((set(training.tolist()), set(test.tolist())) for training, test in split.fits)
+
+
+def held_out(split: str) -> str:
+    """Return in words what the split of some name holds out."""
+    if split == "none":
+        return "nothing held out"
+    return f"held-out {split}" if split in LABEL_OF_SPLIT else f"split {split}"
 
 
 def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, key: str) -> None:
@@ -151,7 +410,7 @@ def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, ke
     category : str
         Its name.
     labels : dict of arrays
-        As for `make_folds`.
+        The stimuli's labels by name.
     stimuli, key : str
         Name of the set, and place of the category in the config, for messages.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ventral.errors import shown
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
-from ventral.targets.splits import FEWEST_FOLDS, leaked, make_folds, splits_apart
+from ventral.targets.splits import Split, leaked, make_splits, splits_apart
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +101,7 @@ def same_stimuli(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp]
         yield np.flatnonzero(np.ravel(group_of) == k), np.flatnonzero(patterns[:, k])
 
 
-def folds_among(rows: NDArray[np.intp], folds: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
-    """Return what folds have of some rows, without the folds that have none."""
-    among = (fold[np.isin(fold, rows)] for fold in folds)
-    return [fold for fold in among if len(fold)]
-
-
-def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
+def grouped_by_missing(targets: Targets, split: Split) -> Iterator[tuple[Targets, NDArray[np.intp], Split]]:
     """Give the targets in groups that have values for the same stimuli.
 
     Yields
@@ -116,89 +110,109 @@ def grouped_by_missing(targets: Targets, folds: Sequence[NDArray]):
         Targets of the group, their values (m, targets) for the m stimuli they have.
     rows : (m,) integer array
         Which stimuli these are.
-    folds : list of integer arrays
-        The folds among the m stimuli. Targets with fewer than three folds left are not given, and are named in a
-        warning.
+    split : Split
+        The split among the m stimuli. Targets with too few stimuli for its fits, such as values in fewer than three
+        folds, are not given, and are named in a warning.
     """
     for columns, rows in same_stimuli(targets.values):
-        place = np.full(len(targets.values), -1)
-        place[rows] = np.arange(len(rows))
-        remaining = [place[fold] for fold in folds_among(rows, folds)]
-        if len(remaining) < FEWEST_FOLDS:
+        remaining = split.placed(rows)
+        if not split.suffices(np.isfinite(targets.values[:, columns[:1]])).all():
             logger.warning(
-                "left out: %s: values for %d stimuli in %d folds, at least %d folds are needed",
+                "left out: %s: values for %d stimuli in %d folds, %s",
                 ", ".join(map(place_of, targets.names[columns], targets.time_bins[columns])),
                 len(rows),
-                len(remaining),
-                FEWEST_FOLDS,
+                len(remaining.folds),
+                split.needed,
             )
             continue
         yield targets.taken(columns, rows), rows, remaining
 
 
 def grouped_over_splits(
-    targets: Targets, folds: Mapping[str, Sequence[NDArray]]
-) -> list[tuple[Targets, NDArray[np.intp], dict[str, list[NDArray]]]]:
-    """Return groups of targets that have values for the same stimuli, these rows, and the folds of every split there.
+    targets: Targets, splits: Mapping[str, Split]
+) -> list[tuple[Targets, NDArray[np.intp], dict[str, Split]]]:
+    """Return groups of targets that have values for the same stimuli, these rows, and every split among them.
 
     As `grouped_by_missing` has them of one split; a split that does not suffice for a fit is not among a group's.
     """
     groups: dict[bytes, tuple[Targets, NDArray, dict]] = {}
-    for split, of_split in folds.items():
-        for group, rows, remaining in grouped_by_missing(targets, of_split):
-            groups.setdefault(rows.tobytes(), (group, rows, {}))[2][split] = remaining
+    for name, split in splits.items():
+        for group, rows, remaining in grouped_by_missing(targets, split):
+            groups.setdefault(rows.tobytes(), (group, rows, {}))[2][name] = remaining
     return list(groups.values())
 
 
-def folds_of(
-    stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int
-) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of each split of a stimulus set; folds of one stimulus, which add nothing to r, are told.
+def splits_of(stimulus_set: xr.Dataset, specs: Sequence[str | Mapping], n_folds: int, seed: int) -> dict[str, Split]:
+    """Return the splits of a stimulus set by name; folds of one stimulus, which add nothing to r, are told.
+
+    Parameters
+    ----------
+    stimulus_set : Dataset
+        Store of the stimuli.
+    specs, n_folds, seed
+        As for `ventral.targets.splits.make_splits`.
 
     Raises
     ------
     InputError
         If a split cannot be made of these stimuli.
     """
-    labels, n = labels_of(stimulus_set), stimulus_set.sizes["stimulus"]
+    columns = {name: values.values for name, values in stimulus_set.coords.items() if name != "stimulus"}
     source = f"stimuli {stimulus_set.attrs['name']}"
-    folds = {split: make_folds(split, labels, n, n_folds, seed, source) for split in splits}
-    for split, of_split in folds.items():
-        alone = sum(len(fold) == 1 for fold in of_split)
+    splits = make_splits(specs, columns, stimulus_set.sizes["stimulus"], n_folds, seed, source)
+    for name, split in splits.items():
+        alone = sum(len(fold) == 1 for fold in split.folds)
         if alone:
             logger.warning(
                 "%s, split %s: %d of %d folds hold one stimulus alone: such a fold adds nothing to r (column "
                 "`n_alone`), and the mean over folds, `r_folds`, is not defined",
                 source,
-                split,
+                name,
                 alone,
-                len(of_split),
+                len(split.folds),
             )
-    return folds
+    return splits
 
 
-def n_leaked(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> dict[str, int]:
-    """Return, for each split, how many stimuli have a duplicate in another fold, and name them in a warning."""
+def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
+    """Return the splits whose folds are held out in turn; others, which `what` cannot use, are named in a warning."""
+    if others := [name for name, split in splits.items() if not split.is_nested]:
+        logger.warning(
+            "%s: only splits whose folds are held out in turn are used; left out: split %s", what, ", ".join(others)
+        )
+    return {name: split for name, split in splits.items() if split.is_nested}
+
+
+def folds_of(
+    stimulus_set: xr.Dataset, specs: Sequence[str | Mapping], n_folds: int, seed: int
+) -> dict[str, list[NDArray[np.intp]]]:
+    """Return the folds of those splits of `splits_of` whose folds are held out in turn; others are told."""
+    splits = nested_alone(splits_of(stimulus_set, specs, n_folds, seed), f"stimuli {stimulus_set.attrs['name']}")
+    return {name: split.folds for name, split in splits.items()}
+
+
+def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str, int]:
+    """Return, for each split, how many stimuli have a duplicate in the fit that predicts them, and name them."""
     names = stimulus_set["stimulus"].values.astype(str).tolist()
     row_of = {name: row for row, name in enumerate(names)}
     duplicates = [[row_of[name] for name in alike] for alike in stimulus_set.attrs.get("duplicates", [])]
     counts = {}
-    for split, of_split in folds.items():
-        rows = leaked(of_split, duplicates)
-        counts[split] = len(rows)
+    for name, split in splits.items():
+        rows = leaked(split, duplicates)
+        counts[name] = len(rows)
         if len(rows):
             logger.warning(
                 "stimuli %s, split %s: %d have the same pixels as one of another fold: what is held out was seen in "
                 "the fit (column `n_leaked`): %s",
                 stimulus_set.attrs["name"],
-                split,
+                name,
                 len(rows),
                 shown([names[row] for row in rows]),
             )
     return counts
 
 
-def warn_of_near_duplicates(stimulus_set: xr.Dataset, folds: Mapping[str, Sequence[NDArray]]) -> None:
+def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> None:
     """Name the pairs of stimuli that are nearly the same and lie in different folds, and of which splits, once.
 
     Stores of an earlier version know no such pairs.
@@ -206,8 +220,8 @@ def warn_of_near_duplicates(stimulus_set: xr.Dataset, folds: Mapping[str, Sequen
     names = stimulus_set["stimulus"].values.astype(str).tolist()
     row_of = {name: row for row, name in enumerate(names)}
     pairs = stimulus_set.attrs.get("near_duplicates", [])
-    apart = splits_apart(folds, [(row_of[a], row_of[b]) for a, b in pairs])
-    told = [f"{a} ~ {b} ({', '.join(splits)})" for (a, b), splits in zip(pairs, apart, strict=True) if splits]
+    apart = splits_apart(splits, [(row_of[a], row_of[b]) for a, b in pairs])
+    told = [f"{a} ~ {b} ({', '.join(some)})" for (a, b), some in zip(pairs, apart, strict=True) if some]
     if told:
         logger.warning(
             "stimuli %s: %d pairs are nearly the same and lie in different folds: what is held out was nearly seen in "

@@ -30,7 +30,7 @@ from ventral.recordings.time_bins import bins_of, read_recording
 from ventral.stimuli.images import read_pixels, resize
 from ventral.store import read_dataset
 from ventral.targets.benchmark import read_stimuli
-from ventral.targets.splits import make_folds
+from ventral.targets.splits import folds_of_stimuli
 from ventral.targets.values import labels_of
 from ventral.training.exclusion import training_rows
 
@@ -141,8 +141,8 @@ def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray]
     responses = read_recording(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"
     source = f"stimuli {dataset.attrs['name']}"
-    test = make_folds("stimuli", labels, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
     kinds = labels.get("object", labels.get("category"))
+    test = folds_of_stimuli(kinds, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
     train, validation = _divided(np.setdiff1d(rows, test), kinds, spec)
     means = mean_responses(responses).values
     present = (~np.isnan(means[train])).any(axis=0) & (responses["left_out"].values == "")
