@@ -312,3 +312,17 @@ def test_other_code_is_refused(run):
     Path("mynet.py").write_text("make = 1\n")
     with pytest.raises(InputError, match=r"stimuli/mine was made by another version of .*mynet.py"):
         run.pack()
+
+
+def test_a_folder_that_a_job_made_is_inside_with_its_files(run):
+    folder = "results/readouts/rec/net"
+    for name in ("5.md", ".snakemake_timestamp"):
+        run.write(f"readouts/rec/net/{name}", "card")
+    run.record("readouts/rec/net", 4, "readout", ["results/scores.parquet"], [folder])
+    files = ("results/scores.parquet", folder)
+    inside = names_in(run.pack(*files))
+    assert {name for name in inside if name.startswith(folder)} == {f"{folder}/", f"{folder}/5.md"}
+    assert run.graph(*files)[f"{folder}/"]["description"] == "Made by the job readouts/rec/net."
+    (run.folder / folder / "5.md").write_text("another card")
+    with pytest.raises(InputError, match="net: not what was made"):
+        run.pack(*files)

@@ -70,8 +70,8 @@ def test_the_audit_makes_a_readout_again_and_the_crate_holds_it(ran):
     assert "readouts/rec/tiny" in graph[f"{READOUTS}/"]["description"]
 
 
-def test_a_run_that_does_not_ask_plans_no_readout(ran):
-    planned = ran.run("--dry-run", "--forceall", bootstrap=100)
+def test_a_run_that_does_not_ask_plans_no_readout(experiment):
+    planned = experiment.run("--dry-run")
     assert "rule gram:" in planned
     assert "rule readout:" not in planned
     assert "results/readouts" not in planned
