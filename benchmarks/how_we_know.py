@@ -57,8 +57,8 @@ neurons between the best layers of both sides, or what the claim had in its plac
 regression is compared with a network that is fitted to the neurons.
 
 At a true level of 5 %, more than 6.5 % of 1,000 experiments, or 7 % of 400, are hardly ever decided. One design is
-decided too often: ridge regression on 8 held-out objects, of which some vary far more than others. Fits share most of
-their objects, and nothing in the error of a mean over objects stands for what fits share.
+decided too often: ridge regression on 8 held-out objects. Fits share most of their objects, and nothing in the error of
+a mean over objects stands for what fits share.
 """
 
 
