@@ -34,6 +34,7 @@ from ventral.report.prose import title_of
 from ventral.report.registry import FIGURES, TABLES, Shown
 from ventral.scores.prediction import Options, predict
 from ventral.stimuli.modality import MODALITIES
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 README = (schema.SCHEMA.parents[2] / "config" / "README.md").read_text(encoding="utf-8")
@@ -110,9 +111,9 @@ def test_a_mapping_from_outside(declare):
     representation = Representation(features @ features.T, features.sum(axis=1), features, np.arange(4), 4)
     areas, kinds = np.array(["V4", "IT"]), np.array(["neuron", "neuron"])
     targets = Targets(features[:, :2], kinds, np.array(["a", "b"]), areas, np.ones(2))
-    folds = {"stimuli": [np.arange(k, k + 2) for k in (0, 2, 4)]}
+    splits = {"stimuli": Split("stimuli", [np.arange(k, k + 2) for k in (0, 2, 4)])}
     layer = {"name": "layer", "n_features": 4}
-    (predicted,) = predict(delayed(representation), layer, targets, folds, Options(["mine"], [1.0]))
+    (predicted,) = predict(delayed(representation), layer, targets, splits, Options(["mine"], [1.0]))
     assert predicted.mapping == "mine"
     np.testing.assert_array_equal(
         predicted.predictions.compute(scheduler="synchronous"), means(np.empty((6, 6)), targets.values, [])
