@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from ventral import nested_ridge, nested_ridge_features
-from ventral.mappings import ridge, ridge_features
+from ventral.mappings import held_out, ridge, ridge_features
 from ventral.mappings.ridge_features import nested_ridge_feature_graphs
 from ventral.running.parallel import computing
 
@@ -17,11 +17,11 @@ def refit(features, responses, folds, penalties):
     """Return inner squared errors (folds, m, targets) and outer predictions (m, n, targets) of every single fit."""
     inner = np.zeros((len(folds), len(penalties), responses.shape[1]))
     outer = np.empty((len(penalties), *responses.shape))
-    for i, held_out in enumerate(folds):
-        training = np.setdiff1d(np.arange(len(responses)), held_out)
+    for i, outer_fold in enumerate(folds):
+        training = np.setdiff1d(np.arange(len(responses)), outer_fold)
         for m, penalty in enumerate(penalties):
             model = Ridge(alpha=penalty).fit(features[training], responses[training])
-            outer[m, held_out] = model.predict(features[held_out]).reshape(len(held_out), -1)
+            outer[m, outer_fold] = model.predict(features[outer_fold]).reshape(len(outer_fold), -1)
             for j, inner_fold in enumerate(folds):
                 if j != i:
                     rows = np.setdiff1d(training, inner_fold)
@@ -68,7 +68,7 @@ def problems(draw):
 def precision(request):
     """Inner errors in either precision, whatever the number of stimuli."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ridge, "FLOAT32_FROM", 0 if request.param == "float32" else 10**9)
+        patch.setattr(held_out, "FLOAT32_FROM", 0 if request.param == "float32" else 10**9)
         yield request.param
 
 
@@ -106,11 +106,11 @@ def test_float32_chooses_what_float64_does_and_predicts_as_precisely(monkeypatch
     folds = np.array_split(rng.permutation(n), 5)
     penalties = np.geomspace(1e-8, 1e4, 20) * np.trace(gram) / n
     used = []
-    inverse = ridge._inverse
-    monkeypatch.setattr(ridge, "_inverse", lambda *arguments: used.append(inverse(*arguments)) or used[-1])
+    inverse = ridge.precise_inverse
+    monkeypatch.setattr(ridge, "precise_inverse", lambda *arguments: used.append(inverse(*arguments)) or used[-1])
     results = []
     for smallest in (0, 10**9):
-        monkeypatch.setattr(ridge, "FLOAT32_FROM", smallest)
+        monkeypatch.setattr(held_out, "FLOAT32_FROM", smallest)
         results.append(nested_ridge(gram, responses, folds, penalties))
     # The smallest penalties are beyond float32.
     assert {values.dtype for values in used[:20]} == {np.dtype("f4"), np.dtype("f8")}

@@ -20,30 +20,37 @@ solved in it, or from the float32 inverse by iterative refinement (Wilkinson 196
 Processes).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings import lapack
+from ventral.mappings.held_out import (
+    PROBED_FOLDS,
+    PROBED_TARGETS,
+    REFINED_PROBES,
+    TARGETS_AT_ONCE,
+    Choice,
+    contiguous,
+    cross,
+    first_choice,
+    held_out_errors,
+    in_standard_deviations,
+    inverse_in,
+    inverted,
+    largest_relative_error,
+    precise_inverse,
+    settled,
+    solved_errors,
+    spread,
+)
 
-# With fewer stimuli, float64 takes less time than what float32 needs beside it.
-FLOAT32_FROM = 768
 # Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
 KEPT_BYTES = 2**29
-# What of a vector is lost when A and then its inverse in float32 are applied to it, at most; refinement gains as much.
-LARGEST_DEFECT = 0.02
-# Targets and pairs of folds on which the error of float32 is measured, and how far beyond it two errors have to differ.
-PROBED_TARGETS, PROBED_PAIRS, MARGIN = 8, 3, 10.0
-# Residuals, as a share of the targets, at which refinement ends: of predictions, and of what measures float32.
-REFINED, REFINED_PROBES = 1e-9, 1e-6
-MOST_REFINEMENTS = 12
-# Targets for which products are formed at a time: the block and its products stay in the processor's cache.
-TARGETS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -95,13 +102,8 @@ def nested_ridge(
     ValueError
         If shapes disagree, values are not finite, folds are not a partition, or a penalty is not positive.
     """
-    gram = np.asarray(gram, dtype=np.float64)
     responses, folds, penalties = checked(responses, folds, penalties)
-    n = len(responses)
-    if gram.shape != (n, n):
-        raise ValueError(f"gram has shape {gram.shape}; with {n} stimuli in responses it must be ({n}, {n})")
-    if not np.isfinite(gram).all():
-        raise ValueError("gram has values that are not finite")
+    gram = checked_gram(gram, len(responses))
     (result,) = dask.compute(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
     return result
 
@@ -135,9 +137,9 @@ def nested_ridge_graphs(
         for gram, penalty in candidates
         for centred, scale in [in_order[id(gram)]]
     ]
-    ordered, size = _in_standard_deviations(responses[order])
+    ordered, size = in_standard_deviations(responses[order])
     ordered = delayed(ordered, pure=False)
-    inverses = [delayed(_inverse, pure=False)(gram, penalty) for gram, penalty in candidates]
+    inverses = [delayed(precise_inverse, pure=False)(gram, penalty) for gram, penalty in candidates]
     kept = inverses if len(candidates) * len(order) ** 2 * 4 <= KEPT_BYTES else [None] * len(candidates)
     results = []
     for folds in splits:
@@ -146,12 +148,12 @@ def nested_ridge_graphs(
             delayed(_inner_errors, pure=False)(inverse, gram, penalty, ordered, folds)
             for inverse, (gram, penalty) in zip(inverses, candidates, strict=True)
         ]
-        first = delayed(_choice, pure=False)(inner)
+        first = delayed(first_choice, pure=False)(inner)
         exact = [
             delayed(_inner_errors_of_close, pure=False)(inverse, gram, penalty, ordered, folds, first, m)
             for m, (inverse, (gram, penalty)) in enumerate(zip(kept, candidates, strict=True))
         ]
-        choice = delayed(_settled, pure=False)(first, exact)
+        choice = delayed(settled, pure=False)(first, exact)
         parts = [
             delayed(_outer_errors, pure=False)(inverse, gram, penalty, ordered, folds, choice, m)
             for m, (inverse, (gram, penalty)) in enumerate(zip(kept, candidates, strict=True))
@@ -185,15 +187,15 @@ def nested_errors(
         predictions (n, targets); and the penalty (folds, targets).
     """
     centred, scale = _centred_in_order(gram, np.arange(len(gram)))
-    ordered, size = _in_standard_deviations(responses)
+    ordered, size = in_standard_deviations(responses)
     best = [None] * len(splits)
     for penalty in penalties:
-        inverse = _inverse_in(np.float64, centred, penalty / scale)
+        inverse = inverse_in(np.float64, centred, penalty / scale)
         for s, folds in enumerate(splits):
             inner, _ = _inner_errors(inverse, centred, penalty / scale, ordered, folds)
             errors = np.empty(ordered.shape)
             for fold in folds:
-                (errors[fold],) = _solved(inverse, [fold], ordered)
+                (errors[fold],) = solved_errors(inverse, [fold], ordered)
             if best[s] is None:
                 best[s] = inner, errors, np.full(inner.shape, float(penalty))
                 continue
@@ -208,6 +210,12 @@ def checked(
     responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
 ) -> tuple[NDArray[np.float64], list[NDArray[np.intp]], NDArray[np.float64]]:
     """Return the arguments as arrays of the right shape, or raise ValueError as `nested_ridge` says."""
+    responses, penalties = checked_values(responses, penalties)
+    return responses, checked_folds(folds, len(responses)), penalties
+
+
+def checked_values(responses: ArrayLike, penalties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return responses (n, targets) and penalties (m,), or raise ValueError as `nested_ridge` says."""
     responses = np.asarray(responses, dtype=np.float64)
     if responses.ndim == 1:
         responses = responses[:, None]
@@ -219,7 +227,17 @@ def checked(
         )
     if not (penalties.size and np.isfinite(penalties).all() and (penalties > 0).all()):
         raise ValueError(f"penalties must be positive and finite, at least one; got {penalties}")
-    return responses, checked_folds(folds, len(responses)), penalties
+    return responses, penalties
+
+
+def checked_gram(gram: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Return the Gram matrix of n stimuli as an array, or raise ValueError as `nested_ridge` says."""
+    gram = np.asarray(gram, dtype=np.float64)
+    if gram.shape != (n, n):
+        raise ValueError(f"gram has shape {gram.shape}; with {n} stimuli in responses it must be ({n}, {n})")
+    if not np.isfinite(gram).all():
+        raise ValueError("gram has values that are not finite")
+    return gram
 
 
 def checked_folds(folds: Sequence[ArrayLike], n: int) -> list[NDArray[np.intp]]:
@@ -236,14 +254,6 @@ def checked_folds(folds: Sequence[ArrayLike], n: int) -> list[NDArray[np.intp]]:
     if len(rows) != n or not np.array_equal(np.sort(rows), np.arange(n)):
         raise ValueError(f"folds must hold each of the {n} stimuli exactly once")
     return folds
-
-
-def _in_standard_deviations(responses: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the responses with mean 0 and standard deviation 1, and what they were divided by; constant ones as 0."""
-    centred = responses - responses.mean(axis=0)
-    size = centred.std(axis=0)
-    size[size == 0] = 1
-    return centred / size, size
 
 
 def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
@@ -266,39 +276,6 @@ def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
     return gram, scale
 
 
-def _inverse(gram: NDArray, penalty: float) -> NDArray:
-    """Return P (n, n) at one penalty, in float32 where that is precise enough to be refined, else in float64."""
-    if len(gram) >= FLOAT32_FROM:
-        try:
-            inverse = _inverse_in(np.float32, gram, penalty)
-        except np.linalg.LinAlgError:
-            pass
-        else:
-            if _defect(inverse, gram, penalty) <= LARGEST_DEFECT:
-                return inverse
-    return _inverse_in(np.float64, gram, penalty)
-
-
-def _inverse_in(dtype: type, gram: NDArray, penalty: float) -> NDArray:
-    n = len(gram)
-    inverse = gram.astype(dtype)
-    inverse[np.diag_indices(n)] += penalty
-    # The sum of row 0 is the eigenvalue of 1, common to all rows.
-    mean_direction = gram[0].sum() + penalty
-    lapack.invert(inverse)
-    inverse -= 1.0 / (n * mean_direction)
-    return inverse
-
-
-def _defect(inverse: NDArray, gram: NDArray, penalty: float) -> float:
-    """Return what is lost of random vectors when A and then its computed inverse are applied to them."""
-    vectors = np.random.default_rng(0).standard_normal((len(gram), 4))
-    vectors -= vectors.mean(axis=0)
-    applied = gram @ vectors + penalty * vectors
-    back = inverse @ applied.astype(inverse.dtype)
-    return float(np.max(np.linalg.norm(back - vectors, axis=0) / np.linalg.norm(vectors, axis=0)))
-
-
 def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]):
     """Return the sums of squared errors of the inner folds at one penalty, and how far they may be off.
 
@@ -309,8 +286,8 @@ def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: ND
     error : float
         Largest relative error on a sample of targets and pairs of folds; 0 where all is float64.
     """
-    held = [_block(fold) for fold in folds]
-    own = [_inverted(inverse[_cross(rows, rows)]) for rows in held]
+    held = [contiguous(fold) for fold in folds]
+    own = [inverted(inverse[cross(rows, rows)]) for rows in held]
     pairs = [_Pair.of(inverse, held, own, i, j) for i, j in combinations(range(len(folds)), 2)]
     squares = np.empty((len(pairs), 2, responses.shape[1]))
     for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
@@ -343,9 +320,9 @@ class _Pair:
 
     @classmethod
     def of(cls, inverse: NDArray, held: Sequence, own: Sequence[NDArray], i: int, j: int) -> "_Pair":
-        across = inverse[_cross(held[j], held[i])]
+        across = inverse[cross(held[j], held[i])]
         coupling = own[i] @ across.T
-        rest = _inverted(inverse[_cross(held[j], held[j])] - across @ coupling)
+        rest = inverted(inverse[cross(held[j], held[j])] - across @ coupling)
         return cls(i, j, own[i], across, coupling, rest)
 
     def errors(self, alone: NDArray, projected: NDArray) -> tuple[NDArray, NDArray]:
@@ -360,18 +337,12 @@ class _Pair:
 
 def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, penalty, responses, folds) -> float:
     """Return the largest relative error of squared errors (pairs, 2, targets), on a sample of them."""
-    targets = np.unique(np.linspace(0, responses.shape[1] - 1, PROBED_TARGETS).astype(int))
-    probed = np.unique(np.linspace(0, len(pairs) - 1, PROBED_PAIRS).astype(int))
-    some = [pairs[k] for k in probed]
-    groups = [((pair.i, pair.j), responses[:, targets]) for pair in some]
-    solvers = [pair.solve for pair in some]
-    largest = 0.0
-    exact = _held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
-    for k, errors in zip(probed, exact, strict=True):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            relative = np.abs(squares[k][:, targets] / [np.square(part).sum(axis=0) for part in errors] - 1)
-        largest = max(largest, float(np.nanmax(relative, initial=0.0)))
-    return largest
+    targets = spread(responses.shape[1], PROBED_TARGETS)
+    probed = spread(len(pairs), PROBED_FOLDS)
+    groups = [((pairs[k].i, pairs[k].j), responses[:, targets]) for k in probed]
+    solvers = [pairs[k].solve for k in probed]
+    exact = held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
+    return max(largest_relative_error(squares[k][:, targets], errors) for k, errors in zip(probed, exact, strict=True))
 
 
 def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence[NDArray]) -> list[NDArray]:
@@ -380,128 +351,13 @@ def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence
     pairs = {(i, j): np.union1d(targets[i], targets[j]) for i, j in combinations(range(len(folds)), 2)}
     groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items() if len(wanted)]
     inner = [np.zeros(len(some)) for some in targets]
-    for ((i, j), _), (of_i, of_j) in zip(groups, _held_out_errors(inverse, gram, penalty, folds, groups), strict=True):
+    for ((i, j), _), (of_i, of_j) in zip(groups, held_out_errors(inverse, gram, penalty, folds, groups), strict=True):
         inner[i] += np.square(of_j).sum(axis=0)[np.searchsorted(pairs[i, j], targets[i])]
         inner[j] += np.square(of_i).sum(axis=0)[np.searchsorted(pairs[i, j], targets[j])]
     return inner
 
 
-def _held_out_errors(
-    inverse: NDArray, gram: NDArray, penalty: float, folds, groups, tolerance: float = REFINED, solvers=None
-) -> list[list[NDArray]]:
-    """Return the errors of held-out stimuli in float64, of fits without them.
-
-    Parameters
-    ----------
-    inverse : (n, n) array
-        P, in float32 or float64.
-    gram, penalty
-        What it is the inverse of.
-    folds : sequence of integer arrays
-        Rows of each.
-    groups : sequence of pairs
-        One fold to hold out, or two, as a tuple of numbers, and targets (n, c) to be predicted for their rows.
-    tolerance : float
-        Residuals, as a share of the targets, that may be left.
-    solvers : sequence of functions, optional
-        Each solves for P_SS, S the rows of a group, given the parts of the right side in each fold of it.
-
-    Returns
-    -------
-    list of lists of (rows, c) arrays
-        Of each group, the errors of each fold of it.
-    """
-    n_targets = sum(values.shape[1] for _, values in groups)
-    if inverse.dtype == np.float64 or n_targets * 6 > len(gram):
-        if inverse.dtype == np.float32:
-            # For so many targets, a new inverse takes less time than refinement.
-            inverse = _inverse_in(np.float64, gram, penalty)
-        return [_solved(inverse, [folds[k] for k in members], values) for members, values in groups]
-    refined = _refined(inverse, gram, penalty, folds, groups, tolerance, solvers)
-    if refined is None:
-        return _held_out_errors(_inverse_in(np.float64, gram, penalty), gram, penalty, folds, groups)
-    return refined
-
-
-def _refined(
-    inverse: NDArray, gram: NDArray, penalty: float, folds, groups, tolerance: float, solvers
-) -> list[list[NDArray]] | None:
-    """Return the held-out errors by iterative refinement of the dual coefficients, None where it does not converge.
-
-    Here targets are rows: products of few rows with a symmetric matrix take less time than those with few columns.
-    """
-    blocks = [_block(fold) for fold in folds]
-    solvers = solvers or [_solver(inverse, [folds[k] for k in members]) for members, _ in groups]
-    responses = np.concatenate([values.T for _, values in groups])
-    ends = np.cumsum([0, *(values.shape[1] for _, values in groups)])
-    parts = [
-        (slice(start, stop), [blocks[k] for k in members], solve)
-        for (members, _), solve, (start, stop) in zip(groups, solvers, pairwise(ends), strict=True)
-    ]
-    held = np.zeros(responses.shape, dtype=bool)
-    for of_group, members, _ in parts:
-        for rows in members:
-            held[of_group, rows] = True
-    n_training = (~held).sum(axis=1, keepdims=True)
-    training = np.where(held, 0, responses)
-    size = np.linalg.norm(training, axis=1, keepdims=True)
-    size[size == 0] = 1
-    coefficients = np.zeros(responses.shape)
-    # The intercept is what is left of the training part on average.
-    unexplained, intercept = responses, training.sum(axis=1, keepdims=True) / n_training
-    for _ in range(MOST_REFINEMENTS):
-        residual = np.where(held, 0, unexplained - intercept)
-        length = np.linalg.norm(residual, axis=1, keepdims=True)
-        if (length <= tolerance * size).all():
-            # Of held-out stimuli the coefficients are 0, and what is unexplained is the error.
-            errors = unexplained - intercept
-            return [[errors[of_group, rows].T for rows in members] for of_group, members, _ in parts]
-        length[length == 0] = 1
-        change = (residual / length).astype(inverse.dtype) @ inverse
-        for of_group, members, solve in parts:
-            solved = solve(*(change[of_group, rows].T for rows in members))
-            for rows, of_rows in zip(members, solved, strict=True):
-                change[of_group] -= of_rows.T @ inverse[rows]
-        change = np.where(held, 0, change * length)
-        coefficients += np.where(held, 0, change - change.sum(axis=1, keepdims=True) / n_training)
-        unexplained = responses - coefficients @ gram - penalty * coefficients
-        intercept = np.where(held, 0, unexplained).sum(axis=1, keepdims=True) / n_training
-    return None
-
-
-def _solved(inverse: NDArray, members: Sequence[NDArray], values: NDArray) -> list[NDArray]:
-    """Return the held-out errors of each of some folds, held out together, from P in float64."""
-    return _solver(inverse, members)(*(inverse[fold] @ values for fold in members))
-
-
-def _solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
-    """Return a function that solves for P_SS, S some folds together, given a right side by its parts in each."""
-    rows = np.concatenate(members)
-    factor = _factor(inverse[np.ix_(rows, rows)])
-    ends = np.cumsum([len(fold) for fold in members])[:-1]
-    return lambda *parts: np.split(lapack.solve(factor, np.concatenate(parts)), ends)
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """Candidate (folds, targets) with the smallest inner error, and which (m, folds, targets) may be it as well."""
-
-    candidate: NDArray[np.intp]
-    close: NDArray[np.bool_]
-
-
-def _choice(inner) -> _Choice:
-    errors = np.stack([errors for errors, _ in inner])
-    candidate = errors.argmin(axis=0)
-    off = MARGIN * np.array([error for _, error in inner])[:, None, None]
-    smallest = errors.min(axis=0)
-    close = errors * (1 - off) <= smallest * (1 + np.take_along_axis(off[..., 0], candidate, axis=0))
-    # All that is float64 is settled by its order.
-    uncertain = (close.sum(axis=0) > 1) & np.any(off > 0)
-    return _Choice(candidate, close & uncertain)
-
-
-def _inner_errors_of_close(inverse, gram, penalty, responses, folds, choice: _Choice, m: int) -> NDArray:
+def _inner_errors_of_close(inverse, gram, penalty, responses, folds, choice: Choice, m: int) -> NDArray:
     """Return the inner errors (folds, targets) of one candidate in float64, where it is close to the best, else inf.
 
     The inverse is made again where it was not kept, here and for the outer errors.
@@ -509,16 +365,11 @@ def _inner_errors_of_close(inverse, gram, penalty, responses, folds, choice: _Ch
     result = np.full(choice.candidate.shape, np.inf)
     targets = [np.flatnonzero(of_fold) for of_fold in choice.close[m]]
     if any(len(some) for some in targets):
-        inverse = _inverse(gram, penalty) if inverse is None else inverse
+        inverse = precise_inverse(gram, penalty) if inverse is None else inverse
         inner = _inner_errors_of(inverse, gram, penalty, responses, folds, targets)
         for i, (some, errors) in enumerate(zip(targets, inner, strict=True)):
             result[i, some] = errors
     return result
-
-
-def _settled(choice: _Choice, exact: Sequence[NDArray]) -> NDArray[np.intp]:
-    exact = np.stack(exact)
-    return np.where(np.isfinite(exact).any(axis=0), exact.argmin(axis=0), choice.candidate)
 
 
 def _outer_errors(inverse, gram, penalty, responses, folds, choice: NDArray, m: int) -> list[tuple]:
@@ -527,9 +378,9 @@ def _outer_errors(inverse, gram, penalty, responses, folds, choice: NDArray, m: 
     chosen = [(k, targets) for k, targets in chosen if len(targets)]
     if not chosen:
         return []
-    inverse = _inverse(gram, penalty) if inverse is None else inverse
+    inverse = precise_inverse(gram, penalty) if inverse is None else inverse
     groups = [((k,), responses[:, targets]) for k, targets in chosen]
-    errors = _held_out_errors(inverse, gram, penalty, folds, groups)
+    errors = held_out_errors(inverse, gram, penalty, folds, groups)
     return [(folds[k], targets, of_fold) for (k, targets), (of_fold,) in zip(chosen, errors, strict=True)]
 
 
@@ -539,26 +390,3 @@ def _assembled(parts, responses: NDArray, size, order: NDArray, choice: NDArray,
         for rows, targets, errors in part:
             predictions[np.ix_(order[rows], targets)] -= errors * size[targets]
     return NestedRidge(predictions, np.array(penalties)[choice], choice)
-
-
-def _block(rows: NDArray) -> NDArray | slice:
-    """Return rows as a slice where they follow one another: a block then needs no copy."""
-    in_order = len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
-    return slice(int(rows[0]), int(rows[0]) + len(rows)) if in_order else rows
-
-
-def _cross(rows, columns):
-    """Return the index of the block of some rows and columns of a matrix."""
-    return (rows, columns) if isinstance(rows, slice) or isinstance(columns, slice) else np.ix_(rows, columns)
-
-
-def _factor(matrix: NDArray) -> NDArray:
-    result = np.array(matrix, order="C")
-    lapack.factorise(result)
-    return result
-
-
-def _inverted(matrix: NDArray) -> NDArray:
-    result = np.array(matrix, order="C")
-    lapack.invert(result)
-    return result

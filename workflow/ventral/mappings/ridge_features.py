@@ -6,7 +6,7 @@ the features' and responses' means over these others are taken off (the free int
 penalty a are then V diag(1 / (v + a)) V^T X^T Y. The errors are those of the fits themselves, nothing is approximated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import dask
@@ -14,12 +14,15 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.ridge import FLOAT32_FROM, TARGETS_AT_ONCE, NestedRidge, checked, nested_ridge_graphs
+from ventral.mappings.held_out import FLOAT32_FROM, TARGETS_AT_ONCE, row_blocks
+from ventral.mappings.ridge import NestedRidge, checked, nested_ridge_graphs
 
 # Multiplications and additions that an eigendecomposition of a (p, p) matrix takes the time of, in p^3, measured.
 DECOMPOSITION = 6
 # What float32 saves of the n x n form, what it needs besides included, measured.
 FLOAT32_SAVES = 0.25
+# Rows of features that are copied at a time.
+FEATURE_ROWS_AT_ONCE = 4096
 
 
 def nested_ridge_features(
@@ -127,40 +130,70 @@ def cheaper_graphs(
     return nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, splits)
 
 
-class _Fit:
-    """Ridge regression on all stimuli but some, at any penalty."""
+class FeatureFit:
+    """Ridge regression on some stimuli at any penalty, from features (n, p) and responses (n, targets).
 
-    def __init__(self, features: NDArray, responses: NDArray, held: NDArray) -> None:
-        training = np.setdiff1d(np.arange(len(features)), held)
-        self.features, self.training, self.held = np.asarray(features, dtype=np.float64), training, held
-        self.mean = self.features[training].mean(axis=0)
-        centred = self.features[training] - self.mean
-        values, self.vectors = np.linalg.eigh(centred.T @ centred)
+    Training features are copied a block of rows at a time: beside them, only matrices (p, p) are kept.
+    """
+
+    def __init__(self, features: NDArray, responses: NDArray, training: NDArray) -> None:
+        self.features, self.responses, self.training = features, responses, training
+        self.mean = sum(self._block(rows).sum(axis=0) for rows in self._blocks()) / len(training)
+        moments = np.zeros((features.shape[1], features.shape[1]))
+        for rows in self._blocks():
+            centred = self._block(rows) - self.mean
+            moments += centred.T @ centred
+        values, self.vectors = np.linalg.eigh(moments)
         # Moments have no negative eigenvalues but by rounding.
         self.values = np.maximum(values, 0)
-        self.projected = centred @ self.vectors
-        self.held_projected = (self.features[held] - self.mean) @ self.vectors
-        self.responses = responses
 
-    def moments(self, block: slice | NDArray) -> tuple[NDArray, NDArray]:
+    def moments(self, targets: slice | NDArray) -> tuple[NDArray, NDArray]:
         """Return V^T X^T Y (p, targets), and the means of Y, of some targets."""
-        values = self.responses[self.training][:, block]
+        values = self.responses[:, targets][self.training]
         mean = values.mean(axis=0)
-        return self.projected.T @ (values - mean), mean
+        values -= mean
+        moments = np.zeros((len(self.values), values.shape[1]))
+        for rows in self._blocks():
+            moments += (self._block(rows) - self.mean).T @ values[rows]
+        return self.vectors.T @ moments, mean
+
+    def project(self, rows: NDArray) -> NDArray:
+        """Return the features of some stimuli (rows, p) along the eigenvectors."""
+        return (np.asarray(self.features[rows], dtype=np.float64) - self.mean) @ self.vectors
+
+    def predict(self, rows: NDArray, penalties: NDArray) -> NDArray:
+        """Return predictions (rows, targets) at a penalty for each target, of all targets."""
+        projected = self.project(rows)
+        result = np.empty((len(rows), self.responses.shape[1]))
+        for block in row_blocks(self.responses.shape[1], TARGETS_AT_ONCE):
+            moments, mean = self.moments(block)
+            result[:, block] = mean + projected @ (moments / (self.values[:, None] + penalties[block]))
+        return result
+
+    def squared_errors(self, rows: NDArray, penalties: Sequence[float]) -> Iterator[tuple[slice, int, NDArray]]:
+        """Give the targets of a block, the place of a penalty, and the squared errors (rows, block) there, for each."""
+        projected = self.project(rows)
+        for block in row_blocks(self.responses.shape[1], TARGETS_AT_ONCE):
+            moments, mean = self.moments(block)
+            centred = self.responses[:, block][rows] - mean
+            for m, penalty in enumerate(penalties):
+                errors = centred - projected @ (moments / (self.values + penalty)[:, None])
+                yield block, m, np.square(errors, out=errors)
+
+    def _blocks(self) -> list[slice]:
+        return row_blocks(len(self.training), FEATURE_ROWS_AT_ONCE)
+
+    def _block(self, rows: slice) -> NDArray[np.float64]:
+        return np.asarray(self.features[self.training[rows]], dtype=np.float64)
 
 
 def _inner_errors(features, responses, first, second, penalties) -> NDArray:
     """Return the sums of squared errors (m, 2, targets) of two folds, of the fits without both."""
-    fit = _Fit(features, responses, np.concatenate([first, second]))
+    held = np.concatenate([first, second])
+    fit = FeatureFit(features, responses, np.setdiff1d(np.arange(len(features)), held))
     result = np.empty((len(penalties), 2, responses.shape[1]))
-    for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
-        block = slice(start, start + TARGETS_AT_ONCE)
-        moments, mean = fit.moments(block)
-        centred = responses[fit.held][:, block] - mean
-        for m, penalty in enumerate(penalties):
-            errors = centred - fit.held_projected @ (moments / (fit.values + penalty)[:, None])
-            for k, part in enumerate((errors[: len(first)], errors[len(first) :])):
-                result[m, k, block] = np.einsum("ij,ij->j", part, part)
+    for block, m, errors in fit.squared_errors(held, penalties):
+        result[m, :, block] = errors[: len(first)].sum(axis=0), errors[len(first) :].sum(axis=0)
     return result
 
 
@@ -174,10 +207,8 @@ def _choice(inner: Sequence[NDArray], n_folds: int) -> NDArray[np.intp]:
 
 
 def _outer_predictions(features, responses, fold, penalties, choice: NDArray, i: int) -> NDArray:
-    fit = _Fit(features, responses, fold)
-    moments, mean = fit.moments(slice(None))
-    penalty = np.array(penalties)[choice[i]]
-    return mean + fit.held_projected @ (moments / (fit.values[:, None] + penalty))
+    fit = FeatureFit(features, responses, np.setdiff1d(np.arange(len(features)), fold))
+    return fit.predict(fold, np.array(penalties)[choice[i]])
 
 
 def _assembled(outer: Sequence[NDArray], folds, choice: NDArray, penalties) -> NestedRidge:
