@@ -11,7 +11,11 @@ def __getattr__(name: str):
         from ventral.mappings.ridge_features import nested_ridge_features
 
         return nested_ridge_features
+    if name in ("TestSetRidge", "test_set_ridge"):
+        from ventral.mappings import ridge_test_set
+
+        return getattr(ridge_test_set, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["NestedRidge", "nested_ridge", "nested_ridge_features"]
+__all__ = ["NestedRidge", "TestSetRidge", "nested_ridge", "nested_ridge_features", "test_set_ridge"]
