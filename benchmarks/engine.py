@@ -17,12 +17,14 @@ import comparisons
 import cost
 import memory
 import nested_ridge
+import test_set
 import workers
 from measurement import FOLDER, cores, entry, environments
 
 QUESTIONS = {
     "nested_ridge": nested_ridge.measure,
     "many_targets": nested_ridge.measure_many_targets,
+    "test_set": test_set.measure,
     "brainscore_pls": brainscore_pls.measure,
     "comparisons": comparisons.measure,
     "workers": workers.measure,

@@ -104,6 +104,18 @@ def _many_targets_rows(problem: dict) -> Iterator[tuple[str, ...]]:
     )
 
 
+def _test_set_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    ours = figures["ridge"]
+    yield (
+        f"ridge on one training set, n = {figures['n']:,}, p = {figures['p']:,}, {figures['targets']:,} targets, "
+        f"{figures['n_penalties']} penalties, given the Gram matrix",
+        f"{_cost(ours)}, of processors {_seconds(ours['cpu_seconds'])}",
+        f"{ours['stated_mb'] / 1024:.2g} GiB stated before the run for {ours['at_once']} tasks at once",
+        "",
+        f"{_sd(figures['scikit_learn']['largest_difference_sd'])} from scikit-learn's Ridge",
+    )
+
+
 def _against_himalaya(what: str, problem: dict) -> Iterator[tuple[str, ...]]:
     for way, timing in problem["himalaya"].items():
         agreement = problem["agreement"][way]
@@ -228,6 +240,7 @@ def _crossover(figures: dict) -> str:
 ROWS = {
     "nested_ridge": _ridge_rows,
     "many_targets": _many_targets_rows,
+    "test_set": _test_set_rows,
     "brainscore_pls": _pls_rows,
     "comparisons": _comparison_rows,
     "memory_gram": _gram_rows,

@@ -7,6 +7,8 @@ PLACES = {
     "NestedRidge": "mappings.ridge",
     "nested_ridge": "mappings.ridge",
     "nested_ridge_features": "mappings.ridge_features",
+    "TestSetRidge": "mappings.ridge_test_set",
+    "test_set_ridge": "mappings.ridge_test_set",
     "load_readout": "readouts.loading",
     "open_features": "activations.features",
     "open_scores": "scores.labelled",
