@@ -3,7 +3,9 @@ rule recording:
         stimuli=stimuli_of,
         reads=watched(
             "recordings/{recording}",
-            lambda wildcards: given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+            lambda wildcards: given(
+                settings["recordings"][wildcards.recording], "responses", "matrices", "trials", "spikes", "neuroids"
+            ),
         ),
     output:
         directory("<results>/recordings/{recording}.zarr"),

@@ -16,7 +16,7 @@ from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metad
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
-from ventral.provenance import PACKAGE, digest, digest_of_module, is_of_a_system, source_of
+from ventral.provenance import PACKAGE, digest, digest_of_module, files_of_folder, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +159,7 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
 
     It keeps its path, unless that leads out of the working folder, or something else has it.
     """
-    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {name: file for name, file in files.items() if not any(map(is_of_a_system, Path(name).parts))}
+    files = {name: path / name for name in sorted(files_of_folder(path))} if path.is_dir() else {}
     kept = [] if _is_outside(path) else [path.as_posix()]
     numbered = (f"{ELSEWHERE}/{number}/{path.name}" for number in itertools.count(2))
     for name in itertools.chain(kept, [f"{ELSEWHERE}/{path.name}"], numbered):

@@ -39,7 +39,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import writing
-from ventral.recordings.time_bins import place_of, read_recording
+from ventral.recordings.time_bins import BASELINE, place_of, read_recording
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.stimuli.circular import angular_error
@@ -246,12 +246,15 @@ def decode_areas(
 def populations(responses: xr.Dataset, reliability_threshold: float) -> dict[str, Population]:
     """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
+    What came before the stimulus is not read.
+
     Without repetitions nothing is known of reliability, and all are taken. How many are left out is told in a warning.
     """
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
     areas = {}
-    for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True))):
+    after = targets.time_bins != BASELINE
+    for area, time_bin in sorted(set(zip(targets.areas[after], targets.time_bins[after], strict=True))):
         of_area, place = (targets.areas == area) & (targets.time_bins == time_bin), place_of(area, time_bin)
         reliable = (targets.reliability >= reliability_threshold) & (targets.reliability > 0)
         if np.isnan(targets.reliability[of_area]).all():

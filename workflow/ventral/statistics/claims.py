@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ventral.outputs import writing
+from ventral.recordings.time_bins import BASELINE
 from ventral.statistics.claimed import CLAIMS, Evidence, Finding
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import read_influences
@@ -57,8 +58,11 @@ def claims(
         If a table cannot be read, or layers that are compared were scored on different stimuli or neurons.
     """
     rows = read_scores(scores)
+    # Of what came before the stimulus, no claim is made; each one more would cost the others.
+    read = read_influences(influences)
+    read = read[read["time_bin"] != BASELINE].reset_index(drop=True)
     evidence = Evidence(
-        influences=_with_networks(read_influences(influences), networks),
+        influences=_with_networks(read, networks),
         accuracies=_accuracies(rows),
         fitted=read_csv(fitted) if fitted else None,
         selectivity=read_csv(selectivity) if selectivity else None,
