@@ -8,8 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWS = {"seed": 12, "bootstrap": 345}
-# With the demo's, all figures and tables.
+# With the demo's, all figures and tables; the responses, which no job reads here, count as still to be made.
+TIMED = {
+    "stimuli": "objects",
+    "responses": "resources/timed.npy",
+    "time_bins": [[-100, 0]],
+    "baseline": [-100, 0],
+    "models": ["efficientnet_lite0"],
+}
 ASKED = DRAWS | {
+    "recordings": {"timed": TIMED},
     "reverse": ["simulated"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
     "envmodules": ["one/2"],

@@ -9,7 +9,7 @@ from ventral.configuration.options import MOVED
 
 
 def written(folder: Path) -> Path:
-    """Write 12 images of 3 objects and their table, responses of 4 neurons, and dissimilarity matrices."""
+    """Write 12 images of 3 objects and their table, responses and spikes of 4 neurons, and dissimilarity matrices."""
     (folder / "images").mkdir()
     (folder / "photographs").mkdir()
     rng = np.random.default_rng(0)
@@ -22,6 +22,10 @@ def written(folder: Path) -> Path:
     (folder / "neuroids.csv").write_text("neuroid,area\n" + "".join(f"n{k},V4\n" for k in range(4)))
     np.save(folder / "ceilings.npy", np.full(4, 0.5))
     np.save(folder / "responses.npy", rng.normal(size=(4, 12, 2)))
+    trials = "".join(f"image{k % 12},{5 * k}\n" for k in range(24))
+    (folder / "trials.csv").write_text(f"stimulus,photodiode\n{trials}")
+    spikes = "".join(f"{k % 24 + 1},n{k % 4},{5 * (k % 24) + k}\n" for k in range(96))
+    (folder / "spikes.csv").write_text(f"trial,neuroid,time\n{spikes}")
     np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
     return folder
 
@@ -75,6 +79,15 @@ def rich(folder: Path) -> dict:
                 "area": "IT",
                 "animal": "M",
                 "splits": ["stimuli", "objects"],
+            },
+            "spikes": {
+                "stimuli": "mine",
+                "trials": str(folder / "trials.csv"),
+                "spikes": str(folder / "spikes.csv"),
+                "onset": ["photodiode", 2],
+                "time_bins": [[0, 50], [50, 100]],
+                "baseline": [-2, 0],
+                "models": ["pixels"],
             },
             "fmri": {
                 "stimuli": "mine",

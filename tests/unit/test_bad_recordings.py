@@ -20,7 +20,7 @@ from ventral.store import read_dataset, write_dataset
 
 KEY = "recordings.mine"
 NEUROIDS, STIMULI, REPETITIONS = 7, 12, 4
-RIGHT = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
+RIGHT = "an npy, npz or mat file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
 
 
 @pytest.fixture
@@ -93,17 +93,25 @@ def npz():
     return stream.getvalue()
 
 
+def archive_of_text():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("early.npy", "text")
+    return stream.getvalue()
+
+
 GOOD = npy(responses())
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("r.mat", mat("5"), "a MATLAB file; read it with scipy.io.loadmat"),
-        ("r.mat", mat("7.3"), "a MATLAB file; read it with scipy.io.loadmat, or version 7.3 with h5py"),
-        ("r.npz", npz(), "an archive of arrays; numpy.load it, and numpy.save one of them"),
-        ("r.npy", npz(), "an archive of arrays"),
-        ("r.npy", b"PK\x03\x04", "an archive of arrays"),
+        ("r.mat", mat("5")[:140], "cannot be read, or cut short"),
+        ("r.mat", mat("7.3"), "cannot be read, or cut short"),
+        ("r.mat", b"MATLAB" + bytes(99), "a MATLAB file"),
+        ("r.npz", npz()[:-30], "cannot be read, or cut short"),
+        ("r.npy", b"PK\x03\x04", "cannot be read, or cut short"),
+        ("r.npz", archive_of_text(), "cannot be read, or cut short"),
         ("r.csv", b"1,2,3\n4,5,6\n", "it begins with b'1,2,3"),
         ("r.npy", b"1 2 3\n", "it begins with b'1 2 3"),
         ("r.npy", b"", "an empty file"),
@@ -510,13 +518,6 @@ def test_what_is_no_matrix_of_dissimilarities_is_refused(tmp_path, array, expect
     said = refusal(matrices(tmp_path / "m.npz", early=array))
     assert said.startswith(f"{KEY}.matrices: {tmp_path / 'm.npz'}: ")
     assert expected in said
-
-
-def archive_of_text():
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("early.npy", "text")
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize(

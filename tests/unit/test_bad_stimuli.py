@@ -80,8 +80,15 @@ def said_by_the_job(images, tmp_path, caplog, **spec):
 # Folders
 
 
-def linked_folder(folder):
-    (folder / "linked").symlink_to(fill(folder.parent / "elsewhere", "c.png"))
+def linked_twice(folder):
+    fill(folder.parent / "elsewhere", "c.png")
+    (folder.parent / "elsewhere" / "c.png").write_bytes(image(7))
+    for name in ("linked", "once_more"):
+        (folder / name).symlink_to(folder.parent / "elsewhere")
+
+
+def upwards(folder):
+    (folder / "up").symlink_to("..")
 
 
 def loop(folder):
@@ -94,7 +101,8 @@ def loop(folder):
         (lambda folder: fill(folder, "c.gif", "d.HEIC"), "left out, as the name does not end in .bmp,.*: 2 .c.gif, d."),
         (lambda folder: fill(folder, "more.zip"), r"left out, as the name does not end in .*: 1 \(more.zip\)"),
         (lambda folder: fill(folder, "image0003"), r"left out, as the name does not end in .*: 1 \(image0003\)"),
-        (linked_folder, r"left out, behind a link to a folder .*: 1 \(linked\)"),
+        (linked_twice, r"left out, behind a link to a folder that is taken already.*: 1 \(once_more\)"),
+        (upwards, r"left out, behind a link to a folder .*, or that contains this one: 1 \(up\)"),
         (loop, r"left out, behind a link to a folder .*: 1 \(loop\)"),
         (lambda folder: (folder / "not/yet").mkdir(parents=True), r"folders without files: 1 \(not/yet\)"),
     ],
@@ -102,7 +110,7 @@ def loop(folder):
 def test_what_is_left_out_of_a_folder_is_said_once(folder, tmp_path, caplog, spoil, expected):
     spoil(folder)
     names, (said,) = said_by_the_job(folder, tmp_path, caplog)
-    assert names == ["a.png", "b.png"]
+    assert names == ["a.png", "b.png", *(["linked/c.png"] if spoil is linked_twice else [])]
     assert re.match(expected, said)
 
 
@@ -170,11 +178,60 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path, name):
         describe({"images": str(tmp_path / name)}, KEY)
 
 
-def test_a_folder_of_links_alone_says_so(tmp_path, folder):
+def test_linked_folders_are_taken(tmp_path, folder, caplog):
+    (tmp_path / "other" / "deep").mkdir(parents=True)
+    (tmp_path / "other" / "deep" / "linked").symlink_to(folder)
+    (folder / "within").mkdir()
+    (folder / "within" / "c.png").write_bytes(image(7))
+    names, said = said_by_the_job(tmp_path / "other", tmp_path, caplog)
+    assert names == ["a.png", "b.png", "within/c.png"]
+    assert said == []
+
+
+def test_a_folder_of_links_to_itself_alone_says_so(tmp_path):
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "linked").symlink_to(folder)
+    (tmp_path / "other" / "linked").symlink_to(tmp_path)
     assert "no images in it (0 other files)" in refusal(tmp_path / "other")
     assert "behind a link to a folder" in refusal(tmp_path / "other")
+
+
+# Several folders
+
+
+def test_several_folders_and_zips_are_one_set(tmp_path, caplog):
+    places = [fill(tmp_path / "train", "b.png", "a.png"), zipped(tmp_path / "test.zip", "a.png", "c.png")]
+    spec = {"images": list(map(str, places))}
+    assert list(describe(spec, KEY).index) == ["train/a.png", "train/b.png", "test.zip/a.png", "test.zip/c.png"]
+    (tmp_path / "t.csv").write_text("stimulus;x\nc;1\ntrain/a;2\ntest.zip/a.png;3\nb;4\n")
+    spec["table"] = str(tmp_path / "t.csv")
+    with caplog.at_level(logging.INFO, logger="ventral"):
+        ingest(spec, tmp_path / "s.zarr", name="mine", cores=1)
+    assert f"{KEY}.table: {tmp_path / 't.csv'}: read with a semicolon between columns" in caplog.messages
+    stored = read_dataset(tmp_path / "s.zarr")
+    assert stored["x"].values.tolist() == [1, 2, 3, 4]
+    for row, (name, seed) in enumerate([("c", 1), ("a", 1), ("a", 0), ("b", 0)]):
+        expected = np.asarray(Image.open(io.BytesIO(image(seed)))).transpose(2, 0, 1)
+        np.testing.assert_array_equal(stored["pixels"].values[row], expected, err_msg=name)
+
+
+def test_folders_of_one_name_are_told_apart_by_the_ones_above(tmp_path):
+    places = [fill(tmp_path / day / "images", "a.png") for day in ("monday", "tuesday")]
+    names = list(describe({"images": list(map(str, places))}, KEY).index)
+    assert names == ["monday/images/a.png", "tuesday/images/a.png"]
+
+
+def test_what_is_ambiguous_among_several_folders_is_refused(tmp_path):
+    places = [str(fill(tmp_path / name, "a.png")) for name in ("train", "test")]
+    (tmp_path / "t.csv").write_text("stimulus,x\na,1\n")
+    for spec, expected in [
+        ({"images": [*places, places[0]]}, f"{places[0]} is {places[0]}, and its files would be taken twice"),
+        ({"images": [str(tmp_path), places[0]]}, f"{places[0]} lies in {tmp_path}, and its files"),
+        ({"images": [*places, "nowhere"]}, f"{KEY}.images: no such file or folder: nowhere"),
+        ({"images": places, "table": str(tmp_path / "t.csv")}, "'a' may be any of train/a.png, test/a.png in "),
+    ]:
+        with pytest.raises(InputError) as caught:
+            describe(spec, KEY)
+        assert expected in str(caught.value)
 
 
 ODD = ["a b.png", "-c.png", "q'\".png", "n\nl.png", "é.png", "{x}.png", "%s.png", "x" * 251 + ".png"]
@@ -318,8 +375,9 @@ def test_what_is_no_zip_is_refused(tmp_path, content):
         ('stimulus,x\na,"1,5"\nb,"2,5"\n', "column `x`, data row 1: '1,5' has a comma"),
         ('stimulus,x\na,"-1,5e3"\nb,2\n', "column `x`, data row 1: '-1,5e3' has a comma"),
         ('stimulus,x\na,3\nb,"1,234,567"\n', "column `x`, data row 2: '1,234,567' has a comma"),
-        ("stimulus;x\na;1,5\nb;2,5\n", "semicolons separate its columns"),
-        ("stimulus\tx\na\t1\nb\t2\n", "tabs separate its columns"),
+        ("stimulus;x\na;1,5\nb;2,5\n", "column `x`, data row 1: '1,5' has a comma, and would not be a number (2 such"),
+        ("stimulus\tx\na\t1,5\nb\t2\n", "column `x`, data row 1: '1,5' has a comma"),
+        ("stimulus;x\na;1;2\nb;2\n", "data row 1 (line 2): 3 fields, where the header has 2; a semicolon within a"),
         ("stimulus,x,x\na,1,2\nb,2,3\n", "two columns are called `x`"),
         ("stimulus,x, x \na,1,2\nb,2,3\n", "two columns are called `x`"),
         ("stimulus,x,X\na,1,2\nb,2,3\n", "columns `x` and `X` differ only in capital letters"),
@@ -357,7 +415,7 @@ def test_a_csv_table_that_would_be_misread_is_refused(folder, tmp_path, text, ex
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_a_folder_is_no_table(folder, tmp_path, name):
     (tmp_path / name).mkdir()
-    assert "a folder; a table is a .csv or a .parquet file" in refusal(folder, tmp_path / name)
+    assert "a folder; a table is a .csv, .tsv or .parquet file" in refusal(folder, tmp_path / name)
 
 
 def test_a_pipe_is_no_table(folder, tmp_path):

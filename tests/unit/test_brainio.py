@@ -76,7 +76,7 @@ def test_another_order_of_the_set_moves_the_stimuli():
 
 def test_checking_reads_coordinates_alone(monkeypatch):
     monkeypatch.setattr(xr.DataArray, "transpose", lambda *_: pytest.fail("the responses were read"))
-    assert list(brainio.check(PUBLISHED, "key", 4).index) == ["M_1", "M_2", "N_1"]
+    assert list(brainio.check(PUBLISHED, "key", 4)[0].index) == ["M_1", "M_2", "N_1"]
 
 
 def test_ids_are_also_looked_for_among_names(saved):

@@ -77,12 +77,14 @@ def test_what_no_job_reads_is_no_content(made, tmp_path, name):
     assert changed(made) == []
 
 
-def test_links_are_not_followed_out_of_the_folder(made, tmp_path):
+def test_linked_folders_are_content_and_links_back_are_none(made, tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "c.png").write_bytes(b"1")
     (tmp_path / "images" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "images")
+    (tmp_path / "images" / "up").symlink_to(tmp_path)
     assert changed(made) == []
+    (tmp_path / "elsewhere" / "c.png").write_bytes(b"1")
+    assert changed(made) == ["images"]
 
 
 def test_a_link_to_where_nobody_may_look_is_no_error(made, tmp_path, monkeypatch):

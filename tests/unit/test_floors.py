@@ -10,6 +10,7 @@ PACKAGE = Path(provenance.__file__).parent
 FLOORS = [
     [
         "errors",
+        "folders",
         "outputs",
         "integrity",
         "codec_pipeline",

@@ -17,6 +17,7 @@ from ventral.statistics.summaries import area_summary
 from ventral.store import read_dataset, write_dataset
 from ventral.targets.benchmark import read_benchmark
 from ventral.targets.selection import attainable
+from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 KEY = "recordings.mine"
@@ -260,7 +261,7 @@ def test_without_repetitions_given_ceilings_choose_the_neurons_of_summaries_and_
     names = np.array([f"V4_{k}" for k in range(8)])
     targets = Targets(rng.normal(size=(30, 8)), np.full(8, "neuron"), names, np.full(8, "V4"), np.full(8, np.nan))
     folds = np.split(np.arange(30), 3)
-    (panel,) = panels_of(targets, folds, [], 0.1, {}, np.repeat([0.2, 0.7], [3, 5]))
+    (panel,) = panels_of(targets, Split("stimuli", folds), 0.1, {}, np.repeat([0.2, 0.7], [3, 5]))
     assert panel.columns.tolist() == [3, 4, 5, 6, 7]
 
 

@@ -81,6 +81,7 @@ from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
 from ventral.stimuli.modality import MODALITIES
+from ventral.stimuli.places import as_list
 
 CONFIGFILE = "config/config.yaml"
 try:
@@ -302,9 +303,9 @@ def any_of(names):
 
 
 def given(spec, *keys):
-    """Return the paths that a part of the config names, alone or by name."""
+    """Return the paths that a part of the config names, alone, as a list or by name."""
     named = [spec[key] for key in keys if spec.get(key)]
-    return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else [paths])]
+    return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else as_list(paths))]
 
 
 def checkpoint_of(model):

@@ -4,7 +4,14 @@ rule recording:
         reads=watched(
             "recordings/{recording}",
             lambda wildcards: [
-                *given(settings["recordings"][wildcards.recording], "responses", "matrices", "neuroids"),
+                *given(
+                    settings["recordings"][wildcards.recording],
+                    "responses",
+                    "matrices",
+                    "trials",
+                    "spikes",
+                    "neuroids",
+                ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
             ],
         ),

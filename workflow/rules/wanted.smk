@@ -31,6 +31,7 @@ def tables_of(folder, pairs):
 MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
+    "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ventral.errors import InputError
+from ventral.folders import walk
 from ventral.outputs import sha256, writing
 from ventral.store import open_store
 
@@ -186,7 +187,7 @@ def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
 def digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, or of a folder, that of the lines `SHA-256  name` of its files by name."""
     path = Path(path)
-    return _digest_of_files(path, _files_of(path)) if path.is_dir() else sha256(path)
+    return _digest_of_files(path, files_of_folder(path)) if path.is_dir() else sha256(path)
 
 
 def signature(path: str | Path) -> str:
@@ -195,7 +196,7 @@ def signature(path: str | Path) -> str:
     The time of the last change of the inode is among the times: no copying program can set that time back.
     """
     path = Path(path)
-    names = sorted(_files_of(path)) if path.is_dir() else [""]
+    names = sorted(files_of_folder(path)) if path.is_dir() else [""]
     digest = hashlib.sha256()
     for name in names:
         status = os.stat(os.path.join(path, name) if name else path)  # noqa: PTH116, PTH118 (a set has many files)
@@ -328,12 +329,20 @@ def _warnings_collected() -> Iterator[dict[str, None]]:
         logging.getLogger().removeHandler(handler)
 
 
-def _files_of(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in a folder, but for hidden ones and those in linked folders: no job reads these."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not is_of_a_system(name)]
-        within = f"{os.path.relpath(parent, folder)}/" if Path(parent) != folder else ""
-        yield from (f"{within}{name}" for name in names if not is_of_a_system(name) and _is_file(Path(parent, name)))
+def files_of_folder(folder: Path) -> Iterator[str]:
+    """Yield the names of all files in a folder, but for hidden ones, which no job reads."""
+    for inside, entries in walk(folder, _entries):
+        names = [entry.name for entry in entries or ()]
+        yield from (f"{inside}/{name}".lstrip("/") for name in names if _is_file(Path(folder, inside, name)))
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not is_of_a_system(entry.name)]
+    except OSError:
+        # A job that reads it says so.
+        return []
 
 
 def is_of_a_system(name: str) -> bool:

@@ -28,8 +28,11 @@ from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.stimuli.modality import FIRST, MODALITIES, Modality, is_table_alone, modality_shown
+from ventral.stimuli.places import as_list
 from ventral.training.exclusion import training_rows
 
+# Keys of a recording that name the files of its responses or matrices.
+FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
 # Rules that run or train networks on a whole stimulus set.
 ON_GPU = ("extract", "train", "simulate")
 
@@ -173,7 +176,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
     fetched = (fetched, f"{config['results']}/datasets/")
     described = {}
     for name, spec in config["stimuli"].items():
-        files = [spec[key] for key in (*MODALITIES, "table") if spec.get(key)]
+        files = [path for key in (*MODALITIES, "table") if spec.get(key) for path in as_list(spec[key])]
         if "render" in spec or not any(_to_be_fetched(path, fetched) for path in files):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
         if "render" in spec:
@@ -183,7 +186,9 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
         if "simulate" in spec:
             teacher.check(spec["simulate"], f"recordings.{name}.simulate")
         elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
-            recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
+            n_stimuli = None if table is None else len(table)
+            names = None if table is None else {"stimulus": table.index.to_numpy(), **table}
+            recordings.check(spec, n_stimuli, f"recordings.{name}", names)
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
             if any(name == recording for recording, _ in readouts_of(config)):
@@ -415,8 +420,8 @@ def _network_of(config: dict, model: str) -> dict:
 
 def _files_of(recording: dict) -> list[str]:
     """Return the files that a recording's responses or matrices are in."""
-    files = recording.get("matrices") or recording["responses"]
-    return list(files.values()) if isinstance(files, dict) else [files]
+    files = [recording[key] for key in FILES_OF_RECORDINGS if recording.get(key)]
+    return [path for named in files for path in (named.values() if isinstance(named, dict) else [named])]
 
 
 def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
@@ -424,22 +429,52 @@ def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
 
 
 def _check_kind(recording: dict, key: str) -> None:
-    given = [kind for kind in ("responses", "matrices", "simulate") if kind in recording]
-    if len(given) != 1:
+    given = [kind for kind in ("responses", "trials", "matrices", "simulate") if kind in recording]
+    if len(given) != 1 and given != ["responses", "trials"]:
         raise InputError(
             f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has either `responses`, of "
-            f"neuroids, or `matrices`, published dissimilarity matrices, or `simulate`, how they are made of a network"
+            f"neuroids, or `trials`, a table of presentations, or `matrices`, published dissimilarity matrices, or "
+            f"`simulate`, how they are made of a network"
         )
-    for option in ("neuroids", "axes", "time_bins", "ceiling", "area", "animal"):
+    of_trials = ("counts", "spikes", "onset")
+    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials)
+    for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
-    for option in ("neuroids", "axes", "time_bins", "ceiling", "animal"):
+    for option in of_responses:
         if "matrices" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
-    if "responses" in recording and isinstance(recording.get("area"), dict):
+    for option in of_trials:
+        if "trials" not in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `trials`, a table of one row a presentation")
+    if "trials" in recording:
+        _check_trials(recording, key)
+    if "matrices" not in recording and isinstance(recording.get("area"), dict):
         raise InputError(
             f"config key {key}.area: one area of all neuroids; give that of each in the table `neuroids`, column `area`"
         )
+
+
+def _check_trials(recording: dict, key: str) -> None:
+    """Refuse a trial table whose responses are given in no way or in several, and options of another way."""
+    ways = [way for way in ("counts", "responses", "spikes") if recording.get(way)]
+    if len(ways) != 1:
+        raise InputError(
+            f"config key {key}: beside `trials` it has {' and '.join(ways) or 'no responses'}; give either `counts`, "
+            f"columns of the table, or `responses`, an array (presentation, neuroid), or `spikes`, a table of spikes"
+        )
+    if ways == ["spikes"] and not recording.get("time_bins"):
+        raise InputError(
+            f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
+            f"counted, such as [[70, 170]]"
+        )
+    others = {"counts": ("array", "axes", "time_bins", "baseline", "onset"), "spikes": ("array", "axes")}
+    for option in others.get(ways[0], ("onset",)):
+        if recording.get(option):
+            raise InputError(
+                f"config key {key}.{option}: belongs to {'`spikes`' if option == 'onset' else '`responses`'}, not to "
+                f"`{ways[0]}`; leave it out"
+            )
 
 
 def _expand_trainings(config: dict) -> None:
@@ -619,7 +654,7 @@ def _check_results_apart(config: dict) -> None:
     results = Path(config["results"]).resolve()
     for name, spec in config["stimuli"].items():
         shown = modality_shown(spec).name
-        folders = rendering.folders(spec["render"]) if "render" in spec else filter(None, [spec.get(shown)])
+        folders = rendering.folders(spec["render"]) if "render" in spec else as_list(spec.get(shown, []))
         for folder in map(Path, folders):
             if folder.is_dir() and results.is_relative_to(folder.resolve()):
                 raise InputError(

@@ -29,6 +29,14 @@ ENDINGS = (".json", ".zarr", ".zip")
 LONGEST_NAME, LONGEST_PART, LONGEST_PATH, LONGEST_TEXT = 100, 255, 2000, 4000
 DEEPEST, MOST_PROBLEMS = 16, 20
 WIDEST_INTEGER = 64
+# One folder or zip, or several.
+PLACES = {
+    "type": ["string", "array"],
+    "format": "path",
+    "minItems": 1,
+    "uniqueItems": True,
+    "items": {"$ref": "#/$defs/path"},
+}
 FORMATS = jsonschema.FormatChecker(formats=())
 
 
@@ -99,7 +107,7 @@ def _modality_keys() -> dict[str, dict]:
     """Return what the schema has of a stimulus set's keys that are a modality, or an option of one."""
     keys = {}
     for name, modality in MODALITIES.items():
-        keys |= {name: {"description": modality.meaning, "type": "string", "format": "path"}, **modality.set_options}
+        keys |= {name: {"description": modality.meaning, **PLACES}, **modality.set_options}
     return keys
 
 

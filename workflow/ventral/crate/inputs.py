@@ -52,14 +52,11 @@ def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence
     for name, spec in (config.get("stimuli") or {}).items():
         yield from _given(spec, f"stimuli.{name}", (*MODALITIES, "table"))
         render, key = spec.get("render") or {}, f"stimuli.{name}.render"
-        yield from _given(render, key, ("categories",))
-        folders = render.get("backgrounds")
-        if isinstance(folders, list):
-            yield from _given(folders, f"{key}.backgrounds", range(len(folders)), NO_FOLDERS)
-        else:
-            yield from _given(render, key, ("backgrounds",), NO_FOLDERS)
+        if isinstance(render.get("categories"), dict):
+            yield from _given(render, key, ("categories",))
+        yield from _given(render, key, ("backgrounds",), NO_FOLDERS)
     for name, spec in (config.get("recordings") or {}).items():
-        yield from _given(spec, f"recordings.{name}", ("responses", "neuroids", "matrices"))
+        yield from _given(spec, f"recordings.{name}", ("responses", "neuroids", "matrices", "trials", "spikes"))
         yield from _given(spec.get("ceiling") or {}, f"recordings.{name}.ceiling", ("file",))
         teacher = (spec.get("simulate") or {}).get("teacher")
         if isinstance(teacher, dict):
@@ -75,5 +72,7 @@ def _given(holder, name: str, keys: Iterable[str | int], but: tuple[str, ...] = 
         value = holder[key] if isinstance(key, int) else holder.get(key)
         if isinstance(value, dict):
             yield from _given(value, f"{name}.{key}", tuple(value))
+        elif isinstance(value, list):
+            yield from _given(value, f"{name}.{key}", range(len(value)), but)
         elif isinstance(value, str) and value not in but:
             yield f"{name}.{key}", holder, key

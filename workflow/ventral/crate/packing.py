@@ -16,7 +16,7 @@ from ventral.crate.metadata import CONFIG, METADATA, README, Run, folders, metad
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
-from ventral.provenance import PACKAGE, digest, digest_of_module, is_of_a_system, source_of
+from ventral.provenance import PACKAGE, digest, digest_of_module, files_of_folder, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -176,8 +176,7 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
 
 def files_below(folder: Path) -> dict[str, Path]:
     """Return the files in a folder, by their path in it; none of a file."""
-    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
-    return {name: file for name, file in files.items() if not any(map(is_of_a_system, Path(name).parts))}
+    return {name: folder / name for name in sorted(files_of_folder(folder))} if folder.is_dir() else {}
 
 
 def write_zip(contents: dict[str, Path | bytes], output: Path) -> None:

@@ -43,7 +43,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.grams.representations import read_representation
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import writing
-from ventral.recordings.time_bins import place_of, read_recording
+from ventral.recordings.time_bins import BASELINE, place_of, read_recording
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.stimuli.circular import angular_error
@@ -253,8 +253,8 @@ def decode_areas(
 def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_threshold: float) -> dict[str, Population]:
     """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
-    Where nothing is known of reliability, the square of a given ceiling stands for it, if there are any; else all are
-    taken. How many are left out is told in a warning.
+    What came before the stimulus is not read. Where nothing is known of reliability, the square of a given ceiling
+    stands for it, if there are any; else all are taken. How many are left out is told in a warning.
 
     Parameters
     ----------
@@ -271,7 +271,8 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     choosing, matching = _reliability_of_halves(responses, complete, folds)
     given = given_ceilings(_kept(responses)) ** 2
     areas = {}
-    for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True))):
+    after = targets.time_bins != BASELINE
+    for area, time_bin in sorted(set(zip(targets.areas[after], targets.time_bins[after], strict=True))):
         of_area, place = (targets.areas == area) & (targets.time_bins == time_bin), place_of(area, time_bin)
         rho = matching
         if np.isnan(choosing[of_area & complete]).all() and np.isfinite(given[of_area & complete]).any():

@@ -19,7 +19,7 @@ from ventral.grams.streaming import write_layer
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
-from ventral.recordings.time_bins import bins_of, columns_of, place_of, read_recording, time_order
+from ventral.recordings.time_bins import BASELINE, bins_of, columns_of, place_of, read_recording, time_order
 from ventral.store import new_store
 
 logger = logging.getLogger(__name__)
@@ -109,6 +109,8 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
 def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
     """Return the areas of a recording in each bin, with the neuroids of each that can be used and have all stimuli.
 
+    What came before the stimulus represents nothing.
+
     Raises
     ------
     InputError
@@ -119,7 +121,7 @@ def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
     bin_of = bins_of(responses)
     ids, area_of = responses["neuroid"].values.astype(str), responses["area"].values.astype(str)
     animal_of = responses["animal"].values.astype(str) if "animal" in responses.coords else np.full(len(ids), "")
-    usable = responses["left_out"].values.astype(str) == ""
+    usable = (responses["left_out"].values.astype(str) == "") & (bin_of != BASELINE)
     complete = np.isfinite(mean_responses(responses).values).all(axis=0)
     if (usable & ~complete).any():
         logger.warning(

@@ -9,6 +9,7 @@ from ventral.errors import InputError
 from ventral.stimuli.files import FILE, FOLDER, kind_of
 
 NPY, NPZ = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
+MAT_5, MAT_73 = b"MATLAB 5.0", b"MATLAB 7.3"
 # What other files begin with, and what to make of them.
 OTHER_KINDS = {
     b"MATLAB": "a MATLAB file; read it with scipy.io.loadmat, or version 7.3 with h5py, and numpy.save its array",
@@ -18,7 +19,7 @@ OTHER_KINDS = {
     b"\x80": "a pickle, which is not opened, as it could run any code; numpy.save its array",
     b"PAR1": "a Parquet table; numpy.save its numbers",
 }
-LONGEST_START = max(map(len, [NPY, *OTHER_KINDS]))
+LONGEST_START = max(map(len, [NPY, MAT_5, MAT_73, *OTHER_KINDS]))
 
 
 def open_array(path: str | Path, key: str, expected: str) -> NDArray:

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 
 NEUROID, STIMULUS, REPETITION, TIME_BIN = AXES = ("neuroid", "stimulus", "repetition", "time_bin")
+# Of arrays beside a trial table.
+PRESENTATION = "presentation"
 PLURALS = dict(zip(AXES, ("neuroids", "stimuli", "repetitions", "bins of time"), strict=True))
+PLURALS[PRESENTATION] = "presentations"
 STIMULI_COMPARED = 100
 # In recordings of neurons, means differ more than 3 times as much by neuroid as by repetition (shares of variance).
 CLEARLY, NEGLIGIBLE = 3.0, 0.1
@@ -36,6 +39,10 @@ def axes_of(spec: dict, n_axes: int, key: str) -> list[str]:
         If `axes` names no neuroids or no stimuli, or more or fewer axes than there are.
     """
     axes = list(spec.get("axes") or AXES[:n_axes])
+    if PRESENTATION in axes:
+        raise InputError(
+            f"{key}.axes: an axis `{PRESENTATION}` needs a table of which stimulus each one was of; give it as `trials`"
+        )
     for name in (NEUROID, STIMULUS):
         if name not in axes:
             raise InputError(

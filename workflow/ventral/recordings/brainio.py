@@ -8,7 +8,7 @@ shown. Coordinates along `presentation` say which (`stimulus_id`, in older files
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, shown
 from ventral.recordings.arrays import start_of
 from ventral.recordings.axes import TIME_BIN
+from ventral.recordings.presentations import IDS, arranged, as_text, match_ids, numbered
 from ventral.recordings.time_bins import END, START, TimeBins, bins_between, check_names, numbered_bins
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-IDS = ("stimulus_id", "image_id")
 DIMENSIONS = ("presentation", "neuroid", TIME_BIN)
 # What the table of neuroids calls the assembly's coordinates.
 COLUMNS = {"region": "area", "animal": "animal", "subject": "animal"}
 
 
-def check(path: str | Path, key: str, n_stimuli: int | None = None) -> "pd.DataFrame":
-    """Check that a file is an assembly, reading no more than its coordinates, and return its table of neuroids.
+def check(path: str | Path, key: str, n_stimuli: int | None = None) -> tuple["pd.DataFrame", TimeBins | None]:
+    """Check that a file is an assembly, reading no more than its coordinates; return its neuroids and bins of time.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def check(path: str | Path, key: str, n_stimuli: int | None = None) -> "pd.DataF
 
     Returns
     -------
-    DataFrame
+    neuroids : DataFrame
+    bins : TimeBins or None
         As from `read`.
 
     Raises
@@ -57,8 +58,7 @@ def check(path: str | Path, key: str, n_stimuli: int | None = None) -> "pd.DataF
             raise InputError(
                 f"{place}: {len(ids)} stimuli were presented, where the set has {n_stimuli}; give the set they are of"
             )
-        _time_bins(assembly, place)
-        return _neuroids(assembly, place)
+        return _neuroids(assembly, place), _time_bins(assembly, place)
 
 
 def read(
@@ -97,25 +97,18 @@ def read(
         neuroids = _neuroids(assembly, place)
         ids = _ids(assembly, place)
         rows = _rows(ids, stimuli, place)
-        repetitions = _repetitions(assembly, ids, place)
+        repetitions = numbered(_repetitions(assembly), ids)
         bins = _time_bins(assembly, place)
         values = assembly.transpose("presentation", "neuroid", ...).values.astype(np.float64)
-    n = len(stimuli["stimulus"])
-    responses = np.full((repetitions.max() + 1, n, *values.shape[1:]), np.nan)
-    for presentations in _without_repeats(rows, repetitions):
-        cells = repetitions[presentations], rows[presentations]
-        before, now = responses[cells], values[presentations]
-        twice = np.argwhere(~np.isnan(before) & ~np.isnan(now))
-        if len(twice):
-            presentation, neuroid, *_ = twice[0]
-            presentation = presentations[presentation]
-            raise InputError(
-                f"{place}: neuroid {neuroids.index[neuroid]!r} has more than one response to `{ids[presentation]}` in "
-                f"the same `repetition` (one is presentation {presentation + 1}; {len(twice)} such responses); number "
-                f"the repetitions of every stimulus"
-            )
-        responses[cells] = np.where(np.isnan(now), before, now)
-    return responses.swapaxes(0, 2), neuroids, bins
+
+    def conflict(presentation: int, neuroid: int, number: int) -> str:
+        return (
+            f"{place}: neuroid {neuroids.index[neuroid]!r} has more than one response to `{ids[presentation]}` in "
+            f"the same `repetition` (one is presentation {presentation + 1}; {number} such responses); number "
+            f"the repetitions of every stimulus"
+        )
+
+    return arranged(values, rows, repetitions, len(stimuli["stimulus"]), conflict), neuroids, bins
 
 
 @contextmanager
@@ -176,7 +169,7 @@ def _time_bins(assembly: "xr.DataArray", place: str) -> TimeBins | None:
         return bins_between(np.column_stack([coordinates[START], coordinates[END]]).tolist(), place)
     if TIME_BIN not in coordinates:
         return numbered_bins(assembly.sizes[TIME_BIN])
-    names = _as_text(coordinates[TIME_BIN]).tolist()
+    names = as_text(coordinates[TIME_BIN]).tolist()
     check_names(names, place)
     return TimeBins(names)
 
@@ -194,16 +187,11 @@ def _ids(assembly: "xr.DataArray", place: str) -> NDArray:
     coordinates = _along(assembly, "presentation")
     for name in IDS:
         if name in coordinates:
-            return _as_text(coordinates[name])
+            return as_text(coordinates[name])
     raise InputError(
         f"{place}: no coordinate `stimulus_id` (nor `image_id`) along `presentation`; it has "
         f"{', '.join(coordinates) or 'none'}"
     )
-
-
-def _as_text(values: NDArray) -> NDArray:
-    """Return ids as text, whole numbers without a decimal point, whatever a table or a file made of them."""
-    return np.array([str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist()])
 
 
 def _neuroids(assembly: "xr.DataArray", place: str) -> "pd.DataFrame":
@@ -214,7 +202,7 @@ def _neuroids(assembly: "xr.DataArray", place: str) -> "pd.DataFrame":
         raise InputError(
             f"{place}: no coordinate `neuroid_id` along `neuroid`; it has {', '.join(coordinates) or 'none'}"
         )
-    names = pd.Index(_as_text(coordinates.pop("neuroid_id")).astype(object), name="neuroid")
+    names = pd.Index(as_text(coordinates.pop("neuroid_id")).astype(object), name="neuroid")
     if names.has_duplicates:
         name = names[names.duplicated()][0]
         rows = (np.flatnonzero(names == name) + 1).tolist()
@@ -233,49 +221,18 @@ def _neuroids(assembly: "xr.DataArray", place: str) -> "pd.DataFrame":
 
 def _rows(ids: NDArray, stimuli: Mapping[str, NDArray], place: str) -> NDArray[np.intp]:
     """Return the row in the stimulus set of each presentation."""
-    names = _as_text(np.asarray(stimuli["stimulus"]))
-    candidates = {f"column `{column}`": _as_text(np.asarray(stimuli[column])) for column in IDS if column in stimuli}
-    candidates["column `stimulus`"] = names
-    candidates["names of images"] = np.array([PurePosixPath(name).stem for name in names])
-    missing = {}
-    for kind, known in candidates.items():
-        rows = {name: row for row, name in enumerate(known)}
-        missing[kind] = [name for name in np.unique(ids).tolist() if name not in rows]
-        if not missing[kind] and len(rows) == len(known):
-            return np.array([rows[name] for name in ids.tolist()])
-    kind = min(missing, key=lambda kind: len(missing[kind]))
-    if not missing[kind]:
-        raise InputError(f"{place}: the stimulus set's {kind} has the assembly's ids, but not every one once")
-    raise InputError(
-        f"{place}: {len(missing[kind])} of {len(np.unique(ids))} stimuli that were presented are not in the stimulus "
-        f"set, by its {kind}: {shown(missing[kind], 3)}; there, they are called {shown(candidates[kind].tolist(), 3)}. "
-        f"Give the stimulus table a column `stimulus_id` with the assembly's ids"
-    )
+    match = match_ids(ids, stimuli)
+    if match.missing:
+        raise InputError(
+            f"{place}: {len(match.missing)} of {len(np.unique(ids))} stimuli that were presented are not in the "
+            f"stimulus set, by its {match.kind}: {shown(match.missing, 3)}; there, they are called "
+            f"{shown(match.names.tolist(), 3)}. Give the stimulus table a column `stimulus_id` with the assembly's ids"
+        )
+    if not match.is_unique:
+        raise InputError(f"{place}: the stimulus set's {match.kind} has the assembly's ids, but not every one once")
+    return match.rows(ids)
 
 
-def _repetitions(assembly: "xr.DataArray", ids: NDArray, place: str) -> NDArray[np.intp]:
-    """Return the number, from 0, of each presentation's repetition."""
-    import pandas as pd
-
-    most = np.unique(ids, return_counts=True)[1].max()
-    labels = np.arange(len(ids))
-    if "repetition" in assembly.coords:
-        labels = assembly["repetition"].values
-        if assembly["repetition"].dims != ("presentation",):
-            labels = np.broadcast_to(labels, len(ids))
-        values, numbers = np.unique(labels, return_inverse=True)
-        if len(values) <= 2 * most:
-            return numbers
-    order = np.argsort(labels, kind="stable")
-    numbers = np.empty(len(ids), dtype=np.intp)
-    numbers[order] = pd.Series(ids[order]).groupby(ids[order]).cumcount().to_numpy()
-    return numbers
-
-
-def _without_repeats(rows: NDArray[np.intp], repetitions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Give the presentations in parts that hold no stimulus and repetition twice."""
-    import pandas as pd
-
-    turn = pd.DataFrame({"row": rows, "repetition": repetitions}).groupby(["row", "repetition"]).cumcount().to_numpy()
-    for number in range(turn.max() + 1):
-        yield np.flatnonzero(turn == number)
+def _repetitions(assembly: "xr.DataArray") -> NDArray | None:
+    """Return the label of each presentation's repetition, where there are any."""
+    return _along(assembly, "presentation").get("repetition")

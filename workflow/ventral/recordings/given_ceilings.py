@@ -205,7 +205,7 @@ def _kind(option: dict, column: str, key: str) -> str:
 
 
 def _place_of_table(spec: dict, key: str) -> str:
-    name = "neuroids" if spec.get("neuroids") else "responses"
+    name = next(name for name in ("neuroids", "responses", "trials") if spec.get(name))
     return f"{key}.{name}: {spec[name]}"
 
 

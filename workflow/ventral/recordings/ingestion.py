@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, shown
 from ventral.mappings.standardisation import varies
 from ventral.recordings import brainio
-from ventral.recordings.arrays import open_array
 from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
@@ -26,9 +26,21 @@ from ventral.recordings.axes import (
     read_as,
     with_stimuli_elsewhere,
 )
+from ventral.recordings.baseline import report_baseline
+from ventral.recordings.files import open_responses
 from ventral.recordings.given_ceilings import COLUMN, check_repetitions, numbers_given, with_given_ceilings
 from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
-from ventral.recordings.time_bins import END, START, TimeBins, bins_between, columns_of, numbered_bins
+from ventral.recordings.time_bins import (
+    END,
+    START,
+    TimeBins,
+    bins_between,
+    columns_of,
+    numbered_bins,
+    windows_of,
+    with_baseline,
+)
+from ventral.recordings.trials import Trials, read_trials, report_trials, responses_of, rows_presented
 from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
@@ -39,27 +51,40 @@ logger = logging.getLogger("ventral")
 
 # Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
 DEFAULTS = {"area": "unknown", "animal": None}
+# Columns of the table of neuroids that are text, whatever they look like.
+TEXT = ("neuroid", *DEFAULTS)
 RESERVED = ("responses", COLUMN, "left_out", "repetition", "stimulus", TIME_BIN, START, END)
-EXPECTED = "an npy file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
+EXPECTED = (
+    "an npy, npz or mat file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
+)
 
 
-def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> None:
+def check(
+    spec: dict,
+    n_stimuli: int | None = None,
+    key: str = "recordings",
+    stimuli: Mapping[str, NDArray] | None = None,
+) -> None:
     """Check that a recording's files are there and fit together, reading no more than the header of the responses.
 
     Parameters
     ----------
     spec : dict
-        `responses`, path of an npy file with an array (neuroids, stimuli, repetitions) or, averaged, (neuroids,
-        stimuli), NaN where not shown; optionally `axes`, the names of its axes where their order is another, or where
-        one is of bins of time; `time_bins`, start and end of each bin in ms; `neuroids`, a CSV or Parquet file with one
-        row a neuroid, in the array's order; `area` and `animal` of all neuroids; and `ceiling`, as for
-        `ventral.recordings.given_ceilings.numbers_given`. `responses` may also be a BrainIO
-        assembly, as for `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or
-        `matrices`, as for `ventral.recordings.matrices.read_matrices`, with `area` of all of them or by name.
+        `responses`, path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or, averaged,
+        (neuroids, stimuli), NaN where not shown; optionally `array`, its name in the file; `axes`, the names of its
+        axes where their order is another, or where one is of bins of time; `time_bins`, start and end of each bin in
+        ms; `baseline`, which of these is before the stimulus; `neuroids`, a CSV or Parquet file with one row a neuroid,
+        in the array's order; `area` and `animal` of all neuroids; and `ceiling`, as for
+        `ventral.recordings.given_ceilings.numbers_given`. `responses` may also be a BrainIO assembly, as for
+        `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or `trials`, as for
+        `ventral.recordings.trials.read_trials`. Or `matrices`, as for `ventral.recordings.matrices.read_matrices`, with
+        `area` of all of them or by name.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
         Place of `spec` in the config, for messages.
+    stimuli : mapping of (n,) arrays, optional
+        Columns of the set, `stimulus` among them, where they are known.
 
     Raises
     ------
@@ -69,11 +94,18 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     if "matrices" in spec:
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
         return
+    if "trials" in spec:
+        trials, neuroids, _ = _presented(spec, key, unread=True)
+        numbers_given(spec, neuroids, key)
+        if stimuli is not None:
+            rows_presented(trials, stimuli, spec, key)
+        return
     if _is_assembly(spec, key):
-        neuroids = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        with_baseline(bins, spec.get("baseline"), key)
         numbers_given(spec, _neuroids_of_assembly(neuroids, spec), key)
         return
-    array, axes, _ = _responses(spec, n_stimuli, key)
+    array, axes, _ = _responses(spec, n_stimuli, key, unread=True)
     shape = in_order(array, axes).shape
     if given := numbers_given(spec, _neuroids(spec, shape, axes, key), key):
         check_repetitions(given, spec, shape[2] > 1, key)
@@ -123,18 +155,23 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
-    place = f"{key}.responses: {spec['responses']}"
-    if _is_assembly(spec, key):
-        columns = {column: values.values for column, values in stimulus_set.coords.items()}
+    source = "trials" if "trials" in spec else "responses"
+    place = f"{key}.{source}: {spec[source]}"
+    columns = {column: values.values for column, values in stimulus_set.coords.items()}
+    if "trials" in spec:
+        array, neuroids, bins = _read_presented(spec, columns, key)
+    elif _is_assembly(spec, key):
         array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
         _report_dropped(neuroids, place)
         neuroids = _neuroids_of_assembly(neuroids, spec)
+        bins = with_baseline(bins, spec.get("baseline"), key)
     else:
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
     responses = np.ascontiguousarray(array.swapaxes(0, 2), dtype=np.float64)
     _report_not_shown(responses, stimulus_set["stimulus"].values, place)
     neuroids, ceilings = with_given_ceilings(spec, neuroids, responses, key)
     dataset = dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins)
+    report_baseline(dataset, place)
     write_dataset(dataset.assign_attrs(ceilings), output)
 
 
@@ -269,6 +306,41 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
     )
 
 
+def _read_presented(
+    spec: dict, columns: Mapping[str, NDArray], key: str
+) -> tuple[NDArray, "pd.DataFrame", TimeBins | None]:
+    """Return responses of a trial table as `_read` does, and log what there is to say of it."""
+    trials, neuroids, bins = _presented(spec, key)
+    report_trials(trials, neuroids, spec, key)
+    if spec.get("neuroids"):
+        report_columns(neuroids, f"{key}.neuroids: {spec['neuroids']}")
+    return responses_of(trials, neuroids, columns, spec, key), neuroids, bins
+
+
+def _presented(spec: dict, key: str, *, unread: bool = False) -> tuple[Trials, "pd.DataFrame", TimeBins | None]:
+    """Return a trial table with its responses, what is known of each neuroid, and the bins of time."""
+    listed = None
+    if spec.get("neuroids") and not spec.get("responses"):
+        table = read_table(spec["neuroids"], f"{key}.neuroids", TEXT, RESERVED, strict=False)
+        if NEUROID not in table:
+            raise InputError(
+                f"{key}.neuroids: {spec['neuroids']}: no column `neuroid`, which says how `counts` or `spikes` call "
+                f"each neuroid; columns: {', '.join(table.columns)}"
+            )
+        listed = table[NEUROID].tolist()
+    bins, windows = None, []
+    if spec.get("spikes"):
+        windows = windows_of(spec)
+        bins = bins_between(windows, f"{key}.time_bins")
+    trials = read_trials(spec, key, windows, listed, unread=unread)
+    if spec.get("responses"):
+        bins = _time_bins(spec, trials.in_file, trials.axes, key)
+        if bins is None and TIME_BIN in trials.axes:
+            trials = replace(trials, values=trials.values[..., 0])
+    neuroids = _neuroids(spec, (trials.values.shape[1], 0, 0), trials.axes, key, trials.neuroids)
+    return trials, neuroids, with_baseline(bins, spec.get("baseline"), key)
+
+
 def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame", TimeBins | None]:
     """Return responses, still unread, what is known of each neuroid, and the bins of time; warn of doubts.
 
@@ -302,16 +374,18 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
     return ordered if bins else of_bins[0], neuroids, bins
 
 
-def _responses(spec: dict, n_stimuli: int | None, key: str) -> tuple[NDArray, list[str], TimeBins | None]:
-    """Return the responses as they lie in the file, still unread, the names of their axes, and their bins of time."""
-    array = open_array(spec["responses"], f"{key}.responses", EXPECTED)
+def _responses(
+    spec: dict, n_stimuli: int | None, key: str, *, unread: bool = False
+) -> tuple[NDArray, list[str], TimeBins | None]:
+    """Return the responses as they lie in the file, the names of their axes, and their bins of time."""
+    array = open_responses(spec["responses"], spec.get("array"), key, EXPECTED, unread=unread)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
         raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise InputError(f"{place}: its shape is {array.shape}; {EXPECTED}")
     axes = axes_of(spec, array.ndim, key)
-    bins = _time_bins(spec, array.shape, axes, key)
+    bins = with_baseline(_time_bins(spec, array.shape, axes, key), spec.get("baseline"), key)
     if n_stimuli is not None and array.shape[axes.index("stimulus")] != n_stimuli:
         other = with_stimuli_elsewhere(array.shape, axes, n_stimuli)
         raise InputError(
@@ -341,7 +415,9 @@ def _time_bins(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) ->
     return bins_between(edges, f"{key}.time_bins")
 
 
-def _neuroids(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> "pd.DataFrame":
+def _neuroids(
+    spec: dict, shape: tuple[int, ...], axes: list[str], key: str, names: Sequence[str] | None = None
+) -> "pd.DataFrame":
     """Return what is known of each neuroid, one row each, by its id.
 
     Parameters
@@ -354,16 +430,18 @@ def _neuroids(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> 
         Names of the axes in the file.
     key : str
         Place of `spec` in the config.
+    names : sequence of str, optional
+        What the neuroids are called where no table says it; without it, they are numbered.
     """
     import pandas as pd
 
     n_neuroids = shape[0]
     digits = len(str(n_neuroids))
-    names = [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
+    names = names or [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
     table = pd.DataFrame({"neuroid": names})
     if spec.get("neuroids"):
         place = f"{key}.neuroids"
-        table = read_table(spec["neuroids"], place, ("neuroid", *DEFAULTS), RESERVED, strict=False)
+        table = read_table(spec["neuroids"], place, TEXT, RESERVED, strict=False)
         place = f"{place}: {spec['neuroids']}"
         if len(table) != n_neuroids:
             other = line_of(exchanged(axes, NEUROID, REPETITION)) if len(table) == shape[2] else ""
@@ -393,7 +471,11 @@ def _is_assembly(spec: dict, key: str) -> bool:
             f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
             f"leave `neuroids` out"
         )
-    for option, said in (("axes", "names its axes"), ("time_bins", "says itself when its bins are")):
+    for option, said in (
+        ("axes", "names its axes"),
+        ("time_bins", "says itself when its bins are"),
+        ("array", "is one array"),
+    ):
         if spec.get(option):
             raise InputError(
                 f"{key}.{option}: {spec['responses']} is a BrainIO assembly, which {said}; leave `{option}` out"

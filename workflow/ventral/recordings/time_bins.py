@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 START, END = "time_bin_start", "time_bin_end"
+# Name of the bin before the stimulus appeared, in which nothing should depend on the stimulus.
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class TimeBins:
     Attributes
     ----------
     names : sequence of str
-        '70-90' of a bin from 70 to 90 ms; without edges, its own name or its number from 1.
+        '70-90' of a bin from 70 to 90 ms; without edges, its own name or its number from 1. 'baseline' of the bin that
+        `with_baseline` was told of.
     edges : (bins, 2) array or None
         Start and end of each bin in ms, where these are known.
     """
@@ -67,6 +70,48 @@ def bins_between(edges: Sequence[Sequence[float]], place: str) -> TimeBins:
     names = [f"{start:g}-{end:g}" for start, end in edges]
     check_names(names, place)
     return TimeBins(names, np.array(edges, dtype=np.float64))
+
+
+def windows_of(spec: dict) -> list[list[float]]:
+    """Return the windows in which spikes of a recording are counted: its `baseline` and its `time_bins`."""
+    baseline, windows = spec.get("baseline"), [list(edges) for edges in spec["time_bins"]]
+    return windows if baseline is None or list(baseline) in windows else [list(baseline), *windows]
+
+
+def with_baseline(bins: TimeBins | None, baseline: Sequence[float] | None, key: str) -> TimeBins | None:
+    """Return bins of which the one before the stimulus is called `baseline`.
+
+    Parameters
+    ----------
+    bins : TimeBins or None
+    baseline : (start, end) or None
+        In ms after the stimulus appeared; None changes nothing.
+    key : str
+        Place of the recording in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If it does not end before the stimulus, or is none of the bins.
+    """
+    if baseline is None:
+        return bins
+    start, end = baseline
+    if not start < end <= 0:
+        raise InputError(
+            f"{key}.baseline: from {start:g} to {end:g} ms; a baseline ends when the stimulus appears, at 0"
+        )
+    if bins is None or bins.edges is None:
+        raise InputError(
+            f"{key}.baseline: the responses are in no bins of known times; give `time_bins`, or leave it out"
+        )
+    here = (bins.edges == (start, end)).all(axis=1)
+    if not here.any():
+        raise InputError(
+            f"{key}.baseline: no bin is from {start:g} to {end:g} ms; the bins are {', '.join(bins.names)}; name one "
+            f"of them by its start and end"
+        )
+    return TimeBins([BASELINE if own else name for own, name in zip(here, bins.names, strict=True)], bins.edges)
 
 
 def numbered_bins(n_bins: int) -> TimeBins:
@@ -115,7 +160,9 @@ def bins_of(recording: "xr.Dataset") -> NDArray[np.str_]:
 
 
 def time_order(time_bin: str) -> tuple[float, str]:
-    """Return what bins of time are sorted by: the number that a name begins with, then the name."""
+    """Return what bins of time are sorted by: the baseline first, then the number that a name begins with, the name."""
+    if time_bin == BASELINE:
+        return float("-inf"), time_bin
     number = re.match(r"-?\d+(\.\d+)?", time_bin)
     return float(number[0]) if number else float("inf"), time_bin
 

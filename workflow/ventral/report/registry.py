@@ -179,6 +179,18 @@ FIGURES = {
 }
 
 TABLES = {
+    "baselines": Shown(
+        title="What is predicted before the stimulus",
+        caption=(
+            "How well each model predicts the responses in the bin `baseline`, before the stimulus appeared, where "
+            "nothing should predict anything: the median r over all neuroids at the layer that predicts them best, and "
+            "the largest such value that chance makes in 5 % of experiments at most (`near_zero` where r is below). A "
+            "larger one is a sign of a wrong time of onset, or of stimuli in an order that repeats."
+        ),
+        function="statistics.baselines.baselines",
+        reads={"scores": "scores"},
+        needs="baselines",
+    ),
     "best_layers": Shown(
         title="Best layers",
         caption=(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ventral.outputs import writing
+from ventral.recordings.time_bins import BASELINE
 from ventral.statistics.claimed import CLAIMS, Evidence, Finding, areas_without_neurons
 from ventral.statistics.contrasts import holm_adjusted
 from ventral.statistics.influence_table import PANEL, read_influences
@@ -61,8 +62,12 @@ def claims(
     """
     rows = read_scores(scores)
     marks = n_marked(read_parquet(scores, [*PANEL, "subject", "reliability", "marked"]), reliability_threshold)
+    # Of what came before the stimulus, no claim is made; each one more would cost the others.
+    rows = rows[rows["time_bin"] != BASELINE].reset_index(drop=True)
+    read = read_influences(influences)
+    read = read[read["time_bin"] != BASELINE].reset_index(drop=True)
     evidence = Evidence(
-        influences=_with_marks(_with_networks(read_influences(influences), networks), marks),
+        influences=_with_marks(_with_networks(read, networks), marks),
         accuracies=_accuracies(rows),
         selectivity=read_csv(selectivity) if selectivity else None,
         seed=seed,

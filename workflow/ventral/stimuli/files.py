@@ -10,10 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ventral.errors import InputError, shown
+from ventral.folders import walk
 
 logger = logging.getLogger("ventral")
 
@@ -22,7 +24,7 @@ FOLDER, FILE = "folder", "file"
 OF_THE_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
 ENCRYPTED, NAMED_IN_UTF8 = 0x1, 0x800
 
-LINKED = "left out, behind a link to a folder (copy the folder, or name it in the config)"
+LINKED = "left out, behind a link to a folder that is taken already, or that contains this one"
 OUTSIDE = "left out, as the path leads out of the zip"
 EMPTY = "folders without files"
 ALIKE = "names that differ only in capital letters, and are one file on other systems"
@@ -124,21 +126,18 @@ def natural(text: str) -> tuple[list[str | tuple[int, str]], str]:
 
 
 def _in_folder(folder: Path, suffixes: Collection[str], key: str) -> tuple[list[str], dict[str, list[str]]]:
-    files, no_files, remarks, pending = [], [], defaultdict(list), [""]
-    while pending:
-        inside = pending.pop()
-        entries = _entries(folder / inside, key)
+    files, no_files, remarks = [], [], defaultdict(list)
+    for inside, entries in walk(folder, partial(_entries, key=key)):
+        if entries is None:
+            remarks[LINKED].append(inside)
+            continue
         if inside and not entries:
             remarks[EMPTY].append(inside)
         for entry in entries:
             name = f"{inside}/{entry.name}".lstrip("/")
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(name)
-            elif entry.is_file(follow_symlinks=False) or kind_of(entry.path) == FILE:
+            if entry.is_file(follow_symlinks=False) or kind_of(entry.path) == FILE:
                 files.append(name)
-            elif kind_of(entry.path) == FOLDER:
-                remarks[LINKED].append(name)
-            elif _suffix(name) in suffixes:
+            elif kind_of(entry.path) != FOLDER and _suffix(name) in suffixes:
                 no_files.append(name)
     if no_files:
         raise InputError(

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
-from ventral.stimuli.files import Listing, list_files, natural, opener
+from ventral.stimuli.files import Listing, natural
 from ventral.stimuli.modality import Modality, is_table_alone, modality_shown
+from ventral.stimuli.places import as_list, list_places, open_places
 from ventral.stimuli.store import complete_set, create_set, write_properties
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
 
@@ -39,9 +40,9 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     Parameters
     ----------
     spec : dict
-        By the name of the modality, such as `images`, a folder or zip of stimuli; optionally `table`, a CSV or Parquet
-        file with one row a stimulus, `circular`, the periods of circular columns, and options of the modality. Or
-        `render`, how images are rendered. Or `table` alone, of stimuli whose files are not here.
+        By the name of the modality, such as `images`, a folder or zip of stimuli, or a list of those; optionally
+        `table`, a CSV or Parquet file with one row a stimulus, `circular`, the periods of circular columns, and options
+        of the modality. Or `render`, how images are rendered. Or `table` alone, of stimuli whose files are not here.
     key : str
         Place of `spec` in the config, for messages.
 
@@ -116,14 +117,14 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
             write_properties(unfinished, table)
             complete_set(unfinished, name, table, digests=[])
         return
-    place = f"{key}.{modality.name}: {spec[modality.name]}"
+    place = f"{key}.{modality.name}: {_in_words(spec, modality)}"
     table, files, listing = _described(spec, key)
     listing.warn(place)
     if spec.get("table"):
         _report_table(table, spec, key)
     with (
         writing(output) as unfinished,
-        opener(Path(spec[modality.name])) as opened,
+        open_places(spec[modality.name]) as opened,
         ThreadPoolExecutor(allocated_cores(cores)) as pool,
     ):
         shape = modality.common_shape(spec, opened, files, pool.map)
@@ -153,7 +154,7 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
     import pandas as pd
 
     modality = modality_shown(spec)
-    listing = list_files(Path(spec[modality.name]), modality.suffixes, f"{key}.{modality.name}", modality.name)
+    listing = list_places(spec[modality.name], modality.suffixes, f"{key}.{modality.name}", modality.name)
     files = listing.files
     if not spec.get("table"):
         for column in spec.get("circular") or {}:
@@ -164,9 +165,13 @@ def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing
         return pd.DataFrame(index=names), files, listing
     table = _read_properties(spec, key)
     files = _files_of_rows(
-        list(table["stimulus"]), files, f"{key}.table: {spec['table']}", modality, spec[modality.name]
+        list(table["stimulus"]), files, f"{key}.table: {spec['table']}", modality, _in_words(spec, modality)
     )
     return table.set_index("stimulus"), files, listing
+
+
+def _in_words(spec: dict, modality: Modality) -> str:
+    return ", ".join(as_list(spec[modality.name]))
 
 
 def _table_alone(spec: dict, key: str) -> "pd.DataFrame":

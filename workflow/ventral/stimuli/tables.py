@@ -26,6 +26,9 @@ OF_THE_STORE = "zarr.json"
 # Bytes that a name can have on common file systems.
 LONGEST_NAME = 255
 UNNAMED = "Unnamed: "
+# What may separate the columns of a CSV file, and the attribute of a table that says what did.
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SEPARATED_BY = "separated by"
 COMMA_IN_NUMBER = re.compile(r"[+-]?[\d.]*\d(,\d+)+(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -40,7 +43,7 @@ def read_table(
     Parameters
     ----------
     path : path
-        CSV (with commas, UTF-8) or Parquet file.
+        CSV (with commas, semicolons or tabs, UTF-8) or Parquet file.
     key : str
         Its place in the config, for messages.
     labels : collection of str
@@ -67,12 +70,12 @@ def read_table(
     place = f"{key}: {path}"
     suffix = Path(path).suffix.lower()
     if kind_of(path) == FOLDER:
-        raise InputError(f"{place}: a folder; a table is a .csv or a .parquet file")
+        raise InputError(f"{place}: a folder; a table is a .csv, .tsv or .parquet file")
     if kind_of(path) != FILE:
         raise InputError(f"{key}: no such file: {path}")
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    readers = {".csv": _read_csv, ".tsv": _read_csv, ".parquet": _read_parquet}
     if suffix not in readers:
-        raise InputError(f"{place}: a table is a .csv or a .parquet file")
+        raise InputError(f"{place}: a table is a .csv, .tsv or .parquet file")
     table = readers[suffix](Path(path), place)
     if table.empty:
         raise InputError(f"{place}: the table has no rows")
@@ -81,20 +84,28 @@ def read_table(
     table.columns = [str(column).strip() for column in table.columns]
     _check_names(list(table.columns), labels, reserved, place)
     typed = suffix == ".parquet"
-    return pd.DataFrame(
+    read = pd.DataFrame(
         {
             column: _text(values) if column in labels else _typed(values, typed, strict, f"{place}: column `{column}`")
             for column, values in table.items()
         }
     )
+    read.attrs = table.attrs
+    return read
 
 
 def report_columns(table: "pd.DataFrame", place: str, labels: Sequence[str] = ()) -> None:
-    """Log which columns are numbers and which text; warn of columns without a name, and of labels such as NA."""
+    """Log which columns are numbers and which text, and other separators than commas; warn of what may be a mistake.
+
+    That are columns without a name, and labels such as NA.
+    """
     import pandas as pd
 
     numeric = [column for column in table if pd.api.types.is_float_dtype(table[column])]
     text = [column for column in table if column not in numeric]
+    separator = table.attrs.get(SEPARATED_BY, SEPARATORS[","])
+    if separator != SEPARATORS[","]:
+        logger.info("%s: read with a %s between columns", place, separator)
     logger.info("%s: numbers: %s; text: %s", place, shown(numeric, 50) or "none", shown(text, 50) or "none")
     if unnamed := [column for column in table if column.startswith(UNNAMED)]:
         logger.warning(
@@ -120,7 +131,9 @@ def report_columns(table: "pd.DataFrame", place: str, labels: Sequence[str] = ()
 def _read_csv(path: Path, place: str) -> "pd.DataFrame":
     import pandas as pd
 
-    reader = csv.reader(io.StringIO(_decoded(path.read_bytes(), place), newline=""), strict=True)
+    text = _decoded(path.read_bytes(), place)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
         # Spreadsheets leave empty lines at the end.
         rows = [(reader.line_num, row) for row in reader if row and not (len(row) == 1 and row[0].isspace())]
@@ -131,18 +144,30 @@ def _read_csv(path: Path, place: str) -> "pd.DataFrame":
     if not rows:
         raise InputError(f"{place}: the table is empty")
     (_, header), *rows = rows
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and separator in header[0]:
-            raise InputError(f"{place}: {name} separate its columns; save it with commas, and decimals with points")
     header = [name or f"{UNNAMED}{k}" for k, name in enumerate(header)]
     for number, (line, row) in enumerate(rows, 1):
-        # A comma at the end of every line loses nothing.
+        # A separator at the end of every line loses nothing.
         if len(row) < len(header) or any(row[len(header) :]):
             raise InputError(
                 f"{place}: data row {number} (line {line}): {len(row)} fields, where the header has {len(header)}; "
-                f"a comma within a field needs quotes around the field"
+                f"a {SEPARATORS[separator]} within a field needs quotes around the field"
             )
-    return pd.DataFrame([row[: len(header)] for _, row in rows], columns=header, dtype=object)
+    table = pd.DataFrame([row[: len(header)] for _, row in rows], columns=header, dtype=object)
+    table.attrs[SEPARATED_BY] = SEPARATORS[separator]
+    return table
+
+
+def _separator(text: str) -> str:
+    """Return what separates most fields in the first row of a CSV file; a comma before others."""
+    return max(SEPARATORS, key=lambda separator: _fields_of_header(text, separator))
+
+
+def _fields_of_header(text: str, separator: str) -> int:
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+        return len(next((row for row in rows if row), []))
+    except csv.Error:
+        return 0
 
 
 def _decoded(content: bytes, place: str) -> str:

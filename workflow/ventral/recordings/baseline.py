@@ -1,0 +1,49 @@
+"""Whether responses before a stimulus depend on it, which only a mistake can bring about."""
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ventral.recordings.time_bins import BASELINE, TIME_BIN
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+logger = logging.getLogger("ventral")
+
+# Standard errors of a correlation of 0 that are no sign of anything.
+STANDARD_ERRORS = 2
+
+
+def report_baseline(recording: "xr.Dataset", place: str) -> None:
+    """Log how reliable responses before the stimulus are; warn where this is more than chance makes of any.
+
+    The correlation of two halves over n stimuli has a standard error of 1 / sqrt(n) around 0, to which the formula of
+    Spearman and Brown is applied. The median over neuroids varies no more than one of them does.
+
+    Parameters
+    ----------
+    recording : Dataset
+        As `ventral.recordings.ingestion.dataset_of` makes it; without a bin `baseline`, nothing is said.
+    place : str
+        Where the responses come from, for messages.
+    """
+    if TIME_BIN not in recording.dims or BASELINE not in recording[TIME_BIN]:
+        return
+    reliability = recording["reliability"].sel({TIME_BIN: recording[TIME_BIN] == BASELINE}).values
+    if not np.isfinite(reliability).any():
+        logger.info("%s: no repetitions, hence no reliability of the baseline", place)
+        return
+    of_halves = STANDARD_ERRORS / np.sqrt(recording.sizes["stimulus"])
+    found, bound = np.nanmedian(reliability), 2 * of_halves / (1 + of_halves)
+    if found <= bound:
+        logger.info("%s: median reliability of the baseline: %.2f, at most %.2f by chance", place, found, bound)
+        return
+    logger.warning(
+        "%s: responses in the baseline, before the stimulus appeared, depend on the stimulus: their median reliability "
+        "is %.2f, where chance makes at most %.2f; look at the time of onset, and at an order of stimuli that repeats",
+        place,
+        found,
+        bound,
+    )
