@@ -64,6 +64,7 @@ from ventral.configuration.resolution import (
     models_of,
     models_with_neuroids,
     penalty_grid,
+    readouts_of,
     recorded_models_of,
     resolve,
     sets_with_files,
@@ -316,6 +317,12 @@ def checkpoint_of(model):
 def kept_if_asked(path):
     """Mark activations to be deleted once the Gram matrix is made, unless the config keeps them."""
     return path if settings["extraction"]["keep"] else temp(path)
+
+
+def named_readouts(model):
+    """Return the layers of a model that the config names for readouts."""
+    layers = settings["outputs"]["readouts"].get(model, [])
+    return [] if isinstance(layers, str) else layers
 
 
 def gram_of_areas(recording):

@@ -16,7 +16,10 @@ rule model:
         mem_mb=scaled(4000),
         runtime=scaled(60),
         # Checked beforehand, not what the model is: a change of these describes nothing anew.
-        checked=options(together=lambda wildcards: settings["banded"].get(wildcards.model, [])),
+        checked=options(
+            together=lambda wildcards: settings["banded"].get(wildcards.model, []),
+            read_out=lambda wildcards: named_readouts(wildcards.model),
+        ),
     params:
         **told("model", spec=lambda wildcards: settings["models"][wildcards.model]),
     shell:

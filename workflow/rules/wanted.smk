@@ -19,6 +19,7 @@ FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappin
 BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
 # The models that are read, for each recording of neuroids.
 DECODED = decoded_models(settings)
+READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 
 

@@ -7,6 +7,7 @@ PLACES = {
     "NestedRidge": "mappings.ridge",
     "nested_ridge": "mappings.ridge",
     "nested_ridge_features": "mappings.ridge_features",
+    "load_readout": "readouts.loading",
     "open_features": "activations.features",
     "open_scores": "scores.labelled",
     "brainio_scores": "scores.labelled",

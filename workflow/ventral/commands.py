@@ -4,6 +4,7 @@ import argparse
 import importlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -34,6 +35,7 @@ STAGES = {
     "banded": "scores.banded.banded",
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
+    "readout": "readouts.making.readout",
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
     "join": "scores.table.join",
@@ -42,6 +44,9 @@ STAGES = {
     "audit": "audit.verdicts.audit",
     "crate": "crate.packing.crate",
 }
+# Commands that no rule has, with words of their own.
+PREDICT = "predict"
+COMMANDS = {PREDICT: "readouts.predicting.predict_folder"}
 # Recorded, and not passed on: files that an option names.
 READS = "reads"
 # Never left to a function's default: what a rule forgets to pass on is an error, and never a constant.
@@ -59,6 +64,9 @@ CHARACTERS_SHOWN = 80
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
     """Return what a command line says; without arguments, that of this process."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == [PREDICT]:
+        return _parse_predict(arguments[1:])
     parser = _parser()
     told = vars(parser.parse_args(arguments))
     inputs: dict[str, tuple[Path, ...]] = {}
@@ -94,7 +102,7 @@ def stages() -> dict[str, str]:
 
 def function_of(stage: str) -> Callable:
     """Return the function of a stage, whose parameters are what the command line names."""
-    module, function = stages()[stage].rsplit(".", 1)
+    module, function = (stages() | COMMANDS)[stage].rsplit(".", 1)
     return getattr(importlib.import_module(f"ventral.{module}"), function)
 
 
@@ -143,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         description="One command a stage, as the rules of the workflow call it.",
         epilog=(
             "Names are those of the parameters of the stage's function: a stage without arguments says which. "
-            f"Stages: {', '.join(stages())}."
+            f"Stages: {', '.join(stages())}. A command beside these: {PREDICT}, with a --help of its own."
         ),
         allow_abbrev=False,
     )
@@ -157,6 +165,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log", type=Path, help="also write what is reported to this file")
     parser.add_argument("--provenance", type=Path, help="also write what the outputs were made of to this file")
     return parser
+
+
+def _parse_predict(arguments: Sequence[str]) -> Command:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m ventral {PREDICT}",
+        description="Predict the responses of recorded neuroids to new stimuli, by a readout that the workflow wrote.",
+        allow_abbrev=False,
+    )
+    path = {"type": Path, "metavar": "PATH"}
+    parser.add_argument("--readout", required=True, **path, help="a file LAYER.zarr.zip in results/readouts")
+    parser.add_argument("--stimuli", required=True, **path, help="folder or zip of stimuli")
+    parser.add_argument("--output", required=True, **path, help="CSV or Parquet file to write")
+    parser.add_argument("--weights", **path, help="checkpoint of the network, where it is not where it was")
+    for name in ("device", "batch_size"):
+        kind, meaning = HOW[name]
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=meaning)
+    parser.add_argument("--log", **path, help="also write what is reported to this file")
+    told = vars(parser.parse_args(arguments))
+    return Command(
+        PREDICT,
+        inputs={name: (told[name],) for name in ("readout", "stimuli", "weights") if told[name] is not None},
+        outputs={"output": told["output"]},
+        how={name: told[name] for name in ("device", "batch_size") if told[name] is not None},
+        log=told["log"],
+    )
 
 
 def _json_object(text: str) -> dict:

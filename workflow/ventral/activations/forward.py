@@ -77,14 +77,8 @@ class Network:
     @contextmanager
     def opened(cls, spec, shape, *, dtype, device, autocast, channels_last, threads) -> Iterator["Network"]:
         """Give a network for the time of a block, in which float32 products are exact and repeatable."""
-        threads_before = torch.get_num_threads()
-        if threads:
-            torch.set_num_threads(allocated_cores(threads))
-        try:
-            with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
-                yield cls(spec, shape, dtype, device, autocast, channels_last)
-        finally:
-            torch.set_num_threads(threads_before)
+        with exact_products(threads):
+            yield cls(spec, shape, dtype, device, autocast, channels_last)
 
     def buffers(self, rows: int) -> dict[str, Tensor]:
         """Return memory for the features (rows, n_features) of each layer, into which a GPU copies by itself."""
@@ -178,6 +172,19 @@ class Network:
                     f"their size from those in a batch of 2, where rounding makes {tolerance:g} at most. Features "
                     f"must depend on the stimulus alone: check how forward() treats a batch"
                 )
+
+
+@contextmanager
+def exact_products(threads: int | None = None) -> Iterator[None]:
+    """Make float32 products exact and repeatable for the time of a block, on some threads of the CPU."""
+    threads_before = torch.get_num_threads()
+    if threads:
+        torch.set_num_threads(allocated_cores(threads))
+    try:
+        with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(threads_before)
 
 
 def scale_for_float16(largest: float) -> float:

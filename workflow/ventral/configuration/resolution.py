@@ -11,7 +11,16 @@ from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
 from ventral.errors import InputError, allowed_instead
 from ventral.models.registry import family_of
-from ventral.models.zoo import check_model, family, modality_asked, resolve_model
+from ventral.models.zoo import (
+    GLOB,
+    are_names,
+    check_model,
+    check_taken,
+    family,
+    is_baseline,
+    modality_asked,
+    resolve_model,
+)
 from ventral.recordings import ingestion as recordings
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
@@ -39,8 +48,9 @@ def resolve(config: dict) -> dict:
     dict
         With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
         those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
-        `dataset`, the options of each published data set; `sources`, the files that these are unpacked from, by the
-        name of the data set; and `mappings`, `components` and `rsa`, the mappings' names and options.
+        `outputs`, with the layers of which `readouts` are written, by the model's name; `dataset`, the options of each
+        published data set; `sources`, the files that these are unpacked from, by the name of the data set; and
+        `mappings`, `components` and `rsa`, the mappings' names and options.
 
     Raises
     ------
@@ -89,6 +99,7 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
+    config["outputs"]["readouts"] = _readouts(config)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -172,6 +183,9 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
             recordings.check(spec, None if table is None else len(table), key=f"recordings.{name}")
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
+            if any(name == recording for recording, _ in readouts_of(config)):
+                # By which the penalties of readouts are chosen.
+                _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{spec['stimuli']}")
     for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
         rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
     labels = {name: _labels(table) for name, table in described.items()}
@@ -294,6 +308,48 @@ def _check_decoding(config: dict) -> None:
         raise InputError(
             "config key decoding: no recording is of neuroids, whose areas would be read; leave `decoding` out"
         )
+
+
+def _readouts(config: dict) -> dict[str, str | list[str]]:
+    """Return the layers of which readouts are written, `best`, `all` or names, of each model that has any."""
+    wanted = config["outputs"].get("readouts", {})
+    scored = [name for recording in config["recordings"] for name in models_with_neuroids(config, recording)]
+    key = "config key outputs.readouts"
+    if wanted and "ridge" not in config["mappings"]:
+        raise InputError(f"{key}: readouts are of ridge regression; add `ridge` to `mappings`, or leave `readouts` out")
+    if wanted and not scored:
+        raise InputError(f"{key}: no model is scored against a recording of neuroids; leave `readouts` out")
+    if isinstance(wanted, list):
+        networks = [name for name in dict.fromkeys(scored) if not is_baseline(config["models"][name])]
+        wanted = dict.fromkeys(networks or scored, wanted)
+    elif isinstance(wanted, str):
+        wanted = dict.fromkeys(scored, wanted)
+    for name, layers in wanted.items():
+        if name not in scored:
+            raise InputError(
+                f"{key}: no model called {name!r} is scored against a recording of neuroids; "
+                f"{allowed_instead(name, dict.fromkeys(scored))}"
+            )
+        if not isinstance(layers, str):
+            _check_named_layers(config["models"][name], layers)
+    return wanted
+
+
+def _check_named_layers(spec: dict, layers: list[str]) -> None:
+    """Refuse names of layers that a model's own list of layers lacks; what globs and `auto` take is known later."""
+    taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
+    if are_names(taken) and not any(GLOB.search(name) for name in taken):
+        check_taken(layers, taken, "outputs.readouts", spec["name"])
+
+
+def readouts_of(config: dict) -> list[tuple[str, str]]:
+    """Return each recording of neuroids and model, of which readouts are written."""
+    return [
+        (recording, model)
+        for recording in config["recordings"]
+        for model in models_with_neuroids(config, recording)
+        if model in config["outputs"]["readouts"]
+    ]
 
 
 def decoded_models(config: dict) -> dict[str, list[str]]:

@@ -42,7 +42,7 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
     Parameters
     ----------
     files : sequence of Path
-        Outputs, in the results folder.
+        Outputs, files and folders, in the results folder.
     output : path
         The zip file to write.
     results : str
@@ -79,8 +79,10 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
     inside = "results" if _is_outside(Path(results)) else Path(results).as_posix()
     verdict = [Path(results) / name for name in VERDICT if (Path(results) / name).is_file()]
     for file in [*files, *verdict]:
-        places[str(file)] = f"{inside}/{file.relative_to(results).as_posix()}"
-        contents[places[str(file)]] = file
+        name = f"{inside}/{file.relative_to(results).as_posix()}"
+        places[str(file)] = f"{name}/" if file.is_dir() else name
+        below = {f"{name}/{inner}": path for inner, path in files_below(file).items()}
+        contents |= below if file.is_dir() else {name: file}
     records = [f"provenance/{job.name}.json" for job in jobs]
     contents |= {f"{inside}/{name}": Path(results) / name for name in records}
 
@@ -159,8 +161,7 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
 
     It keeps its path, unless that leads out of the working folder, or something else has it.
     """
-    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {name: file for name, file in files.items() if not any(map(is_of_a_system, Path(name).parts))}
+    files = files_below(path)
     kept = [] if _is_outside(path) else [path.as_posix()]
     numbered = (f"{ELSEWHERE}/{number}/{path.name}" for number in itertools.count(2))
     for name in itertools.chain(kept, [f"{ELSEWHERE}/{path.name}"], numbered):
@@ -171,6 +172,12 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
         if free and not below_a_file and not above_a_file:
             break
     return f"{name}/" if path.is_dir() else name, added
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return the files in a folder, by their path in it; none of a file."""
+    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {name: file for name, file in files.items() if not any(map(is_of_a_system, Path(name).parts))}
 
 
 def write_zip(contents: dict[str, Path | bytes], output: Path) -> None:

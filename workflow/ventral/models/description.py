@@ -17,7 +17,7 @@ from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import (
     check_model,
-    check_together,
+    check_taken,
     is_baseline,
     modality_asked,
     preprocessing,
@@ -28,7 +28,7 @@ from ventral.outputs import writing
 logger = logging.getLogger(__name__)
 
 
-def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> None:
+def describe(spec: dict, output: str | Path, together: Sequence[str] = (), read_out: Sequence[str] = ()) -> None:
     """Write what a model is, which of its layers are taken, and which there are, as JSON.
 
     It needs no stimulus, and so tells of a wrong name before any long work.
@@ -44,6 +44,8 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
         globs stand for and that are no layers.
     together : sequence of str
         Layers that are to predict neuroids together, by `ventral.scores.banded`.
+    read_out : sequence of str
+        Layers of which readouts are to be written, by `ventral.readouts.making`.
 
     Raises
     ------
@@ -72,8 +74,9 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = ()) -> No
             # Stimuli of another size give other shapes.
             layers = [{key: layer[key] for key in ("name", "depth")} for layer in layers]
         available = [name for name, layer in traced.items() if not layer.problem]
-    if together:
-        check_together(together, [layer["name"] for layer in layers], spec["name"])
+    names = [layer["name"] for layer in layers]
+    check_taken(together, names, f"banded.{spec['name']}", spec["name"])
+    check_taken(read_out, names, "outputs.readouts", spec["name"])
     description = {
         "model": spec["name"],
         "architecture": spec["architecture"],

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ventral.errors import InputError, nearest, shown
 from ventral.models.passes import problem_of, telling_errors
+from ventral.models.zoo import GLOB
 
 # What ends a block is not what only passes it on, drops parts of it, or pools it.
 NOT_THE_END_OF_A_BLOCK = (
@@ -26,7 +27,6 @@ NOT_THE_END_OF_A_BLOCK = (
     nn.AdaptiveMaxPool2d,
 )
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)

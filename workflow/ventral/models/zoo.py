@@ -16,6 +16,7 @@ DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto"
 OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
+GLOB = re.compile(r"[*?\[]")
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
 
 
@@ -171,7 +172,7 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    if spec["layers"] != "auto" and not _are_names(spec["layers"]):
+    if spec["layers"] != "auto" and not are_names(spec["layers"]):
         raise InputError(
             f"{key}.layers: {spec['layers']!r} is not `auto`, or a list of names or globs, in quotes where they look "
             f"like numbers"
@@ -228,7 +229,8 @@ def _check_trained_on(spec: dict, key: str) -> None:
         )
 
 
-def _are_names(values) -> bool:
+def are_names(values) -> bool:
+    """Say whether a value is a list of names, at least one."""
     return isinstance(values, list) and bool(values) and all(isinstance(value, str) and value for value in values)
 
 
@@ -267,11 +269,11 @@ def _check_checkpoint(spec: dict, key: str) -> None:
         raise InputError(f"{key}.sha256: {path} has the sha256 {found}, the config says {expected}")
 
 
-def check_together(wanted: Sequence[str], layers: Sequence[str], model: str) -> None:
-    """Raise InputError if some of the layers of a model that are wanted are not among those that are taken of it."""
+def check_taken(wanted: Sequence[str], layers: Sequence[str], key: str, model: str) -> None:
+    """Raise InputError if a layer that a key of the config names is not among those that are taken of the model."""
     for layer in wanted:
         if layer not in layers:
             raise InputError(
-                f"config key banded.{model}: {layer!r} is none of the layers that are taken of the model; the nearest "
+                f"config key {key}: {layer!r} is none of the layers that are taken of the model {model}; the nearest "
                 f"are {nearest(layer, layers)}"
             )

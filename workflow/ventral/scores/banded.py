@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.mappings.banded import banded_ridge, layer_kernel, simplex
-from ventral.models.zoo import check_together
+from ventral.models.zoo import check_taken
 from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
@@ -62,7 +62,7 @@ def banded(
     """
     group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
-    check_together(layers, list(described), group.attrs["model"])
+    check_taken(layers, list(described), f"banded.{group.attrs['model']}", group.attrs["model"])
     benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
     kernels = np.stack([layer_kernel(group[layer]["gram"][:], layer) for layer in layers])
     n_features = np.array([described[layer]["n_features"] for layer in layers])

@@ -144,7 +144,12 @@ def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tupl
     _, height, width = shape
     try:
         with opened(file) as stream, PIL.Image.open(stream) as image:
-            rgb = _rgb(image, None if spec.get("size") else (width, height))
+            if not spec.get("size") and image.size != (width, height):
+                raise InputError(
+                    f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {width} x {height} "
+                    f"(`size: N`, beside `images`, resizes all to N x N)"
+                )
+            rgb = _rgb(image)
             if rgb.size != (width, height):
                 rgb = rgb.resize((width, height), PIL.Image.Resampling.BICUBIC)
     except (InputError, MemoryError):
@@ -156,15 +161,81 @@ def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tupl
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
 
 
-def _rgb(image: "Image", size: tuple[int, int] | None) -> "Image":
-    if size is not None and image.size != size:
+def given(images: NDArray | Sequence, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return the pixels (n, 3, height, width) of images that somebody has in Python.
+
+    Parameters
+    ----------
+    images : array or sequence
+        An array (n, 3, height, width) or (n, height, width, 3), of uint8, or of floats from 0 to 1, which are rounded
+        to 8 bits; or a list of images of Pillow's, and of paths or opened files of images.
+    shape : tuple of int
+        (3, height, width) of each image that is right.
+
+    Raises
+    ------
+    InputError
+        If images are of another size or range, or cannot be read.
+    """
+    if isinstance(images, list | tuple):
+        alone = [_given_alone(image, number, shape) for number, image in enumerate(images)]
+        return np.stack(alone) if alone else np.empty((0, *shape), np.uint8)
+    return _as_bytes(_channels_first(np.asarray(images), shape))
+
+
+def _given_alone(image: "Image | str | Path | BinaryIO", number: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    import PIL.Image
+
+    place = str(image) if isinstance(image, str | Path) else getattr(image, "name", f"image {number}")
+    _, height, width = shape
+    try:
+        opened = image if isinstance(image, PIL.Image.Image) else PIL.Image.open(image)
+        if opened.size != (width, height):
+            raise InputError(f"{opened.size[0]} x {opened.size[1]} pixels (width x height); {_right_size(shape)}")
+        return np.ascontiguousarray(np.asarray(_rgb(opened)).transpose(2, 0, 1))
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `decode`
+        raise InputError(f"{place}: cannot be read as an image: {error}") from error
+
+
+def _channels_first(images: NDArray, shape: tuple[int, int, int]) -> NDArray:
+    channels, height, width = shape
+    if images.shape[1:] == (channels, height, width):
+        return images
+    if images.shape[1:] == (height, width, channels):
+        return images.transpose(0, 3, 1, 2)
+    raise InputError(
+        f"images: an array of shape {images.shape}; right is (n, {channels}, {height}, {width}) or (n, {height}, "
+        f"{width}, {channels}): {_right_size(shape)}"
+    )
+
+
+def _right_size(shape: tuple[int, int, int]) -> str:
+    return f"{shape[2]} x {shape[1]} are right (crop or resize the images first, to the field of view that was shown)"
+
+
+def _as_bytes(images: NDArray) -> NDArray[np.uint8]:
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    if images.dtype.kind != "f":
+        raise InputError(f"images: values of type {images.dtype}; uint8, or floats from 0 to 1, are right")
+    lowest, highest = (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
+    # A comparison with NaN is false.
+    if not (lowest >= 0 and highest <= 1):
         raise InputError(
-            f"{image.size[0]} x {image.size[1]} pixels (width x height), where most have {size[0]} x {size[1]} "
-            f"(`size: N`, beside `images`, resizes all to N x N)"
+            f"images: floats from {lowest:g} to {highest:g}; floats from 0 to 1 are right, neither standardised nor "
+            f"normalised, or uint8 from 0 to 255"
         )
+    return np.ascontiguousarray(np.rint(images * 255).astype(np.uint8))
+
+
+def _rgb(image: "Image") -> "Image":
     # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
-    # (BGR;16 is a bitmap with 16 bits for all three.)
-    depth = re.search(r"(?<!BGR);(16|32)", str(image.tile))
+    # (BGR;16 is a bitmap with 16 bits for all three. What no file was opened for has no decoder.)
+    depth = re.search(r"(?<!BGR);(16|32)", str(getattr(image, "tile", "")))
     if depth or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         raise InputError(f"its pixels are {f'{depth[1]}-bit' if depth else image.mode}; save it as 8-bit RGB or grey")
     if getattr(image, "n_frames", 1) > 1:

@@ -1,9 +1,10 @@
 """The kinds of stimuli that a set may be of: how each is read, shown to a network, and shown to a reader."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
@@ -43,6 +44,20 @@ class Baseline:
     sentence: str
     options: Mapping[str, object] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
+
+
+def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """Return stimuli (n, ...) that somebody has in Python, as the store of a set has them.
+
+    Raises
+    ------
+    InputError
+        If the stimuli are of another shape.
+    """
+    stimuli = np.asarray(stimuli)
+    if stimuli.shape[1:] != tuple(shape):
+        raise InputError(f"stimuli: an array of shape {stimuli.shape}; right is (n, {', '.join(map(str, shape))})")
+    return stimuli
 
 
 def evenly_spaced(stimuli: NDArray) -> NDArray:
@@ -89,6 +104,9 @@ class Modality:
         The stimuli themselves, as a representation.
     preview : callable
         Draws one stimulus, as the store has it, to fill axes.
+    given : callable
+        Stimuli (n, ...) as the store has them, of an array that somebody has in Python, or of a list, such as of opened
+        files, and the shape of a stimulus. It raises InputError for stimuli of another shape or range.
     outlines : callable
         A few hundred numbers (n, p) by which near-duplicates are told, of stimuli (n, ...) as the store has them.
     set_options : dict of dicts
@@ -116,6 +134,7 @@ class Modality:
     prepare: Callable[["Tensor", dict], "Tensor"]
     baseline: Baseline
     preview: Callable[["Axes", NDArray], None]
+    given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
     model_options: Mapping[str, dict] = field(default_factory=dict)
@@ -152,6 +171,7 @@ MODALITIES: dict[str, Modality] = {
             uses=("size", "interpolation"),
         ),
         preview=images.preview,
+        given=images.given,
         outlines=images.outlines,
         set_options=images.SET_OPTIONS,
         model_options=images.MODEL_OPTIONS,

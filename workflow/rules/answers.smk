@@ -1,0 +1,27 @@
+use rule fit as readout with:
+    input:
+        parts=activations_of,
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+        scores="<results>/scores/{recording}/{model}.parquet",
+    output:
+        directory("<results>/readouts/{recording}/{model}"),
+        provenance="<provenance>/readouts/{recording}/{model}.json",
+    log:
+        "<logs>/readouts/{recording}/{model}.log",
+    benchmark:
+        "<benchmarks>/readouts/{recording}/{model}.tsv"
+    # As for `gram`.
+    priority: 1
+    params:
+        **told(
+            "readout",
+            layers=lambda wildcards: settings["outputs"]["readouts"][wildcards.model],
+            spec=lambda wildcards: settings["models"][wildcards.model],
+            penalties=penalty_grid(settings["penalties"]),
+            reliability_threshold=settings["reliability_threshold"],
+            n_folds=settings["folds"],
+            seed=settings["seed"],
+            **{key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")},
+        ),

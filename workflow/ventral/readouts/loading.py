@@ -1,0 +1,189 @@
+"""A readout as a person uses it: loaded from its file, with its network, to predict responses to new stimuli."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.models.zoo import weights_file
+from ventral.outputs import sha256
+from ventral.readouts.making import ACCURACY, FORMAT
+from ventral.stimuli.modality import MODALITIES
+from ventral.store import open_store
+
+if TYPE_CHECKING:
+    import zarr
+
+    from ventral.activations.layer_features import LayerFeatures
+
+BATCH_SIZE = 32
+# Rows of weights that are turned into float64 at a time.
+FEATURES_AT_ONCE = 4096
+
+
+def load_readout(path: str | Path, weights: str | Path | None = None) -> "Readout":
+    """Load a readout of a layer. Its network is loaded with the first prediction.
+
+    Parameters
+    ----------
+    path : path
+        A file LAYER.zarr.zip that the workflow has written to `results/readouts`.
+    weights : path, optional
+        The checkpoint of the network's weights, where it is not where it was. They must be the same weights.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no readout, or damaged.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; a readout is a file LAYER.zarr.zip in results/readouts")
+    group = open_store(path)
+    if group.attrs.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: no readout that this version knows (its format is {group.attrs.get('format')!r}; right is "
+            f"{FORMAT!r}); a readout is a file LAYER.zarr.zip in results/readouts"
+        )
+    return Readout(Path(path), group, weights)
+
+
+class Readout:
+    """A readout of one layer of a network for the neuroids of a recording.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    attributes : dict
+        What the readout says of itself.
+    card : str
+        The model card, in Markdown.
+    neuroids : DataFrame
+        A row for each split and neuroid: `split`, `neuroid`, `area`, `time_bin`, `n_stimuli` and `penalty` of the fit,
+        and of the score table `r` on held-out stimuli, `reliability`, and `predictivity`, r over the root of that.
+    """
+
+    def __init__(self, path: Path, group: "zarr.Group", weights: str | Path | None = None) -> None:
+        self.path, self._group, self._weights_file = path, group, weights
+        self.attributes = dict(group.attrs)
+        self.card: str = self.attributes["card"]
+        self._features: dict[str, LayerFeatures] = {}
+
+    @cached_property
+    def neuroids(self) -> pd.DataFrame:
+        """The neuroids and how well each is predicted, as the class describes them."""
+        known = {name: self.attributes[name] for name in ("neuroid", "area", "time_bin")}
+        known |= {name: self._group[name][:] for name in ("n_stimuli", "penalty")}
+        tables = [
+            pd.DataFrame({"split": split, **known, **{name: self._group[name][k] for name in ACCURACY}})
+            for k, split in enumerate(self.attributes["splits"])
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a stimulus as it has to be, such as (3, height, width)."""
+        return tuple(self.attributes["stimuli"]["shape"])
+
+    def predict(
+        self, images: NDArray | Sequence, *, device: str = "auto", batch_size: int = BATCH_SIZE
+    ) -> xr.DataArray:
+        """Predict the mean responses of the neuroids to new stimuli.
+
+        Parameters
+        ----------
+        images : array or sequence
+            Images (n, 3, height, width) or (n, height, width, 3) of the size that the readout was fitted to: uint8, or
+            floats from 0 to 1, which are rounded to 8 bits. Or a list of images of Pillow's, or of paths. Stimuli of
+            another modality are an array as the store of a set has them.
+        device : str
+            'auto', 'cpu' or 'cuda'.
+        batch_size : int
+            Stimuli in a forward pass.
+
+        Returns
+        -------
+        (n, neuroids) DataArray
+            In the units of the responses, with the axes `stimulus` and `neuroid`, and `area` and `time_bin` of each.
+
+        Raises
+        ------
+        InputError
+            If stimuli are of another size or range, or the network or its weights cannot be had.
+        """
+        stimuli = MODALITIES[self.attributes["stimuli"]["modality"]].given(images, self.shape)
+        features = self._features_on(device)
+        predicted = [self._apply(batch) for batch in features.compute(stimuli, batch_size)]
+        return self._labelled(np.concatenate([np.empty((0, len(self._intercept))), *predicted]))
+
+    def _features_on(self, device: str) -> "LayerFeatures":
+        """Return the network, loaded once for each device, or raise InputError if its weights are other ones."""
+        if device not in self._features:
+            from ventral.activations.layer_features import LayerFeatures
+
+            layer = self.attributes["layer"]["name"]
+            precision = self.attributes["precision"]
+            try:
+                loaded = LayerFeatures(self._spec, layer, self.shape, device=device, **precision)
+            except InputError as error:
+                raise InputError(f"{self.path}: its network cannot be had: {error}") from error
+            self._refuse_another(loaded)
+            self._features[device] = loaded
+        return self._features[device]
+
+    @property
+    def _spec(self) -> dict:
+        """The model, with the checkpoint where the user says that it is."""
+        spec = self.attributes["model"]
+        if self._weights_file is None:
+            return spec
+        if weights_file(spec) is None:
+            raise InputError(
+                f"weights: {self._weights_file}: the network's weights are {spec['weights']!r}, no file; leave "
+                f"`weights` out"
+            )
+        if not Path(self._weights_file).is_file():
+            raise InputError(f"weights: no such file: {self._weights_file}")
+        return {**spec, "weights": str(self._weights_file), "sha256": sha256(self._weights_file)}
+
+    def _refuse_another(self, loaded: "LayerFeatures") -> None:
+        expected, layer = self.attributes["weights_sha256"], self.attributes["layer"]
+        if loaded.weights_sha256 != expected:
+            raise InputError(
+                f"{self.path}: made of the network {self.attributes['model']['architecture']} with weights of SHA-256 "
+                f"{expected}; those here have {loaded.weights_sha256}. Take the same weights: `weights` names their "
+                f"checkpoint"
+            )
+        if loaded.n_features != layer["n_features"]:
+            raise InputError(
+                f"{self.path}: layer {layer['name']} has {loaded.n_features} features here, and the readout is of "
+                f"{layer['n_features']}; take the network that the readout was made of"
+            )
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float32]:
+        return self._group["weights"][:]
+
+    @cached_property
+    def _intercept(self) -> NDArray[np.float64]:
+        return self._group["intercept"][:]
+
+    def _apply(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the predictions (n, neuroids) of features (n, p), summed in float64."""
+        predicted = np.broadcast_to(self._intercept, (len(features), len(self._intercept))).copy()
+        for start in range(0, features.shape[1], FEATURES_AT_ONCE):
+            block = slice(start, start + FEATURES_AT_ONCE)
+            predicted += features[:, block] @ self._weights[block].astype(np.float64)
+        return predicted
+
+    def _labelled(self, predictions: NDArray[np.float64]) -> xr.DataArray:
+        coordinates = {name: ("neuroid", np.array(self.attributes[name], str)) for name in ("area", "time_bin")}
+        coordinates["neuroid"] = np.array(self.attributes["neuroid"], str)
+        attributes = {"model": self.attributes["model"]["name"], "layer": self.attributes["layer"]["name"]}
+        return xr.DataArray(predictions, coordinates, ("stimulus", "neuroid"), "predictions", attributes)
