@@ -47,7 +47,7 @@ CEILING = re.compile(
 )
 
 
-def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> None:
+def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> int | None:
     """Check that a recording's files are there and fit together, reading no more than the header of the responses.
 
     Parameters
@@ -64,6 +64,12 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     key : str
         Place of `spec` in the config, for messages.
 
+    Returns
+    -------
+    int or None
+        Number of neuroids, times that of bins of time; None of matrices, and of an assembly, whose bins are counted
+        later.
+
     Raises
     ------
     InputError
@@ -71,12 +77,12 @@ def check(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> 
     """
     if "matrices" in spec:
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
-        return
+        return None
     if _is_assembly(spec, key):
         _neuroids_of_assembly(brainio.check(spec["responses"], f"{key}.responses", n_stimuli), spec)
-        return
-    array, axes, _ = _responses(spec, n_stimuli, key)
-    _neuroids(spec, in_order(array, axes).shape, axes, key)
+        return None
+    array, axes, bins = _responses(spec, n_stimuli, key)
+    return len(_neuroids(spec, in_order(array, axes).shape, axes, key)) * (len(bins.names) if bins else 1)
 
 
 def ingest(
