@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ventral.launch.forecast import Planned, bytes_of_fit, forecast, seconds_of_stages, size
+from ventral.launch.forecast import Planned, Predicted, bytes_of_fit, forecast, neuroids_in, seconds_of_stages, size
 from ventral.store import write_dataset
 
 
@@ -74,6 +74,36 @@ def test_time_is_told_only_where_finished_jobs_measured_it(tmp_path):
         "27 s of jobs one after another, by the median of finished ones (fit 2 x 12 s, gram 2 x 1.5 s); "
         "no finished job here tells of extract (2), stimuli (1)"
     )
+
+
+def said_of_predictions(results, layers, n_neuroids=None):
+    jobs = [Planned("predictions", 8, model, "s", "rec") for model in layers]
+    predicted = Predicted(layers, n_neuroids or {}, {"rec": 2}, 3)
+    lines = forecast(results, jobs, {"s": 1000}, False, "float16", 20, predicted)
+    return dict(line.split(": ", 1) for line in lines)["disk"]
+
+
+def test_the_size_of_predictions_is_told(tmp_path):
+    known = {"rec": 50}
+    unknown = "predictions: not known yet of 1 recordings by models"
+    assert said_of_predictions(tmp_path, {"a": ["x", "y"]}) == unknown
+    # 1,000 stimuli x 50 neuroids x 8 bytes, for responses and for 2 layers by 3 mappings on 2 splits.
+    assert said_of_predictions(tmp_path, {"a": ["x", "y"]}, known) == "predictions: 5.2 MB"
+    assert said_of_predictions(tmp_path, {"a": "all"}, known) == unknown
+    described(tmp_path, "a", [300, 700])
+    assert said_of_predictions(tmp_path, {"a": "all"}, known) == "predictions: 5.2 MB"
+    assert said_of_predictions(tmp_path, {"a": "all", "b": "all"}, known) == (
+        "predictions: 5.2 MB, not known yet of 1 recordings by models"
+    )
+    best = "predictions, with one best layer for all areas: 5.6 MB"
+    assert said_of_predictions(tmp_path, {"a": "best", "b": "best"}, known) == best
+
+
+def test_an_ingested_recording_tells_its_neuroids_in_bins_of_time(tmp_path):
+    left_out = {"left_out": (("neuroid", "time_bin"), np.full((25, 2), "", object))}
+    write_dataset(xr.Dataset(left_out), tmp_path / "recordings" / "rec.zarr")
+    assert neuroids_in(tmp_path, "rec") == 50
+    assert said_of_predictions(tmp_path, {"a": ["x", "y"]}) == "predictions: 5.2 MB"
 
 
 def test_a_run_of_nothing_has_no_forecast(tmp_path):

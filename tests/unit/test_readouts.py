@@ -315,7 +315,7 @@ def asked(readouts: object, **changed: object) -> dict:
 
 
 def test_the_config_says_which_layers_of_which_models_have_readouts():
-    assert resolve(CONFIG)["outputs"] == {"readouts": {}}
+    assert resolve(CONFIG)["outputs"]["readouts"] == {}
     assert readouts_of(resolve(CONFIG)) == []
     for word in ("best", "all"):
         assert asked(word)["outputs"]["readouts"] == dict.fromkeys(("net", "other", "pixels"), word)

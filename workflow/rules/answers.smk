@@ -25,3 +25,28 @@ use rule fit as readout with:
             seed=settings["seed"],
             **{key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")},
         ),
+
+
+use rule fit as predictions with:
+    input:
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+        scores="<results>/scores/{recording}/{model}.parquet",
+    output:
+        directory("<results>/predictions/{recording}/{model}.zarr"),
+        provenance="<provenance>/predictions/{recording}/{model}.json",
+    log:
+        "<logs>/predictions/{recording}/{model}.log",
+    benchmark:
+        "<benchmarks>/predictions/{recording}/{model}.tsv"
+    params:
+        **told(
+            "predictions",
+            layers=lambda wildcards: settings["outputs"]["predictions"][wildcards.model],
+            mappings=settings["mappings"],
+            components=settings["components"],
+            penalties=penalty_grid(settings["penalties"]),
+            reliability_threshold=settings["reliability_threshold"],
+            **DEAL,
+        ),

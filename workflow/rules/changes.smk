@@ -19,7 +19,7 @@ def say_what_a_run_needs():
     """Say after a dry run what the run will need."""
     if not workflow.dryrun or workflow.dag is None:
         return
-    from ventral.launch.forecast import Planned, forecast
+    from ventral.launch.forecast import Planned, Predicted, forecast
 
     jobs = []
     for job in filter(
@@ -27,11 +27,22 @@ def say_what_a_run_needs():
         workflow.dag.needrun_jobs(exclude_finished=False),
     ):
         wildcards = job.wildcards_dict
-        stimuli = wildcards.get("stimuli") or settings["recordings"].get(wildcards.get("recording"), {}).get("stimuli")
-        jobs.append(Planned(job.params.stage, job.threads, wildcards.get("model", ""), stimuli or ""))
+        recording = wildcards.get("recording", "")
+        stimuli = wildcards.get("stimuli") or settings["recordings"].get(recording, {}).get("stimuli")
+        jobs.append(Planned(job.params.stage, job.threads, wildcards.get("model", ""), stimuli or "", recording))
     extraction, penalties = settings["extraction"], penalty_grid(settings["penalties"])
+    predicted = Predicted(
+        settings["outputs"]["predictions"],
+        neuroids_now,
+        # Random draws of test sets overlap, and are written one by one.
+        {
+            name: sum(split.get("random", 1) if isinstance(split, dict) else 1 for split in spec["splits"])
+            for name, spec in settings["recordings"].items()
+        },
+        len(predicting(settings["mappings"])),
+    )
     lines = forecast(
-        Path(settings["results"]), jobs, stimuli_now, extraction["keep"], extraction["dtype"], len(penalties)
+        Path(settings["results"]), jobs, stimuli_now, extraction["keep"], extraction["dtype"], len(penalties), predicted
     )
     for line in lines:
         print(f"forecast, {line}", file=sys.stderr)

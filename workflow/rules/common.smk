@@ -64,6 +64,7 @@ from ventral.configuration.resolution import (
     models_of,
     models_with_neuroids,
     penalty_grid,
+    predictions_of,
     readouts_of,
     recorded_models_of,
     resolve,
@@ -75,6 +76,7 @@ from ventral.configuration.options import moved_keys
 from ventral.datasets import kriegeskorte2008
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
+from ventral.mappings.registry import predicting
 from ventral.models.zoo import weights_file
 from ventral.configuration.schema import typed
 from ventral.running.slurm import check_commands
@@ -107,7 +109,7 @@ try:
         settings = resolve(config)
     if workflow.is_main_process:
         # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
-        stimuli_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
+        stimuli_now, neuroids_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
 except InputError as error:
@@ -321,9 +323,9 @@ def kept_if_asked(path):
     return path if settings["extraction"]["keep"] else temp(path)
 
 
-def named_readouts(model):
-    """Return the layers of a model that the config names for readouts."""
-    layers = settings["outputs"]["readouts"].get(model, [])
+def named_layers(output, model):
+    """Return the layers of a model that the config names for readouts or predictions."""
+    layers = settings["outputs"][output].get(model, [])
     return [] if isinstance(layers, str) else layers
 
 

@@ -18,7 +18,8 @@ rule model:
         # Checked beforehand, not what the model is: a change of these describes nothing anew.
         checked=options(
             together=lambda wildcards: settings["banded"].get(wildcards.model, []),
-            read_out=lambda wildcards: named_readouts(wildcards.model),
+            read_out=lambda wildcards: named_layers("readouts", wildcards.model),
+            predicted=lambda wildcards: named_layers("predictions", wildcards.model),
         ),
     params:
         **told("model", spec=lambda wildcards: settings["models"][wildcards.model]),

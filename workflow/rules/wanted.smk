@@ -20,6 +20,7 @@ BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in s
 # The models that are read, for each recording of neuroids.
 DECODED = decoded_models(settings)
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
+PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 
 

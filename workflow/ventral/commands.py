@@ -37,6 +37,7 @@ STAGES = {
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
     "readout": "readouts.making.readout",
+    "predictions": "predictions.held_out.predictions",
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
     "join": "scores.table.join",

@@ -11,6 +11,7 @@ from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
 from ventral.configuration.splits import named_splits
 from ventral.errors import InputError, allowed_instead
+from ventral.mappings.registry import MAPPINGS, predicting
 from ventral.models.registry import family_of
 from ventral.models.zoo import (
     GLOB,
@@ -52,9 +53,9 @@ def resolve(config: dict) -> dict:
     dict
         With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
         those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
-        `outputs`, with the layers of which `readouts` are written, by the model's name; `dataset`, the options of each
-        published data set; `sources`, the files that these are unpacked from, by the name of the data set; and
-        `mappings`, `components` and `rsa`, the mappings' names and options.
+        `outputs`, with the layers of which `readouts` and `predictions` are written, by the model's name; `dataset`,
+        the options of each published data set; `sources`, the files that these are unpacked from, by the name of the
+        data set; and `mappings`, `components` and `rsa`, the mappings' names and options.
 
     Raises
     ------
@@ -105,7 +106,8 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
-    config["outputs"]["readouts"] = _readouts(config)
+    _check_mappings_of_outputs(config)
+    config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -145,7 +147,7 @@ def _check_stimuli(spec: dict, key: str) -> None:
                 raise InputError(f"{key}.{option}: belongs to `{other.name}`, not to `{modality.name}`; leave it out")
 
 
-def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
+def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, int], dict[str, int]]:
     """Check, in a moment, that everything the jobs will read fits together, before any of them starts.
 
     Files under `fetched` that are not there yet are made later, and checked then.
@@ -159,8 +161,9 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
 
     Returns
     -------
-    dict of int
-        Number of stimuli of each set whose files are there.
+    n_stimuli, n_neuroids : dicts of int
+        Number of stimuli of each set, and of neuroids, times bins of time, of each recording, whose files are there
+        and tell.
 
     Raises
     ------
@@ -174,7 +177,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
         check_model(spec)
     # Published data sets are unpacked by the workflow, too.
     fetched = (fetched, f"{config['results']}/datasets/")
-    described = {}
+    described, n_neuroids = {}, {}
     for name, spec in config["stimuli"].items():
         files = [path for key in (*MODALITIES, "table") if spec.get(key) for path in as_list(spec[key])]
         if "render" in spec or not any(_to_be_fetched(path, fetched) for path in files):
@@ -188,7 +191,8 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
         elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
             n_stimuli = None if table is None else len(table)
             names = None if table is None else {"stimulus": table.index.to_numpy(), **table}
-            recordings.check(spec, n_stimuli, f"recordings.{name}", names)
+            found = recordings.check(spec, n_stimuli, f"recordings.{name}", names)
+            n_neuroids |= {} if found is None else {name: found}
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
             if any(name == recording for recording, _ in readouts_of(config)):
@@ -209,7 +213,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> dict[str, int]:
             if training["recording"]:
                 # What it is tested on is the first fold of this split.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
-    return {name: len(table) for name, table in described.items()}
+    return {name: len(table) for name, table in described.items()}, n_neuroids
 
 
 def sets_with_files(config: dict) -> list[str]:
@@ -318,15 +322,33 @@ def _check_decoding(config: dict) -> None:
         )
 
 
-def _readouts(config: dict) -> dict[str, str | list[str]]:
-    """Return the layers of which readouts are written, `best`, `all` or names, of each model that has any."""
-    wanted = config["outputs"].get("readouts", {})
+def _check_mappings_of_outputs(config: dict) -> None:
+    """Refuse outputs of mappings that the config does not have."""
+    outputs, mappings = config["outputs"], config["mappings"]
+    if outputs.get("readouts") and "ridge" not in mappings:
+        raise InputError(
+            "config key outputs.readouts: readouts are of ridge regression; add `ridge` to `mappings`, or leave "
+            "`readouts` out"
+        )
+    if outputs.get("predictions") == "best" and "ridge" not in mappings:
+        raise InputError(
+            "config key outputs.predictions: the best layers are those of ridge regression; add `ridge` to `mappings`, "
+            "or name layers, or `all`"
+        )
+    if outputs.get("predictions") and not predicting(mappings):
+        raise InputError(
+            f"config key outputs.predictions: none of the mappings {', '.join(mappings)} predicts held-out stimuli; "
+            f"add one of {', '.join(predicting(MAPPINGS))} to `mappings`, or leave `predictions` out"
+        )
+
+
+def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:
+    """Return the layers of which an output is written, `best`, `all` or names, of each model that has any."""
+    wanted = config["outputs"].get(output, {})
     scored = [name for recording in config["recordings"] for name in models_with_neuroids(config, recording)]
-    key = "config key outputs.readouts"
-    if wanted and "ridge" not in config["mappings"]:
-        raise InputError(f"{key}: readouts are of ridge regression; add `ridge` to `mappings`, or leave `readouts` out")
+    key = f"config key outputs.{output}"
     if wanted and not scored:
-        raise InputError(f"{key}: no model is scored against a recording of neuroids; leave `readouts` out")
+        raise InputError(f"{key}: no model is scored against a recording of neuroids; leave `{output}` out")
     if isinstance(wanted, list):
         networks = [name for name in dict.fromkeys(scored) if not is_baseline(config["models"][name])]
         wanted = dict.fromkeys(networks or scored, wanted)
@@ -339,24 +361,33 @@ def _readouts(config: dict) -> dict[str, str | list[str]]:
                 f"{allowed_instead(name, dict.fromkeys(scored))}"
             )
         if not isinstance(layers, str):
-            _check_named_layers(config["models"][name], layers)
+            _check_named_layers(config["models"][name], layers, output)
     return wanted
 
 
-def _check_named_layers(spec: dict, layers: list[str]) -> None:
+def _check_named_layers(spec: dict, layers: list[str], output: str) -> None:
     """Refuse names of layers that a model's own list of layers lacks; what globs and `auto` take is known later."""
     taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
     if are_names(taken) and not any(GLOB.search(name) for name in taken):
-        check_taken(layers, taken, "outputs.readouts", spec["name"])
+        check_taken(layers, taken, f"outputs.{output}", spec["name"])
 
 
 def readouts_of(config: dict) -> list[tuple[str, str]]:
     """Return each recording of neuroids and model, of which readouts are written."""
+    return _pairs_with(config, "readouts")
+
+
+def predictions_of(config: dict) -> list[tuple[str, str]]:
+    """Return each recording of neuroids and model, of which predictions are written."""
+    return _pairs_with(config, "predictions")
+
+
+def _pairs_with(config: dict, output: str) -> list[tuple[str, str]]:
     return [
         (recording, model)
         for recording in config["recordings"]
         for model in models_with_neuroids(config, recording)
-        if model in config["outputs"]["readouts"]
+        if model in config["outputs"][output]
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ventral.errors import InputError
 from ventral.mappings.ridge import KEPT_BYTES
+from ventral.predictions.size import bytes_of_predictions
 from ventral.provenance import read_description, read_record
 
 # Float64 copies of a Gram matrix that a fit holds, and that each of its threads needs beside them, by measurement.
@@ -23,16 +24,43 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True)
 class Planned:
-    """A job that a run will start: its stage, its threads, and the model and stimulus set, '' where there is none."""
+    """A job that a run will start: its stage, its threads, and model, stimulus set and recording, '' where none is."""
 
     stage: str
     cores: int = 1
     model: str = ""
     stimuli: str = ""
+    recording: str = ""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What predictions are asked for.
+
+    Attributes
+    ----------
+    layers : mapping
+        `best`, `all` or names of layers, by model.
+    n_neuroids, n_splits : mappings of int
+        By recording: number of neuroids, times bins of time, where the files are there already, and of splits.
+    n_mappings : int
+        Mappings that predict.
+    """
+
+    layers: Mapping[str, str | Sequence[str]]
+    n_neuroids: Mapping[str, int]
+    n_splits: Mapping[str, int]
+    n_mappings: int
 
 
 def forecast(
-    results: Path, jobs: Sequence[Planned], n_stimuli: Mapping[str, int], kept: bool, dtype: str, n_penalties: int
+    results: Path,
+    jobs: Sequence[Planned],
+    n_stimuli: Mapping[str, int],
+    kept: bool,
+    dtype: str,
+    n_penalties: int,
+    predicted: Predicted | None = None,
 ) -> list[str]:
     """Return what a run will need, a line each; no line without jobs.
 
@@ -50,6 +78,8 @@ def forecast(
         Of stored features.
     n_penalties : int
         Candidates of ridge regression.
+    predicted : Predicted, optional
+        What the jobs of stage `predictions` are asked for.
     """
     if not jobs:
         return []
@@ -62,7 +92,9 @@ def forecast(
         {name: _counted(layers) for name, layers in layers_of.items()},
         "stage `model` tells, for models with a `size`",
     )
-    disk = "; ".join(_disk(jobs, n_of, layers_of, kept, np.dtype(dtype).itemsize)) or "tables and figures alone"
+    on_disk = [*_disk(jobs, n_of, layers_of, kept, np.dtype(dtype).itemsize)]
+    on_disk += _predictions(results, jobs, n_of, predicted) if predicted else []
+    disk = "; ".join(on_disk) or "tables and figures alone"
     time = "; ".join(_time(jobs, seconds_of_stages(results / "provenance")))
     return [
         f"stimuli: {stimuli}",
@@ -77,6 +109,12 @@ def stimuli_in(results: Path, name: str) -> int | None:
     """Return the number of stimuli of a set, None where the set is not ingested."""
     described = _described(results / "stimuli" / f"{name}.zarr" / "stimulus" / "zarr.json")
     return described["shape"][0] if "shape" in described else None
+
+
+def neuroids_in(results: Path, recording: str) -> int | None:
+    """Return the number of neuroids, times bins of time, of a recording, None where the recording is not ingested."""
+    described = _described(results / "recordings" / f"{recording}.zarr" / "left_out" / "zarr.json")
+    return prod(described["shape"]) if "shape" in described else None
 
 
 def features_of(results: Path, model: str) -> list[int] | None:
@@ -139,9 +177,36 @@ def _disk(jobs: Sequence[Planned], n_of: Mapping, layers_of: Mapping, kept: bool
         pairs = {(job.model, job.stimuli) for job in jobs if job.stage == stage}
         known = [(n_of[stimuli], layers_of[model]) for model, stimuli in pairs if n_of[stimuli] and layers_of[model]]
         if pairs:
-            unknown = f"not known yet of {len(pairs) - len(known)} sets by models" if len(known) < len(pairs) else ""
-            total = size(sum(n_bytes(n, p) for n, p in known)) if known else ""
-            yield f"{what}: {', '.join(filter(None, [total, unknown]))}"
+            yield f"{what}: {_summed([n_bytes(n, p) for n, p in known], len(pairs), 'sets')}"
+
+
+def _summed(known: Sequence[float], number: int, of_what: str) -> str:
+    unknown = f"not known yet of {number - len(known)} {of_what} by models" if len(known) < number else ""
+    return ", ".join(filter(None, [size(sum(known)) if known else "", unknown]))
+
+
+def _predictions(results: Path, jobs: Sequence[Planned], n_of: Mapping, predicted: Predicted) -> Iterator[str]:
+    planned = [job for job in jobs if job.stage == "predictions"]
+    sizes = [_bytes_predicted(results, job, n_of[job.stimuli], predicted) for job in planned]
+    known = [n_bytes for n_bytes in sizes if n_bytes]
+    if planned:
+        one = ", with one best layer for all areas" if "best" in predicted.layers.values() else ""
+        yield f"predictions{one}: {_summed(known, len(planned), 'recordings')}"
+
+
+def _bytes_predicted(results: Path, job: Planned, n: int | None, predicted: Predicted) -> int | None:
+    n_neuroids = predicted.n_neuroids.get(job.recording) or neuroids_in(results, job.recording)
+    n_layers = _layers_asked(results, job.model, predicted.layers[job.model])
+    if not (n and n_neuroids and n_layers):
+        return None
+    return bytes_of_predictions(n, n_neuroids, n_layers, predicted.n_mappings, predicted.n_splits[job.recording])
+
+
+def _layers_asked(results: Path, model: str, wanted: str | Sequence[str]) -> int | None:
+    """Return the number of layers that are asked for: of best ones, which are known later, the fewest."""
+    if wanted == "all":
+        return len(_described(results / "models" / f"{model}.json").get("layers", [])) or None
+    return 1 if wanted == "best" else len(wanted)
 
 
 def _memory(jobs: Sequence[Planned], n_of: Mapping[str, int | None], n_penalties: int) -> str:

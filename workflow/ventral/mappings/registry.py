@@ -1,6 +1,6 @@
 """The mappings that a config may name: how targets are predicted, or compared without a fit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from numpy.typing import NDArray
@@ -168,3 +168,8 @@ MAPPINGS: dict[str, Mapping] = {
         fits=False,
     ),
 }
+
+
+def predicting(names: Iterable[str]) -> list[str]:
+    """Return those of some mappings that `ventral.scores.prediction.predict` predicts held-out stimuli by."""
+    return [name for name in names if name == "ridge" or MAPPINGS[name].predict is not None]

@@ -28,7 +28,13 @@ from ventral.outputs import writing
 logger = logging.getLogger(__name__)
 
 
-def describe(spec: dict, output: str | Path, together: Sequence[str] = (), read_out: Sequence[str] = ()) -> None:
+def describe(
+    spec: dict,
+    output: str | Path,
+    together: Sequence[str] = (),
+    read_out: Sequence[str] = (),
+    predicted: Sequence[str] = (),
+) -> None:
     """Write what a model is, which of its layers are taken, and which there are, as JSON.
 
     It needs no stimulus, and so tells of a wrong name before any long work.
@@ -46,6 +52,8 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = (), read_
         Layers that are to predict neuroids together, by `ventral.scores.banded`.
     read_out : sequence of str
         Layers of which readouts are to be written, by `ventral.readouts.making`.
+    predicted : sequence of str
+        Layers whose predictions are to be written, by `ventral.predictions.held_out`.
 
     Raises
     ------
@@ -77,6 +85,7 @@ def describe(spec: dict, output: str | Path, together: Sequence[str] = (), read_
     names = [layer["name"] for layer in layers]
     check_taken(together, names, f"banded.{spec['name']}", spec["name"])
     check_taken(read_out, names, "outputs.readouts", spec["name"])
+    check_taken(predicted, names, "outputs.predictions", spec["name"])
     description = {
         "model": spec["name"],
         "architecture": spec["architecture"],

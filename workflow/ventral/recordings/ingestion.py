@@ -64,7 +64,7 @@ def check(
     n_stimuli: int | None = None,
     key: str = "recordings",
     stimuli: Mapping[str, NDArray] | None = None,
-) -> None:
+) -> int | None:
     """Check that a recording's files are there and fit together, reading no more than the header of the responses.
 
     Parameters
@@ -86,6 +86,11 @@ def check(
     stimuli : mapping of (n,) arrays, optional
         Columns of the set, `stimulus` among them, where they are known.
 
+    Returns
+    -------
+    int or None
+        Number of neuroids, times that of bins of time; None of matrices.
+
     Raises
     ------
     InputError
@@ -93,22 +98,29 @@ def check(
     """
     if "matrices" in spec:
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
-        return
+        return None
     if "trials" in spec:
-        trials, neuroids, _ = _presented(spec, key, unread=True)
+        trials, neuroids, bins = _presented(spec, key, unread=True)
         numbers_given(spec, neuroids, key)
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
-        return
+        return len(neuroids) * _number_of(bins)
     if _is_assembly(spec, key):
         neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
         with_baseline(bins, spec.get("baseline"), key)
-        numbers_given(spec, _neuroids_of_assembly(neuroids, spec), key)
-        return
-    array, axes, _ = _responses(spec, n_stimuli, key, unread=True)
+        neuroids = _neuroids_of_assembly(neuroids, spec)
+        numbers_given(spec, neuroids, key)
+        return len(neuroids) * _number_of(bins)
+    array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
     shape = in_order(array, axes).shape
-    if given := numbers_given(spec, _neuroids(spec, shape, axes, key), key):
+    neuroids = _neuroids(spec, shape, axes, key)
+    if given := numbers_given(spec, neuroids, key):
         check_repetitions(given, spec, shape[2] > 1, key)
+    return len(neuroids) * _number_of(bins)
+
+
+def _number_of(bins: TimeBins | None) -> int:
+    return len(bins.names) if bins else 1
 
 
 def ingest(
