@@ -63,7 +63,7 @@ def published(data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("henaff2021")
     config = {
         "dataset": {"henaff2021": {"folder": str(data_dir)}},
-        "models": {"pixels": {"size": 64}},
+        "models": {"pixels": {"size": 64}, "v1like": {"layers": ["complex"]}},
         "bootstrap": 100,
         "extraction": {"shards": 1},
     }
@@ -72,6 +72,8 @@ def published(data_dir, tmp_path_factory):
     return scores.query("target_kind == 'neuron' and reliability > 0.5")
 
 
-def test_pixels_do_not_predict_v1_in_held_out_movies(published):
-    assert len(published) > 250
-    assert abs(published["r"].median()) < 0.05
+def test_v1like_filters_predict_v1_in_held_out_movies_and_pixels_do_not(published):
+    r = published.groupby("model")["r"]
+    assert (r.size() > 250).all()
+    assert abs(r.median()["pixels"]) < 0.05
+    assert r.median()["v1like"] > 0.2
