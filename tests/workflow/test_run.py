@@ -113,8 +113,8 @@ def test_logs_tell_what_was_done(undisturbed):
     assert "3/3 layers" in (logs / "scores" / "rec" / "tiny.log").read_text()
 
 
-# It is not downloaded; test_algonauts2019_run.py runs it from its folder.
-NEEDS_DATA = {"algonauts2019.yaml"}
+# Not downloaded; test_algonauts2019_run.py and test_henaff2021_run.py run them from their folders.
+NEEDS_DATA = {"algonauts2019.yaml", "henaff2021.yaml"}
 
 
 @pytest.mark.parametrize("name", sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - NEEDS_DATA))

@@ -125,3 +125,23 @@ use rule render as unpack with:
         "<benchmarks>/unpack/kriegeskorte2008.tsv"
     params:
         **told("unpack"),
+
+
+use rule render as unpack_counts with:
+    input:
+        counts=watched(
+            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.COUNTS}"]
+        ),
+        rows=watched(
+            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.ROWS}"]
+        ),
+    output:
+        responses="<results>/datasets/henaff2021/responses.npy",
+        table="<results>/datasets/henaff2021/stimuli.csv",
+        provenance="<provenance>/unpack/henaff2021.json",
+    log:
+        "<logs>/unpack/henaff2021.log",
+    benchmark:
+        "<benchmarks>/unpack/henaff2021.tsv"
+    params:
+        **told("unpack_counts"),

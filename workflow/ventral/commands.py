@@ -18,6 +18,7 @@ from ventral.report.registry import FIGURES, TABLES
 STAGES = {
     "fetch": "datasets.download.fetch",
     "unpack": "datasets.kriegeskorte2008.unpack",
+    "unpack_counts": "datasets.henaff2021.unpack",
     "stimuli": "stimuli.ingestion.ingest",
     "render": "stimuli.rendering.render",
     "assemble": "stimuli.rendering.assemble",

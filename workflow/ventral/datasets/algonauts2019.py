@@ -6,6 +6,7 @@ Dissimilarities of early visual cortex and of inferior temporal cortex, measured
 from pathlib import Path
 
 from ventral.datasets import Dataset
+from ventral.datasets.folders import folder_with
 from ventral.errors import InputError
 
 NAME = "algonauts2019"
@@ -45,26 +46,12 @@ def expand(folder: str | None, results: str) -> dict:
             f"Algonauts Challenge 2019 (78 images; among the tests of github.com/cvai-roig-lab/Net2Brain), and "
             f"name their folder"
         )
-    found = _found(Path(folder), files)
+    found = folder_with(Path(folder), files, FOLDERS, NAME)
     matrices = {name: str(found / file) for name, file in MATRICES.items()}
     return {
         "stimuli": {NAME: {"images": str(found / IMAGES), "size": SIZE}},
         "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": dict(AREAS), "splits": ["stimuli"]}},
     }
-
-
-def _found(given: Path, files: list[str]) -> Path:
-    if not given.is_dir():
-        raise InputError(f"folder: no such folder: {given}")
-    lacking = {folder: [file for file in files if not (given / folder / file).is_file()] for folder in FOLDERS}
-    for folder, absent in lacking.items():
-        if not absent:
-            return given / folder
-    nearest = min(lacking, key=lambda folder: len(lacking[folder]))
-    raise InputError(
-        f"folder: {given}: data set {NAME} has no {', '.join(lacking[nearest])} in {given / nearest}; it needs "
-        f"{', '.join(files)} there, or in its folder {' or '.join(FOLDERS[1:])}"
-    )
 
 
 DATASET = Dataset(

@@ -1,0 +1,188 @@
+"""The recordings of Hénaff et al. 2021 (Nature Communications 12:5982): spikes of macaque V1 to frames of ten movies.
+
+The files are not downloaded, since the source states no licence. One folder has all four:
+
+- `spike_counts.npz`: `counts` (units, rows, repetitions) uint8, spikes in 200 ms, 255 where not shown.
+- `stimuli.csv`: a row for each of the rows of `counts`, with `image`, `zoom`, `kind`, `movie`, `title` and `frame`.
+- `images.zip`: the images, by the name in `image`.
+- `neuroids.csv`: a row for each unit, with columns such as `animal` and `penetration`.
+"""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ventral.datasets import Dataset
+from ventral.datasets.folders import folder_with
+from ventral.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger("ventral")
+
+NAME = "henaff2021"
+COUNTS, ROWS, IMAGES, NEUROIDS = "spike_counts.npz", "stimuli.csv", "images.zip", "neuroids.csv"
+# Folders below the given one that may hold the files: a folder of this data set alone, and one of a collection of data.
+FOLDERS = ("", NAME, "henaff2021_v1")
+AREA = "V1"
+NOT_SHOWN = 255
+COLUMNS = ("image", "zoom", "kind", "movie", "title", "frame")
+# The frames of a movie are nearly the same image, whatever their zoom and kind.
+SPLIT = {"column": "movie", "folds": 5}
+
+
+def expand(folder: str | None, results: str) -> dict:
+    """Return the stimulus set and the recording, as a user would write them in the config.
+
+    Parameters
+    ----------
+    folder : str or None
+        Folder with the files, or with a folder `henaff2021_v1` that has them.
+    results : str
+        Folder of all outputs: what `unpack` makes of the files goes to its folder ``datasets/henaff2021``.
+
+    Returns
+    -------
+    dict
+        `stimuli` and `recordings`, each with the one name `henaff2021`; `sources`, the folder with the files to unpack,
+        by that name.
+
+    Raises
+    ------
+    InputError
+        If there is no `folder`, or a file is not in it.
+    """
+    files = [COUNTS, ROWS, IMAGES, NEUROIDS]
+    if folder is None:
+        raise InputError(
+            f"folder: missing; the data set {NAME} is not downloaded by itself, as its source states no licence: get "
+            f"the spike counts (osf.io/gwtcs; github.com/wongyoJung/Primary-visual-cortex-straightens-natural-video-"
+            f"trajectories, folder V1_responses) and the images (github.com/olivierhenaff/neural-straightening, folder "
+            f"images/acute), repack them as {', '.join(files)} (workflow/ventral/datasets/{NAME}.py says how), and "
+            f"name their folder"
+        )
+    found, unpacked = folder_with(Path(folder), files, FOLDERS, NAME), f"{results}/datasets/{NAME}"
+    recording = {
+        "stimuli": NAME,
+        "responses": f"{unpacked}/responses.npy",
+        "neuroids": str(found / NEUROIDS),
+        "area": AREA,
+        "splits": [dict(SPLIT)],
+    }
+    return {
+        "stimuli": {NAME: {"images": str(found / IMAGES), "table": f"{unpacked}/stimuli.csv"}},
+        "recordings": {NAME: recording},
+        "sources": {NAME: str(found)},
+    }
+
+
+def unpack(counts: str | Path, rows: str | Path, *, responses: str | Path, table: str | Path) -> None:
+    """Write the responses to every image, and the table of the images, each as a user would give it.
+
+    Parameters
+    ----------
+    counts : path
+        The file `spike_counts.npz`.
+    rows : path
+        The file `stimuli.csv`.
+    responses : path
+        npy file with an array (units, images, repetitions) float32, NaN where not shown.
+    table : path
+        CSV with the columns `stimulus`, the image's name, `zoom`, `kind`, `movie` (such as `movie1`), `title` and
+        `frame`.
+
+    Raises
+    ------
+    InputError
+        As for `read`.
+    """
+    from ventral.outputs import writing
+
+    spikes, images = read(counts, rows)
+    with writing(responses) as unfinished, unfinished.open("wb") as file:
+        np.save(file, spikes)
+    with writing(table) as unfinished:
+        images.to_csv(unfinished, index=False, lineterminator="\n")
+    logger.info("unpacked %s: %d units, %d images, up to %d repetitions", counts, *spikes.shape)
+
+
+def read(counts: str | Path, rows: str | Path) -> tuple[NDArray[np.float32], "pd.DataFrame"]:
+    """Read the spikes and the images, each image once.
+
+    Some images have two rows, of which the first is kept. Mostly both have the same trials. Row 11 of a `contrast`
+    series, an image of frame 1, has the trials of frame 11, and must not be averaged with the row that is kept.
+
+    Returns
+    -------
+    spikes : (units, images, repetitions) array
+        NaN where not shown.
+    images : DataFrame
+        The columns of `unpack`'s table as text, one row an image of `spikes`.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, an array or column is not there or of another kind, a row lacks one of these
+        columns, or the files differ in the number of rows.
+    """
+    table, array = _rows(rows), _counts(counts)
+    if array.shape[1] != len(table):
+        raise InputError(
+            f"{NAME}: {counts}: array `counts` {array.shape} has {array.shape[1]} rows on its axis 2, where {rows} has "
+            f"{len(table)}; as many are right"
+        )
+    images = table.drop_duplicates("image")
+    spikes = array[:, images.index].astype(np.float32)
+    spikes[spikes == NOT_SHOWN] = np.nan
+    images = images.assign(movie="movie" + images["movie"]).rename(columns={"image": "stimulus"})
+    return spikes, images.reset_index(drop=True)
+
+
+def _rows(path: str | Path) -> "pd.DataFrame":
+    from ventral.stimuli.tables import read_table
+
+    table = read_table(path, NAME, labels=COLUMNS, reserved=(), strict=True)
+    if missing := [column for column in COLUMNS if column not in table]:
+        raise InputError(
+            f"{NAME}: {path}: no column {', '.join(f'`{column}`' for column in missing)}; columns: "
+            f"{', '.join(table.columns)}"
+        )
+    for column in COLUMNS:
+        empty = np.flatnonzero(table[column] == "")
+        if len(empty):
+            raise InputError(f"{NAME}: {path}: column `{column}`, data row {empty[0] + 1}: empty; every row needs one")
+    return table[list(COLUMNS)]
+
+
+def _counts(path: str | Path) -> NDArray[np.uint8]:
+    from ventral.recordings.arrays import NPZ, other_kind, reason, start_of
+
+    right = "an npz file with an array `counts` (units, rows, repetitions) of uint8 is right"
+    start = start_of(path, NAME)
+    if not start.startswith(NPZ):
+        raise InputError(f"{NAME}: {path}: cannot be read, or cut short: {other_kind(start)}; {right}")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = arrays.files
+            array = arrays["counts"] if "counts" in names else None
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise more kinds than they document
+        raise InputError(f"{NAME}: {path}: cannot be read, or cut short: {reason(error)}; {right}") from error
+    if array is None:
+        raise InputError(f"{NAME}: {path}: it has {', '.join(names) or 'no array'}; {right}")
+    if array.dtype != np.uint8 or array.ndim != 3:
+        raise InputError(f"{NAME}: {path}: array `counts` {array.shape} of {array.dtype}; {right}")
+    return array
+
+
+DATASET = Dataset(
+    meaning="Spikes of macaque V1 to frames of ten movies; not downloaded by itself.",
+    expand=expand,
+    reference="Hénaff et al. 2021",
+    work="Hénaff OJ, Bai Y, Charlton JA, et al. (2021). Nature Communications 12:5982.",
+)
