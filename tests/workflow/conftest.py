@@ -125,7 +125,7 @@ def _made(path: Path) -> float:
 
 def finish(process: subprocess.Popen, expect: int | None = 0) -> str:
     """Wait for a run of the workflow, check its exit status, and return what it printed."""
-    printed, _ = process.communicate(timeout=300)
+    printed, _ = process.communicate(timeout=900)
     assert expect is None or process.returncode == expect, printed
     return printed
 

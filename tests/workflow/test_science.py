@@ -1,10 +1,16 @@
 """The whole way from the images to the table, against an independent computation on real recordings."""
 
+import zipfile
+
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+import ventral
 from tests.workflow.conftest import run_config
-from ventral.store import read_dataset
+from ventral.mappings.correlation import pooled_r, sums_within_folds
+from ventral.store import open_store, read_dataset
 
 # Median over the neurons of session 210325 of the mean r over five folds, over the root of the split-half reliability
 # over all stimuli (images at 224 pixels), and how far another right computation may be from it.
@@ -18,6 +24,8 @@ EXPECTED = {
 }
 
 
+LAYER = {"efficientnet_lite0": ["_blocks.13"]}
+ANSWERS = ("predictions/cowley2023_210325/efficientnet_lite0.zarr", "readouts/cowley2023_210325/efficientnet_lite0")
 TABLES = ("scores.parquet", "comparisons.csv", "best_layers.csv", "explicit.csv", "brainscore/cowley2023_210325.csv")
 
 
@@ -32,8 +40,9 @@ def results(data_dir, tmp_path_factory):
         "brainscore": True,
         "decoding": {"draws": 4, "models": ["efficientnet_lite0"]},
         "extraction": {"shards": 1},
+        "outputs": {"predictions": LAYER, "readouts": LAYER},
     }
-    run_config(folder, config, *(f"results/{name}" for name in TABLES))
+    run_config(folder, config, *(f"results/{name}" for name in (*TABLES, *ANSWERS)))
     return folder / "results"
 
 
@@ -122,3 +131,51 @@ def test_v4_reads_the_object_about_as_well_as_as_many_units_of_the_last_layers(r
     assert best["depth"] > 0.8
     assert best["score"] == pytest.approx(area["score"], abs=0.1)
     assert best["late_minus_early"] > 0
+
+
+def test_predictions_give_the_scores_of_the_table(results, scores):
+    store = xr.open_zarr(results / ANSWERS[0], chunks=None)
+    rows = scores[(scores["model"] == "efficientnet_lite0") & (scores["layer"] == "_blocks.13")]
+    for split, of_split in rows.groupby("split"):
+        fold = store["fold"].sel(split=split).values
+        folds = [np.flatnonzero(fold == k) for k in np.unique(fold)]
+        sums = sums_within_folds(store["predicted"].sel(split=split).values, store["measured"].values, folds)
+        r = pd.Series(pooled_r(sums), store["neuroid"].values)
+        np.testing.assert_allclose(r[of_split["target"]], of_split["r"].astype(float), rtol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def readout(results):
+    return ventral.load_readout(results / ANSWERS[1] / "_blocks.13.zarr.zip")
+
+
+def images_of(data_dir, session: int, n: int) -> list:
+    archive = zipfile.ZipFile(data_dir / "cowley2023_v4" / f"images_{session}.zip")
+    names = sorted(name for name in archive.namelist() if name.endswith((".jpg", ".png")) and "MACOSX" not in name)
+    return [archive.open(name) for name in names[:n]]
+
+
+def test_a_readout_says_of_its_own_images_what_a_direct_fit_says(results, readout, data_dir):
+    archive = zipfile.ZipFile(data_dir / "cowley2023_v4" / "images_210325.zip")
+    stimuli = read_dataset(results / "stimuli" / "cowley2023_210325.zarr")["stimulus"].values
+    paths = {name.rpartition("/")[2]: name for name in archive.namelist() if "MACOSX" not in name}
+    some = np.arange(0, 640, 40)
+    predicted = readout.predict([archive.open(paths[stimuli[k].rpartition("/")[2]]) for k in some]).values
+    # The dual form with an unpenalised intercept, at the penalty of the readout, neuron by neuron.
+    gram = open_store(results / "grams" / "efficientnet_lite0" / "cowley2023_210325.zarr.zip")["_blocks.13/gram"][:]
+    store = xr.open_zarr(results / ANSWERS[0], chunks=None)
+    measured, penalties = store["measured"].values, readout.neuroids.drop_duplicates("neuroid")["penalty"].to_numpy()
+    centred = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
+    deviations = measured - measured.mean(axis=0)
+    direct = [
+        measured[:, k].mean() + centred @ np.linalg.solve(centred + penalty * np.eye(640), deviations[:, k])
+        for k, penalty in enumerate(penalties)
+    ]
+    np.testing.assert_allclose(predicted, np.transpose(direct)[some], atol=1e-4 * measured.std())
+
+
+def test_a_readout_predicts_images_of_another_session(readout, data_dir):
+    predicted = readout.predict(images_of(data_dir, 190923, 16))
+    assert predicted.shape == (16, 50)
+    assert np.isfinite(predicted.values).all()
+    assert (predicted.std("stimulus") > 0).all()

@@ -1,0 +1,158 @@
+"""Predictions and readouts come out of a run, give its scores, and are known to the audit and the crate."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tests.workflow.conftest import Experiment, command, environment
+from ventral.mappings.correlation import pooled_r, sums_within_folds
+
+ASKED = {"outputs": {"predictions": "all", "readouts": "best"}}
+STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
+READOUTS = "results/readouts/rec/tiny"
+
+
+def jobs_of(printed: str) -> dict[str, int]:
+    """The table of jobs that snakemake prints before it starts."""
+    lines = printed.split("Job stats:")[1].split("total")[0].splitlines()
+    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[1].isdigit()}
+
+
+@pytest.fixture(scope="module")
+def ran(undisturbed, tmp_path_factory) -> Experiment:
+    """The undisturbed run, to which predictions and readouts were added."""
+    folder = tmp_path_factory.mktemp("answers")
+    shutil.copytree(undisturbed.folder, folder / "copy", copy_function=shutil.copy2)
+    experiment = Experiment(folder / "unused")
+    experiment.folder = folder / "copy"
+    experiment.forecast = experiment.run("--dry-run", outputs={"predictions": "all"})
+    experiment.printed = experiment.run(**ASKED)
+    return experiment
+
+
+@pytest.fixture(scope="module")
+def audited(ran) -> tuple[dict[str, str], zipfile.ZipFile]:
+    """The verdict on each output by an audit that makes predictions and readouts again, and the crate."""
+    ran.run("audit", "crate", **ASKED, audit={"sample": 0, "outputs": [STORES["tiny"], READOUTS]})
+    found = json.loads((ran.folder / "results" / "audit" / "audit.json").read_text())
+    verdicts = {output["path"]: output["verdict"] for output in found["outputs"]}
+    with zipfile.ZipFile(ran.folder / "results" / "crate.zip") as crate:
+        yield verdicts, crate
+
+
+def entities(crate: zipfile.ZipFile) -> dict[str, dict]:
+    return {entity["@id"]: entity for entity in json.loads(crate.read("ro-crate-metadata.json"))["@graph"]}
+
+
+def layers_of_readouts(experiment: Experiment) -> list[str]:
+    files = (experiment.folder / READOUTS).glob("*.zarr.zip")
+    return [file.name.removesuffix(".zarr.zip") for file in files]
+
+
+def test_a_finished_run_makes_predictions_alone_and_tells_their_size_before(ran):
+    assert jobs_of(ran.forecast) == {"predictions": 2, "all": 1}
+    assert jobs_of(ran.printed)["readout"] == 2
+    # 48 stimuli x 6 neuroids x 8 bytes, for responses and for 3 layers or 1 on 2 splits: 2,304 x (1 + 6 + 1 + 2).
+    (disk,) = re.findall(r"^forecast, disk: (.+)$", ran.forecast, re.MULTILINE)
+    assert disk == "predictions: 23 kB"
+    log = (ran.folder / "results" / "logs" / "predictions" / "rec" / "tiny.log").read_text()
+    assert "predictions of 3 layers for 6 neuroids and 48 stimuli, by ridge, on stimuli, objects: 0.0161 MB" in log
+    assert "Nothing to be done" in ran.run("--dry-run", **ASKED)
+
+
+@pytest.mark.filterwarnings("error")
+def test_predictions_give_the_scores_of_the_run(ran):
+    scores = pd.read_parquet(ran.folder / "results" / "scores.parquet")
+    rows = scores[(scores["target_kind"] == "neuron") & (scores["mapping"] == "ridge")]
+    expected = rows.set_index(["model", "layer", "split", "target"])["r"]
+    found = {}
+    for model, path in STORES.items():
+        store = xr.open_zarr(ran.folder / path, chunks=None)
+        assert store.attrs["recording"] == "rec"
+        assert store["size"].dims == ("stimulus",)
+        predicted = store["predicted"] if "layer" in store.dims else store["predicted"].expand_dims("layer")
+        for split, fold in zip(store["split"].values, store["fold"].values, strict=True):
+            folds = [np.flatnonzero(fold == k) for k in np.unique(fold)]
+            for layer in predicted["layer"].values:
+                of_layer = predicted.sel(split=split, layer=layer).values
+                r = pooled_r(sums_within_folds(of_layer, store["measured"].values, folds))
+                keys = [(model, layer, split, name) for name in store["neuroid"].values]
+                found |= dict(zip(keys, r, strict=True))
+    assert len(found) == len(expected) == 4 * 2 * 6
+    np.testing.assert_allclose([found[key] for key in expected.index], expected.astype(float), rtol=1e-12)
+
+
+def test_the_audit_makes_predictions_again_and_the_crate_holds_them(ran, audited):
+    verdicts, crate = audited
+    path = STORES["tiny"]
+    assert verdicts[path] == "re-run and equal"
+    assert crate.read(f"{path}/zarr.json") == (ran.folder / path / "zarr.json").read_bytes()
+    assert entities(crate)[f"{path}/"]["@type"] == "Dataset"
+
+
+def test_the_best_layers_have_readouts(ran):
+    table = pd.read_csv(ran.folder / "results" / "best_layers.csv", dtype={"best_layer": str})
+    rows = table[(table["model"] == "tiny") & (table["split"] == "stimuli") & (table["mapping"] == "ridge")]
+    assert layers_of_readouts(ran) == rows["best_layer"].tolist()
+    assert [path.name for path in (ran.folder / "results/readouts/rec/pixels").glob("*.md")] == ["pixels.md"]
+    assert not list((ran.folder / "results" / "activations").glob("*/*/*"))
+
+
+def test_a_folder_is_predicted_without_the_stimuli_and_features_of_the_run(ran, tmp_path):
+    (layer,) = layers_of_readouts(ran)
+    for name in (f"{layer}.zarr.zip", f"{layer}.md"):
+        shutil.copy(ran.folder / READOUTS / name, tmp_path)
+    shutil.copy(ran.folder / "tinynet.py", tmp_path)
+    shutil.copytree(ran.folder / "images", tmp_path / "new")
+    words = ["--readout", f"{layer}.zarr.zip", "--stimuli", "new", "--output", "predicted.csv"]
+    run = [sys.executable, "-m", "ventral", "predict", *words]
+    folder = command()[command().index("--snakefile") + 1].removesuffix("Snakefile") + "workflow"
+    known = environment(tmp_path) | {"PYTHONPATH": f"{tmp_path}:{folder}"}
+    done = subprocess.run(run, cwd=tmp_path, env=known, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    predicted = pd.read_csv(tmp_path / "predicted.csv", index_col="stimulus")
+    responses = np.nanmean(np.load(ran.folder / "responses.npy"), axis=2)
+    assert predicted.index.tolist() == [f"image{k}.png" for k in range(48)]
+    # Fitted to these.
+    assert min(np.corrcoef(predicted.to_numpy()[:, k], responses[k])[0, 1] for k in range(6)) > 0.5
+
+
+def test_the_audit_makes_a_readout_again_and_the_crate_holds_it(ran, audited):
+    verdicts, crate = audited
+    assert verdicts[READOUTS] == "re-run and equal"
+    (layer,) = layers_of_readouts(ran)
+    path = f"{READOUTS}/{layer}.zarr.zip"
+    assert crate.read(path) == (ran.folder / path).read_bytes()
+    assert entities(crate)[f"{READOUTS}/"]["@type"] == "Dataset"
+    assert "readouts/rec/tiny" in entities(crate)[f"{READOUTS}/"]["description"]
+
+
+def test_a_run_that_does_not_ask_plans_neither(ran, undisturbed):
+    planned = jobs_of(ran.run("--dry-run", "--forceall"))
+    assert planned == jobs_of(undisturbed.printed)
+    assert not {"predictions", "readout"} & planned.keys()
+
+
+def test_a_wrong_layer_is_told_before_anything_is_extracted(experiment):
+    printed = finish_wrong(experiment, {"tiny": ["0", "3"]})
+    assert "config key outputs.readouts: '3' is none of the layers that are taken of the model tiny" in printed
+    assert not (experiment.folder / "results" / "models").exists()
+    experiment.config["models"]["tiny"]["layers"] = ["*"]
+    printed = finish_wrong(experiment, {"tiny": ["0", "7"]})
+    assert "config key outputs.readouts: '7' is none of the layers that are taken of the model tiny" in printed
+    assert not (experiment.folder / "results" / "grams").exists()
+
+
+def finish_wrong(experiment: Experiment, readouts: dict) -> str:
+    process = experiment.start("results/models/tiny.json", outputs={"readouts": readouts})
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    return printed
