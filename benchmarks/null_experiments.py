@@ -166,29 +166,48 @@ def ridge_predictions(features: NDArray, responses: NDArray, folds: list[NDArray
     return nested_ridge(gram, responses, folds, np.geomspace(1e-2, 1e2, 5) * np.trace(gram) / len(gram)).predictions
 
 
-def ridge_of_objects(n_objects: int = 8, spread: float = 0.3, n_neurons: int = 50) -> Callable:
-    """Return an experiment with real fits, objects held out: neurons depend more on either layer, object by object.
-
-    Objects have 20 to 120 images, and their responses vary by different amounts.
-    """
+def ridge_of_objects(n_objects: int = 8, n_neurons: int = 50, **design) -> Callable:
+    """Return an experiment with real fits, objects held out, of a design of `fitted_on_objects`."""
 
     def experiment(rng: np.random.Generator) -> tuple[str, str]:
-        sizes, objects = unequal_objects(rng, n_objects)
-        leaning = np.repeat(spread * rng.standard_normal(n_objects), sizes)[:, None]
-        features = [features_of_layer(rng, sizes.sum()) for _ in range(2)]
-        weights = rng.standard_normal((2, DIMENSIONS, n_neurons))
-        signal = (1 + leaning) * features[0] @ weights[0] + (1 - leaning) * features[1] @ weights[1]
-        scale = np.repeat(np.exp(rng.standard_normal(n_objects)), sizes)[:, None]
-        responses = scale * with_unseen(rng, signal)
-        layers = [ridge_predictions(layer, responses, objects) for layer in features]
+        layers, responses, objects = fitted_on_objects(rng, n_objects, n_neurons, **design)
         return judged_on_objects(layers, responses, objects, np.ones(n_neurons), rng)
 
     return experiment
 
 
-def unequal_objects(rng: np.random.Generator, n_objects: int) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
-    """Return how many images objects have, and which."""
-    sizes = rng.integers(20, 121, size=n_objects)
+def fitted_on_objects(
+    rng: np.random.Generator,
+    n_objects: int,
+    n_neurons: int = 50,
+    images: tuple[int, int] = (20, 120),
+    spread: float = 0.3,
+    deviation: float = 1.0,
+    alike: float = 0.0,
+    gain: float = 0.0,
+) -> tuple[list[NDArray], NDArray, list[NDArray]]:
+    """Return held-out predictions of two layers by ridge regression, responses (n, neurons), and rows of objects.
+
+    Objects have fewest to most `images`. Neurons depend more on either layer, object by object, by a share whose
+    standard deviation is `spread` and whose mean is `gain`. The logarithms of scales of objects' responses have the
+    standard deviation `deviation`. Neurons have the share `alike` of their weights in common.
+    """
+    common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((DIMENSIONS, 1))
+    sizes, objects = unequal_objects(rng, n_objects, images)
+    leaning = gain + np.repeat(spread * rng.standard_normal(n_objects), sizes)[:, None]
+    features = [features_of_layer(rng, sizes.sum()) for _ in range(2)]
+    weights = common + np.sqrt(1 - alike) * rng.standard_normal((2, DIMENSIONS, n_neurons))
+    signal = (1 + leaning) * features[0] @ weights[0] + (1 - leaning) * features[1] @ weights[1]
+    scale = np.repeat(np.exp(deviation * rng.standard_normal(n_objects)), sizes)[:, None]
+    responses = scale * with_unseen(rng, signal)
+    return [ridge_predictions(layer, responses, objects) for layer in features], responses, objects
+
+
+def unequal_objects(
+    rng: np.random.Generator, n_objects: int, images: tuple[int, int] = (20, 120)
+) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
+    """Return how many images objects have, from fewest to most, and which."""
+    sizes = rng.integers(images[0], images[1] + 1, size=n_objects)
     return sizes, np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
 
 
@@ -332,6 +351,10 @@ NULL = {
         n=640, n_neurons=50, alike=0.8, one_fold=True
     ),
     "ridge fitted, 8 held-out objects of unequal size": ridge_of_objects(),
+    "ridge fitted, 5 held-out objects of unequal size": ridge_of_objects(5),
+    "ridge fitted, 5 held-out objects, neurons much alike": ridge_of_objects(5, alike=0.8),
+    "ridge fitted, 5 held-out objects of 20 images": ridge_of_objects(5, images=(20, 20), deviation=0.0),
+    "ridge fitted, 20 held-out objects of 8 to 56 images": ridge_of_objects(20, images=(8, 56)),
     "8 held-out objects of unequal size": held_out_objects(),
     "5 held-out objects of unequal size": held_out_objects(5),
     "5 objects, objects resampled before": objects_resampled(5),
@@ -352,6 +375,9 @@ POWER = {
     "ridge fitted, one fold of 640 stimuli, 0.11 above another": fitted_ridge(
         n=640, n_neurons=50, one_fold=True, gain=0.3
     ),
+    "ridge fitted, 8 held-out objects, 0.25 above another": ridge_of_objects(gain=0.3),
+    "ridge fitted, 8 held-out objects, 0.32 above another": ridge_of_objects(gain=0.4),
+    "ridge fitted, 20 held-out objects, 0.25 above another": ridge_of_objects(20, images=(8, 56), gain=0.3),
     "18 layers, all 0.05 above 18 others": compared_layers(with_peak(18, 0) + 0.05, with_peak(18, 0)),
     "18 layers, all 0.04 above 18 others": compared_layers(with_peak(18, 0) + 0.04, with_peak(18, 0)),
     "18 layers, all 0.03 above 18 others": compared_layers(with_peak(18, 0) + 0.03, with_peak(18, 0)),

@@ -219,6 +219,7 @@ def test_sampling_errors_are_those_of_stimuli_and_of_held_out_groups(made, tmp_p
     assert of_stimuli["unit_error"] == pytest.approx(np.linalg.norm(by_stimuli.units), rel=1e-6)
     assert (of_stimuli["unit"], of_stimuli["n_units"], of_stimuli["over_ceiling"]) == ("stimuli", 100, True)
     by_objects = group_estimates([predictions], responses, folds)
-    assert of_objects["unit_error"] == pytest.approx(np.linalg.norm(by_objects.units), rel=1e-6)
+    with_training = np.sqrt(2 * 4 / 3) * np.linalg.norm(by_objects.units)
+    assert of_objects["unit_error"] == pytest.approx(with_training, rel=1e-6)
     assert (of_objects["unit"], of_objects["n_units"], of_objects["over_ceiling"]) == ("objects", 5, False)
     assert sampling_errors(read_influences([])).empty

@@ -22,6 +22,7 @@ from ventral.statistics.groups import (
     correlation_over_networks,
     judged_over_groups,
     trained_against_untrained,
+    with_training,
 )
 from ventral.statistics.influence import Estimates
 from ventral.statistics.influence_table import FIRST_FOLD, PANEL, panel_estimates
@@ -350,10 +351,12 @@ def _over_architectures(
     differences = [theta[panel.best(trained)] - theta[panel.best(untrained)] for trained, untrained in pairs]
     evidence = ", ".join(f"{name} {value:+.2f}" for name, value in zip(architectures, differences, strict=True))
     said = {"unit": "architectures", "n_units": len(pairs), "estimate": float(np.mean(differences))}
-    few = panel.layers["kind"].iloc[0] == "groups" and panel.n_units < FEWEST_UNITS
+    of_groups = panel.layers["kind"].iloc[0] == "groups"
+    few = of_groups and panel.n_units < FEWEST_UNITS
     if reason := panel.no_interval or (f"{panel.n_units} {panel.unit}" if few else ""):
         return panel.finding(claim, evidence, note=reason, **said)
-    judged = trained_against_untrained(panel.estimates, pairs, seed)
+    estimates = with_training(panel.estimates) if of_groups else panel.estimates
+    judged = trained_against_untrained(estimates, pairs, seed)
     found = {name: getattr(judged, name) for name in ("estimate", "low", "high", "p", "verdict")}
     note = "; ".join(filter(None, (judged.note, panel.reach)))
     return panel.finding(claim, evidence, **said | found, note=note)

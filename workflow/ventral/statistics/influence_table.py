@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.statistics.groups import FEWEST_UNITS, group_estimates, varying_groups
+from ventral.statistics.groups import FEWEST_UNITS, group_estimates, training_factor, varying_groups
 from ventral.statistics.influence import Estimates, comparable_neurons, layer_estimates, summed_over_animals
 from ventral.statistics.matrix_influence import matrix_estimates
 from ventral.tables import read_parquet, write_parquet
@@ -385,8 +385,10 @@ def sampling_errors(influences: pd.DataFrame) -> pd.DataFrame:
     keys = ["recording", "area", "time_bin", "split", "mapping", "model", "layer"]
     n_units = influences["units"].map(len)
     rows = influences[(influences["target_kind"] == "neuron") & (n_units > 1)]
+    # Influences of stimuli hold the error of training parts already.
+    factor = np.where(rows["kind"] == "groups", training_factor(n_units[rows.index]), 1.0)
     return rows[keys].assign(
-        unit_error=rows["units"].map(np.linalg.norm).astype(float),
+        unit_error=rows["units"].map(np.linalg.norm).astype(float) * np.sqrt(factor),
         over_ceiling=rows["has_ceiling"],
         unit=rows["kind"].where(rows["kind"] == "stimuli", rows["split"]),
         n_units=n_units,
