@@ -76,11 +76,23 @@ class Predicted:
     halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]] | None = None
     draw: int | None = None
 
+    def without_property(self, name: str) -> "Predicted":
+        """Return the predictions of all targets but a property of some name."""
+        kept = np.flatnonzero((self.targets.kinds != "property") | (self.targets.names != name))
+        if len(kept) == len(self.targets.names):
+            return self
+        arrays = {array: getattr(self, array) for array in ("predictions", "penalty", "candidate")}
+        taken = {array: values[:, kept] for array, values in arrays.items() if values is not None}
+        return replace(self, targets=self.targets.taken(kept, np.arange(len(self.rows))), **taken)
+
 
 def predict(
     representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
 ) -> list[Predicted]:
     """Predict targets from one representation, on every split and by every mapping that predicts.
+
+    A split by a numeric column predicts no property of this name: the column tells groups apart, and no group that is
+    held out has a value that the fit has seen.
 
     Parameters
     ----------
@@ -104,7 +116,8 @@ def predict(
             for draw, one in enumerate(one_or_more.sets):
                 of_set = _test_set_predicted(part, layer, group, rows, one, penalties, options)
                 predicted += [replace(of, draw=draw) for of in of_set] if one.repeated else of_set
-    return predicted
+    predicted = [part.without_property(splits[part.split].column) for part in predicted]
+    return [part for part in predicted if len(part.targets.names)]
 
 
 def _held_out_in_turn(

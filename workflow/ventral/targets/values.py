@@ -183,14 +183,6 @@ def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
     return {name: split for name, split in splits.items() if split.is_nested}
 
 
-def folds_of(
-    stimulus_set: xr.Dataset, specs: Sequence[str | Mapping], n_folds: int, seed: int
-) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of those splits of `splits_of` whose folds are held out in turn; others are told."""
-    splits = nested_alone(splits_of(stimulus_set, specs, n_folds, seed), f"stimuli {stimulus_set.attrs['name']}")
-    return {name: split.folds for name, split in splits.items()}
-
-
 def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str, int]:
     """Return, for each split, how many stimuli have a duplicate in the fit that predicts them, and name them."""
     names = stimulus_set["stimulus"].values.astype(str).tolist()
