@@ -194,8 +194,8 @@ def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str,
         counts[name] = len(rows)
         if len(rows):
             logger.warning(
-                "stimuli %s, split %s: %d have the same pixels as one of another fold: what is held out was seen in "
-                "the fit (column `n_leaked`): %s",
+                "stimuli %s, split %s: %d have the same pixels as one of the fit that predicts them (column "
+                "`n_leaked`): %s",
                 stimulus_set.attrs["name"],
                 name,
                 len(rows),
@@ -205,7 +205,7 @@ def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str,
 
 
 def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> None:
-    """Name the pairs of stimuli that are nearly the same and lie in different folds, and of which splits, once.
+    """Name the pairs of stimuli that are nearly the same where a fit on one predicts the other, and the splits, once.
 
     Stores of an earlier version know no such pairs.
     """
@@ -216,8 +216,8 @@ def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split
     told = [f"{a} ~ {b} ({', '.join(some)})" for (a, b), some in zip(pairs, apart, strict=True) if some]
     if told:
         logger.warning(
-            "stimuli %s: %d pairs are nearly the same and lie in different folds: what is held out was nearly seen in "
-            "the fit. Better keep one of each, and give the responses to both as its repetitions: %s",
+            "stimuli %s: %d pairs are nearly the same, and a fit on one predicts the other. Better keep one of each, "
+            "and give the responses to both as its repetitions: %s",
             stimulus_set.attrs["name"],
             len(told),
             shown(told),
