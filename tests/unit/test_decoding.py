@@ -13,12 +13,12 @@ from xarray import Dataset
 from ventral.configuration.options import RENAMED_SPLITS
 from ventral.decoding import populations as decoding
 from ventral.decoding.populations import decode, decode_areas, noisy, populations
-from ventral.decoding.readouts import Readout, costs_of_labels, gram_of_labels, predict, score
+from ventral.decoding.readouts import Readout, costs_of_labels, gram_of_labels, predict, readouts_of, score
 from ventral.errors import InputError
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.recordings.reliability import split_half_reliability
 from ventral.store import read_dataset, write_dataset
-from ventral.targets.values import folds_of
+from ventral.targets.values import splits_of
 
 N = 60
 PENALTIES = np.geomspace(1e-3, 1e2, 6)
@@ -365,10 +365,19 @@ def test_all_draws_share_the_c_that_is_chosen_for_the_first(stores, monkeypatch)
     paths = [stores / name for name in ("recording.zarr", "stimuli.zarr", "areas_again.parquet")]
     decode_areas(*paths, **OPTIONS | {"splits": ["stimuli"], "units": 2, "draws": 3})
     labels = np.array([f"object{k % 3}" for k in range(N)])
-    folds = folds_of(read_dataset(stores / "stimuli.zarr"), ["stimuli"], 5, 0)["stimuli"]
+    folds = splits_of(read_dataset(stores / "stimuli.zarr"), ["stimuli"], 5, 0)["stimuli"].folds
     of_two = [(units, costs[0]) for units, costs in given if units.shape[1] == 2]
     assert len(of_two) == 6
     for first in (0, 3):
         expected = chosen_costs(of_two[first][0] @ of_two[first][0].T, labels, folds)
         for _, found in of_two[first : first + 3]:
             np.testing.assert_array_equal(found, expected)
+
+
+def test_the_column_that_a_split_holds_out_by_is_not_read_on_this_split():
+    columns = {"movie": np.repeat(np.arange(4.0), 3), "size": np.random.default_rng(0).normal(size=12)}
+    coords = {"stimulus": [f"i{k}" for k in range(12)], **{name: ("stimulus", of) for name, of in columns.items()}}
+    stimuli = Dataset(coords=coords, attrs={"name": "shown"})
+    found = readouts_of(stimuli, ["stimuli", {"name": "movies", "column": "movie"}], 3, 0, {})
+    read = [(readout.split, readout.target) for readout in found]
+    assert read == [("stimuli", "movie"), ("stimuli", "size"), ("movies", "size")]

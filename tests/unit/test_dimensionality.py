@@ -1,9 +1,12 @@
 """Participation ratios against eigenvalues, and with noise against what they are without."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from ventral.mappings.dimensionality import dimensionality_of_signal, effective_dimensionality, signal_traces
+from ventral.scores.prediction import penalty_scale
 
 
 @pytest.mark.parametrize(("n", "p"), [(20, 5), (20, 300), (5, 1)])
@@ -13,6 +16,15 @@ def test_it_is_the_participation_ratio_of_the_variances(n, p, scale):
     variances = np.linalg.svd(features - features.mean(axis=0), compute_uv=False) ** 2
     found = effective_dimensionality(scale * features @ (scale * features).T)
     assert found == pytest.approx(variances.sum() ** 2 / (variances**2).sum(), rel=1e-9)
+
+
+def test_the_matrix_is_not_copied():
+    gram = np.eye(2000)
+    tracemalloc.start()
+    assert effective_dimensionality(gram) == pytest.approx(1999)
+    assert penalty_scale(gram) == pytest.approx(1999 / 2000)
+    assert tracemalloc.get_traced_memory()[1] < gram.nbytes / 2
+    tracemalloc.stop()
 
 
 def test_of_equal_variances_it_is_their_number():

@@ -93,6 +93,26 @@ def test_repetitions_are_counted_where_the_responses_tell_them(tmp_path, stimuli
     np.testing.assert_allclose(found**2, [1 / 1.75, 0.8, 0.8, 0.8])
 
 
+def test_ratios_make_the_ceiling_of_the_stimuli_that_a_split_scores(tmp_path, stimuli):
+    """Training stimuli shown once, test stimuli four times: 1 / (1 + 1/4), not that of the mean of 1/n, 3/4."""
+    spec = recording(tmp_path, repetitions=4, ncsnr=[1.0] * 4)
+    responses, test = np.load(spec["responses"]), np.arange(STIMULI) % 3 == 0
+    responses[:, ~test, 1:] = np.nan
+    np.save(spec["responses"], responses)
+    assert taken_in(spec, stimuli)["given_ceiling"].values == pytest.approx(np.sqrt(1 / 1.75))
+    parts = read_dataset(stimuli).assign_coords(set=("stimulus", np.where(test, "test", "train")))
+    write_dataset(parts.load(), stimuli.parent / "parts.zarr")
+    splits = ["stimuli", {"name": "set", "partition": "set"}, {"name": "random", "random": 2, "train": 20}]
+    benchmark = read_benchmark([], stimuli.parent / "out.zarr", stimuli.parent / "parts.zarr", splits, 3, 0)
+    found = benchmark.ceilings["given_ceiling"].groupby("split").agg(["min", "max"])
+    np.testing.assert_allclose(found.loc["set"] ** 2, 0.8)
+    np.testing.assert_allclose(found.loc[["stimuli", "random"]] ** 2, 1 / 1.75)
+    fixed = {"column": "ncsnr", "repetitions": 3}
+    taken_in(spec | {"ceiling": fixed}, stimuli)
+    benchmark = read_benchmark([], stimuli.parent / "out.zarr", stimuli.parent / "parts.zarr", splits, 3, 0)
+    np.testing.assert_allclose(benchmark.ceilings["given_ceiling"] ** 2, 0.75)
+
+
 @pytest.mark.parametrize("kind", ["reliability", "oracle"])
 def test_a_column_that_is_called_like_a_kind_is_found_and_named(tmp_path, stimuli, caplog, kind):
     spec = recording(tmp_path, **{kind: [0.5, 0.6, np.nan, -0.1]})

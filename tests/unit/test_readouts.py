@@ -289,10 +289,10 @@ def test_the_best_layers_are_those_of_the_table_of_best_layers(made):
 
 def test_layers_are_taken_by_name_and_others_are_refused(made, caplog):
     assert [path.name for path in sorted(made.readouts("named", ["0"]).iterdir())] == ["0.md", "0.zarr.zip"]
-    with pytest.raises(InputError, match=r"outputs.readouts: '3' is no layer that is taken of the model net; the"):
+    with pytest.raises(InputError, match=r"outputs.readouts: '3' is none of the layers .* of the model net; the"):
         made.readouts("wrong", ["0", "3"])
     assert not (made.folder / "wrong").exists()
-    assert taken_layers("best", [{"name": "0"}], {}, "net") == []
+    assert taken_layers("best", [{"name": "0"}], {}, "net", "readouts") == []
     assert "no layer has a score of a neuron that is reliable enough" in caplog.text
 
 

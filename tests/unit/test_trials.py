@@ -11,6 +11,7 @@ import xarray as xr
 
 from ventral.errors import InputError
 from ventral.recordings import trials
+from ventral.recordings.baseline import report_baseline
 from ventral.recordings.ingestion import check, ingest
 from ventral.store import read_dataset, write_dataset
 
@@ -325,6 +326,19 @@ def test_a_baseline_is_said_to_be_near_zero_or_not(recording, stored, caplog):
         )
     assert "median reliability of the baseline: " in caplog.text
     assert "depend on the stimulus" not in caplog.text
+
+
+@pytest.mark.parametrize(("n_repeated", "warned"), [(16, False), (400, True)])
+def test_chance_in_the_baseline_is_that_of_repeated_stimuli_alone(caplog, n_repeated, warned):
+    """A reliability of 0.3: of 16 stimuli, chance makes up to 2 x 0.5 / 1.5; of 400, up to 2 x 0.1 / 1.1."""
+    responses = np.ones((2, 400, 1, 1))
+    responses[1, n_repeated:] = np.nan
+    dims = ("repetition", "stimulus", "neuroid", "time_bin")
+    values = {"responses": (dims, responses), "reliability": (dims[2:], [[0.3]])}
+    with caplog.at_level(logging.INFO, logger="ventral"):
+        report_baseline(xr.Dataset(values, coords={"time_bin": ["baseline"]}), "r.npy")
+    assert ("depend on the stimulus" in caplog.text) == warned
+    assert f"at most {0.18 if warned else 0.67:.2f}" in caplog.text
 
 
 @pytest.mark.parametrize(

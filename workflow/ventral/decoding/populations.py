@@ -269,7 +269,7 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
     choosing, matching = _reliability_of_halves(responses, complete, folds)
-    given = given_ceilings(_kept(responses)) ** 2
+    given = given_ceilings(_kept(responses), np.concatenate(folds)) ** 2
     areas = {}
     after = targets.time_bins != BASELINE
     for area, time_bin in sorted(set(zip(targets.areas[after], targets.time_bins[after], strict=True))):

@@ -19,7 +19,7 @@ from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 from ventral.targets.splits import FEWEST_FOLDS
-from ventral.targets.values import folds_of, labels_of, properties
+from ventral.targets.values import labels_of, nested_alone, properties, splits_of
 
 logger = logging.getLogger(__name__)
 
@@ -75,16 +75,21 @@ def readouts_of(
     stimulus_set : Dataset
         Store of the stimuli.
     splits, n_folds, seed, periods
-        As for `decode`. A property that has values in fewer than three folds is named in a warning and left out.
+        As for `decode`. A property that has values in fewer than three folds is named in a warning and left out. Of a
+        split by a numeric column, this column is no property.
     """
     labels, of_stimuli = labels_of(stimulus_set), properties(stimulus_set)
+    made = splits_of(stimulus_set, splits, n_folds, seed)
     readouts = []
-    for split, folds in folds_of(stimulus_set, splits, n_folds, seed).items():
+    for split, nested in nested_alone(made, f"stimuli {stimulus_set.attrs['name']}").items():
+        folds = nested.folds
         for name, values in labels.items():
             n_labels = len(np.unique(values))
             if n_labels > 1 and all(np.isin(values[fold], np.delete(values, fold)).all() for fold in folds):
                 readouts.append(Readout(name, "category", split, values, folds, chance=1 / n_labels))
         for name, values in zip(of_stimuli.names, of_stimuli.values.T, strict=True):
+            if name == nested.column:
+                continue
             present = [fold[np.isfinite(values[fold])] for fold in folds]
             present = [fold for fold in present if len(fold)]
             period = periods.get(name)

@@ -14,7 +14,7 @@ here are the cosine of the angle between two matrices, and differ in how these a
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.mappings.standardisation import varies
+from ventral.mappings.standardisation import largest_size, varies
 
 
 def linear_cka(first: NDArray, second: NDArray) -> float:
@@ -49,12 +49,12 @@ def unit_centred_gram(gram: NDArray, comparison: str) -> NDArray[np.float64]:
         NaN where nothing varies over stimuli, and with fewer than four stimuli if debiased.
     """
     n = len(gram)
-    largest = np.abs(gram).max()
+    largest = largest_size(gram)
     if not largest > 0 or (comparison == "debiased" and n < 4):
         return np.full((n, n), np.nan)
     # Squares of the largest and of the smallest numbers leave the range of numbers.
     matrix = doubly_centred(gram / largest)
-    if not varies(np.abs(matrix).max(), 1):
+    if not varies(largest_size(matrix), 1):
         return np.full((n, n), np.nan)
     if comparison == "debiased":
         # Centring first changes nothing here but the precision.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.mappings.cka import doubly_centred
-from ventral.mappings.standardisation import varies
+from ventral.mappings.held_out import row_blocks
+from ventral.mappings.standardisation import largest_size, varies
 
 
 def effective_dimensionality(gram: NDArray) -> float:
@@ -25,14 +25,18 @@ def effective_dimensionality(gram: NDArray) -> float:
     float
         1 to n - 1; NaN where no feature varies over stimuli.
     """
-    largest = np.abs(gram).max()
+    largest = largest_size(gram)
     if not largest > 0:
         return np.nan
-    # Squares of the largest and of the smallest numbers leave the range of numbers.
-    matrix = doubly_centred(gram / largest)
-    if not varies(np.trace(matrix), len(gram)):
-        return np.nan
-    return float(np.trace(matrix) ** 2 / np.vdot(matrix, matrix))
+    means = gram.mean(axis=0)
+    means -= means.mean() / 2
+    trace = squares = 0.0
+    for rows in row_blocks(len(gram)):
+        # Squares of the largest and of the smallest numbers leave the range of numbers.
+        centred = (gram[rows] - means[rows, None] - means) / largest
+        trace += np.trace(centred[:, rows])
+        squares += np.vdot(centred, centred)
+    return float(trace**2 / squares) if varies(trace, len(gram)) else np.nan
 
 
 def signal_traces(half: NDArray, other: NDArray) -> tuple[float, float]:

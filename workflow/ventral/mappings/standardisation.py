@@ -21,6 +21,11 @@ def varies(deviation: ArrayLike, size: ArrayLike, rounding: float = ROUNDING) ->
     return deviation > rounding * size
 
 
+def largest_size(values: NDArray[np.float64]) -> float:
+    """Return the largest absolute value of an array, which is not copied."""
+    return float(np.maximum(values.max(), -values.min()))
+
+
 def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each column of values (n, p) with mean 0 and variance 1 over stimuli; 0 where it does not vary."""
     centred = values - values.mean(axis=0)
@@ -51,4 +56,7 @@ def scaled_gram(gram: NDArray) -> NDArray[np.float64]:
     centred -= centred.mean(axis=1)[:, None]
     scale = np.trace(centred) / len(gram)
     # What is left of identical stimuli after centring is rounding.
-    return centred / scale if varies(scale, np.abs(gram).max()) else np.zeros_like(centred)
+    if not varies(scale, largest_size(gram)):
+        return np.zeros_like(centred)
+    centred /= scale
+    return centred

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ventral.grams.representations import read_representation
 from ventral.mappings.registry import MAPPINGS, predicting
-from ventral.models.zoo import check_taken
 from ventral.outputs import writing
 from ventral.predictions.size import bytes_of_predictions
-from ventral.readouts.making import best_places, ridge_scores
+from ventral.readouts.making import best_places, ridge_scores, taken_layers
 from ventral.recordings.time_bins import read_recording
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
@@ -145,7 +144,7 @@ def predictions(
     stimulus_set, responses = read_stimuli(stimuli, [recording, gram]), read_recording(recording)
     model, targets = grams.attrs["model"], neurons(responses)
     best = best_places(ridge_scores(scores), reliability_threshold, seed)
-    taken = _taken(layers, grams.attrs["layers"], best, model)
+    taken = taken_layers(layers, grams.attrs["layers"], best, model, "predictions")
     made = splits_of(stimulus_set, splits, n_folds, seed)
     axes = Axes([layer["name"] for layer in taken], predicting(mappings), made, targets)
     sizes = len(taken), len(axes.mappings), len(axes.folds)
@@ -289,16 +288,6 @@ def penalties_of_layer(
             held_out = [numbers[split, part.rows[fold[0]]] for fold in part.folds]
             values[split][np.ix_(held_out, _columns(part.targets, axes.targets))] = of_part
     return values
-
-
-def _taken(wanted: str | Sequence[str], layers: Sequence[Mapping], best: Collection[str], model: str) -> list[Mapping]:
-    """Return the layers that are wanted: `all`, the `best` of some area, or those that are named."""
-    if wanted == "best" and not best:
-        logger.warning("model %s: no predictions: no layer has a score of a neuron that is reliable enough", model)
-    known = [layer["name"] for layer in layers]
-    names = {"all": known, "best": best}[wanted] if isinstance(wanted, str) else wanted
-    check_taken(names, known, "outputs.predictions", model)
-    return [layer for layer in layers if layer["name"] in names]
 
 
 def _columns(some: Targets, among: Targets) -> NDArray[np.intp]:

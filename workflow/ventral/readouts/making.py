@@ -1,7 +1,7 @@
 """Readouts of layers: ridge regression on all stimuli of a recording, written to be used without them."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -14,10 +14,11 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.activations.parts import open_parts, scale_of
-from ventral.errors import InputError, nearest, shown
+from ventral.errors import shown
 from ventral.grams.representations import read_representation
 from ventral.grams.streaming import FEATURES_PER_BLOCK
 from ventral.mappings.ridge_on_all import ridge_on_all_graph
+from ventral.models.zoo import check_taken
 from ventral.outputs import packing, writing
 from ventral.readouts.card import described_versions, model_card
 from ventral.recordings.time_bins import place_of, read_recording
@@ -143,7 +144,7 @@ def readout(
     targets, groups = fitted_targets(neurons(responses), splits_of(stimulus_set, [SPLIT], n_folds, seed)[SPLIT])
     table = ridge_scores(scores)
     best = best_places(table, reliability_threshold, seed)
-    taken = taken_layers(layers, stores[0].attrs["layers"], best, spec["name"])
+    taken = taken_layers(layers, stores[0].attrs["layers"], best, spec["name"], "readouts")
     if not groups:
         logger.warning("recording %s: no readout: no neuroid can be fitted", responses.attrs["recording"])
         taken = []
@@ -233,21 +234,14 @@ def best_places(table: pd.DataFrame, reliability_threshold: float, seed: int) ->
 
 
 def taken_layers(
-    wanted: str | Sequence[str], layers: Sequence[Mapping], best: Mapping[str, Sequence[str]], model: str
+    wanted: str | Sequence[str], layers: Sequence[Mapping], best: Collection[str], model: str, output: str
 ) -> list[Mapping]:
-    """Return the layers that are wanted: `all`, the `best` of some area, or those that are named."""
-    if wanted == "all":
-        return list(layers)
+    """Return the layers of a model that an output is wanted of: `all`, the `best` of some area, or those named."""
     if wanted == "best" and not best:
-        logger.warning("model %s: no readout: no layer has a score of a neuron that is reliable enough", model)
-    names = list(best) if wanted == "best" else wanted
+        logger.warning("model %s: no %s: no layer has a score of a neuron that is reliable enough", model, output)
     known = [layer["name"] for layer in layers]
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"config key outputs.readouts: {name!r} is no layer that is taken of the model {model}; the nearest "
-                f"are {nearest(name, known)}"
-            )
+    names = {"all": known, "best": best}[wanted] if isinstance(wanted, str) else wanted
+    check_taken(names, known, f"outputs.{output}", model)
     return [layer for layer in layers if layer["name"] in names]
 
 

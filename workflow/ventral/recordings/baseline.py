@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ventral.recordings.axes import NEUROID
 from ventral.recordings.time_bins import BASELINE, TIME_BIN
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ STANDARD_ERRORS = 2
 def report_baseline(recording: "xr.Dataset", place: str) -> None:
     """Log how reliable responses before the stimulus are; warn where this is more than chance makes of any.
 
-    The correlation of two halves over n stimuli has a standard error of 1 / sqrt(n) around 0, to which the formula of
-    Spearman and Brown is applied. The median over neuroids varies no more than one of them does.
+    The correlation of two halves over n repeated stimuli has a standard error of 1 / sqrt(n) around 0, to which the
+    formula of Spearman and Brown is applied. The median over neuroids varies no more than one of them does.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def report_baseline(recording: "xr.Dataset", place: str) -> None:
     if not np.isfinite(reliability).any():
         logger.info("%s: no repetitions, hence no reliability of the baseline", place)
         return
-    of_halves = STANDARD_ERRORS / np.sqrt(recording.sizes["stimulus"])
+    repeated = (recording["responses"].count("repetition") > 1).any([NEUROID, TIME_BIN])
+    of_halves = STANDARD_ERRORS / np.sqrt(int(repeated.sum()))
     found, bound = np.nanmedian(reliability), 2 * of_halves / (1 + of_halves)
     if found <= bound:
         logger.info("%s: median reliability of the baseline: %.2f, at most %.2f by chance", place, found, bound)

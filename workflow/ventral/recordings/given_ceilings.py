@@ -36,6 +36,8 @@ EXPECTED = "an npy file with one number a neuroid, in their order, is right"
 # What columns are called that may be ceilings, too.
 ALIKE = re.compile(r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE)
 COLUMN = "given_ceiling"
+# Variance of the signal over that of the noise of one response, where the ceiling depends on the stimuli.
+RATIO = "given_signal_to_noise"
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,9 @@ def with_given_ceilings(
     Returns
     -------
     neuroids : DataFrame
-        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given. Without a column
-        `reliability`, since the store has its own.
+        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given. With the column
+        `given_signal_to_noise`, too, if the kind is `snr` or `ncsnr` and the responses tell the repetitions. Without a
+        column `reliability`, since the store has its own.
     attributes : dict of str
         `given_ceiling_kind` and `given_ceiling_from`, if any are given.
 
@@ -156,21 +159,24 @@ def with_given_ceilings(
     _report_unused(neuroids, given, unused, spec, key)
     if given is None or unused:
         return kept, {}
-    ceilings = ceilings_of_r(given, _one_over_repetitions(spec, counts))
+    repetitions = _repetitions(spec)
+    inverse = one_over_repetitions(counts) if repetitions is None else np.full(len(neuroids), 1 / repetitions)
+    ceilings = ceilings_of_r(given, inverse)
     _report(given, ceilings, spec)
-    return kept.assign(**{COLUMN: ceilings}), {
+    of_one_response = {RATIO: ratios(given)} if given.kind in OF_ONE_RESPONSE and repetitions is None else {}
+    return kept.assign(**{COLUMN: ceilings}, **of_one_response), {
         "given_ceiling_kind": given.kind,
         "given_ceiling_from": given.column or "a file of its own",
     }
 
 
-def ceilings_of_r(given: Given, one_over_repetitions: NDArray[np.float64]) -> NDArray[np.float64]:
+def ceilings_of_r(given: Given, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the largest attainable correlations (neuroids,); 0 where an estimate is negative, NaN where there is none.
 
     Parameters
     ----------
     given : Given
-    one_over_repetitions : (neuroids,) array
+    inverse : (neuroids,) array
         Mean over stimuli of 1 / repetitions; used of `snr` and `ncsnr` alone.
     """
     numbers = np.maximum(given.numbers, 0)
@@ -178,8 +184,30 @@ def ceilings_of_r(given: Given, one_over_repetitions: NDArray[np.float64]) -> ND
         return numbers
     if given.kind == "reliability":
         return np.sqrt(numbers)
-    ratio = numbers if given.kind == "snr" else numbers**2
-    return np.sqrt(ratio / (ratio + one_over_repetitions))
+    return largest_r(ratios(given), inverse)
+
+
+def ratios(given: Given) -> NDArray[np.float64]:
+    """Return the variance of the signal over that of the noise of one response (neuroids,), of `snr` or `ncsnr`."""
+    return given.numbers if given.kind == "snr" else given.numbers**2
+
+
+def largest_r(ratio: NDArray[np.float64], inverse: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest attainable r (neuroids,), given `ratios` and the mean over stimuli of 1 / repetitions."""
+    return np.sqrt(ratio / (ratio + inverse))
+
+
+def one_over_repetitions(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of 1 / repetitions over the stimuli that a neuroid was shown (neuroids,); 1 where none was.
+
+    Parameters
+    ----------
+    counts : (n, neuroids) array
+        Repetitions of each stimulus.
+    """
+    shown = counts > 0
+    inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
+    return np.divide(inverse.sum(axis=0), shown.sum(axis=0), out=np.ones(counts.shape[1]), where=shown.any(axis=0))
 
 
 def _column_found(option: dict, neuroids: "pd.DataFrame", key: str) -> str | None:
@@ -275,15 +303,6 @@ def _source(given: Given, spec: dict) -> str:
 
 def _repetitions(spec: dict) -> int | None:
     return (spec.get("ceiling") or {}).get("repetitions")
-
-
-def _one_over_repetitions(spec: dict, counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the mean over the stimuli shown of 1 / repetitions, (neuroids,)."""
-    if repetitions := _repetitions(spec):
-        return np.full(counts.shape[1], 1 / repetitions)
-    shown = counts > 0
-    inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
-    return np.divide(inverse.sum(axis=0), shown.sum(axis=0), out=np.ones(counts.shape[1]), where=shown.any(axis=0))
 
 
 def _report(given: Given, ceilings: NDArray[np.float64], spec: dict) -> None:

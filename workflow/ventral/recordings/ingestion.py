@@ -28,7 +28,7 @@ from ventral.recordings.axes import (
 )
 from ventral.recordings.baseline import report_baseline
 from ventral.recordings.files import open_responses
-from ventral.recordings.given_ceilings import COLUMN, check_repetitions, numbers_given, with_given_ceilings
+from ventral.recordings.given_ceilings import COLUMN, RATIO, check_repetitions, numbers_given, with_given_ceilings
 from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
 from ventral.recordings.time_bins import (
     END,
@@ -53,7 +53,7 @@ logger = logging.getLogger("ventral")
 DEFAULTS = {"area": "unknown", "animal": None}
 # Columns of the table of neuroids that are text, whatever they look like.
 TEXT = ("neuroid", *DEFAULTS)
-RESERVED = ("responses", COLUMN, "left_out", "repetition", "stimulus", TIME_BIN, START, END)
+RESERVED = ("responses", COLUMN, RATIO, "left_out", "repetition", "stimulus", TIME_BIN, START, END)
 EXPECTED = (
     "an npy, npz or mat file with a numeric array (neuroids, stimuli, repetitions) or (neuroids, stimuli) is right"
 )
@@ -133,7 +133,8 @@ def ingest(
     coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
     `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`. Where ceilings came with the data, the
     coordinate `given_ceiling` (neuroid) is the largest attainable r, and the attributes `given_ceiling_kind` and
-    `given_ceiling_from` say what it is made of (`ventral.recordings.given_ceilings`).
+    `given_ceiling_from` say what it is made of (`ventral.recordings.given_ceilings`). Where the ceiling depends on the
+    stimuli that are scored, so is `given_signal_to_noise` (neuroid).
 
     Of a recording with bins of time all three have a last dimension `time_bin`, with its names as the coordinate, and
     `time_bin_start` and `time_bin_end` in ms where they are known. A neuroid may be left out in some bins alone.

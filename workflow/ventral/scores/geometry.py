@@ -339,8 +339,7 @@ def geometry_rows(
     """
     parts = []
     for geometry in geometries:
-        everything = len(geometry.rows) == len(representation.gram)
-        part = representation if everything else representation.select_stimuli(geometry.rows)
+        part = representation.select_stimuli(geometry.rows)
         for comparison in comparisons:
             prepared = comparison.prepared(part)
             if np.isnan(prepared).any():

@@ -15,7 +15,7 @@ from ventral.mappings.ols import NotDefinedError
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.ridge_test_set import cheaper_test_set_graph
-from ventral.mappings.standardisation import varies
+from ventral.mappings.standardisation import largest_size, varies
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_over_splits
 
@@ -76,11 +76,23 @@ class Predicted:
     halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]] | None = None
     draw: int | None = None
 
+    def without_property(self, name: str) -> "Predicted":
+        """Return the predictions of all targets but a property of some name."""
+        kept = np.flatnonzero((self.targets.kinds != "property") | (self.targets.names != name))
+        if len(kept) == len(self.targets.names):
+            return self
+        arrays = {array: getattr(self, array) for array in ("predictions", "penalty", "candidate")}
+        taken = {array: values[:, kept] for array, values in arrays.items() if values is not None}
+        return replace(self, targets=self.targets.taken(kept, np.arange(len(self.rows))), **taken)
+
 
 def predict(
     representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
 ) -> list[Predicted]:
     """Predict targets from one representation, on every split and by every mapping that predicts.
+
+    A split by a numeric column predicts no property of this name: the column tells groups apart, and no group that is
+    held out has a value that the fit has seen.
 
     Parameters
     ----------
@@ -97,14 +109,17 @@ def predict(
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
     predicted = []
     for group, rows, splits_of in grouped_over_splits(targets, splits):
-        part = representation.select_stimuli(rows) if len(rows) < len(targets.values) else representation
+        part = representation.select_stimuli(rows)
         nested = {name: split for name, split in splits_of.items() if split.is_nested}
         predicted += _held_out_in_turn(part, layer, group, rows, nested, penalties, options)
         for one_or_more in (split for split in splits_of.values() if not split.is_nested):
             for draw, one in enumerate(one_or_more.sets):
-                of_set = _test_set_predicted(part, layer, group, rows, one, penalties, options)
+                of_set = _test_set_predicted(
+                    representation, len(targets.values), layer, group, rows, one, penalties, options
+                )
                 predicted += [replace(of, draw=draw) for of in of_set] if one.repeated else of_set
-    return predicted
+    predicted = [part.without_property(splits[part.split].column) for part in predicted]
+    return [part for part in predicted if len(part.targets.names)]
 
 
 def _held_out_in_turn(
@@ -134,7 +149,8 @@ def _held_out_in_turn(
 
 
 def _test_set_predicted(
-    part: Delayed,
+    representation: Delayed,
+    n: int,
     layer: Mapping,
     group: Targets,
     rows: NDArray[np.intp],
@@ -142,22 +158,27 @@ def _test_set_predicted(
     penalties: Sequence[Delayed],
     options: Options,
 ) -> list[Predicted]:
-    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli."""
+    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli.
+
+    Ridge regression reads the matrix of all n stimuli, whichever of them the targets have: no part is copied.
+    """
     ((training, test),), every = one.fits, np.arange(len(group.names))
     scored = group.taken(every, test)
     halves = tuple([np.searchsorted(test, fold) for fold in half] for half in one.halves)
     of_set = partial(Predicted, one.name, targets=scored, rows=rows[test], folds=[np.arange(len(test))], halves=halves)
     predicted = []
     if "ridge" in options.mappings:
+        responses = np.full((n, len(every)), np.nan)
+        responses[rows] = group.values
         ridge = cheaper_test_set_graph(
-            part.gram,
-            _features(part, layer),
+            representation.gram,
+            _features(representation, layer),
             layer["n_features"],
             penalties,
-            group.values,
-            training,
-            test,
-            one.inner[0],
+            responses,
+            rows[training],
+            rows[test],
+            [rows[held] for held in one.inner[0]],
         )
         row_of = delayed(np.atleast_2d, pure=False)
         predicted.append(
@@ -169,7 +190,7 @@ def _test_set_predicted(
             )
         )
     fitted = np.union1d(training, test)
-    of_fit, places = part.select_stimuli(fitted), np.searchsorted(fitted, test)
+    of_fit, places = representation.select_stimuli(rows[fitted]), np.searchsorted(fitted, test)
     for mapping, given in _others(options).items():
         predictions = delayed(_predictions, pure=False)(
             mapping, of_fit, layer["name"], group.taken(every, fitted), [places], given
@@ -200,7 +221,7 @@ def penalty_scale(gram: NDArray) -> float:
     """
     n = len(gram)
     scale = (np.trace(gram) - gram.sum() / n) / n
-    return float(scale) if varies(scale, np.abs(gram).max()) else 1.0
+    return float(scale) if varies(scale, largest_size(gram)) else 1.0
 
 
 def _predictions(

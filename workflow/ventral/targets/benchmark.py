@@ -32,7 +32,7 @@ class Benchmark:
     ceilings : DataFrame
         Of each split, and neuroid and bin of time, from `ventral.targets.ceilings`.
     n_leaked : dict of int
-        Of each split, stimuli with a duplicate in another fold.
+        Of each split, scored stimuli with a duplicate in the fit that predicts them.
     """
 
     stimulus_set: xr.Dataset

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.mappings.correlation import explained_variance, predictivity
-from ventral.recordings.given_ceilings import COLUMN
+from ventral.recordings.given_ceilings import COLUMN, RATIO, largest_r, one_over_repetitions
 from ventral.recordings.noise import Noise, noise_of, repetitions_are_blocks
 from ventral.recordings.reliability import split_half_reliability
 from ventral.recordings.time_bins import bins_of, columns_of
@@ -46,7 +46,8 @@ def ceilings_of_neurons(
         score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
         neuroids with too few stimuli for the fits of a split. `given_ceiling`, the largest attainable r, came with the
-        data, as numbers of the kind `given_ceiling_kind`; missing where none did. No rows of a recording of
+        data, as numbers of the kind `given_ceiling_kind`; missing where none did. Made of `snr` or `ncsnr`, it is that
+        of the stimuli that the split scores. No rows of a recording of
         dissimilarity matrices.
     """
     if "responses" not in responses:
@@ -63,7 +64,7 @@ def ceilings_of_neurons(
                     "time_bin": bins,
                     **_within_folds(noise, split),
                     "fold_reliability": split_half_reliability(values, n_splits, seed, split.whole.folds),
-                    "given_ceiling": given_ceilings(kept),
+                    "given_ceiling": given_ceilings(kept, np.concatenate(split.whole.folds)),
                     "given_ceiling_kind": responses.attrs.get("given_ceiling_kind"),
                 }
             )
@@ -72,11 +73,24 @@ def ceilings_of_neurons(
     )
 
 
-def given_ceilings(responses: xr.Dataset) -> NDArray[np.float64]:
-    """Return the largest attainable r (neuroids,) that came with a recording's store; NaN where there is none."""
+def given_ceilings(responses: xr.Dataset, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the largest attainable r (neuroids,) on some stimuli, by what came with the data; NaN where there is none.
+
+    A ceiling that is made of a ratio of variances depends on how often these stimuli were repeated.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording, a column for each neuroid in each bin of time.
+    rows : (stimuli,) integer array
+        Stimuli that are scored.
+    """
     if COLUMN not in responses.coords:
         return np.full(responses.sizes["neuroid"], np.nan)
-    return responses[COLUMN].values.astype(float)
+    if RATIO not in responses.coords:
+        return responses[COLUMN].values.astype(float)
+    counts = np.count_nonzero(~np.isnan(_repeated(responses)[:, rows]), axis=0)
+    return largest_r(responses[RATIO].values.astype(float), one_over_repetitions(counts))
 
 
 def noise_of_neurons(responses: xr.Dataset) -> Noise:

@@ -43,6 +43,8 @@ class Split:
         or one part that no fit sees, the validation stimuli. Empty where the other folds are these parts.
     groups : tuple of str
         What each fold holds out, where it is whole groups of stimuli, such as objects; else empty.
+    column : str
+        Which column tells these groups; else ''.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Split:
     repeated: bool = False
     inner: list[list[NDArray[np.intp]]] = field(default_factory=list)
     groups: tuple[str, ...] = ()
+    column: str = ""
 
     @property
     def is_nested(self) -> bool:
@@ -300,7 +303,7 @@ def _by_column(spec: Mapping, columns: Mapping[str, ArrayLike], seed: int, sourc
     name, column = spec["name"], spec["column"]
     folds, groups = groups_of_labels(_column(columns, column, name, source), source, name, column)
     if spec.get("folds") is None:
-        return Split(name, folds, groups=tuple(groups))
+        return Split(name, folds, groups=tuple(groups), column=column)
     if len(groups) < spec["folds"]:
         raise InputError(
             f"{source}: split `{name}`: {len(groups)} groups of the column `{column}` cannot fill {spec['folds']} "
@@ -311,6 +314,7 @@ def _by_column(spec: Mapping, columns: Mapping[str, ArrayLike], seed: int, sourc
         name,
         [np.sort(np.concatenate([folds[group] for group in some])) for some in dealt],
         groups=tuple(", ".join(groups[group] for group in some) for some in dealt),
+        column=column,
     )
 
 

@@ -183,14 +183,6 @@ def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
     return {name: split for name, split in splits.items() if split.is_nested}
 
 
-def folds_of(
-    stimulus_set: xr.Dataset, specs: Sequence[str | Mapping], n_folds: int, seed: int
-) -> dict[str, list[NDArray[np.intp]]]:
-    """Return the folds of those splits of `splits_of` whose folds are held out in turn; others are told."""
-    splits = nested_alone(splits_of(stimulus_set, specs, n_folds, seed), f"stimuli {stimulus_set.attrs['name']}")
-    return {name: split.folds for name, split in splits.items()}
-
-
 def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str, int]:
     """Return, for each split, how many stimuli have a duplicate in the fit that predicts them, and name them."""
     names = stimulus_set["stimulus"].values.astype(str).tolist()
@@ -202,8 +194,8 @@ def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str,
         counts[name] = len(rows)
         if len(rows):
             logger.warning(
-                "stimuli %s, split %s: %d have the same pixels as one of another fold: what is held out was seen in "
-                "the fit (column `n_leaked`): %s",
+                "stimuli %s, split %s: %d have the same pixels as one of the fit that predicts them (column "
+                "`n_leaked`): %s",
                 stimulus_set.attrs["name"],
                 name,
                 len(rows),
@@ -213,7 +205,7 @@ def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str,
 
 
 def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> None:
-    """Name the pairs of stimuli that are nearly the same and lie in different folds, and of which splits, once.
+    """Name the pairs of stimuli that are nearly the same where a fit on one predicts the other, and the splits, once.
 
     Stores of an earlier version know no such pairs.
     """
@@ -224,8 +216,8 @@ def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split
     told = [f"{a} ~ {b} ({', '.join(some)})" for (a, b), some in zip(pairs, apart, strict=True) if some]
     if told:
         logger.warning(
-            "stimuli %s: %d pairs are nearly the same and lie in different folds: what is held out was nearly seen in "
-            "the fit. Better keep one of each, and give the responses to both as its repetitions: %s",
+            "stimuli %s: %d pairs are nearly the same, and a fit on one predicts the other. Better keep one of each, "
+            "and give the responses to both as its repetitions: %s",
             stimulus_set.attrs["name"],
             len(told),
             shown(told),
