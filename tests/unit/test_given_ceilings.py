@@ -93,6 +93,27 @@ def test_repetitions_are_counted_where_the_responses_tell_them(tmp_path, stimuli
     np.testing.assert_allclose(found**2, [1 / 1.75, 0.8, 0.8, 0.8])
 
 
+@pytest.mark.parametrize(("kind", "number"), [("snr", 4.0), ("ncsnr", 2.0)])
+def test_ratios_make_the_ceiling_of_the_stimuli_that_a_split_scores(tmp_path, kind, number):
+    """A training set shown once, a test set four times: 4 / (4 + 1/4) on the test set, 4 / (4 + 0.7) over both."""
+    n_test = 12
+    names = np.array([f"image{k}" for k in range(STIMULI)], dtype=object)
+    part = np.array(["test"] * n_test + ["train"] * (STIMULI - n_test), dtype=object)
+    coordinates = {"stimulus": names, "part": ("stimulus", part)}
+    path = tmp_path / "stimuli.zarr"
+    write_dataset(xr.Dataset(coords=coordinates, attrs={"name": "my_set", "sha256": "0" * 64}), path)
+    spec = recording(tmp_path, repetitions=4, **{kind: [number] * 3 + [np.nan]})
+    responses = np.load(spec["responses"])
+    responses[:, n_test:, 1:] = np.nan
+    np.save(spec["responses"], responses)
+    over_all = taken_in(spec, path)["given_ceiling"].values
+    splits = ["stimuli", {"partition": "part", "name": "published"}]
+    ceilings = read_benchmark([], tmp_path / "out.zarr", path, splits, 3, 0).ceilings["given_ceiling"]
+    np.testing.assert_allclose(ceilings["published"] ** 2, [4 / 4.25] * 3 + [np.nan])
+    np.testing.assert_array_equal(ceilings["stimuli"], over_all)
+    np.testing.assert_allclose(over_all**2, [4 / 4.7] * 3 + [np.nan])
+
+
 @pytest.mark.parametrize("kind", ["reliability", "oracle"])
 def test_a_column_that_is_called_like_a_kind_is_found_and_named(tmp_path, stimuli, caplog, kind):
     spec = recording(tmp_path, **{kind: [0.5, 0.6, np.nan, -0.1]})

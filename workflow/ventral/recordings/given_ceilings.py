@@ -36,6 +36,8 @@ EXPECTED = "an npy file with one number a neuroid, in their order, is right"
 # What columns are called that may be ceilings, too.
 ALIKE = re.compile(r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE)
 COLUMN = "given_ceiling"
+# Signal-to-noise ratios of one response, of which the ceiling of some stimuli follows from how often these were shown.
+RATIO = "given_signal_to_noise"
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def with_given_ceilings(
     Returns
     -------
     neuroids : DataFrame
-        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given. Without a column
+        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given; and with
+        `given_signal_to_noise`, of ratios of one response whose repetitions the responses tell. Without a column
         `reliability`, since the store has its own.
     attributes : dict of str
         `given_ceiling_kind` and `given_ceiling_from`, if any are given.
@@ -158,7 +161,10 @@ def with_given_ceilings(
         return kept, {}
     ceilings = ceilings_of_r(given, _one_over_repetitions(spec, counts))
     _report(given, ceilings, spec)
-    return kept.assign(**{COLUMN: ceilings}), {
+    kept = kept.drop(columns=RATIO, errors="ignore").assign(**{COLUMN: ceilings})
+    if given.kind in OF_ONE_RESPONSE and not _repetitions(spec):
+        kept[RATIO] = _ratio(given)
+    return kept, {
         "given_ceiling_kind": given.kind,
         "given_ceiling_from": given.column or "a file of its own",
     }
@@ -178,8 +184,24 @@ def ceilings_of_r(given: Given, one_over_repetitions: NDArray[np.float64]) -> ND
         return numbers
     if given.kind == "reliability":
         return np.sqrt(numbers)
-    ratio = numbers if given.kind == "snr" else numbers**2
+    return ceiling_of_ratio(_ratio(given), one_over_repetitions)
+
+
+def ceiling_of_ratio(ratio: NDArray[np.float64], one_over_repetitions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest attainable correlations (neuroids,), given the variance of signal over noise of a response."""
     return np.sqrt(ratio / (ratio + one_over_repetitions))
+
+
+def one_over_counts(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean over the stimuli shown of 1 / repetitions, (neuroids,); 1 where none was shown."""
+    shown = counts > 0
+    inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
+    return np.divide(inverse.sum(axis=0), shown.sum(axis=0), out=np.ones(counts.shape[1]), where=shown.any(axis=0))
+
+
+def _ratio(given: Given) -> NDArray[np.float64]:
+    numbers = np.maximum(given.numbers, 0)
+    return numbers if given.kind == "snr" else numbers**2
 
 
 def _column_found(option: dict, neuroids: "pd.DataFrame", key: str) -> str | None:
@@ -281,9 +303,7 @@ def _one_over_repetitions(spec: dict, counts: NDArray[np.intp]) -> NDArray[np.fl
     """Return the mean over the stimuli shown of 1 / repetitions, (neuroids,)."""
     if repetitions := _repetitions(spec):
         return np.full(counts.shape[1], 1 / repetitions)
-    shown = counts > 0
-    inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
-    return np.divide(inverse.sum(axis=0), shown.sum(axis=0), out=np.ones(counts.shape[1]), where=shown.any(axis=0))
+    return one_over_counts(counts)
 
 
 def _report(given: Given, ceilings: NDArray[np.float64], spec: dict) -> None:

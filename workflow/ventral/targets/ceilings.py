@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.mappings.correlation import explained_variance, predictivity
-from ventral.recordings.given_ceilings import COLUMN
+from ventral.recordings.given_ceilings import COLUMN, RATIO, ceiling_of_ratio, one_over_counts
 from ventral.recordings.noise import Noise, noise_of, repetitions_are_blocks
 from ventral.recordings.reliability import split_half_reliability
 from ventral.recordings.time_bins import bins_of, columns_of
@@ -46,8 +46,8 @@ def ceilings_of_neurons(
         score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
         neuroids with too few stimuli for the fits of a split. `given_ceiling`, the largest attainable r, came with the
-        data, as numbers of the kind `given_ceiling_kind`; missing where none did. No rows of a recording of
-        dissimilarity matrices.
+        data, as numbers of the kind `given_ceiling_kind`; missing where none did. Ratios of signal to noise make it
+        with the repetitions of the stimuli that the split scores. No rows of a recording of dissimilarity matrices.
     """
     if "responses" not in responses:
         return _table({})
@@ -63,7 +63,7 @@ def ceilings_of_neurons(
                     "time_bin": bins,
                     **_within_folds(noise, split),
                     "fold_reliability": split_half_reliability(values, n_splits, seed, split.whole.folds),
-                    "given_ceiling": given_ceilings(kept),
+                    "given_ceiling": given_ceilings(kept, split.scored),
                     "given_ceiling_kind": responses.attrs.get("given_ceiling_kind"),
                 }
             )
@@ -72,10 +72,21 @@ def ceilings_of_neurons(
     )
 
 
-def given_ceilings(responses: xr.Dataset) -> NDArray[np.float64]:
-    """Return the largest attainable r (neuroids,) that came with a recording's store; NaN where there is none."""
+def given_ceilings(responses: xr.Dataset, scored: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
+    """Return the largest attainable r (neuroids,) that came with a recording's store; NaN where there is none.
+
+    Parameters
+    ----------
+    responses : Dataset
+        Store of a recording.
+    scored : integer array, optional
+        Rows of the stimuli that are scored; all, if not given.
+    """
     if COLUMN not in responses.coords:
         return np.full(responses.sizes["neuroid"], np.nan)
+    if scored is not None and len(scored) < responses.sizes["stimulus"] and RATIO in responses.coords:
+        counts = np.count_nonzero(~np.isnan(_repeated(responses)[:, scored]), axis=0)
+        return ceiling_of_ratio(responses[RATIO].values.astype(float), one_over_counts(counts))
     return responses[COLUMN].values.astype(float)
 
 
