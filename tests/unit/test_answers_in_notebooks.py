@@ -89,6 +89,21 @@ def test_every_row_of_the_table_has_its_place(table):
         assert found[tuple(row[name] for name in key)] == row["r"]
 
 
+def test_ceilings_that_came_with_the_data_are_numbers_beside_their_kind(table, tmp_path):
+    rows = table[0].assign(n_stimuli=40, n_features=9, n_folds=5, n_leaked=0, simulated=False)
+    neurons = rows["target_kind"] == "neuron"
+    given = rows.assign(
+        given_ceiling=np.where(neurons, 0.8, np.nan), given_ceiling_kind=np.where(neurons, "ncsnr", None)
+    )
+    write_table(given, tmp_path / "scores.parquet")
+    scores = ventral.open_scores(tmp_path / "scores.parquet")
+    of_neurons = scores.isel(target=(scores["target_kind"] == "neuron").values)
+    assert set(of_neurons["given_ceiling_kind"].values) == {"ncsnr"}
+    assert set(scores["given_ceiling_kind"].values) == {"ncsnr", ""}
+    assert float(of_neurons["given_ceiling"].max()) == 0.8
+    assert ventral.brainio_scores(tmp_path / "scores.parquet", "rec", "stimuli").sizes == {"layer": 5, "neuroid": 7}
+
+
 def test_scores_under_the_names_of_brainio(table, tmp_path):
     rows, path = table
     scores = ventral.brainio_scores(path, "rec", "objects", value="predictivity")

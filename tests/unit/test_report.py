@@ -448,6 +448,11 @@ def test_methods_count_the_neurons_that_are_left_out():
     reason = "for a reliability below 0.1 within either half of the folds"
     assert f"3 neurons of rec were left out of summaries of held-out stimuli {reason}." in text
     assert "not above 0" not in text
+    assert "no reliability within either half" not in text
+    short = scores.assign(reliability_even=float("nan"), reliability_odd=float("nan"))
+    assert "22 neurons had no reliability within either half, for which more than 10 held-out" in said(
+        short, [RECORDING]
+    )
     # A neuron that is left out does not count as marked.
     scores["marked"] = scores["target"].isin(["V4_0", "V4_1", "IT_0"])
     assert "Of those that were taken, 2 neurons were marked: the standard error" in said(scores, [RECORDING])

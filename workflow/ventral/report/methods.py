@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ventral.datasets.registry import DATASETS
@@ -12,7 +13,7 @@ from ventral.models.registry import FAMILIES, family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
-from ventral.targets.reliability import LARGEST_STANDARD_ERROR
+from ventral.targets.reliability import FEWEST_OF_SAMPLE, LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
 from ventral.targets.splits import held_out
 
@@ -173,7 +174,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         if facts["n_unusable"]:
             unusable = counted(facts["n_unusable"], "further neuron")
             yield f"{unusable} could not be scored and {_was(facts['n_unusable'])} left out."
-        for split, (n_left_out, n_unreliable, n_marked) in _left_out(scores, name, threshold).items():
+        for split, (n_left_out, n_unknown, n_unreliable, n_marked) in _left_out(scores, name, threshold).items():
             noun = ("pair of neuron and bin", "pairs of neuron and bin") if bins else ("neuron",)
             those = counted(n_left_out, *noun) if n_left_out else "No neuron"
             also = f"; that over all folds was not above 0 for {counted(n_unreliable, *noun)}" if n_unreliable else ""
@@ -181,6 +182,11 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
                 f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of {held_out(split)} for a "
                 f"reliability below {threshold:g} within either half of the folds{also}."
             )
+            if n_unknown:
+                yield (
+                    f"Of those that were left out, {counted(n_unknown, *noun)} had no reliability within either half, "
+                    f"for which more than {FEWEST_OF_SAMPLE} held-out stimuli, or degrees of freedom, are needed."
+                )
             if n_marked:
                 yield (
                     f"Of those that were taken, {counted(n_marked, *noun)} {_was(n_marked)} marked: the standard error "
@@ -208,20 +214,30 @@ def _teacher(simulate: Mapping) -> str:
     return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
 
 
-def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int]]:
-    """Return, for each split, how many neurons neither half of the folds takes, are not reliable at all, or are marked.
+def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int, int]]:
+    """Return, for each split, how many neurons are left out, have no reliability in halves or none above 0, are marked.
 
-    Marked are counted of those that either half takes.
+    Left out are those that neither half of the folds takes.
+    Without a reliability are counted those that neither half tells one of, though all folds together do. Marked are
+    counted of those that either half takes.
     Areas without repetitions, of which all neurons are taken, are not counted.
     """
     neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
     neurons = neurons.drop_duplicates(["split", "area", "time_bin", "target"])
     known = neurons["reliability"].notna().groupby([neurons[name] for name in ("split", "area", "time_bin")])
     neurons = neurons[known.transform("any")]
-    taken = chosen(neurons[["reliability_even", "reliability_odd"]].to_numpy(float), threshold).any(axis=1)
+    of_halves = neurons[["reliability_even", "reliability_odd"]].to_numpy(float)
+    taken = chosen(of_halves, threshold).any(axis=1)
+    unknown = np.isnan(of_halves).all(axis=1) & neurons["reliability"].notna().to_numpy()
     marked = taken & neurons["marked"].eq(True).fillna(False).to_numpy(bool)
     counts = pd.DataFrame(
-        {"split": neurons["split"], "left_out": ~taken, "unreliable": neurons["reliability"] <= 0, "marked": marked}
+        {
+            "split": neurons["split"],
+            "left_out": ~taken,
+            "unknown": unknown,
+            "unreliable": neurons["reliability"] <= 0,
+            "marked": marked,
+        }
     )
     return {split: tuple(map(int, of_split)) for split, *of_split in counts.groupby("split").sum().itertuples()}
 

@@ -20,6 +20,8 @@ AXES = {
 }
 # Columns that have one value for each place on an axis.
 BESIDE = {"layer": ["family", "depth", "n_features"], "target": ["stimuli", "simulated"], "measure": []}
+# The same, of tables with ceilings that came with the data.
+OF_CEILINGS = ["given_ceiling_kind"]
 
 
 def open_scores(path: str | Path) -> "xr.Dataset":
@@ -35,8 +37,8 @@ def open_scores(path: str | Path) -> "xr.Dataset":
     Dataset
         Every number of the table by (layer, target, measure), NaN where the table has no row. Coordinates along `layer`
         are `model`, `layer_name`, `step`, `family`, `depth` and `n_features`; along `target` `recording`, `area`,
-        `time_bin`, `target_name`, `target_kind`, `subject`, `stimuli` and `simulated`; along `measure` `split`,
-        `mapping`, `distance` and `comparison`.
+        `time_bin`, `target_name`, `target_kind`, `subject`, `stimuli`, `simulated` and `given_ceiling_kind`; along
+        `measure` `split`, `mapping`, `distance` and `comparison`.
 
     Raises
     ------
@@ -44,14 +46,15 @@ def open_scores(path: str | Path) -> "xr.Dataset":
         If there is no such file, or the file is no score table.
     """
     table = _read(path)
+    beside = {**BESIDE, "target": [*BESIDE["target"], *(name for name in OF_CEILINGS if name in table)]}
     places, coordinates = {}, {}
     for axis, keys in AXES.items():
         places[axis] = table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
         first = ~pd.Series(places[axis]).duplicated().to_numpy()
-        for column in (*keys, *BESIDE[axis]):
+        for column in (*keys, *beside[axis]):
             name = f"{column}_name" if column == axis else column
             coordinates[name] = (axis, _plain(table.loc[first, column]))
-    named = {name for axis in AXES for name in (*AXES[axis], *BESIDE[axis])}
+    named = {name for axis in AXES for name in (*AXES[axis], *beside[axis])}
     index = pd.MultiIndex.from_arrays(list(places.values()), names=list(places))
     numbers = table[[name for name in table if name not in named]].astype("float64").set_index(index)
     arrays = numbers.to_xarray()

@@ -15,6 +15,7 @@ from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
 from ventral.tables import read_parquet
 from ventral.targets.ceilings import HALVES
+from ventral.targets.reliability import FEWEST_OF_SAMPLE
 from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
 
 logger = logging.getLogger(__name__)
@@ -208,8 +209,10 @@ def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) ->
     if empty:
         logger.warning(
             "no neuroid or matrix has a score and, where there are repetitions, a reliability of %g or more "
-            "(`reliability_threshold`), so that nothing is summarised: %s",
+            "(`reliability_threshold`) within half of the held-out parts, or of a single test set, of which each half "
+            "needs more than %d stimuli, so that nothing is summarised: %s",
             reliability_threshold,
+            FEWEST_OF_SAMPLE,
             shown(empty),
         )
 

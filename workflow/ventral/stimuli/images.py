@@ -54,7 +54,8 @@ SET_OPTIONS = {
 }
 MODEL_OPTIONS = {
     "size": {
-        "description": "Side of the square that images are resized to, without cropping; `null` keeps that of the set.",
+        "description": "Side of the square that images are resized to, without cropping; `null` keeps that of the set. "
+        "Of your own function 224 by default, with the `mean` and `std` of ImageNet.",
         "without": "of the architecture",
         "type": ["integer", "null"],
         "minimum": 1,
