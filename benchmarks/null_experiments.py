@@ -142,7 +142,7 @@ def fitted_ridge(
             responses[rows],
             [np.searchsorted(rows, fold) for fold in scored],
             np.ones(n_neurons),
-            n - len(rows),
+            np.full(n_neurons, n - len(rows)) if one_fold else None,
         )
         return before_by_neurons(estimates, *sides, rng), contrast(estimates, *sides, seed=0).verdict
 

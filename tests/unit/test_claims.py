@@ -235,7 +235,7 @@ def test_an_area_without_a_neuron_that_can_be_compared_has_a_row_that_says_so(tm
     found = judged(tmp_path, files, of_scores=pd.concat([table, *of_areas]))
     row = found.loc[NOTHING_CLAIMED]
     assert row[["area", "verdict", "n_units"]].to_list() == ["V4", "undecided", 0]
-    assert row["evidence"] == "none of 2 neurons can be compared; the highest reliability is 0.05"
+    assert row["evidence"] == "none of 2 neurons is compared; the highest reliability is 0.05"
     assert set(found.drop(index=NOTHING_CLAIMED)["area"]) == {"IT"}
 
 

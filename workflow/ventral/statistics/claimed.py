@@ -284,17 +284,24 @@ def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Ite
     place = ["recording", "area", "time_bin", "split"]
     compared = set(influences[influences["target_kind"] == "neuron"][place].itertuples(index=False, name=None))
     neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
+    splits = set(influences[["recording", "split"]].itertuples(index=False, name=None))
     for of, rows in neurons.groupby(place):
         if of in compared:
             continue
+        if (of[0], of[3]) not in splits:
+            note = (
+                "layers are not compared here: random test sets overlap, or neurons are below `reliability_threshold`"
+            )
+        else:
+            note = "neurons need a reliability of `reliability_threshold` or more, and responses that vary in folds"
         reliability = rows.groupby("target")["reliability"].first().astype(float)
         highest = f"; the highest reliability is {reliability.max():.2f}" if reliability.notna().any() else ""
         yield Finding(
             NOTHING_CLAIMED,
             *of,
-            f"none of {len(reliability)} neurons can be compared{highest}",
+            f"none of {len(reliability)} neurons is compared{highest}",
             unit="neurons",
-            note="neurons need a reliability of `reliability_threshold` or more, and responses that vary in folds",
+            note=note,
         )
 
 
