@@ -208,7 +208,8 @@ def test_every_way_to_give_images_gives_the_same(made, loaded, tmp_path):
         Image.fromarray(image).save(path)
     ways = [new.transpose(0, 3, 1, 2), new / 255, paths, [Image.fromarray(image) for image in new], torch.tensor(new)]
     for way in ways:
-        xr.testing.assert_identical(loaded.predict(way), expected)
+        xr.testing.assert_identical(loaded.predict(way).drop_vars("stimulus", errors="ignore"), expected)
+    assert loaded.predict(paths)["stimulus"].values.tolist() == list(map(str, paths))
     np.testing.assert_allclose(loaded.predict(new, batch_size=7), expected, atol=1e-4)
     assert expected.dims == ("stimulus", "neuroid")
     assert expected["area"].values.tolist() == AREAS

@@ -110,7 +110,8 @@ class Readout:
         Returns
         -------
         (n, neuroids) DataArray
-            In the units of the responses, with the axes `stimulus` and `neuroid`, and `area` and `time_bin` of each.
+            In the units of the responses, with the axes `stimulus` and `neuroid`, and `area` and `time_bin` of each
+            neuroid. Of a list of paths, `stimulus` has the paths.
 
         Raises
         ------
@@ -120,7 +121,9 @@ class Readout:
         stimuli = MODALITIES[self.attributes["stimuli"]["modality"]].given(images, self.shape)
         features = self._features_on(device)
         predicted = [self._apply(batch) for batch in features.compute(stimuli, batch_size)]
-        return self._labelled(np.concatenate([np.empty((0, len(self._intercept))), *predicted]))
+        labelled = self._labelled(np.concatenate([np.empty((0, len(self._intercept))), *predicted]))
+        paths = [str(image) for image in images if isinstance(image, str | Path)]
+        return labelled.assign_coords(stimulus=paths) if paths and len(paths) == len(images) else labelled
 
     def _features_on(self, device: str) -> "LayerFeatures":
         """Return the network, loaded once for each device, or raise InputError if its weights are other ones."""
