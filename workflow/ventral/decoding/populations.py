@@ -16,9 +16,8 @@ footing:
 
   over stimuli, where rho is the reliability of a neuroid of the same draw (noise `matched`, for each recorded area).
   Areas are read as they were recorded (noise `recorded`). Noise that neuroids share is not matched.
-- Reliability is within folds to which all stimuli are dealt at random, whatever the split
-  (`ventral.targets.reliability`). Neuroids are chosen by their reliability within folds 0, 2, ..., and noise is
-  matched to that within the folds between (`ventral.targets.selection`): the estimate that chose a neuroid would make
+- Reliability is within random halves of all stimuli, whatever the split (`ventral.targets.reliability`). Neuroids are
+  chosen by their reliability within the first half, and noise is matched to that within the other (`ventral.targets.selection`): the estimate that chose a neuroid would make
   its noise too small.
 
 How labels and properties are read is said in `ventral.decoding.readouts`.
@@ -162,7 +161,7 @@ def decode(
     stimulus_set = read_stimuli(stimuli, [recording, gram])
     responses, grams = read_recording(recording), open_store(gram)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
-    areas = populations(responses, _dealt(stimulus_set, n_folds, seed), reliability_threshold)
+    areas = populations(responses, _dealt(stimulus_set, seed), reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
     noises = [None, *(area for area, population in areas.items() if np.isfinite(population.reliability).all())]
     # Far enough to lie beside the curves of the areas, which end where their neuroids do.
@@ -227,7 +226,7 @@ def decode_areas(
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording]), read_recording(recording)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
-    areas = populations(responses, _dealt(stimulus_set, n_folds, seed), reliability_threshold)
+    areas = populations(responses, _dealt(stimulus_set, seed), reliability_threshold)
     name = responses.attrs["recording"]
     units = matched_units(areas, name, units)
     progress = Progress(f"decode the areas of {name}", len(areas), "areas")
@@ -263,7 +262,7 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     folds : sequence of integer arrays
         Of all stimuli, two or more.
     reliability_threshold : float
-        Lowest reliability, within folds 0, 2, ..., of a neuroid that is read; it must be positive. The reliability of
+        Lowest reliability, within the even folds, of a neuroid that is read; it must be positive. The reliability of
         the populations is that within the other folds.
     """
     targets, name = neurons(responses), responses.attrs["recording"]
@@ -310,11 +309,9 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     return areas
 
 
-def _dealt(stimulus_set: xr.Dataset, n_folds: int, seed: int) -> list[NDArray[np.intp]]:
-    """Return folds to which all stimuli are dealt, whatever they show."""
-    return folds_of_stimuli(
-        None, stimulus_set.sizes["stimulus"], n_folds, seed, f"stimuli {stimulus_set.attrs['name']}"
-    )
+def _dealt(stimulus_set: xr.Dataset, seed: int) -> list[NDArray[np.intp]]:
+    """Return two random halves of all stimuli, whatever they show."""
+    return folds_of_stimuli(None, stimulus_set.sizes["stimulus"], 2, seed, f"stimuli {stimulus_set.attrs['name']}")
 
 
 def _kept(responses: xr.Dataset) -> xr.Dataset:
