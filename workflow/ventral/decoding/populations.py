@@ -17,8 +17,8 @@ footing:
   over stimuli, where rho is the reliability of a neuroid of the same draw (noise `matched`, for each recorded area).
   Areas are read as they were recorded (noise `recorded`). Noise that neuroids share is not matched.
 - Reliability is within random halves of all stimuli, whatever the split (`ventral.targets.reliability`). Neuroids are
-  chosen by their reliability within the first half, and noise is matched to that within the other (`ventral.targets.selection`): the estimate that chose a neuroid would make
-  its noise too small.
+  chosen by their reliability within the first half, and noise is matched to that within the other
+  (`ventral.targets.selection`): the estimate that chose a neuroid would make its noise too small.
 
 How labels and properties are read is said in `ventral.decoding.readouts`.
 """
