@@ -19,3 +19,13 @@ def importable(tmp_path, monkeypatch):
     yield make
     for name in made:
         sys.modules.pop(name, None)
+
+
+@pytest.fixture(params=["float32", "float64"], scope="module")
+def precision(request):
+    """Inner errors of ridge regression in either precision, whatever the number of stimuli."""
+    from ventral.mappings import held_out
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held_out, "FLOAT32_FROM", 0 if request.param == "float32" else 10**9)
+        yield request.param

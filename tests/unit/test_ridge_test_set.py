@@ -71,14 +71,6 @@ def problems(draw):
     return features, responses, training, test, inner, penalties
 
 
-@pytest.fixture(params=["float32", "float64"], scope="module")
-def precision(request):
-    """Inner errors in either precision, whatever the number of stimuli."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(held_out, "FLOAT32_FROM", 0 if request.param == "float32" else 10**9)
-        yield request.param
-
-
 @settings(max_examples=60, deadline=None)
 @given(problem=problems())
 def test_equals_refitting_with_scikit_learn(precision, problem):

@@ -13,17 +13,12 @@ import pytest
 import xarray as xr
 
 from tests.workflow.conftest import Experiment, command, environment
+from tests.workflow.test_run import jobs_of
 from ventral.mappings.correlation import pooled_r, sums_within_folds
 
 ASKED = {"outputs": {"predictions": "all", "readouts": "best"}}
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
-
-
-def jobs_of(printed: str) -> dict[str, int]:
-    """The table of jobs that snakemake prints before it starts."""
-    lines = printed.split("Job stats:")[1].split("total")[0].splitlines()
-    return {words[0]: int(words[1]) for words in map(str.split, lines) if len(words) == 2 and words[1].isdigit()}
 
 
 @pytest.fixture(scope="module")

@@ -34,11 +34,7 @@ def say_what_a_run_needs():
     predicted = Predicted(
         settings["outputs"]["predictions"],
         neuroids_now,
-        # Random draws of test sets overlap, and are written one by one.
-        {
-            name: sum(split.get("random", 1) if isinstance(split, dict) else 1 for split in spec["splits"])
-            for name, spec in settings["recordings"].items()
-        },
+        {name: number_of_places(spec["splits"]) for name, spec in settings["recordings"].items()},
         len(predicting(settings["mappings"])),
     )
     lines = forecast(

@@ -73,6 +73,7 @@ from ventral.configuration.resolution import (
 )
 from ventral.configuration.files import check_files
 from ventral.configuration.options import moved_keys
+from ventral.configuration.splits import number_of_places
 from ventral.datasets import henaff2021, kriegeskorte2008
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown

@@ -159,6 +159,16 @@ def read_record(path: Path) -> dict:
     return record
 
 
+def readable_records(folder: Path) -> Iterator[dict]:
+    """Yield the records of all jobs below a folder, but for damaged ones: a run makes anew what these are of."""
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            record = read_record(path)
+        except InputError:
+            continue
+        yield record
+
+
 def read_description(path: Path) -> dict:
     """Return what a JSON file that a job made, of a model or a store, says; nothing where it is no mapping.
 

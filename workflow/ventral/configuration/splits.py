@@ -36,6 +36,11 @@ def named_splits(splits: Sequence[str | Mapping], key: str) -> list[str | dict]:
     return named
 
 
+def number_of_places(splits: Sequence[str | Mapping]) -> int:
+    """Return how many predictions of a stimulus are kept apart: one a split, one for each draw of random test sets."""
+    return sum(1 if isinstance(split, str) else split.get("random", 1) for split in splits)
+
+
 def _named(split: Mapping, key: str) -> dict:
     kinds = [kind for kind in KINDS if kind in split]
     if len(kinds) != 1:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from ventral.errors import InputError
 from ventral.outputs import writing
-from ventral.provenance import OWN_NAME, digest, digest_of_module, digest_of_source, read_record, signature, source_of
+from ventral.provenance import (
+    OWN_NAME,
+    digest,
+    digest_of_module,
+    digest_of_source,
+    read_record,
+    readable_records,
+    signature,
+    source_of,
+)
 
 # In the results folder: content of inputs whose size or time is no longer as recorded, so that none is read twice.
 DIGESTS = ".digests.json"
@@ -105,12 +114,7 @@ def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], lis
     """
     now: dict[str, str | None] = {}
     stages, modules = defaultdict(int), set()
-    for file in sorted(Path(records).rglob("*.json")):
-        try:
-            said = read_record(file)
-        except InputError:
-            # Its job runs again, if it is one of this config.
-            continue
+    for said in readable_records(Path(records)):
         code = {name: digest for name, digest in said["code"].items() if name.split(".")[0] == OWN_NAME}
         for name in code.keys() - now.keys():
             now[name] = digest_of_source(name)

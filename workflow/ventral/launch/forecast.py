@@ -12,7 +12,7 @@ import numpy as np
 from ventral.errors import InputError
 from ventral.mappings.ridge import KEPT_BYTES
 from ventral.predictions.size import bytes_of_predictions
-from ventral.provenance import read_description, read_record
+from ventral.provenance import read_description, readable_records
 
 # Float64 copies of a Gram matrix that a fit holds, and that each of its threads needs beside them, by measurement.
 COPIES, COPIES_OF_THREAD = 2, 1.5
@@ -127,12 +127,7 @@ def features_of(results: Path, model: str) -> list[int] | None:
 def seconds_of_stages(provenance: Path) -> dict[str, list[float]]:
     """Return how long each finished job took, by its stage, as the jobs' records say."""
     seconds: dict[str, list[float]] = {}
-    for path in sorted(provenance.rglob("*.json")):
-        try:
-            record = read_record(path)
-        except InputError:
-            # A run makes a damaged record anew, and says so.
-            continue
+    for record in readable_records(provenance):
         seconds.setdefault(record["stage"], []).append(record["seconds"])
     return seconds
 

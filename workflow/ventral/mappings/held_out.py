@@ -186,6 +186,17 @@ def solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
     return lambda *parts: np.split(lapack.solve(factored, np.concatenate(parts)), ends)
 
 
+def squared_errors(inverse: NDArray, responses: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Return the sums of squared errors (folds, targets) of each fold, of the fit without it, from P (n, n)."""
+    result = np.empty((len(folds), responses.shape[1]))
+    for k, fold in enumerate(folds):
+        solve = solver(inverse, [fold])
+        for block in row_blocks(responses.shape[1], TARGETS_AT_ONCE):
+            (errors,) = solve(inverse[contiguous(fold)] @ responses[:, block].astype(inverse.dtype))
+            result[k, block] = np.einsum("ij,ij->j", errors, errors)
+    return result
+
+
 def spread(count: int, number: int) -> NDArray[np.intp]:
     """Return `number` places among `count`, all where there are fewer, from the first to the last."""
     return np.unique(np.linspace(0, count - 1, number).astype(int))

@@ -18,6 +18,7 @@ from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ventral.mappings import lapack
+from ventral.mappings.held_out import inverse_in, penalised, squared_errors
 from ventral.mappings.ridge import checked
 
 
@@ -108,26 +109,9 @@ def _centred_and_filled(gram: NDArray) -> NDArray[np.float64]:
     return gram
 
 
-def _penalised(filled: NDArray, penalty: float) -> NDArray[np.float64]:
-    matrix = filled.copy()
-    matrix[np.diag_indices(len(matrix))] += penalty
-    return matrix
-
-
 def _held_out_squares(filled: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]) -> NDArray:
     """Return the sums of squared errors (targets,) on stimuli that were held out of the fit."""
-    inverse = _penalised(filled, penalty)
-    # The sum of any row is the eigenvalue of 1.
-    mean_direction = inverse[0].sum()
-    lapack.invert(inverse)
-    inverse -= 1 / (len(inverse) * mean_direction)
-    applied = inverse @ responses
-    squares = np.zeros(responses.shape[1])
-    for fold in folds:
-        factor = np.ascontiguousarray(inverse[np.ix_(fold, fold)])
-        lapack.factorise(factor)
-        squares += np.square(lapack.solve(factor, applied[fold])).sum(axis=0)
-    return squares
+    return squared_errors(inverse_in(np.float64, filled, penalty), responses, folds).sum(axis=0)
 
 
 def _smallest(errors: Sequence[NDArray]) -> NDArray[np.intp]:
@@ -141,7 +125,7 @@ def _coefficients_of_chosen(
     columns = np.flatnonzero(candidate == m)
     if not len(columns):
         return np.empty((len(filled), 0))
-    factor = _penalised(filled, penalty)
+    factor = penalised(np.float64, filled, penalty)
     lapack.factorise(factor)
     # Centred responses have no part in the direction of 1, nor does what solves for them, but for rounding.
     coefficients = lapack.solve(factor, responses[:, columns])

@@ -42,8 +42,8 @@ from ventral.mappings.held_out import (
     refined_errors,
     row_blocks,
     settled,
-    solver,
     spread,
+    squared_errors,
 )
 from ventral.mappings.ridge import checked_gram, checked_values
 from ventral.mappings.ridge_features import DECOMPOSITION, FEATURE_ROWS_AT_ONCE, FLOAT32_SAVES, FeatureFit
@@ -376,7 +376,7 @@ def _float32_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -
     inverse = float32_inverse(gram, penalty)
     if inverse is None:
         return None
-    squares = _squares(inverse, responses, folds)
+    squares = squared_errors(inverse, responses, folds)
     targets, probed = spread(responses.shape[1], PROBED_TARGETS), spread(len(folds), PROBED_FOLDS)
     groups = [((k,), responses[:, targets]) for k in probed]
     exact = refined_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, None)
@@ -387,18 +387,7 @@ def _float32_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -
 
 
 def _float64_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -> NDArray[np.float64]:
-    return _squares(inverse_in(np.float64, gram, penalty), responses, folds).sum(axis=0, keepdims=True)
-
-
-def _squares(inverse: NDArray, responses: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return the sums of squared errors (folds, targets) of each fold, of the fit without it."""
-    result = np.empty((len(folds), responses.shape[1]))
-    for k, fold in enumerate(folds):
-        solve = solver(inverse, [fold])
-        for block in row_blocks(responses.shape[1], TARGETS_AT_ONCE):
-            (errors,) = solve(inverse[contiguous(fold)] @ responses[:, block].astype(inverse.dtype))
-            result[k, block] = np.einsum("ij,ij->j", errors, errors)
-    return result
+    return squared_errors(inverse_in(np.float64, gram, penalty), responses, folds).sum(axis=0, keepdims=True)
 
 
 def _validation_errors(gram: TrainingGram, penalty: float, responses, validation, measured) -> tuple[NDArray, float]:

@@ -261,7 +261,7 @@ def predictions_of_layer(
         place = values[axes.mappings.index(part.mapping), splits.index(place_of_split(part.split, part.draw))]
         # Stimuli in no fold are not scored.
         scored = np.concatenate(part.folds)
-        place[np.ix_(part.rows[scored], _columns(part.targets, axes.targets))] = of_part[scored]
+        place[np.ix_(part.rows[scored], _columns(part, axes))] = of_part[scored]
     return values[0] if len(axes.mappings) == 1 else values
 
 
@@ -286,14 +286,12 @@ def penalties_of_layer(
         if of_part is not None:
             split = splits.index(place_of_split(part.split, part.draw))
             held_out = [numbers[split, part.rows[fold[0]]] for fold in part.folds]
-            values[split][np.ix_(held_out, _columns(part.targets, axes.targets))] = of_part
+            values[split][np.ix_(held_out, _columns(part, axes))] = of_part
     return values
 
 
-def _columns(some: Targets, among: Targets) -> NDArray[np.intp]:
-    """Return the places of some targets among others."""
-    places = {key: place for place, key in enumerate(zip(among.names, among.time_bins, strict=True))}
-    return np.array([places[key] for key in zip(some.names, some.time_bins, strict=True)], dtype=np.intp)
+def _columns(part: Predicted, axes: Axes) -> NDArray[np.intp]:
+    return axes.targets.places_of(part.targets.names, part.targets.time_bins)
 
 
 def _named_apart(name: str, taken: Collection[str]) -> str:

@@ -106,10 +106,9 @@ def _reliabilities(
     split: str,
     mapping: str,
 ) -> pd.DataFrame:
-    column_of = {place: column for column, place in enumerate(zip(targets.names, targets.time_bins, strict=True))}
     predictions = np.full((2, HALVINGS, *targets.values.shape), np.nan)
     for halving, side, predicted, group, rows in parts:
-        columns = [column_of[place] for place in zip(group.names, group.time_bins, strict=True)]
+        columns = targets.places_of(group.names, group.time_bins)
         predictions[side, halving, np.asarray(rows)[:, None], columns] = predicted
     return pd.DataFrame(
         {

@@ -151,8 +151,7 @@ def bootstrap_rows(
         in an area without any reliability), and the lists of `RESAMPLED`, float32. No row of an area that no neuroid
         is predicted of.
     """
-    column_of = {place: column for column, place in enumerate(zip(neurons.names, neurons.time_bins, strict=True))}
-    placed = [_placed(*part, column_of) for part in parts]
+    placed = [_placed(*part, neurons) for part in parts]
     of_neurons = ceilings_in_order(ceilings, neurons, split)
     unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
     of_halves = np.stack([of_neurons[f"reliability_{half}"].to_numpy(float) for half in HALVES])
@@ -186,10 +185,10 @@ def _placed(
     group: Targets,
     rows: NDArray,
     folds: Sequence[NDArray],
-    column_of: Mapping[tuple[str, str], int],
+    neurons: Targets,
 ) -> Predictions:
     chosen = np.flatnonzero(group.kinds == "neuron")
-    columns = np.array([column_of[group.names[k], group.time_bins[k]] for k in chosen], dtype=np.intp)
+    columns = neurons.places_of(group.names[chosen], group.time_bins[chosen])
     return Predictions(predictions[:, chosen], group.values[:, chosen], rows, folds, columns)
 
 

@@ -47,13 +47,13 @@ def ceilings_of_neurons(
         `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
         neuroids with too few stimuli for the fits of a split. `given_ceiling`, the largest attainable r, came with the
         data, as numbers of the kind `given_ceiling_kind`; missing where none did. Made of `snr` or `ncsnr`, it is that
-        of the stimuli that the split scores. No rows of a recording of
-        dissimilarity matrices.
+        of the stimuli that the split scores. No rows of a recording of dissimilarity matrices.
     """
     if "responses" not in responses:
         return _table({})
     responses = columns_of(responses)
-    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
+    # Read once: noise, split halves and given ceilings are all of these.
+    kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == "")).load()
     values, noise = _repeated(kept), noise_of_neurons(kept)
     names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
     return _table(

@@ -47,6 +47,11 @@ class Targets:
         if self.time_bins is None:
             object.__setattr__(self, "time_bins", np.full(len(self.names), ""))
 
+    def places_of(self, names: NDArray, time_bins: NDArray) -> NDArray[np.intp]:
+        """Return the places among these targets of some of them, by their names and bins of time."""
+        places = {key: place for place, key in enumerate(zip(self.names, self.time_bins, strict=True))}
+        return np.array([places[key] for key in zip(names, time_bins, strict=True)], dtype=np.intp)
+
     def taken(self, columns: NDArray[np.intp], rows: NDArray[np.intp]) -> "Targets":
         """Return some of the targets, by their places, with their values for some stimuli."""
         return Targets(self.values[np.ix_(rows, columns)], *(getattr(self, name)[columns] for name in OF_TARGETS))
