@@ -14,6 +14,7 @@ from ventral.models.description import build, preprocess, trace_stimuli, weights
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference
+from ventral.running.devices import choose_device
 from ventral.running.slurm import allocated_cores
 
 # Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
@@ -49,7 +50,7 @@ class Network:
     ) -> None:
         self.spec = spec
         self._dtype = getattr(torch, dtype)
-        self._device = choose_device(device)
+        self._device = torch.device(choose_device(device))
         self.device = self._device.type
         network = build(spec)
         self.weights_sha256 = weights_sha256(network)
@@ -205,12 +206,3 @@ def scale_for_float16(largest: float) -> float:
         return 1.0
     _, exponent = math.frexp(largest)
     return math.ldexp(1.0, min(EXPONENT - exponent, LARGEST_EXPONENT))
-
-
-def choose_device(name: str, key: str = "config key extraction.device") -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` means here; `key` is the name's place in the config."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"{key}: `cuda`, but torch sees no GPU here; set it to `auto` or `cpu`")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ventral.activations.forward import choose_device
 from ventral.errors import InputError, is_out_of_memory
 from ventral.outputs import writing
+from ventral.running.devices import choose_device
 from ventral.tables import write_parquet
 from ventral.training.state import FINAL, HELD_OUT, State, epoch_file, read_state, write_weights
 from ventral.training.task import Task, check_network, prepare
@@ -72,7 +72,7 @@ def train(
         such device, or its memory does not suffice.
     """
     key = f"models.{spec['name']}.train"
-    output, place = Path(output), choose_device(device, f"{key}.device").type
+    output, place = Path(output), choose_device(device, f"{key}.device")
     task = prepare(stimuli, spec, tested, recording)
     check_network(task, layers)
     processes = processes or (torch.cuda.device_count() if place == "cuda" else 1)
