@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 import time
 
 import dask
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 import yaml
 from dask.delayed import delayed
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ventral import nested_ridge
 from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
-from ventral.running.parallel import SETTING, WORKER_LOGS, check_place, compute, computing, slurm_jobs
+from ventral.running.parallel import SETTING, WORKER_LOGS, check_place, compute, computed, computing, slurm_jobs
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores, allocation
 
@@ -52,6 +53,59 @@ def test_a_task_has_one_blas_thread_wherever_it_runs(cluster):
         with dask.config.set({SETTING: where}), computing(2):
             (found,) = dask.compute(delayed(blas_threads, pure=False)())
             assert found == {1}, where
+
+
+def test_a_bare_call_gives_the_blas_its_threads_back_also_after_an_error():
+    def fail():
+        raise ValueError("a fault")
+
+    with threadpool_limits(2, user_api="blas"):
+        assert computed(delayed(blas_threads, pure=False)()) == ({1},)
+        assert blas_threads() == {2}
+        with pytest.raises(ValueError, match="a fault"):
+            computed(delayed(fail, pure=False)())
+        assert blas_threads() == {2}
+
+
+def test_of_calls_that_overlap_the_last_one_gives_the_blas_its_threads_back():
+    began, may_end = threading.Event(), threading.Event()
+
+    def wait():
+        began.set()
+        assert may_end.wait(10)
+
+    with threadpool_limits(2, user_api="blas"):
+        first = threading.Thread(target=lambda: computed(delayed(wait, pure=False)()))
+        first.start()
+        assert began.wait(10)
+        computed(delayed(abs, pure=False)(1))
+        assert blas_threads() == {1}
+        may_end.set()
+        first.join()
+        assert blas_threads() == {2}
+
+
+def test_bare_calls_share_as_many_threads_as_a_job_has_cores(no_job, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "71")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+
+    def inside():
+        """The thread of a task, and that of a task of a call from it."""
+        return threading.get_ident(), *computed(delayed(threading.get_ident, pure=False)())
+
+    tasks = [delayed(inside, pure=False)() for _ in range(4)]
+    here = computed(*tasks)
+    there = []
+    other = threading.Thread(target=lambda: there.extend(computed(*tasks)))
+    other.start()
+    other.join(60)
+    assert {thread for pair in (*here, *there) for thread in pair} == {here[0][0]}
+    assert len(there) == 4
+
+
+def test_a_scheduler_that_is_set_stands():
+    with dask.config.set(scheduler="synchronous"):
+        assert computed(delayed(threading.get_ident, pure=False)()) == (threading.get_ident(),)
 
 
 def test_progress_counts_every_value_wherever_it_is_computed(cluster):

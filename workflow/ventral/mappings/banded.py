@@ -18,13 +18,13 @@ search the same points: those of the fit without a layer are the points of the o
 import logging
 from collections.abc import Sequence
 
-import dask
 import numpy as np
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.ridge import NestedRidge, nested_errors
 from ventral.mappings.standardisation import scaled_gram
+from ventral.running.parallel import computed
 from ventral.running.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def banded_ridge(
         delayed(_errors_at_point, pure=False, traverse=False)(kernels, point, responses, splits, penalties, progress)
         for point in points
     ]
-    of_points = dask.compute(*tasks)
+    of_points = computed(*tasks)
     results = []
     for s, folds in enumerate(splits):
         inner, predictions, penalty = (np.stack(parts) for parts in zip(*(fit[s] for fit in of_points), strict=True))

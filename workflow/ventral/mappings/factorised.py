@@ -22,12 +22,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dask
 import numpy as np
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.standardisation import ROUNDING_OF_FLOAT32, varies
+from ventral.running.parallel import computed
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArra
     tasks = [
         delayed(_predictions_without, pure=False, traverse=False)(maps, responses, folds, some) for some in without
     ]
-    fitted = dict(zip(without, dask.compute(*tasks), strict=True))
+    fitted = dict(zip(without, computed(*tasks), strict=True))
     predictions = np.empty(responses.shape)
     penalty = np.empty((len(folds), responses.shape[1]))
     for i, fold in enumerate(folds):

@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
@@ -48,6 +47,7 @@ from ventral.mappings.held_out import (
     solved_errors,
     spread,
 )
+from ventral.running.parallel import computed
 
 # Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
 KEPT_BYTES = 2**29
@@ -104,7 +104,7 @@ def nested_ridge(
     """
     responses, folds, penalties = checked(responses, folds, penalties)
     gram = checked_gram(gram, len(responses))
-    (result,) = dask.compute(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
+    (result,) = computed(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
     return result
 
 

@@ -9,13 +9,13 @@ penalty a are then V diag(1 / (v + a)) V^T X^T Y. The errors are those of the fi
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ventral.mappings.held_out import FLOAT32_FROM, TARGETS_AT_ONCE, row_blocks
 from ventral.mappings.ridge import NestedRidge, checked, nested_ridge_graphs
+from ventral.running.parallel import computed
 
 # Multiplications and additions that an eigendecomposition of a (p, p) matrix takes the time of, in p^3, measured.
 DECOMPOSITION = 6
@@ -54,7 +54,7 @@ def nested_ridge_features(
         raise ValueError("features have values that are not finite")
     gram = delayed(np.matmul, pure=False)(features, features.T)
     graphs = cheaper_graphs(gram, features, features.shape[1], list(penalties), responses, [folds])
-    (result,) = dask.compute(*graphs)
+    (result,) = computed(*graphs)
     return result
 
 

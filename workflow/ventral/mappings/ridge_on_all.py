@@ -12,7 +12,6 @@ and Talbot 2007, JMLR 8:841). All is float64: a readout is made once, and used o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dask
 import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from ventral.mappings import lapack
 from ventral.mappings.held_out import inverse_in, penalised, squared_errors
 from ventral.mappings.ridge import checked
+from ventral.running.parallel import computed
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def ridge_on_all(gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLik
     n = len(responses)
     if gram.shape != (n, n) or not np.isfinite(gram).all():
         raise ValueError(f"a finite gram ({n}, {n}) is needed for {n} stimuli in responses; got shape {gram.shape}")
-    (result,) = dask.compute(ridge_on_all_graph(gram, responses, folds, list(penalties)))
+    (result,) = computed(ridge_on_all_graph(gram, responses, folds, list(penalties)))
     return result
 
 

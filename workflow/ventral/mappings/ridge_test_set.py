@@ -47,6 +47,7 @@ from ventral.mappings.held_out import (
 )
 from ventral.mappings.ridge import checked_gram, checked_values
 from ventral.mappings.ridge_features import DECOMPOSITION, FEATURE_ROWS_AT_ONCE, FLOAT32_SAVES, FeatureFit
+from ventral.running.parallel import computed
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ def test_set_ridge(
     gram = checked_gram(gram, len(responses))
     training, test, inner = checked_sets(training, test, inner, len(responses))
     candidates = [(gram, penalty) for penalty in penalties]
-    return test_set_ridge_graph(candidates, responses, training, test, inner).compute()
+    (result,) = computed(test_set_ridge_graph(candidates, responses, training, test, inner))
+    return result
 
 
 def test_set_ridge_graph(

@@ -2,15 +2,19 @@
 
 import importlib
 import logging
+import os
 import re
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import dask
 from dask.callbacks import Callback
 from dask.delayed import Delayed
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_limits
 
 from ventral.errors import InputError
 from ventral.provenance import loaded_elsewhere
@@ -24,6 +28,8 @@ WORKER_LOGS = "ventral.worker-logs"
 LOCAL = ("threads", "processes")
 SECONDS_TO_CONNECT = 30
 WORKER_JOBS = 4
+# What says of a thread that it runs tasks of `computed`.
+_task = threading.local()
 
 
 def slurm_jobs(where: str) -> int | None:
@@ -96,6 +102,67 @@ def compute(graphs: Sequence[Delayed], progress: Progress) -> list:
         *values, modules = dask.compute(*graphs, modules)
     loaded_elsewhere(modules)
     return values
+
+
+def computed(*graphs: Delayed) -> tuple:
+    """Return the values of graphs, of which each task gets one BLAS thread: for calls such as from a notebook.
+
+    A scheduler, pool or number of workers that is set in Dask, as `computing` does, stands. Else calls from any number
+    of threads share one pool, of `ventral.running.slurm.allocated_cores` threads; a call from one of its tasks computes
+    in the thread of that task. The BLAS libraries get their threads back when the last call ends, whether well or not.
+    """
+    with _one_blas_thread:
+        if dask.base.get_scheduler() or dask.config.get("pool", None) or dask.config.get("num_workers", None):
+            return dask.compute(*graphs)
+        if getattr(_task, "runs", False):
+            return dask.compute(*graphs, scheduler="synchronous")
+        return dask.compute(*graphs, scheduler="threads", pool=_pool(os.getpid(), allocated_cores()))
+
+
+class _OneBlasThread:
+    """Limits the BLAS libraries of this process to one thread as long as any thread is inside the block.
+
+    Limits hold for the whole process: of two that overlap in time, each with a memory of its own of what was before,
+    the one that ends first would lift that of the other, and the other leave the limit behind for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._limits = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            libraries = ThreadpoolController().select(user_api="blas")
+            if not self._inside and any(library.num_threads != 1 for library in libraries.lib_controllers):
+                with _controlling_blas():
+                    self._limits = libraries.limit(limits=1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._limits:
+                with _controlling_blas():
+                    self._limits.restore_original_limits()
+                self._limits = None
+
+
+@contextmanager
+def _controlling_blas() -> Iterator[None]:
+    """Set limits from any thread: threadpoolctl ignores all but the first thread that did, until that thread ends."""
+    OpenBLASController.clear_controlling_thread(force=True)
+    try:
+        yield
+    finally:
+        OpenBLASController.clear_controlling_thread(force=True)
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+@cache
+def _pool(process: int, cores: int) -> ThreadPoolExecutor:
+    """Return the pool of a process: one that was forked has none of the threads of the other."""
+    return ThreadPoolExecutor(cores, "ventral", initializer=lambda: setattr(_task, "runs", True))
 
 
 @contextmanager
