@@ -213,6 +213,15 @@ def test_responses_of_one_fold_change_no_prediction_of_it():
     assert np.array_equal(before.penalty[1], after.penalty[1])
 
 
+def test_a_gram_matrix_in_blocks_is_the_product(monkeypatch):
+    features = np.random.default_rng(0).normal(size=(50, 30))
+    for rows in (16, 50):
+        monkeypatch.setattr(ridge_features, "GRAM_ROWS_AT_ONCE", rows)
+        (gram,) = dask.compute(ridge_features.gram_graph(features))
+        np.testing.assert_allclose(gram, features @ features.T, rtol=1e-13, atol=1e-13)
+        assert np.array_equal(gram, gram.T)
+
+
 def test_results_do_not_depend_on_workers(precision, monkeypatch):
     rng = np.random.default_rng(3)
     features, responses = rng.normal(size=(150, 400)), rng.normal(size=(150, 70))

@@ -7,7 +7,7 @@ penalty a are then V diag(1 / (v + a)) V^T X^T Y. The errors are those of the fi
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 from dask.delayed import Delayed, delayed
@@ -23,6 +23,8 @@ DECOMPOSITION = 6
 FLOAT32_SAVES = 0.25
 # Rows of features that are copied at a time.
 FEATURE_ROWS_AT_ONCE = 4096
+# Rows and columns of a Gram matrix that one task computes.
+GRAM_ROWS_AT_ONCE = 512
 
 
 def nested_ridge_features(
@@ -52,10 +54,17 @@ def nested_ridge_features(
         raise ValueError(f"features have shape {features.shape}; with {len(responses)} stimuli ({len(responses)}, p)")
     if not np.isfinite(features).all():
         raise ValueError("features have values that are not finite")
-    gram = delayed(np.matmul, pure=False)(features, features.T)
-    graphs = cheaper_graphs(gram, features, features.shape[1], list(penalties), responses, [folds])
+    graphs = cheaper_graphs(gram_graph(features), features, features.shape[1], list(penalties), responses, [folds])
     (result,) = computed(*graphs)
     return result
+
+
+def gram_graph(features: NDArray[np.float64]) -> Delayed:
+    """Return the computation of X X^T (n, n) from X (n, p) as a Dask graph, with a task for each pair of row blocks."""
+    features, n = delayed(features, pure=False), len(features)
+    pairs = list(combinations_with_replacement(row_blocks(n, GRAM_ROWS_AT_ONCE), 2))
+    products = [delayed(_products, pure=False)(features, rows, columns) for rows, columns in pairs]
+    return delayed(_symmetric, pure=False)(products, pairs, n)
 
 
 def few_enough(p: int, fold_sizes: Sequence[int], n_targets: int, n_penalties: int) -> bool:
@@ -185,6 +194,18 @@ class FeatureFit:
 
     def _block(self, rows: slice) -> NDArray[np.float64]:
         return np.asarray(self.features[self.training[rows]], dtype=np.float64)
+
+
+def _products(features: NDArray, rows: slice, columns: slice) -> NDArray[np.float64]:
+    return features[rows] @ features[columns].T
+
+
+def _symmetric(products: Sequence[NDArray], pairs: Sequence[tuple[slice, slice]], n: int) -> NDArray[np.float64]:
+    """Return the symmetric matrix (n, n) of which blocks on and above the diagonal are given."""
+    matrix = np.empty((n, n))
+    for (rows, columns), block in zip(pairs, products, strict=True):
+        matrix[rows, columns], matrix[columns, rows] = block, block.T
+    return matrix
 
 
 def _inner_errors(features, responses, first, second, penalties) -> NDArray:
