@@ -43,6 +43,7 @@ benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/training.py
 	.venv/bin/python benchmarks/engine.py --long $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 	.venv/bin/python benchmarks/scale.py
+	.venv/bin/python benchmarks/start_up.py
 	.venv/bin/python benchmarks/how_we_know.py --simulate --experiments 1000
 	.venv/bin/python benchmarks/cost.py benchmarks/results.json docs/cost.svg
 	.venv/bin/python benchmarks/table.py --readme README.md

@@ -71,6 +71,11 @@ def test_a_mistake_of_the_user_is_one_message(tmp_path, monkeypatch):
     assert (tmp_path / "a" / "log").read_text().endswith("ERROR join: set `folds` to 3\n")
 
 
+# Stages that build networks.
+NETWORKS = ("model", "train")
+SLOW = ("torch", "sklearn", "distributed", "matplotlib.pyplot", "scipy.stats", "scipy.spatial", "scipy.optimize")
+
+
 def test_light_stages_start_without_the_heavy_libraries():
     script = (
         "import sys; sys.path.insert(0, 'workflow')\n"
@@ -78,6 +83,19 @@ def test_light_stages_start_without_the_heavy_libraries():
         "from ventral.__main__ import main\n"
         "resolve({'dataset': 'cowley2023', 'models': ['efficientnet_lite0', 'resnet18', 'pixels']})\n"
         "print([name for name in ('torch', 'matplotlib', 'sklearn', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_stage_without_a_network_starts_with_libraries_that_take_long():
+    # Whole libraries for single functions: each would add half a second or more to every job.
+    script = (
+        "import importlib, sys\n"
+        "from ventral.commands import stages\n"
+        f"for module in {{place.rsplit('.', 1)[0] for stage, place in stages().items() if stage not in {NETWORKS}}}:\n"
+        "    importlib.import_module(f'ventral.{module}')\n"
+        f"print([name for name in {SLOW} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import pearsonr, rankdata, spearmanr
 
 from ventral.grams.recorded import representation_of
 from ventral.mappings.rsa import (
@@ -17,6 +17,7 @@ from ventral.mappings.rsa import (
     correlation_distances,
     cosine_distances,
     euclidean_distances,
+    matrix_of_pairs,
     standardised_ranks,
     subject_ceilings,
     tau_a,
@@ -253,3 +254,19 @@ def test_comparisons_do_not_depend_on_the_order_of_the_stimuli(order):
         return compare(layer, standardised_ranks(upper_triangle(measured[np.ix_(rows, rows)])[None]), "spearman")
 
     np.testing.assert_allclose(compared(order), compared(np.arange(N)), atol=1e-12)
+
+
+def test_a_matrix_is_made_of_its_pairs_again():
+    pairs = np.random.default_rng(0).normal(size=28)
+    np.testing.assert_array_equal(matrix_of_pairs(pairs), squareform(pairs))
+    np.testing.assert_array_equal(matrix_of_pairs(pairs[:1]), [[0, pairs[0]], [pairs[0], 0]])
+
+
+def test_ranks_are_those_of_scipy_and_ties_are_averaged():
+    values = np.random.default_rng(0).normal(size=(2, 40)).round(1)
+    values[1, 3] = np.nan
+    ranks = standardised_ranks(values)
+    expected = rankdata(values[0]) - 20.5
+    np.testing.assert_allclose(ranks[0], expected / np.linalg.norm(expected), rtol=1e-14)
+    assert len(np.unique(values[0])) < 40
+    assert np.isnan(ranks[1]).all()

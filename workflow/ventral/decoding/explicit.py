@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from ventral.decoding.readouts import ACCURACY
 from ventral.grams.recorded import FAMILY
@@ -252,6 +251,8 @@ def _mean(values: pd.Series) -> float:
 
 
 def _with_ends(table: pd.DataFrame, centre: str, low: str, high: str) -> pd.DataFrame:
+    from scipy.special import stdtrit
+
     reach = table["deviation"] * stdtrit(table["draws"] - 1, 0.975)
     place = list(table.columns).index(centre) + 1
     table.insert(place, low, table[centre] - reach)

@@ -29,10 +29,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
@@ -53,6 +53,9 @@ from ventral.targets.ceilings import given_ceilings, noise_of_neurons
 from ventral.targets.selection import chosen, reliability_of_half
 from ventral.targets.splits import folds_of_stimuli
 from ventral.targets.values import neurons
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -249,7 +252,9 @@ def decode_areas(
         _write(table, stimulus_set, responses, unfinished)
 
 
-def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_threshold: float) -> dict[str, Population]:
+def populations(
+    responses: "xr.Dataset", folds: Sequence[NDArray], reliability_threshold: float
+) -> dict[str, Population]:
     """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
 
     What came before the stimulus is not read. Where nothing is known of reliability, the square of a given ceiling
@@ -309,17 +314,17 @@ def populations(responses: xr.Dataset, folds: Sequence[NDArray], reliability_thr
     return areas
 
 
-def _dealt(stimulus_set: xr.Dataset, seed: int) -> list[NDArray[np.intp]]:
+def _dealt(stimulus_set: "xr.Dataset", seed: int) -> list[NDArray[np.intp]]:
     """Return two random halves of all stimuli, whatever they show."""
     return folds_of_stimuli(None, stimulus_set.sizes["stimulus"], 2, seed, f"stimuli {stimulus_set.attrs['name']}")
 
 
-def _kept(responses: xr.Dataset) -> xr.Dataset:
+def _kept(responses: "xr.Dataset") -> "xr.Dataset":
     return responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
 
 
 def _reliability_of_halves(
-    responses: xr.Dataset, complete: NDArray[np.bool_], folds: Sequence[NDArray]
+    responses: "xr.Dataset", complete: NDArray[np.bool_], folds: Sequence[NDArray]
 ) -> NDArray[np.float64]:
     """Return the reliability within even and odd folds (2, neuroids) of neuroids with all responses; NaN of others."""
     noise = noise_of_neurons(_kept(responses)).taken(np.flatnonzero(complete))
@@ -468,7 +473,7 @@ def _population_of_layer(gram: str | Path, layer: str) -> Population:
     return Population(units, np.full(units.shape[1], np.nan))
 
 
-def _write(table: pd.DataFrame, stimulus_set: xr.Dataset, responses: xr.Dataset, path: Path) -> None:
+def _write(table: pd.DataFrame, stimulus_set: "xr.Dataset", responses: "xr.Dataset", path: Path) -> None:
     table["stimuli"], table["recording"] = stimulus_set.attrs["name"], responses.attrs["recording"]
     table["simulated"] = bool(responses.attrs.get("simulated", False))
     write_parquet(table.reindex(columns=list(COLUMNS)).astype(COLUMNS), path)

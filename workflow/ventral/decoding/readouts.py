@@ -7,10 +7,10 @@ each from stimuli that the fit, and the choice of its penalty or C, never saw.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dask
 import numpy as np
-import xarray as xr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
@@ -20,6 +20,9 @@ from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_prediction
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 from ventral.targets.splits import FEWEST_FOLDS
 from ventral.targets.values import labels_of, nested_alone, properties, splits_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class Readout:
 
 
 def readouts_of(
-    stimulus_set: xr.Dataset, splits: Sequence[str], n_folds: int, seed: int, periods: Mapping[str, float]
+    stimulus_set: "xr.Dataset", splits: Sequence[str], n_folds: int, seed: int, periods: Mapping[str, float]
 ) -> list[Readout]:
     """Return what can be read of a set of stimuli: its labels, where each is seen in every fit, and its properties.
 

@@ -1,9 +1,9 @@
 """Contact sheets: what the stimuli of a set look like, at a glance."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -12,6 +12,9 @@ from ventral.figures.style import MM, WIDE, figure_style
 from ventral.stimuli.ingestion import LABELS
 from ventral.stimuli.modality import Modality, declared_modality
 from ventral.store import read_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COLUMNS = 9
 MOST_ROWS = 16
@@ -40,7 +43,7 @@ def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
     write_figure(draw_contact_sheet(dataset, chosen, modality), table.reset_index(), svg, pdf, csv)
 
 
-def shown(dataset: xr.Dataset) -> NDArray[np.int64]:
+def shown(dataset: "xr.Dataset") -> NDArray[np.int64]:
     """Return which stimuli stand where (rows, columns) on the sheet; -1 where none does.
 
     A row is a category, else an object, else a run of stimuli. Where stimuli vary by levels (`variation`), each level
@@ -66,7 +69,7 @@ def shown(dataset: xr.Dataset) -> NDArray[np.int64]:
     return np.array([np.concatenate([_spaced(part, columns_each) for part in row]) for row in groups])
 
 
-def draw_contact_sheet(dataset: xr.Dataset, chosen: NDArray[np.int64], modality: Modality) -> Figure:
+def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modality: Modality) -> Figure:
     """Draw the stimuli that `shown` has chosen, with the names of rows and levels."""
     rows, columns = chosen.shape
     side = (WIDE - LEFT) / columns

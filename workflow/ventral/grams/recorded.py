@@ -8,19 +8,21 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.grams.representations import Representation
-from ventral.grams.streaming import write_layer
 from ventral.mappings.standardisation import standardised
 from ventral.outputs import packing
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import BASELINE, bins_of, columns_of, place_of, read_recording, time_order
 from ventral.store import new_store
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
     InputError
         If the recording is of dissimilarity matrices, or no neuroid has responses to all stimuli.
     """
+    from ventral.grams.streaming import write_layer
+
     responses = read_recording(recording)
     name = responses.attrs["recording"]
     if "dissimilarities" in responses:
@@ -106,7 +110,7 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
             logger.info("%s, %s: %d neuroids", name, area.name, len(area.neuroids))
 
 
-def recorded_areas(responses: xr.Dataset) -> list[RecordedArea]:
+def recorded_areas(responses: "xr.Dataset") -> list[RecordedArea]:
     """Return the areas of a recording in each bin, with the neuroids of each that can be used and have all stimuli.
 
     What came before the stimulus represents nothing.

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from ventral.mappings.cka import centred_off_diagonal, products_of_single_features
-from ventral.mappings.rsa import upper_triangle
+from ventral.mappings.rsa import matrix_of_pairs, upper_triangle
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray
     shared, whole_variance = np.zeros(n), np.zeros(n)
     for first, second, whole, stimuli in splits:
         a, b, f = (values - values.mean() for values in (first, second, whole))
-        shared[stimuli] += squareform(a * b, checks=False).sum(axis=1)
-        whole_variance[stimuli] += squareform(f * f, checks=False).sum(axis=1)
+        shared[stimuli] += matrix_of_pairs(a * b).sum(axis=1)
+        whole_variance[stimuli] += matrix_of_pairs(f * f).sum(axis=1)
     total = whole_variance.sum()
     if not total > 0:
         return MatrixReliability(np.nan, np.nan)

@@ -4,6 +4,8 @@ Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4). D
 products of the stimuli's feature vectors, whatever the number of features.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,6 +84,14 @@ def upper_triangle(matrices: NDArray) -> NDArray:
     return matrices[(..., *np.triu_indices(matrices.shape[-1], k=1))]
 
 
+def matrix_of_pairs(pairs: NDArray) -> NDArray:
+    """Return the symmetric matrix (n, n) with zero diagonal whose `upper_triangle` is given, (n (n - 1) / 2,)."""
+    n = (1 + math.isqrt(1 + 8 * len(pairs))) // 2
+    matrix = np.zeros((n, n), dtype=pairs.dtype)
+    matrix[np.triu_indices(n, k=1)] = pairs
+    return matrix + matrix.T
+
+
 def dissimilarities(gram: NDArray, row_sums: NDArray, n_features: int, distance: str) -> NDArray[np.float64]:
     """Return the dissimilarity of every pair of stimuli, rounded to what the Gram matrix knows of it.
 
@@ -127,10 +137,9 @@ def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
     The inner product of two such vectors is Spearman's correlation (1904, American Journal of Psychology 15:72). NaN
     where a value is NaN, or all are the same.
     """
-    from scipy.stats import rankdata
-
-    ranks = rankdata(values, axis=-1)
-    ranks -= (ranks.shape[-1] + 1) / 2
+    n = values.shape[-1]
+    ranks = np.stack([_ranks(of_one) for of_one in values.reshape(-1, n)]).reshape(values.shape)
+    ranks -= (n + 1) / 2
     return _unit_vectors(ranks)
 
 
@@ -249,6 +258,18 @@ def agreement_with_majorities(measured: NDArray) -> NDArray[np.float64]:
         signs = np.sign(measured[:, first + 1 :] - measured[:, first, None])
         agreement += signs @ np.sign(np.nan_to_num(signs).sum(axis=0))
     return agreement / (m * (m - 1) / 2)
+
+
+def _ranks(values: NDArray) -> NDArray[np.float64]:
+    """Return the ranks (n,) of values from 1 to n, ties averaged; NaN where any is."""
+    if np.isnan(values).any():
+        return np.full(len(values), np.nan)
+    order = np.argsort(values)
+    steps = np.diff(values[order]) != 0
+    bounds = np.concatenate([[0], np.flatnonzero(steps) + 1, [len(values)]])
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat((bounds[:-1] + bounds[1:] + 1) / 2, np.diff(bounds))
+    return ranks
 
 
 def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -44,6 +44,9 @@ from ventral.targets.benchmark import Benchmark, read_benchmark
 from ventral.targets.ceilings import ceilings_in_order
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, labels_of, nested_alone, properties, together
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -273,7 +276,7 @@ def _with_reliability_of_split(targets: Targets, benchmark: Benchmark, split: st
     return replace(targets, reliability=reliability)
 
 
-def _animals(responses: xr.Dataset) -> dict[str, str]:
+def _animals(responses: "xr.Dataset") -> dict[str, str]:
     """Return the animal of each neuroid, where this is known."""
     if "animal" not in responses.coords:
         return {}

@@ -10,12 +10,11 @@ with different numbers are not to be compared, but for `r_population` of debiase
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from ventral.grams.recorded import representation_of
 from ventral.grams.representations import Representation
@@ -29,12 +28,15 @@ from ventral.mappings.attenuation import (
 )
 from ventral.mappings.cka import gram_of_dissimilarities, linear_cka, unit_centred_gram
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
-from ventral.mappings.rsa import comparable, compare, subject_ceilings
+from ventral.mappings.rsa import comparable, compare, matrix_of_pairs, subject_ceilings, upper_triangle
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.matrices import Matrices
 from ventral.recordings.reliability import means_of_halves
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
 from ventral.statistics.matrix_influence import deleted_groups, jackknifed_influences, stimulus_influences
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +99,10 @@ class Comparison:
         """
         if self.name != "kendall":
             return float(np.linalg.norm(influences))
-        matrices = squareform(layer), squareform(measured)
+        matrices = matrix_of_pairs(layer), matrix_of_pairs(measured)
         n = len(matrices[0])
         values = [
-            self.value(*(squareform(matrix[np.ix_(rows, rows)], checks=False) for matrix in matrices))
+            self.value(*(upper_triangle(matrix[np.ix_(rows, rows)]) for matrix in matrices))
             for rows in deleted_groups(n, min(n, DELETED_GROUPS), seed)
         ]
         return float(np.linalg.norm(jackknifed_influences(np.array(values))))
@@ -175,7 +177,8 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
         of_subjects = matrices.dissimilarities[matrices.names == name]
         prepared = {
             comparison: [
-                unit_centred_gram(gram_of_dissimilarities(squareform(pairs)), comparison.name) for pairs in of_subjects
+                unit_centred_gram(gram_of_dissimilarities(matrix_of_pairs(pairs)), comparison.name)
+                for pairs in of_subjects
             ]
             if comparison.mapping == "cka"
             else list(comparable(of_subjects, comparison.name))
@@ -197,7 +200,7 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
 
 
 def geometries_of_neuroids(
-    responses: xr.Dataset, comparisons: Sequence[Comparison], seed: int, n_splits: int = N_SPLITS
+    responses: "xr.Dataset", comparisons: Sequence[Comparison], seed: int, n_splits: int = N_SPLITS
 ) -> list[Geometry]:
     """Return what layers are compared with, of a recording of neuroids: one for each area in each bin of time.
 
@@ -265,7 +268,7 @@ class Population:
                 yield pair[0][both], pair[1][both], both
 
 
-def populations(responses: xr.Dataset) -> Iterator[tuple[str, str, Population]]:
+def populations(responses: "xr.Dataset") -> Iterator[tuple[str, str, Population]]:
     """Give the population of each area and bin of time, in the order of their names.
 
     Stimuli that no neuroid of the area was shown are not part of it, and neither is a neuroid that lacks one of
@@ -461,7 +464,7 @@ def _warn(representation: Representation, layer: str, comparison: Comparison, st
             comparison.name,
         )
         return
-    undefined = np.isnan(squareform(representation.dissimilarities(comparison.distance), checks=False))
+    undefined = np.isnan(matrix_of_pairs(representation.dissimilarities(comparison.distance)))
     constant = stimuli[undefined.sum(axis=1) == n - 1]
     if len(constant):
         logger.warning(

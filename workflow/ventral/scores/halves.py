@@ -15,10 +15,10 @@ trials: means over all repetitions predict means over all.
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import RecordedArea
@@ -26,6 +26,9 @@ from ventral.mappings.standardisation import standardised
 from ventral.recordings.time_bins import columns_of
 from ventral.targets.ceilings import KEYS
 from ventral.targets.values import Targets, neurons
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ class Halved:
     share: Mapping[tuple[str, str], float]
 
 
-def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
+def neurons_elsewhere(responses: "xr.Dataset", area: RecordedArea) -> Targets:
     """Return the neurons of a recording that share no trials with an area's: those of other animals."""
     responses = columns_of(responses)
     animals = responses["animal"].values.astype(str) if "animal" in responses.coords else None
@@ -67,7 +70,7 @@ def neurons_elsewhere(responses: xr.Dataset, area: RecordedArea) -> Targets:
     return neurons(responses.isel(neuroid=np.flatnonzero((animals != area.animal) & (animals != ""))))
 
 
-def neurons_beside(responses: xr.Dataset, area: RecordedArea) -> xr.Dataset:
+def neurons_beside(responses: "xr.Dataset", area: RecordedArea) -> "xr.Dataset":
     """Return the part of a recording that shares trials with an area, but for the area itself.
 
     Where an animal is not known, it may be the same. The area itself is so in all bins of time.
@@ -80,7 +83,7 @@ def neurons_beside(responses: xr.Dataset, area: RecordedArea) -> xr.Dataset:
     return responses.isel(neuroid=np.flatnonzero(other))
 
 
-def halved(responses: xr.Dataset, area: RecordedArea, seed: int) -> Iterator[Halved]:
+def halved(responses: "xr.Dataset", area: RecordedArea, seed: int) -> Iterator[Halved]:
     """Give an area's responses in one half of the repetitions with those beside it in the other, for random halves.
 
     Repetitions are dealt stimulus by stimulus, the same for all neuroids: no trial is in both halves.

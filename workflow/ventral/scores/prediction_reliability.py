@@ -6,10 +6,10 @@ corrected to all repetitions by `ventral.mappings.correlation.prediction_reliabi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
@@ -21,11 +21,14 @@ from ventral.scores.table import median_over_draws
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, neurons
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 HALVINGS = 2
 KEYS = ["split", "mapping", "target", "time_bin"]
 
 
-def halves_of_repetitions(responses: xr.Dataset, seed: int) -> list[tuple[Targets, Targets]]:
+def halves_of_repetitions(responses: "xr.Dataset", seed: int) -> list[tuple[Targets, Targets]]:
     """Return the neurons of a recording with their means over either half of the repetitions, for two random halvings.
 
     Parameters

@@ -61,11 +61,11 @@ def baselines(scores: str | Path, output: str | Path) -> None:
 
 def _worst_layer(group: tuple[str, ...], rows: pd.DataFrame) -> tuple:
     """Return the row of a group: the layer with the largest median over neuroids."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     medians = rows.groupby("layer", sort=False)["r"].median()
     layer, n_stimuli = medians.idxmax(), int(rows["n_stimuli"].min())
-    largest = norm.isf(LEVEL / len(medians)) / np.sqrt(n_stimuli)
+    largest = -ndtri(LEVEL / len(medians)) / np.sqrt(n_stimuli)
     n_neuroids = int((rows["layer"] == layer).sum())
     r = medians[layer]
     return (*group, layer, n_neuroids, n_stimuli, r, largest, bool(r <= largest))

@@ -11,7 +11,6 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.contrasts import FAILS, HOLDS, LEVEL, OPEN, contrast
@@ -490,14 +489,16 @@ def _decoded_by_all(networks: Sequence[pd.DataFrame]) -> dict:
 
 def _best_decoded(accuracy: pd.Series, error: pd.Series, n_networks: int) -> tuple[float, float, float, float, float]:
     """Return the best layer's accuracy, its interval, and one-sided p values of being above and below the criterion."""
+    from scipy.special import ndtr, ndtri
+
     accuracy, error = accuracy.to_numpy(float), error.to_numpy(float)
     z = (accuracy - DECODED) / error
     return (
         float(accuracy.max()),
-        float((accuracy - norm.isf(LEVEL / len(z)) * error).max()),
-        float((accuracy + norm.isf(LEVEL / n_networks) * error).max()),
-        float(min(1.0, len(z) * norm.sf(z.max()))),
-        float(min(1.0, n_networks * norm.cdf(z.max()))),
+        float((accuracy + ndtri(LEVEL / len(z)) * error).max()),
+        float((accuracy - ndtri(LEVEL / n_networks) * error).max()),
+        float(min(1.0, len(z) * ndtr(-z.max()))),
+        float(min(1.0, n_networks * ndtr(z.max()))),
     )
 
 

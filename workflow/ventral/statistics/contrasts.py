@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
 
 from ventral.mappings.standardisation import varies
 from ventral.statistics.influence import Estimates
@@ -109,7 +108,9 @@ def contrast(estimates: Estimates, better: Sequence[int], worse: Sequence[int], 
 
 def detectable_difference(error: float, df: int) -> float:
     """Return the difference that a two-sided t test at 5 % decides in 80 % of experiments, given its standard error."""
-    return float((t.isf(LEVEL, df) + t.isf(1 - POWER, df)) * error)
+    from scipy.special import stdtrit
+
+    return float(-(stdtrit(df, LEVEL) + stdtrit(df, 1 - POWER)) * error)
 
 
 def holm_adjusted(p: NDArray) -> NDArray[np.float64]:
@@ -156,13 +157,18 @@ def _standard_errors(covariance: NDArray, first: Sequence[int], second: Sequence
 
 def _critical(scaled: NDArray, n_layers: int, df: int) -> float:
     """Return the critical value of the largest of several t: of the draws, or Bonferroni's where that is smaller."""
-    of_all = t.isf(LEVEL / n_layers, df)
+    from scipy.special import ndtr, stdtrit
+
+    of_all = -stdtrit(df, LEVEL / n_layers)
     drawn = np.sort(scaled)[-int(LEVEL * (len(scaled) + 1))]
-    return float(of_all if n_layers == 1 else min(t.isf(norm.sf(drawn), df), of_all))
+    return float(of_all if n_layers == 1 else min(-stdtrit(df, ndtr(-drawn)), of_all))
 
 
 def _p_value(ratio: float, scaled: NDArray, n_layers: int, df: int) -> float:
     """Return the one-sided p value of the largest of several t, at most `LEVEL` where `_critical` is exceeded."""
-    of_all = n_layers * t.sf(ratio, df)
-    exceeding = (scaled >= norm.isf(t.sf(ratio, df))).sum()
+    from scipy.special import ndtri, stdtr
+
+    of_one = stdtr(df, -ratio)
+    of_all = n_layers * of_one
+    exceeding = (scaled >= -ndtri(of_one)).sum()
     return float(of_all if n_layers == 1 else min((1 + exceeding) / (1 + len(scaled)), of_all))

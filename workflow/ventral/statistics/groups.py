@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
 
 from ventral.statistics.contrasts import (
     FAILS,
@@ -224,18 +223,22 @@ def correlation_over_networks(x: NDArray, y: NDArray, networks: Sequence[str]) -
     r = float(np.clip(np.corrcoef(means)[0, 1], -1, 1))
     if size < FEWEST_UNITS:
         return Judged(r, np.nan, np.nan, np.nan, OPEN, f"{size} networks")
+    from scipy.special import ndtr, ndtri
+
     with np.errstate(divide="ignore"):
         z = np.arctanh(r)
-    half = norm.isf(LEVEL) / np.sqrt(size - 3)
+    half = -ndtri(LEVEL) / np.sqrt(size - 3)
     note = f"{size} networks" if size < MANY_UNITS else ""
-    p = float(2 * norm.sf(abs(z) * np.sqrt(size - 3)))
+    p = float(2 * ndtr(-abs(z) * np.sqrt(size - 3)))
     return Judged(r, float(np.tanh(z - half)), float(np.tanh(z + half)), p, _verdict(z - half, z + half), note)
 
 
 def _judged_by_t(estimate: float, error: float, df: int, note: str) -> Judged:
-    half = t.isf(LEVEL, df) * error
+    from scipy.special import stdtr, stdtrit
+
+    half = -stdtrit(df, LEVEL) * error
     low, high = float(estimate - half), float(estimate + half)
-    p = float(2 * t.sf(abs(estimate) / error, df)) if error > 0 else np.nan
+    p = float(2 * stdtr(df, -abs(estimate) / error)) if error > 0 else np.nan
     # Without any spread the error is unknown.
     return Judged(float(estimate), low, high, p, _verdict(low, high) if error > 0 else OPEN, note)
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.distance import squareform
 
 from ventral.mappings.cka import linear_cka
-from ventral.mappings.rsa import standardised_ranks, standardised_values, tau_a, upper_triangle
+from ventral.mappings.rsa import matrix_of_pairs, standardised_ranks, standardised_values, tau_a, upper_triangle
 from ventral.statistics.influence import Estimates, sampled_influences
 
 # Without one stimulus at a time, tau-a is computed as often as there are stimuli.
@@ -42,7 +41,7 @@ def stimulus_influences(
     if mapping == "cka":
         return cka_influences(layer, measured)
     if comparison == "kendall":
-        return tau_a(layer, measured), _tau_influences(squareform(layer), squareform(measured))
+        return tau_a(layer, measured), _tau_influences(matrix_of_pairs(layer), matrix_of_pairs(measured))
     influences = {"pearson": _pearson_influences, "spearman": _rank_influences}[comparison]
     r, of_pairs = influences(layer, measured)
     return r, _summed_over_pairs(of_pairs)
@@ -128,7 +127,7 @@ def _tau_influences(layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
 
 def _summed_over_pairs(influences: NDArray) -> NDArray[np.float64]:
     """Return what each stimulus adds, by all of its pairs."""
-    return _small_sample(squareform(influences, checks=False).sum(axis=1))
+    return _small_sample(matrix_of_pairs(influences).sum(axis=1))
 
 
 def _small_sample(influences: NDArray) -> NDArray[np.float64]:

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import pearsonr
-from scipy.stats import t as student_t
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
@@ -184,9 +182,11 @@ def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFram
     errors : DataFrame
         From `ventral.statistics.influence_table.sampling_errors`.
     """
+    from scipy.special import stdtrit
+
     summary = summary.merge(errors, on=[*PANEL, "model", "layer"], how="left")
     known = (summary["unit_error"].notna() & (summary["interval_over"] == "neurons")).to_numpy()
-    of_units = student_t.ppf(0.975, summary["n_units"].astype(float) - 1) * summary["unit_error"]
+    of_units = stdtrit(summary["n_units"].astype(float) - 1, 0.975) * summary["unit_error"]
     over_ceiling = summary["over_ceiling"].eq(True)
     root = summary["root_reliability"].where(summary["root_reliability"] > 0)
     of_measures = {
@@ -290,7 +290,7 @@ def _correlation(points: pd.DataFrame) -> dict[str, float]:
     """Return Pearson's r of accuracies and medians, NaN with fewer than three points or where one does not vary."""
     pairs = points[["balanced_accuracy", "median"]].dropna().to_numpy(float)
     known = len(pairs) >= FEWEST_POINTS and (np.ptp(pairs, axis=0) > 0).all()
-    return {"n_points": len(pairs), "correlation": float(pearsonr(*pairs.T).statistic) if known else np.nan}
+    return {"n_points": len(pairs), "correlation": float(np.corrcoef(pairs.T)[0, 1]) if known else np.nan}
 
 
 def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
@@ -504,6 +504,8 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
     dict of (layers,) arrays
         `r_low`, `r_high`, `predictivity_low`, `predictivity_high`, NaN where no error is known, and `interval_over`.
     """
+    from scipy.special import stdtrit
+
     table = values["r"]
     errors, n_stimuli, reliability = (
         rows.pivot(index=table.index.names, columns="target", values=name)
@@ -520,7 +522,7 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
     variance = over_stimuli + between
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = variance**2 / (over_stimuli**2 / (fewest - 1) + between**2 / np.maximum(count - 1, 1))
-        half = student_t.ppf(0.975, freedom) * np.sqrt(variance) / (1 - centre**2)
+        half = stdtrit(freedom, 0.975) * np.sqrt(variance) / (1 - centre**2)
         ends = np.tanh(np.arctanh(centre) + half * np.array([[-1], [1]]))
         scale = np.sqrt(pd.DataFrame(reliability).mean(axis=1).to_numpy())
     over = np.select([np.isnan(ends[0]), count > 1], ["", "stimuli and subjects"], "stimuli")

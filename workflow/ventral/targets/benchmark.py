@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import xarray as xr
 
 from ventral.errors import InputError
 from ventral.recordings.time_bins import read_recording
@@ -13,6 +13,9 @@ from ventral.store import open_store, read_dataset
 from ventral.targets.ceilings import ceilings_of_neurons, with_ceilings
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, n_leaked, neurons, splits_of, warn_of_near_duplicates
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DIGITS_SHOWN = 12
 
@@ -35,8 +38,8 @@ class Benchmark:
         Of each split, scored stimuli with a duplicate in the fit that predicts them.
     """
 
-    stimulus_set: xr.Dataset
-    responses: xr.Dataset
+    stimulus_set: "xr.Dataset"
+    responses: "xr.Dataset"
     neurons: Targets | None
     splits: dict[str, Split]
     ceilings: pd.DataFrame
@@ -59,7 +62,7 @@ class Benchmark:
         )
 
 
-def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> xr.Dataset:
+def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> "xr.Dataset":
     """Read a stimulus set, and check that other stores were made from these stimuli.
 
     Parameters

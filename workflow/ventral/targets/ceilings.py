@@ -1,10 +1,10 @@
 """The ceilings of the scores of a recording's neurons: the reliability of their responses within held-out folds."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.mappings.correlation import explained_variance, predictivity
@@ -17,6 +17,9 @@ from ventral.targets.selection import reliability_of_half
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, same_stimuli
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 # What a ceiling belongs to. Several bins of time, and splits, have ceilings of their own.
 KEYS = ["split", "target", "time_bin"]
 HALVES = ("even", "odd")
@@ -25,7 +28,7 @@ NUMBERS = (*WITHIN_FOLDS, "fold_reliability", "given_ceiling")
 
 
 def ceilings_of_neurons(
-    responses: xr.Dataset, splits: Mapping[str, Split], seed: int, n_splits: int = 100
+    responses: "xr.Dataset", splits: Mapping[str, Split], seed: int, n_splits: int = 100
 ) -> pd.DataFrame:
     """Return the ceilings of every neuroid that is not left out, for each split.
 
@@ -73,7 +76,7 @@ def ceilings_of_neurons(
     )
 
 
-def given_ceilings(responses: xr.Dataset, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+def given_ceilings(responses: "xr.Dataset", rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the largest attainable r (neuroids,) on some stimuli, by what came with the data; NaN where there is none.
 
     A ceiling that is made of a ratio of variances depends on how often these stimuli were repeated.
@@ -93,7 +96,7 @@ def given_ceilings(responses: xr.Dataset, rows: NDArray[np.intp]) -> NDArray[np.
     return largest_r(responses[RATIO].values.astype(float), one_over_repetitions(counts))
 
 
-def noise_of_neurons(responses: xr.Dataset) -> Noise:
+def noise_of_neurons(responses: "xr.Dataset") -> Noise:
     """Return the noise of all neuroids of a recording's store, one column each, or of some of them."""
     values = _repeated(responses)
     return noise_of(values, blocks=repetitions_are_blocks(values))
@@ -134,7 +137,7 @@ def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**known)
 
 
-def _repeated(responses: xr.Dataset) -> NDArray[np.float64]:
+def _repeated(responses: "xr.Dataset") -> NDArray[np.float64]:
     """Return the responses (repetitions, n, neuroids)."""
     return responses["responses"].transpose("repetition", "stimulus", "neuroid").values
 

@@ -3,15 +3,18 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.errors import shown
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import bins_of, columns_of, place_of
 from ventral.targets.splits import Split, leaked, make_splits, splits_apart
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ class Targets:
         return Targets(self.values[np.ix_(rows, columns)], *(getattr(self, name)[columns] for name in OF_TARGETS))
 
 
-def neurons(responses: xr.Dataset) -> Targets:
+def neurons(responses: "xr.Dataset") -> Targets:
     """Return the mean responses of the neuroids of a recording, in each bin of time, that are not left out."""
     responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
@@ -71,7 +74,7 @@ def neurons(responses: xr.Dataset) -> Targets:
     )
 
 
-def properties(stimuli: xr.Dataset) -> Targets:
+def properties(stimuli: "xr.Dataset") -> Targets:
     """Return the numeric properties of the stimuli that vary."""
     columns = {
         name: coordinate.values.astype(float)
@@ -93,7 +96,7 @@ def together(*targets: Targets) -> Targets:
     )
 
 
-def labels_of(stimuli: xr.Dataset) -> dict[str, NDArray]:
+def labels_of(stimuli: "xr.Dataset") -> dict[str, NDArray]:
     """Return the labels of the stimuli, `object` and `category` where there are any, as text."""
     return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
 
@@ -147,7 +150,7 @@ def grouped_over_splits(
     return list(groups.values())
 
 
-def splits_of(stimulus_set: xr.Dataset, specs: Sequence[str | Mapping], n_folds: int, seed: int) -> dict[str, Split]:
+def splits_of(stimulus_set: "xr.Dataset", specs: Sequence[str | Mapping], n_folds: int, seed: int) -> dict[str, Split]:
     """Return the splits of a stimulus set by name; folds of one stimulus, which add nothing to r, are told.
 
     Parameters
@@ -188,7 +191,7 @@ def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
     return {name: split for name, split in splits.items() if split.is_nested}
 
 
-def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str, int]:
+def n_leaked(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> dict[str, int]:
     """Return, for each split, how many stimuli have a duplicate in the fit that predicts them, and name them."""
     names = stimulus_set["stimulus"].values.astype(str).tolist()
     row_of = {name: row for row, name in enumerate(names)}
@@ -209,7 +212,7 @@ def n_leaked(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> dict[str,
     return counts
 
 
-def warn_of_near_duplicates(stimulus_set: xr.Dataset, splits: Mapping[str, Split]) -> None:
+def warn_of_near_duplicates(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> None:
     """Name the pairs of stimuli that are nearly the same where a fit on one predicts the other, and the splits, once.
 
     Stores of an earlier version know no such pairs.
