@@ -17,8 +17,9 @@ from zarr.codecs.bytes import Endian
 from zarr.storage import LocalStore
 
 CHECKSUM = 4
-# Bytes given to the system at once, where chunks are smaller: they stay in a core's cache from the copy to the write.
+# Bytes given to the system at once, where chunks are smaller.
 PIECE = 2**20
+PAGE = 4096
 
 
 class ShardWriter:
@@ -58,23 +59,26 @@ class ShardWriter:
             else:
                 for first in range(0, len(starts), at_once):
                     parts = [values[:, start : start + columns] for start in starts[first : first + at_once]]
-                    file.write(self._encoded(parts, array.chunks, array.dtype))
+                    file.write(self._encoded(parts, array.chunks, array.dtype, first * size))
             file.write(_index(len(starts), size))
 
-    def _encoded(self, parts: list[NDArray], shape: tuple[int, int], dtype: np.dtype) -> NDArray[np.uint8]:
-        """Return chunks (rows, columns) and their checksums, of parts that may be smaller, as bytes."""
+    def _encoded(self, parts: list[NDArray], shape: tuple[int, int], dtype: np.dtype, offset: int) -> NDArray[np.uint8]:
+        """Return chunks (rows, columns) and checksums, of parts that may be smaller, as bytes for a place in a file."""
         content_size = shape[0] * shape[1] * dtype.itemsize
         size = content_size + CHECKSUM
-        if len(self._bytes) < len(parts) * size:
-            self._bytes = np.empty(len(parts) * size, np.uint8)
+        if len(self._bytes) < len(parts) * size + 2 * PAGE:
+            self._bytes = np.empty(len(parts) * size + 2 * PAGE, np.uint8)
+        # The system copies whole pages of memory to whole pages of the file.
+        begin = -self._bytes.ctypes.data % PAGE + offset % PAGE
+        encoded = self._bytes[begin : begin + len(parts) * size]
         for k, part in enumerate(parts):
-            chunk = self._bytes[k * size : k * size + content_size]
+            chunk = encoded[k * size : k * size + content_size]
             table = chunk.view(dtype).reshape(shape)
             table[: len(part), : part.shape[1]] = part
             table[len(part) :] = 0
             table[:, part.shape[1] :] = 0
-            self._bytes[k * size + content_size : (k + 1) * size] = np.frombuffer(_checksum(chunk), np.uint8)
-        return self._bytes[: len(parts) * size]
+            encoded[k * size + content_size : (k + 1) * size] = np.frombuffer(_checksum(chunk), np.uint8)
+        return encoded
 
 
 class ShardWriters:
