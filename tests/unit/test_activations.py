@@ -1,5 +1,6 @@
 """Features as a plain forward pass gives them, whatever the shards, batches and memory."""
 
+import errno
 import logging
 import re
 
@@ -9,13 +10,15 @@ import torch
 import zarr
 from PIL import Image
 
-from ventral.activations import forward
-from ventral.activations.extraction import extract, extract_shards
+from ventral.activations import forward, transfers
+from ventral.activations.extraction import Extraction, _blocks_at_once, extract, extract_shards
+from ventral.activations.shardfile import ShardWriter
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.description import build, preprocess
 from ventral.models.zoo import resolve_model
 from ventral.provenance import digest
+from ventral.running.progress import Progress
 from ventral.shards import shards_of_part, stores_of_parts
 from ventral.stimuli.backgrounds import noise
 from ventral.stimuli.images import read_pixels
@@ -401,6 +404,14 @@ def test_features_too_large_for_float16_are_refused(stimuli, own, tmp_path):
     assert 65504 < float(said[1]) < features[0].max()
 
 
+def test_features_are_finite_when_they_are_as_stored():
+    # 65519 rounds to the largest number of float16, 65504, and 65520 to infinity.
+    values = {65519.0: None, 65520.0: ("a", True), np.inf: ("a", False), np.nan: ("a", False)}
+    for value, expected in values.items():
+        assert forward._not_finite(["b", "a"], torch.tensor([1.0, value]), torch.float16) == expected
+    assert forward._not_finite(["a"], torch.tensor([65520.0]), torch.float32) is None
+
+
 def test_pixels_are_the_stimuli(stimuli, tmp_path):
     found = extracted(stimuli, resolve_model("pixels"), tmp_path / "a.zarr", dtype="float16")
     np.testing.assert_array_equal(found["pixels"], read_pixels(stimuli, 0, N).reshape(N, -1))
@@ -424,10 +435,98 @@ def test_a_gpu_gives_what_the_cpu_gives(stimuli, own, tmp_path):
         np.testing.assert_allclose(on_gpu[name], on_cpu[name], atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_gpu_gives_the_same_bits_for_every_memory(stimuli, own, tmp_path, monkeypatch, pinned):
+    if not pinned:
+        monkeypatch.setattr(forward, "host_memory", lambda shape, dtype, **_: torch.empty(shape, dtype=dtype))
+    for k, buffer_mb in enumerate((0, 1)):
+        options = {"dtype": "float16", "device": "cuda", "batch_size": 4, "buffer_mb": buffer_mb}
+        found = extracted(stimuli, spec_of(own), tmp_path / str(k), **options)
+        expected = extracted(stimuli, spec_of(own), tmp_path / "float32", **options | {"dtype": "float32"})
+        for name, features in found.items():
+            np.testing.assert_array_equal(features, expected[name].astype(np.float16))
+
+
 def test_progress_has_images_per_second(stimuli, own, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         extracted(stimuli, spec_of(own), tmp_path / "a.zarr")
     assert any(f"extract m: {N}/{N} images, " in line and "images/s" in line for line in caplog.messages)
+
+
+# Memory for blocks of one batch, and for one block of all.
+@pytest.mark.parametrize("buffer_mb", [0, 1])
+def test_bytes_do_not_depend_on_the_number_of_writers(stimuli, own, tmp_path, buffer_mb):
+    for threads in (1, 2, 5):
+        output = tmp_path / f"{threads}.zarr"
+        with Extraction.opened(stimuli, spec_of(own), buffer_mb=buffer_mb, threads=2, **ON_CPU) as extraction:
+            extraction.writers = threads
+            extraction.write(0, N, output, Progress("m", N, "images"))
+    assert len({digest(path) for path in tmp_path.glob("*.zarr")}) == 1
+
+
+def test_blocks_in_memory_keep_to_the_buffer_but_are_two():
+    layers = [{"n_features": 2**10}, {"n_features": 2**10}]
+    # A block of 256 stimuli in float16 takes one mebibyte.
+    found = [_blocks_at_once(layers, 10_000, 256, "float16", buffer_mb) for buffer_mb in (0, 2, 3, 100)]
+    assert found == [2, 2, 3, 4]
+    assert _blocks_at_once(layers, 256, 256, "float16", 100) == 1
+
+
+def test_a_disk_that_is_full_ends_the_job(stimuli, own, tmp_path, monkeypatch):
+    write, written = ShardWriter.write, []
+
+    def until_full(self, array, row, values):
+        written.append(row)
+        if len(written) > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, array, row, values)
+
+    passes = counted_passes(monkeypatch)
+    monkeypatch.setattr(ShardWriter, "write", until_full)
+    with pytest.raises(OSError, match="No space left"):
+        extracted(stimuli, spec_of(own), tmp_path / "a.zarr", batch_size=1, buffer_mb=0)
+    # It ends soon, not after all stimuli.
+    assert len(passes) < N / 2
+    assert not list(tmp_path.glob("*.zarr*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_features_that_are_not_finite_are_refused_before_they_are_written(own, tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(7):
+        pixels = np.full((12, 12, 3), 100) if k != 3 else rng.integers(0, 255, (12, 12, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / f"image{k}.png")
+    ingest({"images": str(tmp_path / "images")}, tmp_path / "stimuli.zarr", name="mine")
+    write, written = ShardWriter.write, []
+
+    def noted(self, array, row, values):
+        written.append(row)
+        write(self, array, row, values)
+
+    monkeypatch.setattr(ShardWriter, "write", noted)
+    spec = spec_of(own, "steep", layers=["1"])
+    with pytest.raises(InputError, match=r"the features of stimulus image3.png are not finite as float16"):
+        extracted(tmp_path / "stimuli.zarr", spec, tmp_path / "a.zarr", dtype="float16", batch_size=2, buffer_mb=0)
+    assert written == [0]
+
+
+def test_memory_that_cannot_be_pinned_is_ordinary_memory(monkeypatch, caplog):
+    empty = torch.empty
+
+    def without_pinned(*arguments, pin_memory=False, **options):
+        if pin_memory:
+            raise RuntimeError("CUDA error: out of memory")
+        return empty(*arguments, **options)
+
+    monkeypatch.setattr(torch, "empty", without_pinned)
+    with caplog.at_level(logging.WARNING):
+        memory = [transfers.host_memory((3, 4), torch.float16, pinned=True) for _ in range(2)]
+    assert [(tensor.shape, tensor.dtype) for tensor in memory] == [((3, 4), torch.float16)] * 2
+    assert caplog.messages == [
+        "pinned memory cannot be allocated (CUDA error: out of memory): copies from and to the GPU are slower"
+    ]
 
 
 def test_one_file_a_layer_and_write(stimuli, own, tmp_path):

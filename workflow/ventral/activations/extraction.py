@@ -1,9 +1,10 @@
 """Features of every layer of a model for ranges of stimuli, from one forward pass each."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ import xarray as xr
 import zarr
 from numpy.typing import NDArray
 
-from ventral.activations.shardfile import ShardWriter
+from ventral.activations.shardfile import ShardWriters
 from ventral.errors import InputError, is_out_of_memory
 from ventral.models.zoo import family, is_baseline, modality_asked, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.provenance import code_loaded, hardware, packages_loaded, read_description
 from ventral.running.progress import Progress
+from ventral.running.slurm import allocated_cores
 from ventral.shards import shards_of_part
 from ventral.stimuli.modality import Modality, declared_modality
 from ventral.store import create_array, new_store, open_store, read_dataset
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 FEATURES_PER_CHUNK = 4096
 MEBIBYTE = 2**20
+# More than two are of use where a block is one batch, and its files differ in size.
+MOST_BLOCKS = 4
 
 
 def extract(stimuli: str | Path, spec: dict, start: int, stop: int, output: str | Path, **options) -> None:
@@ -133,7 +137,7 @@ def extract_part(
     dtype, autocast, channels_last, device, batch_size
         As for `Extraction.opened`.
     cores : int
-        Threads of the forward pass on the CPU.
+        Threads of the forward pass on the CPU, and threads that write.
 
     Raises
     ------
@@ -150,7 +154,15 @@ class Extraction:
     """A model and a stimulus set, ready to write features of any range of the stimuli.
 
     Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
-    number of stimuli, the last one filled up, so that no feature depends on where shards begin.
+    number of stimuli, the last one filled up, so that no feature depends on where shards begin. Files have the same
+    bytes whatever the number of threads that write them.
+
+    Attributes
+    ----------
+    modality : Modality
+        Of the stimuli.
+    writers : int
+        Threads that write.
     """
 
     def __init__(
@@ -162,11 +174,12 @@ class Extraction:
         precision: dict,
         batch_size: int,
         buffer_mb: int,
+        writers: int,
     ) -> None:
         self._stimuli, self._spec, self._dataset, self._representation = stimuli, spec, dataset, representation
         self._precision, self._rows_at_once, self._buffer_mb = precision, batch_size, buffer_mb
         self._batch_size = batch_size
-        self.modality = modality_asked(spec)
+        self.modality, self.writers = modality_asked(spec), writers
 
     @classmethod
     @contextmanager
@@ -200,9 +213,10 @@ class Extraction:
         channels_last : bool
             Memory layout of the forward pass.
         buffer_mb : int
-            Memory for features that wait to be written, in MiB; those of two batches at least.
+            Memory for features that wait to be written, in MiB: two to four blocks, of one batch at least. Beside it,
+            each thread that writes has memory for one chunk, or for a mebibyte of smaller ones.
         threads : int, optional
-            Threads of the forward pass on the CPU.
+            Threads of the forward pass on the CPU, and threads that write; as many as there are cores by default.
         """
         dataset, modality = read_dataset(stimuli), modality_asked(spec)
         _refuse_other_modality(dataset, modality, spec, stimuli)
@@ -217,7 +231,8 @@ class Extraction:
                 representation = stack.enter_context(
                     Network.opened(spec, shape, device=device, threads=threads, **precision)
                 )
-            yield cls(stimuli, spec, dataset, representation, precision, batch_size, buffer_mb)
+            writers = allocated_cores(threads)
+            yield cls(stimuli, spec, dataset, representation, precision, batch_size, buffer_mb, writers)
 
     def made_of(self) -> dict:
         """Return everything that features can depend on but the range of stimuli, in the types of JSON."""
@@ -264,28 +279,28 @@ class Extraction:
                     "preprocessing": preprocessing(self._spec),
                 }
             )
-            blocks = _rows_per_write(representation.layers, stop - start, dtype, self._buffer_mb, self._rows_at_once)
+            rows = _rows_per_write(representation.layers, stop - start, dtype, self._buffer_mb, self._rows_at_once)
             arrays = {
                 layer["name"]: create_array(
                     group,
                     layer["name"],
                     (stop - start, layer["n_features"]),
                     dtype,
-                    (blocks, FEATURES_PER_CHUNK),
-                    (blocks, layer["n_features"]),
+                    (rows, FEATURES_PER_CHUNK),
+                    (rows, layer["n_features"]),
                     compress=False,
                 )
                 for layer in representation.layers
             }
             for name, array in arrays.items():
                 array.attrs["scale"] = representation.scales[name]
-            names = self._dataset["stimulus"].values
-            rows = (start, stop, blocks)
-            stored = open_store(self._stimuli)[self.modality.array]
+            passes = _Passes(representation, self._batch_size, self._dataset["stimulus"].values, self._precision)
+            at_once = _blocks_at_once(representation.layers, stop - start, rows, dtype, self._buffer_mb)
+            with ShardWriters(self.writers) as writers:
+                blocks = _Blocks(arrays, representation, rows, at_once, writers)
+                _fill(blocks, passes, open_store(self._stimuli)[self.modality.array], (start, stop), progress)
             # Memory that did not suffice once does not suffice for the next shard.
-            self._batch_size = _fill(
-                arrays, representation, stored, rows, self._batch_size, self._precision, names, progress
-            )
+            self._batch_size = passes.batch_size
 
 
 class _Baseline:
@@ -314,9 +329,162 @@ class _Baseline:
     def buffers(self, rows: int) -> dict[str, NDArray]:
         return {self._baseline.name: np.empty((rows, self.layers[0]["n_features"]), self._dtype)}
 
-    def compute(self, stimuli: NDArray, batch_size: int, buffers: dict[str, NDArray], row: int) -> None:
+    def staged(self, stimuli: NDArray) -> NDArray:
+        return stimuli
+
+    def compute(self, stimuli: NDArray, _batch_size: int, buffers: dict[str, NDArray], row: int) -> Callable[[], None]:
         features = self._baseline.features(stimuli, self.spec)
         buffers[self._baseline.name][row : row + len(stimuli)] = features.reshape(len(stimuli), -1)
+        return lambda: None
+
+
+class _Blocks:
+    """Memory for the features of some blocks of stimuli, which are filled and written in turn.
+
+    Parameters
+    ----------
+    arrays : dict of zarr.Array
+        Where the features go, by layer.
+    representation
+        Makes the memory.
+    rows : int
+        Stimuli of a block.
+    at_once : int
+        Blocks in memory.
+    writers : ShardWriters
+        They write each layer of a block.
+    """
+
+    def __init__(
+        self, arrays: dict[str, zarr.Array], representation, rows: int, at_once: int, writers: ShardWriters
+    ) -> None:
+        self.rows = rows
+        # The largest first: the last to be waited for are small.
+        self._arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].shape[1]))
+        self._buffers = [representation.buffers(rows) for _ in range(at_once)]
+        self._writing: list[list[Future]] = [[] for _ in range(at_once)]
+        self._writers = writers
+
+    def is_free(self, block: int) -> bool:
+        """Say whether a block can be filled at once: the one before in the same memory is written."""
+        return all(future.done() for future in self._writing[block % len(self._writing)])
+
+    def memory(self, block: int) -> dict:
+        """Return the memory (rows, features) of each layer for a block, when it is free.
+
+        Raises
+        ------
+        OSError
+            If the block before in the same memory could not be written.
+        """
+        place = block % len(self._buffers)
+        for future in self._writing[place]:
+            future.result()
+        return self._buffers[place]
+
+    def write(self, block: int, row: int, rows: int) -> None:
+        """Begin to write the first rows of a block to the arrays from a row on."""
+        place = block % len(self._buffers)
+        features = {name: np.asarray(buffer)[:rows] for name, buffer in self._buffers[place].items()}
+        self._writing[place] = [
+            self._writers.submit(array, row, features[name]) for name, array in self._arrays.items()
+        ]
+
+    def wait(self) -> None:
+        """Wait until everything is written.
+
+        Raises
+        ------
+        OSError
+            If something could not be written.
+        """
+        for place in range(len(self._buffers)):
+            self.memory(place)
+
+
+class _Passes:
+    """Forward passes, one after the other; features of one are looked at when the next has begun: a GPU never waits.
+
+    Attributes
+    ----------
+    batch_size : int
+        Stimuli in a pass; halved, down to 1, when memory runs out.
+    """
+
+    def __init__(self, representation: "Network | _Baseline", batch_size: int, names: NDArray, precision: dict) -> None:
+        self._representation, self.batch_size = representation, batch_size
+        self._names, self._precision = names, precision
+        self._to_settle: list[Callable[[], None]] = []
+
+    def staged(self, stimuli: NDArray):
+        """Return stimuli as `compute` takes them."""
+        return self._representation.staged(stimuli)
+
+    def compute(self, stimuli, buffers: dict, row: int, first: int) -> None:
+        """Begin to compute the features of stimuli, from the first on in the set, into the buffers from a row on.
+
+        Raises
+        ------
+        InputError
+            If memory does not suffice for one stimulus, the forward pass fails, or features of the pass before are not
+            finite.
+        """
+        done = 0
+        while done < len(stimuli):
+            batch = stimuli[done : done + self.batch_size]
+            names = self._names[first + done : first + done + len(batch)]
+            finished = self._begun(batch, buffers, row + done, names)
+            if finished is None:
+                continue
+            self.settle()
+            features = {name: buffer[row + done : row + done + len(batch)] for name, buffer in buffers.items()}
+            self.then(partial(self._finish, finished, features, names))
+            done += len(batch)
+
+    def then(self, step: Callable[[], None]) -> None:
+        """Take a step when the features of the last pass are there, and are finite."""
+        self._to_settle.append(step)
+
+    def settle(self) -> None:
+        """Wait for the features of the last pass, and take the steps that wait for them.
+
+        Raises
+        ------
+        InputError
+            If some are not finite.
+        """
+        steps, self._to_settle = self._to_settle, []
+        for step in steps:
+            step()
+
+    def _begun(self, batch, buffers: dict, row: int, names: Sequence[str]) -> Callable | None:
+        """Begin a pass, and return what waits for its features; None where memory ran out and the batch was halved."""
+        try:
+            return self._representation.compute(batch, self.batch_size, buffers, row)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.batch_size == 1:
+                raise InputError(
+                    "memory does not suffice for a forward pass of one stimulus; run on a device with more of it, or "
+                    "use a smaller network or a smaller `size`"
+                ) from error
+            self.batch_size //= 2
+            logger.warning("out of memory: batches of %d from here on", self.batch_size)
+            return None
+        except InputError as error:
+            shown = f"{names[0]} to {names[-1]}"
+            raise InputError(
+                f"models.{self._representation.spec['name']}: in the batch of {self.batch_size} stimuli, {shown}: "
+                f"{error}"
+            ) from error
+
+    def _finish(self, finished: Callable[[], tuple[str, bool] | None], features: dict, names: Sequence[str]) -> None:
+        found = finished()
+        if found is not None:
+            layer, was_finite = found
+            scale = self._representation.scales[layer]
+            _refuse_not_finite(layer, was_finite, features[layer], names, scale, self._precision)
 
 
 def _refuse_other_modality(dataset: xr.Dataset, asked: Modality, spec: dict, stimuli: str | Path) -> None:
@@ -336,65 +504,53 @@ def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, b
     return min(max(1, batches) * batch_size, rows)
 
 
-def _fill(arrays, representation, stored, rows, batch_size, precision, names, progress) -> int:
-    """Write the features of some rows, and return the batch size that memory allows."""
-    start, stop, block = rows
-    shards = ShardWriter()
-    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
-        written = None
-        pending = reader.submit(stored.__getitem__, slice(start, min(start + batch_size, start + block, stop)))
-        for first in range(start, stop, block):
-            last = min(first + block, stop)
-            buffers = representation.buffers(last - first)
-            row = first
-            while row < last:
-                stimuli = pending.result()
-                following = row + len(stimuli)
-                if following < stop:
-                    # A read never crosses the end of a block, nor does a batch.
-                    end = min(following + batch_size, (last if following < last else last + block), stop)
-                    pending = reader.submit(stored.__getitem__, slice(following, end))
-                batch_size = _compute(
-                    representation, stimuli, batch_size, buffers, row - first, names[row:following], precision
-                )
-                progress.advance(len(stimuli))
-                row = following
-            if written is not None:
-                written.result()
-            written = writer.submit(_write, shards, arrays, buffers, first - start)
-        written.result()
-    return batch_size
+def _blocks_at_once(layers: list[dict], rows: int, rows_of_block: int, dtype: str, buffer_mb: int) -> int:
+    """Return how many blocks of features are in memory: one is filled while the others are written."""
+    bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize * rows_of_block
+    return min(max(2, min(buffer_mb * MEBIBYTE // bytes_each, MOST_BLOCKS)), -(-rows // rows_of_block))
 
 
-def _compute(representation, stimuli, batch_size, buffers, row, names, precision) -> int:
-    """Compute features of some stimuli into the buffers from a row on, and return the batch size that memory allows."""
-    done = 0
-    while done < len(stimuli):
-        batch = stimuli[done : done + batch_size]
-        try:
-            layer = representation.compute(batch, batch_size, buffers, row + done)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if batch_size == 1:
-                raise InputError(
-                    "memory does not suffice for a forward pass of one stimulus; run on a device with more of it, or "
-                    "use a smaller network or a smaller `size`"
-                ) from error
-            batch_size //= 2
-            logger.warning("out of memory: batches of %d from here on", batch_size)
-            continue
-        except InputError as error:
-            shown = f"{names[done]} to {names[done + len(batch) - 1]}"
-            raise InputError(
-                f"models.{representation.spec['name']}: in the batch of {batch_size} stimuli, {shown}: {error}"
-            ) from error
-        if layer is not None:
-            name, was_finite = layer
-            features = buffers[name][row + done : row + done + len(batch)]
-            _refuse_not_finite(name, was_finite, features, names[done:], representation.scales[name], precision)
-        done += len(batch)
-    return batch_size
+def _fill(blocks: _Blocks, passes: _Passes, stored: zarr.Array, rows: tuple[int, int], progress: Progress) -> None:
+    """Write the features of some stimuli of a set, block by block, and wait until they are written."""
+    start, stop = rows
+    for block, first, stimuli in _read_ahead(stored, passes, start, stop, blocks.rows):
+        begin = start + block * blocks.rows
+        end, last = min(begin + blocks.rows, stop), first + len(stimuli)
+        if first == begin and not blocks.is_free(block):
+            # What is written is waited for: the block before may as well be written now.
+            passes.settle()
+        passes.compute(stimuli, blocks.memory(block), first - begin, first)
+        if last == end:
+            passes.then(partial(blocks.write, block, begin - start, end - begin))
+        progress.advance(len(stimuli))
+    passes.settle()
+    blocks.wait()
+
+
+def _read_ahead(stored: zarr.Array, passes: _Passes, start: int, stop: int, rows_of_block: int) -> Iterator[tuple]:
+    """Give block, first row and stimuli of each batch; the next is read while one is computed."""
+
+    def read(first: int, last: int):
+        return passes.staged(stored[first:last])
+
+    coming = None
+    with ThreadPoolExecutor(1, "reader") as reader:
+        for block, first, last in _batches(start, stop, rows_of_block, passes):
+            read_before, coming = coming, (block, first, reader.submit(read, first, last))
+            if read_before is not None:
+                yield *read_before[:2], read_before[2].result()
+        yield *coming[:2], coming[2].result()
+
+
+def _batches(start: int, stop: int, rows_of_block: int, passes: _Passes) -> Iterator[tuple[int, int, int]]:
+    """Give block, first row and the row after the last of each batch, which never crosses the end of a block."""
+    for block, begin in enumerate(range(start, stop, rows_of_block)):
+        end = min(begin + rows_of_block, stop)
+        first = begin
+        while first < end:
+            last = min(first + passes.batch_size, end)
+            yield block, first, last
+            first = last
 
 
 def _refuse_not_finite(layer: str, was_finite: bool, features, names, scale: float, precision: dict) -> None:
@@ -410,8 +566,3 @@ def _refuse_not_finite(layer: str, was_finite: bool, features, names, scale: flo
         f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
         f"{float(np.finfo(dtype).max) / scale:g}); {remedy}"
     )
-
-
-def _write(shards: ShardWriter, arrays: dict[str, zarr.Array], buffers, first: int) -> None:
-    for name, array in arrays.items():
-        shards.write(array, first, np.asarray(buffers[name]))

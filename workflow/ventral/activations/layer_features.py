@@ -84,7 +84,7 @@ class LayerFeatures:
 
         buffers = self._network.buffers(len(stimuli))
         with exact_products():
-            bad = self._network.compute(stimuli, batch_size, buffers, 0)
+            bad = self._network.compute(self._network.staged(stimuli), batch_size, buffers, 0)()
         if bad is not None:
             raise InputError(f"layer {self._layer}: features of a stimulus are not finite as {self._dtype}")
         return np.asarray(buffers[self._layer]).astype(np.float64) / self._network.scales[self._layer]

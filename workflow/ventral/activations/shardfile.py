@@ -1,17 +1,29 @@
-"""Files of a sharded Zarr array, written in one piece."""
+"""Files of a sharded Zarr array, written and read chunk by chunk, several files at once."""
 
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import google_crc32c
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
+from zarr.codecs.bytes import Endian
+from zarr.storage import LocalStore
 
 CHECKSUM = 4
+# Bytes given to the system at once, where chunks are smaller.
+PIECE = 2**20
+PAGE = 4096
 
 
 class ShardWriter:
-    """Write whole shards of uncompressed, checksummed arrays, with one copy of the values and no new memory.
+    """Write whole shards of uncompressed, checksummed arrays, with at most one copy of the values and no new memory.
 
     zarr writes the same bytes with four copies, each into new memory; beside a forward pass on the same cores that
     took a third of the time. The layout is that of the Zarr v3 ``sharding_indexed`` codec: the chunks, each with its
@@ -33,29 +45,158 @@ class ShardWriter:
         values : (rows, columns) array
             The shard's content; fewer rows than a shard has only at the end of the array.
         """
-        rows, columns = array.chunks
-        bounds = range(0, array.shape[1], columns)
-        chunk_size = rows * columns * array.dtype.itemsize
-        index = np.array([(k * (chunk_size + CHECKSUM), chunk_size + CHECKSUM) for k in range(len(bounds))], "<u8")
-        size = len(bounds) * (chunk_size + CHECKSUM) + index.nbytes + CHECKSUM
-        if len(self._bytes) < size:
-            self._bytes = np.empty(size, np.uint8)
-        for first, (offset, _) in zip(bounds, index.tolist(), strict=True):
-            part = values[:, first : first + columns]
-            chunk = self._bytes[offset : offset + chunk_size]
-            table = chunk.view(array.dtype).reshape(rows, columns)
+        columns = array.chunks[1]
+        starts = range(0, array.shape[1], columns)
+        size = array.chunks[0] * columns * array.dtype.itemsize + CHECKSUM
+        at_once = max(1, PIECE // size)
+        path = _path(array, row)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            if values.shape == array.chunks and values.flags.c_contiguous and values.dtype == array.dtype:
+                content = values.reshape(-1).view(np.uint8)
+                file.write(content)
+                file.write(_checksum(content))
+            else:
+                for first in range(0, len(starts), at_once):
+                    parts = [values[:, start : start + columns] for start in starts[first : first + at_once]]
+                    file.write(self._encoded(parts, array.chunks, array.dtype, first * size))
+            file.write(_index(len(starts), size))
+
+    def _encoded(self, parts: list[NDArray], shape: tuple[int, int], dtype: np.dtype, offset: int) -> NDArray[np.uint8]:
+        """Return chunks (rows, columns) and checksums, of parts that may be smaller, as bytes for a place in a file."""
+        content_size = shape[0] * shape[1] * dtype.itemsize
+        size = content_size + CHECKSUM
+        if len(self._bytes) < len(parts) * size + 2 * PAGE:
+            self._bytes = np.empty(len(parts) * size + 2 * PAGE, np.uint8)
+        # The system copies whole pages of memory to whole pages of the file.
+        begin = -self._bytes.ctypes.data % PAGE + offset % PAGE
+        encoded = self._bytes[begin : begin + len(parts) * size]
+        for k, part in enumerate(parts):
+            chunk = encoded[k * size : k * size + content_size]
+            table = chunk.view(dtype).reshape(shape)
             table[: len(part), : part.shape[1]] = part
             table[len(part) :] = 0
             table[:, part.shape[1] :] = 0
-            self._bytes[offset + chunk_size : offset + chunk_size + CHECKSUM] = _checksum(chunk)
-        end = size - CHECKSUM
-        self._bytes[end - index.nbytes : end] = index.view(np.uint8).ravel()
-        self._bytes[end:size] = _checksum(self._bytes[end - index.nbytes : end])
-        path = Path(array.store.root, array.path, "c", str(row // array.shards[0]), "0")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.write(self._bytes[:size])
+            encoded[k * size + content_size : (k + 1) * size] = np.frombuffer(_checksum(chunk), np.uint8)
+        return encoded
 
 
-def _checksum(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.array([google_crc32c.value(content)], "<u4").view(np.uint8)
+class ShardWriters:
+    """Threads that write shards side by side, each file by one of them.
+
+    Each thread has memory for one chunk, or for a mebibyte of smaller ones. Leaving the block waits for the shards that
+    are being written, and after an error leaves out those that are not begun.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "writer")
+        self._own = threading.local()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error_type, *_) -> None:
+        self._pool.shutdown(cancel_futures=error_type is not None)
+
+    def submit(self, array: zarr.Array, row: int, values: NDArray) -> Future:
+        """Begin to write a shard as `ShardWriter.write` does; its values may not change until the future is done."""
+        return self._pool.submit(self._write, array, row, values)
+
+    def _write(self, array: zarr.Array, row: int, values: NDArray) -> None:
+        if not hasattr(self._own, "writer"):
+            self._own.writer = ShardWriter()
+        self._own.writer.write(array, row, values)
+
+
+def read_chunks(array: zarr.Array, start: int) -> NDArray:
+    """Return one column of chunks (rows, columns) of a two-dimensional array, each checked by its CRC-32C.
+
+    Chunks of shards as `ShardWriter` writes them are read from their file into the result. Everything else, damaged
+    files among it, is left to zarr, which gives the same values or says what is wrong.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Such as a layer of a store of activations.
+    start : int
+        First column, a multiple of the columns of a chunk.
+
+    Raises
+    ------
+    InputError
+        If a chunk is lost or damaged, and the array is of a store from `ventral.store.open_store`.
+    """
+    columns = slice(start, min(start + array.chunks[1], array.shape[1]))
+    if not _is_plain(array):
+        return array[:, columns]
+    values = np.empty((array.shape[0], columns.stop - columns.start), array.dtype)
+    for row in range(0, len(values), array.chunks[0]):
+        if not _read_chunk(array, row, start, values[row : row + array.chunks[0]]):
+            return array[:, columns]
+    return values
+
+
+def _is_plain(array: zarr.Array) -> bool:
+    """Say whether the chunks of an array lie in local files of one row of chunks, as they are, with a checksum."""
+    sharding = array.metadata.codecs[0]
+    if not isinstance(array.store, LocalStore) or not isinstance(sharding, ShardingCodec):
+        return False
+    plain = (BytesCodec(endian=Endian.little), Crc32cCodec())
+    one_row = array.shards[0] == array.chunks[0] and array.shards[1] >= array.shape[1]
+    return one_row and tuple(sharding.codecs) == plain and sharding.index_location.value == "end"
+
+
+def _read_chunk(array: zarr.Array, row: int, start: int, values: NDArray) -> bool:
+    """Read a chunk, or what of it belongs to the array, and say whether it lies in its place and is undamaged."""
+    size = array.chunks[0] * array.chunks[1] * array.dtype.itemsize
+    number, n_chunks = start // array.chunks[1], -(-array.shape[1] // array.chunks[1])
+    place, checksum = np.empty(2, "<u8"), np.empty(1, "<u4")
+    content = values if values.shape == array.chunks else np.empty(array.chunks, array.dtype)
+    content = content.reshape(-1).view(np.uint8)
+    try:
+        with _path(array, row).open("rb", buffering=0) as file:
+            ends = os.fstat(file.fileno()).st_size - CHECKSUM
+            os.preadv(file.fileno(), [place], ends - (n_chunks - number) * place.nbytes)
+            offset = number * (size + CHECKSUM)
+            found = os.preadv(file.fileno(), [content, checksum], offset)
+    except OSError:
+        return False
+    in_place = found == size + CHECKSUM and place.tolist() == [offset, found]
+    if not in_place or crc32c(content) != int(checksum[0]):
+        return False
+    if values.shape != array.chunks:
+        values[:] = content.view(array.dtype).reshape(array.chunks)[: len(values), : values.shape[1]]
+    return True
+
+
+def _path(array: zarr.Array, row: int) -> Path:
+    return Path(array.store.root, array.path, "c", str(row // array.shards[0]), "0")
+
+
+def _index(n_chunks: int, size: int) -> bytes:
+    """Return offset and length of each chunk of a shard, and their checksum, as bytes."""
+    index = np.array([(k * size, size) for k in range(n_chunks)], "<u8").view(np.uint8).ravel()
+    return index.tobytes() + _checksum(index)
+
+
+def _checksum(content: NDArray[np.uint8]) -> bytes:
+    return crc32c(content).to_bytes(CHECKSUM, "little")
+
+
+def _crc32c() -> Callable[[NDArray[np.uint8]], int]:
+    """Return the CRC-32C of an array of bytes as a function that lets other threads run.
+
+    `google_crc32c.value` holds Python's lock: all threads together then check no faster than one. The function of the
+    C library behind it is called without the lock, where that library can be reached.
+    """
+    try:
+        from google_crc32c import _crc32c as extension
+
+        function = ctypes.CDLL(extension.__file__).crc32c_value
+    except (ImportError, OSError, AttributeError, TypeError):
+        return google_crc32c.value
+    function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_uint32
+    return lambda content: function(content.ctypes.data, content.size)
+
+
+crc32c = _crc32c()
