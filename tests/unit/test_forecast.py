@@ -61,6 +61,12 @@ def test_sizes_follow_from_stimuli_and_features(tmp_path):
     assert said["memory"] == f"about {size(bytes_of_fit(1000, 4, 20))} for a fit with 1,000 stimuli on 4 threads"
 
 
+def test_features_that_stay_off_the_disk_take_none(tmp_path):
+    described(tmp_path, "a", [300, 700])
+    jobs = [Planned("gram_forward", 8, "a", "s")]
+    assert told(tmp_path, jobs, {"s": 1000})["disk"] == "Gram matrices: 16 MB"
+
+
 def test_files_that_are_there_tell_the_number_of_stimuli(tmp_path):
     assert told(tmp_path, n_stimuli={"s": 2000, "t": 3})["stimuli"] == "s 2,000"
 

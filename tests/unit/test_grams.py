@@ -8,6 +8,7 @@ import pytest
 import zarr
 
 from ventral.errors import InputError
+from ventral.grams import products
 from ventral.grams import streaming as grams
 from ventral.grams.streaming import gram, sample_of_units
 from ventral.store import create_array, open_store
@@ -118,6 +119,33 @@ def test_bits_do_not_depend_on_shards_cores_or_memory(tmp_path, features):
         for layer in LAYERS:
             for array in ("gram", "row_sums", "sample"):
                 assert np.array_equal(store[layer["name"]][array][:], stores[0][layer["name"]][array][:])
+
+
+@pytest.mark.parametrize(("float64", "tolerance"), [(True, 1e-13), (False, 3e-6)])
+def test_a_device_gives_the_same_within_the_bound(tmp_path, features, monkeypatch, float64, tolerance):
+    shards = shards_of(tmp_path, features, [0, 10, 23])
+    monkeypatch.setattr(products, "_has_fast_float64", lambda _place: float64)
+    on_device = products.add_blocks
+    # The GPU is the CPU, by the code of the GPU.
+    monkeypatch.setattr(products, "add_blocks", lambda *given, **how: on_device(*given, **how | {"device": "cpu"}))
+    gram(shards, tmp_path / "cpu.zarr", seed=3)
+    monkeypatch.setattr(grams, "choose_device", lambda name, _key: name)
+    gram(shards, tmp_path / "gpu.zarr", seed=3, device="cuda", cores=2)
+    stores = [open_store(tmp_path / name) for name in ("cpu.zarr", "gpu.zarr")]
+    assert dict(stores[0].attrs) == dict(stores[1].attrs)
+    for layer in LAYERS:
+        one, other = (store[layer["name"]] for store in stores)
+        norms = np.sqrt(np.diag(one["gram"][:]))
+        assert np.max(np.abs(other["gram"][:] - one["gram"][:]) / np.outer(norms, norms)) <= tolerance
+        assert np.array_equal(other["gram"][:], other["gram"][:].T)
+        np.testing.assert_allclose(other["row_sums"][:], one["row_sums"][:], rtol=1e-12)
+        for name in ("sample", "sampled_features"):
+            np.testing.assert_array_equal(other[name][:], one[name][:])
+
+
+def test_a_device_that_is_not_there(tmp_path, features):
+    with pytest.raises(InputError, match=r"config key grams\.device: `cuda`, but torch sees no GPU here"):
+        gram(shards_of(tmp_path, features, [0, 23]), tmp_path / "gram.zarr", device="cuda")
 
 
 def test_blocks_in_flight_keep_to_the_memory(tmp_path, features, monkeypatch):

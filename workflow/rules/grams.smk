@@ -13,7 +13,7 @@ rule gram:
     benchmark:
         "<benchmarks>/grams/{model}/{stimuli}.tsv"
     wildcard_constraints:
-        model=any_of(settings["models"]),
+        model=any_of(settings["models"] if GRAMS_BY == "gram" else []),
     # Before more is extracted: activations, the largest of all, can go then.
     priority: 1
     conda:
@@ -31,6 +31,78 @@ rule gram:
         **told("gram", seed=settings["seed"]),
     shell:
         command("memory_mb cores dask")
+
+
+rule gram_on_gpu:
+    input:
+        parts=rules.gram.input.parts,
+    output:
+        "<results>/grams/{model}/{stimuli}.zarr.zip",
+        provenance="<provenance>/grams/{model}/{stimuli}.json",
+    log:
+        "<logs>/grams/{model}/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/grams/{model}/{stimuli}.tsv"
+    wildcard_constraints:
+        model=any_of(settings["models"] if GRAMS_BY == "gram_on_gpu" else []),
+    priority: 1
+    conda:
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 8
+    resources:
+        mem_mb=scaled(settings["grams"]["memory_mb"] + 8000),
+        arrays_mb=settings["grams"]["memory_mb"],
+        runtime=scaled(240),
+        # How, not what: a change of these makes nothing anew.
+        device=settings["grams"]["device"],
+        gres=settings["gres"].get("gram", ""),
+    params:
+        **told("gram", seed=settings["seed"]),
+    shell:
+        command("memory_mb cores device")
+
+
+rule gram_forward:
+    input:
+        stimuli="<results>/stimuli/{stimuli}.zarr",
+        model="<results>/models/{model}.json",
+        reads=watched(
+            "grams/{model}/{stimuli}",
+            lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
+        ),
+    output:
+        "<results>/grams/{model}/{stimuli}.zarr.zip",
+        provenance="<provenance>/grams/{model}/{stimuli}.json",
+    log:
+        "<logs>/grams/{model}/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/grams/{model}/{stimuli}.tsv"
+    wildcard_constraints:
+        model=any_of(settings["models"] if GRAMS_BY == "gram_forward" else []),
+    conda:
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 8
+    resources:
+        mem_mb=scaled(settings["grams"]["memory_mb"] + 8000),
+        arrays_mb=settings["grams"]["memory_mb"],
+        runtime=scaled(480),
+        # How, not what: a change of these makes nothing anew.
+        device=settings["extraction"]["device"],
+        batch_size=settings["extraction"]["batch_size"],
+        gres=settings["gres"].get("extract", ""),
+    params:
+        **told(
+            "gram_forward",
+            spec=lambda wildcards: settings["models"][wildcards.model],
+            seed=settings["seed"],
+            **{key: settings["extraction"][key] for key in ("dtype", "autocast", "channels_last")},
+        ),
+    shell:
+        command("device batch_size memory_mb cores")
 
 
 rule recorded_gram:

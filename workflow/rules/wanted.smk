@@ -22,6 +22,10 @@ DECODED = decoded_models(settings)
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
+# The rule that makes the Gram matrices of models.
+GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
+if settings["grams"]["from"] == "forward":
+    GRAMS_BY = "gram_forward"
 
 
 def tables_of(folder, pairs):

@@ -29,6 +29,7 @@ STAGES = {
     "train": "training.training.train",
     "extract": "activations.extraction.extract_part",
     "gram": "grams.streaming.gram",
+    "gram_forward": "grams.forward.gram_forward",
     "recorded_gram": "grams.recorded.recorded_gram",
     "fit": "scores.fitting.fit",
     "reverse": "scores.reverse.reverse",

@@ -105,7 +105,7 @@ def _replace(path: Path, whole: Path) -> None:
 
 
 @contextmanager
-def resuming(path: str | Path, made_of: dict) -> Iterator[Path]:
+def resuming(path: str | Path, made_of: dict, *, pack: bool = False) -> Iterator[Path]:
     """Give a folder beside `path` to write parts to, and rename it to `path` when the block ends well.
 
     What stands at `path` is whole, as with `writing`. Parts of an earlier attempt that raised or was killed are in the
@@ -118,6 +118,8 @@ def resuming(path: str | Path, made_of: dict) -> Iterator[Path]:
         Final name of the output. An output of an earlier run there is replaced.
     made_of : dict
         Everything that the parts depend on, in types of JSON.
+    pack : bool
+        Make the folder one file at the end, as `packing` does.
 
     Yields
     ------
@@ -139,7 +141,11 @@ def resuming(path: str | Path, made_of: dict) -> Iterator[Path]:
         yield parts
         if not mine.exists():
             raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
-        _replace(path, parts)
+        # Under this name it is no part any more: packing takes it to pieces.
+        whole = parts.rename(own / "whole")
+        if pack:
+            _pack(whole, own / "packed")
+        _replace(path, own / "packed" if pack else whole)
     except FileNotFoundError:
         # A process that began later has made the output meanwhile.
         if mine.exists() or not path.exists():

@@ -38,6 +38,15 @@ def new_store(path: str | Path) -> Iterator["zarr.Group"]:
 
 
 @contextmanager
+def completing(path: str | Path) -> Iterator["zarr.Group"]:
+    """Give a folder of finished groups as a new store that has them, and seal the store when the block ends well."""
+    import zarr
+
+    yield zarr.open_group(path, mode="a", zarr_format=3)
+    seal(Path(path))
+
+
+@contextmanager
 def changing(path: str | Path) -> Iterator["zarr.Group"]:
     """Give a store, a folder, to add to, and seal the store again when the block ends well."""
     import zarr

@@ -1,6 +1,7 @@
 """Features of every layer of a model for ranges of stimuli, from one forward pass each."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FEATURES_PER_CHUNK = 4096
+BATCHES_READ_AHEAD = 2
 MEBIBYTE = 2**20
 # More than two are of use where a block is one batch, and its files differ in size.
 MOST_BLOCKS = 4
@@ -259,26 +261,73 @@ class Extraction:
                 f"function return the same network each time, delete that file, and start again"
             )
 
+    def attributes(self, start: int, stop: int) -> dict:
+        """Return what the store of a range of stimuli says of itself."""
+        representation = self._representation
+        return {
+            "model": self._spec["name"],
+            "family": family(self._spec),
+            "stimuli": self._dataset.attrs["name"],
+            "stimuli_sha256": self._dataset.attrs["sha256"],
+            "n_stimuli": self._dataset.sizes["stimulus"],
+            "start": start,
+            "stop": stop,
+            "layers": representation.layers,
+            "weights_sha256": representation.weights_sha256,
+            "dtype": self._precision["dtype"],
+            "device": representation.device,
+            "preprocessing": preprocessing(self._spec),
+        }
+
+    @property
+    def representation(self) -> "Network | _Baseline":
+        """The network, or the baseline, that gives the features."""
+        return self._representation
+
+    def batches(self, buffers: Mapping) -> Iterator[tuple[int, int]]:
+        """Compute the features of all stimuli into the same buffers, batch after batch.
+
+        Parameters
+        ----------
+        buffers : mapping of (rows, p) arrays or tensors
+            As the representation's `buffers` makes them, on any device; with rows for a batch or for all stimuli.
+
+        Yields
+        ------
+        first, after : int
+            Of which stimuli the buffers hold the features until the next ones are asked for.
+
+        Raises
+        ------
+        InputError
+            As `write`.
+        """
+        stored, names = open_store(self._stimuli)[self.modality.array], self._dataset["stimulus"].values
+        rows = len(next(iter(buffers.values())))
+        if rows < len(names):
+            self._batch_size = min(self._batch_size, rows)
+        bounds = [(first, min(first + rows, len(names))) for first in range(0, len(names), rows)]
+        passes = _Passes(self._representation, self._batch_size, names, self._precision)
+
+        def read(first: int, after: int):
+            return passes.staged(stored[first:after])
+
+        with ThreadPoolExecutor(1, "reader") as reader:
+            waiting = deque(reader.submit(read, *ends) for ends in bounds[:BATCHES_READ_AHEAD])
+            for k, (first, after) in enumerate(bounds):
+                stimuli = waiting.popleft().result()
+                if k + BATCHES_READ_AHEAD < len(bounds):
+                    waiting.append(reader.submit(read, *bounds[k + BATCHES_READ_AHEAD]))
+                passes.compute(stimuli, buffers, 0, first)
+                passes.settle()
+                self._batch_size = passes.batch_size
+                yield first, after
+
     def write(self, start: int, stop: int, output: str | Path, progress: Progress) -> None:
         """Write the store of a range of stimuli, as `extract` describes it."""
         representation, dtype = self._representation, self._precision["dtype"]
         with writing(output) as unfinished, new_store(unfinished) as group:
-            group.attrs.update(
-                {
-                    "model": self._spec["name"],
-                    "family": family(self._spec),
-                    "stimuli": self._dataset.attrs["name"],
-                    "stimuli_sha256": self._dataset.attrs["sha256"],
-                    "n_stimuli": self._dataset.sizes["stimulus"],
-                    "start": start,
-                    "stop": stop,
-                    "layers": representation.layers,
-                    "weights_sha256": representation.weights_sha256,
-                    "dtype": dtype,
-                    "device": representation.device,
-                    "preprocessing": preprocessing(self._spec),
-                }
-            )
+            group.attrs.update(self.attributes(start, stop))
             rows = _rows_per_write(representation.layers, stop - start, dtype, self._buffer_mb, self._rows_at_once)
             arrays = {
                 layer["name"]: create_array(
@@ -554,7 +603,9 @@ def _batches(start: int, stop: int, rows_of_block: int, passes: _Passes) -> Iter
 
 
 def _refuse_not_finite(layer: str, was_finite: bool, features, names, scale: float, precision: dict) -> None:
-    bad = np.flatnonzero(~np.isfinite(np.asarray(features)).all(axis=1))
+    # Those of a network may be on a GPU.
+    features = features if isinstance(features, np.ndarray) else features.cpu().numpy()
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     dtype = precision["dtype"]
     if was_finite:
         remedy = "set `extraction: {dtype: float32}`"

@@ -1,7 +1,6 @@
-"""Files of a sharded Zarr array, written and read chunk by chunk, several files at once."""
+"""Files of a sharded Zarr array, written chunk by chunk, several files at once."""
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +11,6 @@ import google_crc32c
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
-from zarr.codecs.bytes import Endian
-from zarr.storage import LocalStore
 
 CHECKSUM = 4
 # Bytes given to the system at once, where chunks are smaller.
@@ -106,67 +102,6 @@ class ShardWriters:
         if not hasattr(self._own, "writer"):
             self._own.writer = ShardWriter()
         self._own.writer.write(array, row, values)
-
-
-def read_chunks(array: zarr.Array, start: int) -> NDArray:
-    """Return one column of chunks (rows, columns) of a two-dimensional array, each checked by its CRC-32C.
-
-    Chunks of shards as `ShardWriter` writes them are read from their file into the result. Everything else, damaged
-    files among it, is left to zarr, which gives the same values or says what is wrong.
-
-    Parameters
-    ----------
-    array : zarr.Array
-        Such as a layer of a store of activations.
-    start : int
-        First column, a multiple of the columns of a chunk.
-
-    Raises
-    ------
-    InputError
-        If a chunk is lost or damaged, and the array is of a store from `ventral.store.open_store`.
-    """
-    columns = slice(start, min(start + array.chunks[1], array.shape[1]))
-    if not _is_plain(array):
-        return array[:, columns]
-    values = np.empty((array.shape[0], columns.stop - columns.start), array.dtype)
-    for row in range(0, len(values), array.chunks[0]):
-        if not _read_chunk(array, row, start, values[row : row + array.chunks[0]]):
-            return array[:, columns]
-    return values
-
-
-def _is_plain(array: zarr.Array) -> bool:
-    """Say whether the chunks of an array lie in local files of one row of chunks, as they are, with a checksum."""
-    sharding = array.metadata.codecs[0]
-    if not isinstance(array.store, LocalStore) or not isinstance(sharding, ShardingCodec):
-        return False
-    plain = (BytesCodec(endian=Endian.little), Crc32cCodec())
-    one_row = array.shards[0] == array.chunks[0] and array.shards[1] >= array.shape[1]
-    return one_row and tuple(sharding.codecs) == plain and sharding.index_location.value == "end"
-
-
-def _read_chunk(array: zarr.Array, row: int, start: int, values: NDArray) -> bool:
-    """Read a chunk, or what of it belongs to the array, and say whether it lies in its place and is undamaged."""
-    size = array.chunks[0] * array.chunks[1] * array.dtype.itemsize
-    number, n_chunks = start // array.chunks[1], -(-array.shape[1] // array.chunks[1])
-    place, checksum = np.empty(2, "<u8"), np.empty(1, "<u4")
-    content = values if values.shape == array.chunks else np.empty(array.chunks, array.dtype)
-    content = content.reshape(-1).view(np.uint8)
-    try:
-        with _path(array, row).open("rb", buffering=0) as file:
-            ends = os.fstat(file.fileno()).st_size - CHECKSUM
-            os.preadv(file.fileno(), [place], ends - (n_chunks - number) * place.nbytes)
-            offset = number * (size + CHECKSUM)
-            found = os.preadv(file.fileno(), [content, checksum], offset)
-    except OSError:
-        return False
-    in_place = found == size + CHECKSUM and place.tolist() == [offset, found]
-    if not in_place or crc32c(content) != int(checksum[0]):
-        return False
-    if values.shape != array.chunks:
-        values[:] = content.view(array.dtype).reshape(array.chunks)[: len(values), : values.shape[1]]
-    return True
 
 
 def _path(array: zarr.Array, row: int) -> Path:

@@ -34,8 +34,8 @@ from ventral.training.exclusion import training_rows
 
 # Keys of a recording that name the files of its responses or matrices.
 FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
-# Rules that run or train networks on a whole stimulus set.
-ON_GPU = ("extract", "train", "simulate")
+# Kinds of jobs that may use a GPU.
+ON_GPU = ("extract", "train", "simulate", "gram")
 
 
 def resolve(config: dict) -> dict:
@@ -108,6 +108,7 @@ def resolve(config: dict) -> dict:
     _check_decoding(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
+    config["grams"]["from"] = _source_of_grams(config)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -340,6 +341,28 @@ def _check_mappings_of_outputs(config: dict) -> None:
             f"config key outputs.predictions: none of the mappings {', '.join(mappings)} predicts held-out stimuli; "
             f"add one of {', '.join(predicting(MAPPINGS))} to `mappings`, or leave `predictions` out"
         )
+
+
+def _source_of_grams(config: dict) -> str:
+    """Return what Gram matrices are made of, `activations` or `forward`, by the config alone."""
+    source = config["grams"]["from"]
+    reading = [
+        key
+        for key, reads in (
+            ("extraction.keep", config["extraction"]["keep"]),
+            ("outputs.readouts", config["outputs"]["readouts"]),
+            ("mappings.factorised", "factorised" in config["mappings"]),
+        )
+        if reads
+    ]
+    if source == "forward" and reading:
+        raise InputError(
+            f"config key grams.from: `forward` leaves no activations on the disk, and {' and '.join(reading)} would "
+            f"read them; set grams.from to `activations`, or leave {'these' if len(reading) > 1 else 'that'} out"
+        )
+    if source == "auto":
+        return "forward" if config["extraction"]["device"] == "cuda" and not reading else "activations"
+    return source
 
 
 def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:

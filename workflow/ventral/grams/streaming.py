@@ -1,7 +1,10 @@
 """The Gram matrix of every layer of a model, streamed over blocks of features."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -10,23 +13,31 @@ import zarr
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
+from ventral.activations.blocks import BlockReader
 from ventral.activations.parts import open_parts, scale_of
 from ventral.errors import InputError
 from ventral.outputs import packing
+from ventral.running.devices import choose_device
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.store import create_array, new_store
-
-logger = logging.getLogger(__name__)
 
 # A constant, not an option: the order of summation, and with it the last bit, depends on it.
 FEATURES_PER_BLOCK = 4096
 UNITS_SAMPLED = 2000
 MEBIBYTE = 2**20
+# What a store of Gram matrices says as the activations did.
+KEPT = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
 
 
 def gram(
-    parts: Sequence[str | Path], output: str | Path, *, memory_mb: int = 2048, cores: int = 1, seed: int = 0
+    parts: Sequence[str | Path],
+    output: str | Path,
+    *,
+    device: str = "cpu",
+    memory_mb: int = 2048,
+    cores: int = 1,
+    seed: int = 0,
 ) -> None:
     """Compute the Gram matrices K = X X^T of all layers of one model from its activation shards.
 
@@ -34,7 +45,8 @@ def gram(
     standard deviations. One block of features is read from all shards at a time, so that memory depends on the number
     of stimuli alone. Blocks are computed side by side and added in their order, each with one BLAS thread: the result
     does not depend on the shards, the cores or the memory. It is in the network's own units: the power of two that
-    stored features were multiplied by is divided out again, which is exact.
+    stored features were multiplied by is divided out again, which is exact. On a GPU the result is that of
+    `ventral.grams.products.add_blocks`.
 
     Parameters
     ----------
@@ -44,10 +56,12 @@ def gram(
         Zarr store to write, packed in one file: for each layer a group with `gram` (n, n) float64, `row_sums` (n,)
         float64, `sample` (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied,
         and `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
+    device : str
+        'auto', 'cpu' or 'cuda'.
     memory_mb : int
         Peak memory of the arrays in MiB; fewer blocks are computed side by side to keep to it.
     cores : int
-        Blocks computed side by side at most, on each node where Dask has several.
+        Blocks computed side by side at most, on each node where Dask has several; on a GPU, blocks read side by side.
     seed : int
         Seed of the sample of units.
 
@@ -59,24 +73,79 @@ def gram(
     stores = open_parts(parts)
     layers = stores[0].attrs["layers"]
     n = stores[-1].attrs["stop"]
+    place = choose_device(device, "config key grams.device")
     progress = Progress(f"gram {stores[0].attrs['model']}", sum(layer["n_features"] for layer in layers), "features")
-    with packing(output) as unfinished, new_store(unfinished) as group, computing(cores) as at_once:
-        workers = _workers(n, memory_mb, at_once)
-        kept = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
-        group.attrs.update({key: stores[0].attrs[key] for key in kept}, layers=layers)
+    with packing(output) as unfinished, new_store(unfinished) as group, summing(n, place, memory_mb, cores) as add:
+        group.attrs.update({key: stores[0].attrs[key] for key in KEPT}, layers=layers)
         for layer in layers:
             arrays = [store[layer["name"]] for store in stores]
             sampled = sample_of_units(layer["n_features"], seed)
-            matrix, row_sums, sample = stream_gram(arrays, sampled, workers, progress)
-            if not np.isfinite(np.diag(matrix)).all():
-                row = int(np.flatnonzero(~np.isfinite(np.diag(matrix)))[0])
-                raise InputError(f"layer {layer['name']}: features of stimulus {row} are not finite")
-            scale = scale_of(arrays[0])
-            if scale != 1:
-                matrix /= scale**2
-                row_sums /= scale
-                sample = sample.astype(np.float32) / np.float32(scale)
-            write_layer(group, layer, matrix, row_sums, sample, sampled)
+            sums = add(LayerSums.none(n), BlockReader(arrays), layer["n_features"], sampled, progress)
+            write_sums(group, layer, sums, sampled, scale_of(arrays[0]))
+
+
+@contextmanager
+def summing(n: int, device: str, memory_mb: int, cores: int) -> Iterator[Callable[..., "LayerSums"]]:
+    """Give the function that adds blocks of features of n stimuli, `add_blocks`, with what of the machine it may use.
+
+    Raises
+    ------
+    InputError
+        If the memory does not suffice for one block.
+    """
+    if device == "cuda":
+        from ventral.grams import products
+
+        yield partial(products.add_blocks, device=device, readers=cores)
+        return
+    with computing(cores) as at_once:
+        yield partial(add_blocks, workers=workers_within(n, memory_mb, at_once))
+
+
+def write_sums(group: zarr.Group, layer: dict, sums: "LayerSums", sampled: NDArray, scale: float) -> None:
+    """Write a layer whose blocks are all added, in the network's own units.
+
+    Raises
+    ------
+    InputError
+        If features are not finite.
+    """
+    matrix, row_sums, sample = sums.matrix, sums.row_sums, np.concatenate(sums.samples, axis=1)
+    if not np.isfinite(np.diag(matrix)).all():
+        row = int(np.flatnonzero(~np.isfinite(np.diag(matrix)))[0])
+        raise InputError(f"layer {layer['name']}: features of stimulus {row} are not finite")
+    if scale != 1:
+        matrix /= scale**2
+        row_sums /= scale
+        sample = sample.astype(np.float32) / np.float32(scale)
+    write_layer(group, layer, matrix, row_sums, sample, sampled)
+
+
+@dataclass
+class LayerSums:
+    """Sums over the first features of a layer.
+
+    Attributes
+    ----------
+    matrix : (n, n) array
+        X X^T.
+    row_sums : (n,) array
+        Sum of each stimulus's features.
+    samples : list of (n, units) arrays
+        The sampled columns of X, by blocks.
+    features : int
+        How many features have been added.
+    """
+
+    matrix: NDArray[np.float64]
+    row_sums: NDArray[np.float64]
+    samples: list[NDArray]
+    features: int
+
+    @classmethod
+    def none(cls, n: int) -> "LayerSums":
+        """Return the sums over no features of n stimuli."""
+        return cls(np.zeros((n, n)), np.zeros(n), [], 0)
 
 
 def stream_gram(
@@ -95,23 +164,61 @@ def stream_gram(
     progress : Progress, optional
         Advanced by the number of features.
     """
-    n_features = arrays[0].shape[1]
-    starts = range(0, n_features, FEATURES_PER_BLOCK)
-    n = sum(array.shape[0] for array in arrays)
-    matrix, row_sums, samples = np.zeros((n, n)), np.zeros(n), []
-    for first in range(0, len(starts), workers):
-        wave = [
-            delayed(_block_products, pure=False, traverse=False)(arrays, start, sampled)
-            for start in starts[first : first + workers]
-        ]
-        for products, sums, sample in dask.compute(*wave):
-            matrix += products
-            row_sums += sums
-            samples.append(sample)
-        if progress:
-            done = min(n_features, (first + workers) * FEATURES_PER_BLOCK)
-            progress.advance(done - first * FEATURES_PER_BLOCK)
-    return matrix, row_sums, np.concatenate(samples, axis=1)
+    features = BlockReader(arrays)
+    sums = add_blocks(LayerSums.none(features.shape[0]), features, features.shape[1], sampled, progress, workers)
+    return sums.matrix, sums.row_sums, np.concatenate(sums.samples, axis=1)
+
+
+def add_blocks(
+    sums: LayerSums,
+    features: BlockReader,
+    stop: int,
+    sampled: NDArray,
+    progress: Progress | None = None,
+    workers: int = 1,
+) -> LayerSums:
+    """Add the blocks of a layer's features that follow those already added, in their order, and return the sums.
+
+    Parameters
+    ----------
+    sums : LayerSums
+        Is changed.
+    features : object
+        Whose `read` gives the columns (n, stop - start) of a range.
+    stop : int
+        Number of features to have added: a multiple of `FEATURES_PER_BLOCK`, or all.
+    sampled : (units,) integer array
+        Ascending columns to keep.
+    progress : Progress, optional
+        Advanced by the number of features.
+    workers : int
+        Blocks of features in flight at a time.
+    """
+    blocks = blocks_between(sums.features, stop)
+    bands = np.array_split(np.arange(len(sums.matrix)), workers)
+    with ThreadPoolExecutor(workers) as threads:
+        for first in range(0, len(blocks), workers):
+            wave = blocks[first : first + workers]
+            tasks = [delayed(_block_products, pure=False, traverse=False)(features, *block, sampled) for block in wave]
+            done = dask.compute(*tasks)
+            list(threads.map(partial(_add_rows, sums.matrix, [products for products, *_ in done]), bands))
+            for _, row_sums, sample in done:
+                sums.row_sums += row_sums
+                sums.samples.append(sample)
+            if progress:
+                progress.advance(wave[-1][1] - wave[0][0])
+    sums.features = stop
+    return sums
+
+
+def blocks_between(start: int, stop: int) -> list[tuple[int, int]]:
+    """Return the first column, and that after the last, of each block of a range of features."""
+    return [(first, min(first + FEATURES_PER_BLOCK, stop)) for first in range(start, stop, FEATURES_PER_BLOCK)]
+
+
+def sampled_within(sampled: NDArray, start: int, stop: int) -> NDArray:
+    """Return which columns of a block are kept, counted from its first."""
+    return sampled[(sampled >= start) & (sampled < stop)] - start
 
 
 def sample_of_units(n_features: int, seed: int) -> NDArray:
@@ -120,23 +227,42 @@ def sample_of_units(n_features: int, seed: int) -> NDArray:
     return np.sort(rng.choice(n_features, size=min(UNITS_SAMPLED, n_features), replace=False))
 
 
-def _block_products(arrays, start: int, sampled: NDArray):
-    stop = min(start + FEATURES_PER_BLOCK, arrays[0].shape[1])
-    block = np.concatenate([array[:, start:stop] for array in arrays])
-    sample = block[:, sampled[(sampled >= start) & (sampled < stop)] - start]
+def workers_within(n: int, memory_mb: float, cores: int) -> int:
+    """Return how many blocks of n stimuli are computed side by side within a memory in MiB, no more than cores.
+
+    Raises
+    ------
+    InputError
+        If the memory does not suffice for one.
+    """
+    squares, one_block = bytes_of_sums(n)
+    affordable = int((memory_mb * MEBIBYTE - squares) // one_block)
+    if affordable < 1:
+        needed = -(-(squares + one_block) // MEBIBYTE)
+        raise InputError(f"grams.memory_mb: {memory_mb} does not suffice for {n} stimuli; set it to {needed} or more")
+    return min(cores, affordable)
+
+
+def bytes_of_sums(n: int) -> tuple[int, int]:
+    """Return what sums of n stimuli take in bytes, and what each block takes beside them."""
+    square = n * n * 8
+    # The sum and, while it is written, its copy; a block in storage and in float64, and its product.
+    return 2 * square, n * FEATURES_PER_BLOCK * (4 + 8) + square
+
+
+def _block_products(features: BlockReader, start: int, stop: int, sampled: NDArray):
+    block = features.read(start, stop)
+    sample = block[:, sampled_within(sampled, start, stop)]
     block = block.astype(np.float64)
     return block @ block.T, block.sum(axis=1), sample
 
 
-def _workers(n: int, memory_mb: int, cores: int) -> int:
-    square = n * n * 8
-    # A block in storage and in float64, and its product; beside them the sum and, while it is written, its copy.
-    one_block = n * FEATURES_PER_BLOCK * (4 + 8) + square
-    affordable = int((memory_mb * MEBIBYTE - 2 * square) // one_block)
-    if affordable < 1:
-        needed = -(-(2 * square + one_block) // MEBIBYTE)
-        raise InputError(f"grams.memory_mb: {memory_mb} does not suffice for {n} stimuli; set it to {needed} or more")
-    return max(1, min(cores, affordable))
+def _add_rows(matrix: NDArray, products: Sequence[NDArray], rows: NDArray) -> None:
+    """Add some rows of products to those of a matrix, product after product."""
+    if len(rows):
+        band = slice(rows[0], rows[-1] + 1)
+        for product in products:
+            matrix[band] += product[band]
 
 
 def write_layer(group: zarr.Group, layer: dict, matrix, row_sums, sample, sampled) -> None:

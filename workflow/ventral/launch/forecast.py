@@ -165,11 +165,11 @@ def _told(known: Mapping[str, str | None], when: str) -> str:
 
 
 def _disk(jobs: Sequence[Planned], n_of: Mapping, layers_of: Mapping, kept: bool, itemsize: int) -> Iterator[str]:
-    for stage, what, n_bytes in (
-        ("extract", f"features{'' if kept else ', deleted model by model'}", lambda n, p: n * sum(p) * itemsize),
-        ("gram", "Gram matrices", lambda n, p: BYTES * n**2 * len(p)),
+    for stages, what, n_bytes in (
+        (("extract",), f"features{'' if kept else ', deleted model by model'}", lambda n, p: n * sum(p) * itemsize),
+        (("gram", "gram_forward"), "Gram matrices", lambda n, p: BYTES * n**2 * len(p)),
     ):
-        pairs = {(job.model, job.stimuli) for job in jobs if job.stage == stage}
+        pairs = {(job.model, job.stimuli) for job in jobs if job.stage in stages}
         known = [(n_of[stimuli], layers_of[model]) for model, stimuli in pairs if n_of[stimuli] and layers_of[model]]
         if pairs:
             yield f"{what}: {_summed([n_bytes(n, p) for n, p in known], len(pairs), 'sets')}"
