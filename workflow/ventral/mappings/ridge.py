@@ -48,6 +48,7 @@ from ventral.mappings.held_out import (
     solved_errors,
     spread,
 )
+from ventral.running.devices import is_tensor
 
 # Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
 KEPT_BYTES = 2**29
@@ -77,6 +78,8 @@ def nested_ridge(
 ) -> NestedRidge:
     """Predict every target for every stimulus by ridge regression, penalty chosen per target within the training part.
 
+    Given tensors of torch, all is computed on their device, and returned as tensors there.
+
     The inner folds of an outer fold are the other outer folds; the penalty with the smallest sum of squared errors
     over all their stimuli is chosen (the earlier of equals), and the fit on all of them predicts the outer fold. The
     intercept is not penalised. Equal to refitting scikit-learn's ``Ridge(alpha=penalty)`` for every outer fold, inner
@@ -102,6 +105,10 @@ def nested_ridge(
     ValueError
         If shapes disagree, values are not finite, folds are not a partition, or a penalty is not positive.
     """
+    if is_tensor(gram) or is_tensor(responses):
+        from ventral.mappings.ridge_on_device import nested_ridge_of_tensors
+
+        return nested_ridge_of_tensors(gram, responses, folds, penalties)
     responses, folds, penalties = checked(responses, folds, penalties)
     gram = checked_gram(gram, len(responses))
     (result,) = dask.compute(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
