@@ -10,7 +10,14 @@ from ventral import nested_ridge
 from ventral.errors import InputError
 from ventral.mappings import held_out, ridge_on_device, ridge_test_set
 from ventral.mappings.ridge import NestedRidge
-from ventral.mappings.ridge_on_device import matrices, memory, nested, nested_ridge_on_device, training_and_test
+from ventral.mappings.ridge_on_device import (
+    matrices,
+    memory,
+    nested,
+    nested_ridge_on_device,
+    refinement,
+    training_and_test,
+)
 from ventral.mappings.ridge_on_device.memory import Blocks, Needs
 from ventral.running.parallel import computing
 
@@ -154,6 +161,20 @@ def test_float32_is_proved_and_refined(monkeypatch):
     assert refined
 
 
+def test_pairs_of_folds_beyond_float32_are_computed_in_float64(monkeypatch):
+    errors = nested.outer_and_inner_errors
+
+    def beyond_float32(inverse, *rest):
+        outer, inner = errors(inverse, *rest)
+        if inverse.dtype == torch.float32:
+            inner[::2, 0] = torch.nan
+        return outer, inner
+
+    monkeypatch.setattr(nested, "outer_and_inner_errors", beyond_float32)
+    problem = a_problem()
+    assert_same(on_device(*problem, fast_float64=False), nested_ridge(*problem), problem[1])
+
+
 def test_many_targets_are_not_refined_but_computed_in_float64():
     problem = a_problem(targets=300)
     assert_same(on_device(*problem, fast_float64=False), nested_ridge(*problem), problem[1])
@@ -266,7 +287,7 @@ def out_of_memory_above(largest: int, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee documentation.")
         return penalised(grams, *rest)
 
-    monkeypatch.setattr(nested, "penalised", limited)
+    monkeypatch.setattr(refinement, "penalised", limited)
     monkeypatch.setattr(training_and_test, "penalised", limited)
     return tried
 

@@ -14,7 +14,9 @@ from torch import Tensor
 # Up to this size, one call for a batch of Cholesky factors is faster than a loop (2.2 to 5.3 ms for ten on an H200).
 BATCHED_UP_TO = 1024
 # Triangular matrices of at most this size are inverted by substitution, larger ones in halves.
-SUBSTITUTED_UP_TO = 256
+SUBSTITUTED_UP_TO = 128
+# Some batched routines of CUDA take no more matrices than a grid has blocks in its last dimension.
+MOST_IN_A_BATCH = 65_535
 # Columns of a symmetric product that are formed at a time, down from the diagonal.
 PRODUCT_BLOCKS = 8
 
@@ -107,8 +109,9 @@ def symmetric_product(factors: Tensor) -> Tensor:
 
 def inverses(matrices: Tensor) -> Tensor:
     """Return the inverses of positive definite matrices (..., n, n), which are overwritten."""
-    flat = matrices.flatten(0, -3)
-    return symmetric_product(replace_by_inverse_factor(flat)).view(matrices.shape)
+    parts = matrices.flatten(0, -3).split(MOST_IN_A_BATCH)
+    found = [symmetric_product(replace_by_inverse_factor(part)) for part in parts]
+    return (found[0] if len(found) == 1 else torch.cat(found)).view(matrices.shape)
 
 
 def in_standard_deviations(responses: Tensor) -> tuple[Tensor, Tensor]:

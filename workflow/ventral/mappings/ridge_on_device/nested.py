@@ -20,16 +20,14 @@ from ventral.mappings.ridge_on_device.candidates import (
     refuse_failed,
 )
 from ventral.mappings.ridge_on_device.matrices import (
+    MOST_IN_A_BATCH,
     centre_and_fill,
     in_standard_deviations,
-    penalised,
-    replace_by_inverse_factor,
-    symmetric_product,
     whole_float32,
 )
 from ventral.mappings.ridge_on_device.memory import Blocks, Needs, within_memory
 from ventral.mappings.ridge_on_device.pairs import PaddedSplit, outer_and_inner_errors
-from ventral.mappings.ridge_on_device.refinement import Factored, Group, held_out_errors, is_precise
+from ventral.mappings.ridge_on_device.refinement import Dense, Group, held_out_errors, inverses_at, is_precise
 from ventral.running.devices import has_fast_float64
 
 # With more folds, float64 takes less time than the many small steps that prove float32 precise.
@@ -130,7 +128,7 @@ def _needs(responses: Tensor, splits, candidates: Sequence[Candidate], item: int
         per_target=8 * n * (4 + 2 * len(splits)),
         per_penalty=item * (3 * n * n + 4 * most * largest**2),
         per_penalty_and_target=item * 4 * most * largest + 8 * 3 * most,
-        per_pair=item * 7 * largest**2,
+        per_pair=item * 7 * largest**2 + 16 * most,
         per_pair_and_target=item * 4 * largest,
         penalties=len(candidates),
         pairs=max(most * (most - 1) // 2, 1),
@@ -142,7 +140,8 @@ def _needs(responses: Tensor, splits, candidates: Sequence[Candidate], item: int
 def _in_blocks(fit, candidates, responses: Tensor, splits, penalties: NDArray, blocks: Blocks) -> list[NestedRidge]:
     """Return the results of all splits, from those of blocks of targets."""
     device = responses.device
-    padded = [PaddedSplit.of(folds, device, blocks.pairs) for folds in splits]
+    pairs = min(blocks.pairs, max(MOST_IN_A_BATCH // blocks.penalties, 1))
+    padded = [PaddedSplit.of(folds, device, pairs) for folds in splits]
     parts = [fit(candidates, columns, padded, blocks.penalties) for columns in responses.split(blocks.targets, dim=1)]
     penalties = torch.as_tensor(penalties, device=device)
     results = []
@@ -195,7 +194,7 @@ def _with_float64(
     best = [_Best.none_yet(split, ordered) for split in splits]
     failed = []
     for some in _some_at_a_time(candidates, at_once):
-        inverse = _inverse(some, torch.float64)
+        inverse = inverses_at(some, torch.float64)
         numbers = torch.tensor([candidate.number for candidate in some], device=responses.device)
         has_failed = torch.zeros_like(numbers, dtype=torch.bool)
         for of_split in best:
@@ -209,18 +208,6 @@ def _with_float64(
 
 def _some_at_a_time(candidates: Sequence[Candidate], at_once: int) -> list[Sequence[Candidate]]:
     return [candidates[start : start + at_once] for start in range(0, len(candidates), at_once)]
-
-
-def _inverse(candidates: Sequence[Candidate], dtype: torch.dtype) -> Tensor:
-    """Return P (m, n, n) at the penalties of some candidates; NaN at those that fail."""
-    penalties = torch.stack([candidate.penalty for candidate in candidates])
-    grams = [candidate.gram for candidate in candidates]
-    factors = replace_by_inverse_factor(penalised(grams, penalties, dtype))
-    result = symmetric_product(factors)
-    # The sum of row 0 is the eigenvalue of 1, common to all rows.
-    mean_direction = torch.stack([gram[0].sum() for gram in grams]) + penalties
-    result -= (1 / (len(grams[0]) * mean_direction)).to(dtype)[:, None, None]
-    return result
 
 
 def _with_float32(
@@ -252,7 +239,7 @@ def _proved_inner_errors(
 
     In float32 where that is precise enough to be refined, else in float64 and not off.
     """
-    inverse = _inverse(candidates, torch.float32)
+    inverse = inverses_at(candidates, torch.float32)
     precise = is_precise(lambda vectors: inverse @ vectors.float(), candidates)
     single = responses.float()
     inner = [outer_and_inner_errors(inverse, single, split)[1].cpu().numpy() for split in splits]
@@ -260,28 +247,30 @@ def _proved_inner_errors(
     finite = [all(np.isfinite(of[m]).all() for of in inner) for m in range(len(candidates))]
     found = [[] for _ in splits]
     for m, candidate in enumerate(candidates):
-        factored = Factored.of(candidate, torch.float32) if precise[m] and finite[m] else None
+        of_candidate = Dense(inverse[m]) if precise[m] and finite[m] else None
         offs = [
-            None if factored is None else _relative_error(of[m], candidate, factored, responses, split)
+            None if of_candidate is None else _relative_error(of[m], candidate, of_candidate, responses, split)
             for of, split in zip(inner, splits, strict=True)
         ]
-        again = _inverse([candidate], torch.float64) if None in offs else None
+        again = inverses_at([candidate], torch.float64) if None in offs else None
         for of_split, split, of, off in zip(found, splits, inner, offs, strict=True):
             if off is None:
-                of_split.append((outer_and_inner_errors(again, responses, split)[1][0].cpu().numpy(), 0.0))
+                _, precise_inner = outer_and_inner_errors(again, responses, split)
+                refuse_failed([candidate], precise_inner.isnan().any()[None])
+                of_split.append((precise_inner[0].cpu().numpy(), 0.0))
             else:
                 of_split.append((of[m], off))
     return found
 
 
 def _relative_error(
-    inner: NDArray, candidate: Candidate, factored: Factored, responses: Tensor, split: PaddedSplit
+    inner: NDArray, candidate: Candidate, inverse: Dense, responses: Tensor, split: PaddedSplit
 ) -> float | None:
     """Return the largest relative error of inner errors (folds, targets) on a sample; None where refinement fails."""
     targets = held_out.spread(responses.shape[1], held_out.PROBED_TARGETS)
     probed = held_out.spread(len(split.folds), held_out.PROBED_FOLDS)
     wanted = [targets if k in probed else targets[:0] for k in range(len(split.folds))]
-    exact = _precise_inner_errors(candidate, responses, split, wanted, factored, held_out.REFINED_PROBES)
+    exact = _precise_inner_errors(candidate, responses, split, wanted, inverse, held_out.REFINED_PROBES)
     if exact is None:
         return None
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -304,7 +293,7 @@ def _precise_inner_errors(
     responses: Tensor,
     split: PaddedSplit,
     wanted: Sequence[NDArray],
-    factored: Factored | None = None,
+    inverse: Dense | None = None,
     tolerance: float = held_out.REFINED,
 ) -> list[NDArray] | None:
     """Return the sums of squared errors over inner folds, in float64, of some targets of each outer fold.
@@ -319,7 +308,7 @@ def _precise_inner_errors(
         Group((rows[i], rows[j]), responses[:, torch.as_tensor(some, device=responses.device)])
         for (i, j), some in zip(pairs, targets, strict=True)
     ]
-    found = held_out_errors(candidate, groups, tolerance, factored)
+    found = held_out_errors(candidate, groups, tolerance, inverse)
     if found is None:
         return None
     inner = [np.zeros(len(some)) for some in wanted]

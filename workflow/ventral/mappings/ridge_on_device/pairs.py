@@ -54,15 +54,11 @@ class Pairs:
         Which classes of the split.
     first, second : (q,) tensors
         Places in their classes.
-    of_first, of_second : (folds, q) tensors
-        1 where a fold is the first, or the second, of a pair.
     """
 
     classes: tuple[int, int]
     first: Tensor
     second: Tensor
-    of_first: Tensor
-    of_second: Tensor
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ class PaddedSplit:
                 of_classes = list(combinations(places[0], 2) if a == b else product(*places))
                 for start in range(0, len(of_classes), pairs_at_once):
                     some = np.array(of_classes[start : start + pairs_at_once])
-                    pairs.append(_pairs((a, b), some, numbers, len(folds), device))
+                    pairs.append(Pairs((a, b), *(torch.as_tensor(place, device=device) for place in some.T.copy())))
         return cls(folds, classes, pairs)
 
 
@@ -106,15 +102,6 @@ def _fold_class(folds: Sequence[NDArray], members: NDArray, device: torch.device
     for place, k in enumerate(members):
         rows[place, : len(folds[k])], held[place, : len(folds[k])] = folds[k], True
     return FoldClass(*(torch.as_tensor(values, device=device) for values in (members, rows, held)))
-
-
-def _pairs(classes, places: NDArray, numbers: Sequence[NDArray], n_folds: int, device: torch.device) -> Pairs:
-    is_of = []
-    for of_class, some in zip(classes, places.T, strict=True):
-        one_hot = np.zeros((n_folds, len(places)))
-        one_hot[numbers[of_class][some], np.arange(len(places))] = 1
-        is_of.append(one_hot)
-    return Pairs(classes, *(torch.as_tensor(values, device=device) for values in (*places.T.copy(), *is_of)))
 
 
 def _blocks(inverse: Tensor, rows_of: FoldClass, some: Tensor, columns_of: FoldClass, others: Tensor) -> Tensor:
@@ -157,9 +144,15 @@ def outer_and_inner_errors(inverse: Tensor, responses: Tensor, split: PaddedSpli
         rest = inverses(_less(diagonal[b][:, pairs.second], across, coupling))
         alone = outer[a][:, pairs.first]
         of_second = rest @ _less(right[b][:, pairs.second], across, alone)
-        inner += pairs.of_first @ _squares(of_second)
-        inner += pairs.of_second @ _squares(_less(alone, coupling, of_second))
+        inner += _is_of(split, a, pairs.first) @ _squares(of_second)
+        inner += _is_of(split, b, pairs.second) @ _squares(_less(alone, coupling, of_second))
     return outer, inner
+
+
+def _is_of(split: PaddedSplit, of_class: int, places: Tensor) -> Tensor:
+    """Return a matrix (folds, q), 1 where pair q has a fold: by it, unlike by `index_add_`, sums have one order."""
+    every = torch.arange(len(split.folds), device=places.device)
+    return (every[:, None] == split.classes[of_class].folds[places]).double()
 
 
 def _less(values: Tensor, left: Tensor, right: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ventral.mappings.held_out import LARGEST_DEFECT, MOST_REFINEMENTS, REFINED
 from ventral.mappings.ridge_on_device.candidates import Candidate, refuse_failed
-from ventral.mappings.ridge_on_device.matrices import penalised, replace_by_inverse_factor
+from ventral.mappings.ridge_on_device.matrices import penalised, replace_by_inverse_factor, symmetric_product
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,21 @@ class Group:
 
     members: Sequence[Tensor]
     values: Tensor
+
+
+@dataclass(frozen=True)
+class Dense:
+    """P (n, n) of one candidate, in one precision."""
+
+    inverse: Tensor
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Return P times values (n, c)."""
+        return self.inverse @ values.to(self.inverse.dtype)
+
+    def block_factor(self, rows: Tensor) -> Tensor:
+        """Return the Cholesky factor of P_SS (s, s), S some rows."""
+        return _cholesky_factor(self.inverse[rows[:, None], rows])
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,24 @@ class Factored:
     def block_factor(self, rows: Tensor) -> Tensor:
         """Return the Cholesky factor of P_SS (s, s), S some rows."""
         columns = self.factor[:, rows]
-        return torch.linalg.cholesky_ex(columns.mT @ columns - self.fill)[0]
+        return _cholesky_factor(columns.mT @ columns - self.fill)
+
+
+def _cholesky_factor(matrix: Tensor) -> Tensor:
+    """Return the lower Cholesky factor (s, s), of NaN where the matrix is not positive definite in its precision."""
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    return factor.masked_fill(info > 0, torch.nan)
+
+
+def inverses_at(candidates: Sequence[Candidate], dtype: torch.dtype) -> Tensor:
+    """Return P (m, n, n) of some candidates; NaN of those whose matrix is not positive definite in this precision."""
+    penalties = torch.stack([candidate.penalty for candidate in candidates])
+    grams = [candidate.gram for candidate in candidates]
+    result = symmetric_product(replace_by_inverse_factor(penalised(grams, penalties, dtype)))
+    # The sum of row 0 is the eigenvalue of 1, common to all rows.
+    mean_direction = torch.stack([gram[0].sum() for gram in grams]) + penalties
+    result -= (1 / (len(grams[0]) * mean_direction)).to(dtype)[:, None, None]
+    return result
 
 
 def is_precise(apply: Callable[[Tensor], Tensor], candidates: Sequence[Candidate]) -> list[bool]:
@@ -63,7 +95,7 @@ def is_precise(apply: Callable[[Tensor], Tensor], candidates: Sequence[Candidate
 
 
 def held_out_errors(
-    candidate: Candidate, groups: Sequence[Group], tolerance: float = REFINED, factored: Factored | None = None
+    candidate: Candidate, groups: Sequence[Group], tolerance: float = REFINED, inverse: Dense | None = None
 ) -> list[list[Tensor]] | None:
     """Return the errors of held-out stimuli in float64, of fits without them.
 
@@ -74,7 +106,7 @@ def held_out_errors(
         Each of one fold or more.
     tolerance : float
         Residuals, as a share of the targets, that may be left.
-    factored : Factored, optional
+    inverse : Dense, optional
         Inverse in float32 that is to be refined, and no other; without it, whatever takes less time.
 
     Returns
@@ -83,28 +115,31 @@ def held_out_errors(
         Of each group, the errors of each fold of it. None where the inverse given cannot be refined.
     """
     n_targets = sum(group.values.shape[1] for group in groups)
-    if factored is not None or n_targets * 6 <= len(candidate.gram):
-        refined = refined_fit(factored or Factored.of(candidate, torch.float32), candidate, groups, tolerance)
+    if inverse is not None or n_targets * 6 <= len(candidate.gram):
+        refined = refined_fit(
+            inverse or Dense(inverses_at([candidate], torch.float32)[0]), candidate, groups, tolerance
+        )
         if refined is not None:
             _, errors = refined
             ends = [group.values.shape[1] for group in groups]
             parts = errors.split(ends, dim=1)
             return [[part[rows] for rows in group.members] for group, part in zip(groups, parts, strict=True)]
-        if factored is not None:
+        if inverse is not None:
             return None
-    precise = Factored.of(candidate, torch.float64)
-    refuse_failed([candidate], precise.factor[:1, 0].isnan())
-    return [_solved_errors(precise, group) for group in groups]
+    precise = inverses_at([candidate], torch.float64)
+    solved = [_solved_errors(Dense(precise[0]), group) for group in groups]
+    refuse_failed([candidate], torch.stack([part.isnan().any() for parts in solved for part in parts]).any()[None])
+    return solved
 
 
-def _solved_errors(inverse: Factored, group: Group) -> list[Tensor]:
+def _solved_errors(inverse: Dense, group: Group) -> list[Tensor]:
     rows = torch.cat(list(group.members))
     solved = torch.cholesky_solve(inverse.apply(group.values)[rows], inverse.block_factor(rows))
     return list(solved.split([len(fold) for fold in group.members]))
 
 
 def refined_fit(
-    inverse: Factored, candidate: Candidate, groups: Sequence[Group], tolerance: float = REFINED
+    inverse: Dense | Factored, candidate: Candidate, groups: Sequence[Group], tolerance: float = REFINED
 ) -> tuple[Tensor, Tensor] | None:
     """Return dual coefficients and errors (n, all targets) of fits without the groups, None without convergence.
 
