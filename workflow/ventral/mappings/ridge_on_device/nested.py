@@ -98,14 +98,11 @@ def nested_ridge_on_device(
     device = responses.device
     if fast_float64 is None:
         fast_float64 = has_fast_float64(device)
-    candidates = candidates_of(gram, penalties, _filled)
     slow = not fast_float64 and _float32_is_faster(len(responses), splits)
     fit = _with_float32 if slow else _with_float64
-    needs = _needs(responses, splits, candidates, 4 if slow else 8)
+    needs = _needs(responses, splits, len(penalties), 4 if slow else 8)
     with whole_float32():
-        return within_memory(
-            partial(_in_blocks, fit, candidates, responses, splits, penalties), needs, device, memory_bytes
-        )
+        return within_memory(partial(_in_blocks, fit, gram, responses, splits, penalties), needs, device, memory_bytes)
 
 
 def _filled(gram: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +115,7 @@ def _float32_is_faster(n: int, splits: Sequence[Sequence[NDArray]]) -> bool:
     return n >= FLOAT32_FROM and all(len(folds) <= MOST_FOLDS_IN_FLOAT32 for folds in splits)
 
 
-def _needs(responses: Tensor, splits, candidates: Sequence[Candidate], item: int) -> Needs:
+def _needs(responses: Tensor, splits, n_penalties: int, item: int) -> Needs:
     """Return the memory that fits need, with matrices and products of `item` bytes for each number."""
     n, targets = responses.shape
     largest = max(len(fold) for folds in splits for fold in folds)
@@ -130,16 +127,17 @@ def _needs(responses: Tensor, splits, candidates: Sequence[Candidate], item: int
         per_penalty_and_target=item * 4 * most * largest + 8 * 3 * most,
         per_pair=item * 7 * largest**2 + 16 * most,
         per_pair_and_target=item * 4 * largest,
-        penalties=len(candidates),
+        penalties=n_penalties,
         pairs=max(most * (most - 1) // 2, 1),
         targets=targets,
         stimuli=n,
     )
 
 
-def _in_blocks(fit, candidates, responses: Tensor, splits, penalties: NDArray, blocks: Blocks) -> list[NestedRidge]:
+def _in_blocks(fit, gram, responses: Tensor, splits, penalties: NDArray, blocks: Blocks) -> list[NestedRidge]:
     """Return the results of all splits, from those of blocks of targets."""
     device = responses.device
+    candidates = candidates_of(gram, penalties, _filled)
     pairs = min(blocks.pairs, max(MOST_IN_A_BATCH // blocks.penalties, 1))
     padded = [PaddedSplit.of(folds, device, pairs) for folds in splits]
     parts = [fit(candidates, columns, padded, blocks.penalties) for columns in responses.split(blocks.targets, dim=1)]

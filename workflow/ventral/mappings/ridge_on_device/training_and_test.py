@@ -7,6 +7,7 @@ training set needs P_SS alone: P itself is never made. With few features, the sa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -118,15 +119,16 @@ def test_set_ridge_on_device(
     sizes = [len(held) for held in inner]
     if features is not None and few_enough(features.shape[1], len(order), sizes, responses.shape[1]):
         needs, fit = _feature_needs(features.shape[1], sizes, responses, order, test), _by_features
-        problem = _FeatureProblem(features, *(torch.as_tensor(rows, device=device) for rows in (order, test)), inner)
+        stated = partial(_FeatureProblem.of, features, order, test, inner)
     else:
         # Validation errors are those of predictions, which are float64.
         slow = not fast_float64 and len(inner) > 1 and len(order) >= FLOAT32_FROM
         fit = _with_float32 if slow else _with_float64
-        problem = _GramProblem.of(gram, order, test, inner, penalties, device)
-        needs = _gram_needs(sizes, responses, problem, 4 if slow else 8)
+        needs = _gram_needs(gram, order, test, sizes, responses, penalties, 4 if slow else 8)
+        stated = partial(_GramProblem.of, gram, order, test, inner, penalties, device)
 
     def in_blocks(blocks: Blocks) -> TestSetRidge:
+        problem = stated()
         parts = [
             fit(problem, columns, penalties, blocks.penalties) for columns in responses.split(blocks.targets, dim=1)
         ]
@@ -211,17 +213,18 @@ class _GramProblem:
         return result
 
 
-def _gram_needs(sizes: Sequence[int], responses: Tensor, problem: _GramProblem, item: int) -> Needs:
-    t, largest = len(problem.order), max(sizes)
-    rows = min(len(problem.test), ROWS_AT_ONCE)
+def _gram_needs(gram, order: NDArray, test: NDArray, sizes, responses: Tensor, penalties: NDArray, item: int) -> Needs:
+    """Return the memory that fits need, with matrices and products of `item` bytes for each number."""
+    t, largest, rows = len(order), max(sizes), min(len(test), ROWS_AT_ONCE)
+    n_grams = 1 if isinstance(gram, Tensor) else len({id(of) for of in gram})
     return Needs(
-        fixed=8 * (t * t * len(problem.trainings) + 2 * rows * t),
-        per_target=8 * (6 * t + 3 * len(problem.test)),
+        fixed=8 * (t * t * n_grams + 2 * rows * t),
+        per_target=8 * (6 * t + 3 * len(test)),
         per_penalty=item * (3 * t * t + 4 * largest**2),
         per_penalty_and_target=item * 4 * (t + largest),
         per_pair=0,
         per_pair_and_target=0,
-        penalties=len(problem.candidates),
+        penalties=len(penalties),
         pairs=1,
         targets=responses.shape[1],
         stimuli=t,
@@ -362,7 +365,12 @@ class _FeatureProblem:
     features: Tensor
     order: Tensor
     test: Tensor
-    inner: Sequence[NDArray]
+    inner: Sequence[Tensor]
+
+    @classmethod
+    def of(cls, features: Tensor, order: NDArray, test: NDArray, inner: Sequence[NDArray]) -> "_FeatureProblem":
+        order, test, *inner = (torch.as_tensor(rows, device=features.device) for rows in (order, test, *inner))
+        return cls(features, order, test, inner)
 
 
 def _feature_needs(p: int, sizes: Sequence[int], responses: Tensor, order: NDArray, test: NDArray) -> Needs:
@@ -430,8 +438,7 @@ def _by_features(
     """Return predictions (n_test, targets) and candidates (targets,) from matrices (p, p) of second moments."""
     features, values = problem.features[problem.order].double(), responses[problem.order]
     centre, mean = features.mean(dim=0), values.mean(dim=0)
-    rows = [torch.as_tensor(held, device=responses.device) for held in problem.inner]
-    held = [(problem.features[of].double() - centre, responses[of] - mean) for of in rows]
+    held = [(problem.features[of].double() - centre, responses[of] - mean) for of in problem.inner]
     moments = _Moments.of(features - centre, values - mean, held if len(held) > 1 else [])
     # Validation stimuli are predicted by the fit on all training stimuli, folds by the fit without them.
     fits = [0] if len(held) == 1 else range(1, len(held) + 1)
