@@ -248,7 +248,7 @@ def card(monkeypatch):
 def test_a_device_gives_the_same_within_the_bound(
     stimuli, spec, tmp_path, by_the_disk, card, passes, monkeypatch, float64, tolerance, blocks
 ):
-    monkeypatch.setattr(products, "_has_fast_float64", lambda _place: float64)
+    monkeypatch.setattr(products, "has_fast_float64", lambda _place: float64)
     monkeypatch.setattr(torch, "autocast", None)
     card["bytes"] = int((products.bytes_on_device(N) + blocks * BLOCK) / forward.SHARE_FOR_FEATURES) + 10
     forwarded(stimuli, spec, tmp_path / "forward.zarr.zip")

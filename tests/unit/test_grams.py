@@ -124,7 +124,7 @@ def test_bits_do_not_depend_on_shards_cores_or_memory(tmp_path, features):
 @pytest.mark.parametrize(("float64", "tolerance"), [(True, 1e-13), (False, 3e-6)])
 def test_a_device_gives_the_same_within_the_bound(tmp_path, features, monkeypatch, float64, tolerance):
     shards = shards_of(tmp_path, features, [0, 10, 23])
-    monkeypatch.setattr(products, "_has_fast_float64", lambda _place: float64)
+    monkeypatch.setattr(products, "has_fast_float64", lambda _place: float64)
     on_device = products.add_blocks
     # The GPU is the CPU, by the code of the GPU.
     monkeypatch.setattr(products, "add_blocks", lambda *given, **how: on_device(*given, **how | {"device": "cpu"}))

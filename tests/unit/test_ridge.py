@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from ventral import nested_ridge, nested_ridge_features
-from ventral.mappings import held_out, ridge, ridge_features
+from ventral.mappings import held_out, lapack, ridge, ridge_features
 from ventral.mappings.ridge_features import nested_ridge_feature_graphs
 from ventral.running import parallel
 from ventral.running.parallel import computing
@@ -242,6 +242,28 @@ def test_results_do_not_depend_on_workers(precision, monkeypatch):
     in_blocks = nested_ridge(*arguments)
     assert np.array_equal(in_blocks.penalty, results[0].penalty)
     np.testing.assert_allclose(in_blocks.predictions, results[0].predictions, rtol=1e-12, atol=1e-12)
+
+
+def test_blocks_beyond_float32_are_computed_in_float64(monkeypatch):
+    rng = np.random.default_rng(5)
+    features, responses = rng.normal(size=(60, 80)), rng.normal(size=(60, 4))
+    folds = np.array_split(rng.permutation(60), 4)
+    arguments = features @ features.T, responses, folds, np.geomspace(1, 1e3, 5)
+    expected = nested_ridge(*arguments)
+    factorise, failed = lapack.factorise, []
+
+    def only_whole_matrices(matrix):
+        if matrix.dtype == np.float32 and len(matrix) < 60:
+            failed.append(len(matrix))
+            raise np.linalg.LinAlgError("not positive definite")
+        factorise(matrix)
+
+    monkeypatch.setattr(held_out, "FLOAT32_FROM", 0)
+    monkeypatch.setattr(lapack, "factorise", only_whole_matrices)
+    result = nested_ridge(*arguments)
+    assert failed
+    assert np.array_equal(result.penalty, expected.penalty)
+    np.testing.assert_allclose(result.predictions, expected.predictions, rtol=1e-9, atol=1e-9)
 
 
 def test_identical_stimuli_are_predicted_by_the_mean_of_the_others():

@@ -4,7 +4,6 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ventral.activations.blocks import BlockReader
 from ventral.errors import InputError, is_out_of_memory
 from ventral.grams.streaming import FEATURES_PER_BLOCK, MEBIBYTE, LayerSums, blocks_between
+from ventral.running.devices import has_fast_float64, whole_float32
 from ventral.running.progress import Progress
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 # Features in one product of float32: products of float16 are exact in it, and so few sums lose little.
 FEATURES_PER_FLOAT32_PRODUCT = 512
-# Compute capabilities of GPUs with float64 at half the speed of float32 or more.
-FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 
 
 def add_blocks(
@@ -66,13 +64,13 @@ def add_blocks(
     import torch
 
     place, n = torch.device(device), len(sums.matrix)
-    float64 = _has_fast_float64(place) if float64 is None else float64
+    float64 = has_fast_float64(place) if float64 is None else float64
     blocks = blocks_between(sums.features, stop)
     units = torch.from_numpy(sampled).to(place)
     samples = []
     try:
         matrix, row_sums = (_on(place, values, begun=sums.features > 0) for values in (sums.matrix, sums.row_sums))
-        with _exact_float32():
+        with whole_float32():
             for (start, end), block in zip(blocks, _read_ahead(features, blocks, place, readers), strict=True):
                 first, after = np.searchsorted(sampled, (start, end))
                 samples.append(block[:, units[first:after] - start])
@@ -160,22 +158,3 @@ def _read(features: BlockReader, block: tuple[int, int], pinned: bool) -> "torch
     values = torch.empty(shape, dtype=getattr(torch, features.dtype.name), pin_memory=pinned)
     features.read(*block, out=values.numpy())
     return values
-
-
-@contextmanager
-def _exact_float32() -> Iterator[None]:
-    """Multiply float32 as float32 for the time of a block: a network's own code may have allowed fewer digits."""
-    import torch
-
-    products = torch.backends.cuda.matmul
-    before, products.fp32_precision = products.fp32_precision, "ieee"
-    try:
-        yield
-    finally:
-        products.fp32_precision = before
-
-
-def _has_fast_float64(place: "torch.device") -> bool:
-    import torch
-
-    return place.type != "cuda" or torch.cuda.get_device_capability(place) in FAST_FLOAT64

@@ -134,7 +134,11 @@ def refined_errors(
     Here targets are rows: products of few rows with a symmetric matrix take less time than those with few columns.
     """
     blocks = [contiguous(fold) for fold in folds]
-    solvers = solvers or [solver(inverse, [folds[k] for k in members]) for members, _ in groups]
+    try:
+        solvers = solvers or [solver(inverse, [folds[k] for k in members]) for members, _ in groups]
+    except np.linalg.LinAlgError:
+        # A block of P may be beyond float32 where P as a whole is not.
+        return None
     responses = np.concatenate([values.T for _, values in groups])
     ends = np.cumsum([0, *(values.shape[1] for _, values in groups)])
     parts = [

@@ -47,6 +47,7 @@ from ventral.mappings.held_out import (
     solved_errors,
     spread,
 )
+from ventral.running.devices import is_tensor
 from ventral.running.parallel import computed
 
 # Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
@@ -77,6 +78,8 @@ def nested_ridge(
 ) -> NestedRidge:
     """Predict every target for every stimulus by ridge regression, penalty chosen per target within the training part.
 
+    Given tensors of torch, all is computed on their device, and returned as tensors there.
+
     The inner folds of an outer fold are the other outer folds; the penalty with the smallest sum of squared errors
     over all their stimuli is chosen (the earlier of equals), and the fit on all of them predicts the outer fold. The
     intercept is not penalised. Equal to refitting scikit-learn's ``Ridge(alpha=penalty)`` for every outer fold, inner
@@ -102,6 +105,10 @@ def nested_ridge(
     ValueError
         If shapes disagree, values are not finite, folds are not a partition, or a penalty is not positive.
     """
+    if is_tensor(gram) or is_tensor(responses):
+        from ventral.mappings.ridge_on_device import nested_ridge_of_tensors
+
+        return nested_ridge_of_tensors(gram, responses, folds, penalties)
     responses, folds, penalties = checked(responses, folds, penalties)
     gram = checked_gram(gram, len(responses))
     (result,) = computed(*nested_ridge_graphs([(gram, penalty) for penalty in penalties], responses, [folds]))
@@ -287,8 +294,14 @@ def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: ND
         Largest relative error on a sample of targets and pairs of folds; 0 where all is float64.
     """
     held = [contiguous(fold) for fold in folds]
-    own = [inverted(inverse[cross(rows, rows)]) for rows in held]
-    pairs = [_Pair.of(inverse, held, own, i, j) for i, j in combinations(range(len(folds)), 2)]
+    try:
+        own = [inverted(inverse[cross(rows, rows)]) for rows in held]
+        pairs = [_Pair.of(inverse, held, own, i, j) for i, j in combinations(range(len(folds)), 2)]
+    except np.linalg.LinAlgError:
+        if inverse.dtype == np.float64:
+            raise
+        # A block of P may be beyond float32 where P as a whole is not.
+        return _inner_errors(inverse_in(np.float64, gram, penalty), gram, penalty, responses, folds)
     squares = np.empty((len(pairs), 2, responses.shape[1]))
     for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
         block = slice(start, start + TARGETS_AT_ONCE)

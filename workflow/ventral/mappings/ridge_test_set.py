@@ -47,6 +47,7 @@ from ventral.mappings.held_out import (
 )
 from ventral.mappings.ridge import checked_gram, checked_values
 from ventral.mappings.ridge_features import DECOMPOSITION, FEATURE_ROWS_AT_ONCE, FLOAT32_SAVES, FeatureFit
+from ventral.running.devices import is_tensor
 from ventral.running.parallel import computed
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,8 @@ def test_set_ridge(
 ) -> TestSetRidge:
     """Predict every target for the test stimuli by ridge regression on the training stimuli.
 
+    Given tensors of torch, all is computed on their device, and returned as tensors there.
+
     The penalty with the smallest sum of squared errors over the inner folds, or over the validation stimuli, is chosen
     for each target (the earlier of equals). The fit on all training stimuli predicts the test stimuli; validation
     stimuli choose the penalty only. The intercept is not penalised. Equal to scikit-learn's ``Ridge(alpha=penalty)``,
@@ -122,6 +125,10 @@ def test_set_ridge(
     ValueError
         If shapes disagree, values are not finite, sets of rows are not as said, or a penalty is not positive.
     """
+    if is_tensor(gram) or is_tensor(responses):
+        from ventral.mappings.ridge_on_device import test_set_ridge_of_tensors
+
+        return test_set_ridge_of_tensors(gram, responses, training, test, inner, penalties)
     responses, penalties = checked_values(responses, penalties)
     gram = checked_gram(gram, len(responses))
     training, test, inner = checked_sets(training, test, inner, len(responses))
@@ -378,7 +385,11 @@ def _float32_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -
     inverse = float32_inverse(gram, penalty)
     if inverse is None:
         return None
-    squares = squared_errors(inverse, responses, folds)
+    try:
+        squares = squared_errors(inverse, responses, folds)
+    except np.linalg.LinAlgError:
+        # A block of P may be beyond float32 where P as a whole is not.
+        return None
     targets, probed = spread(responses.shape[1], PROBED_TARGETS), spread(len(folds), PROBED_FOLDS)
     groups = [((k,), responses[:, targets]) for k in probed]
     exact = refined_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, None)

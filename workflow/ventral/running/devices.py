@@ -1,6 +1,17 @@
 """Where a job computes: on the CPU, or on the GPU that it was given."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from ventral.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+# Compute capabilities of NVIDIA's GPUs that compute in float64 at half the speed of float32 or faster.
+FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 
 
 def choose_device(name: str, key: str = "config key extraction.device") -> str:
@@ -32,3 +43,33 @@ def _has_gpu() -> bool:
         # The environment of jobs that need no network has no torch.
         return False
     return torch.cuda.is_available()
+
+
+def has_fast_float64(device: "torch.device | str") -> bool:
+    """Say whether float64 on a device of torch takes at most about twice the time of float32.
+
+    So it is on CPUs and on GPUs of data centres (P100, V100, A100, H100, H200, B200). Others take 32 times, or more.
+    """
+    import torch
+
+    device = torch.device(device)
+    return device.type == "cpu" or (device.type == "cuda" and torch.cuda.get_device_capability(device) in FAST_FLOAT64)
+
+
+def is_tensor(values: object) -> bool:
+    """Say whether values are a tensor of torch. Torch is not loaded: without it there are no tensors."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(values, torch.Tensor)
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Multiply float32 matrices on a GPU in float32, without TensorFloat32, inside the block."""
+    import torch
+
+    products = torch.backends.cuda.matmul
+    before, products.fp32_precision = products.fp32_precision, "ieee"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
