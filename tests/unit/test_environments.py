@@ -97,8 +97,16 @@ def test_every_rule_has_an_environment_and_the_modules_of_the_config():
         assert rule["envmodules"] == ["one/2"], name
 
 
-# What every stage starts with, and what imports packages of networks in functions that only jobs with networks call.
-STARTED_WITH = ("ventral.__main__", "ventral.commands", "ventral.stimuli.images")
+# What every stage starts with, and what imports packages of networks in functions that only jobs with networks, or on a
+# GPU, call.
+STARTED_WITH = (
+    "ventral.__main__",
+    "ventral.commands",
+    "ventral.stimuli.images",
+    "ventral.running.devices",
+    "ventral.scores.ridges",
+    "ventral.mappings.banded",
+)
 
 
 def module_of(stage: str) -> str:

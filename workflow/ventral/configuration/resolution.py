@@ -34,8 +34,8 @@ from ventral.training.exclusion import training_rows
 
 # Keys of a recording that name the files of its responses or matrices.
 FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
-# Rules that run or train networks on a whole stimulus set.
-ON_GPU = ("extract", "train", "simulate")
+# Kinds of jobs that may use a GPU.
+ON_GPU = ("extract", "train", "simulate", "fit")
 
 
 def resolve(config: dict) -> dict:
