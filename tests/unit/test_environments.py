@@ -105,6 +105,7 @@ STARTED_WITH = (
     "ventral.stimuli.images",
     "ventral.running.devices",
     "ventral.scores.ridges",
+    "ventral.scores.prediction",
     "ventral.mappings.banded",
 )
 

@@ -17,7 +17,7 @@ from tests.unit.test_banded import PENALTIES as OF_BANDED
 from tests.unit.test_banded import kernels_of, problem, random_folds
 from tests.unit.test_reverse import experiment as of_units  # noqa: F401
 from tests.unit.test_reverse import reversed_table
-from tests.unit.test_scores_of_splits import PUBLISHED, RANDOM, experiment, score  # noqa: F401
+from tests.unit.test_scores_of_splits import NEURONS, PUBLISHED, RANDOM, N, experiment, score  # noqa: F401
 from ventral.audit.comparison import BOUNDS, difference
 from ventral.errors import InputError
 from ventral.mappings import ridge_test_set
@@ -25,7 +25,7 @@ from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, simpl
 from ventral.mappings.ridge import NestedRidge, nested_ridge_graphs
 from ventral.running import devices, parallel
 from ventral.running.parallel import SETTING, DeviceQueue, device_queue
-from ventral.scores import banded, fitting, reverse, ridges
+from ventral.scores import banded, fitting, prediction, reverse, ridges
 
 ENGINE = "ventral.mappings.ridge_on_device"
 
@@ -105,6 +105,22 @@ def test_scores_are_those_of_the_cpu(experiment, tmp_path, request):  # noqa: F8
         assert difference(tmp_path / "cpu" / name, tmp_path / "device" / name).size < BOUNDS["fit"]
 
 
+@pytest.mark.parametrize(("smallest", "calls"), [(0, 2), (N * NEURONS**2 + 1, 0)])
+def test_many_targets_share_components_on_the_device(experiment, tmp_path, monkeypatch, queued, smallest, calls):  # noqa: F811
+    asked = {"splits": ["stimuli"], "mappings": ["pls"], "components": 5}
+    monkeypatch.setattr(devices, "has_fast_float64", lambda _device: True, raising=False)
+    monkeypatch.setattr(prediction, "PLS_ON_GPU", np.inf)
+    expected = score(experiment["folder"], tmp_path / "cpu.parquet", **asked)
+    run = []
+    on_device = prediction._pls_on_device
+    monkeypatch.setattr(prediction, "_pls_on_device", lambda *given, **more: run.append(1) or on_device(*given, **more))
+    monkeypatch.setattr(prediction, "PLS_ON_GPU", smallest)
+    found = score(experiment["folder"], tmp_path / "device.parquet", **asked)
+    assert len(run) == calls
+    assert difference(tmp_path / "cpu.parquet", tmp_path / "device.parquet").size < BOUNDS["fit"]
+    assert len(found) == len(expected) > 0
+
+
 def test_units_are_predicted_as_on_the_cpu(of_units, tmp_path, request):  # noqa: F811
     spec = {"name": "random", "random": 3, "train": 60}
     tables = []
@@ -175,8 +191,6 @@ def test_too_little_memory_says_what_would_fit(monkeypatch, error):
     fits = [ridges.NestedFits(np.arange(30), np.zeros((30, 2)), [np.array_split(np.arange(30), 3)])]
     with pytest.raises(InputError) as told:
         ridges.ridges_on_device(np.eye(30), [1.0], fits, "cpu")
-    assert str(told.value).startswith(
-        "config key fits.device: memory of the GPU does not suffice for ridge regression on"
-    )
+    assert str(told.value).startswith("config key fits.device: memory of the GPU does not suffice for a fit of")
     assert "14.9 GiB are free; about 20000 stimuli would fit; set it to `cpu`" in str(told.value)
     assert str(told.value).endswith(f"({str(error).strip()})")

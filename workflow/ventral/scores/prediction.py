@@ -15,11 +15,15 @@ from ventral.mappings.ols import NotDefinedError
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.standardisation import largest_size, varies
 from ventral.running.parallel import DeviceQueue
-from ventral.scores.ridges import NestedFits, TestSetFit, ridges_on_device
+from ventral.scores.ridges import NestedFits, TestSetFit, fitting_in_memory, on_device, ridges_on_device
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
+
+# Stimuli times squared targets from which partial least squares takes eight cores longer than a GPU: some 10 ms of one
+# core for a component, where a GPU takes a hundred calls.
+PLS_ON_GPU = 1e8
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Options:
     components : int
         Of partial least squares, which the neuroids of an area share.
     queue : DeviceQueue or None
-        Of the GPU that computes ridge regressions; None where the CPU does.
+        Of the GPU that computes ridge regressions, and partial least squares of many targets; None where the CPU does.
     """
 
     mappings: Sequence[str]
@@ -199,7 +203,7 @@ def _held_out_in_turn(
     ]
     for mapping, given in _others(options).items():
         for name, folds in folds_of.items():
-            predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, folds, given)
+            predictions = _graph(options.queue, mapping, part, layer["name"], group, folds, given)
             predicted.append(Predicted(name, mapping, group, rows, folds, predictions))
     return predicted
 
@@ -233,9 +237,8 @@ def _test_set_predicted(
     fitted = np.union1d(training, test)
     of_fit, places = representation.select_stimuli(rows[fitted]), np.searchsorted(fitted, test)
     for mapping, given in _others(options).items():
-        predictions = delayed(_predictions, pure=False)(
-            mapping, of_fit, layer["name"], group.taken(every, fitted), [places], given
-        )
+        targets = group.taken(every, fitted)
+        predictions = _graph(options.queue, mapping, of_fit, layer["name"], targets, [places], given)
         predicted.append(of_set(mapping=mapping, predictions=predictions[places]))
     return predicted
 
@@ -265,9 +268,33 @@ def penalty_scale(gram: NDArray) -> float:
     return float(scale) if varies(scale, largest_size(gram)) else 1.0
 
 
+def _graph(
+    queue: DeviceQueue | None, mapping: str, part: Delayed, layer: str, targets: Targets, folds, options: Mapping
+) -> Delayed:
+    """Return predictions by a mapping, delayed: by the cores, or by a GPU, if there is one, where that is faster."""
+    arguments = mapping, part, layer, targets, folds, options
+    if queue is None or mapping != "pls" or not _is_faster_on_gpu(targets, queue.device):
+        return delayed(_predictions, pure=False)(*arguments)
+    return queue.task(_predictions, *arguments)
+
+
+def _is_faster_on_gpu(targets: Targets, device: str) -> bool:
+    from ventral.running.devices import has_fast_float64
+
+    n, t = len(targets.values), max(map(len, _fitted_together(targets)), default=0)
+    return n * min(n, t) ** 2 >= PLS_ON_GPU and has_fast_float64(device)
+
+
 def _predictions(
-    mapping: str, representation: Representation, layer: str, targets: Targets, folds, options: Mapping
+    mapping: str,
+    representation: Representation,
+    layer: str,
+    targets: Targets,
+    folds,
+    options: Mapping,
+    device: str | None = None,
 ) -> NDArray:
+    """Return predictions (n, targets); of partial least squares by a device, if one is named."""
     declared, responses = MAPPINGS[mapping], targets.values
     if mapping == "pls":
         _warn_of_fewer_components(representation, layer, responses, folds, **options)
@@ -275,6 +302,8 @@ def _predictions(
         if declared.needs_all and not representation.has_all_features:
             raise NotDefinedError(f"least squares needs fewer features than stimuli: {representation.n_features}")
         features = representation.gram if declared.reads == "gram" else representation.units
+        if device is not None:
+            return _pls_on_device(features, targets, folds, device, **options)
         if not declared.joint:
             return declared.predict(features, responses, folds, *options.values())
         predictions = np.empty(responses.shape)
@@ -284,6 +313,18 @@ def _predictions(
     except NotDefinedError as reason:
         logger.warning("layer %s: no %s: %s", layer, mapping, reason)
         return np.full(responses.shape, np.nan)
+
+
+def _pls_on_device(gram: NDArray, targets: Targets, folds, device: str, components: int) -> NDArray:
+    from ventral.mappings.pls_on_device import pls_predictions_on_device
+
+    predictions = np.empty(targets.values.shape)
+    with fitting_in_memory(len(gram), device):
+        of_device = on_device(gram, device)
+        for columns in _fitted_together(targets):
+            found = pls_predictions_on_device(of_device, targets.values[:, columns], folds, components)
+            predictions[:, columns] = found
+    return predictions
 
 
 def _warn_of_fewer_components(

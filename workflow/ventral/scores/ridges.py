@@ -173,7 +173,7 @@ def _too_large(n: int, n_matrices: int, free: int | None, reason: str) -> str:
     room = "" if free is None else f", of which {free / 2**30:.1f} GiB are free"
     fitting = "" if free is None else f"; about {int((free / (8 * n_matrices)) ** 0.5)} stimuli would fit"
     return (
-        f"{KEY_OF_FITS}: memory of the GPU does not suffice for ridge regression on {n} stimuli, which takes at least "
+        f"{KEY_OF_FITS}: memory of the GPU does not suffice for a fit of {n} stimuli, which takes at least "
         f"{needed / 2**30:.1f} GiB{room}{fitting}; set it to `cpu`, or take a GPU with more memory ({reason})"
     )
 
