@@ -141,6 +141,7 @@ def rich(folder: Path) -> dict:
             "keep": True,
         },
         "grams": {"memory_mb": 100},
+        "fits": {"device": "auto"},
         "recorded_models": ["rec"],
         "reverse": ["rec"],
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},

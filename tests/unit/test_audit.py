@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ from safetensors.numpy import save_file
 from tests.unit.synthetic_scores import score_table
 from ventral import provenance
 from ventral.audit import verification
-from ventral.audit.comparison import TOLERANCE, difference
+from ventral.audit.comparison import BOUNDS, TOLERANCE, bound_of, difference
 from ventral.audit.page import as_page
-from ventral.audit.plan import read_plan
-from ventral.audit.rerun import CleanDirectory, choose, other_circumstances, with_makers
+from ventral.audit.plan import Job, read_plan
+from ventral.audit.rerun import CleanDirectory, choose, on_what_is_here, other_circumstances, run_again, with_makers
 from ventral.audit.verdicts import audit
 from ventral.audit.verification import PASSED, config_differences, verify
-from ventral.commands import parse
+from ventral.commands import parse, stages
 from ventral.errors import InputError
 from ventral.outputs import packing
 from ventral.provenance import digest, digest_of_record, recorded_job, source_of
@@ -411,6 +411,55 @@ def test_other_hardware_may_round_otherwise():
         "processor was 'A' and is 'B', BLAS was openblas 1 Zen and is openblas 1 Haswell, "
         "graphics card was none and is H"
     )
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(1e-9, "re-run and equal"), (1e-4, "differs")])
+def test_scores_of_a_gpu_and_of_a_cpu_are_equal_within_their_bound(tmp_path, monkeypatch, apart, verdict):
+    """A stage that fits, made on a GPU and made again without one."""
+    monkeypatch.chdir(tmp_path)
+    path, record = "results/scores.parquet", "results/provenance/fit.json"
+    line = ("fit", "--output", "output", path, "--device", "cuda", "--provenance", record)
+    (job,) = (plan := read_plan(f"Shell command: python -m ventral {shlex.join(line)}\n")).jobs
+
+    def make(arguments: Sequence[str], gpu: str | None, r: float) -> None:
+        command = parse(arguments)
+        with recorded_job(command):
+            command.outputs["output"].parent.mkdir(parents=True, exist_ok=True)
+            pd.DataFrame({"r": [0.5, r]}).to_parquet(command.outputs["output"])
+        made = json.loads(command.provenance.read_text())
+        made["hardware"]["gpu"] = gpu
+        command.provenance.write_text(json.dumps(made | {"sha256": digest_of_record(made)}))
+
+    make(job.arguments, "NVIDIA H100", 0.25)
+    told = []
+
+    def run(self: CleanDirectory, job: Job) -> None:
+        told.append(on_what_is_here(job.arguments))
+        monkeypatch.chdir(self.working)
+        make(told[0], None, 0.25 + apart / 2)
+        monkeypatch.chdir(tmp_path)
+
+    monkeypatch.setattr(CleanDirectory, "run", run)
+    verified = verify(plan)
+    run_again(job, plan, verified, Path("results"), Path("again"))
+    assert told[0][4:6] == ["--device", "auto"]
+    finding = verified.findings[path]
+    assert finding.verdict == verdict
+    said = "within" if verdict == "re-run and equal" else "more than"
+    assert f", {said} 1e-06, where graphics card was NVIDIA H100 and is none" in finding.reason
+
+
+def test_the_bound_is_that_of_the_least_exact_stage_that_made_an_output_anew():
+    assert bound_of(["fit"]) == BOUNDS["fit"] < bound_of(["gram"]) == BOUNDS["gram"] < TOLERANCE
+    assert bound_of(["gram", "fit"]) == BOUNDS["gram"]
+    assert bound_of(["extract", "gram"]) == bound_of(["train"]) == TOLERANCE
+    assert BOUNDS.keys() <= stages().keys()
+
+
+def test_no_gpu_is_needed_to_audit_what_a_gpu_made():
+    assert on_what_is_here(["fit", "--device", "cuda", "--cores", "2"]) == ["fit", "--device", "auto", "--cores", "2"]
+    assert on_what_is_here(["fit", "--device", "cpu"]) == ["fit", "--device", "cpu"]
+    assert on_what_is_here(["fit", "--options", "cuda"]) == ["fit", "--options", "cuda"]
 
 
 def written(folder: Path, kind: str, value: float) -> Path:

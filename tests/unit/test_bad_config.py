@@ -143,7 +143,7 @@ def test_a_key_on_the_command_line_is_what_it_is_in_the_file(config):
         ("dask", "slurm\n", r"dask: 'slurm\n' contains '\n'"),
         ("gres", "gpus", "gres: 'gpus' is not of the form that is needed: "),
         ("gres", {"extract": "cpu"}, "gres.extract: 'cpu' is not of the form that is needed"),
-        ("gres", {"fit": "gpu:1"}, "config: unknown key `fit` in `gres`"),
+        ("gres", {"join": "gpu:1"}, "config: unknown key `join` in `gres`"),
         ("gres", 5, "gres: 5 is not of the form that is needed"),
         ("envmodules/0", "-unload", "envmodules.0: '-unload' is not of the form"),
         ("mappings", [], "mappings: [] should be non-empty"),

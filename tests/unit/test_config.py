@@ -280,7 +280,7 @@ def test_every_key_is_explained():
             keys += [f"{key}.{name}.{option}" for name, of_name in nested.items() for option in of_name["properties"]]
         else:
             keys += [f"{key}.{inner}" for inner in nested]
-        keys += [] if key in ("audit", "extraction", "grams", "outputs", "penalties") else [key]
+        keys += [] if key in ("audit", "extraction", "fits", "grams", "outputs", "penalties") else [key]
     keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
     keys += [f"simulate.{inner}" for inner in recordings["simulate"]["properties"]]
     keys += [f"render.{inner}" for inner in stimuli["render"]["properties"]]
@@ -315,7 +315,7 @@ def defaults_in_the_code():
 
 def test_defaults_in_the_code_are_those_of_the_schema():
     keys = whole()["properties"]
-    groups = [keys, *(keys[group]["properties"] for group in ("extraction", "grams", "audit"))]
+    groups = [keys, *(keys[group]["properties"] for group in ("extraction", "grams", "fits", "audit"))]
     expected: dict[str, list] = {}
     for name, key in (item for group in groups for item in group.items()):
         if key.get("default"):

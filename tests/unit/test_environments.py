@@ -105,7 +105,10 @@ STARTED_WITH = (
     "ventral.stimuli.images",
     "ventral.running.devices",
     "ventral.grams.products",
+    "ventral.scores.ridges",
 )
+# Imported in functions that are called with tensors, or by jobs on a GPU.
+OF_TENSORS = ("ventral.mappings.ridge_on_device", "ventral.mappings.pls_on_device")
 
 
 def module_of(stage: str) -> str:
@@ -170,7 +173,7 @@ def reached(modules: set[str], environment: str) -> set[str]:
         module = left.pop()
         if module.partition(".")[0] != "ventral":
             outside.add(module.partition(".")[0])
-        elif module not in seen:
+        elif module not in seen and not module.startswith(OF_TENSORS):
             seen.add(module)
             left |= imports_of(module, environment)
     return outside - sys.stdlib_module_names

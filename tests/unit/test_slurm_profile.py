@@ -1,5 +1,8 @@
 """The profile for a SLURM cluster fits the rules of the workflow."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,8 @@ import yaml
 from tests.rules_of_workflow import rules
 
 ROOT = Path(__file__).parents[2]
+# Their partition depends on the config: `on_device` in workflow/rules/common.smk.
+FITS = {"fit", "banded", "reverse", "predictions"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,8 @@ def test_it_names_rules_that_there_are(profile, groups):
 
 def test_rules_that_may_ask_for_a_gpu_go_to_the_partition_that_has_some(profile):
     to_gpus = {name for name, asked in profile["set-resources"].items() if "slurm_partition" in asked}
-    assert to_gpus == {name for name, rule in rules().items() if "gres" in rule["resources"]}
+    asking = {name for name, rule in rules().items() if "gres" in rule["resources"]}
+    assert to_gpus == asking - FITS
 
 
 def test_rules_of_a_group_say_how_long_one_of_its_jobs_takes(profile, groups):
@@ -39,3 +45,22 @@ def test_every_group_says_how_many_jobs_it_holds(profile, groups):
     sizes = dict(entry.split("=") for entry in profile["group-components"])
     assert sizes.keys() == set(groups.values())
     assert all(int(size) > 1 for size in sizes.values())
+
+
+@pytest.mark.parametrize(
+    ("device", "asked"),
+    [
+        ("cpu", {"slurm_partition": "cpu", "device": "cpu", "gres": "", "dask": "slurm"}),
+        ("cuda", {"slurm_partition": "gpu", "device": "cuda", "gres": "gpu:a100:1", "dask": "threads"}),
+    ],
+)
+def test_fits_ask_for_a_gpu_where_the_config_says_so_and_never_else(tmp_path, device, asked):
+    config = [f"fits={{device: {device}}}", "gres={fit: 'gpu:a100:1'}", "dask=slurm"]
+    line = ["--directory", tmp_path, "--configfile", ROOT / "config" / "demo.yaml", "--config", *config]
+    line += ["--snakefile", ROOT / "Snakefile", "--workflow-profile", ROOT / "profiles" / "slurm"]
+    command = [sys.executable, "-m", "snakemake", *line, "--dry-run", "--until", "fit", "decode"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name, expected in (("fit", asked), ("decode", {"slurm_partition": "cpu", "dask": "slurm"})):
+        said = re.search(rf"rule {name}:.*?resources: (.*?)$", printed, re.DOTALL | re.MULTILINE).group(1)
+        resources = dict(entry.split("=", 1) for entry in said.split(", "))
+        assert resources | expected == resources

@@ -1,4 +1,4 @@
-use rule fit as readout with:
+use rule factorise as readout with:
     input:
         parts=activations_of,
         gram=gram_of,
@@ -12,8 +12,6 @@ use rule fit as readout with:
         "<logs>/readouts/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/readouts/{recording}/{model}.tsv"
-    # As for `gram`.
-    priority: 1
     params:
         **told(
             "readout",

@@ -245,6 +245,24 @@ def scaled(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def partition_of(rule):
+    """Return the partition that the profile or the command line sends a rule to, as a resource, where they do."""
+    asked = workflow.resource_settings.overwrite_resources.get(rule, {})
+    return {"slurm_partition": asked["slurm_partition"].raw} if "slurm_partition" in asked else {}
+
+
+def on_device(rule, device):
+    """Return the resources of a rule that computes on a device of the config.
+
+    These affect speed, not results, so changing them makes nothing anew. Jobs on a GPU go to the partition of `extract`,
+    and their tasks stay in the process that has the GPU.
+    """
+    if device == "cpu":
+        return {"device": device, "gres": "", "dask": settings["dask"]}
+    gres = settings["gres"].get(rule, "")
+    return {"device": device, "gres": gres, "dask": "threads", **partition_of("extract")}
+
+
 def as_json(value):
     """Return the text of a part of the config, the same for the same content: a changed part makes its jobs anew."""
     return json.dumps(value, sort_keys=True)

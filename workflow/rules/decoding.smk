@@ -8,7 +8,11 @@ READ_BY = {
 }
 
 
-use rule fit as decode with:
+use rule factorise as decode with:
+    input:
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
     output:
         "<results>/decoding/{recording}/{model}.parquet",
         provenance="<provenance>/decoding/{recording}/{model}.json",
@@ -16,6 +20,7 @@ use rule fit as decode with:
         "<logs>/decoding/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/decoding/{recording}/{model}.tsv"
+    priority: 0
     resources:
         dask=settings["dask"],
         mem_mb=scaled(8000),

@@ -13,13 +13,12 @@ rule fit:
     benchmark:
         "<benchmarks>/scores/{recording}/{model}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/cpu.yaml" if settings["fits"]["device"] == "cpu" else "../../envs/gpu.yaml"
     envmodules:
         *settings["envmodules"],
     threads: 8
     resources:
-        # Where tasks run, not what: a change of it makes nothing anew.
-        dask=settings["dask"],
+        **on_device("fit", settings["fits"]["device"]),
         mem_mb=scaled(8000),
         runtime=scaled(240),
     params:
@@ -36,7 +35,7 @@ rule fit:
             **DEAL,
         ),
     shell:
-        command("cores dask")
+        command("cores dask device")
 
 
 rule fitted_network:
@@ -67,24 +66,6 @@ rule fitted_network:
         ),
     shell:
         command()
-
-
-use rule fit as factorise with:
-    input:
-        parts=activations_of,
-        recording="<results>/recordings/{recording}.zarr",
-        stimuli=stimuli_of,
-    output:
-        "<results>/factorised/{recording}/{model}.parquet",
-        provenance="<provenance>/factorised/{recording}/{model}.json",
-    log:
-        "<logs>/factorised/{recording}/{model}.log",
-    benchmark:
-        "<benchmarks>/factorised/{recording}/{model}.tsv"
-    # As for `gram`.
-    priority: 1
-    params:
-        **told("factorise", **DEAL),
 
 
 use rule fit as banded with:
@@ -118,6 +99,36 @@ use rule fit as reverse with:
         "<benchmarks>/reverse/{recording}/{model}.tsv"
     params:
         **told("reverse", penalties=penalty_grid(settings["penalties"]), **DEAL),
+
+
+rule factorise:
+    input:
+        parts=activations_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+    output:
+        "<results>/factorised/{recording}/{model}.parquet",
+        provenance="<provenance>/factorised/{recording}/{model}.json",
+    log:
+        "<logs>/factorised/{recording}/{model}.log",
+    benchmark:
+        "<benchmarks>/factorised/{recording}/{model}.tsv"
+    # As for `gram`.
+    priority: 1
+    conda:
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 8
+    resources:
+        # Where tasks run, not what: a change of it makes nothing anew.
+        dask=settings["dask"],
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
+    params:
+        **told("factorise", **DEAL),
+    shell:
+        command("cores dask")
 
 
 rule join:

@@ -3,7 +3,7 @@
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-# Of the largest value of an array or column. Float16 tells values apart by half of this.
+# How far two makings of an output may be apart where processor, BLAS or graphics card differ, over the largest value of
+# an array or column. Float16, in which features are stored, tells values apart by half of this.
 TOLERANCE = 1e-3
+# The same of stages that compute in float64, or in float32 that is proved as precise. docs/audit.md says why.
+BOUNDS = {"gram": 1e-5, "fit": 1e-6, "reverse": 1e-6, "banded": 1e-6, "predictions": 1e-6}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 # Says how a store was made; checksums follow from all the rest.
@@ -58,6 +61,11 @@ def difference(first: str | Path, second: str | Path) -> Difference:
         # A workflow may keep a time stamp of its own in a store.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
         return max(_differences(first, second), default=Difference(0.0))
+
+
+def bound_of(stages: Iterable[str]) -> float:
+    """Return how far two makings of an output may be apart that is made anew by stages, one after the other."""
+    return max(BOUNDS.get(stage, TOLERANCE) for stage in stages)
 
 
 def compare_arrays(first: NDArray, second: NDArray, where: str) -> Difference:

@@ -35,7 +35,7 @@ from ventral.training.exclusion import training_rows
 # Keys of a recording that name the files of its responses or matrices.
 FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
 # Kinds of jobs that may use a GPU.
-ON_GPU = ("extract", "train", "simulate", "gram")
+ON_GPU = ("extract", "train", "simulate", "gram", "fit")
 
 
 def resolve(config: dict) -> dict:

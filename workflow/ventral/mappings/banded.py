@@ -17,6 +17,7 @@ search the same points: those of the fit without a layer are the points of the o
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dask.delayed import delayed
@@ -26,6 +27,9 @@ from ventral.mappings.ridge import NestedRidge, nested_errors
 from ventral.mappings.standardisation import scaled_gram
 from ventral.running.parallel import computed
 from ventral.running.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +114,7 @@ def banded_ridge(
             fold_of[fold] = i
         of_split = {}
         for taken in subsets(len(kernels)):
-            searched = np.flatnonzero(np.delete(points, taken, axis=1).sum(axis=1) == 0)
+            searched = searched_by(taken, points)
             chosen = searched[np.argmin(inner[searched], axis=0)]
             fit = NestedRidge(
                 np.take_along_axis(predictions, chosen[fold_of][None], axis=0)[0],
@@ -120,6 +124,50 @@ def banded_ridge(
             of_split[taken] = fit, points[chosen]
         results.append(of_split)
     return results
+
+
+def banded_ridge_of_tensors(
+    kernels: "Tensor",
+    responses: "Tensor",
+    splits: Sequence[Sequence[NDArray]],
+    penalties: Sequence[float],
+    points: NDArray,
+) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
+    """Do as `banded_ridge` does on the device of tensors, which holds the matrix (n, n) of each point.
+
+    Parameters
+    ----------
+    kernels : (layers, n, n) float64 tensor
+    responses : (n, targets) float64 tensor
+    splits, penalties, points
+        As for `banded_ridge`.
+
+    Returns
+    -------
+    list of dict
+        Of NumPy arrays.
+    """
+    from ventral.mappings.ridge_on_device import nested_ridge_on_device
+
+    results: list[dict] = [{} for _ in splits]
+    for taken in subsets(len(kernels)):
+        searched = searched_by(taken, points)
+        grams = [(kernels * kernels.new_tensor(points[k])[:, None, None]).sum(dim=0) for k in searched]
+        # Of every point, all penalties; of equals the earlier is chosen, as by `banded_ridge`.
+        of_candidates = [gram for gram in grams for _ in penalties]
+        fits = nested_ridge_on_device(of_candidates, responses, splits, np.tile(penalties, len(searched)))
+        for of_split, fit in zip(results, fits, strict=True):
+            predictions, penalty, candidate = (
+                values.cpu().numpy() for values in (fit.predictions, fit.penalty, fit.candidate)
+            )
+            chosen = searched[candidate // len(penalties)]
+            of_split[taken] = NestedRidge(predictions, penalty, chosen), points[chosen]
+    return results
+
+
+def searched_by(taken: Sequence[int], points: NDArray) -> NDArray[np.intp]:
+    """Return which points a fit on some layers searches: those with weight 0 on all others."""
+    return np.flatnonzero(np.delete(points, taken, axis=1).sum(axis=1) == 0)
 
 
 def _errors_at_point(kernels, point, responses, splits, penalties, progress):

@@ -59,7 +59,7 @@ def pls_predictions(
     held_out, counts = np.unique(np.concatenate(folds), return_counts=True)
     if (counts > 1).any() or not np.isin(held_out, np.arange(n)).all():
         raise ValueError(f"folds must hold each of the {n} stimuli once at most, and no other")
-    rotated = _rotated(responses)
+    rotated = with_few_columns(responses)
     predictions = np.full(responses.shape, np.nan)
     for fold in folds:
         training = np.setdiff1d(np.arange(n), fold)
@@ -98,7 +98,7 @@ def pls_fit_predict(
     gram, responses = _checked(gram, responses, n_components)
     training, test = np.asarray(training), np.asarray(test)
     if direction is None:
-        direction, rotated = dominant_direction, _rotated(responses)
+        direction, rotated = dominant_direction, with_few_columns(responses)
     else:
         rotated = responses
     return _fit_predict(gram, responses, rotated, training, test, n_components, direction)
@@ -151,7 +151,7 @@ def _checked(gram: ArrayLike, responses: ArrayLike, n_components: int) -> tuple[
     return gram, responses
 
 
-def _rotated(responses: NDArray) -> NDArray[np.float64]:
+def with_few_columns(responses: NDArray) -> NDArray[np.float64]:
     """Return responses (n, min(n, t)) with the same inner products between stimuli, but for the targets' means."""
     n, n_targets = responses.shape
     if n_targets <= n:

@@ -18,9 +18,11 @@ from ventral.outputs import writing
 from ventral.predictions.size import bytes_of_predictions
 from ventral.readouts.making import best_places, ridge_scores, taken_layers
 from ventral.recordings.time_bins import read_recording
+from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.prediction import Options, Predicted, predict
+from ventral.scores.ridges import KEY_OF_FITS
 from ventral.store import changing, create_array, open_store, write_dataset
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import Split
@@ -107,6 +109,7 @@ def predictions(
     components: int = MAPPINGS["pls"].defaults["components"],
     reliability_threshold: float,
     cores: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Write what layers of one model predict for stimuli held out of the fit, and what was measured.
 
@@ -134,12 +137,16 @@ def predictions(
         As for `ventral.statistics.best_layers.best_layers`.
     cores : int
         Threads that Dask spreads splits and penalties over.
+    device : str
+        As for `ventral.scores.fitting.fit`.
 
     Raises
     ------
     InputError
-        If the stores do not fit together, a split cannot be made of the stimuli, or the model has no layer of a name.
+        If the stores do not fit together, a split cannot be made of the stimuli, the model has no layer of a name, or
+        there is no such device or its memory does not suffice.
     """
+    queue = device_queue(device, KEY_OF_FITS)
     grams = open_store(gram)
     stimulus_set, responses = read_stimuli(stimuli, [recording, gram]), read_recording(recording)
     model, targets = grams.attrs["model"], neurons(responses)
@@ -160,10 +167,11 @@ def predictions(
     )
     attributes = {name: grams.attrs.get(name) for name in OF_THE_MODEL} | {"recording": responses.attrs["recording"]}
     known = {name: value for name, value in attributes.items() if value is not None}
+    options = Options(axes.mappings, penalties, components, queue)
     with writing(output) as unfinished, computing(cores):
         write_dataset(labels(axes, taken, best, stimulus_set).assign_attrs(known), unfinished)
         with changing(unfinished) as store:
-            fill(store, axes, gram, taken, Options(axes.mappings, penalties, components))
+            fill(store, axes, gram, taken, options)
             _consolidate(store)
 
 

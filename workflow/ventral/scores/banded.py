@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.mappings.banded import banded_ridge, layer_kernel, simplex
+from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, layer_kernel, simplex
 from ventral.models.zoo import check_taken
 from ventral.outputs import writing
+from ventral.running.device_queue import device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
+from ventral.scores.ridges import KEY_OF_FITS, fitting_in_memory, on_device
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
@@ -41,6 +43,7 @@ def banded(
     seed: int,
     penalties: Sequence[float],
     cores: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Score some layers of a model together, and all but each of them, against a recording of neuroids.
 
@@ -53,15 +56,17 @@ def banded(
         `depth`, and, beside its columns, `weights`: mean over the folds of the g chosen for each of these layers.
     layers : sequence of str
         Two or more.
-    splits, n_folds, seed, penalties, cores
+    splits, n_folds, seed, penalties, cores, device
         As for `ventral.scores.fitting.fit`, of splits whose folds are held out in turn; the seed is that of the points
         that are searched, too.
 
     Raises
     ------
     InputError
-        If the model has no such layer, or the stores do not fit together.
+        If the model has no such layer, the stores do not fit together, or there is no such device or its memory does
+        not suffice.
     """
+    queue = device_queue(device, KEY_OF_FITS)
     group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_taken(layers, list(described), f"banded.{group.attrs['model']}", group.attrs["model"])
@@ -76,7 +81,15 @@ def banded(
         for targets, rows, among in parts:
             folds = {name: split.folds for name, split in among.items()}
             of_rows = kernels[:, rows[:, None], rows]
-            results = banded_ridge(of_rows, targets.values, list(folds.values()), penalties, points, progress)
+            asked = list(folds.values()), penalties, points
+            if queue is None:
+                results = banded_ridge(of_rows, targets.values, *asked, progress)
+            else:
+                # The matrix of each point, as made and as centred.
+                with fitting_in_memory(len(rows), queue.device, 2 * len(points)):
+                    of_device = [on_device(values, queue.device) for values in (of_rows, targets.values)]
+                    results = banded_ridge_of_tensors(*of_device, *asked)
+                progress.advance(len(points))
             for split, of_split in zip(folds, results, strict=True):
                 for taken, (fit, weights) in of_split.items():
                     table = prediction_rows(fit.predictions, targets, folds[split], split, "banded", fit.penalty)

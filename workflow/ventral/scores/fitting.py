@@ -19,6 +19,7 @@ from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
 from ventral.recordings.ingestion import published_matrices
+from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
@@ -30,6 +31,7 @@ from ventral.scores.prediction_reliability import (
     predict_from_halves,
     with_prediction_reliability,
 )
+from ventral.scores.ridges import KEY_OF_FITS
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.statistics.influence_table import (
@@ -74,6 +76,7 @@ def fit(
     prediction_reliability: bool = False,
     first_fold: bool = False,
     cores: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Score every layer of one model against one recording, and write the rows of the score table.
 
@@ -116,11 +119,15 @@ def fit(
         fitted to the recording are tested there.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
+    device : str
+        'auto', 'cpu' or 'cuda': where ridge regressions are computed, on a GPU one layer after the other. All else is
+        computed by the cores meanwhile.
 
     Raises
     ------
     InputError
-        If the stores are of other stimuli or of an earlier version, or a split cannot be made of these stimuli.
+        If the stores are of other stimuli or of an earlier version, a split cannot be made of these stimuli, or there
+        is no such device or its memory does not suffice.
     """
     grams = open_store(gram)
     if "family" not in grams.attrs:
@@ -133,7 +140,7 @@ def fit(
         own_areas = {area.name: area for area in recorded_areas(benchmark.responses)}
     if len(own_areas) == 1:
         logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
-    options = Options(mappings, penalties, components)
+    options = Options(mappings, penalties, components, device_queue(device, KEY_OF_FITS))
     geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
     compared = _compared_splits(benchmark.splits)
     resamples = {}

@@ -1,7 +1,7 @@
 """Predictions of targets for stimuli that were held out of the fit, by every mapping, as a Dask graph."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,13 +13,17 @@ from ventral.grams.representations import Representation
 from ventral.grams.streaming import UNITS_SAMPLED
 from ventral.mappings.ols import NotDefinedError
 from ventral.mappings.registry import MAPPINGS
-from ventral.mappings.ridge_features import cheaper_graphs
-from ventral.mappings.ridge_test_set import cheaper_test_set_graph
 from ventral.mappings.standardisation import largest_size, varies
+from ventral.running.device_queue import DeviceQueue
+from ventral.scores.ridges import NestedFits, TestSetFit, fitting_in_memory, on_device, ridges_on_device
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
+
+# Stimuli times squared targets from which partial least squares takes eight cores longer than a GPU: some 10 ms of one
+# core for a component, where a GPU takes a hundred calls.
+PLS_ON_GPU = 1e8
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ class Options:
         Candidates of ridge, times the mean squared distance of the feature vectors from their mean.
     components : int
         Of partial least squares, which the neuroids of an area share.
+    queue : DeviceQueue or None
+        Of the GPU that computes ridge regressions, and partial least squares of many targets; None where the CPU does.
     """
 
     mappings: Sequence[str]
     penalties: Sequence[float]
     components: int = MAPPINGS["pls"].defaults["components"]
+    queue: DeviceQueue | None = None
 
 
 @dataclass(frozen=True)
@@ -107,94 +114,131 @@ def predict(
     """
     scale = delayed(penalty_scale, pure=False)(representation.gram)
     penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
+    questions = list(_questions(targets, splits))
+    parts = [representation.select_stimuli(asked.rows) for asked in questions]
+    ridges = [[]] * len(questions)
+    if "ridge" in options.mappings:
+        ridges = _ridges(representation, parts, layer, questions, penalties, options.queue)
     predicted = []
-    for group, rows, splits_of in grouped_over_splits(targets, splits):
-        part = representation.select_stimuli(rows)
-        nested = {name: split for name, split in splits_of.items() if split.is_nested}
-        predicted += _held_out_in_turn(part, layer, group, rows, nested, penalties, options)
-        for one_or_more in (split for split in splits_of.values() if not split.is_nested):
-            for draw, one in enumerate(one_or_more.sets):
-                of_set = _test_set_predicted(
-                    representation, len(targets.values), layer, group, rows, one, penalties, options
-                )
-                predicted += [replace(of, draw=draw) for of in of_set] if one.repeated else of_set
+    for asked, part, of_asked in zip(questions, parts, ridges, strict=True):
+        if isinstance(asked, _HeldOutInTurn):
+            predicted += _held_out_in_turn(part, layer, asked, of_asked, options)
+        else:
+            predicted += _test_set_predicted(representation, layer, asked, of_asked, options)
     predicted = [part.without_property(splits[part.split].column) for part in predicted]
     return [part for part in predicted if len(part.targets.names)]
 
 
-def _held_out_in_turn(
-    part: Delayed,
+@dataclass(frozen=True)
+class _HeldOutInTurn:
+    """Targets that have values for the same stimuli, these rows, and the folds of each split of these."""
+
+    group: Targets
+    rows: NDArray[np.intp]
+    folds: Mapping[str, Sequence[NDArray[np.intp]]]
+
+    @property
+    def fits(self) -> NestedFits:
+        return NestedFits(self.rows, self.group.values, list(self.folds.values()))
+
+
+@dataclass(frozen=True)
+class _TestSet:
+    """Targets that have values for the same stimuli, these rows of n, and a test set, perhaps one of several draws."""
+
+    group: Targets
+    rows: NDArray[np.intp]
+    n: int
+    split: Split
+    draw: int | None
+
+    @property
+    def fits(self) -> TestSetFit:
+        """The fit from the matrix of all n stimuli, whichever the targets have: no part is copied."""
+        ((training, test),) = self.split.fits
+        responses = np.full((self.n, len(self.group.names)), np.nan)
+        responses[self.rows] = self.group.values
+        inner = [self.rows[held] for held in self.split.inner[0]]
+        return TestSetFit(responses, self.rows[training], self.rows[test], inner)
+
+
+def _questions(targets: Targets, splits: Mapping[str, Split]) -> Iterator[_HeldOutInTurn | _TestSet]:
+    """Give what is asked of every layer, for each group of targets with values for the same stimuli."""
+    for group, rows, splits_of in grouped_over_splits(targets, splits):
+        if folds := {name: split.folds for name, split in splits_of.items() if split.is_nested}:
+            yield _HeldOutInTurn(group, rows, folds)
+        for one_or_more in (split for split in splits_of.values() if not split.is_nested):
+            for draw, one in enumerate(one_or_more.sets):
+                yield _TestSet(group, rows, len(targets.values), one, draw if one.repeated else None)
+
+
+def _ridges(
+    representation: Delayed,
+    parts: Sequence[Delayed],
     layer: Mapping,
-    group: Targets,
-    rows: NDArray[np.intp],
-    splits: Mapping[str, Split],
+    questions: Sequence[_HeldOutInTurn | _TestSet],
     penalties: Sequence[Delayed],
-    options: Options,
+    queue: DeviceQueue | None,
+) -> list[Sequence[Delayed]]:
+    """Return the ridge regressions of each question, a list: those of all its splits, or the one of a test set."""
+    fits = [asked.fits for asked in questions]
+    if queue is None:
+        read = [part if isinstance(fit, NestedFits) else representation for part, fit in zip(parts, fits, strict=True)]
+        return [
+            fit.graphs(of.gram, _features(of, layer), layer["n_features"], penalties)
+            for fit, of in zip(fits, read, strict=True)
+        ]
+    of_all = queue.task(ridges_on_device, representation.gram, penalties, delayed(fits, pure=False, traverse=False))
+    return [[of_all[k][s] for s in range(fit.n_results)] for k, fit in enumerate(fits)]
+
+
+def _held_out_in_turn(
+    part: Delayed, layer: Mapping, asked: _HeldOutInTurn, ridges: Sequence[Delayed], options: Options
 ) -> list[Predicted]:
     """Return the predictions of all stimuli of a group of targets, each by the fit without its fold."""
-    predicted, folds_of = [], {name: split.folds for name, split in splits.items()}
-    if "ridge" in options.mappings and splits:
-        ridges = cheaper_graphs(
-            part.gram, _features(part, layer), layer["n_features"], penalties, group.values, list(folds_of.values())
-        )
-        predicted += [
-            Predicted(name, "ridge", group, rows, folds_of[name], ridge.predictions, ridge.penalty, ridge.candidate)
-            for name, ridge in zip(folds_of, ridges, strict=True)
-        ]
+    group, rows, folds_of = asked.group, asked.rows, asked.folds
+    predicted = [
+        Predicted(name, "ridge", group, rows, folds_of[name], ridge.predictions, ridge.penalty, ridge.candidate)
+        for name, ridge in zip(folds_of, ridges, strict=bool(ridges))
+    ]
     for mapping, given in _others(options).items():
         for name, folds in folds_of.items():
-            predictions = delayed(_predictions, pure=False)(mapping, part, layer["name"], group, folds, given)
+            predictions = _graph(options.queue, mapping, part, layer["name"], group, folds, given)
             predicted.append(Predicted(name, mapping, group, rows, folds, predictions))
     return predicted
 
 
 def _test_set_predicted(
-    representation: Delayed,
-    n: int,
-    layer: Mapping,
-    group: Targets,
-    rows: NDArray[np.intp],
-    one: Split,
-    penalties: Sequence[Delayed],
-    options: Options,
+    representation: Delayed, layer: Mapping, asked: _TestSet, ridges: Sequence[Delayed], options: Options
 ) -> list[Predicted]:
-    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli.
-
-    Ridge regression reads the matrix of all n stimuli, whichever of them the targets have: no part is copied.
-    """
+    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli."""
+    one, group, rows = asked.split, asked.group, asked.rows
     ((training, test),), every = one.fits, np.arange(len(group.names))
     scored = group.taken(every, test)
-    halves = tuple([np.searchsorted(test, fold) for fold in half] for half in one.halves)
-    of_set = partial(Predicted, one.name, targets=scored, rows=rows[test], folds=[np.arange(len(test))], halves=halves)
-    predicted = []
-    if "ridge" in options.mappings:
-        responses = np.full((n, len(every)), np.nan)
-        responses[rows] = group.values
-        ridge = cheaper_test_set_graph(
-            representation.gram,
-            _features(representation, layer),
-            layer["n_features"],
-            penalties,
-            responses,
-            rows[training],
-            rows[test],
-            [rows[held] for held in one.inner[0]],
+    of_set = partial(
+        Predicted,
+        one.name,
+        targets=scored,
+        rows=rows[test],
+        folds=[np.arange(len(test))],
+        halves=tuple([np.searchsorted(test, fold) for fold in half] for half in one.halves),
+        draw=asked.draw,
+    )
+    row_of = delayed(np.atleast_2d, pure=False)
+    predicted = [
+        of_set(
+            mapping="ridge",
+            predictions=ridge.predictions,
+            penalty=row_of(ridge.penalty),
+            candidate=row_of(ridge.candidate),
         )
-        row_of = delayed(np.atleast_2d, pure=False)
-        predicted.append(
-            of_set(
-                mapping="ridge",
-                predictions=ridge.predictions,
-                penalty=row_of(ridge.penalty),
-                candidate=row_of(ridge.candidate),
-            )
-        )
+        for ridge in ridges
+    ]
     fitted = np.union1d(training, test)
     of_fit, places = representation.select_stimuli(rows[fitted]), np.searchsorted(fitted, test)
     for mapping, given in _others(options).items():
-        predictions = delayed(_predictions, pure=False)(
-            mapping, of_fit, layer["name"], group.taken(every, fitted), [places], given
-        )
+        targets = group.taken(every, fitted)
+        predictions = _graph(options.queue, mapping, of_fit, layer["name"], targets, [places], given)
         predicted.append(of_set(mapping=mapping, predictions=predictions[places]))
     return predicted
 
@@ -224,9 +268,33 @@ def penalty_scale(gram: NDArray) -> float:
     return float(scale) if varies(scale, largest_size(gram)) else 1.0
 
 
+def _graph(
+    queue: DeviceQueue | None, mapping: str, part: Delayed, layer: str, targets: Targets, folds, options: Mapping
+) -> Delayed:
+    """Return predictions by a mapping, delayed: by the cores, or by a GPU, if there is one, where that is faster."""
+    arguments = mapping, part, layer, targets, folds, options
+    if queue is None or mapping != "pls" or not _is_faster_on_gpu(targets, queue.device):
+        return delayed(_predictions, pure=False)(*arguments)
+    return queue.task(_predictions, *arguments)
+
+
+def _is_faster_on_gpu(targets: Targets, device: str) -> bool:
+    from ventral.running.devices import has_fast_float64
+
+    n, t = len(targets.values), max(map(len, _fitted_together(targets)), default=0)
+    return n * min(n, t) ** 2 >= PLS_ON_GPU and has_fast_float64(device)
+
+
 def _predictions(
-    mapping: str, representation: Representation, layer: str, targets: Targets, folds, options: Mapping
+    mapping: str,
+    representation: Representation,
+    layer: str,
+    targets: Targets,
+    folds,
+    options: Mapping,
+    device: str | None = None,
 ) -> NDArray:
+    """Return predictions (n, targets); of partial least squares by a device, if one is named."""
     declared, responses = MAPPINGS[mapping], targets.values
     if mapping == "pls":
         _warn_of_fewer_components(representation, layer, responses, folds, **options)
@@ -234,6 +302,8 @@ def _predictions(
         if declared.needs_all and not representation.has_all_features:
             raise NotDefinedError(f"least squares needs fewer features than stimuli: {representation.n_features}")
         features = representation.gram if declared.reads == "gram" else representation.units
+        if device is not None:
+            return _pls_on_device(features, targets, folds, device, **options)
         if not declared.joint:
             return declared.predict(features, responses, folds, *options.values())
         predictions = np.empty(responses.shape)
@@ -243,6 +313,18 @@ def _predictions(
     except NotDefinedError as reason:
         logger.warning("layer %s: no %s: %s", layer, mapping, reason)
         return np.full(responses.shape, np.nan)
+
+
+def _pls_on_device(gram: NDArray, targets: Targets, folds, device: str, components: int) -> NDArray:
+    from ventral.mappings.pls_on_device import pls_predictions_on_device
+
+    predictions = np.empty(targets.values.shape)
+    with fitting_in_memory(len(gram), device):
+        of_device = on_device(gram, device)
+        for columns in _fitted_together(targets):
+            found = pls_predictions_on_device(of_device, targets.values[:, columns], folds, components)
+            predictions[:, columns] = found
+    return predictions
 
 
 def _warn_of_fewer_components(

@@ -12,18 +12,18 @@ from pathlib import Path
 import dask
 import numpy as np
 import pandas as pd
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import area_and_bin
 from ventral.grams.representations import Representation, read_representation
-from ventral.mappings.ridge_features import cheaper_graphs
-from ventral.mappings.ridge_test_set import cheaper_test_set_graph
 from ventral.mappings.standardisation import varies
 from ventral.outputs import writing
+from ventral.running.device_queue import DeviceQueue, device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.prediction import penalty_scale
+from ventral.scores.ridges import KEY_OF_FITS, NestedFits, TestSetFit, ridges_on_device
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
@@ -47,6 +47,7 @@ def reverse(
     seed: int,
     penalties: Sequence[float],
     cores: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Predict a sample of the units of every layer from every area of a recording, and write the rows of a score table.
 
@@ -63,14 +64,16 @@ def reverse(
         unit among the layer's features, `area` and `time_bin` what predicts it, `n_features` the number of neuroids
         that do. `r` is NaN for units that do not vary, over all stimuli or within every fold. There is no reliability:
         units have no noise.
-    splits, n_folds, seed, penalties, cores
+    splits, n_folds, seed, penalties, cores, device
         As for `ventral.scores.fitting.fit`.
 
     Raises
     ------
     InputError
-        If the stores are of other stimuli, or a split cannot be made of these.
+        If the stores are of other stimuli, a split cannot be made of these, or there is no such device or its memory
+        does not suffice.
     """
+    queue = device_queue(device, KEY_OF_FITS)
     stimulus_set = read_stimuli(stimuli, [areas, gram])
     recorded, model = (open_store(path).attrs for path in (areas, gram))
     made = splits_of(stimulus_set, splits, n_folds, seed)
@@ -83,7 +86,7 @@ def reverse(
             some = {layer["name"]: layer for layer in layers[start : start + LAYERS_AT_ONCE]}
             units = {name: read_representation(gram, name) for name in some}
             for (area, time_bin), predictor in predictors.items():
-                for name, rows in unit_rows(predictor, area, units, made, penalties).items():
+                for name, rows in unit_rows(predictor, area, units, made, penalties, queue).items():
                     rows = rows.assign(layer=name, depth=some[name]["depth"], n_features=predictor.n_features)
                     tables.append(rows.assign(time_bin=time_bin))
             progress.advance(len(some))
@@ -101,6 +104,7 @@ def unit_rows(
     layers: Mapping[str, Representation],
     splits: Mapping[str, Split],
     penalties: Sequence[float],
+    queue: DeviceQueue | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the rows of the sampled units of some layers, by layer.
 
@@ -116,12 +120,15 @@ def unit_rows(
         By name.
     penalties : sequence of float
         Candidates relative to the mean squared distance of the predictor's feature vectors from their mean.
+    queue : DeviceQueue, optional
+        Of the GPU that computes the fits, if one does.
     """
     values = np.concatenate([layer.units for layer in layers.values()], axis=1, dtype=np.float64)
     varying = np.flatnonzero(varies(np.ptp(values, axis=0), np.abs(values).max(axis=0)))
     scale = penalty_scale(predictor.gram)
     parts = _parts(splits)
-    results = dask.compute(*_graphs(predictor, [scale * penalty for penalty in penalties], values[:, varying], parts))
+    scaled = [scale * penalty for penalty in penalties]
+    results = dask.compute(*_graphs(predictor, scaled, values[:, varying], parts, queue))
     rows: dict[str, dict[str, list]] = {name: {} for name in layers}
     for part, ridge in zip(parts, results, strict=True):
         scored = np.arange(len(values)) if part.is_nested else part.folds[0]
@@ -158,12 +165,18 @@ def _parts(splits: Mapping[str, Split]) -> list[Split]:
 
 
 def _graphs(
-    predictor: Representation, penalties: Sequence[float], values: NDArray, parts: Sequence[Split]
+    predictor: Representation,
+    penalties: Sequence[float],
+    values: NDArray,
+    parts: Sequence[Split],
+    queue: DeviceQueue | None,
 ) -> list[Delayed]:
     """Return the fits of all units (n, units), a graph for each part."""
-    features = predictor.gram, predictor.units, predictor.n_features, penalties, values
     nested = [part.folds for part in parts if part.is_nested]
-    graphs = cheaper_graphs(*features, nested) if nested else []
-    return graphs + [
-        cheaper_test_set_graph(*features, *part.fits[0], part.inner[0]) for part in parts if not part.is_nested
-    ]
+    fits = [NestedFits(np.arange(len(values)), values, nested)] if nested else []
+    fits += [TestSetFit(values, *part.fits[0], part.inner[0]) for part in parts if not part.is_nested]
+    if queue is None:
+        features = predictor.gram, predictor.units, predictor.n_features, penalties
+        return [graph for fit in fits for graph in fit.graphs(*features)]
+    of_all = queue.task(ridges_on_device, predictor.gram, penalties, delayed(fits, pure=False, traverse=False))
+    return [of_all[k][s] for k, fit in enumerate(fits) for s in range(fit.n_results)]

@@ -1,0 +1,61 @@
+"""Tasks of one GPU in a Dask graph, one after the other."""
+
+from collections.abc import Callable
+
+import dask
+from dask.delayed import Delayed
+
+from ventral.errors import InputError
+from ventral.running.devices import choose_device
+from ventral.running.parallel import SETTING
+
+
+class DeviceQueue:
+    """Tasks of one device: each begins when the one before has ended, so that they never compete for its memory.
+
+    Parameters
+    ----------
+    device : str
+        torch's name of the device, which each task gets as its last argument.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self._before = None
+
+    def task(self, function: Callable, *arguments: object) -> Delayed:
+        """Return a call of a function on the device, delayed until the task before has ended."""
+        result = dask.delayed(_run_after, pure=False)(self._before, function, *arguments, self.device)
+        self._before = dask.delayed(_ended, pure=False)(result)
+        return result
+
+
+def device_queue(device: str, key: str) -> DeviceQueue | None:
+    """Return the queue of the GPU that a job has; None where the job computes on the CPU.
+
+    Parameters
+    ----------
+    device : str
+        'auto', 'cpu' or 'cuda'.
+    key : str
+        Place of the name in the config, for messages.
+
+    Raises
+    ------
+    InputError
+        If torch sees no GPU that is asked for, or tasks do not run in threads of this process, which has the GPU.
+    """
+    if choose_device(device, key) == "cpu":
+        return None
+    where = dask.config.get(SETTING, "threads")
+    if where != "threads":
+        raise InputError(f"{key}: one job uses one GPU, in threads: run the command with `--dask threads`, not {where}")
+    return DeviceQueue("cuda")
+
+
+def _run_after(_before: None, function: Callable, *arguments: object) -> object:
+    return function(*arguments)
+
+
+def _ended(_result: object) -> None:
+    """Stand for a result that is there, without holding it."""

@@ -1,0 +1,199 @@
+"""Ridge regressions of one representation: on the CPU a Dask graph of many tasks, on a GPU one task.
+
+The GPU always takes the Gram matrix, the CPU the cheaper of Gram matrix and features. Both choose the same penalties,
+and their predictions differ by at most 1e-8 of the standard deviation of a target's responses.
+"""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from ventral.errors import InputError
+from ventral.mappings.ridge import NestedRidge
+from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.ridge_test_set import TestSetRidge, cheaper_test_set_graph
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+KEY_OF_FITS = "config key fits.device"
+# Matrices (n, n) of float64 that a fit on a GPU holds at least: given, centred, and three of one penalty.
+FEWEST_MATRICES = 5
+
+
+@dataclass(frozen=True)
+class NestedFits:
+    """Fits of targets whose folds are held out in turn, on several splits of the same stimuli.
+
+    Attributes
+    ----------
+    rows : (m,) integer array
+        Which stimuli of the representation these are.
+    responses : (m, targets) array
+        Finite.
+    splits : sequence of sequences of integer arrays
+        Folds of each split among the m stimuli.
+    """
+
+    rows: NDArray[np.intp]
+    responses: NDArray[np.float64]
+    splits: Sequence[Sequence[NDArray[np.intp]]]
+
+    @property
+    def n_results(self) -> int:
+        """One for each split."""
+        return len(self.splits)
+
+    def graphs(
+        self, gram: NDArray | Delayed, features: NDArray | Delayed | None, n_features: int, penalties: Sequence
+    ) -> list[Delayed]:
+        """Return the `NestedRidge` of each split as a Dask graph, given matrices of the m stimuli."""
+        return cheaper_graphs(gram, features, n_features, penalties, self.responses, self.splits)
+
+    def on_device(self, gram: "Tensor", penalties: NDArray) -> list[NestedRidge]:
+        """Return the `NestedRidge` of each split, given the Gram matrix of all stimuli on a device."""
+        from ventral.mappings.ridge_on_device import nested_ridge_on_device
+
+        gram = _selected(gram, self.rows)
+        found = nested_ridge_on_device(gram, on_device(self.responses, gram.device), self.splits, penalties)
+        return [NestedRidge(*map(_off, (of.predictions, of.penalty, of.candidate))) for of in found]
+
+
+@dataclass(frozen=True)
+class TestSetFit:
+    """A fit of targets on one training set, which predicts one test set.
+
+    Attributes
+    ----------
+    responses : (n, targets) array
+        Of all stimuli of the representation; NaN of those that are in no set.
+    training, test : integer arrays
+    inner : sequence of integer arrays
+        What chooses the penalties, as for `ventral.mappings.ridge_test_set.test_set_ridge`.
+    """
+
+    # No class of tests, whatever pytest takes its name for.
+    __test__ = False
+
+    responses: NDArray[np.float64]
+    training: NDArray[np.intp]
+    test: NDArray[np.intp]
+    inner: Sequence[NDArray[np.intp]]
+    n_results = 1
+
+    def graphs(
+        self, gram: NDArray | Delayed, features: NDArray | Delayed | None, n_features: int, penalties: Sequence
+    ) -> list[Delayed]:
+        """Return the `TestSetRidge` as a Dask graph, in a list, given matrices of all stimuli."""
+        sets = self.training, self.test, self.inner
+        return [cheaper_test_set_graph(gram, features, n_features, penalties, self.responses, *sets)]
+
+    def on_device(self, gram: "Tensor", penalties: NDArray) -> list[TestSetRidge]:
+        """Return the `TestSetRidge`, in a list, given the Gram matrix of all stimuli on a device."""
+        from ventral.mappings.ridge_on_device import test_set_ridge_on_device
+
+        responses = on_device(self.responses, gram.device)
+        found = test_set_ridge_on_device(gram, responses, self.training, self.test, self.inner, penalties)
+        return [TestSetRidge(*map(_off, (found.predictions, found.penalty, found.candidate)))]
+
+
+def ridges_on_device(
+    gram: NDArray, penalties: Sequence[float], fits: Sequence[NestedFits | TestSetFit], device: str
+) -> list[list[NestedRidge | TestSetRidge]]:
+    """Return the results of all fits of one representation, in lists, computed on one device.
+
+    Parameters
+    ----------
+    gram : (n, n) array
+        Inner products of the feature vectors of all stimuli.
+    penalties : sequence of float
+        Candidates, in the units of the Gram matrix.
+    fits : sequence of NestedFits or TestSetFit
+    device : str
+        torch's name of a device.
+
+    Raises
+    ------
+    InputError
+        If the device's memory does not suffice for the smallest blocks.
+    """
+    with fitting_in_memory(len(gram), device):
+        of_device = on_device(gram, device)
+        return [fit.on_device(of_device, np.asarray(penalties)) for fit in fits]
+
+
+@contextmanager
+def fitting_in_memory(n: int, device: str, n_matrices: int = FEWEST_MATRICES) -> Iterator[None]:
+    """Turn an error of memory of a device inside the block into one that says what would fit.
+
+    Parameters
+    ----------
+    n : int
+        Stimuli.
+    device : str
+        torch's name of a device.
+    n_matrices : int
+        Matrices (n, n) that are held at least.
+
+    Raises
+    ------
+    InputError
+        If memory does not suffice for the smallest blocks, into which fits are cut before.
+    """
+    import torch
+
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        reason = str(error).partition("\n")[0]
+        # Frames of the fit hold its tensors.
+        traceback.clear_frames(error.__traceback__)
+        raise InputError(_too_large(n, n_matrices, _free_bytes(device), reason)) from None
+
+
+def _free_bytes(device: str) -> int | None:
+    """Return the bytes that are free on a GPU; None on another device."""
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return None
+    torch.cuda.empty_cache()
+    return torch.cuda.mem_get_info(device)[0]
+
+
+def _too_large(n: int, n_matrices: int, free: int | None, reason: str) -> str:
+    needed = n_matrices * 8 * n**2
+    room = "" if free is None else f", of which {free / 2**30:.1f} GiB are free"
+    fitting = "" if free is None else f"; about {int((free / (8 * n_matrices)) ** 0.5)} stimuli would fit"
+    return (
+        f"{KEY_OF_FITS}: memory of the GPU does not suffice for a fit of {n} stimuli, which takes at least "
+        f"{needed / 2**30:.1f} GiB{room}{fitting}; set it to `cpu`, or take a GPU with more memory ({reason})"
+    )
+
+
+def _selected(gram: "Tensor", rows: NDArray[np.intp]) -> "Tensor":
+    """Return the Gram matrix of some stimuli; of all in their order, the given one."""
+    if np.array_equal(rows, np.arange(len(gram))):
+        return gram
+    import torch
+
+    chosen = torch.from_numpy(rows).to(gram.device)
+    return gram[chosen[:, None], chosen]
+
+
+def on_device(values: NDArray, device: "torch.device | str") -> "Tensor":
+    """Return values as a tensor of float64 on a device."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64)).to(device)
+
+
+def _off(values: "Tensor") -> NDArray:
+    return values.cpu().numpy()
