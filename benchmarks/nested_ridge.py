@@ -115,10 +115,13 @@ def ventral(folder: str, repeats: int, threads: int) -> dict:
 
 
 @task("peers")
-def himalaya(folder: str, form: str, dtype: str, threads: int) -> dict:
+def himalaya(folder: str, form: str, dtype: str, threads: int, backend: str = "numpy") -> dict:
+    from himalaya.backend import set_backend
     from himalaya.kernel_ridge import KernelRidgeCV
 
-    features = _features(folder, dtype)
+    backend = set_backend(backend)
+    # On a GPU when the time begins, as inputs are in memory.
+    features = backend.asarray(_features(folder, dtype))
     responses, folds, penalties = read_problem(Path(folder))
     predictions, penalty = np.empty(responses.shape), np.empty((len(folds), responses.shape[1]))
     with timed() as taken:
@@ -137,10 +140,11 @@ def himalaya(folder: str, form: str, dtype: str, threads: int) -> dict:
                 warn=False,
             )
             seen = kernel[np.ix_(training, training)] if form == "kernel" else features[training]
-            model.fit(seen, responses[training].astype(dtype))
+            model.fit(seen, backend.asarray(responses[training].astype(dtype)))
             del seen
-            predictions[fold] = model.predict(kernel[np.ix_(fold, training)] if form == "kernel" else features[fold])
-            penalty[i] = model.best_alphas_
+            shown = kernel[np.ix_(fold, training)] if form == "kernel" else features[fold]
+            predictions[fold] = backend.to_numpy(model.predict(shown))
+            penalty[i] = backend.to_numpy(model.best_alphas_)
             # It holds the training features, and two copies of these may not fit into memory.
             del model
     np.savez(Path(folder) / f"himalaya_{form}_{dtype}.npz", predictions=predictions, penalty=penalty)
