@@ -26,8 +26,10 @@ default_role = "code"
 html_theme = "pydata_sphinx_theme"
 html_title = "ventral"
 html_show_sourcelink = False
+# No pages lie below these.
+html_sidebars = {name: [] for name in ("index", "first_steps", "tasks")}
 html_theme_options = {
-    "show_prev_next": True,
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "pygments_light_style": "default",

@@ -8,6 +8,7 @@ import yaml
 from tests.documentation import ROOT, blocks, pages
 from ventral.configuration import schema
 from ventral.configuration.resolution import resolve
+from ventral.scores.table import COLUMNS
 
 # What an example leaves out because another example has it.
 REST = {
@@ -55,6 +56,12 @@ def test_every_config_of_the_documentation_is_right(block, tmp_path, monkeypatch
     resolve(REST | config | named)
 
 
-def test_every_page_is_in_the_contents():
-    listed = set(re.findall(r"^(\w+)$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert {page.stem for page in (ROOT / "docs").glob("*.md")} == listed | {"index"}
+def test_every_column_of_the_score_table_is_explained():
+    rows = re.findall(r"^\| (`.*?`) \| ", (ROOT / "docs" / "scores.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(COLUMNS) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_page_is_in_one_table_of_contents():
+    site = sorted((ROOT / "docs").glob("*.md"))
+    listed = [name for page in site for block in blocks(page, "{toctree}") for name in re.findall(r"(?m)^\w+$", block)]
+    assert sorted(["index", *listed]) == [page.stem for page in site]
