@@ -36,7 +36,7 @@ lint: .venv/installed
 
 # Warnings are errors, broken links among them. No network is needed once docs/.venv is there.
 docs: docs/.venv/installed
-	docs/.venv/bin/python -m sphinx --builder html --fail-on-warning --keep-going docs docs/_build
+	docs/.venv/bin/python -m sphinx --quiet --builder html --fail-on-warning --keep-going docs docs/_build
 	@echo "Documentation: docs/_build/index.html"
 
 # About five hours, and 40 GB of disk for a while. docs/benchmarks.md is made from benchmarks/results.json, and
@@ -65,7 +65,7 @@ clean:
 
 # Sphinx apart from the workflow's own environment, whose packages it sees after its own: docstrings are read by import.
 docs/.venv/installed: docs/requirements.txt .venv/installed
-	$(PYTHON) -m venv docs/.venv
+	.venv/bin/python -m venv docs/.venv
 	docs/.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
 	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  > $$(docs/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ventral.pth

@@ -140,7 +140,7 @@ says how often the 95 % interval holds 1.
 
 The score of an area is read from 1 to all of its 12 neuroids. The numbers say how often a 95 % interval holds the
 score of the whole area. *Before*, the interval had the spread over draws of neuroids; draws that share neuroids hide
-a part of it. *After*, this part is added. Nothing is said of more units than were read: curves are not extrapolated.
+a part of it. *After*, this part is added. Curves are not extrapolated to more units than were read.
 """,
         population_curves.simulate,
         {"before": ".1%", "after": ".1%"},
