@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+import ventral
 from tests.documentation import ROOT, blocks, pages
 from ventral.configuration import schema
 from ventral.configuration.resolution import resolve
@@ -59,6 +60,11 @@ def test_every_config_of_the_documentation_is_right(block, tmp_path, monkeypatch
 def test_every_column_of_the_score_table_is_explained():
     rows = re.findall(r"^\| (`.*?`) \| ", (ROOT / "docs" / "scores.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(COLUMNS) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_every_public_name_is_in_the_api():
+    named = re.findall(r":: ventral\.(\w+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(ventral.__all__) <= set(named)
 
 
 def test_every_page_is_in_one_table_of_contents():
