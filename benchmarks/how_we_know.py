@@ -136,10 +136,10 @@ says how often the 95 % interval holds 1.
         {"before: score": ".3f", "covered": ".0%", "after: score": ".3f", "covered, held": ".0%"},
     ),
     "population_curves": Section(
-        """## Population curves end where the neuroids do
+        """## Population curves end where the neurons do
 
-The score of an area is read from 1 to all of its 12 neuroids. The numbers say how often a 95 % interval holds the
-score of the whole area. *Before*, the interval had the spread over draws of neuroids; draws that share neuroids hide
+The score of an area is read from 1 to all of its 12 neurons. The numbers say how often a 95 % interval holds the
+score of the whole area. *Before*, the interval had the spread over draws of neurons; draws that share neurons hide
 a part of it. *After*, this part is added. Curves are not extrapolated to more units than were read.
 """,
         population_curves.simulate,
