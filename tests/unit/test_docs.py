@@ -57,6 +57,13 @@ def test_every_config_of_the_documentation_is_right(block, tmp_path, monkeypatch
     resolve(REST | config | named)
 
 
+def test_targets_of_snakemake_stand_before_the_config_files():
+    # Snakemake takes every word after --configfile for a config file.
+    for page in pages():
+        after = re.findall(r"--configfile \S+ ([^-\s#`|\\][^\s`]*)", page.read_text(encoding="utf-8"))
+        assert all(word.endswith(".yaml") for word in after), f"{page.name}: {after}"
+
+
 def test_every_column_of_the_score_table_is_explained():
     rows = re.findall(r"^\| (`.*?`) \| ", (ROOT / "docs" / "scores.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(COLUMNS) <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
