@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Folder with published recordings (cowley2023_v4, kriegeskorte2008) already on this disk.
 DATA_DIR ?= $(patsubst %/cowley2023_v4,%,$(wildcard ../shared/data/cowley2023_v4))
 
-.PHONY: demo test test-cluster lint lock benchmark clean
+.PHONY: demo test test-cluster lint docs lock benchmark clean
 
 # The published experiment, small, with nothing downloaded; real recordings beside it where they are on this disk.
 RECORDINGS = dataset={cowley2023: {folder: $(DATA_DIR)}, kriegeskorte2008: {folder: $(DATA_DIR)}}
@@ -34,7 +34,12 @@ lint: .venv/installed
 	.venv/bin/snakefmt --check Snakefile workflow
 	.venv/bin/snakemake --lint
 
-# About five hours, and 40 GB of disk for a while. What stands in the README is made from benchmarks/results.json, and
+# Warnings are errors, broken links among them. No network is needed once docs/.venv is there.
+docs: docs/.venv/installed
+	docs/.venv/bin/python -m sphinx --quiet --builder html --fail-on-warning --keep-going docs docs/_build
+	@echo "Documentation: docs/_build/index.html"
+
+# About five hours, and 40 GB of disk for a while. docs/benchmarks.md is made from benchmarks/results.json, and
 # docs/how_we_know.md from the other files there.
 benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/extraction.py
@@ -46,7 +51,7 @@ benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/start_up.py
 	.venv/bin/python benchmarks/how_we_know.py --simulate --experiments 1000
 	.venv/bin/python benchmarks/cost.py benchmarks/results.json docs/cost.svg
-	.venv/bin/python benchmarks/table.py --readme README.md
+	.venv/bin/python benchmarks/table.py
 
 # Choose the newest versions that pyproject.toml allows, for every platform and Python from 3.11; conda environments of them.
 lock: .venv/installed
@@ -57,7 +62,15 @@ lock: .venv/installed
 	.venv/bin/python envs/generate.py
 
 clean:
-	rm -rf .venv benchmarks/.venv results resources .snakemake
+	rm -rf .venv benchmarks/.venv docs/.venv docs/_build results resources .snakemake
+
+# Sphinx apart from the workflow's own environment, whose packages it sees after its own: docstrings are read by import.
+docs/.venv/installed: docs/requirements.txt .venv/installed
+	.venv/bin/python -m venv docs/.venv
+	docs/.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
+	.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > $$(docs/.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ventral.pth
+	touch $@
 
 # What ventral is measured against, apart from its own environment, and in two: their NumPys differ.
 benchmarks/.venv/installed: benchmarks/peers.txt benchmarks/brainscore.txt

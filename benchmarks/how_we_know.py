@@ -39,10 +39,10 @@ Small versions are among the tests: `tests/unit/test_perfect_model.py`, `tests/u
 ## A perfect model scores 1
 
 The predictions are the noiseless rates, so the right predictivity is 1. *Before* is the mean of r over folds, over the
-root of the split-half reliability of repeated stimuli: over all stimuli, or within the same folds. *After* is r pooled
-within folds, over the root of the reliability of exactly the scored responses. The numbers are medians over 300
-neurons. *Sum ratio* is the root of summed r |r| over summed reliability. *Standard error* is the predicted one, a
-median over neurons; *marked* is the share of neurons whose score is marked as uncertain.
+root of the split-half reliability of repeated stimuli. This reliability is over all stimuli, or within the same folds.
+*After* is r pooled within folds, over the root of the reliability of exactly the scored responses. The numbers are
+medians over 300 neurons. *Sum ratio* is the root of summed r |r| over summed reliability. *Standard error* is the
+predicted one, a median over neurons; *marked* is the share of neurons whose score is marked as uncertain.
 """
 OPTIMISM = """## The best of equally good layers is no better than the others
 
@@ -128,7 +128,7 @@ best column. A layer with nothing to read stays at chance.
         """## Resampling the stimuli leaves the ceiling of a perfect model where it is
 
 The stimuli of a perfect model are resampled within folds. The right score is 1 in every resample. *Before* is what a
-plain bootstrap of the whole analysis gives: the ceiling is estimated anew in each resample, as if a stimulus drawn
+plain bootstrap of the whole analysis gives. The ceiling is then estimated anew in each resample, as if a stimulus drawn
 twice were two stimuli. *After*, the ceiling is held. The numbers are means over resamples and experiments. *Covered*
 says how often the 95 % interval holds 1.
 """,
@@ -136,11 +136,11 @@ says how often the 95 % interval holds 1.
         {"before: score": ".3f", "covered": ".0%", "after: score": ".3f", "covered, held": ".0%"},
     ),
     "population_curves": Section(
-        """## Population curves end where the neuroids do
+        """## Population curves end where the neurons do
 
-The score of an area is read from 1 to all of its 12 neuroids, and the numbers say how often a 95 % interval holds the
-score of the whole area. *Before*, the interval had the spread over draws of neuroids; draws that share neuroids hide
-a part of it. *After*, this part is added. Nothing is said of more units than were read: curves are not extrapolated.
+The score of an area is read from 1 to all of its 12 neurons. The numbers say how often a 95 % interval holds the
+score of the whole area. *Before*, the interval had the spread over draws of neurons; draws that share neurons hide
+a part of it. *After*, this part is added. Curves are not extrapolated to more units than were read.
 """,
         population_curves.simulate,
         {"before": ".1%", "after": ".1%"},

@@ -1,8 +1,8 @@
-"""The tables of the README's section on speed and memory, made from benchmarks/results.json.
+"""The tables of docs/benchmarks.md, made from benchmarks/results.json.
 
-    python benchmarks/table.py [--results FILE] [--readme README.md]
+    python benchmarks/table.py [--results FILE] [--page docs/benchmarks.md | --print]
 
-Prints them, or puts them into the README between the lines `<!-- benchmarks -->` and `<!-- /benchmarks -->`.
+Puts them into the page between the lines `<!-- benchmarks -->` and `<!-- /benchmarks -->`, or prints them.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs" / "benchmarks.md"
 COLUMNS = ("what", "ventral", "beside it", "ratio", "agreement")
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 # Whose versions the machine's line gives, and in which environment.
@@ -25,16 +26,17 @@ NAMED = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=FOLDER / "results.json")
-    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--print", action="store_true", help="print the tables instead")
     options = parser.parse_args()
     text = markdown(json.loads(options.results.read_text(encoding="utf-8")))
-    if options.readme is None:
+    if options.print:
         print(text)
         return
-    readme = options.readme.read_text(encoding="utf-8")
-    if not MARKED.search(readme):
-        raise SystemExit(f"{options.readme}: no line <!-- benchmarks --> followed by <!-- /benchmarks -->")
-    options.readme.write_text(MARKED.sub(lambda found: f"{found[1]}{text}\n{found[2]}", readme), encoding="utf-8")
+    page = options.page.read_text(encoding="utf-8")
+    if not MARKED.search(page):
+        raise SystemExit(f"{options.page}: no line <!-- benchmarks --> followed by <!-- /benchmarks -->")
+    options.page.write_text(MARKED.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page), encoding="utf-8")
 
 
 def markdown(results: dict) -> str:
@@ -63,10 +65,22 @@ def _machines(results: dict) -> str:
         sorted({f"{library['internal_api']} {library['version']}" for library in environments["ventral"]["blas"]})
     )
     dates = sorted({measure["date"][:10] for measure in results["measures"].values()})
-    return (
-        f"Measured {' to '.join(dict.fromkeys((dates[0], dates[-1])))} on {_places(results['measures'])}; {blas}; "
-        f"ventral on {parts[0]}; beside it {parts[1]}; and, for Brain-Score, {parts[2]}. Wall time, inputs in memory "
-        f"unless said otherwise; most memory that the process had."
+    rows = {
+        "measured": " to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        "machine": _places(results["measures"]),
+        "BLAS": blas,
+        "ventral on": parts[0],
+        "beside it": parts[1],
+        "Brain-Score": parts[2],
+    }
+    return "\n".join(
+        [
+            "Times are wall time, with inputs in memory unless said otherwise. Memory is the peak of the process.",
+            "",
+            "| | |",
+            "| --- | --- |",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+        ]
     )
 
 
@@ -232,8 +246,9 @@ def _crossover(figures: dict) -> str:
         if figures["chosen"][k] == "on_features":
             chosen.append(p)
     return (
-        f"With n = {figures['n']:,} and {figures['targets']:,} targets, of p = {', '.join(map(str, figures['p']))} the "
-        f"p x p form was faster up to {max(faster, default='none')}, and is chosen up to {max(chosen, default='none')}."
+        f"The p x p form was tried with n = {figures['n']:,}, {figures['targets']:,} targets, and p = "
+        f"{', '.join(map(str, figures['p']))}. It was faster up to p = {max(faster, default='none')}, and is chosen up "
+        f"to {max(chosen, default='none')}."
     )
 
 

@@ -224,10 +224,10 @@ def test_one_layer_and_one_mapping_have_no_axis(run, opened):
 def test_the_code_of_the_documentation_gives_r(run, monkeypatch):
     text = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text(encoding="utf-8")
     code = re.search("## Predictions.*?```python\n(.*?)```", text, re.DOTALL)[1]
-    run.write("results/predictions/my_recording/resnet18.zarr", ["late"], mappings=["ridge"])
+    run.write("results/mine/predictions/my_neurons/efficientnet_lite0.zarr", ["late"], mappings=["ridge"])
     monkeypatch.chdir(run.folder)
     known = {}
-    exec(code.replace("neuroid_07", "n1").replace("category", "object"), known)
+    exec(code.replace("neuroid_3", "n1"), known)
     scores = run.scores[(run.scores["target_kind"] == "neuron") & (run.scores["mapping"] == "ridge")]
     rows = scores[(scores["layer"] == "late") & (scores["split"] == "stimuli")].set_index("target")
     np.testing.assert_allclose(known["r"], rows["r"].astype(float)[known["r"]["neuroid"].values.tolist()], rtol=1e-9)

@@ -194,7 +194,7 @@ def scores_section(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, 
     return (
         f"<p>Medians of areas: {layers} rows of layer, area, held-out part and mapping. Single neurons: at the best "
         f"layer of each model, {single} rows. Every score of every layer, {n_scores:,} rows, stands in "
-        f"<code>scores.parquet</code>, whose columns the README explains.</p>"
+        f"<code>scores.parquet</code>, whose columns docs/scores.md explains.</p>"
         + _searchable(
             "layers",
             "Areas",
