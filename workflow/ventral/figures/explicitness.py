@@ -128,7 +128,9 @@ def by_group(drawn: pd.DataFrame) -> pd.DataFrame:
         ends of the 95 % interval of a group of one; `targets`, the properties, in words; `measure`, `chance`, `units`
         and `matched_area` as in `drawn`, where `matched_area` names every area that the noise is matched to.
     """
-    grouped = drawn.assign(group=[*map(_group_of, drawn["target_kind"], drawn["target"])], bin=drawn["time_bin"])
+    grouped = drawn.assign(
+        group=[*map(_group_of, drawn["target_kind"], drawn["target"])], bin=drawn["time_bin"].fillna("")
+    )
     keys = ["recording", "split", "group"]
     rows = []
     for _, panel in grouped.groupby(keys, sort=False):
@@ -164,7 +166,7 @@ def draw_explicitness(drawn: pd.DataFrame, models: Sequence[str] = ()) -> Figure
     of a group; the thin lines of a few models are single properties.
     """
     table = by_group(drawn)
-    panels = [rows for _, rows in sorted(table.groupby(["recording", "split", "group"]), key=_order)]
+    panels = [rows for _, rows in sorted(table.groupby(["recording", "split", "group"]), key=order_of_group)]
     names = table.loc[table["family"] != FAMILY, "model"].unique()
     own = looks(models, names)
     handles = [Line2D([], [], **own[model], label=model) for model in own if model in names]
@@ -228,7 +230,8 @@ def _rows_of(drawn: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return drawn[of_panel & drawn["target"].isin(targets.split(", "))]
 
 
-def _order(group: tuple) -> tuple:
+def order_of_group(group: tuple) -> tuple:
+    """Return what the panels of `by_group` are sorted by: labels, then groups of properties."""
     (recording, split, group_name), _ = group
     known = [*GROUPS, "other properties"]
     return recording, place_of_split(split), known.index(group_name) if group_name in known else -1, group_name

@@ -55,8 +55,8 @@ FIGURES = {
         caption=(
             "Predictivity of each layer by its depth, the share of the network's layers with weights that have been "
             "passed. One line a model: the median over neurons, with a 95 % interval for other stimuli and other "
-            "neurons. A representation of one layer is drawn as a line across. Where there are more than seven models, the "
-            "best of each family on a recording stand out, and the others are thin and grey. "
+            "neurons. A representation of one layer is drawn as a line across. Where there are more than seven "
+            "models, the best of each family on a recording stand out, and the others are thin and grey. "
             "Neurons with a reliability of {reliability_threshold} or more within half of the held-out folds are "
             "scored on the other half, both ways, and the two medians are averaged. Neurons that neither half takes "
             "are left out. They are counted above each panel, and so are those with a reliability of 0 or less, and "
