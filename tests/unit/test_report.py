@@ -160,13 +160,25 @@ def test_of_many_models_the_best_of_each_family_have_their_colour():
     assert set(best) == set(own[own == 1].reset_index()["model"])
 
 
+def test_without_repetitions_the_page_says_r_and_why(results):
+    neurons = score_table({"net": 3, "pixels": 1}, {"V4": 12}, repetitions=False, labels={"object": 0.125})
+    scores = neurons.assign(simulated=False, n_stimuli=640, n_folds=5, n_leaked=0, subject=pd.NA)
+    without = Page(pages.page(results_of_a_run(scores)))
+    assert "r by layer" in without.text
+    assert "Categorisation against r" in without.text
+    assert "no stimulus was repeated" in without.text
+    page = Page(pages.page(results))
+    assert "Predictivity by layer" in page.text
+    assert "no stimulus was repeated" not in page.text
+
+
 def test_a_long_name_is_broken_into_lines_and_never_cut():
     name = "efficientnet_lite0.a_checkpoint_with_a_long_name" + "x" * 30
     spec = json.dumps(ranking_chart((name, "short")))
     found = set(re.findall(r"\? (\[[^]]*\]) :", spec))
     (lines,) = [json.loads(text.replace('\\"', '"')) for text in found]
     assert "".join(lines) == name
-    assert max(map(len, lines)) <= 22
+    assert max(map(len, lines)) <= 26
     assert '"labelLimit": 0' in spec
 
 

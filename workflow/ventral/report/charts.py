@@ -38,7 +38,7 @@ TEXTS = {
 GREY = "var(--quiet)"
 HEIGHT = 230
 # Characters in a line of a label.
-LONGEST = 22
+LONGEST = 26
 # More lines than this have no bands, but for the one under the pointer.
 CROWDED = 7
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ventral.figures.measures import compares_matrices
 from ventral.figures.style import COLOURS
 from ventral.outputs import writing
 from ventral.report.charts import looks_on_page
@@ -26,7 +27,7 @@ from ventral.report.drawing import (
 from ventral.report.figures import figure_section, filters, legend, stills_section, thinning_note
 from ventral.report.jobs import architectures, job_table, read_audit, read_records, versions
 from ventral.report.methods import listed, methods, read_recording, references
-from ventral.report.prose import CATEGORISATION, EXPLICITNESS, PROFILE, RANKING, SIMILARITY, areas, lead
+from ventral.report.prose import CATEGORISATION, EXPLICITNESS, NO_CEILING, PROFILE, RANKING, SIMILARITY, areas, lead
 from ventral.report.results import Results
 from ventral.report.summary import (
     MOST_LAYERS,
@@ -126,6 +127,9 @@ def page(results: Results) -> str:
     drawing, named = Drawing(), families(lines)
     looks = looks_on_page(results.settings.get("models", ()), lines)
     by_depth = draw_layers(drawing, layers, neuroids)
+    predicted = results.layers[~compares_matrices(results.layers)]
+    has_ceiling = bool(predicted["has_ceiling"].any()) or predicted.empty
+    score = "predictivity" if has_ceiling else "r"
     jobs = job_table(results.records)
     drawing.tables["jobs"] = columnar(
         jobs,
@@ -133,11 +137,16 @@ def page(results: Results) -> str:
         ["stage", "outputs", "code", "device", "hardware", "weights"],
     )
     figures = [
-        figure_section("profile", "Predictivity by layer", PROFILE.format(**results.settings), by_depth["predicted"]),
+        figure_section(
+            "profile",
+            f"{score.capitalize() if has_ceiling else score} by layer",
+            ("" if has_ceiling else NO_CEILING) + PROFILE.format(**results.settings),
+            by_depth["predicted"],
+        ),
         figure_section("similarity", "Similarity of representations", SIMILARITY, by_depth["compared"]),
         figure_section(
             "categorisation",
-            "Categorisation against predictivity",
+            f"Categorisation against {score}",
             CATEGORISATION,
             draw_categorisation(drawing, results.categorisation, layers),
         ),

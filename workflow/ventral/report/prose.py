@@ -35,6 +35,10 @@ PROFILE = (
     "of each family on a recording stand out, and the others are thin and grey. Point at a line, or touch it, to see "
     "which model and layer it is."
 )
+NO_CEILING = (
+    "Scores here are r, the correlation between predicted and measured responses, and not predictivity: no stimulus "
+    "was repeated, so no reliability is known by which r could be divided. "
+)
 NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
     "of {reliability_threshold:g} or more within half of the held-out folds, and no dissimilarity matrix with a score."
