@@ -12,11 +12,6 @@ DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yam
 # Many short jobs are over sooner side by side, each on one core, than one after the other on all.
 demo: .venv/installed
 	.venv/bin/snakemake --set-threads extract=1 gram=1 fit=1 $(DEMO)
-	@echo
-	@echo "Figures:           results/demo/figures/"
-	@echo "Which claims hold: results/demo/claims.csv"
-	@echo "Score table:       results/demo/scores.parquet"
-	@echo "All on one page:   results/demo/report.html"
 
 # Long files first: two workers then end together.
 test: .venv/installed lint

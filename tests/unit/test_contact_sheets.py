@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ventral.figures.contact_sheets import COLUMNS, MOST_ROWS, contact_sheet, shown
+from ventral.figures.contact_sheets import COLUMNS, MOST_ROWS, contact_sheet, how_many, shown
 from ventral.store import write_dataset
 
 
@@ -48,6 +48,13 @@ def test_places_without_a_stimulus_stay_empty():
     assert (chosen >= 0).sum(axis=1).tolist() == [3, 1]
 
 
+def test_a_sheet_says_how_many_stimuli_it_shows():
+    few = stimuli(4, category=["a", "a", "a", "b"])
+    assert how_many(few, shown(few), "category") == "4 of 4 stimuli"
+    many = stimuli(2000, category=[f"c{k // 100}" for k in range(2000)])
+    assert how_many(many, shown(many), "category") == "144 of 2,000 stimuli, of 16 of 20 categories"
+
+
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_sheet_and_its_table_are_written(tmp_path, labelled):
     columns = {"category": ["animals"] * 30 + ["boats"] * 30, "variation": ["low", "high"] * 30} if labelled else {}
@@ -59,6 +66,7 @@ def test_the_sheet_and_its_table_are_written(tmp_path, labelled):
     assert len(re.findall("<image", svg)) == len(table)
     assert paths[1].read_bytes().startswith(b"%PDF")
     assert table["stimulus"].is_unique
+    assert f"{len(table)} of 60 stimuli" in svg
     assert ("boats" in svg and "high variation" in svg) == labelled
     again = [tmp_path / f"again.{kind}" for kind in ("svg", "pdf", "csv")]
     contact_sheet(tmp_path / "mine.zarr", *again)

@@ -44,7 +44,8 @@ def test_every_file_of_the_checkout_that_the_documentation_names_is_there():
         named = set(re.findall(r"`((?:benchmarks|config|docs|envs|profiles|tests|workflow)/[\w./]+\.\w+)`", text))
         # The page on bad input names tests by their place in tests/.
         missing = [name for name in named if not ((ROOT / name).exists() or (ROOT / "tests" / name).exists())]
-        missing = [name for name in missing if "mine" not in name]
+        # `make docs` makes the site.
+        missing = [name for name in missing if "mine" not in name and not name.startswith("docs/_build/")]
         assert not missing, f"{page.name}: {missing}"
 
 

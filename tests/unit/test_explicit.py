@@ -230,21 +230,45 @@ def test_the_figure_draws_models_as_noisy_as_the_area_that_reads_best():
     drawn = drawn_rows(layers)
     assert set(drawn.loc[drawn["family"] != "recorded", "matched_area"]) == {"IT"}
     figure = draw_explicitness(drawn)
-    assert len(figure.axes) == 3
-    axes = next(axes for axes in figure.axes if axes.get_title(loc="left").startswith("rec, size"))
-    assert axes.get_title(loc="left").endswith("held-out stimuli, 4 units\nas noisy as IT")
+    axes = panel_of(figure, "rec, size")
+    assert "held-out stimuli, 4 units, as noisy as IT" in " ".join(texts_of(axes))
     lines = {line.get_label(): line for line in axes.lines}
     expected = layers.query("target == 'size' and matched_area == 'IT'").sort_values("depth")
-    np.testing.assert_array_equal(lines["net"].get_ydata(), expected["score"])
-    np.testing.assert_array_equal(
-        lines["V4"].get_ydata(), 2 * list(layers.query("target == 'size' and layer == 'V4'")["score"])
-    )
+    np.testing.assert_allclose(lines["net"].get_ydata(), expected["score"], rtol=1e-12)
+    recorded = layers.query("target == 'size'").set_index("layer")["score"]
+    np.testing.assert_allclose(lines["_areas"].get_ydata(), recorded[["V4", "IT"]], rtol=1e-12)
+    left_of_layers = lines["_areas"].get_xdata()
+    assert left_of_layers[0] < left_of_layers[1] < 0
+
+
+def panel_of(figure, title: str):
+    return next(axes for axes in figure.axes if title in texts_of(axes))
+
+
+def texts_of(axes) -> list[str]:
+    """Lines above a panel, from the top."""
+    return [text.get_text() for text in reversed(axes.texts)]
+
+
+def test_properties_of_a_group_share_a_panel_that_shows_their_mean():
+    drawn = drawn_rows(layer_table(decoded(splits=("stimuli", "objects"))))
+    position = drawn[drawn["target"] == "size"]
+    both = [position.assign(target="position_x"), position.assign(target="centroid_y", score=position["score"] + 0.2)]
+    drawn = pd.concat([drawn, *both], ignore_index=True)
+    figure = draw_explicitness(drawn)
+    # The label, its own; position; size; and what is in no group, on each of two splits.
+    assert len(figure.axes) == 8
+    axes = panel_of(figure, "rec, position")
+    assert "mean of centroid_y, position_x" in " ".join(texts_of(axes))
+    (line,) = [line for line in axes.lines if line.get_label() == "net"]
+    one = position[(position["family"] != "recorded") & (position["split"] == "stimuli")].sort_values("depth")
+    np.testing.assert_allclose(line.get_ydata(), one["score"] + 0.1, rtol=1e-12)
 
 
 def test_without_noise_to_match_layers_are_drawn_as_they_are():
     drawn = drawn_rows(layer_table(decoded(matched=())))
     assert set(drawn.loc[drawn["family"] != "recorded", "noise"]) == {"none"}
-    assert draw_explicitness(drawn).axes[0].get_title(loc="left").endswith("no noise added")
+    assert "no noise added" in " ".join(texts_of(draw_explicitness(drawn).axes[0]))
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):

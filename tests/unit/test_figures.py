@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_scores import FAMILIES, matrix_table, score_table
+from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.figures.categorisation import categorisation, draw_categorisation
 from ventral.figures.layer_profile import draw_layer_profile, layer_profile
-from ventral.figures.layout import neuroids_taken
-from ventral.figures.style import FAMILIES as LOOKS
+from ventral.figures.layout import along_the_stream, neuroids_taken
+from ventral.figures.style import OTHERS, look_of, looks_of_models
 from ventral.report.summary import said_of_neuroids
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
@@ -208,16 +208,33 @@ def test_the_table_has_every_number_of_the_figure(tmp_path):
     assert (table["ceiling"] == 1).all()
 
 
-def test_many_models_look_like_their_family():
+def test_of_many_models_the_best_of_each_family_stand_out():
     summary = area_summary(SCORES["many models"], 0.1, n_bootstrap=1000, seed=0)
     figure = draw_layer_profile(summary)
-    labels = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert labels == {f"{family} (2)" for family in FAMILIES}
     (axes,) = figure.axes
-    family = summary.groupby("model")["family"].first()
-    for line in axes.lines:
-        if line.get_label() in family:
-            assert line.get_color() == LOOKS[family[line.get_label()]]["color"]
+    coloured = {line.get_label() for line in axes.lines if line.get_color() != OTHERS["color"]}
+    best = summary.loc[summary.groupby("family")["predictivity"].idxmax()]
+    assert coloured & set(summary["model"]) == set(best["model"])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {f"{row.model} ({row.family})" for row in best.itertuples()} == set(labels[:-1])
+    assert labels[-1] == "models that are not the best of their family"
+
+
+def test_a_model_has_one_look_in_all_figures_also_when_one_is_added():
+    summary = area_summary(SCORES["areas and splits"], 0.1, n_bootstrap=1000, seed=0)
+    models = ["other", "not_scored", "net"]
+    first = looks_of_models(summary, models)
+    added = looks_of_models(summary, [*models, "added", "more"])
+    alone = looks_of_models(summary[summary["model"] == "net"], models)
+    assert first == added
+    assert alone["net"] == first["net"]
+    assert first["net"]["color"] != first["other"]["color"]
+    assert len({tuple(look_of(place).items()) for place in range(210)}) == 210
+
+
+def test_areas_come_in_the_order_of_the_stream():
+    names = ["PFC2", "human IT", "monkey 1 V4", "IT", "V2", "V1", "a place"]
+    assert sorted(names, key=along_the_stream) == ["V1", "V2", "monkey 1 V4", "IT", "human IT", "PFC2", "a place"]
 
 
 def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():

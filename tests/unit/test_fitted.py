@@ -91,7 +91,7 @@ def test_every_network_and_area_has_a_panel(scores):
     curves = {"a": CURVE, "b": CURVE.drop(columns=["train_r IT", "test_r IT"])}
     figure = draw_fitted(table_of(scores, curves, ["rec", "rec"]))
     assert len(figure.axes) == 3
-    (line,) = [line for line in figure.axes[1].lines if line.get_label() == TRAIN]
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == TRAIN]
     np.testing.assert_array_equal(line.get_ydata(), CURVE["train_r V4"])
 
 

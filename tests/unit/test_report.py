@@ -9,18 +9,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.unit.synthetic_results import MATRICES, RECORDING, SETTINGS, record, results_of_a_run, scores_of_a_run
+from tests.unit.synthetic_results import (
+    MATRICES,
+    MODELS,
+    RECORDING,
+    SETTINGS,
+    record,
+    results_of_a_run,
+    scores_of_a_run,
+)
 from tests.unit.synthetic_scores import FAMILIES, score_table
 from ventral.errors import InputError
+from ventral.figures.style import COLOURS, looks
 from ventral.report import page as pages
 from ventral.report import prose
-from ventral.report.charts import shape_of
+from ventral.report.charts import SHAPES
+from ventral.report.charts import ranking as ranking_chart
+from ventral.report.drawing import in_own_colour
 from ventral.report.figures import PATHS
 from ventral.report.jobs import compute, job_table, read_audit, read_records, seeds, versions
 from ventral.report.methods import FAMILY_IN_WORDS, methods, plain, references
 from ventral.report.registry import FIGURES
-from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, single_neuroids, thinned
+from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, layer_table, single_neuroids, thinned
 from ventral.report.tables import claims_section
+from ventral.statistics.summaries import area_summary
 from ventral.targets.reliability import LARGEST_STANDARD_ERROR
 
 LIBRARY = "window.vegaEmbed = () => {};"
@@ -112,33 +124,73 @@ def test_axes_hold_all_that_is_drawn(page):
             assert rows["score"].max() <= high
 
 
-def test_a_family_has_one_colour_and_shape_in_all_charts(page):
-    scales = {
-        channel: {json.dumps(scale) for spec in page.data["specs"] for scale in _scales(spec, channel)}
-        for channel in ("color", "shape")
-    }
-    assert [len(found) for found in scales.values()] == [1, 1]
+def test_a_model_has_one_colour_and_shape_in_all_charts_and_figures(results):
+    settings = results.settings | {"models": ["pixels", "not scored", *(name for name in MODELS if name != "pixels")]}
+    page = Page(pages.page(replace(results, settings=settings)))
     style = "".join(page.styles)
-    for family in json.loads(next(iter(scales["color"])))["domain"]:
+    of_figures = looks(settings["models"], MODELS)
+    for model in MODELS:
+        found, look = page.data["looks"][model], of_figures[model]
+        place = COLOURS.index(look["color"])
+        assert found == {"colour": f"var(--look-{place})", "shape": SHAPES[look["marker"]]}
         # In the light, in the dark, and in print.
-        assert style.count(f"--family-{family}:") == 3
+        assert style.count(f"--look-{place}:") == 3
+        assert f"--look-{place}: {look['color']};" in style
+        assert found["shape"] in PATHS
+    encoded = {
+        (channel, found["field"], found["scale"])
+        for spec in page.data["specs"]
+        for channel in ("color", "shape")
+        for found in _encodings(spec, channel)
+    }
+    assert encoded == {("color", "colour", None), ("shape", "shape", None)}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_drawn_and_said(family):
-    assert shape_of(family) in PATHS
+def test_every_family_is_said(family):
     assert family in FAMILY_IN_WORDS
 
 
-def _scales(spec, channel):
+def test_of_many_models_the_best_of_each_family_have_their_colour():
+    scores = score_table({f"net{k}": 2 for k in range(12)}, {"V4": 6})
+    layers = layer_table(area_summary(scores, 0.1, n_bootstrap=100, seed=0))
+    own = layers.assign(own=in_own_colour(layers)).groupby(["family", "model"])["own"].first()
+    assert (own.groupby("family").sum() == 1).all()
+    best = layers.loc[layers.groupby("family")["score"].idxmax(), "model"]
+    assert set(best) == set(own[own == 1].reset_index()["model"])
+
+
+def test_without_repetitions_the_page_says_r_and_why(results):
+    neurons = score_table({"net": 3, "pixels": 1}, {"V4": 12}, repetitions=False, labels={"object": 0.125})
+    scores = neurons.assign(simulated=False, n_stimuli=640, n_folds=5, n_leaked=0, subject=pd.NA)
+    without = Page(pages.page(results_of_a_run(scores)))
+    assert "r by layer" in without.text
+    assert "Categorisation against r" in without.text
+    assert "no stimulus was repeated" in without.text
+    page = Page(pages.page(results))
+    assert "Predictivity by layer" in page.text
+    assert "no stimulus was repeated" not in page.text
+
+
+def test_a_long_name_is_broken_into_lines_and_never_cut():
+    name = "efficientnet_lite0.a_checkpoint_with_a_long_name" + "x" * 30
+    spec = json.dumps(ranking_chart((name, "short")))
+    found = set(re.findall(r"\? (\[[^]]*\]) :", spec))
+    (lines,) = [json.loads(text.replace('\\"', '"')) for text in found]
+    assert "".join(lines) == name
+    assert max(map(len, lines)) <= 26
+    assert '"labelLimit": 0' in spec
+
+
+def _encodings(spec, channel):
     if isinstance(spec, dict):
-        found = spec.get("encoding", {}).get(channel, {}).get("scale")
-        yield from [found] if found else []
+        found = spec.get("encoding", {}).get(channel, {})
+        yield from [found] if "field" in found else []
         for value in spec.values():
-            yield from _scales(value, channel)
+            yield from _encodings(value, channel)
     if isinstance(spec, list):
         for value in spec:
-            yield from _scales(value, channel)
+            yield from _encodings(value, channel)
 
 
 def drawn_text(page, place: str) -> set[str]:

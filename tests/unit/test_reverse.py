@@ -193,7 +193,7 @@ def test_both_directions_are_drawn_layer_by_layer(table, experiment, tmp_path):
     assert drawn[["forward_r", "forward_predictivity", "forward_r_low", "reverse_r"]].notna().all(axis=None)
     figure = draw_reverse(drawn)
     assert len(figure.axes) == 4
-    rows = drawn[(drawn.area == "IT") & (drawn.split == "stimuli")].sort_values("depth")
+    rows = drawn[(drawn.area == "V4") & (drawn.split == "stimuli")].sort_values("depth")
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     np.testing.assert_array_equal(lines["forward, net"].get_ydata(), rows["forward_r"])
     np.testing.assert_array_equal(lines["reverse, net"].get_ydata(), rows["reverse_r"])

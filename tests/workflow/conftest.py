@@ -37,9 +37,13 @@ def make():
 '''
 
 
+# As the default profile, but with Snakemake's own logger, whose table of jobs tests read.
+OPTIONS = ["--workflow-profile", "none", "--rerun-incomplete", "--keep-going", "--show-failed-logs"]
+
+
 def command(*arguments: str) -> list[str]:
     """The snakemake of this environment on this checkout."""
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *OPTIONS, *arguments]
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ def refused(experiment, *arguments: str, **changes) -> str:
 
 def said(printed: str) -> list[str]:
     """Return what is printed below the heading of a mistake: no line of our own files."""
-    return printed.partition("\nRefused:\n")[2].splitlines()
+    return printed.partition("Refused:\n")[2].splitlines()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ sys.path.insert(0, PACKAGE)
 for variable, folder in (("PYTHONPATH", PACKAGE), ("PATH", str(Path(sys.executable).parent))):
     os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
+# Jobs print warnings and errors; their progress is in their logs.
+os.environ.setdefault("VENTRAL_TERMINAL_LEVEL", "WARNING")
+
 import ventral
 
 if not Path(ventral.__file__).parents[1].samefile(PACKAGE):
@@ -136,6 +139,21 @@ def end_run(log):
     runs.end(settings["results"])
 
 
+def end_good_run(log):
+    """Unlock the results, and say where they are."""
+    end_run(log)
+    results = Path(settings["results"])
+    for what, made in (
+        ("All on one page", "report.html"),
+        ("Figures", "figures"),
+        ("Which claims hold", "claims.csv"),
+        ("Score table", "scores.parquet"),
+    ):
+        if (results / made).exists():
+            # The logger `ventral` prints these lines last.
+            logger.info(f"{what + ':':<19}{results / made}", extra={"results": True})
+
+
 def run_beside_importer(event, handler):
     """Run a handler at an event of the run, before the importer's: Snakemake runs no handlers of modules."""
     register = getattr(workflow, event)
@@ -158,7 +176,7 @@ if not IMPORTED:
         begin_run(log)
 
     onsuccess:
-        end_run(log)
+        end_good_run(log)
 
     onerror:
         end_run(log)

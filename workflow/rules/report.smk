@@ -21,6 +21,7 @@ DESCRIBED = {
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},
     "trained": CATEGORISERS,
     "splits": splits_with_options(settings),
+    "models": list(settings["models"]),
 }
 # Figures that the page does not draw itself.
 STILLS = [name for name, figure in FIGURES.items() if figure.still]

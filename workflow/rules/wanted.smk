@@ -55,6 +55,8 @@ VALUES = {
     "reliability_threshold": settings["reliability_threshold"],
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
+    # In the order of the config.
+    "models": list(settings["models"]),
     # Those that networks are fitted to.
     "recordings": list(FITTED.values()),
     "networks": {

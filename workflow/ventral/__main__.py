@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,9 @@ from ventral.running.allocator import keep_freed_memory
 from ventral.running.rounding import round_alike_on_any_cores
 
 logger = logging.getLogger("ventral")
+
+# Least level of messages that a job with a log also prints, as Snakemake's logger and the rules set it.
+TERMINAL_LEVEL = "VENTRAL_TERMINAL_LEVEL"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,8 +78,10 @@ def _start_logging(log: Path | None) -> None:
     # On a full disk the file cannot be written; what is reported is printed all the same.
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
-    _add_handler(logging.StreamHandler())
+    terminal = logging.StreamHandler()
+    _add_handler(terminal)
     if log is not None:
+        terminal.setLevel(os.environ.get(TERMINAL_LEVEL, logging.INFO))
         log.parent.mkdir(parents=True, exist_ok=True)
         _add_handler(logging.FileHandler(log, mode="w", encoding="utf-8"))
 

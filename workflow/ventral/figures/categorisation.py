@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.layout import figure_of_text, neuroids_taken, page_of_panels, write_figure
 from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
-from ventral.figures.style import BEST_LAYER, CHANCE, figure_style, legend_handles, looks_of_models
+from ventral.figures.style import BEST_LAYER, CHANCE, figure_style, legend_handles, looks_by_recording, stands_out
 from ventral.statistics.influence_table import read_influences, sampling_errors
 from ventral.statistics.summaries import area_summary, categorisation_summary, drawn_measure, read_scores
 
@@ -25,6 +25,7 @@ def categorisation(
     n_bootstrap: int,
     seed: int,
     influences: Sequence[Path] = (),
+    models: Sequence[str] = (),
 ) -> None:
     """Write the figure of categorisation performance against predictivity, one point for each layer of a model.
 
@@ -37,15 +38,15 @@ def categorisation(
     has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
     summary = summary[~has_categories | (summary["label"] == "category")]
     table = summary.assign(reliability_threshold=reliability_threshold)
-    write_figure(draw_categorisation(summary), table, svg, pdf, csv)
+    write_figure(draw_categorisation(summary, models), table, svg, pdf, csv)
 
 
-def draw_categorisation(summary: pd.DataFrame) -> Figure:
+def draw_categorisation(summary: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `summaries.categorisation_summary`; each model's points have its name as label."""
     if summary.empty:
         return figure_of_text("No categorisation scores: no model predicts a recorded area")
     with figure_style():
-        looks = looks_of_models(summary)
+        looks = looks_by_recording(summary, models)
         points = summary[summary["balanced_accuracy"].notna()]
         intervals = drawn_measure(points)[["low", "high"]].where(points["best_layer"])
         values = drawn_measure(points)[["median"]].join(intervals).reindex(summary.index)
@@ -69,7 +70,7 @@ def draw_categorisation(summary: pd.DataFrame) -> Figure:
                 splits = summary.loc[summary["recording"] == rows["recording"].iloc[0], "split"]
                 _say_that_there_are_no_points(axes, set(splits))
                 continue
-            for model, look in looks.items():
+            for model, look in looks.get(rows["recording"].iloc[0], {}).items():
                 _draw_points(axes, rows[rows["model"] == model], look, model)
             for chance in rows["chance"].dropna().unique():
                 axes.axvline(chance, **CHANCE, zorder=1, label="_chance")
@@ -83,6 +84,8 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None
     rows = rows.assign(**drawn_measure(rows))
     look = look | {"linestyle": ""}
     axes.plot(rows["balanced_accuracy"], rows["median"], **look, label=model, alpha=0.6, markeredgewidth=0, zorder=2)
+    if not stands_out(look):
+        return
     best = rows[rows["best_layer"]]
     axes.vlines(best["balanced_accuracy"], best["low"], best["high"], color=look["color"], zorder=3)
     axes.plot(best["balanced_accuracy"], best["median"], **look | BEST_LAYER, label=f"_best of {model}", zorder=4)

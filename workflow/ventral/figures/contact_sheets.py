@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ventral.figures.layout import write_figure
+from ventral.figures.layout import widest, write_figure
 from ventral.figures.style import MM, WIDE, figure_style
 from ventral.stimuli.ingestion import LABELS
 from ventral.stimuli.modality import Modality, declared_modality
@@ -16,9 +16,10 @@ from ventral.store import read_dataset
 if TYPE_CHECKING:
     import xarray as xr
 
+PLURALS = {"object": "objects", "category": "categories"}
 COLUMNS = 9
 MOST_ROWS = 16
-LEFT, TOP, GAP = 17.0, 4.0, 0.4
+LEAST_LEFT, TOP, LINE, GAP = 17.0, 4.0, 4.0, 0.4
 
 
 def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
@@ -70,21 +71,24 @@ def shown(dataset: "xr.Dataset") -> NDArray[np.int64]:
 
 
 def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modality: Modality) -> Figure:
-    """Draw the stimuli that `shown` has chosen, with the names of rows and levels."""
+    """Draw the stimuli that `shown` has chosen, how many they are, and the names of rows and levels."""
     rows, columns = chosen.shape
-    side = (WIDE - LEFT) / columns
-    height = TOP + rows * side
     stimuli = dataset[modality.array]
     label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
+    left = LEAST_LEFT if label is None else max(LEAST_LEFT, widest(dataset[label].values[chosen[:, 0]]) + 2)
+    side = (WIDE - left) / columns
+    top = LINE + (TOP if "variation" in dataset.coords else 0)
+    height = top + rows * side
     with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
+        figure.text(left / WIDE, 1 - 0.5 * LINE / height, how_many(dataset, chosen, label), va="center")
         for (row, column), stimulus in np.ndenumerate(chosen):
             if stimulus < 0:
                 continue
             axes = figure.add_axes(
                 (
-                    (LEFT + column * side) / WIDE,
-                    1 - (TOP + (row + 1) * side) / height,
+                    (left + column * side) / WIDE,
+                    1 - (top + (row + 1) * side) / height,
                     (side - GAP) / WIDE,
                     (side - GAP) / height,
                 )
@@ -102,6 +106,16 @@ def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modalit
                         f"{level} variation", (0, 1), (0, 2), "axes fraction", "offset points", ha="left", va="bottom"
                     )
     return figure
+
+
+def how_many(dataset: "xr.Dataset", chosen: NDArray[np.int64], label: str | None) -> str:
+    """Say how many stimuli a sheet shows, of how many, and of how many of its categories or objects."""
+    n = dataset.sizes["stimulus"]
+    said = f"{(chosen >= 0).sum():,} of {n:,} stimuli"
+    n_labels = len(set(dataset[label].values)) if label else 0
+    if n_labels <= len(chosen):
+        return said
+    return f"{said}, of {len(chosen):,} of {n_labels:,} {PLURALS[label]}"
 
 
 def _spaced(stimuli: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -1,9 +1,11 @@
 """The figure of what layers and areas make explicit, and the job that writes it with its tables."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,8 +22,8 @@ from ventral.decoding.explicit import (
     sentences,
 )
 from ventral.errors import InputError
-from ventral.figures.layout import AREAS, figure_of_text, place_of_split, write_figure
-from ventral.figures.style import CHANCE, COLOURS, FAMILIES, MARKERS, MM, WIDE, figure_style
+from ventral.figures.layout import add_legend, along_the_stream, figure_of_text, place_of_split, wrapped, write_figure
+from ventral.figures.style import CHANCE, GREY, MM, WIDE, figure_style, looks
 from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
@@ -31,10 +33,20 @@ from ventral.targets.splits import held_out
 
 logger = logging.getLogger(__name__)
 
-ABREAST, LEFT, RIGHT, TOP, BOTTOM, PANEL_HEIGHT, LINE = 3, 12, 4, 12, 9, 34, 3.6
+ABREAST, LEFT, RIGHT, TOP, BOTTOM, PANEL_HEIGHT, LINE = 3, 13, 3, 3, 6, 36, 2.8
 NOTHING = "Nothing was decoded: the stimuli have no labels that differ, and no numeric property that does."
 SCORES = ("score", "score_even", "score_odd")
-AREA_STYLES = ["-", (0, (5, 2)), (0, (2, 1.5)), (0, (5, 1.5, 1, 1.5))]
+PROPERTY = "property"
+# Stems of the names of properties that rendered stimuli have, without an axis; others are a group together.
+GROUPS = {
+    "position": ["position", "centroid", "box_left", "box_right", "box_top", "box_bottom", "azimuth", "elevation"],
+    "size": ["size", "area", "box_width", "box_height", "box_area", "perimeter"],
+    "pose": ["rotation", "orientation", "pose"],
+}
+AREA = {"color": "black", "linestyle": "-", "marker": "s", "linewidth": 0.8}
+SINGLE = {"linestyle": "-", "linewidth": 0.4, "alpha": 0.5}
+# More models than this have no lines of single properties.
+MOST_WITH_SINGLE = 3
 
 
 def explicit(
@@ -46,6 +58,7 @@ def explicit(
     pdf: Path,
     csv: Path,
     seed: int,
+    models: Sequence[str] = (),
 ) -> None:
     """Write what is read best from where: a table, the same in words, population curves, and a figure.
 
@@ -56,9 +69,11 @@ def explicit(
     summary, text, curves : paths
         CSV of `explicit_table`, Markdown of `sentences`, CSV of `curve_table`.
     svg, pdf, csv : paths
-        The figure of every target by depth, and every number in it.
+        The figure, and the scores of every target behind it.
     seed : int
         Seed of the halves of draws.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
 
     Raises
     ------
@@ -77,7 +92,7 @@ def explicit(
         table = explicit_table(rows, layers, seed)
         of_curves, words = curve_table(rows, table), sentences(table)
         drawn = drawn_rows(layers)
-        figure = draw_explicitness(drawn)
+        figure = draw_explicitness(drawn, models)
     with writing(summary) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
     with writing(text) as unfinished:
@@ -98,95 +113,185 @@ def _read(path: Path) -> pd.DataFrame:
     return rows
 
 
-def draw_explicitness(drawn: pd.DataFrame) -> Figure:
-    """Draw the rows of `drawn_rows`: a panel for each target and split, models by depth, areas as lines across."""
-    panels = [rows for _, rows in sorted(drawn.groupby(["recording", "split", "target_kind", "target"]), key=_order)]
-    looks = _looks(drawn)
-    areas = _area_looks(drawn)
-    handles = _handles(drawn, looks)
-    handles += [Line2D([], [], **look, label=area) for area, look in areas.items()]
-    handles += [Line2D([], [], **CHANCE, label="chance")]
+def by_group(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean score over the properties of each group, of every layer and area; a label is a group of its own.
+
+    Parameters
+    ----------
+    drawn : DataFrame
+        From `ventral.decoding.explicit.drawn_rows`.
+
+    Returns
+    -------
+    DataFrame
+        `recording`, `split`, `group`, `family`, `model`, `layer`, `depth`; `score`, the mean; `low` and `high`, the
+        ends of the 95 % interval of a group of one; `targets`, the properties, in words; `measure`, `chance`, `units`
+        and `matched_area` as in `drawn`, where `matched_area` names every area that the noise is matched to.
+    """
+    grouped = drawn.assign(
+        group=[*map(_group_of, drawn["target_kind"], drawn["target"])], bin=drawn["time_bin"].fillna("")
+    )
+    keys = ["recording", "split", "group"]
+    rows = []
+    for _, panel in grouped.groupby(keys, sort=False):
+        targets = sorted(panel["target"].unique())
+        matched = listed(panel["matched_area"].fillna("").unique())
+        of_group = panel.groupby([*keys, "family", "model", "layer", "depth", "bin"], as_index=False, dropna=False).agg(
+            **{name: (name, "mean") for name in ("score", "low", "high", "chance")},
+            units=("units", "min"),
+            measure=("measure", lambda values: listed(values.unique())),
+        )
+        several = len(targets) > 1
+        of_group = of_group.assign(targets=", ".join(targets), matched_area=matched)
+        rows.append(of_group.assign(low=np.nan, high=np.nan) if several else of_group)
+    return pd.concat(rows, ignore_index=True)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names that are not empty, sorted and separated by commas."""
+    return ", ".join(sorted(filter(None, names)))
+
+
+def _group_of(kind: str, target: str) -> str:
+    if kind != PROPERTY:
+        return target
+    stem = re.sub(r"(_[xyz])?(_(sin|cos))?$", "", target)
+    return next((group for group, stems in GROUPS.items() if stem in stems), "other properties")
+
+
+def draw_explicitness(drawn: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
+    """Draw the rows of `drawn_rows`, as Hong et al. 2016: a panel for each group of properties and each split.
+
+    Recorded areas stand beside the layers, in the order of the stream. Lines and points are means over the properties
+    of a group; the thin lines of a few models are single properties.
+    """
+    table = by_group(drawn)
+    panels = [rows for _, rows in sorted(table.groupby(["recording", "split", "group"]), key=order_of_group)]
+    names = table.loc[table["family"] != FAMILY, "model"].unique()
+    own = looks(models, names)
+    handles = [Line2D([], [], **own[model], label=model) for model in own if model in names]
+    handles += [Line2D([], [], **AREA, label="recorded area"), Line2D([], [], **CHANCE, label="chance")]
+    if len(names) <= MOST_WITH_SINGLE and (drawn["target_kind"] == PROPERTY).any():
+        handles.append(Line2D([], [], **SINGLE, color=GREY, label="one property of the group"))
     abreast = min(ABREAST, len(panels))
-    cell = TOP + PANEL_HEIGHT + BOTTOM
-    legend = LINE * -(-len(handles) // abreast) + 2
-    height = cell * -(-len(panels) // abreast) + legend
     panel_width = WIDE / ABREAST - LEFT - RIGHT
     width = abreast * WIDE / ABREAST
+    bottom = BOTTOM + max(map(_longest_name, panels))
     with figure_style():
-        figure = Figure(figsize=(width * MM, height * MM))
-        for k, rows in enumerate(panels):
+        headers = [_header(rows, panel_width) for rows in panels]
+        top = TOP + LINE * max(map(len, headers))
+        cell = top + PANEL_HEIGHT + bottom
+        figure = Figure(figsize=(width * MM, cell * MM))
+        height = cell * -(-len(panels) // abreast) + add_legend(figure, handles, width)
+        figure.set_size_inches(width * MM, height * MM)
+        for k, (rows, header) in enumerate(zip(panels, headers, strict=True)):
             row, column = divmod(k, abreast)
-            left, bottom = column * WIDE / ABREAST + LEFT, height - row * cell - TOP - PANEL_HEIGHT
-            axes = figure.add_axes((left / width, bottom / height, panel_width / width, PANEL_HEIGHT / height))
-            _draw_panel(axes, rows, looks, areas)
-        figure.legend(handles=handles, loc="lower left", ncols=abreast, frameon=False)
+            left, base = column * WIDE / ABREAST + LEFT, height - row * cell - top - PANEL_HEIGHT
+            axes = figure.add_axes((left / width, base / height, panel_width / width, PANEL_HEIGHT / height))
+            single = _rows_of(drawn, rows) if len(names) <= MOST_WITH_SINGLE else None
+            _draw_panel(axes, rows, header, own, single)
     return figure
 
 
-def _order(group: tuple) -> tuple:
-    (recording, split, kind, target), _ = group
-    return recording, place_of_split(split), kind, target
+def areas_of(rows: pd.DataFrame) -> list[str]:
+    """Return the recorded areas among the rows of a panel, in the order of the stream and of their bins of time."""
+    recorded = rows.loc[rows["family"] == FAMILY, ["layer", "bin"]].drop_duplicates("layer")
+    bin_of = dict(recorded.itertuples(index=False))
+    return sorted(
+        bin_of,
+        key=lambda place: (
+            *along_the_stream(place.removesuffix(place_of("", bin_of[place]))),
+            time_order(bin_of[place]),
+        ),
+    )
 
 
-def _looks(drawn: pd.DataFrame) -> dict[str, dict]:
-    families = drawn[drawn["family"] != FAMILY].groupby("model")["family"].first()
-    if len(families) > len(COLOURS):
-        return {model: FAMILIES[family] for model, family in families.items()}
-    return {model: {"color": COLOURS[k], "marker": MARKERS[k]} for k, model in enumerate(families.index)}
+def places_of_areas(areas: Sequence[str]) -> dict[str, float]:
+    """Return where each area stands on the axis of depth: left of the first layer."""
+    return {area: -0.16 * (len(areas) - k) for k, area in enumerate(areas)}
 
 
-def _handles(drawn: pd.DataFrame, looks: dict[str, dict]) -> list[Line2D]:
-    if len(looks) <= len(COLOURS):
-        return [Line2D([], [], **look, label=model) for model, look in looks.items()]
-    counts = drawn.groupby("family")["model"].nunique()
-    return [
-        Line2D([], [], **look, label=f"{family} ({counts[family]})")
-        for family, look in FAMILIES.items()
-        if family in counts
+def short_names(areas: Sequence[str]) -> list[str]:
+    """Return the names of areas without the words with which all of them begin."""
+    words = [area.split() for area in areas]
+    while len(words) > 1 and all(len(name) > 1 for name in words) and len({name[0] for name in words}) == 1:
+        words = [name[1:] for name in words]
+    return [" ".join(name) for name in words]
+
+
+def _longest_name(rows: pd.DataFrame) -> float:
+    """Return how long the names of areas below a panel are, in mm."""
+    return max((len(name) * 1.3 for name in short_names(areas_of(rows))), default=0.0)
+
+
+def _rows_of(drawn: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    recording, split, targets = rows[["recording", "split", "targets"]].iloc[0]
+    of_panel = (drawn["recording"] == recording) & (drawn["split"] == split)
+    return drawn[of_panel & drawn["target"].isin(targets.split(", "))]
+
+
+def order_of_group(group: tuple) -> tuple:
+    """Return what the panels of `by_group` are sorted by: labels, then groups of properties."""
+    (recording, split, group_name), _ = group
+    known = [*GROUPS, "other properties"]
+    return recording, place_of_split(split), known.index(group_name) if group_name in known else -1, group_name
+
+
+def _header(rows: pd.DataFrame, width: float) -> list[tuple[str, str]]:
+    """Return the lines above a panel of some width in mm, each with its weight."""
+    columns = ["recording", "split", "group", "targets", "matched_area"]
+    recording, split, group, targets, matched = rows[columns].iloc[0]
+    noise = f"as noisy as {matched}" if matched else "no noise added"
+    unseen = f"{split} never seen" if split in ("objects", "categories") else held_out(split)
+    texts = [f"{unseen}, {range_in_words(rows['units'])} units, {noise}"]
+    texts += [f"mean of {targets}"] if "," in targets else [targets] if targets != group else []
+    bold = wrapped(f"{recording}, {group}", "bold", width)
+    return [(line, "bold") for line in bold] + [
+        (line, "normal") for text in texts for line in wrapped(text, "normal", width)
     ]
 
 
-def _area_looks(drawn: pd.DataFrame) -> dict[str, dict]:
-    recorded = drawn.loc[drawn["family"] == FAMILY, ["layer", "time_bin"]].drop_duplicates("layer")
-    bin_of = dict(recorded.itertuples(index=False))
-
-    def along_the_stream(place: str) -> tuple:
-        area = place.removesuffix(place_of("", bin_of[place]))
-        word = area.split()[-1]
-        return AREAS.index(word) if word in AREAS else len(AREAS), area, time_order(bin_of[place])
-
-    # From the last area back: it has the line that is whole.
-    ordered = sorted(bin_of, key=along_the_stream, reverse=True)
-    return {area: {"color": "black", "linestyle": AREA_STYLES[k % len(AREA_STYLES)]} for k, area in enumerate(ordered)}
-
-
-def _draw_panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict], areas: dict[str, dict]) -> None:
-    recording, split, target, measure, chance = rows[["recording", "split", "target", "measure", "chance"]].iloc[0]
-    models = rows[rows["family"] != FAMILY]
-    matched = "".join(models["matched_area"].unique())
+def _draw_panel(
+    axes: Axes, rows: pd.DataFrame, header: list[tuple[str, str]], own: dict[str, dict], single: pd.DataFrame | None
+) -> None:
+    group, targets, measure, chance = rows[["group", "targets", "measure", "chance"]].iloc[0]
     axes.axhline(chance, **CHANCE, zorder=1)
-    for model, of_model in models.groupby("model"):
+    areas = areas_of(rows)
+    x_of = places_of_areas(areas)
+    is_area = rows["family"] == FAMILY
+    for model, of_model in rows[~is_area].groupby("model"):
         of_model = of_model.sort_values("depth")
-        axes.plot(of_model["depth"], of_model["score"], **looks[model], label=model, zorder=3)
-        if len(of_model) > 1:
-            axes.fill_between(
-                of_model["depth"],
-                of_model["low"],
-                of_model["high"],
-                color=looks[model]["color"],
-                alpha=0.15,
-                linewidth=0,
-                zorder=2,
-            )
-        else:
-            axes.vlines(of_model["depth"], of_model["low"], of_model["high"], color=looks[model]["color"], zorder=2)
-    for area, of_area in rows[rows["family"] == FAMILY].groupby("layer"):
-        axes.axhline(of_area["score"].iloc[0], **areas[area], linewidth=0.8, label=area, zorder=4)
-        axes.axhspan(of_area["low"].iloc[0], of_area["high"].iloc[0], color="black", alpha=0.06, linewidth=0, zorder=1)
-    noise = f"as noisy as {matched}" if matched else "no noise added"
-    unseen = f"{split} never seen" if split in ("objects", "categories") else held_out(split)
-    lines = [f"{recording}, {target}", f"{unseen}, {range_in_words(rows['units'])} units", noise]
-    axes.set_title("\n".join(lines), loc="left", fontsize=6)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("Layer depth")
+        axes.plot(of_model["depth"], of_model["score"], **own[model], label=model, zorder=3)
+        axes.fill_between(
+            of_model["depth"],
+            of_model["low"],
+            of_model["high"],
+            color=own[model]["color"],
+            alpha=0.15,
+            linewidth=0,
+            zorder=2,
+        )
+    recorded = rows[is_area].set_index("layer").reindex(areas)
+    axes.plot([x_of[area] for area in areas], recorded["score"], **AREA, label="_areas", zorder=4)
+    axes.vlines([x_of[area] for area in areas], recorded["low"], recorded["high"], color=AREA["color"], zorder=3)
+    if single is not None and targets != group:
+        _draw_single_properties(axes, single, own, x_of)
+    if areas:
+        axes.axvline(-0.08, color=GREY, linewidth=0.6, zorder=1)
+    for k, (line, weight) in enumerate(reversed(header)):
+        offset = (0, (k + 0.7) * LINE * MM * 72)
+        axes.annotate(line, (0, 1), offset, "axes fraction", textcoords="offset points", fontweight=weight, fontsize=6)
+    axes.set_xlim(min([-0.02, *x_of.values()]) - (0.08 if areas else 0), 1.04)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_xticks([*x_of.values()], short_names(areas), minor=True, rotation=90)
+    axes.tick_params(axis="x", which="minor", length=2.5, width=0.6, labelsize=6)
+    axes.set_xlabel("Layer depth", loc="right")
     axes.set_ylabel(measure[0].upper() + measure[1:] if measure != "r" else "r")
+
+
+def _draw_single_properties(axes: Axes, single: pd.DataFrame, own: dict[str, dict], x_of: dict[str, float]) -> None:
+    for (family, model, _), of_target in single.groupby(["family", "model", "target"]):
+        colour = AREA["color"] if family == FAMILY else own[model]["color"]
+        x = of_target["layer"].map(x_of) if family == FAMILY else of_target["depth"]
+        ordered = x.sort_values().index
+        axes.plot(x[ordered], of_target.loc[ordered, "score"], **SINGLE, color=colour, zorder=1.5, label="_property")

@@ -8,17 +8,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from ventral.figures.layout import write_figure
+from ventral.figures.layout import in_time, write_figure
 from ventral.figures.style import COLOURS, MM, WIDE, figure_style
-from ventral.recordings.time_bins import place_of, time_order
+from ventral.recordings.time_bins import place_of
 from ventral.statistics.best_layers import N_SPLITS, corrected_over_halves, halves_of
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
 
 TRAIN, TEST = "stimuli it was trained on", "held-out stimuli"
 RIDGE = "ridge on the best layer of a network trained on objects, held-out stimuli"
-PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 42, 12, 14, 11, 10, 3.6
+PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM, LINE = 42, 12, 3, 14, 11, 10, 3.6
 ABREAST = 3
 LOOKS = {
     TRAIN: {"color": COLOURS[1], "linestyle": ":"},
@@ -148,12 +149,12 @@ def ridge_on_best_layer(scores: pd.DataFrame, names: pd.Series, seed: int) -> tu
 def draw_fitted(table: pd.DataFrame) -> Figure:
     """Draw the rows of `fitted_table`, a panel for each network, area and bin of time."""
     groups = table.groupby(["recording", "model", "area", "time_bin"])
-    panels = [rows for _, rows in sorted(groups, key=lambda group: (*group[0][:3], time_order(group[0][3])))]
+    panels = [rows for _, rows in sorted(groups, key=_order)]
     abreast = min(ABREAST, len(panels))
     n_rows = -(-len(panels) // abreast)
     cell = TOP + PANEL_HEIGHT + BOTTOM
     height = n_rows * cell + LINE * len(LOOKS) + 2
-    width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
+    width = (WIDE - LEFT - RIGHT - GAP * (ABREAST - 1)) / ABREAST
     limits = min(0.0, table["r"].min()) - 0.03, max(1.0, table["r"].max()) + 0.03
     with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
@@ -173,10 +174,16 @@ def draw_fitted(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _order(group: tuple) -> tuple:
+    (recording, model, area, time_bin), rows = group
+    return recording, model, in_time(((recording, area, time_bin), rows))
+
+
 def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
     model, recording, area, time_bin = rows[["model", "recording", "area", "time_bin"]].iloc[0]
     for part, of_part in rows.groupby("part", sort=False):
         axes.plot(of_part["epoch"], of_part["r"], **LOOKS[part], label=part)
     axes.set_title(f"{recording}, {place_of(area, time_bin)}\n{model}", loc="left", fontsize=7, fontweight="bold")
     axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylabel("Median raw r")

@@ -11,7 +11,14 @@ from matplotlib.lines import Line2D
 
 from ventral.figures.layout import figure_of_text, neuroids_taken, page_of_panels, write_figure
 from ventral.figures.measures import axis_ranges, measures, padded, scale_medians
-from ventral.figures.style import GREY, RECORDED_AREA, figure_style, legend_handles, looks_of_models
+from ventral.figures.style import (
+    GREY,
+    RECORDED_AREA,
+    figure_style,
+    legend_handles,
+    looks_by_recording,
+    stands_out,
+)
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.bootstrap import intervals, read_bootstraps
 from ventral.statistics.influence_table import read_influences, sampling_errors
@@ -28,6 +35,7 @@ def layer_profile(
     seed: int,
     bootstraps: Sequence[Path] = (),
     influences: Sequence[Path] = (),
+    models: Sequence[str] = (),
 ) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth, a panel for every area, bin of time and split.
 
@@ -47,6 +55,8 @@ def layer_profile(
     influences : sequence of paths, optional
         What stimuli add to scores, of all models and recordings: the interval that is drawn is then over both stimuli
         and neuroids.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
 
     Raises
     ------
@@ -61,16 +71,16 @@ def layer_profile(
     )
     if bootstraps:
         table = table.merge(intervals(read_bootstraps(bootstraps)), on=[*PANEL, "model", "layer"], how="left")
-    write_figure(draw_layer_profile(summary), table, svg, pdf, csv)
+    write_figure(draw_layer_profile(summary, models), table, svg, pdf, csv)
 
 
-def draw_layer_profile(summary: pd.DataFrame) -> Figure:
+def draw_layer_profile(summary: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `ventral.statistics.summaries.area_summary`; each model's line has its name as label."""
     if summary.empty:
         return figure_of_text("No scores: no model and no other recorded area predicts a recorded area")
     with figure_style():
         of_models = summary[summary["family"] != FAMILY]
-        looks = looks_of_models(of_models)
+        looks = looks_by_recording(of_models, models)
         measure = measures(summary)
         limits = axis_ranges(
             measure,
@@ -87,7 +97,7 @@ def draw_layer_profile(summary: pd.DataFrame) -> Figure:
         for axes, rows in panels:
             if rows["has_ceiling"].iloc[0]:
                 _draw_ceiling(axes)
-            for model, look in looks.items():
+            for model, look in looks.get(rows["recording"].iloc[0], {}).items():
                 _draw_profile(axes, rows[rows["model"] == model], look, model)
             _draw_recorded_areas(axes, rows[rows["family"] == FAMILY])
             axes.set_xlim(-0.02, 1.02)
@@ -113,12 +123,15 @@ def _draw_noise_ceiling(axes: Axes, low: float, high: float) -> None:
 
 def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None:
     """Draw a line through a model's layers; of a single one, a line across the panel with a marker at its depth."""
+    above = 2 if stands_out(look) else 0
     if len(rows) == 1:
-        axes.plot(rows["depth"], drawn_measure(rows)["median"], **look, label="_layer", zorder=4)
+        axes.plot(rows["depth"], drawn_measure(rows)["median"], **look, label="_layer", zorder=2 + above)
         rows = pd.concat([rows, rows]).assign(depth=[0.0, 1.0])
         look = look | {"marker": ""}
     measure = drawn_measure(rows)
-    axes.plot(rows["depth"], measure["median"], **look, label=model, zorder=3)
+    axes.plot(rows["depth"], measure["median"], **look, label=model, zorder=1.5 + above)
+    if not above:
+        return
     axes.fill_between(
         rows["depth"],
         measure["low"],

@@ -16,7 +16,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from ventral.figures.measures import compares_matrices, measures
-from ventral.figures.style import MM, NARROW, WIDE, figure_style
+from ventral.figures.style import MM, NARROW, STYLE, WIDE, figure_style
 from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
@@ -29,7 +29,8 @@ PANEL_HEIGHT = 48
 LEFT, RIGHT, TOP, BOTTOM = 12, 2, 2, 10
 LINE = 3.2
 SPLITS = ["stimuli", "objects", "categories"]
-AREAS = ["EVC", "V1", "V2", "V4", "IT"]
+# Along the ventral stream, from the eye inwards; each is the last word of an area's name.
+AREAS = ["retina", "LGN", "EVC", "V1", "V2", "V3", "V4", "LO", "TEO", "PIT", "CIT", "AIT", "IT", "FFA", "PPA", "PFC"]
 
 
 def place_of_split(split: str) -> int:
@@ -112,7 +113,7 @@ def page_of_panels(
     cell = TOP + LINE * max(map(len, headers)) + PANEL_HEIGHT + BOTTOM
 
     figure = Figure(figsize=(width * MM, cell * n_rows * MM))
-    height = cell * n_rows + _add_legend(figure, handles, width)
+    height = cell * n_rows + add_legend(figure, handles, width)
     figure.set_size_inches(width * MM, height * MM)
     drawn = []
     for rows, header, (i, j) in zip(panels, headers, places, strict=True):
@@ -126,9 +127,18 @@ def page_of_panels(
 
 
 def in_time(group: tuple[tuple, pd.DataFrame]) -> tuple:
-    """Return what groups of rows by recording, area, bin of time and more are sorted by: bins by their times."""
+    """Return what groups of rows by recording, area, bin of time and more are sorted by.
+
+    Areas come in the order of the stream, bins by their times.
+    """
     (recording, area, time_bin, *rest), _ = group
-    return recording, area, time_order(time_bin), *rest
+    return recording, *along_the_stream(area), time_order(time_bin), *rest
+
+
+def along_the_stream(area: str) -> tuple[int, str]:
+    """Return what areas are sorted by: their place in the ventral stream; others come last, by name."""
+    word = area.split()[-1] if area else ""
+    return AREAS.index(word) if word in AREAS else len(AREAS), area
 
 
 def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
@@ -151,7 +161,7 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
     ]
     if len(set(columns)) == 1:
         return [divmod(k, 2 if len(panels) == 4 else 3) for k in range(len(panels))]
-    row_of = {key: k for k, key in enumerate(sorted(set(rows), key=_along_the_stream))}
+    row_of = {key: k for k, key in enumerate(sorted(set(rows), key=_place_of_row))}
     # A row has no gap where another recording has a split that its own lacks.
     of_row = {
         key: sorted({column for other, column in zip(rows, columns, strict=True) if other == key}) for key in rows
@@ -159,11 +169,10 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
     return [(row_of[key], of_row[key].index(column)) for key, column in zip(rows, columns, strict=True)]
 
 
-def _along_the_stream(row: tuple[str, ...]) -> tuple:
+def _place_of_row(row: tuple[str, ...]) -> tuple:
     """Return the place of a row of panels: by recording, its area from the eye inwards, its bin, then the rest."""
     recording, area, time_bin, *rest = row
-    word = area.split()[-1] if area else ""
-    return recording, AREAS.index(word) if word in AREAS else len(AREAS), area, time_order(time_bin), *rest
+    return recording, *along_the_stream(area), time_order(time_bin), *rest
 
 
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
@@ -173,12 +182,12 @@ def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: flo
     compared = f"{measure} on {held_out(split)}{f', {mapping}' if with_mapping else ''}"
     plain = [measure if compares_matrices(rows).iloc[0] else compared, *description.split("\n")]
     return [
-        *((line, "bold") for line in _wrapped(f"{recording}, {place_of(area, time_bin)}", "bold", width)),
-        *((line, "normal") for text in plain for line in _wrapped(text, "normal", width)),
+        *((line, "bold") for line in wrapped(f"{recording}, {place_of(area, time_bin)}", "bold", width)),
+        *((line, "normal") for text in plain for line in wrapped(text, "normal", width)),
     ]
 
 
-def _wrapped(text: str, weight: str, width: float) -> list[str]:
+def wrapped(text: str, weight: str, width: float) -> list[str]:
     """Return the text in as few lines as fit into a width in mm."""
     # One dot a point: widths come in points.
     renderer, font = FigureCanvasAgg(Figure(dpi=72)).get_renderer(), FontProperties(weight=weight)
@@ -190,7 +199,15 @@ def _wrapped(text: str, weight: str, width: float) -> list[str]:
     return []
 
 
-def _add_legend(figure: Figure, handles: Sequence[Line2D], width: float) -> float:
+def widest(texts: Sequence[str]) -> float:
+    """Return the width of the widest of some texts beside an axis, in mm."""
+    renderer = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
+    font = FontProperties(size=STYLE["ytick.labelsize"])
+    widths = [renderer.get_text_width_height_descent(str(text), font, ismath=False)[0] for text in set(texts)]
+    return max(widths) / 72 / MM
+
+
+def add_legend(figure: Figure, handles: Sequence[Line2D], width: float) -> float:
     """Add a legend at the foot of the figure, in as many columns as fit, and return its height in mm."""
     if not handles:
         return 0

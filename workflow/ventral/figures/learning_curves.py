@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.layout import write_figure
-from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
+from ventral.figures.style import MM, WIDE, figure_style, looks
 from ventral.tables import read_csv
 
 PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 48, 12, 16, 4, 10, 3.6
@@ -16,7 +16,7 @@ MEASURES = {"accuracy": "Accuracy", "loss": "Cross-entropy"}
 PARTS = {"train": ":", "validation": "-"}
 
 
-def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path) -> None:
+def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path, models: Sequence[str] = ()) -> None:
     """Write the figure of accuracy and loss, on the images trained on and on others of the same objects.
 
     Parameters
@@ -25,19 +25,18 @@ def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path) 
         Folders of networks trained on labels, from `ventral.training.training.train`.
     svg, pdf, csv : paths
         The figure, and every number in it: the rows of each network's ``metrics.csv``, with its name as `model`.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
     """
     table = pd.concat([read_csv(folder / "metrics.csv").assign(model=folder.name) for folder in trainings])
-    write_figure(draw_learning_curves(table), table, svg, pdf, csv)
+    write_figure(draw_learning_curves(table, models), table, svg, pdf, csv)
 
 
-def draw_learning_curves(table: pd.DataFrame) -> Figure:
+def draw_learning_curves(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw a panel for each measure; a colour for each network, dotted for what it was trained on."""
-    models = list(dict.fromkeys(table["model"]))
-    looks = {
-        model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS) % len(MARKERS)]}
-        for k, model in enumerate(models)
-    }
-    handles = [Line2D([], [], **look, label=model) for model, look in looks.items()]
+    drawn = set(table["model"])
+    own = looks(models, drawn)
+    handles = [Line2D([], [], **look, label=model) for model, look in own.items() if model in drawn]
     handles += [Line2D([], [], color="black", linestyle=style, label=f"{part} images") for part, style in PARTS.items()]
     height = TOP + PANEL_HEIGHT + BOTTOM + LINE * -(-len(handles) // 3) + 2
     width = (WIDE - LEFT - GAP) / len(MEASURES) - 2
@@ -48,7 +47,7 @@ def draw_learning_curves(table: pd.DataFrame) -> Figure:
             axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
             for model, rows in table.groupby("model", sort=False):
                 for part, style in PARTS.items():
-                    axes.plot(rows["epoch"], rows[f"{part}_{measure}"], **looks[model], linestyle=style)
+                    axes.plot(rows["epoch"], rows[f"{part}_{measure}"], **own[model], linestyle=style)
             axes.set_xlabel("Epoch")
             axes.set_ylabel(label)
         figure.legend(handles=handles, loc="lower left", ncols=3, frameon=False)

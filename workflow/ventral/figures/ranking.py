@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ventral.figures.layout import in_time, write_figure
+from ventral.figures.layout import in_time, widest, write_figure
 from ventral.figures.measures import named
-from ventral.figures.style import FAMILIES, MM, NARROW, STYLE, WIDE, figure_style
+from ventral.figures.style import MM, NARROW, WIDE, figure_style, looks
 from ventral.recordings.time_bins import place_of
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import resampled_scores
@@ -43,7 +40,9 @@ COLUMNS = [
 TOP, BOTTOM, RIGHT, GAP, NARROWEST, LINE, ROW = 2, 9, 3, 5, 30, 3.2, 3.6
 
 
-def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path, csv: Path) -> None:
+def ranking(
+    bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path, csv: Path, models: Sequence[str] = ()
+) -> None:
     """Write the figure of each model's rank over resamples, and the table of ranks behind it.
 
     Parameters
@@ -54,9 +53,11 @@ def ranking(bootstraps: Sequence[Path], best_layers: Path, svg: Path, pdf: Path,
         Table of `ventral.statistics.best_layers`.
     svg, pdf, csv : paths
         The figure, and the rows of `ranking_of`.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
     """
     table = ranking_of(read_bootstraps(bootstraps), read_csv(best_layers, "best_layer"))
-    write_figure(draw_ranking(table), table, svg, pdf, csv)
+    write_figure(draw_ranking(table, models), table, svg, pdf, csv)
 
 
 def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +86,7 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def draw_ranking(table: pd.DataFrame) -> Figure:
+def draw_ranking(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `ranking_of`: a panel for each recording, area, bin, split and mapping, a row for each model."""
     with figure_style():
         panels = [rows for _, rows in sorted(table.groupby(PANEL), key=in_time)]
@@ -93,33 +94,28 @@ def draw_ranking(table: pd.DataFrame) -> Figure:
             figure = Figure(figsize=(NARROW * MM, 3 * LINE * MM))
             figure.text(0.02, 0.5, "No ranking: no model has a score of two or more neurons", va="center")
             return figure
-        names = GAP + _width(table["model"])
+        names = GAP + widest(table["model"])
         abreast = 2 if len(panels) > 1 and names + NARROWEST + RIGHT <= WIDE / 2 else 1
         width = WIDE if abreast == 2 else max(NARROW, names + NARROWEST + RIGHT)
-        cell = TOP + 3 * LINE + ROW * max(map(len, panels)) + BOTTOM
-        families = [family for family in FAMILIES if family in set(table["family"])]
-        height = cell * -(-len(panels) // abreast) + LINE * (-(-len(families) // 3) + 1)
+        abreast_rows = [max(map(len, panels[k : k + abreast])) for k in range(0, len(panels), abreast)]
+        cells = [TOP + 3 * LINE + ROW * n_models + BOTTOM for n_models in abreast_rows]
+        own = looks(models, table["model"])
+        height = sum(cells)
         figure = Figure(figsize=(width * MM, height * MM))
         for k, rows in enumerate(panels):
             i, j = divmod(k, abreast)
             left = j * width / abreast + names
             extent = (width / abreast - names - RIGHT, ROW * len(rows))
-            bottom = height - i * cell - TOP - 3 * LINE - extent[1]
+            bottom = height - sum(cells[:i]) - TOP - 3 * LINE - extent[1]
             axes = figure.add_axes((left / width, bottom / height, extent[0] / width, extent[1] / height))
-            _draw_panel(axes, rows, names)
-        figure.legend(
-            handles=[Line2D([], [], **FAMILIES[family], linestyle="", label=family) for family in families],
-            loc="lower left",
-            ncols=3,
-            frameon=False,
-        )
+            _draw_panel(axes, rows, names, own)
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float, own: dict[str, dict]) -> None:
     places = np.arange(len(rows))
     for place, (_, row) in zip(places, rows.iterrows(), strict=True):
-        look = FAMILIES[row["family"]]
+        look = own[row["model"]]
         axes.hlines(place, row["low"], row["high"], color=look["color"], linewidth=1.5)
         axes.plot(row["rank"], place, **look, linestyle="", label=row["model"])
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -139,14 +135,6 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float) -> None:
     for k, (line, weight) in enumerate(reversed(lines)):
         offset = ((1.5 - names) * MM * 72, (k + 0.5) * LINE * MM * 72)
         axes.annotate(line, (0, 1), offset, "axes fraction", textcoords="offset points", fontweight=weight)
-
-
-def _width(texts: pd.Series) -> float:
-    """Return the width of the widest of some texts, in mm."""
-    renderer = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
-    font = FontProperties(size=STYLE["ytick.labelsize"])
-    widths = [renderer.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts.unique()]
-    return max(widths) / 72 / MM
 
 
 def ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:

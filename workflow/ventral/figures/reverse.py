@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.layout import in_time, place_of_split, write_figure
-from ventral.figures.style import COLOURS, MARKERS, MM, WIDE, figure_style
+from ventral.figures.style import MM, WIDE, figure_style, looks
 from ventral.grams.recorded import FAMILY, area_and_bin
 from ventral.recordings.time_bins import place_of
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
@@ -25,7 +25,7 @@ DIRECTIONS = {
     "forward": {"linestyle": "-", "label": "the layer predicts the neurons, median over neurons"},
     "reverse": {"linestyle": "--", "label": "the neurons predict the layer, median over units"},
 }
-PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 44, 12, 14, 11, 10, 3.6
+PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM, LINE = 44, 12, 3, 14, 11, 10, 3.6
 ABREAST = 3
 
 
@@ -39,6 +39,7 @@ def reverse_figure(
     reliability_threshold: float,
     n_bootstrap: int,
     seed: int,
+    models: Sequence[str] = (),
 ) -> None:
     """Write the figure of raw r by layer depth, forward and reverse, a panel for each area and split.
 
@@ -59,6 +60,8 @@ def reverse_figure(
         Lowest reliability of a neuroid that is taken for the median of the forward direction.
     n_bootstrap, seed : int
         Number of bootstrap samples of units and of neuroids, and the seed of their draw.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
     """
     units = pd.concat([read_parquet(table) for table in tables], ignore_index=True)
     reverse = reverse_summary(units, n_bootstrap, seed)
@@ -72,7 +75,7 @@ def reverse_figure(
     forward = forward_summary(read_scores(scores), neuroids, reliability_threshold, n_bootstrap, seed)
     table = with_forward(reverse, forward)
     table = table.assign(reliability_threshold=reliability_threshold)
-    write_figure(draw_reverse(table), table, svg, pdf, csv)
+    write_figure(draw_reverse(table, models), table, svg, pdf, csv)
 
 
 def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.DataFrame:
@@ -156,20 +159,17 @@ def _order(group: tuple) -> tuple:
     return *place, place_of_split(split)
 
 
-def draw_reverse(table: pd.DataFrame) -> Figure:
+def draw_reverse(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `with_forward`: for each model a line of either direction through its layers."""
     panels = [rows for _, rows in sorted(table.groupby(["recording", "area", "time_bin", "split"]), key=_order)]
-    models = sorted(table["model"].unique())
-    looks = {
-        model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k // len(COLOURS) % len(MARKERS)]}
-        for k, model in enumerate(models)
-    }
+    drawn = sorted(table["model"].unique())
+    own = looks(models, drawn)
     handles = [Line2D([], [], color="black", **look) for look in DIRECTIONS.values()]
-    handles += [Line2D([], [], **look, label=model) for model, look in looks.items()]
+    handles += [Line2D([], [], **look, label=model) for model, look in own.items() if model in drawn]
     n_rows = -(-len(panels) // ABREAST)
     cell = TOP + PANEL_HEIGHT + BOTTOM
     height = n_rows * cell + LINE * -(-len(handles) // 2) + 2
-    width = (WIDE - LEFT - GAP * (ABREAST - 1)) / ABREAST
+    width = (WIDE - LEFT - RIGHT - GAP * (ABREAST - 1)) / ABREAST
     values = table[[f"{direction}_r{end}" for direction in DIRECTIONS for end in ("_low", "", "_high")]]
     limits = min(0.0, values.min().min()) - 0.03, max(0.0, values.max().max()) + 0.03
     with figure_style():
@@ -178,25 +178,25 @@ def draw_reverse(table: pd.DataFrame) -> Figure:
             row, column = divmod(k, ABREAST)
             left, bottom = LEFT + column * (width + GAP), height - row * cell - TOP - PANEL_HEIGHT
             axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
-            _draw_directions(axes, rows, looks)
+            _draw_directions(axes, rows, own)
             axes.set_ylim(limits)
         figure.legend(handles=handles, loc="lower left", ncols=2, frameon=False)
     return figure
 
 
-def _draw_directions(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> None:
+def _draw_directions(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> None:
     for model, of_model in rows.groupby("model"):
         of_model = of_model.sort_values("depth")
         for direction, style in DIRECTIONS.items():
             label = f"{direction}, {model}"
             axes.plot(
-                of_model["depth"], of_model[f"{direction}_r"], **looks[model], linestyle=style["linestyle"], label=label
+                of_model["depth"], of_model[f"{direction}_r"], **own[model], linestyle=style["linestyle"], label=label
             )
             axes.fill_between(
                 of_model["depth"],
                 of_model[f"{direction}_r_low"],
                 of_model[f"{direction}_r_high"],
-                color=looks[model]["color"],
+                color=own[model]["color"],
                 alpha=0.15,
                 linewidth=0,
                 label=f"_interval of {label}",

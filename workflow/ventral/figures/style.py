@@ -1,14 +1,21 @@
 """How figures look: colours, markers, sizes, and how each model is drawn."""
 
+from collections.abc import Iterable, Sequence
+
 import matplotlib.style
 import pandas as pd
 from matplotlib.lines import Line2D
 
 from ventral.statistics.summaries import models_by_predictivity
 
-# Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white.
+# Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white; then darker
+# ones of Paul Tol's scheme "muted", and others that differ from both.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-# How models are drawn by their family, where they are too many to tell apart one by one.
+COLOURS += ["#332288", "#117733", "#882255", "#999933", "#AA4499", "#661100"]
+COLOURS += ["#7B68EE", "#FF6F91", "#00B7C2", "#2F4F4F", "#B8860B", "#C71585", "#6B8E23", "#4682B4"]
+# More models than this are not told apart: the best of each family stand out.
+CROWDED = 7
+OTHERS = {"color": "0.75", "marker": "o", "markersize": 1.5, "linewidth": 0.5}
 FAMILIES = {
     "pretrained": {"color": "#D55E00", "marker": "D"},
     "trained": {"color": "#0072B2", "marker": "o"},
@@ -18,6 +25,7 @@ FAMILIES = {
     "classical": {"color": "#000000", "marker": "s"},
     "unknown": {"color": "#E69F00", "marker": "<"},
 }
+# As many as have no divisor in common with the number of colours: 210 pairs.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))
 GREY = "0.45"
@@ -58,31 +66,81 @@ def figure_style():
     return matplotlib.style.context(["default", STYLE])
 
 
-def looks_of_models(summary: pd.DataFrame) -> dict[str, dict]:
-    """Return how each model is drawn, best model first; the look goes by the order of names, not by rank.
+def look_of(place: int) -> dict[str, str]:
+    """Return colour and marker of the model at some place among all models of a run."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
 
-    Models that are more than there are colours look like their family.
+
+def looks(models: Sequence[str], drawn: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return colour and marker of each model, the same in all figures of a run.
+
+    Parameters
+    ----------
+    models : sequence of str
+        All models of the run, in the order of the config: a model that is added at the end changes no other.
+    drawn : iterable of str
+        Models that are drawn. Those that `models` lacks come after the others, by name.
+    """
+    others = sorted(set(drawn) - set(models))
+    return {model: look_of(place) for place, model in enumerate([*models, *others])}
+
+
+def best_of_families(summary: pd.DataFrame) -> dict[str, str]:
+    """Return the best model of each family, best first, with its family."""
+    family = summary.groupby("model")["family"].first()
+    best: dict[str, str] = {}
+    for model in models_by_predictivity(summary):
+        best.setdefault(family[model], model)
+    return {model: of_family for of_family, model in best.items()}
+
+
+def looks_of_models(summary: pd.DataFrame, models: Sequence[str] = ()) -> dict[str, dict]:
+    """Return how each model is drawn, best model first.
+
+    Of many models, the best of each family have their own colour and marker, and the others are thin and grey.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Rows of a recording from `ventral.statistics.summaries.area_summary`.
+    models : sequence of str
+        As for `looks`.
     """
     n_layers = summary.groupby("model")["layer"].nunique()
-    crowded = len(n_layers) > len(COLOURS)
-    family = summary.groupby("model")["family"].first()
-    looks = {
+    own = looks(models, n_layers.index)
+    shown = best_of_families(summary) if len(n_layers) > CROWDED else own
+    return {
         model: {
-            **(
-                FAMILIES[family[model]]
-                if crowded
-                else {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-            ),
+            **(own[model] if model in shown else OTHERS),
             "linestyle": "-" if n_layers[model] > 1 else SINGLE_LAYER,
         }
-        for k, model in enumerate(n_layers.index)
+        for model in models_by_predictivity(summary)
     }
-    return {model: looks[model] for model in models_by_predictivity(summary)}
 
 
-def legend_handles(summary: pd.DataFrame, looks: dict[str, dict], **changes) -> list[Line2D]:
-    """Return what the legend shows: every model, or every family with how many models it has."""
-    if len(looks) > len(COLOURS):
-        counts = summary.groupby("family")["model"].nunique()
-        looks = {f"{family} ({counts[family]})": look for family, look in FAMILIES.items() if family in counts}
-    return [Line2D([], [], **look | changes, label=label) for label, look in looks.items()]
+def stands_out(look: dict) -> bool:
+    """Whether a model is drawn with its own colour and marker."""
+    return look["color"] != OTHERS["color"]
+
+
+def looks_by_recording(summary: pd.DataFrame, models: Sequence[str] = ()) -> dict[str, dict[str, dict]]:
+    """Return `looks_of_models` for each recording, whose best models can be others."""
+    every = [*models, *sorted(set(summary["model"]) - set(models))]
+    return {recording: looks_of_models(rows, every) for recording, rows in summary.groupby("recording")}
+
+
+def legend_handles(summary: pd.DataFrame, looks: dict[str, dict[str, dict]], **changes) -> list[Line2D]:
+    """Return what the legend shows: each model that stands out in a recording, best first; then the others, if any."""
+    named, grey = {}, set()
+    for of_recording in looks.values():
+        named |= {model: look for model, look in of_recording.items() if stands_out(look)}
+        grey |= {model for model, look in of_recording.items() if not stands_out(look)}
+    family = summary.groupby("model")["family"].first()
+    handles = [
+        Line2D([], [], **named[model] | changes, label=f"{model} ({family[model]})" if grey else model)
+        for model in models_by_predictivity(summary)
+        if model in named
+    ]
+    if grey:
+        handles.append(Line2D([], [], **OTHERS | changes, label="models that are not the best of their family"))
+    return handles

@@ -1,5 +1,6 @@
 """The figure of what networks that never saw a category make of it, beside networks that did."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,16 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ventral.figures.layout import write_figure
-from ventral.figures.style import CHANCE, COLOURS, MARKERS, MM, WIDE, figure_style
+from ventral.figures.style import CHANCE, MM, WIDE, figure_style, looks
 from ventral.recordings.time_bins import place_of
 from ventral.scores.selectivity import SELECTIVE
 from ventral.statistics.summaries import read_scores
 from ventral.tables import read_csv
 
-PANEL_HEIGHT, LEFT, GAP, TOP, BOTTOM, LINE = 45, 12, 15, 4, 13, 3.8
+PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM, LINE = 45, 12, 3, 15, 4, 13, 3.8
 
 
-def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path) -> None:
+def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path, models: Sequence[str] = ()) -> None:
     """Write the figure, layer by layer: how well a category is decoded, how selective units are, and RSA with matrices.
 
     Parameters
@@ -28,9 +29,11 @@ def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path) -> 
         The joined score table; rows of published dissimilarity matrices make a panel each, where there are any.
     svg, pdf, csv : paths
         The figure, and every number in it, in long form: `model`, `layer`, `depth`, `measure`, `value`.
+    models : sequence of str, optional
+        All models of the run, by whose order each has its colour and marker.
     """
     table = unseen_table(read_csv(selectivity), read_scores(scores))
-    write_figure(draw_unseen(table), table, svg, pdf, csv)
+    write_figure(draw_unseen(table, models), table, svg, pdf, csv)
 
 
 def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
@@ -55,37 +58,34 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
     return pd.concat(parts, ignore_index=True)
 
 
-def draw_unseen(table: pd.DataFrame) -> Figure:
+def draw_unseen(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `unseen_table`: a panel for each measure, a line through the layers of each model."""
-    measures, models = (list(dict.fromkeys(table[column])) for column in ("measure", "model"))
-    looks = {
-        model: {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-        for k, model in enumerate(models)
-    }
-    height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(models)
-    width = (WIDE - LEFT - GAP * (len(measures) - 1)) / len(measures)
+    measures, drawn = (list(dict.fromkeys(table[column])) for column in ("measure", "model"))
+    own = looks(models, drawn)
+    height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(drawn)
+    width = (WIDE - LEFT - RIGHT - GAP * (len(measures) - 1)) / len(measures)
     with figure_style():
         figure = Figure(figsize=(WIDE * MM, height * MM))
         for k, measure in enumerate(measures):
             left = LEFT + k * (width + GAP)
             bottom = height - TOP - PANEL_HEIGHT
             axes = figure.add_axes((left / WIDE, bottom / height, width / WIDE, PANEL_HEIGHT / height))
-            _draw_lines(axes, table[table["measure"] == measure], looks)
+            _draw_lines(axes, table[table["measure"] == measure], own)
             axes.set_ylabel(measure)
         figure.legend(
-            handles=[Line2D([], [], **look, label=model) for model, look in looks.items()],
+            handles=[Line2D([], [], **look, label=model) for model, look in own.items() if model in drawn],
             loc="lower left",
             frameon=False,
         )
     return figure
 
 
-def _draw_lines(axes: Axes, rows: pd.DataFrame, looks: dict[str, dict]) -> None:
+def _draw_lines(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> None:
     if rows["measure"].iloc[0].startswith("Balanced accuracy"):
         axes.axhline(0.5, **CHANCE, zorder=1)
         axes.annotate("chance", (1, 0.5), (0, 2), textcoords="offset points", ha="right", va="bottom")
     for model, of_model in rows.groupby("model", sort=False):
         of_model = of_model.sort_values("depth")
-        axes.plot(of_model["depth"], of_model["value"], **looks[model], label=model)
+        axes.plot(of_model["depth"], of_model["value"], **own[model], label=model)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

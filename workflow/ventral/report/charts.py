@@ -4,16 +4,23 @@ Rows, families that are shown and colours come from the page: colours are those 
 the dark.
 """
 
+import json
+import re
+import textwrap
+from collections.abc import Sequence
 from functools import cache
 
 import altair as alt
+import pandas as pd
 
-from ventral.figures.style import FAMILIES
+from ventral.figures.style import COLOURS, FAMILIES, looks
 from ventral.grams.recorded import FAMILY
 
-# Names of matplotlib's markers in Vega.
+# Names of matplotlib's markers in Vega, or their outlines between -1 and 1.
 SHAPES = {"D": "diamond", "o": "circle", "^": "triangle-up", "P": "cross", "v": "triangle-down", "s": "square"}
-SHAPES |= {"<": "triangle-left"}
+SHAPES |= {"<": "triangle-left", ">": "triangle-right"}
+SHAPES |= {"X": "M-.6-1L0-.4L.6-1L1-.6L.4 0L1 .6L.6 1L0 .4L-.6 1L-1 .6L-.4 0L-1-.6Z"}
+SHAPES |= {"p": "M0-1L.95-.31L.59.81L-.59.81L-.95-.31Z"}
 ALL_FAMILIES = [*FAMILIES, FAMILY]
 # Dashes of the models of a family, in turn.
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
@@ -30,18 +37,28 @@ TEXTS = {
 }
 GREY = "var(--quiet)"
 HEIGHT = 230
+# Characters in a line of a label.
+LONGEST = 26
 # More lines than this have no bands, but for the one under the pointer.
 CROWDED = 7
 
 
-def shape_of(family: str) -> str:
-    """Return how the points of a family are drawn."""
-    return SHAPES[FAMILIES[family]["marker"]] if family in FAMILIES else "circle"
+def looks_on_page(models: Sequence[str], drawn: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Return colour, as the style sheet names it, and shape of each model: those of the static figures.
 
-
-def colour_of(family: str) -> str:
-    """Return the colour of a family, as the style sheet names it."""
-    return f"var(--family-{family})" if family in ALL_FAMILIES else GREY
+    Parameters
+    ----------
+    models : sequence of str
+        All models of the run, in the order of the config.
+    drawn : DataFrame
+        `model` and `family` of all that is drawn. Recorded areas are grey.
+    """
+    recorded = set(drawn.loc[drawn["family"] == FAMILY, "model"])
+    found = {
+        model: {"colour": f"var(--look-{COLOURS.index(look['color'])})", "shape": SHAPES[look["marker"]]}
+        for model, look in looks(models, set(drawn["model"]) - recorded).items()
+    }
+    return found | {model: {"colour": GREY, "shape": "square"} for model in recorded}
 
 
 @cache
@@ -76,10 +93,15 @@ def layer_profile(measure: str, low: float, high: float, ceiling: bool, crowded:
 
 
 @cache
-def explicitness(measure: str, low: float, high: float, chance: float | None, crowded: bool) -> dict:
-    """Return the chart of what is read by depth: a line for each model, a line across for each recorded area."""
+def explicitness(
+    measure: str, low: float, high: float, chance: float | None, crowded: bool, areas: tuple[tuple[float, str], ...]
+) -> dict:
+    """Return the chart of what is read by depth: a line for each model, and recorded areas left of the layers.
+
+    `areas` are their places on the axis of depth, and their names.
+    """
     y = {"scale": alt.Scale(domain=[low, high], zero=False, nice=False, clamp=True), "title": measure}
-    marks = _lines(_depth(), y, crowded, _tooltip(measure, "Units"))
+    marks = _lines(_depth(areas), y, crowded, _tooltip(measure, "Units"), beside=True)
     return _spec(alt.layer(*([] if chance is None else _rule_at(chance, "chance", y, [2, 2])), *marks))
 
 
@@ -101,7 +123,7 @@ def categorisation(measure: str, accuracy: str, limits: tuple[float, float, floa
     y = {"title": measure, "scale": alt.Scale(domain=list(limits[2:]), nice=False)}
     hover = _hover()
     faint = alt.condition(hover, alt.value(0.9), alt.value(0.15))
-    best = _models().transform_filter("datum.best")
+    best = _models().transform_filter("datum.best && datum.own !== 0")
     guessing = (
         alt.Chart(alt.InlineData([{"x": chance}]))
         .mark_rule(color=GREY, strokeDash=[2, 2], aria=False)
@@ -112,8 +134,9 @@ def categorisation(measure: str, accuracy: str, limits: tuple[float, float, floa
     )
     points = (
         _models()
-        .mark_point(filled=True, size=45)
+        .mark_point(filled=True)
         .encode(
+            size=alt.condition("datum.own === 0", alt.value(10), alt.value(45)),
             x=x,
             y=alt.Y("score:Q", **y),
             color=_colour(),
@@ -131,15 +154,22 @@ def categorisation(measure: str, accuracy: str, limits: tuple[float, float, floa
 
 
 @cache
-def ranking(n_models: int) -> dict:
-    """Return the chart of the models' ranks, the best on top."""
+def ranking(models: tuple[str, ...]) -> dict:
+    """Return the chart of the models' ranks, the best on top; a long name has several lines."""
+    n_models = len(models)
+    lines = {model: _in_lines(model) for model in models}
+    long = "".join(
+        f"datum.label === {json.dumps(model)} ? {json.dumps(parts)} : "
+        for model, parts in lines.items()
+        if len(parts) > 1
+    )
     x = alt.Scale(domain=[0.5, max(2, n_models) + 0.5], nice=False, zero=False)
     ticks = list(range(1, max(2, n_models) + 1, 1 + n_models // 10))
     y = alt.Y(
         "model:N",
         sort=alt.EncodingSortField("rank", order="ascending"),
         title=None,
-        axis=alt.Axis(domain=False, ticks=False, labelLimit=150, grid=False),
+        axis=alt.Axis(domain=False, ticks=False, labelLimit=0, labelExpr=f"{long}datum.label", grid=False),
     )
     interval = (
         _models()
@@ -163,11 +193,25 @@ def ranking(n_models: int) -> dict:
             ],
         )
     )
-    return _spec(alt.layer(interval, rank), height=20 * n_models + 10)
+    return _spec(alt.layer(interval, rank), height=(8 + 12 * max(map(len, lines.values()))) * n_models + 10)
 
 
-def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip]) -> list[alt.Chart]:
-    """Return bands, lines and points of models by depth; what has one layer, and recorded areas, are lines across."""
+def _in_lines(name: str) -> list[str]:
+    """Return a name in lines that a phone has room for, broken after a separator where there is one."""
+    parts = [part for part in re.split(r"(?<=[_./\- ])", name) if part]
+    lines = [""]
+    for part in (piece for whole in parts for piece in textwrap.wrap(whole, LONGEST, drop_whitespace=False)):
+        if lines[-1] and len(lines[-1]) + len(part) > LONGEST:
+            lines.append("")
+        lines[-1] += part
+    return lines
+
+
+def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip], beside: bool = False) -> list[alt.Chart]:
+    """Return bands, lines and points of models by depth; what has one layer, and recorded areas, are lines across.
+
+    Recorded areas that have a place `beside` the layers are points of a line of their own.
+    """
     hover, models = _hover(), _models()
     score = alt.Y("score:Q", **y)
     visible = alt.condition(hover, alt.value(1), alt.value(0.2))
@@ -188,13 +232,13 @@ def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip]) -> list
     )
     line = (
         models.transform_filter(several)
-        .mark_line(strokeWidth=1.6, aria=False)
+        .mark_line(aria=False)
         .encode(
             x=x,
             y=score,
             detail="model:N",
             color=_colour(),
-            strokeDash=alt.StrokeDash("dash:O", scale=alt.Scale(domain=[0, 1, 2, 3], range=DASHES), legend=None),
+            strokeWidth=alt.condition("datum.own === 0", alt.value(0.7), alt.value(1.6)),
             opacity=visible,
         )
     )
@@ -203,17 +247,31 @@ def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip]) -> list
     area = recorded.mark_rule(strokeDash=DASHES[3], strokeWidth=1.2).encode(
         y=score, color=_colour(), tooltip=tooltip, opacity=visible
     )
+    if beside:
+        joined = recorded.mark_line(strokeWidth=1.2, aria=False).encode(x=x, y=score, detail="model:N", color=_colour())
+        interval = recorded.mark_rule(aria=False).encode(x=x, y=alt.Y("low:Q", **y), y2="high:Q", color=_colour())
+        place = recorded.mark_point(filled=True, size=40, shape="square")
+        places = place.encode(x=x, y=score, color=_colour(), tooltip=tooltip)
     name = recorded.mark_text(align="left", baseline="bottom", dx=3, dy=-2, color=GREY, aria=False).encode(
         y=score, x=alt.XValue(0), text="layer:N"
     )
     point = (
         models.transform_filter(f"datum.family != '{FAMILY}'")
-        .mark_point(filled=True, size=26)
-        .encode(x=x, y=score, color=_colour(), shape=_shape(), opacity=visible, tooltip=tooltip)
+        .mark_point(filled=True)
+        .encode(
+            x=x,
+            y=score,
+            color=_colour(),
+            shape=_shape(),
+            size=alt.condition("datum.own === 0", alt.value(8), alt.value(26)),
+            opacity=visible,
+            tooltip=tooltip,
+        )
         .properties(name="points")
         .add_params(hover)
     )
-    return [band, area, name, across.encode(y=score, color=_colour(), opacity=visible), line, point]
+    of_areas = [interval, joined, places] if beside else [area, name]
+    return [band, *of_areas, across.encode(y=score, color=_colour(), opacity=visible), line, point]
 
 
 def _rows() -> alt.Chart:
@@ -224,9 +282,14 @@ def _models() -> alt.Chart:
     return _rows().transform_filter("indexof(families, datum.family) >= 0")
 
 
-def _depth() -> alt.X:
-    scale = alt.Scale(domain=[0, 1], nice=False, padding=6)
-    return alt.X("depth:Q", scale=scale, title="Layer depth", axis=alt.Axis(tickCount=5, format=".2~f"))
+def _depth(areas: tuple[tuple[float, str], ...] = ()) -> alt.X:
+    scale = alt.Scale(domain=[min([0, *(place for place, _ in areas)]), 1], nice=False, padding=6)
+    axis = alt.Axis(tickCount=5, format=".2~f")
+    if areas:
+        values = [*(place for place, _ in areas), 0, 0.5, 1]
+        names = "".join(f"abs(datum.value - ({place})) < 0.01 ? {json.dumps(name)} : " for place, name in areas)
+        axis = alt.Axis(values=values, format=".2~f", labelExpr=f"{names}datum.label", labelOverlap=False)
+    return alt.X("depth:Q", scale=scale, title="Layer depth", axis=axis)
 
 
 def _hover() -> alt.Parameter:
@@ -235,13 +298,12 @@ def _hover() -> alt.Parameter:
 
 
 def _colour() -> alt.Color:
-    colours = [colour_of(family) for family in ALL_FAMILIES]
-    return alt.Color("family:N", scale=alt.Scale(domain=ALL_FAMILIES, range=colours), legend=None)
+    # The page gives each row the colour and shape of its model.
+    return alt.Color("colour:N", scale=None, legend=None)
 
 
 def _shape() -> alt.Shape:
-    shapes = [shape_of(family) for family in ALL_FAMILIES]
-    return alt.Shape("family:N", scale=alt.Scale(domain=ALL_FAMILIES, range=shapes), legend=None)
+    return alt.Shape("shape:N", scale=None, legend=None)
 
 
 def _tooltip(measure: str, counted: str = "Neurons") -> list[alt.Tooltip]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ventral.figures.layout import place_of_split
+from ventral.figures.explicitness import areas_of, by_group, order_of_group, places_of_areas, short_names
 from ventral.figures.measures import COMPARISONS, axis_ranges, named, rounded_outwards
+from ventral.figures.style import looks_of_models, stands_out
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import in_order, number, said_of_neuroids
@@ -69,10 +70,11 @@ class Drawing:
         self.charts.append({**place, "description": description})
         return len(self.charts) - 1
 
-    def data(self, families: dict[str, list[str]]) -> str:
-        """Return all as JSON that can stand in a script of HTML."""
+    def data(self, families: dict[str, list[str]], looks: dict[str, dict[str, str]]) -> str:
+        """Return all as JSON that can stand in a script of HTML, with colour and shape of each model."""
         content = {
             "families": families,
+            "looks": looks,
             "panels": self.panels,
             "tables": self.tables,
             "charts": self.charts,
@@ -121,8 +123,8 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
     drawing.panels.extend(first[[*keys, "measure"]].to_dict("records"))
     place = first.assign(panel=range(len(first)))[[*COMPARED, "panel"]]
     table = layers.assign(panel=groups.ngroup(), n=layers["n_neuroids"])
-    table = table.assign(left=layers["n_left_out"], marked=layers["n_marked"])
-    scores = ["depth", "score", "low", "high", "both_low", "both_high", "ceiling_low", "ceiling_high"]
+    table = table.assign(left=layers["n_left_out"], marked=layers["n_marked"], own=in_own_colour(layers))
+    scores = ["own", "depth", "score", "low", "high", "both_low", "both_high", "ceiling_low", "ceiling_high"]
     drawing.tables["layers"] = columnar(
         table.assign(alone=table["alone"].astype(int)),
         ["panel", *scores, "n", "left", "marked", "alone"],
@@ -180,8 +182,8 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
         accuracy=table["balanced_accuracy"], best=table["best_layer"].astype(int), n=table["n_neuroids"]
     )
     drawing.tables["categorisation"] = columnar(
-        table.assign(left=table["n_left_out"], marked=table["n_marked"]),
-        ["depth", "score", "low", "high", "both_low", "both_high", "n", "left", "marked", "accuracy", "best"],
+        table.assign(left=table["n_left_out"], marked=table["n_marked"], own=in_own_colour(table)),
+        ["own", "depth", "score", "low", "high", "both_low", "both_high", "n", "left", "marked", "accuracy", "best"],
         ["model", "family", "layer"],
     )
     limits = axis_ranges(
@@ -225,7 +227,9 @@ def draw_ranking(drawing: Drawing, ranking: pd.DataFrame) -> list[Panel]:
         how = mapping.replace("_", "-")
         sure = f"; mean Kendall's tau of resamples {number(tau)}" if np.isfinite(tau) else ""
         text = f"{named(measure)}, {held_out(split)}, {how}; {rows['n'].max()} neurons{sure}"
-        chart = drawing.add(charts.ranking(len(rows)), "ranking", rows, f"Ranks of models, {area}, {recording}: {text}")
+        chart = drawing.add(
+            charts.ranking(tuple(rows["model"])), "ranking", rows, f"Ranks of models, {area}, {recording}: {text}"
+        )
         of = {"recording": recording, "area": area, "split": split, "how": how}
         panels.append(Panel(chart, area, recording, text, of))
     return panels
@@ -235,36 +239,55 @@ def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
     """Add the charts of what layers and areas make explicit, from the rows of `figures/explicitness.csv`."""
     if drawn.empty or "depth" not in drawn:
         return []
-    keys = ["recording", "split", "target_kind", "target"]
-    drawn = drawn.assign(n=drawn["units"], alone=drawn.groupby([*keys, "model"])["layer"].transform("size") == 1)
-    drawn = drawn.sort_values(
-        [*keys, "model", "depth", "layer"],
-        kind="stable",
-        ignore_index=True,
-        key=lambda values: values.map(place_of_split) if values.name == "split" else values,
-    )
+    keys = ["recording", "split", "group"]
+    table = by_group(drawn)
+    groups = sorted(table.groupby(keys), key=order_of_group)
+    table = pd.concat([_beside_layers(rows) for _, rows in groups], ignore_index=True)
+    table["alone"] = (table.groupby([*keys, "model"])["layer"].transform("size") == 1).astype(int)
     drawing.tables["explicitness"] = columnar(
-        drawn.assign(alone=drawn["alone"].astype(int)),
-        ["depth", "score", "low", "high", "n", "alone"],
-        ["model", "family", "layer"],
+        table.assign(n=table["units"]), ["depth", "score", "low", "high", "n", "alone"], ["model", "family", "layer"]
     )
     panels = []
-    for (recording, split, _, target), rows in drawn.groupby(keys, sort=False):
-        measure, chance = rows[["measure", "chance"]].iloc[0]
-        values = rows[INTERVAL].to_numpy(float)
-        limits = rounded_outwards(np.append(values, 0.0 if not np.isfinite(chance) else chance))
+    for (recording, split, group), rows in table.groupby(keys, sort=False):
+        measure, chance, targets, matched = rows[["measure", "chance", "targets", "matched_area"]].iloc[0]
+        values = np.append(rows[INTERVAL].to_numpy(float), 0.0 if not np.isfinite(chance) else chance)
         axis = measure[0].upper() + measure[1:] if measure != "r" else "r"
         models = rows[rows["family"] != FAMILY]
+        areas = areas_of(rows)
         spec = charts.explicitness(
-            axis, *limits, float(chance) if np.isfinite(chance) else None, models["model"].nunique() > charts.CROWDED
+            axis,
+            *rounded_outwards(values),
+            float(chance) if np.isfinite(chance) else None,
+            models["model"].nunique() > charts.CROWDED,
+            tuple(zip(places_of_areas(areas).values(), short_names(areas), strict=True)),
         )
-        noise = [area for area in models["matched_area"].fillna("").unique() if area]
-        text = f"{measure}, {held_out(split)}, {range_in_words(rows['units'])} units, " + (
-            f"as noisy as {noise[0]}" if noise else "no noise added"
-        )
-        chart = drawing.add(spec, "explicitness", rows, f"{target}, {recording}: {text}, by layer depth")
-        panels.append(Panel(chart, target, recording, text, {"recording": recording, "split": split}))
+        noise = f"as noisy as {matched}" if matched else "no noise added"
+        mean = f"; mean of {targets}" if "," in targets else ""
+        text = f"{measure}, {held_out(split)}, {range_in_words(rows['units'])} units, {noise}{mean}"
+        chart = drawing.add(spec, "explicitness", rows, f"{group}, {recording}: {text}, by layer depth")
+        panels.append(Panel(chart, group, recording, text, {"recording": recording, "split": split}))
     return panels
+
+
+def _beside_layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a panel with recorded areas at their places left of the layers, in the order of drawing."""
+    place = rows["layer"].map(places_of_areas(areas_of(rows)))
+    rows = rows.assign(depth=rows["depth"].where(rows["family"] != FAMILY, place))
+    return rows.sort_values(["model", "depth", "layer"], kind="stable")
+
+
+def in_own_colour(table: pd.DataFrame) -> pd.Series:
+    """Return 1 for models that are drawn in their own colour, 0 for the others of many: as in the static figures."""
+    models = table[table["family"] != FAMILY]
+    grey = {
+        (recording, model)
+        for recording, rows in models.groupby("recording")
+        for model, look in looks_of_models(rows).items()
+        if not stands_out(look)
+    }
+    return pd.Series(
+        [int(key not in grey) for key in zip(table["recording"], table["model"], strict=True)], table.index
+    )
 
 
 def _numbers(values: pd.Series) -> list[float | int | None]:

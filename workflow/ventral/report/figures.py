@@ -1,14 +1,14 @@
 """The figures of the page as HTML, with the filters and the legend that they share."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from ventral.grams.recorded import FAMILY
-from ventral.report.charts import DASHES, colour_of, shape_of
+from ventral.report.charts import SHAPES
 from ventral.report.drawing import Panel, as_json
 from ventral.report.prose import title_of
 from ventral.report.tables import filtered
@@ -25,6 +25,9 @@ PATHS = {
     "triangle-up": "M0 -5.5L5.5 4.5H-5.5Z",
     "triangle-down": "M0 5.5L5.5 -4.5H-5.5Z",
     "triangle-left": "M-5.5 0L4.5 -5.5V5.5Z",
+    "triangle-right": "M5.5 0L-4.5 5.5V-5.5Z",
+    SHAPES["X"]: "M-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0L-5-3Z",
+    SHAPES["p"]: "M0-5.5L5.2-1.7L3.2 4.5L-3.2 4.5L-5.2-1.7Z",
     "cross": "M-1.7 -5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z",
 }
 
@@ -45,7 +48,7 @@ def filters(layers: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> str:
     hows = [(how, how) for how in dict.fromkeys(layers["how"])]
     boxes = "".join(
         f'<label class="family"><input type="checkbox" name="family" value="{escape(family)}" checked>'
-        f"{_swatch(family)}{escape(family)} ({len(models)})</label>"
+        f"{escape(family)} ({len(models)})</label>"
         for family, models in named.items()
     )
     parts = [
@@ -65,25 +68,21 @@ def _select(name: str, label: str, everything: str, options: Iterable[tuple[str,
     )
 
 
-def _swatch(family: str) -> str:
-    return (
-        f'<svg class="swatch" viewBox="-8 -8 16 16" aria-hidden="true"><path d="{PATHS[shape_of(family)]}" '
-        f'fill="{colour_of(family)}"/></svg>'
-    )
-
-
-def legend(named: Mapping[str, Sequence[str]]) -> str:
-    """Return which line is which model, where they are few enough to be told apart."""
-    if sum(map(len, named.values())) > MOST_NAMED:
+def legend(
+    named: Mapping[str, Sequence[str]], looks: Mapping[str, Mapping[str, str]], in_own_colour: Collection[str]
+) -> str:
+    """Return which line is which model, of those in their own colour, where they are few enough to be told apart."""
+    if len(in_own_colour) > MOST_NAMED:
         return ""
     items = "".join(
-        f'<li><svg viewBox="0 0 40 16" aria-hidden="true"><path d="M0 8H40" stroke="{colour_of(family)}" '
-        f'stroke-width="2" stroke-dasharray="{" ".join(map(str, DASHES[k % len(DASHES)])) if k else "none"}"/>'
-        f'<path transform="translate(20 8)" d="{PATHS[shape_of(family)]}" fill="{colour_of(family)}"/></svg>'
+        f'<li><svg viewBox="0 0 40 16" aria-hidden="true"><path d="M0 8H40" stroke="{looks[model]["colour"]}" '
+        f'stroke-width="2"/><path transform="translate(20 8)" d="{PATHS[looks[model]["shape"]]}" '
+        f'fill="{looks[model]["colour"]}"/></svg>'
         f"{escape(model)}</li>"
         for family, models in named.items()
         if family != FAMILY
-        for k, model in enumerate(models)
+        for model in models
+        if model in in_own_colour
     )
     return f'<ul class="models" aria-label="Models">{items}</ul>'
 
@@ -117,7 +116,8 @@ def stills_section(figures: Sequence[Path]) -> str:
     return (
         '<section id="further" aria-labelledby="further-title"><h2 id="further-title">Further figures</h2>'
         '<p class="caption">As they stand in the folder <code>figures</code>, beside the tables behind them; filters '
-        f'do not change them.</p><div class="panels stills">{drawn}</div></section>'
+        "do not change them. A narrow screen shows a part: scroll a figure sideways.</p>"
+        f'<div class="panels stills">{drawn}</div></section>'
     )
 
 

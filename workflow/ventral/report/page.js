@@ -24,12 +24,14 @@
 
   const tables = {};
   const table = (name) => (tables[name] ??= rowsOf(name).map((row) => complete(name, row)));
-  const place = {};
-  for (const models of Object.values(data.families)) models.forEach((model, k) => { place[model] = k % 4; });
 
   function complete(name, row) {
     if (row.panel !== undefined) Object.assign(row, data.panels[row.panel]);
-    if (row.model !== undefined) row.dash = place[row.model] ?? 0;
+    const look = data.looks[row.model];
+    if (look) {
+      row.shape = look.shape;
+      row.colour = row.own === 0 ? "var(--other)" : look.colour;
+    }
     if (row.low !== undefined) row.interval = interval(row.low, row.high);
     if (row.both_low !== undefined) row.both = row.both_low === null ? "" : interval(row.both_low, row.both_high);
     if (row.left !== undefined) {

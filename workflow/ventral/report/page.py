@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from colorsys import hls_to_rgb, rgb_to_hls
 from contextlib import suppress
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ventral.figures.style import FAMILIES
-from ventral.grams.recorded import FAMILY
+from ventral.figures.measures import compares_matrices
+from ventral.figures.style import COLOURS
 from ventral.outputs import writing
-from ventral.report.charts import ALL_FAMILIES
+from ventral.report.charts import looks_on_page
 from ventral.report.drawing import (
     Drawing,
     Panel,
@@ -21,11 +22,12 @@ from ventral.report.drawing import (
     draw_explicitness,
     draw_layers,
     draw_ranking,
+    in_own_colour,
 )
 from ventral.report.figures import figure_section, filters, legend, stills_section, thinning_note
 from ventral.report.jobs import architectures, job_table, read_audit, read_records, versions
 from ventral.report.methods import listed, methods, read_recording, references
-from ventral.report.prose import CATEGORISATION, EXPLICITNESS, PROFILE, RANKING, SIMILARITY, areas, lead
+from ventral.report.prose import CATEGORISATION, EXPLICITNESS, NO_CEILING, PROFILE, RANKING, SIMILARITY, areas, lead
 from ventral.report.results import Results
 from ventral.report.summary import (
     MOST_LAYERS,
@@ -48,9 +50,8 @@ from ventral.report.tables import (
 from ventral.tables import read_parquet
 
 TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", "css", "js")}
-# Colours of the families in the light, those of the static figures, and in the dark.
-IN_THE_DARK = {"classical": "#e8eaed", "trained": "#4aa3e0", FAMILY: "#9ba5b1"}
-IN_THE_LIGHT = {FAMILY: "#5d6673"}
+# Least lightness of a model's colour in the dark.
+LIGHTNESS_IN_THE_DARK = 0.62
 SCORES = ["model", "layer", "recording", "simulated", "area", "time_bin", "stimuli", "target", "target_kind"]
 SCORES += ["split", "mapping", "distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked"]
 SCORES += ["r", "reliability", "predictivity", "marked", "reliability_even", "reliability_odd"]
@@ -122,8 +123,13 @@ def page(results: Results) -> str:
     """Return the page as HTML."""
     layers = thinned(results.layers, MOST_LAYERS).reset_index(drop=True)
     neuroids, n_neuroids = single_neuroids(results.scores, results.layers, MOST_NEUROIDS)
-    drawing, named = Drawing(), families(_lines_drawn(results))
+    lines = _lines_drawn(results)
+    drawing, named = Drawing(), families(lines)
+    looks = looks_on_page(results.settings.get("models", ()), lines)
     by_depth = draw_layers(drawing, layers, neuroids)
+    predicted = results.layers[~compares_matrices(results.layers)]
+    has_ceiling = bool(predicted["has_ceiling"].any()) or predicted.empty
+    score = "predictivity" if has_ceiling else "r"
     jobs = job_table(results.records)
     drawing.tables["jobs"] = columnar(
         jobs,
@@ -131,11 +137,16 @@ def page(results: Results) -> str:
         ["stage", "outputs", "code", "device", "hardware", "weights"],
     )
     figures = [
-        figure_section("profile", "Predictivity by layer", PROFILE.format(**results.settings), by_depth["predicted"]),
+        figure_section(
+            "profile",
+            f"{score.capitalize() if has_ceiling else score} by layer",
+            ("" if has_ceiling else NO_CEILING) + PROFILE.format(**results.settings),
+            by_depth["predicted"],
+        ),
         figure_section("similarity", "Similarity of representations", SIMILARITY, by_depth["compared"]),
         figure_section(
             "categorisation",
-            "Categorisation against predictivity",
+            f"Categorisation against {score}",
             CATEGORISATION,
             draw_categorisation(drawing, results.categorisation, layers),
         ),
@@ -159,7 +170,7 @@ def page(results: Results) -> str:
             "contents": _contents(figures, results),
             "numbers": numbers_section(results),
             "filters": filters(results.layers, named),
-            "legend": legend(named),
+            "legend": legend(named, looks, set(results.layers.loc[in_own_colour(results.layers) == 1, "model"])),
             "figures": "\n".join(filter(None, figures)) + thinning_note(results.layers, layers),
             "claims": claims_section(results.claims),
             "warnings": warnings_section(results.records),
@@ -167,7 +178,7 @@ def page(results: Results) -> str:
             "methods": _methods(text),
             "provenance": provenance_section(results.records, jobs, results.settings),
             "footer": "Made by ventral. The page is one file that needs no network: keep it, print it, send it.",
-            "data": drawing.data(named),
+            "data": drawing.data(named, looks),
             "style": _style(),
             "library": _library(),
             "script": TEMPLATE["js"].read_text(encoding="utf-8"),
@@ -182,18 +193,20 @@ def _filled(parts: Mapping[str, str]) -> str:
 
 
 def _style() -> str:
-    light = {
-        family: FAMILIES[family]["color"] if family in FAMILIES else IN_THE_LIGHT[family] for family in ALL_FAMILIES
-    }
-    colours = {
-        "light": light,
-        "dark": {family: IN_THE_DARK.get(family, colour) for family, colour in light.items()},
-    }
+    colours = {"light": COLOURS, "dark": [_in_the_dark(colour) for colour in COLOURS]}
     lines = {
-        name: "\n".join(f"  --family-{family}: {colour};" for family, colour in of_families.items())
-        for name, of_families in colours.items()
+        name: "\n".join(f"  --look-{k}: {colour};" for k, colour in enumerate(of_ground))
+        for name, of_ground in colours.items()
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: lines[found[1]], TEMPLATE["css"].read_text(encoding="utf-8"))
+
+
+def _in_the_dark(colour: str) -> str:
+    """Return a colour that is light enough to be seen on a dark ground."""
+    hue, lightness, saturation = rgb_to_hls(*(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)))
+    # Black becomes nearly white.
+    lightness = 0.92 if lightness == 0 else max(lightness, LIGHTNESS_IN_THE_DARK)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in hls_to_rgb(hue, lightness, saturation))
 
 
 def _library() -> str:

@@ -31,8 +31,13 @@ PROFILE = (
     "reliability of {reliability_threshold:g} or more within half of the held-out folds are scored on the other half, "
     "both ways, and the two medians are averaged. Neurons that neither half takes are left out. Of marked neurons, "
     "the standard error of a perfect model's score is above 0.25 or badly known. Where nothing was repeated, raw r is "
-    "drawn, without a ceiling. A model of one layer is a line across. Point at a line, or touch it, to see which model "
-    "and layer it is."
+    "drawn, without a ceiling. A model of one layer is a line across. Where there are more than seven models, the best "
+    "of each family on a recording stand out, and the others are thin and grey. Point at a line, or touch it, to see "
+    "which model and layer it is."
+)
+NO_CEILING = (
+    "Scores here are r, the correlation between predicted and measured responses, and not predictivity: no stimulus "
+    "was repeated, so no reliability is known by which r could be divided. "
 )
 NO_SCORES = (
     "No model has a score of any area: there is no neuron with a score and, where there are repetitions, a reliability "
@@ -59,8 +64,9 @@ RANKING = (
 )
 EXPLICITNESS = (
     "How well labels (balanced accuracy) and properties (r) are read, on held-out stimuli, from equally many units of "
-    "layers, by depth, and of recorded areas (lines across). Bands are 95 % intervals of one draw of units, noise and "
-    "stimuli. No score is divided by a ceiling. The highest of many layers flatters a model beside one area; "
+    "layers, by depth, and of recorded areas (squares left of the layers). A panel of several properties shows their "
+    "mean. Bands, in panels of a label, are 95 % intervals of one draw of units, noise and stimuli. No score is "
+    "divided by a ceiling. The highest of many layers flatters a model beside one area; "
     "explicit.csv has the corrected scores."
 )
 

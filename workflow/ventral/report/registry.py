@@ -46,6 +46,8 @@ class Shown:
 
 
 RESAMPLED = ("reliability_threshold", "n_bootstrap", "seed")
+# Figures know all models of the run, so that each has its colour and marker everywhere.
+MODELS = ("models",)
 
 FIGURES = {
     "layer_profile": Shown(
@@ -53,7 +55,8 @@ FIGURES = {
         caption=(
             "Predictivity of each layer by its depth, the share of the network's layers with weights that have been "
             "passed. One line a model: the median over neurons, with a 95 % interval for other stimuli and other "
-            "neurons. A representation of one layer is drawn as a line across. "
+            "neurons. A representation of one layer is drawn as a line across. Where there are more than seven "
+            "models, the best of each family on a recording stand out, and the others are thin and grey. "
             "Neurons with a reliability of {reliability_threshold} or more within half of the held-out folds are "
             "scored on the other half, both ways, and the two medians are averaged. Neurons that neither half takes "
             "are left out. They are counted above each panel, and so are those with a reliability of 0 or less, and "
@@ -69,7 +72,7 @@ FIGURES = {
         ),
         function="figures.layer_profile.layer_profile",
         reads={"scores": "scores", "bootstraps": "bootstraps", "influences": "influences"},
-        options=RESAMPLED,
+        options=RESAMPLED + MODELS,
     ),
     "categorisation": Shown(
         title="Categorisation against predictivity",
@@ -85,7 +88,7 @@ FIGURES = {
         ),
         function="figures.categorisation.categorisation",
         reads={"scores": "scores", "influences": "influences"},
-        options=RESAMPLED,
+        options=RESAMPLED + MODELS,
     ),
     "ranking": Shown(
         title="Ranking of the models",
@@ -98,6 +101,7 @@ FIGURES = {
         ),
         function="figures.ranking.ranking",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
+        options=MODELS,
         needs="bootstraps",
     ),
     "unseen": Shown(
@@ -111,6 +115,7 @@ FIGURES = {
         ),
         function="figures.unseen.unseen",
         reads={"selectivity": "selectivity", "scores": "scores"},
+        options=MODELS,
         needs="selectivity",
         still=True,
     ),
@@ -126,7 +131,7 @@ FIGURES = {
         ),
         function="figures.reverse.reverse_figure",
         reads={"tables": "reverse", "areas": "areas", "scores": "scores"},
-        options=RESAMPLED,
+        options=RESAMPLED + MODELS,
         needs="reverse",
         still=True,
     ),
@@ -136,15 +141,18 @@ FIGURES = {
             "What populations make explicit, after Hong et al. 2016: how well labels (balanced accuracy of a linear "
             "support vector machine) and properties (Pearson's r of a ridge regression; the circular correlation of "
             "circular ones) are read, on held-out stimuli, from layers of models by their depth and from recorded "
-            "areas (lines across), from the same number of units each. No score is divided by a ceiling. Units are "
-            "drawn at random several times; bands are 95 % intervals of one draw of units, noise and stimuli. Where a "
+            "areas (squares beside the layers, in the order of the stream), from the same number of units each. Labels "
+            "have a panel each, and properties a panel for each group: position, size, pose, and others. A panel of a "
+            "group shows the mean over its properties, and, of few models, each property as a thin line. No score is "
+            "divided by a ceiling. Units are drawn at random several times; the bands of labels are 95 % intervals of "
+            "one draw of units, noise and stimuli, and `figures/explicitness.csv` has those of properties. Where a "
             "panel says so, the units of models have Gaussian noise that makes them as reliable as the neurons of the "
             "area that reads best. The highest of many layers flatters a model beside one area: `explicit.csv` has, as "
             "`corrected`, the score of layers that are chosen on other draws and other folds."
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},
-        options=("seed",),
+        options=("seed", *MODELS),
         further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
         needs="decoding",
     ),
@@ -173,6 +181,7 @@ FIGURES = {
         ),
         function="figures.learning_curves.learning_curves",
         reads={"trainings": "categorisers"},
+        options=MODELS,
         needs="categorisers",
         still=True,
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ventral.figures.layout import AREAS, doubtful, place_of_split
+from ventral.figures.layout import along_the_stream, doubtful, place_of_split
 from ventral.figures.measures import COMPARISONS, measures
 from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
@@ -244,9 +244,8 @@ def _place_of(mappings: pd.Series) -> pd.Series:
 
 
 def _along_the_stream(area: str) -> str:
-    words = str(area).split()
-    word = words[-1] if words else ""
-    return f"{AREAS.index(word) if word in AREAS else len(AREAS)} {area}"
+    place, name = along_the_stream(str(area))
+    return f"{place:02d} {name}"
 
 
 def _how(profile: pd.DataFrame) -> list[str]:

@@ -11,7 +11,8 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """Log a line at the start, every ten seconds, and at the end.
 
-    The lines suit a terminal that several jobs share as well as a log file: no carriage returns, no colours.
+    The lines suit a log file as well as a terminal: no carriage returns, no colours. A line has the units per second,
+    or the seconds of each unit where one takes longer than a second.
 
     Parameters
     ----------
@@ -42,4 +43,5 @@ class Progress:
         rate = self.done / seconds
         left = (self.total - self.done) / rate if rate else float("inf")
         ending = f"{left:.0f} s left" if self.done < self.total else f"took {seconds:.1f} s"
-        return f"{self.label}: {self.done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, {ending}"
+        speed = f"{rate:.1f} {self.unit}/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s each"
+        return f"{self.label}: {self.done}/{self.total} {self.unit}, {speed}, {ending}"
