@@ -13,9 +13,9 @@ DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yam
 demo: .venv/installed
 	.venv/bin/snakemake --set-threads extract=1 gram=1 fit=1 $(DEMO)
 
-# Long files first: two workers then end together.
+# Long files first, so that all workers end together; three, as runs of the workflow wait in between.
 test: .venv/installed lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile tests/workflow tests/unit
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/workflow tests/unit
 
 # Half an hour. As root on Debian or Ubuntu, where what is missing is installed: a SLURM cluster on this machine alone, for
 # as long as the tests take, and a browser. Elsewhere tests are skipped, and say why.

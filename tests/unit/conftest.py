@@ -1,8 +1,22 @@
 """Fixtures that unit tests share."""
 
+import logging
 import sys
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Take back what a command run in this process did to logging."""
+    root, ventral = logging.getLogger(), logging.getLogger("ventral")
+    handlers, level, raised = list(root.handlers), ventral.level, logging.raiseExceptions
+    yield
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+        handler.close()
+    ventral.setLevel(level)
+    logging.raiseExceptions = raised
 
 
 @pytest.fixture

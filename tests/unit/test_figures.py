@@ -38,7 +38,7 @@ def drawn(draw, scores, folder):
     folder.mkdir()
     scores.to_parquet(folder / "scores.parquet")
     paths = [folder / f"figure.{kind}" for kind in ("svg", "pdf", "csv")]
-    draw(folder / "scores.parquet", *paths, 0.1, n_bootstrap=1000, seed=0)
+    draw(folder / "scores.parquet", *paths, 0.1, n_bootstrap=100, seed=0)
     return [path.read_bytes() for path in paths]
 
 

@@ -140,7 +140,7 @@ def test_noise_ceiling_over_subjects_is_that_of_rsatoolbox(comparison):
         assert high == pytest.approx(RSATOOLBOX_CEILING[comparison][1], abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_no_ranking_agrees_better_than_the_upper_ceiling(seed):
     """All 720 rankings of six values, of which the mean of ranks is not always the one that agrees best by tau-a."""
     measured = np.random.default_rng(seed).normal(size=(5, 6)) + np.linspace(0, 1, 6)

@@ -124,7 +124,7 @@ def run(folder, name, everything=True):
     claims(out / "scores.parquet", influences, out / "claims.csv", NETWORKS, 0.1, seed=0)
     figure = [out / f"profile.{kind}" for kind in ("svg", "pdf", "csv")]
     layer_profile(
-        *(out / "scores.parquet", *figure), **SUMMARY, n_bootstrap=200, bootstraps=bootstraps, influences=influences
+        *(out / "scores.parquet", *figure), **SUMMARY, n_bootstrap=40, bootstraps=bootstraps, influences=influences
     )
     ranking(bootstraps, out / "best.csv", *(out / f"ranking.{kind}" for kind in ("svg", "pdf", "csv")))
     decode(folder / "net.zarr", recording, stimuli, out / "decoded.parquet", **DECODING)
@@ -137,11 +137,11 @@ def run(folder, name, everything=True):
     reverse(out / "areas.zarr", folder / "net.zarr", stimuli, out / "reverse.parquet", **SPLIT)
     paths = [out / f"reverse.{kind}" for kind in ("svg", "pdf", "csv")]
     reverse_figure(
-        [out / "reverse.parquet"], [out / "areas.zarr"], out / "scores.parquet", *paths, **SUMMARY, n_bootstrap=200
+        [out / "reverse.parquet"], [out / "areas.zarr"], out / "scores.parquet", *paths, **SUMMARY, n_bootstrap=40
     )
     layers = ["layer0", "layer2"]
     banded(folder / "net.zarr", recording, stimuli, out / "banded.parquet", layers=layers, **SPLIT)
-    contributions([out / "banded.parquet"], out / "banded.csv", **SUMMARY, n_bootstrap=200)
+    contributions([out / "banded.parquet"], out / "banded.csv", **SUMMARY, n_bootstrap=40)
     brainscore([folder / "net.zarr"], recording, stimuli, out / "brainscore.csv")
     return out
 

@@ -1,8 +1,11 @@
 """A small experiment of one's own, and how to run the workflow on it."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,17 @@ def make():
     return Network(*early, *late)
 '''
 
+TEACHER = """
+from torch import nn
+
+
+def make():
+    early = [nn.Conv2d(3, 8, 5, stride=2), nn.ReLU()]
+    late = [nn.Conv2d(8, 12, 5, stride=2), nn.ReLU()]
+    return nn.Sequential(*early, *late)
+"""
+SIMULATED = "simulated_rec"
+
 
 # As the default profile, but with Snakemake's own logger, whose table of jobs tests read.
 OPTIONS = ["--workflow-profile", "none", "--rerun-incomplete", "--keep-going", "--show-failed-logs"]
@@ -61,7 +75,7 @@ def run_config(folder: Path, config: dict, *targets: str) -> None:
 
 
 class Experiment:
-    """A folder with images, responses, a network and a config.
+    """A folder with images, responses, a network and a config; the files are made where they are not there yet.
 
     Attributes
     ----------
@@ -73,18 +87,8 @@ class Experiment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        rng = np.random.default_rng(0)
-        (folder / "images").mkdir(parents=True)
-        pixels = rng.integers(0, 255, (48, 4, 4, 3), dtype=np.uint8)
-        for k, image in enumerate(pixels):
-            Image.fromarray(image).resize((32, 32)).save(folder / "images" / f"image{k}.png")
-        rows = [f"image{k},object{k % 4},{k / 7:.3f}" for k in range(48)]
-        (folder / "stimuli.csv").write_text("\n".join(["stimulus,object,size", *rows]) + "\n")
-        signal = pixels.reshape(48, -1).astype(float) @ rng.normal(size=(48, 6))
-        responses = signal.T[:, :, None] / signal.std() + 0.5 * rng.normal(size=(6, 48, 5))
-        responses[:, ::3, 4] = np.nan
-        np.save(folder / "responses.npy", responses)
-        (folder / "tinynet.py").write_text(NETWORK)
+        if not (folder / "images").exists():
+            self._make_files(folder)
         self.config = {
             "results": "results",
             "stimuli": {"mine": {"images": "images", "table": "stimuli.csv"}},
@@ -97,6 +101,21 @@ class Experiment:
             "penalties": {"number": 6},
         }
 
+    @staticmethod
+    def _make_files(folder: Path) -> None:
+        rng = np.random.default_rng(0)
+        (folder / "images").mkdir(parents=True)
+        pixels = rng.integers(0, 255, (48, 4, 4, 3), dtype=np.uint8)
+        for k, image in enumerate(pixels):
+            Image.fromarray(image).resize((32, 32)).save(folder / "images" / f"image{k}.png")
+        rows = [f"image{k},object{k % 4},{k / 7:.3f}" for k in range(48)]
+        (folder / "stimuli.csv").write_text("\n".join(["stimulus,object,size", *rows]) + "\n")
+        signal = pixels.reshape(48, -1).astype(float) @ rng.normal(size=(48, 6))
+        responses = signal.T[:, :, None] / signal.std() + 0.5 * rng.normal(size=(6, 48, 5))
+        responses[:, ::3, 4] = np.nan
+        np.save(folder / "responses.npy", responses)
+        (folder / "tinynet.py").write_text(NETWORK)
+
     def start(self, *arguments: str, **changes) -> subprocess.Popen:
         """Start the workflow in the background."""
         (self.folder / "config.yaml").write_text(yaml.safe_dump(self.config | changes))
@@ -108,6 +127,13 @@ class Experiment:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def copy(self, folder: Path) -> "Experiment":
+        """Return a copy in another folder, whose files have the same times of change."""
+        shutil.copytree(self.folder, folder, copy_function=shutil.copy2)
+        copied = Experiment(folder)
+        copied.config = self.config
+        return copied
 
     def run(self, *arguments: str, **changes) -> str:
         """Run the workflow, and return what it printed."""
@@ -139,9 +165,53 @@ def experiment(tmp_path) -> Experiment:
     return Experiment(tmp_path)
 
 
+def with_areas(experiment: Experiment) -> Experiment:
+    """Two areas in `rec`, one of another animal in `other`, which saw the same images; `rec` is a model, too."""
+    folder, config = experiment.folder, experiment.config
+    (folder / "neuroids.csv").write_text("area\n" + "V4\n" * 4 + "IT\n" * 2)
+    np.save(folder / "other.npy", np.load(folder / "responses.npy")[::-1].mean(axis=2))
+    config["recordings"]["rec"] |= {"neuroids": "neuroids.csv"}
+    config["recordings"]["rec"].pop("area")
+    config["recordings"]["other"] = {"stimuli": "mine", "responses": "other.npy", "area": "V4", "models": []}
+    config["models"] = {"tiny": config["models"]["tiny"]}
+    config |= {"splits": ["stimuli"], "extraction": {"shards": 1}, "penalties": {"number": 3}}
+    config |= {"recorded_models": ["rec"], "reverse": ["rec"]}
+    return experiment
+
+
+def with_simulation(experiment: Experiment, **changes) -> Experiment:
+    """A simulated recording beside the others."""
+    (experiment.folder / "teachernet.py").write_text(TEACHER)
+    teacher = {"architecture": "teachernet:make", "weights": "random", "size": 32}
+    areas = {"V1": {"layer": "1", "neuroids": 6}, "IT": {"layer": "3", "neuroids": 4}}
+    simulation = {"teacher": teacher, "areas": areas, "repetitions": 4} | changes
+    experiment.config["recordings"][SIMULATED] = {"stimuli": "mine", "simulate": simulation}
+    return experiment
+
+
+def run_once(tmp_path_factory, name: str, prepare: Callable[[Experiment], object]) -> Experiment:
+    """Return an experiment after one run from start to end, whichever workers ask for it; not to be changed."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    printed = shared / f"{name}.printed"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        experiment = Experiment(shared / name)
+        prepare(experiment)
+        if not printed.exists():
+            printed.write_text(experiment.run())
+    experiment.printed = printed.read_text()
+    return experiment
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> Experiment:
     """The experiment after a run from start to end; not to be changed."""
-    experiment = Experiment(tmp_path_factory.mktemp("undisturbed"))
-    experiment.printed = experiment.run()
-    return experiment
+    return run_once(tmp_path_factory, "undisturbed", lambda experiment: None)
+
+
+@pytest.fixture(scope="session")
+def several_recordings(tmp_path_factory) -> Experiment:
+    """The experiment with recorded areas as models, and a simulated recording, after a run; not to be changed."""
+    return run_once(tmp_path_factory, "several_recordings", lambda experiment: with_simulation(with_areas(experiment)))

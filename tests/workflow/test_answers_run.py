@@ -24,10 +24,7 @@ READOUTS = "results/readouts/rec/tiny"
 @pytest.fixture(scope="module")
 def ran(undisturbed, tmp_path_factory) -> Experiment:
     """The undisturbed run, to which predictions and readouts were added."""
-    folder = tmp_path_factory.mktemp("answers")
-    shutil.copytree(undisturbed.folder, folder / "copy", copy_function=shutil.copy2)
-    experiment = Experiment(folder / "unused")
-    experiment.folder = folder / "copy"
+    experiment = undisturbed.copy(tmp_path_factory.mktemp("answers") / "copy")
     experiment.forecast = experiment.run("--dry-run", outputs={"predictions": "all"})
     experiment.printed = experiment.run(**ASKED)
     return experiment

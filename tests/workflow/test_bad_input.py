@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import ROOT, command, environment, finish
+from ventral.configuration.resolution import check_inputs, resolve
+from ventral.configuration.schema import typed
+from ventral.errors import InputError
 
 
 def refused(experiment, *arguments: str, **changes) -> str:
@@ -36,10 +39,15 @@ def said(printed: str) -> list[str]:
         ),
     ],
 )
-def test_before_any_job(experiment, changes, message):
+def test_before_any_job(experiment, monkeypatch, changes, message):
+    """By what the rules ask before they are read; the tests below see the workflow print it."""
     (experiment.folder / "weights.pth").write_bytes(b"weights")
     (experiment.folder / "broken.py").write_text("def make(:")
-    assert message in refused(experiment, **changes)
+    monkeypatch.chdir(experiment.folder)
+    monkeypatch.syspath_prepend(experiment.folder)
+    with pytest.raises(InputError) as refusal:
+        check_inputs(resolve(typed(experiment.config | changes)), fetched="resources/")
+    assert message in str(refusal.value)
     assert not (experiment.folder / "results").exists()
 
 

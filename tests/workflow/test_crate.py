@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, Experiment, finish
+from tests.workflow.conftest import ROOT, finish
 
 CONTEXT = ROOT / "tests" / "unit" / "data" / "ro-crate-1.1-context.json"
 # What only people know: who made the run and who publishes it, and the addresses of software that has none of its own.
@@ -29,12 +28,9 @@ UNKNOWN = {
 @pytest.fixture(scope="module")
 def packed(undisturbed, tmp_path_factory) -> Path:
     """The crate of the undisturbed run, made in a copy of its folder."""
-    folder = tmp_path_factory.mktemp("packed")
-    shutil.copytree(undisturbed.folder, folder, copy_function=shutil.copy2, dirs_exist_ok=True)
-    copied = Experiment(tmp_path_factory.mktemp("unused"))
-    copied.folder = folder
+    copied = undisturbed.copy(tmp_path_factory.mktemp("packed") / "copy")
     copied.run("crate")
-    return folder / "results" / "crate.zip"
+    return copied.folder / "results" / "crate.zip"
 
 
 @pytest.fixture(scope="module")

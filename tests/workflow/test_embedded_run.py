@@ -68,6 +68,7 @@ def test_models_checkpoints_and_controls_are_scored_and_fitted_networks_are_not(
         "net_with_faces": "trained",
         "pixels": "classical",
     }
+    assert set(scores.loc[scores["model"] == "net.epoch0", "layer"]) == {"block1", "pooled"}
     assert scores["simulated"].all()
     assert set(scores["split"]) == {"stimuli", "categories"}
     assert {"position_x", "size", "rotation_z", "area"} <= set(scores.query("target_kind == 'property'")["target"])

@@ -114,7 +114,7 @@ def test_stopped_at_every_stage_it_ends_like_an_undisturbed_run(undisturbed, exp
         # Activations go when their Gram matrix stands; whatever else was finished is never made again.
         again = {path for path in before.keys() & finished.keys() if before[path] != finished[path]}
         assert not again, stage
-    experiment.run()
+    experiment.run("results/scores.parquet", "results/figures/layer_profile.svg")
     assert experiment.outputs().keys() == undisturbed.outputs().keys()
     assert {path: made for path, made in experiment.outputs().items() if path in finished}.items() <= finished.items()
     assert not list(experiment.folder.glob("results/**/.*.unfinished"))

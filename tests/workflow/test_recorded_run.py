@@ -1,35 +1,18 @@
 """Recorded areas beside models, and models predicted from recorded areas, from the images to the figures."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from tests.workflow.conftest import Experiment, finish
-
-
-def with_areas(experiment: Experiment) -> Experiment:
-    """Two areas in `rec`, one of another animal in `other`, which saw the same images."""
-    folder, config = experiment.folder, experiment.config
-    (folder / "neuroids.csv").write_text("area\n" + "V4\n" * 4 + "IT\n" * 2)
-    np.save(folder / "other.npy", np.load(folder / "responses.npy")[::-1].mean(axis=2))
-    config["recordings"]["rec"] |= {"neuroids": "neuroids.csv"}
-    config["recordings"]["rec"].pop("area")
-    config["recordings"]["other"] = {"stimuli": "mine", "responses": "other.npy", "area": "V4", "models": []}
-    config["models"] = {"tiny": config["models"]["tiny"]}
-    config |= {"splits": ["stimuli"], "extraction": {"shards": 1}, "penalties": {"number": 3}}
-    config |= {"recorded_models": ["rec"], "reverse": ["rec"]}
-    return experiment
+from tests.workflow.conftest import finish, with_areas
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    experiment = with_areas(Experiment(tmp_path_factory.mktemp("recorded")))
-    experiment.run()
-    return experiment.folder / "results"
+def results(several_recordings):
+    return several_recordings.folder / "results"
 
 
 def test_areas_predict_each_other_and_the_other_recording(results):
-    scores = pd.read_parquet(results / "scores.parquet").query("target_kind == 'neuron'")
+    scores = pd.read_parquet(results / "scores.parquet").query("target_kind == 'neuron' and not simulated")
     areas = scores[scores["family"] == "recorded"]
     pairs = areas.groupby(["recording", "layer", "area"])["target"].nunique().to_dict()
     assert pairs == {

@@ -39,18 +39,15 @@ def test_every_output_is_made(undisturbed):
     assert open_store(results / "grams" / "tiny" / "mine.zarr.zip")["5"].attrs["n_features"] == 4
 
 
-def test_nothing_finished_is_done_again(undisturbed):
-    before = undisturbed.outputs()
-    assert "Nothing to be done" in undisturbed.run()
-    assert undisturbed.outputs() == before
-
-
 @pytest.fixture
 def copy_of_undisturbed(undisturbed, tmp_path) -> Experiment:
-    shutil.copytree(undisturbed.folder, tmp_path / "copy", copy_function=shutil.copy2)
-    copied = Experiment(tmp_path / "unused")
-    copied.folder = tmp_path / "copy"
-    return copied
+    return undisturbed.copy(tmp_path / "copy")
+
+
+def test_nothing_finished_is_done_again(copy_of_undisturbed):
+    before = copy_of_undisturbed.outputs()
+    assert "Nothing to be done" in copy_of_undisturbed.run()
+    assert copy_of_undisturbed.outputs() == before
 
 
 def jobs_of(printed: str) -> dict[str, int]:

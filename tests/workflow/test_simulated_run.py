@@ -5,37 +5,14 @@ import json
 import pandas as pd
 import pytest
 
-from tests.workflow.conftest import Experiment, finish
+from tests.workflow.conftest import SIMULATED as NAME
+from tests.workflow.conftest import finish, with_simulation
 from ventral.store import read_dataset
-
-TEACHER = """
-from torch import nn
-
-
-def make():
-    early = [nn.Conv2d(3, 8, 5, stride=2), nn.ReLU()]
-    late = [nn.Conv2d(8, 12, 5, stride=2), nn.ReLU()]
-    return nn.Sequential(*early, *late)
-"""
-NAME = "simulated_rec"
-AREAS = {"V1": {"layer": "1", "neuroids": 6}, "IT": {"layer": "3", "neuroids": 4}}
-
-
-def with_simulation(experiment: Experiment, **changes) -> Experiment:
-    (experiment.folder / "teachernet.py").write_text(TEACHER)
-    teacher = {"architecture": "teachernet:make", "weights": "random", "size": 32}
-    simulation = {"teacher": teacher, "areas": AREAS, "repetitions": 4} | changes
-    experiment.config["recordings"][NAME] = {"stimuli": "mine", "simulate": simulation}
-    experiment.config["models"] = {"tiny": experiment.config["models"]["tiny"]}
-    experiment.config |= {"extraction": {"shards": 1}, "splits": ["stimuli"]}
-    return experiment
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    experiment = with_simulation(Experiment(tmp_path_factory.mktemp("simulated")))
-    experiment.run()
-    return experiment.folder / "results"
+def results(several_recordings):
+    return several_recordings.folder / "results"
 
 
 def test_the_recording_is_made_and_nothing_is_left_of_its_teacher(results):
@@ -45,7 +22,7 @@ def test_the_recording_is_made_and_nothing_is_left_of_its_teacher(results):
     of_it = recording.isel(neuroid=recording["area"].values == "simulated IT")
     assert set(of_it["preferred_object"].values) <= {f"object{k}" for k in range(4)}
     stores = [path.name for path in (results / "recordings").iterdir()]
-    assert sorted(stores) == ["rec.zarr", f"{NAME}.zarr"]
+    assert sorted(stores) == ["other.zarr", "rec.zarr", f"{NAME}.zarr"]
     described = json.loads((results / "teachers" / f"{NAME}.json").read_text())
     assert described["architecture"] == "teachernet:make"
     assert not (results / "models" / "teacher.json").exists()
@@ -53,7 +30,7 @@ def test_the_recording_is_made_and_nothing_is_left_of_its_teacher(results):
 
 def test_scores_say_of_each_recording_whether_it_is_simulated(results):
     scores = pd.read_parquet(results / "scores.parquet")
-    assert set(scores["recording"]) == {"rec", NAME}
+    assert set(scores["recording"]) == {"rec", "other", NAME}
     pd.testing.assert_series_equal(
         scores["simulated"].astype(bool), scores["recording"] == NAME, check_names=False, check_dtype=False
     )
@@ -67,7 +44,8 @@ def test_scores_say_of_each_recording_whether_it_is_simulated(results):
 def test_no_panel_has_simulated_neurons_among_measured_ones(results, figure):
     table = pd.read_csv(results / "figures" / f"{figure}.csv")
     panels = set(zip(table["recording"], table["area"], strict=True))
-    assert panels == {("rec", "V4"), (NAME, "simulated V1"), (NAME, "simulated IT")}
+    measured = {("rec", "V4"), ("rec", "IT")} | ({("other", "V4")} if figure == "layer_profile" else set())
+    assert panels == measured | {(NAME, "simulated V1"), (NAME, "simulated IT")}
     drawn = (results / "figures" / f"{figure}.svg").read_text()
     for recording, area in panels:
         assert f">{recording}, {area}<" in drawn
