@@ -11,7 +11,7 @@ DEMO = --configfile config/demo.yaml $(if $(DATA_DIR),config/demo_recordings.yam
 
 # Many short jobs are over sooner side by side, each on one core, than one after the other on all.
 demo: .venv/installed
-	.venv/bin/snakemake --set-threads extract=1 gram=1 fit=1 $(DEMO)
+	.venv/bin/snakemake --set-threads extract=1 gram=1 fit=1 decode=1 decode_areas=1 $(DEMO)
 
 # Long files first, so that all workers end together; three, as runs of the workflow wait in between.
 test: .venv/installed lint

@@ -98,7 +98,7 @@ def forward_way(scratch: Path, options) -> tuple[dict, list[Goal]]:
     figures, goals = {}, []
     for model, images in NETWORKS.items():
         images, size = (8, 64) if options.small else (images, 224)
-        found = _forward_way(scratch / model, model, images, size, options)
+        found = _forward_way(scratch, model, images, size, options)
         figures[model] = found
         goals += [
             Goal(f"{model}: pixels to Gram matrices / (forward pass + products)", found["times_bound"], 1.5, "x"),
@@ -120,7 +120,9 @@ def _forward_way(folder: Path, model: str, images: int, size: int, options) -> d
     from ventral.models.zoo import resolve_model
 
     spec = resolve_model(model)
-    stimuli, one = (_stimuli(folder / str(n), n, size) for n in (images, 1))
+    stimuli, one = (_stimuli(folder / f"{n}", n, size) for n in (images, 1))
+    folder = folder / model
+    folder.mkdir()
     how = {"device": options.device, "batch_size": min(BATCH, images)}
 
     def by_forward(shown: Path) -> None:
@@ -156,7 +158,7 @@ def _forward_way(folder: Path, model: str, images: int, size: int, options) -> d
         "start_up_s": once,
         "forward_way_s": whole - once,
         "times_bound": (whole - once) / (bare + products),
-        "difference": max(float(np.abs(a - b).max() / np.abs(a).max()) for a, b in of_layers),
+        "difference": max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)) for a, b in of_layers),
         "extraction_s": extraction,
         "extraction_gb_per_s": n_bytes / extraction / 1e9,
         "plain_writes_gb_per_s": plain / 1e9,
@@ -167,11 +169,14 @@ def _forward_way(folder: Path, model: str, images: int, size: int, options) -> d
 
 
 def _stimuli(folder: Path, n: int, size: int) -> Path:
+    """Return a set of random images, made once for all networks."""
     import numpy as np
     from PIL import Image
 
     from ventral.stimuli.ingestion import ingest
 
+    if (folder / "stimuli.zarr").exists():
+        return folder / "stimuli.zarr"
     (folder / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     with ThreadPoolExecutor() as pool:

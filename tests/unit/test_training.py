@@ -28,7 +28,7 @@ from ventral.stimuli.modality import MODALITIES
 from ventral.stimuli.store import complete_set, create_set
 from ventral.store import read_dataset
 from ventral.training import trainer
-from ventral.training.trainer import correlations, moved
+from ventral.training.trainer import correlations
 from ventral.training.training import train
 
 SIZE = 16
@@ -475,12 +475,13 @@ def test_tested_stimuli_without_labels_are_told(own, shown, tmp_path, caplog):
     assert "train net: the stimuli of bare have no labels; none of them can be excluded" in caplog.text
 
 
-def test_images_are_mirrored_and_then_shifted():
+@pytest.mark.parametrize("move", [trainer.moved, trainer._indexed], ids=["on the CPU", "as on a GPU"])
+def test_images_are_mirrored_and_then_shifted(move):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (4, 3, 5, 6), dtype=np.uint8)
     shifts, flips = np.array([[0, 0], [2, -1], [-1, 3], [1, 1]]), np.array([False, False, True, True])
     grey = np.array([7, 8, 9], np.uint8)[:, None, None]
-    shown = moved(pixels, shifts, flips, grey)
+    shown = move(*map(torch.from_numpy, (pixels, shifts, flips, grey))).numpy()
     for number in range(4):
         for row in range(5):
             for column in range(6):
@@ -489,6 +490,13 @@ def test_images_are_mirrored_and_then_shifted():
                 place = (before[0], 5 - before[1]) if flips[number] else before
                 expected = pixels[number, :, place[0], place[1]] if there else grey[:, 0, 0]
                 np.testing.assert_array_equal(shown[number, :, row, column], expected)
+
+
+def test_images_stay_where_they_are_where_a_gpu_has_too_little_memory(monkeypatch):
+    pixels = torch.zeros((10, 3, 8, 8), dtype=torch.uint8)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * pixels.nbytes - 1, 10**9))
+    assert trainer.resident(pixels, torch.device("cuda")) is pixels
+    assert trainer.resident(pixels, torch.device("cpu")).device.type == "cpu"
 
 
 def test_correlations_leave_out_what_was_not_measured():

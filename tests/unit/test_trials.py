@@ -301,7 +301,8 @@ def test_neurons_of_two_sessions_share_repetitions(recording, stored, caplog):
     pd.DataFrame({"neuroid": NEUROIDS, "session": of_unit.values()}).to_csv(
         recording.folder / "neuroids.csv", index=False
     )
-    dataset = stored(recording.of_spikes())
+    with caplog.at_level(logging.WARNING, logger="ventral"):
+        dataset = stored(recording.of_spikes())
     assert caplog.messages == []
     assert dataset.sizes["repetition"] == 2
     assert not np.isnan(dataset["responses"]).any()

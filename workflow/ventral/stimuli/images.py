@@ -16,6 +16,7 @@ How files are read, so that every model sees what was shown:
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -26,6 +27,7 @@ from ventral.errors import InputError
 from ventral.stimuli.files import Listing, list_files
 
 if TYPE_CHECKING:
+    import torch
     from matplotlib.axes import Axes
     from PIL.Image import Image
     from torch import Tensor
@@ -281,9 +283,19 @@ def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
     -------
     (n, 3, size, size) float32 tensor
     """
-    from torchvision.transforms.v2 import functional
+    images = resize(pixels, spec).float().div_(255)
+    return images.sub_(_of_channels(tuple(spec["mean"]), images.device)).div_(
+        _of_channels(tuple(spec["std"]), images.device)
+    )
 
-    return functional.normalize(resize(pixels, spec).float().div_(255), spec["mean"], spec["std"], inplace=True)
+
+@cache
+def _of_channels(values: tuple[float, ...], device: "torch.device") -> "Tensor":
+    """Return one number a channel, (channels, 1, 1), on a device: copied once, as every copy waits for the device."""
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=torch.float32).to(device)[:, None, None]
 
 
 def resize(pixels: "Tensor", spec: dict) -> "Tensor":
