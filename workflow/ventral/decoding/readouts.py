@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import dask
 import numpy as np
-from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.mappings.correlation import pooled_r, sums_within_folds
-from ventral.mappings.ridge_features import cheaper_graphs
+from ventral.mappings.ridge import nested_ridge_graphs
+from ventral.mappings.ridge_features import few_enough, nested_ridge_in_turn
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
 from ventral.targets.splits import FEWEST_FOLDS
@@ -186,8 +186,11 @@ def predict(
 def _read(units: NDArray, values: NDArray, folds: Sequence[NDArray], penalties: Sequence[float]) -> NDArray:
     """Return the held-out predictions (n, targets) of ridge regression."""
     scaled = np.asarray(penalties) * (np.square(units - units.mean(axis=0)).sum() / len(units) or 1.0)
-    graphs = cheaper_graphs(delayed(np.matmul)(units, units.T), units, units.shape[1], list(scaled), values, [folds])
-    # It is a part of a task: draws and layers run side by side.
+    if few_enough(units.shape[1], [len(fold) for fold in folds], values.shape[1], len(scaled)):
+        return nested_ridge_in_turn(units, values, folds, list(scaled)).predictions
+    gram = units @ units.T
+    graphs = nested_ridge_graphs([(gram, penalty) for penalty in scaled], values, [folds])
+    # These fits are a part of a task: draws and layers run side by side.
     (result,) = dask.compute(*graphs, scheduler="synchronous")
     return result.predictions
 

@@ -111,6 +111,29 @@ def nested_ridge_feature_graphs(
     return results
 
 
+def nested_ridge_in_turn(
+    features: NDArray, responses: NDArray, folds: Sequence[NDArray], penalties: Sequence[float]
+) -> NestedRidge:
+    """Return what `nested_ridge_feature_graphs` computes for one split, without Dask.
+
+    For small fits within a task: a graph takes as long as the fit itself.
+
+    Parameters
+    ----------
+    features : (n, p) array
+    responses : (n, targets) array
+        Finite.
+    folds : sequence of integer arrays
+        Rows of each outer fold.
+    penalties : (m,) sequence
+        Positive candidates.
+    """
+    pairs = combinations(folds, 2)
+    choice = _choice([_inner_errors(features, responses, *pair, penalties) for pair in pairs], len(folds))
+    outer = [_outer_predictions(features, responses, fold, penalties, choice, i) for i, fold in enumerate(folds)]
+    return _assembled(outer, folds, choice, penalties)
+
+
 def cheaper_graphs(
     gram: NDArray | Delayed,
     features: NDArray | Delayed | None,
