@@ -144,14 +144,14 @@ def end_good_run(log):
     end_run(log)
     results = Path(settings["results"])
     for what, made in (
-        ("All on one page", "report.html"),
-        ("Figures", "figures"),
-        ("Which claims hold", "claims.csv"),
-        ("Score table", "scores.parquet"),
+        ("All on one page:", "report.html"),
+        ("Figures:", "figures"),
+        ("Which claims hold:", "claims.csv"),
+        ("Score table:", "scores.parquet"),
     ):
         if (results / made).exists():
             # The logger `ventral` prints these lines last.
-            logger.info(f"{what + ':':<19}{results / made}", extra={"results": True})
+            logger.info(f"{what:<19}{results / made}", extra={"results": True})
 
 
 def run_beside_importer(event, handler):
