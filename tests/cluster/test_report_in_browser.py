@@ -229,6 +229,11 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         "return [...document.querySelectorAll('.chart svg')].map((one) => one.getBoundingClientRect().right)"
     )
     assert max(widths) <= 390
+    # No label of an axis is cut.
+    shortened = (
+        "return [...document.querySelectorAll('.chart svg text')].filter((one) => one.textContent.includes('…'))"
+    )
+    assert browser.execute_script(shortened) == []
 
 
 def test_it_prints_whole_from_the_first_moment(browser):

@@ -1,12 +1,15 @@
 """What the logger prints of a run: one screen."""
 
+import importlib.util
 import io
 import logging
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yte
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import snakemake_logger_plugin_ventral
@@ -191,3 +194,13 @@ def test_a_dry_run_prints_as_snakemake_does(monkeypatch, capsys, option):
     handler.handle(record(LogEvent.RUN_INFO, "Job stats:\nfit  3", stats={"fit": 3, "total": 3}))
     assert capsys.readouterr().err == "Job stats:\nfit  3\n"
     assert "VENTRAL_TERMINAL_LEVEL" not in os.environ or os.environ["VENTRAL_TERMINAL_LEVEL"] != "CRITICAL"
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_default_profile_names_the_logger_only_where_snakemake_finds_it(monkeypatch, installed):
+    if not installed:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    profile = Path(__file__).parents[2] / "profiles" / "default" / "config.yaml"
+    settings = yte.process_yaml(profile.read_text(), require_use_yte=True)
+    assert settings.get("logger") == ("ventral" if installed else None)
+    assert settings["cores"] == "all"

@@ -336,7 +336,7 @@ def test_the_figure_has_a_panel_for_every_area_and_bin_in_the_order_of_time(resu
     places = sorted(
         zip(figure.axes, titles, strict=True), key=lambda one: (-one[0].get_position().y0, one[0].get_position().x0)
     )
-    assert [title for _, title in places] == [f"rec, {area}, {bin_}" for area in ("IT", "V4") for bin_ in BINS]
+    assert [title for _, title in places] == [f"rec, {area}, {bin_}" for area in ("V4", "IT") for bin_ in BINS]
 
 
 def test_the_page_names_areas_in_bins_in_the_order_of_time(results):

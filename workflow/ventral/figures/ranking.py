@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ventral.figures.layout import in_time, widest, write_figure
+from ventral.figures.layout import in_time, place_of_split, widest, write_figure
 from ventral.figures.measures import named
 from ventral.figures.style import MM, NARROW, WIDE, figure_style, looks
 from ventral.recordings.time_bins import place_of
@@ -89,7 +89,7 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
 def draw_ranking(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
     """Draw the rows of `ranking_of`: a panel for each recording, area, bin, split and mapping, a row for each model."""
     with figure_style():
-        panels = [rows for _, rows in sorted(table.groupby(PANEL), key=in_time)]
+        panels = [rows for _, rows in sorted(table.groupby(PANEL), key=_order)]
         if not panels:
             figure = Figure(figsize=(NARROW * MM, 3 * LINE * MM))
             figure.text(0.02, 0.5, "No ranking: no model has a score of two or more neurons", va="center")
@@ -110,6 +110,11 @@ def draw_ranking(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
             axes = figure.add_axes((left / width, bottom / height, extent[0] / width, extent[1] / height))
             _draw_panel(axes, rows, names, own)
     return figure
+
+
+def _order(group: tuple) -> tuple:
+    *place, split, mapping = in_time(group)
+    return *place, mapping, place_of_split(split)
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float, own: dict[str, dict]) -> None:

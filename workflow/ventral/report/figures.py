@@ -116,7 +116,7 @@ def stills_section(figures: Sequence[Path]) -> str:
     return (
         '<section id="further" aria-labelledby="further-title"><h2 id="further-title">Further figures</h2>'
         '<p class="caption">As they stand in the folder <code>figures</code>, beside the tables behind them; filters '
-        "do not change them. A narrow screen shows a part: scroll a figure sideways.</p>"
+        "do not change them. On a phone, a figure scrolls sideways.</p>"
         f'<div class="panels stills">{drawn}</div></section>'
     )
 
