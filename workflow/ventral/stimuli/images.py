@@ -284,13 +284,13 @@ def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
     (n, 3, size, size) float32 tensor
     """
     images = resize(pixels, spec).float().div_(255)
-    return images.sub_(_of_channels(tuple(spec["mean"]), images.device)).div_(
-        _of_channels(tuple(spec["std"]), images.device)
+    return images.sub_(_per_channel(tuple(spec["mean"]), images.device)).div_(
+        _per_channel(tuple(spec["std"]), images.device)
     )
 
 
 @cache
-def _of_channels(values: tuple[float, ...], device: "torch.device") -> "Tensor":
+def _per_channel(values: tuple[float, ...], device: "torch.device") -> "Tensor":
     """Return one number a channel, (channels, 1, 1), on a device: copied once, as every copy waits for the device."""
     import torch
 
