@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from ventral.activations.forward import exact_products
+from ventral.errors import is_out_of_memory
 from ventral.running.devices import has_fast_float64, is_tensor
+from ventral.training.trainer import _repeatable
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,25 @@ def test_tensors_are_told_from_arrays_without_loading_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_precise_and_repeatable_convolutions_keep_cudnn():
+    # The context manager of torch switches cuDNN off, unless it is told not to.
+    for block in (exact_products(), _repeatable(torch.device("cpu"))):
+        with block:
+            assert torch.backends.cudnn.enabled
+            assert torch.backends.cudnn.deterministic
+            assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`", True),
+        ("CUDA error: an illegal memory access was encountered", False),
+    ],
+)
+def test_libraries_of_a_gpu_say_that_memory_ran_out(message, expected):
+    assert is_out_of_memory(RuntimeError(message)) is expected

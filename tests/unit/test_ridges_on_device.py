@@ -64,7 +64,7 @@ def engine(monkeypatch):
 def queued(engine, monkeypatch):
     """All stages have a queue of torch's CPU device, whatever they are told."""
     for stage in (fitting, reverse, banded):
-        monkeypatch.setattr(stage, "device_queue", lambda _device, _key: DeviceQueue("cpu"))
+        monkeypatch.setattr(stage, "device_queue", lambda _device: DeviceQueue("cpu"))
 
 
 WRITTEN = ("scores.parquet", "bootstraps.parquet", "influences.parquet")
@@ -88,12 +88,11 @@ def written(folder, into, **changes):
 def test_scores_are_those_of_the_cpu(experiment, tmp_path, request):  # noqa: F811
     on_cpu = written(experiment["folder"], tmp_path / "cpu")
     request.getfixturevalue("queued")
-    calls = []
+    calls, compute = [], ridges.ridges_on_device
     request.getfixturevalue("monkeypatch").setattr(
-        "ventral.scores.prediction.ridges_on_device",
-        lambda gram, penalties, fits, device: (
-            calls.append(len(fits)) or ridges.ridges_on_device(gram, penalties, fits, device)
-        ),
+        ridges,
+        "ridges_on_device",
+        lambda gram, penalties, fits, device: calls.append(len(fits)) or compute(gram, penalties, fits, device),
     )
     on_device = written(experiment["folder"], tmp_path / "device", cores=2)
     # Of each layer one task for all splits, and one for the neurons' means over either half of two halvings.
@@ -168,19 +167,19 @@ def test_tasks_of_a_device_run_one_after_the_other_in_their_order():
 
 
 def test_a_job_on_the_cpu_has_no_queue_and_one_without_the_gpu_asked_for_is_told(monkeypatch):
-    assert device_queue("cpu", ridges.KEY_OF_FITS) is None
+    assert device_queue("cpu") is None
     monkeypatch.setattr(devices, "_has_gpu", lambda: False)
-    assert device_queue("auto", ridges.KEY_OF_FITS) is None
+    assert device_queue("auto") is None
     with pytest.raises(InputError, match=r"^config key fits\.device: `cuda`, but torch sees no GPU here"):
-        device_queue("cuda", ridges.KEY_OF_FITS)
+        device_queue("cuda")
 
 
 @pytest.mark.parametrize("where", ["processes", "slurm", "tcp://host:8786"])
 def test_a_gpu_is_for_the_threads_of_one_process(monkeypatch, where):
     monkeypatch.setattr(queues, "choose_device", lambda _device, _key: "cuda")
-    assert device_queue("cuda", ridges.KEY_OF_FITS).device == "cuda"
+    assert device_queue("cuda").device == "cuda"
     with dask.config.set({SETTING: where}), pytest.raises(InputError, match=f"fits.device: .*, not {where}"):
-        device_queue("cuda", ridges.KEY_OF_FITS)
+        device_queue("cuda")
 
 
 @pytest.mark.parametrize("error", [MemoryError("blocks of 64 targets"), torch.OutOfMemoryError("CUDA out of memory\n")])

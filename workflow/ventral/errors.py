@@ -35,4 +35,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
     message = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in message or "can't allocate memory" in message
+    # cuBLAS, cuDNN and cuSOLVER say it by the name of a status.
+    known = "out of memory", "can't allocate memory", "status_alloc_failed"
+    return isinstance(error, MemoryError) or any(words in message for words in known)

@@ -210,7 +210,7 @@ def exact_products(threads: int | None = None) -> Iterator[None]:
     if threads:
         torch.set_num_threads(allocated_cores(threads))
     try:
-        with torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
     finally:
         torch.set_num_threads(threads_before)

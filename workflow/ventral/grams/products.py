@@ -146,15 +146,17 @@ def _read_ahead(
         for block in blocks:
             waiting.append(threads.submit(_read, features, block, place.type == "cuda"))
             if len(waiting) > readers:
-                yield waiting.popleft().result().to(place)
+                yield waiting.popleft().result().to(place, non_blocking=True)
         while waiting:
-            yield waiting.popleft().result().to(place)
+            yield waiting.popleft().result().to(place, non_blocking=True)
 
 
 def _read(features: BlockReader, block: tuple[int, int], pinned: bool) -> "torch.Tensor":
     import torch
 
+    from ventral.activations.transfers import host_memory
+
     shape = (features.shape[0], block[1] - block[0])
-    values = torch.empty(shape, dtype=getattr(torch, features.dtype.name), pin_memory=pinned)
+    values = host_memory(shape, getattr(torch, features.dtype.name), pinned=pinned)
     features.read(*block, out=values.numpy())
     return values

@@ -22,7 +22,6 @@ from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
 from ventral.scores.prediction import Options, Predicted, predict
-from ventral.scores.ridges import KEY_OF_FITS
 from ventral.store import changing, create_array, open_store, write_dataset
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.splits import Split
@@ -146,7 +145,7 @@ def predictions(
         If the stores do not fit together, a split cannot be made of the stimuli, the model has no layer of a name, or
         there is no such device or its memory does not suffice.
     """
-    queue = device_queue(device, KEY_OF_FITS)
+    queue = device_queue(device)
     grams = open_store(gram)
     stimulus_set, responses = read_stimuli(stimuli, [recording, gram]), read_recording(recording)
     model, targets = grams.attrs["model"], neurons(responses)

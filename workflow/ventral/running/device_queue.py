@@ -9,6 +9,8 @@ from ventral.errors import InputError
 from ventral.running.devices import choose_device
 from ventral.running.parallel import SETTING
 
+KEY_OF_FITS = "config key fits.device"
+
 
 class DeviceQueue:
     """Tasks of one device: each begins when the one before has ended, so that they never compete for its memory.
@@ -30,26 +32,26 @@ class DeviceQueue:
         return result
 
 
-def device_queue(device: str, key: str) -> DeviceQueue | None:
-    """Return the queue of the GPU that a job has; None where the job computes on the CPU.
+def device_queue(device: str) -> DeviceQueue | None:
+    """Return the queue of the GPU that a job of fits has; None where the job computes on the CPU.
 
     Parameters
     ----------
     device : str
         'auto', 'cpu' or 'cuda'.
-    key : str
-        Place of the name in the config, for messages.
 
     Raises
     ------
     InputError
         If torch sees no GPU that is asked for, or tasks do not run in threads of this process, which has the GPU.
     """
-    if choose_device(device, key) == "cpu":
+    if choose_device(device, KEY_OF_FITS) == "cpu":
         return None
     where = dask.config.get(SETTING, "threads")
     if where != "threads":
-        raise InputError(f"{key}: one job uses one GPU, in threads: run the command with `--dask threads`, not {where}")
+        raise InputError(
+            f"{KEY_OF_FITS}: one job uses one GPU, in threads: run the command with `--dask threads`, not {where}"
+        )
     return DeviceQueue("cuda")
 
 

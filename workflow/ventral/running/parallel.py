@@ -1,6 +1,5 @@
 """Dask on the threads or processes of one job, or on a cluster, each task with one BLAS thread."""
 
-import importlib
 import logging
 import os
 import re
@@ -14,10 +13,11 @@ from functools import cache
 import dask
 from dask.callbacks import Callback
 from dask.delayed import Delayed
-from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from ventral.errors import InputError
 from ventral.provenance import loaded_elsewhere
+from ventral.running.blas import limit_blas, one_blas_thread
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores, allocation
 
@@ -67,7 +67,7 @@ def computing(cores: int) -> Iterator[int]:
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1))
         if where in LOCAL:
-            settings = {"scheduler": where, "num_workers": cores, "multiprocessing.initializer": _limit_blas}
+            settings = {"scheduler": where, "num_workers": cores, "multiprocessing.initializer": limit_blas}
             stack.enter_context(dask.config.set(settings))
             yield cores
         elif jobs := slurm_jobs(where):
@@ -111,52 +111,12 @@ def computed(*graphs: Delayed) -> tuple:
     of threads share one pool, of `ventral.running.slurm.allocated_cores` threads; a call from one of its tasks computes
     in the thread of that task. The BLAS libraries get their threads back when the last call ends, whether well or not.
     """
-    with _one_blas_thread:
+    with one_blas_thread:
         if dask.base.get_scheduler() or dask.config.get("pool", None) or dask.config.get("num_workers", None):
             return dask.compute(*graphs)
         if getattr(_task, "runs", False):
             return dask.compute(*graphs, scheduler="synchronous")
         return dask.compute(*graphs, scheduler="threads", pool=_pool(os.getpid(), allocated_cores()))
-
-
-class _OneBlasThread:
-    """Limits the BLAS libraries of this process to one thread as long as any thread is inside the block.
-
-    Limits hold for the whole process: of two that overlap in time, each with a memory of its own of what was before,
-    the one that ends first would lift that of the other, and the other leave the limit behind for ever.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._limits = threading.Lock(), 0, None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            libraries = ThreadpoolController().select(user_api="blas")
-            if not self._inside and any(library.num_threads != 1 for library in libraries.lib_controllers):
-                with _controlling_blas():
-                    self._limits = libraries.limit(limits=1)
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._limits:
-                with _controlling_blas():
-                    self._limits.restore_original_limits()
-                self._limits = None
-
-
-@contextmanager
-def _controlling_blas() -> Iterator[None]:
-    """Set limits from any thread: threadpoolctl ignores all but the first thread that did, until that thread ends."""
-    OpenBLASController.clear_controlling_thread(force=True)
-    try:
-        yield
-    finally:
-        OpenBLASController.clear_controlling_thread(force=True)
-
-
-_one_blas_thread = _OneBlasThread()
 
 
 @cache
@@ -175,7 +135,7 @@ def _client(address: str):
 
     class OneBlasThread(WorkerPlugin):
         def setup(self, worker: object) -> None:
-            _limit_blas()
+            limit_blas()
 
     try:
         # A client that cannot take its address is left half made, and gets all that is computed later.
@@ -195,11 +155,3 @@ def _client(address: str):
 def _modules_loaded(_done: object = None) -> list[str]:
     """Return the names of the modules that the process that runs this has loaded."""
     return list(sys.modules)
-
-
-def _limit_blas() -> None:
-    """Give one thread to each BLAS of this process, for as long as it lives."""
-    # Only a library that is loaded can be limited; NumPy and SciPy have one each.
-    importlib.import_module("numpy")
-    importlib.import_module("scipy.linalg")
-    threadpool_limits(1)

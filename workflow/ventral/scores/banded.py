@@ -13,7 +13,7 @@ from ventral.outputs import writing
 from ventral.running.device_queue import device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
-from ventral.scores.ridges import KEY_OF_FITS, fitting_in_memory, on_device
+from ventral.scores.ridges import as_tensor, fitting_in_memory
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.summaries import bootstrap_medians
 from ventral.store import open_store
@@ -66,7 +66,7 @@ def banded(
         If the model has no such layer, the stores do not fit together, or there is no such device or its memory does
         not suffice.
     """
-    queue = device_queue(device, KEY_OF_FITS)
+    queue = device_queue(device)
     group = open_store(gram)
     described = {layer["name"]: layer for layer in group.attrs["layers"]}
     check_taken(layers, list(described), f"banded.{group.attrs['model']}", group.attrs["model"])
@@ -87,7 +87,7 @@ def banded(
             else:
                 # The matrix of each point, as made and as centred.
                 with fitting_in_memory(len(rows), queue.device, 2 * len(points)):
-                    of_device = [on_device(values, queue.device) for values in (of_rows, targets.values)]
+                    of_device = [as_tensor(values, queue.device) for values in (of_rows, targets.values)]
                     results = banded_ridge_of_tensors(*of_device, *asked)
                 progress.advance(len(points))
             for split, of_split in zip(folds, results, strict=True):

@@ -31,7 +31,6 @@ from ventral.scores.prediction_reliability import (
     predict_from_halves,
     with_prediction_reliability,
 )
-from ventral.scores.ridges import KEY_OF_FITS
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.statistics.influence_table import (
@@ -140,7 +139,7 @@ def fit(
         own_areas = {area.name: area for area in recorded_areas(benchmark.responses)}
     if len(own_areas) == 1:
         logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
-    options = Options(mappings, penalties, components, device_queue(device, KEY_OF_FITS))
+    options = Options(mappings, penalties, components, device_queue(device))
     geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
     compared = _compared_splits(benchmark.splits)
     resamples = {}

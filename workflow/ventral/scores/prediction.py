@@ -15,7 +15,7 @@ from ventral.mappings.ols import NotDefinedError
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.standardisation import largest_size, varies
 from ventral.running.device_queue import DeviceQueue
-from ventral.scores.ridges import NestedFits, TestSetFit, fitting_in_memory, on_device, ridges_on_device
+from ventral.scores.ridges import NestedFits, TestSetFit, as_tensor, fitting_in_memory, queued_ridges
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets, grouped_over_splits
 
@@ -188,8 +188,7 @@ def _ridges(
             fit.graphs(of.gram, _features(of, layer), layer["n_features"], penalties)
             for fit, of in zip(fits, read, strict=True)
         ]
-    of_all = queue.task(ridges_on_device, representation.gram, penalties, delayed(fits, pure=False, traverse=False))
-    return [[of_all[k][s] for s in range(fit.n_results)] for k, fit in enumerate(fits)]
+    return queued_ridges(queue, representation.gram, penalties, fits)
 
 
 def _held_out_in_turn(
@@ -320,7 +319,7 @@ def _pls_on_device(gram: NDArray, targets: Targets, folds, device: str, componen
 
     predictions = np.empty(targets.values.shape)
     with fitting_in_memory(len(gram), device):
-        of_device = on_device(gram, device)
+        of_device = as_tensor(gram, device)
         for columns in _fitted_together(targets):
             found = pls_predictions_on_device(of_device, targets.values[:, columns], folds, components)
             predictions[:, columns] = found

@@ -12,7 +12,7 @@ from pathlib import Path
 import dask
 import numpy as np
 import pandas as pd
-from dask.delayed import Delayed, delayed
+from dask.delayed import Delayed
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import area_and_bin
@@ -23,7 +23,7 @@ from ventral.running.device_queue import DeviceQueue, device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.prediction import penalty_scale
-from ventral.scores.ridges import KEY_OF_FITS, NestedFits, TestSetFit, ridges_on_device
+from ventral.scores.ridges import NestedFits, TestSetFit, queued_ridges
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.store import open_store
 from ventral.targets.benchmark import read_stimuli
@@ -73,7 +73,7 @@ def reverse(
         If the stores are of other stimuli, a split cannot be made of these, or there is no such device or its memory
         does not suffice.
     """
-    queue = device_queue(device, KEY_OF_FITS)
+    queue = device_queue(device)
     stimulus_set = read_stimuli(stimuli, [areas, gram])
     recorded, model = (open_store(path).attrs for path in (areas, gram))
     made = splits_of(stimulus_set, splits, n_folds, seed)
@@ -178,5 +178,4 @@ def _graphs(
     if queue is None:
         features = predictor.gram, predictor.units, predictor.n_features, penalties
         return [graph for fit in fits for graph in fit.graphs(*features)]
-    of_all = queue.task(ridges_on_device, predictor.gram, penalties, delayed(fits, pure=False, traverse=False))
-    return [of_all[k][s] for k, fit in enumerate(fits) for s in range(fit.n_results)]
+    return [ridge for of_fit in queued_ridges(queue, predictor.gram, penalties, fits) for ridge in of_fit]

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.mappings.ridge import NestedRidge
 from ventral.mappings.ridge_features import cheaper_graphs
 from ventral.mappings.ridge_test_set import TestSetRidge, cheaper_test_set_graph
+from ventral.running.device_queue import KEY_OF_FITS, DeviceQueue
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-KEY_OF_FITS = "config key fits.device"
 # Matrices (n, n) of float64 that a fit on a GPU holds at least: given, centred, and three of one penalty.
 FEWEST_MATRICES = 5
 
@@ -62,8 +62,8 @@ class NestedFits:
         from ventral.mappings.ridge_on_device import nested_ridge_on_device
 
         gram = _selected(gram, self.rows)
-        found = nested_ridge_on_device(gram, on_device(self.responses, gram.device), self.splits, penalties)
-        return [NestedRidge(*map(_off, (of.predictions, of.penalty, of.candidate))) for of in found]
+        found = nested_ridge_on_device(gram, as_tensor(self.responses, gram.device), self.splits, penalties)
+        return [NestedRidge(*map(_as_array, (of.predictions, of.penalty, of.candidate))) for of in found]
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class TestSetFit:
         """Return the `TestSetRidge`, in a list, given the Gram matrix of all stimuli on a device."""
         from ventral.mappings.ridge_on_device import test_set_ridge_on_device
 
-        responses = on_device(self.responses, gram.device)
+        responses = as_tensor(self.responses, gram.device)
         found = test_set_ridge_on_device(gram, responses, self.training, self.test, self.inner, penalties)
-        return [TestSetRidge(*map(_off, (found.predictions, found.penalty, found.candidate)))]
+        return [TestSetRidge(*map(_as_array, (found.predictions, found.penalty, found.candidate)))]
 
 
 def ridges_on_device(
@@ -125,8 +125,16 @@ def ridges_on_device(
         If the device's memory does not suffice for the smallest blocks.
     """
     with fitting_in_memory(len(gram), device):
-        of_device = on_device(gram, device)
+        of_device = as_tensor(gram, device)
         return [fit.on_device(of_device, np.asarray(penalties)) for fit in fits]
+
+
+def queued_ridges(
+    queue: DeviceQueue, gram: Delayed | NDArray, penalties: Sequence, fits: Sequence[NestedFits | TestSetFit]
+) -> list[list[Delayed]]:
+    """Return the results of all fits of one representation, in lists, delayed: one task of a queue."""
+    of_all = queue.task(ridges_on_device, gram, penalties, delayed(fits, pure=False, traverse=False))
+    return [[of_all[k][s] for s in range(fit.n_results)] for k, fit in enumerate(fits)]
 
 
 @contextmanager
@@ -188,12 +196,12 @@ def _selected(gram: "Tensor", rows: NDArray[np.intp]) -> "Tensor":
     return gram[chosen[:, None], chosen]
 
 
-def on_device(values: NDArray, device: "torch.device | str") -> "Tensor":
+def as_tensor(values: NDArray, device: "torch.device | str") -> "Tensor":
     """Return values as a tensor of float64 on a device."""
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64)).to(device)
 
 
-def _off(values: "Tensor") -> NDArray:
+def _as_array(values: "Tensor") -> NDArray:
     return values.cpu().numpy()

@@ -86,7 +86,7 @@ def _repeatable(device: torch.device) -> Iterator[None]:
     try:
         with (
             torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else []),
-            torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
             torch.cuda.device(device) if device.type == "cuda" else nullcontext(),
         ):
             yield

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 
-from ventral.errors import InputError
+from ventral.errors import InputError, is_out_of_memory
 
 Result = TypeVar("Result")
 
@@ -97,7 +97,9 @@ def within_memory(
         blocks = needs.blocks(budget)
         try:
             return compute(blocks)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             reason = str(error).splitlines()[0]
         # After the except clause: the error holds the tensors of the computation that failed.
         torch.cuda.empty_cache()
