@@ -202,7 +202,7 @@ def test_the_table_has_every_number_of_the_figure(tmp_path):
     *_, csv = drawn(layer_profile, SCORES["one area"], tmp_path / "a")
     table = pd.read_csv(tmp_path / "a" / "figure.csv")
     assert len(csv)
-    expected = area_summary(SCORES["one area"], 0.1, n_bootstrap=1000, seed=0)
+    expected = area_summary(SCORES["one area"], 0.1, n_bootstrap=100, seed=0)
     np.testing.assert_allclose(table["predictivity_low"], expected["predictivity_low"])
     assert (table["reliability_threshold"] == 0.1).all()
     assert (table["ceiling"] == 1).all()

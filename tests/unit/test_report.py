@@ -199,7 +199,7 @@ def drawn_text(page, place: str) -> set[str]:
 
     chart = next(chart for chart in page.data["charts"] if chart["table"] == place)
     spec = page.data["specs"][chart["spec"]]
-    rows = rows_of(page.data, place).iloc[chart["start"] : chart["stop"]].assign(dash=0)
+    rows = rows_of(page.data, place).iloc[chart["start"] : chart["stop"]]
     boxes = [one["value"] for tag, one in page.tags if tag == "input" and one.get("name") == "family"]
     params = [one | {"value": boxes} if one["name"] == "families" else one for one in spec["params"]]
     datasets = spec.get("datasets", {}) | {"rows": json.loads(rows.to_json(orient="records"))}

@@ -43,6 +43,7 @@ GROUPS = {
     "size": ["size", "area", "box_width", "box_height", "box_area", "perimeter"],
     "pose": ["rotation", "orientation", "pose"],
 }
+OTHER_PROPERTIES = "other properties"
 AREA = {"color": "black", "linestyle": "-", "marker": "s", "linewidth": 0.8}
 SINGLE = {"linestyle": "-", "linewidth": 0.4, "alpha": 0.5}
 # More models than this have no lines of single properties.
@@ -156,7 +157,7 @@ def _group_of(kind: str, target: str) -> str:
     if kind != PROPERTY:
         return target
     stem = re.sub(r"(_[xyz])?(_(sin|cos))?$", "", target)
-    return next((group for group, stems in GROUPS.items() if stem in stems), "other properties")
+    return next((group for group, stems in GROUPS.items() if stem in stems), OTHER_PROPERTIES)
 
 
 def draw_explicitness(drawn: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
@@ -233,7 +234,7 @@ def _rows_of(drawn: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 def order_of_group(group: tuple) -> tuple:
     """Return what the panels of `by_group` are sorted by: labels, then groups of properties."""
     (recording, split, group_name), _ = group
-    known = [*GROUPS, "other properties"]
+    known = [*GROUPS, OTHER_PROPERTIES]
     return recording, place_of_split(split), known.index(group_name) if group_name in known else -1, group_name
 
 

@@ -16,15 +16,8 @@ COLOURS += ["#7B68EE", "#FF6F91", "#00B7C2", "#2F4F4F", "#B8860B", "#C71585", "#
 # More models than this are not told apart: the best of each family stand out.
 CROWDED = 7
 OTHERS = {"color": "0.75", "marker": "o", "markersize": 1.5, "linewidth": 0.5}
-FAMILIES = {
-    "pretrained": {"color": "#D55E00", "marker": "D"},
-    "trained": {"color": "#0072B2", "marker": "o"},
-    "checkpoint": {"color": "#56B4E9", "marker": "^"},
-    "fitted": {"color": "#CC79A7", "marker": "P"},
-    "untrained": {"color": "#009E73", "marker": "v"},
-    "classical": {"color": "#000000", "marker": "s"},
-    "unknown": {"color": "#E69F00", "marker": "<"},
-}
+# Families of models, in the order in which they are listed.
+FAMILIES = ["pretrained", "trained", "checkpoint", "fitted", "untrained", "classical", "unknown"]
 # As many as have no divisor in common with the number of colours: 210 pairs.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))

@@ -22,9 +22,9 @@ SHAPES |= {"<": "triangle-left", ">": "triangle-right"}
 SHAPES |= {"X": "M-.6-1L0-.4L.6-1L1-.6L.4 0L1 .6L.6 1L0 .4L-.6 1L-1 .6L-.4 0L-1-.6Z"}
 SHAPES |= {"p": "M0-1L.95-.31L.59.81L-.59.81L-.95-.31Z"}
 ALL_FAMILIES = [*FAMILIES, FAMILY]
-# Dashes of the models of a family, in turn.
-DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+# Dashes of lines across: of models with one layer, and of recorded areas.
 ACROSS = [4, 3]
+AREA_ACROSS = [8, 3, 2, 3]
 # Columns with what is read when a point is pointed at, as text.
 TEXTS = {
     "Model": "model",
@@ -244,7 +244,7 @@ def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip], beside:
     )
     across = models.transform_filter(alone).mark_rule(strokeDash=ACROSS, strokeWidth=1.4, aria=False)
     recorded = models.transform_filter(f"datum.family == '{FAMILY}'")
-    area = recorded.mark_rule(strokeDash=DASHES[3], strokeWidth=1.2).encode(
+    area = recorded.mark_rule(strokeDash=AREA_ACROSS, strokeWidth=1.2).encode(
         y=score, color=_colour(), tooltip=tooltip, opacity=visible
     )
     if beside:
