@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Folder with published recordings (cowley2023_v4, kriegeskorte2008) already on this disk.
 DATA_DIR ?= $(patsubst %/cowley2023_v4,%,$(wildcard ../shared/data/cowley2023_v4))
 
-.PHONY: demo test test-recordings test-cluster lint docs lock benchmark clean
+.PHONY: demo test test-long test-cluster lint docs lock benchmark clean
 
 # The published experiment, small, with nothing downloaded; real recordings beside it where they are on this disk.
 RECORDINGS = dataset={cowley2023: {folder: $(DATA_DIR)}, kriegeskorte2008: {folder: $(DATA_DIR)}}
@@ -17,9 +17,10 @@ demo: .venv/installed
 test: .venv/installed lint
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/workflow tests/unit
 
-# Ten minutes. The workflow on published recordings: in ../shared/data, or the folder that VENTRAL_DATA names.
-test-recordings: .venv/installed
-	.venv/bin/python -m pytest -n 2 --dist loadfile tests/recordings
+# A quarter of an hour: jobs that are killed, whole experiments, and published recordings, in ../shared/data or the folder
+# that VENTRAL_DATA names; without these, their tests are skipped.
+test-long: .venv/installed
+	.venv/bin/python -m pytest -n 2 --dist loadfile tests/long
 
 # Half an hour. As root on Debian or Ubuntu, where what is missing is installed: a SLURM cluster on this machine alone, for
 # as long as the tests take, and a browser. Elsewhere tests are skipped, and say why.

@@ -36,7 +36,7 @@ for threads in (1, 2, 3):
         with forward.Network.opened(spec, (3, 32, 32), threads=threads, **options) as network:
             buffers = network.buffers(10)
             for row in range(0, 10, size):
-                network.compute(images[row : row + size], size, buffers, row)
+                network.compute(network.staged(images[row : row + size]), size, buffers, row)()
         for name, features in buffers.items():
             bits[name].add(features.numpy().tobytes())
 print([len(different) for different in bits.values()])

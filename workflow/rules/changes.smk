@@ -1,7 +1,13 @@
+def is_used(rule):
+    """Return whether a rule can make anything with this config."""
+    return any_of([]) not in rule.wildcard_constraints.values()
+
+
 def say_which_results_are_of_other_code():
     """Say at the start of a run which stages have results of other code, and how these are made anew."""
     stages, modules = changes.find_results_of_other_code(Path(settings["results"], "provenance"))
-    names = [made.name for made in workflow.rules if is_own(made) and dict(made.params.items()).get("stage") in stages]
+    used = [made for made in workflow.rules if is_own(made) and is_used(made)]
+    names = [made.name for made in used if dict(made.params.items()).get("stage") in stages]
     if stages:
         logger.warning(
             f"{sum(stages.values())} results were made by other code than is here now, and are kept "
