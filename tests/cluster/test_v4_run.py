@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.cluster.conftest import jobs_of, run_on_cluster
-from tests.workflow.test_science import EXPECTED
+from tests.long.test_science import EXPECTED
 
 LAYERS = ["_bn0", "_blocks.7", "_blocks.13"]
 
