@@ -1,0 +1,5 @@
+"""The experiment of the workflow's tests, for these as well."""
+
+from tests.workflow.conftest import experiment, undisturbed
+
+__all__ = ["experiment", "undisturbed"]
