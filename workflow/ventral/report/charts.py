@@ -13,15 +13,15 @@ from functools import cache
 import altair as alt
 import pandas as pd
 
-from ventral.figures.style import COLOURS, FAMILIES, looks
+from ventral.figures.style import COLOURS, looks
 from ventral.grams.recorded import FAMILY
+from ventral.report.summary import ALL_FAMILIES
 
 # Names of matplotlib's markers in Vega, or their outlines between -1 and 1.
 SHAPES = {"D": "diamond", "o": "circle", "^": "triangle-up", "P": "cross", "v": "triangle-down", "s": "square"}
 SHAPES |= {"<": "triangle-left", ">": "triangle-right"}
 SHAPES |= {"X": "M-.6-1L0-.4L.6-1L1-.6L.4 0L1 .6L.6 1L0 .4L-.6 1L-1 .6L-.4 0L-1-.6Z"}
 SHAPES |= {"p": "M0-1L.95-.31L.59.81L-.59.81L-.95-.31Z"}
-ALL_FAMILIES = [*FAMILIES, FAMILY]
 # Dashes of lines across: of models with one layer, and of recorded areas.
 ACROSS = [4, 3]
 AREA_ACROSS = [8, 3, 2, 3]

@@ -19,6 +19,8 @@ from ventral.tables import read_csv
 MOST_LAYERS = 40_000
 MOST_NEUROIDS = 20_000
 LINE = [*COMPARED, "model"]
+# Of models, and of recorded areas that stand for a model.
+ALL_FAMILIES = [*FAMILIES, FAMILY]
 
 
 def read_table(path: Path, *names: str) -> pd.DataFrame:
@@ -201,10 +203,8 @@ def counts(scores: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
 def families(table: pd.DataFrame) -> Mapping[str, list[str]]:
     """Return the names of the models of each family, in the order of the legend."""
     found = table.groupby("family")["model"].unique().map(sorted)
-    known = [*FAMILIES, FAMILY]
-    return {
-        family: list(found[family]) for family in [*known, *sorted(set(found.index) - set(known))] if family in found
-    }
+    families = [*ALL_FAMILIES, *sorted(set(found.index) - set(ALL_FAMILIES))]
+    return {family: list(found[family]) for family in families if family in found}
 
 
 def number(value: float, decimals: int = 2) -> str:
