@@ -12,7 +12,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 # What the jobs of each environment need beside the dependencies of the package, of its optional ones.
-EXTRAS = {"cpu": (), "gpu": ("networks",)}
+EXTRAS = {"cpu": ("fmri",), "gpu": ("fmri", "networks", "hub")}
 PYTHON = "3.11"
 
 
