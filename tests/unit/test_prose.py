@@ -1,68 +1,30 @@
 """README and documentation are in plain English: short sentences, the subject first."""
 
-import re
-from collections.abc import Iterator
-
 import pytest
 
 from tests.documentation import README, ROOT, pages
+from tests.prose import MARKUP_COMMENT, begins_with_of, is_too_long, sentences, words
 
-LONGEST_SENTENCE, LONGEST_README = 25, 900
-
-FENCED = re.compile(r"^( *)(```+|:::+).*?^\1\2 *$\n?", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)")
-LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-CODE = re.compile(r"`[^`]+`")
-ITEM = re.compile(r"^ *(?:[-*]|\d+\.) ")
-# No prose: headings, rows of tables, quotations, and lines indented as code.
-NO_PROSE = re.compile(r"^(?:#|\||>|    )")
-# Full stops that end no sentence.
-ABBREVIATION = re.compile(r"\b(et al|e\.g|i\.e|vs|Fig|Sci|Nat|J)\.")
-END = re.compile(r"(?<=[.!?])[)\"*”]*\s+")
-
-
-def sentences(text: str) -> Iterator[str]:
-    """Give the sentences of a page's paragraphs and list items; inline code is one word."""
-    text = COMMENT.sub("", FENCED.sub("\n", text))
-    for paragraph in paragraphs(text):
-        plain = CODE.sub("Code", LINK.sub(r"\1", IMAGE.sub("", paragraph)))
-        yield from (part for part in END.split(ABBREVIATION.sub(r"\1", plain)) if part.strip())
-
-
-def paragraphs(text: str) -> Iterator[str]:
-    """Give paragraphs and list items, each on one line."""
-    lines: list[str] = []
-    for line in [*text.splitlines(), ""]:
-        ends = not line.strip() or (NO_PROSE.match(line) and not lines)
-        if ends or ITEM.match(line) or line.startswith(("#", "|", ">")):
-            yield " ".join(lines)
-            lines = []
-        if not ends and not line.startswith(("#", "|", ">")):
-            lines.append(ITEM.sub("", line).strip())
-
-
-def words(text: str) -> list[str]:
-    return [word for word in text.split() if re.search(r"\w", word)]
+LONGEST_README = 900
 
 
 def too_long(text: str) -> list[str]:
-    return [sentence for sentence in sentences(text) if len(words(sentence)) > LONGEST_SENTENCE]
+    return [sentence for sentence in sentences(text) if is_too_long(sentence)]
 
 
-def begins_with_of(text: str) -> list[str]:
-    return [sentence for sentence in sentences(text) if re.match(r"\W*Of\b", sentence)]
+def of_something(text: str) -> list[str]:
+    return [sentence for sentence in sentences(text) if begins_with_of(sentence)]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_sentences_are_short_and_begin_with_their_subject(page):
     text = page.read_text(encoding="utf-8")
     assert not too_long(text)
-    assert not begins_with_of(text)
+    assert not of_something(text)
 
 
 def test_the_readme_is_short():
-    text = COMMENT.sub("", README.read_text(encoding="utf-8"))
+    text = MARKUP_COMMENT.sub("", README.read_text(encoding="utf-8"))
     assert len(words(text)) <= LONGEST_README
 
 
@@ -95,4 +57,4 @@ def test_code_tables_headings_and_quotations_are_no_prose(page):
 
 def test_a_sentence_that_begins_with_of_is_found():
     text = "Fine. Of two, one is taken.\n\n- **Of** lists, too.\n- Often not."
-    assert len(begins_with_of(text)) == 2
+    assert len(of_something(text)) == 2
