@@ -26,6 +26,8 @@ END = re.compile(r"(?<=[.!?])[)\"*”]*\s+")
 # Sections of numpydoc whose text is prose; the lines of all others name a thing, and its indented description follows.
 SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 PROSE_SECTIONS, CODE_SECTIONS = {"Notes", "See Also", "Warnings"}, {"Examples", "References"}
+# A table of reStructuredText, between its first and last rule.
+TABLE = re.compile(r"^=+(?: +=+)+$.*^=+(?: +=+)+$", re.MULTILINE | re.DOTALL)
 # Comments that speak to a tool.
 DIRECTIVE = re.compile(r"noqa|type:|fmt:|ruff:|pragma|!")
 MESSAGES = {"InputError", "Refused", "damaged"}
@@ -122,7 +124,7 @@ def _of_docstrings(tree: ast.Module) -> Iterator[Text]:
 
 
 def _of_docstring(line: int, kind: str, text: str) -> Iterator[Text]:
-    before, *sections = SECTION.split(text)
+    before, *sections = SECTION.split(TABLE.sub("", text))
     found = list(sentences(before))
     for title, body in zip(sections[::2], sections[1::2], strict=True):
         if title in PROSE_SECTIONS:

@@ -182,7 +182,7 @@ def test_a_fit_that_loses_a_worker_process_and_a_worker_job_has_the_same_bytes(f
     own.resume()
     until(lambda: job not in queued(), "the end of the stage")
     printed = (folder / f"{job}.out").read_text()
-    assert f"worker jobs that ended before time are replaced: {second}" in printed
+    assert f"worker jobs ended too early and are replaced: {second}" in printed
     for made, whole in (("lost", "fit"), ("lost.resamples", "fit.resamples")):
         assert (folder / made).read_bytes() == (folder / whole).read_bytes(), printed
     until(lambda: all_cancelled(job), "the end of the workers")

@@ -217,7 +217,7 @@ def test_nothing_remains_of_an_attempt_that_finished_no_shard(stimuli, own, tmp_
 
 def test_activations_that_are_gone(tmp_path):
     (tmp_path / "0").mkdir()
-    with pytest.raises(InputError, match="0: there are no activations in it; delete it"):
+    with pytest.raises(InputError, match="0: the folder has no activations; delete it"):
         stores_of_parts([tmp_path / "0"])
 
 

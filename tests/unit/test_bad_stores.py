@@ -138,7 +138,7 @@ def no_text(path: Path) -> None:
 PIXELS = f"{STIMULI}/pixels/c/0/0/0/0"
 SHARD = f"{ACTIVATIONS}/1.zarr"
 LACKS = r"array `{}`: 1 of its 1 files are missing or empty, first `{}`; "
-UNLIKE = r"`{}` (is not as it was written|cannot be read)"
+UNLIKE = r"`{}` (has changed since it was written|cannot be read)"
 UNREADABLE = r"array `{}` cannot be read \(.*\); "
 NO_PARQUET = r"cannot be read: the file was damaged"
 BAD = [
@@ -163,7 +163,7 @@ BAD = [
     (f"{STIMULI}/zarr.json", lost, "fit", r"`zarr.json` is missing"),
     (f"{STIMULI}/zarr.json", emptied, "extract", r"`zarr.json` cannot be read"),
     (f"{STIMULI}/zarr.json", no_text, "fit", r"`zarr.json` cannot be read"),
-    (STIMULI, lost, "fit", r"no such store"),
+    (STIMULI, lost, "fit", r"the store is missing"),
     (f"{RECORDING}/responses/c/0/0/0", lost, "fit", LACKS.format("responses", "responses/c/0/0/0")),
     (f"{RECORDING}/responses/c/0/0/0", flipped, "fit", UNREADABLE.format("responses")),
     (f"{RECORDING}/responses/c/0/0/0", cut, "recorded_gram", UNREADABLE.format("responses")),
@@ -185,13 +185,13 @@ BAD = [
     (SCORES, flipped, "join", NO_PARQUET),
     (SCORES, halved, "join", NO_PARQUET),
     (SCORES, emptied, "join", NO_PARQUET),
-    (SCORES, lost, "join", r"no such file"),
+    (SCORES, lost, "join", r"the file is missing"),
     (SCORES, no_text, "join", NO_PARQUET),
     ("scores.parquet", flipped, "best_layers", NO_PARQUET),
     ("scores.parquet", cut, "best_layers", NO_PARQUET),
     (BOOTSTRAPS, flipped, "compare", NO_PARQUET),
     (BOOTSTRAPS, halved, "compare", NO_PARQUET),
-    ("best_layers.csv", cut, "compare", r"cannot be read: the last row is cut short"),
+    ("best_layers.csv", cut, "compare", r"cannot be read: the last row is truncated"),
     ("best_layers.csv", emptied, "compare", r"cannot be read"),
     ("best_layers.csv", no_text, "compare", r"cannot be read"),
 ]
@@ -312,7 +312,7 @@ def test_an_attribute_that_is_changed_by_another_program(tmp_path):
     with new_store(tmp_path / "s.zarr") as group:
         group.attrs["scale"] = 1.0
     zarr.open_group(tmp_path / "s.zarr", mode="a").attrs["scale"] = 3.0
-    with pytest.raises(InputError, match=r"s\.zarr: `zarr.json` is not as it was written"):
+    with pytest.raises(InputError, match=r"s\.zarr: `zarr.json` has changed since it was written"):
         open_store(tmp_path / "s.zarr")
     with changing(tmp_path / "s.zarr") as group:
         group.attrs["scale"] = 2.0

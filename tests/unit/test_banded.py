@@ -169,7 +169,7 @@ def test_a_layer_that_does_not_vary_adds_nothing(caplog):
     layers, responses = problem(widths=(4, 40))
     constant = np.full((36, 9), 1e6)
     kernel = layer_kernel(constant @ constant.T, "late")
-    assert "layer late: its features are the same for all stimuli" in caplog.text
+    assert "layer late: the features are the same for all stimuli" in caplog.text
     assert not kernel.any()
     folds = random_folds(36, 4)
     kernels = np.stack([*kernels_of(layers), kernel])

@@ -180,7 +180,7 @@ def test_dask_uses_no_more_cores_than_the_job_has(no_job, monkeypatch):
 
 
 def test_slurm_outside_of_a_job_is_told_before_any_work(no_job):
-    with pytest.raises(InputError, match="config key dask: slurm .* this is no SLURM job; run .*--workflow-profile"):
+    with pytest.raises(InputError, match="config key dask: `slurm` .* this is no SLURM job; run .*--workflow-profile"):
         check_place("slurm:2")
     check_place("threads")
 
@@ -222,8 +222,8 @@ def test_a_job_whose_worker_jobs_are_refused_gets_on_with_its_own_cores(job, mon
             time.sleep(0.05)
         assert logs.is_dir()
     assert not logs.exists()
-    assert "SLURM takes no worker job: Job violates accounting/QOS policy" in caplog.text
-    assert f"12 worker jobs were lost, no more are started; what they printed is in {logs}" in caplog.text
+    assert "SLURM rejected a worker job: Job violates accounting/QOS policy" in caplog.text
+    assert f"12 worker jobs were lost; no more are started; their output is in {logs}" in caplog.text
     scripts = [path.read_text() for path in job.glob("script.*")]
     assert len(scripts) == 12
     for script in scripts:

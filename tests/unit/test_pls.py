@@ -132,7 +132,7 @@ def test_equal_predictions_whatever_the_order_of_stimuli_and_targets():
         (lambda a: a | {"gram": np.eye(5)}, r"gram has shape \(5, 5\); .* must be \(12, 12\)"),
         (lambda a: a | {"gram": np.full((12, 12), np.inf)}, "gram has values that are not finite"),
         (lambda a: a | {"responses": np.array([[1.0, np.nan]] * 12)}, "responses of target 1 are not all finite"),
-        (lambda a: a | {"folds": [np.arange(6), np.arange(5, 12)]}, "each of the 12 stimuli once at most"),
+        (lambda a: a | {"folds": [np.arange(6), np.arange(5, 12)]}, "each of the 12 stimuli at most once"),
         (lambda a: a | {"n_components": 0}, "at least one component is needed, got 0"),
     ],
 )

@@ -398,7 +398,7 @@ def test_records_are_summed(tmp_path):
     assert versions(read)["numpy"] == ["2.4.6", "2.5.0"]
     assert seeds(read) == {"extract": [7], "fit": [0, 3]}
     (tmp_path / "z.json").write_text("[]")
-    with pytest.raises(InputError, match="no record of a job"):
+    with pytest.raises(InputError, match="not a record of a job"):
         read_records(tmp_path)
 
 

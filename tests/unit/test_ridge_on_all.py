@@ -57,7 +57,7 @@ def test_features_that_do_not_vary_predict_the_mean():
 
 def test_arguments_that_do_not_fit_are_refused():
     features, responses, folds = data(4)
-    with pytest.raises(ValueError, match=r"gram \(30, 30\)"):
+    with pytest.raises(ValueError, match=r"gram must be finite, with shape \(30, 30\)"):
         ridge_on_all(features, responses, folds, PENALTIES)
     with pytest.raises(ValueError, match="exactly once"):
         ridge_on_all(features @ features.T, responses, folds[:4], PENALTIES)

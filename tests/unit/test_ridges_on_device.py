@@ -178,7 +178,7 @@ def test_a_job_on_the_cpu_has_no_queue_and_one_without_the_gpu_asked_for_is_told
 def test_a_gpu_is_for_the_threads_of_one_process(monkeypatch, where):
     monkeypatch.setattr(queues, "choose_device", lambda _device, _key: "cuda")
     assert device_queue("cuda").device == "cuda"
-    with dask.config.set({SETTING: where}), pytest.raises(InputError, match=f"fits.device: .*, not {where}"):
+    with dask.config.set({SETTING: where}), pytest.raises(InputError, match=f"fits.device: .*, not by `{where}`"):
         device_queue("cuda")
 
 

@@ -100,7 +100,7 @@ def test_a_record_of_a_job_that_cannot_be_read(tmp_path, content):
         provenance.write_bytes(content)
     command = f"python -m ventral best_layers --output output {tmp_path}/out.csv --provenance {provenance}"
     with pytest.raises(
-        InputError, match=r"join\.json: no record of a job; delete the file and start the same command again"
+        InputError, match=r"join\.json: not a record of a job; delete the file and start the same command again"
     ):
         runs.check_made_by(command)
 

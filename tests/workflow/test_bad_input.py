@@ -78,7 +78,7 @@ def test_a_config_that_is_not_in_utf8(experiment):
 def test_the_profile_for_slurm_where_it_is_not(experiment):
     profile = ("--workflow-profile", str(ROOT / "profiles" / "slurm"))
     (line,) = said(refused(experiment, *profile))
-    assert "whose commands are not on this machine: no `sbatch` on PATH" in line
+    assert "SLURM's command `sbatch` is not on PATH here" in line
     assert not (experiment.folder / "results").exists()
 
 

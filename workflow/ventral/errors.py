@@ -1,19 +1,19 @@
-"""The one kind of error that a user can cause and mend, and what its message offers instead."""
+"""The error that a user can cause and correct, and the suggestions in its message."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """A file, a table or a key of the config is not what it has to be.
+    """A mistake in a file, a table or a key of the config.
 
-    The message names what is wrong, where it stands (file, key, row) and what would be right. The command line prints
-    it without a traceback.
+    The message says what is wrong, where (file, key, row), and what would be right. The command line prints the message
+    without a traceback.
     """
 
 
 def allowed_instead(wrong: object, allowed: Iterable[object]) -> str:
-    """Return the end of a message about a name that is not known: the nearest that is, and all that are."""
+    """Return the end of a message about an unknown name: the most similar known name, and all known names."""
     names = [str(name) for name in allowed]
     near = get_close_matches(str(wrong), names, n=1)
     guess = f"did you mean `{near[0]}`? " if near else ""
@@ -21,20 +21,20 @@ def allowed_instead(wrong: object, allowed: Iterable[object]) -> str:
 
 
 def shown(names: Sequence[str], most: int = 10) -> str:
-    """Return the first names of a list as text, and how many more there are."""
+    """Return the first names of a list as text, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the names that are most like one that is not known, or the first that are where none is."""
+    """Return the known names that resemble an unknown one most, or the first known names if none resembles it."""
     names = list(known)
     return ", ".join(get_close_matches(name, names, n=5, cutoff=0.3) or names[:5])
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that memory, of a GPU or of this machine, does not suffice."""
+    """Tell whether an error means that a GPU or this machine has too little memory."""
     message = str(error).lower()
-    # cuBLAS, cuDNN and cuSOLVER say it by the name of a status.
+    # cuBLAS, cuDNN and cuSOLVER report the name of a status.
     known = "out of memory", "can't allocate memory", "status_alloc_failed"
     return isinstance(error, MemoryError) or any(words in message for words in known)

@@ -1,4 +1,4 @@
-"""The folders below a folder, links to folders among them, each of them once."""
+"""A walk through all folders below a folder that follows links and enters each folder once."""
 
 import os
 from collections import deque
@@ -9,23 +9,23 @@ from pathlib import Path
 def walk(
     folder: str | Path, entries_of: Callable[[Path], Sequence[os.DirEntry]]
 ) -> Iterator[tuple[str, Sequence[os.DirEntry] | None]]:
-    """Yield a folder and all below it, linked ones after all others.
+    """Yield a folder and all folders below it, linked ones after all others.
 
-    A folder that was entered already, by another way, or that contains the first one, is not entered: a link to it
-    would bring files twice, or have no end.
+    A folder is not entered if it was entered before by another path, or if it contains the first folder. A link to such
+    a folder would yield files twice, or would never end.
 
     Parameters
     ----------
     folder : path
     entries_of : callable
-        The entries of a folder that count.
+        Returns the entries of a folder that are yielded and followed.
 
     Yields
     ------
     inside : str
-        Path within the folder, with slashes; empty of the folder itself.
+        Path within the folder, with slashes; empty for the folder itself.
     entries : sequence of DirEntry or None
-        None of a folder that is not entered.
+        Entries of the folder; None for a folder that is not entered.
     """
     first, entered = os.path.realpath(folder), set()
     pending, linked = [""], deque()
@@ -42,6 +42,6 @@ def walk(
             name = f"{inside}/{entry.name}".lstrip("/")
             if entry.is_dir(follow_symlinks=False):
                 pending.append(name)
-            # A link may lead to a place that only somebody else may enter.
+            # A link may lead to a folder that this user may not enter.
             elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 (pathlib raises)
                 linked.append(name)

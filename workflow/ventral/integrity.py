@@ -1,4 +1,4 @@
-"""Whether a Zarr store still holds all that was written: every description unchanged, every file of every array."""
+"""Checks that a Zarr store is complete: its descriptions are unchanged, and all files of its arrays are there."""
 
 import errno
 import json
@@ -16,23 +16,23 @@ from typing import NamedTuple
 
 from ventral.errors import InputError, shown
 
-# What zarr calls the file that describes an array or a group.
+# Name of the file in which zarr describes an array or a group.
 DESCRIPTION = "zarr.json"
-# Attribute of a store: the CRC-32 of each description, by the name of its array or group; "" is the store itself.
+# Attribute of a store with the CRC-32 of each description, by name of the array or group; "" is the store itself.
 CHECKSUMS = "checksums"
 
 
 class _Description(NamedTuple):
-    """What an array or a group says of itself: the bytes of the file, and what they say."""
+    """The description of an array or a group: the bytes of its file, and the parsed content."""
 
     content: bytes
     says: dict
 
 
 def seal(path: Path) -> None:
-    """Note the checksums of all descriptions in the attributes of a store whose content is complete.
+    """Write the checksums of all descriptions into the attributes of a complete store.
 
-    Chunks have checksums of their own. A store that is changed after this call must be sealed again.
+    Chunks have checksums of their own. Seal a store again after every change.
     """
     described = dict(_descriptions_in_folder(path))
     store = _unsealed(described[""].says)
@@ -41,16 +41,16 @@ def seal(path: Path) -> None:
 
 
 def check_store(path: str | Path) -> None:
-    """Check that a store, a folder or a zip file, is complete; no values are read.
+    """Check that a store (a folder or a zip file) is complete, without reading values.
 
-    The files of an array follow from its shape and its chunks. A store that was never sealed, as earlier versions wrote
-    stores, can lose a whole array unnoticed.
+    The shape and chunks of an array determine its files. Earlier versions did not seal stores; such a store can lose a
+    whole array unnoticed.
 
     Raises
     ------
     InputError
-        If there is no store, or a description or a file of an array is missing or damaged. The message names the store,
-        the array, the number of missing files and the first of them.
+        If the store is missing, or a description or a file of an array is missing or damaged. The message names the
+        store, the array, the number of missing files and the first of them.
     """
     path = Path(path)
     if path.is_file():
@@ -60,26 +60,26 @@ def check_store(path: str | Path) -> None:
         with _damage_of(path):
             _check(path, dict(_descriptions_in_folder(path)), lambda name: _has_content(path / name))
     else:
-        raise InputError(f"{path}: no such store; start the same command again: the workflow makes what is missing")
+        raise InputError(f"{path}: the store is missing; start the same command again to make missing outputs")
 
 
 def damaged(path: str | Path, problem: str) -> InputError:
-    """Return the error for a store that was damaged, with what to do about the damage."""
+    """Return the error for a damaged store, with the way to repair it."""
     path = Path(path)
-    # Shards of activations are numbered stores in a numbered folder, which one job makes.
+    # One job makes a numbered folder of numbered shards, so the whole folder has to go.
     made = path.parent if path.stem.isdecimal() and path.parent.name.isdecimal() else path
     return InputError(
         f"{path}: {problem}; the store was damaged, or an earlier version wrote it: delete {made} and start the same "
-        f"command again, and the workflow makes it anew"
+        f"command again: the workflow makes the store again"
     )
 
 
 def array_of_file(file: str) -> str:
-    """Return the name of the array that a file is a part of."""
+    """Return the name of the array to which a file belongs."""
     return re.sub(r"/c([/.]\d+)*$", "", file)
 
 
-# One job opens the file of Gram matrices once for every layer.
+# A job opens the file of Gram matrices once for every layer.
 @lru_cache(maxsize=256)
 def _check_archive(path: Path, modified: int, size: int) -> None:
     with _damage_of(path), zipfile.ZipFile(path) as archive:
@@ -95,20 +95,20 @@ def _check_archive(path: Path, modified: int, size: int) -> None:
 
 @contextmanager
 def _damage_of(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged description or archive raises into an error that names the store."""
+    """Turn any exception that a damaged description or archive raises into an error that names the store."""
     try:
         yield
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # A damaged archive may name a place before its beginning. Other errors of the system are no damage.
+        # A damaged archive may point to a place before its beginning. Other errors of the system are no damage.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise damaged(path, f"its content cannot be read ({error})") from error
 
 
 def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, _Description]]:
-    """Give name and description of each group and array of a store."""
+    """Yield the name and description of each group and array of a store."""
     try:
         content = (path / name / DESCRIPTION).read_bytes()
     except FileNotFoundError as error:
@@ -116,14 +116,14 @@ def _descriptions_in_folder(path: Path, name: str = "") -> Iterator[tuple[str, _
     described = _Description(content, _parsed(path, name, content))
     yield name, described
     if described.says["node_type"] != "array":
-        # A workflow, a file system or an archiver may keep folders of its own among the arrays.
+        # Workflow managers, file systems and archivers may put folders of their own among the arrays.
         inner = (entry.name for entry in os.scandir(path / name) if entry.is_dir())
         for part in sorted(part for part in inner if not part.startswith((".", "@", "__MACOSX"))):
             yield from _descriptions_in_folder(path, f"{name}/{part}" if name else part)
 
 
 def _has_content(file: Path) -> bool:
-    # zarr takes an empty file of a sharded array for one that is absent on purpose.
+    # zarr reads an empty file of a sharded array as one that is absent on purpose.
     try:
         status = file.stat()
         return stat.S_ISREG(status.st_mode) and status.st_size > 0
@@ -164,23 +164,23 @@ def _check_descriptions(path: Path, recorded: dict[str, int], found: dict[str, i
     if lost := [name for name in recorded if name not in found]:
         raise damaged(path, f"array or group `{lost[0]}` is missing, with its `{DESCRIPTION}`")
     if changed := [name for name, checksum in recorded.items() if checksum != found[name]]:
-        raise damaged(path, f"`{Path(changed[0], DESCRIPTION)}` is not as it was written")
+        raise damaged(path, f"`{Path(changed[0], DESCRIPTION)}` has changed since it was written")
 
 
 def _checksums(described: dict[str, _Description]) -> dict[str, int]:
-    """Return the CRC-32 of each description; that of the store leaves out the checksums themselves."""
+    """Return the CRC-32 of each description; the store's own description is taken without its checksums."""
     of_store = json.dumps(_unsealed(described[""].says), sort_keys=True).encode()
     return {name: zlib.crc32(content) for name, (content, _) in described.items()} | {"": zlib.crc32(of_store)}
 
 
 def _unsealed(store: dict) -> dict:
-    """Return what a store says of itself without checksums."""
+    """Return the description of a store without checksums."""
     attributes = {key: value for key, value in store["attributes"].items() if key != CHECKSUMS}
     return store | {"attributes": attributes}
 
 
 def _files_of_array(name: str, says: dict) -> Iterator[str]:
-    """Give the name of every file that an array of this shape is cut into."""
+    """Yield the name of every file of an array."""
     chunks = says["chunk_grid"]["configuration"]["chunk_shape"]
     separator = says["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
     grid = (range(-(-extent // chunk)) for extent, chunk in zip(says["shape"], chunks, strict=True))

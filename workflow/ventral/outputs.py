@@ -1,4 +1,4 @@
-"""Outputs that are whole or absent: written beside their final name and renamed when complete."""
+"""Outputs that are whole or absent: they are written under another name and renamed when complete."""
 
 import errno
 import hashlib
@@ -21,14 +21,15 @@ MADE_OF = "made_of.json"
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
-    """Give a path beside `path` to write a file or folder to, and rename it to `path` when the block ends well.
+    """Give a temporary path beside `path` to write a file or folder to, and rename it to `path` at the end.
 
-    Zarr's `LocalStore` writes array by array and chunk by chunk; a killed job leaves half a store. What stands at
-    `path` is therefore always whole. When the block raises, nothing remains. What a killed job left beside it is
-    cleared: at once if it ran on this machine, else when there is something whole.
+    Zarr's `LocalStore` writes array by array and chunk by chunk, so a killed job leaves half a store. Renaming keeps
+    the output at `path` whole at all times. When the block raises, nothing remains. The leftovers of a killed job on
+    this machine are removed at once. Those of a job on another machine are removed when the new output is complete.
 
-    Two processes may write the same output at once: a cluster that has lost a node starts its jobs on another one, and
-    those on the lost node may live on. They do not meet, and who began last has the last word.
+    Two processes may write the same output at once. A cluster that has lost a node starts its jobs on another one, and
+    the jobs on the lost node may still run. Each process writes to a folder of its own, and the output of the process
+    that began last is kept.
 
     Parameters
     ----------
@@ -38,13 +39,13 @@ def writing(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write; its parent exists, it does not.
+        Path to write to. Its parent exists, the path itself does not.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     earlier = [folder for folder in _unfinished(path) if not _cleared(folder)]
     own = Path(tempfile.mkdtemp(prefix=f".{path.name}.{MACHINE}-{os.getpid()}-", suffix=UNFINISHED, dir=path.parent))
-    # Zarr makes a folder anew that somebody has taken away, but not this file in it.
+    # Zarr recreates a folder that another process took away, but not this file in the folder.
     mine = own / "mine"
     try:
         mine.touch()
@@ -55,7 +56,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         for folder in earlier:
             _take_away(folder)
     except FileNotFoundError:
-        # A process that began later has made the output meanwhile.
+        # A process that began later has written the output meanwhile.
         if mine.exists() or not path.exists():
             raise
     finally:
@@ -63,13 +64,13 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 
 def _unfinished(path: Path) -> list[Path]:
-    """Return the folders in which other processes write an output, or have left it."""
+    """Return the temporary folders in which other processes write an output, or have left parts of it."""
     name = re.compile(rf"\.{re.escape(path.name)}\.[^.]+-\d+-\w+{re.escape(UNFINISHED)}")
     return [folder for folder in path.parent.iterdir() if name.fullmatch(folder.name)]
 
 
 def _cleared(folder: Path) -> bool:
-    """Remove a folder if its process ran on this machine and is dead; say whether it was so."""
+    """Remove a folder if its process ran on this machine and is dead; return whether the folder was removed."""
     machine, process, _ = folder.name.removesuffix(UNFINISHED).rpartition(".")[2].rsplit("-", 2)
     if machine != MACHINE or _alive(int(process)):
         return False
@@ -83,13 +84,13 @@ def _alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        # It is another user's.
+        # The process belongs to another user.
         return True
     return True
 
 
 def _take_away(folder: Path) -> None:
-    # Renamed at once, what it holds can no longer become an output, whether its process lives or not.
+    # Once renamed, the folder can no longer become an output, even if its process still runs.
     taken = folder.with_suffix(".taken")
     with suppress(FileNotFoundError):
         folder.rename(taken)
@@ -97,7 +98,7 @@ def _take_away(folder: Path) -> None:
 
 
 def _replace(path: Path, whole: Path) -> None:
-    # A file replaces a file in one step; a folder is gone for no longer than two renames take.
+    # A file replaces a file in one step. A folder is absent only for the time between two renames.
     if path.is_dir() or whole.is_dir():
         with suppress(FileNotFoundError):
             path.rename(whole.with_name("replaced"))
@@ -106,25 +107,26 @@ def _replace(path: Path, whole: Path) -> None:
 
 @contextmanager
 def resuming(path: str | Path, made_of: dict, *, pack: bool = False) -> Iterator[Path]:
-    """Give a folder beside `path` to write parts to, and rename it to `path` when the block ends well.
+    """Give a folder beside `path` to write parts to, and rename it to `path` at the end; parts survive a failure.
 
-    What stands at `path` is whole, as with `writing`. Parts of an earlier attempt that raised or was killed are in the
-    folder, if they were made of the same. Who began last has the last word here, too: it takes the folder of an attempt
-    that may live on away from it, in one step, so that there is no lock that a lost node could keep.
+    The output at `path` is always whole, as with `writing`. The folder holds the parts of an earlier attempt that
+    raised or was killed, if these were made of the same inputs. The process that began last takes over the folder of an
+    earlier attempt, even of one that still runs. The takeover is one rename, so no lock is needed that a lost node
+    could keep.
 
     Parameters
     ----------
     path : str or Path
         Final name of the output. An output of an earlier run there is replaced.
     made_of : dict
-        Everything that the parts depend on, in types of JSON.
+        All values that the parts depend on, in types of JSON.
     pack : bool
-        Make the folder one file at the end, as `packing` does.
+        Pack the folder into one file at the end, as `packing` does.
 
     Yields
     ------
     Path
-        The folder. Each part in it must be whole or absent, as `writing` makes it.
+        Folder for the parts. Each part must be whole or absent, as `writing` ensures.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,23 +143,23 @@ def resuming(path: str | Path, made_of: dict, *, pack: bool = False) -> Iterator
         yield parts
         if not mine.exists():
             raise FileNotFoundError(errno.ENOENT, "taken away by another process", str(own))
-        # Under this name it is no part any more: packing takes it to pieces.
+        # Packing deletes files one by one, so no later attempt may take these over as parts.
         whole = parts.rename(own / "whole")
         if pack:
             _pack(whole, own / "packed")
         _replace(path, own / "packed" if pack else whole)
     except FileNotFoundError:
-        # A process that began later has made the output meanwhile.
+        # A process that began later has written the output meanwhile.
         if mine.exists() or not path.exists():
             raise
     finally:
-        # Without a part there is nothing to go on from.
+        # Without parts, a later attempt has nothing to resume from.
         if not mine.exists() or not _parts_of(own):
             _remove(own)
 
 
 def _take_over(folder: Path, own: Path, made_of: str) -> None:
-    """Move the parts of an earlier attempt to one's own, if they were made of the same, and remove the rest."""
+    """Move the parts of an earlier attempt to this one, if both have the same inputs, and remove the rest."""
     taken = own / "earlier"
     with suppress(FileNotFoundError):
         folder.rename(taken)
@@ -174,10 +176,11 @@ def _parts_of(folder: Path) -> list[Path]:
 
 @contextmanager
 def packing(path: str | Path) -> Iterator[Path]:
-    """Give a folder to write a store to, and make it one file at `path` when the block ends well.
+    """Give a folder to write a store to, and pack it into one file at `path` when the block ends without an error.
 
-    A store of Gram matrices has hundreds of small files, and a large run thousands of such stores. The file is a zip
-    without compression; the same store gives the same bytes. `ventral.store.open_store` reads it without unpacking.
+    A store of Gram matrices has hundreds of small files, and a large run has thousands of such stores. The file is a
+    zip without compression, and the same store gives the same bytes. `ventral.store.open_store` reads the file without
+    unpacking it.
 
     Parameters
     ----------
@@ -187,7 +190,7 @@ def packing(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write; its parent exists, it does not.
+        Path to write to. Its parent exists, the path itself does not.
     """
     with writing(path) as unfinished:
         folder = unfinished.with_name(f"{unfinished.name}.folder")
@@ -202,12 +205,12 @@ def packing(path: str | Path) -> Iterator[Path]:
 def _pack(folder: Path, archive: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            # Its default date is the same for all.
+            # The default date of an entry is constant, which keeps the bytes reproducible.
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())
             entry.file_size = file.stat().st_size
             with file.open("rb") as source, packed.open(entry, "w") as target:
                 shutil.copyfileobj(source, target, MEBIBYTE)
-            # The disk never holds all twice.
+            # Delete at once, so that the disk never holds the whole store twice.
             file.unlink()
 
 

@@ -1,4 +1,4 @@
-"""What an output was made of, by what, where and how: one record a job, for whoever checks it later."""
+"""Records of jobs: the inputs, code, packages and hardware from which outputs were made, for later checks."""
 
 import hashlib
 import importlib.metadata
@@ -28,42 +28,42 @@ logger = logging.getLogger("ventral")
 PACKAGE = Path(__file__).parent
 OWN_NAME = PACKAGE.name
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
-# What lies beside a module by its name.
+# Suffixes of files beside a module that have its name.
 TEMPLATES = (".html", ".css", ".js")
-# Names by which a program and the processes that it starts know it.
+# Names of the program in its own process and in the processes that it starts.
 PROGRAM = {"__main__", "__mp_main__"}
-# Looks on, and makes nothing.
+# Modules that check or plan a run; no output depends on them.
 WATCHING = ("ventral.audit.", "ventral.launch.", "ventral.provenance.")
-# Modules that other processes loaded to do a part of this one's job.
+# Modules that other processes loaded while they computed a part of this job.
 _loaded_elsewhere: set[str] = set()
-# Installed packages that the user's own networks come from: their source is code of the job.
+# Installed packages with the user's own networks: their source counts as code of the job.
 _packages_of_networks: set[str] = set()
 MEBIBYTE = 2**20
-# What every record has.
+# Keys of every record, with their types.
 OF_A_RECORD = dict.fromkeys(("config", "inputs", "outputs", "code", "packages", "hardware"), dict)
 OF_A_RECORD |= {"stage": str, "python": str, "started": str, "seconds": float, "sha256": str}
 
 
 @dataclass(frozen=True)
 class Command:
-    """What a command line says.
+    """A parsed command line of a job.
 
     Attributes
     ----------
     stage : str
-        What the job does, by its name in `ventral.commands.stages`.
+        Name of the stage in `ventral.commands.stages`.
     inputs : dict of str to tuple of Path
         Files and folders that are read, by the name of the function's parameter, or `reads`.
     outputs : dict of str to Path
         Files and folders that are written.
     options : dict
-        What the outputs depend on beside the inputs.
+        Options on which the outputs depend.
     checked : dict
-        What is only checked beforehand, or shown, and is no part of the record.
+        Options that are only checked beforehand or shown, and are no part of the record.
     how : dict
-        How the job runs: results do not depend on it.
+        Options that affect speed, but not results, such as the number of cores.
     log, provenance : Path or None
-        Where the log and the record go.
+        Paths of the log and of the record.
     """
 
     stage: str
@@ -77,23 +77,23 @@ class Command:
 
     @property
     def read(self) -> list[Path]:
-        """All that is read, each once."""
+        """All inputs, each once."""
         return list(dict.fromkeys(path for paths in self.inputs.values() for path in paths))
 
     @property
     def written(self) -> list[Path]:
-        """All that is written."""
+        """All outputs."""
         return list(self.outputs.values())
 
 
 @contextmanager
 def recorded_job(command: Command) -> Iterator[None]:
-    """Write the record of a job, as JSON, when the block ends well, if its command says where."""
+    """Write the record of a job as JSON when the block ends without an error, if the command names a path for it."""
     if command.provenance is None:
         yield
         return
     path, inputs, made = command.provenance, command.read, command.written
-    # Written by the last job of this name: of no use while this one runs.
+    # The record of an earlier job does not describe the outputs that this job writes.
     path.unlink(missing_ok=True)
     weights = weights_named(inputs)
     started, clock, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
@@ -103,7 +103,7 @@ def recorded_job(command: Command) -> Iterator[None]:
         seconds, cpu_seconds = time.monotonic() - clock, time.process_time() - cpu
         signatures = {str(path): _unchanged(path, before.get(path)) for path in inputs}
     digests = digests_of([*inputs, *made], command.how.get("cores", 1))
-    # In the order of the command line, by which files are told apart whose names have changed since.
+    # Inputs and outputs keep the order of the command line, which identifies files that were renamed later.
     record = {
         "stage": command.stage,
         "config": dict(sorted(command.options.items())),
@@ -129,7 +129,7 @@ def recorded_job(command: Command) -> Iterator[None]:
 
 
 def weights_named(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of the weights of every model that one of some files or stores describes, by its name."""
+    """Return the SHA-256 of the weights of each model that some files or stores describe, by the model's name."""
     found = {}
     for path in paths:
         said = _said_of_itself(path)
@@ -144,7 +144,7 @@ def read_record(path: Path) -> dict:
     Raises
     ------
     InputError
-        If the file is none.
+        If the file is not such a record.
     """
     try:
         record = json.loads(path.read_bytes())
@@ -153,14 +153,14 @@ def read_record(path: Path) -> dict:
         known = [False]
     if not all(known):
         raise InputError(
-            f"{path}: no record of a job; delete the file and start the same command again: the workflow runs the job "
-            f"anew"
+            f"{path}: not a record of a job; delete the file and start the same command again: the workflow reruns the "
+            f"job"
         )
     return record
 
 
 def readable_records(folder: Path) -> Iterator[dict]:
-    """Yield the records of all jobs below a folder, but for damaged ones: a run makes anew what these are of."""
+    """Yield the records of all jobs below a folder, except damaged ones, whose jobs the next run reruns."""
     for path in sorted(folder.rglob("*.json")):
         try:
             record = read_record(path)
@@ -170,7 +170,7 @@ def readable_records(folder: Path) -> Iterator[dict]:
 
 
 def read_description(path: Path) -> dict:
-    """Return what a JSON file that a job made, of a model or a store, says; nothing where it is no mapping.
+    """Return the content of a JSON file that describes a model or a store; empty if the content is no mapping.
 
     Raises
     ------
@@ -182,28 +182,28 @@ def read_description(path: Path) -> dict:
     except ValueError as error:
         made = path.parent if path.name == "zarr.json" else path
         raise InputError(
-            f"{path}: cannot be read ({error}); delete {made} and start the same command again, and the workflow makes "
-            f"it anew"
+            f"{path}: cannot be read ({error}); delete {made} and start the same command again: the workflow makes it "
+            f"again"
         ) from error
     return said if isinstance(said, dict) else {}
 
 
 def digests_of(paths: Sequence[Path], threads: int = 1) -> dict[Path, str]:
-    """Return the `digest` of each of some files and folders."""
+    """Return the `digest` of each file or folder."""
     with ThreadPoolExecutor(threads) as pool:
         return dict(zip(paths, pool.map(digest, paths), strict=True))
 
 
 def digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of a folder, that of the lines `SHA-256  name` of its files by name."""
+    """Return the SHA-256 of a file or folder; for a folder, that of the sorted lines `SHA-256  name` of its files."""
     path = Path(path)
     return _digest_of_files(path, files_of_folder(path)) if path.is_dir() else sha256(path)
 
 
 def signature(path: str | Path) -> str:
-    """Return the SHA-256 of sizes and times of a file, or of all files of a folder with their names; reads no content.
+    """Return the SHA-256 of the sizes and times of a file, or of all files in a folder, without reading content.
 
-    The time of the last change of the inode is among the times: no copying program can set that time back.
+    The times include that of the last change of the inode, which no copying program can set back.
     """
     path = Path(path)
     names = sorted(files_of_folder(path)) if path.is_dir() else [""]
@@ -216,37 +216,38 @@ def signature(path: str | Path) -> str:
 
 
 def digest_of_record(record: dict) -> str:
-    """Return the SHA-256 of a record without its own, so that a changed record is noticed."""
+    """Return the SHA-256 of a record without its key `sha256`, so that changes of the record are noticed."""
     content = {key: value for key, value in record.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def loaded_elsewhere(modules: Iterable[str]) -> None:
-    """Count modules as loaded that another process, such as a worker of Dask's, loaded for this job."""
+    """Add modules that another process, such as a Dask worker, loaded for this job."""
     _loaded_elsewhere.update(modules)
 
 
 def package_of_a_network(name: str) -> None:
-    """Count an installed package as code of this job, because a network of the user's own comes from it."""
+    """Count an installed package as code of this job, because a network of the user comes from the package."""
     _packages_of_networks.add(name)
 
 
 def code_loaded() -> dict[str, str]:
-    """Return the `digest_of_module` of every file of `files_of_code`, by the module's name."""
+    """Return the `digest_of_module` of every file in `files_of_code`, by the module's name."""
     return {name: digest_of_module(file) for name, file in files_of_code().items()}
 
 
 def files_of_code() -> dict[str, Path]:
-    """Return the files of all loaded modules that are ventral's, not installed, or of a network's package.
+    """Return the files of all loaded modules that count as code of this job, by module.
 
-    A network of the user's own is among them, wherever it lies. The program has the name by which it is imported.
+    These are modules of `ventral`, modules that are not installed, and the packages of the user's networks. A network
+    of the user counts wherever its file is. The program itself has its name for imports.
     """
     files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in PROGRAM}
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
     if main is not None:
         files[main.name] = main.origin
     files |= {name: source_of(name) for name in _loaded_elsewhere - files.keys() - PROGRAM}
-    # Some packages give names to modules that no file has.
+    # Some packages register modules that have no file.
     return {
         name: Path(file)
         for name, file in sorted(files.items())
@@ -255,48 +256,48 @@ def files_of_code() -> dict[str, Path]:
 
 
 def digest_of_module(file: Path) -> str:
-    """Return the SHA-256 of a module's source, with what lies beside a module of ventral's by its name: templates."""
+    """Return the SHA-256 of a module's source; for a module of `ventral`, including its templates."""
     beside = [file.with_suffix(suffix) for suffix in TEMPLATES] if file.is_relative_to(PACKAGE) else []
     files = [file, *(path for path in beside if path.is_file())]
     return sha256(file) if files == [file] else _digest_of_files(file.parent, [path.name for path in files])
 
 
 def digest_of_source(module: str) -> str | None:
-    """Return the `digest_of_module` of the file that a module would now be loaded from; None where there is none."""
+    """Return the `digest_of_module` of the file that importing a module would load; None without such a file."""
     file = source_of(module)
     return digest_of_module(file) if file is not None and file.is_file() else None
 
 
 def source_of(module: str) -> Path | None:
-    """Return the file that a module would now be loaded from, without loading it; None where there is none."""
+    """Return the file that importing a module would load, without loading it; None without such a file."""
     outermost, *inner = module.split(".")
     found = importlib.util.find_spec(outermost)
     if found is None:
         return None
     if not inner:
         return Path(found.origin) if found.has_location else None
-    # To ask Python for an inner module would load the outer ones.
+    # `find_spec` of an inner module would load the outer ones.
     without_suffix = [Path(folder, *inner) for folder in found.submodule_search_locations or ()]
     files = [file for path in without_suffix for file in (path / "__init__.py", path.with_name(f"{path.name}.py"))]
     return next((file for file in files if file.is_file()), None)
 
 
 def packages_loaded() -> dict[str, str]:
-    """Return the version of every installed distribution of which a module is loaded, ventral aside."""
+    """Return the version of every installed distribution with a loaded module, except `ventral`."""
     loaded = {name.partition(".")[0] for name in sys.modules.keys() | _loaded_elsewhere} - sys.stdlib_module_names
     versions = {}
     for distribution in importlib.metadata.distributions():
         # The standard library's own map of modules to distributions takes ten times as long.
         files = (distribution.read_text("RECORD") or "").splitlines()
         if not loaded.isdisjoint({file.partition("/")[0].partition(".py,")[0] for file in files}):
-            # Of two that have a name, Python takes the first.
+            # Python imports from the first of two distributions with the same name.
             versions.setdefault(distribution.name, distribution.version)
     versions.pop("ventral", None)
     return dict(sorted(versions.items()))
 
 
 def hardware() -> dict:
-    """Return what numbers can depend on beside the code: processor, its BLAS libraries, graphics card."""
+    """Return the hardware on which numbers can depend: processor, BLAS libraries, GPU."""
     import threadpoolctl
 
     torch = sys.modules.get("torch")
@@ -323,7 +324,7 @@ class _WarningsOfPackage(logging.Handler):
         self.messages: dict[str, None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A listener that passes on what other processes log asks for no level.
+        # Records that a listener passes on from other processes were not filtered by level.
         if record.levelno >= logging.WARNING and record.name.partition(".")[0] == PACKAGE.name:
             self.messages.setdefault(record.getMessage())
 
@@ -331,7 +332,7 @@ class _WarningsOfPackage(logging.Handler):
 @contextmanager
 def _warnings_collected() -> Iterator[dict[str, None]]:
     handler = _WarningsOfPackage()
-    # The root logger gets the records of all threads, and those that other processes send.
+    # The root logger gets the records of all threads, and the records that other processes send.
     logging.getLogger().addHandler(handler)
     try:
         yield handler.messages
@@ -340,7 +341,7 @@ def _warnings_collected() -> Iterator[dict[str, None]]:
 
 
 def files_of_folder(folder: Path) -> Iterator[str]:
-    """Yield the names of all files in a folder, but for hidden ones, which no job reads."""
+    """Yield the names of all files in a folder, except hidden ones, which no job reads."""
     for inside, entries in walk(folder, _entries):
         names = [entry.name for entry in entries or ()]
         yield from (f"{inside}/{name}".lstrip("/") for name in names if _is_file(Path(folder, inside, name)))
@@ -351,12 +352,12 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_of_a_system(entry.name)]
     except OSError:
-        # A job that reads it says so.
+        # The job that reads the folder reports the error.
         return []
 
 
 def is_of_a_system(name: str) -> bool:
-    """Say whether a file or folder of this name is hidden, or a system's or a workflow's own: it is no content."""
+    """Tell whether a name is that of a hidden file, or of a file that the operating system or Snakemake adds."""
     return name.startswith(".") or name == "__MACOSX"
 
 
@@ -364,35 +365,35 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        # A link may lead to a place that only somebody else may enter.
+        # A link may lead to a folder that this user may not enter.
         return False
 
 
 def _digest_of_files(folder: Path, names: Iterable[str]) -> str:
-    """Return the SHA-256 of the lines `SHA-256  name` of some files in a folder, by name."""
+    """Return the SHA-256 of the sorted lines `SHA-256  name` of some files in a folder."""
     return hashlib.sha256(
         "".join(f"{sha256(folder / name)}  {name}\n" for name in sorted(names)).encode(errors="surrogateescape")
     ).hexdigest()
 
 
 def _unchanged(path: Path, before: str | None) -> str | None:
-    """Return the signature of an input that nobody changed while the job ran; None makes the next run look again."""
+    """Return the signature of an input if it is unchanged since the job began; None makes the next run check again."""
     if before == signature(path):
         return before
-    logger.warning("%s changed while it was read; the next run makes anew what was made of it", path)
+    logger.warning("%s changed while it was read; the next run reruns the jobs that read it", path)
     return None
 
 
 def _is_own(name: str, file: Path) -> bool:
     if f"{name}.".startswith(WATCHING) or name.partition(".")[0] in sys.stdlib_module_names:
         return False
-    # A package may load a module of the standard library under a name of its own.
+    # A package may load a module of the standard library under another name.
     installed = file.is_relative_to(STANDARD_LIBRARY) or {"site-packages", "dist-packages"} & set(file.parts)
     return file.is_relative_to(PACKAGE) or not installed or name.partition(".")[0] in _packages_of_networks
 
 
 def _said_of_itself(path: Path) -> dict:
-    """Return the content of a description, or the attributes of a store; nothing of any other file."""
+    """Return the content of a description, or the attributes of a store; empty for any other file."""
     if path.is_dir():
         path = path / "zarr.json"
     if path.name.endswith(".zarr.zip"):

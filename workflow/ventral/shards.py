@@ -1,4 +1,4 @@
-"""How a stimulus set is cut into shards, and how jobs share these."""
+"""Division of a stimulus set into shards, and of shards among jobs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,18 @@ from ventral.errors import InputError
 def rows_of_shard(
     n_stimuli: int, shard: int, n_shards: int, key: str = "extraction.shards", stimuli: str = "stimuli"
 ) -> tuple[int, int]:
-    """Return the first row of a shard and the row after its last; sizes differ by one at most.
+    """Return the first row of a shard and the row after its last; sizes of shards differ by one at most.
 
     Parameters
     ----------
     n_stimuli : int
         Number of stimuli in the set.
     shard, n_shards : int
-        Which shard, from 0, of how many.
+        Number of the shard, from 0, and number of shards.
     key : str
-        Place of the number of shards in the config, for messages.
+        Config key of the number of shards, for messages.
     stimuli : str
-        What the stimuli are called there.
+        Name of the stimuli in messages.
 
     Raises
     ------
@@ -36,7 +36,9 @@ def rows_of_shard(
 
 
 def shards_of_part(n_stimuli: int, n_shards: int, part: int, n_parts: int) -> dict[int, tuple[int, int]]:
-    """Return the shards that one of several jobs extracts, with the rows of each: as many as of any other, or one more.
+    """Return the shards that one of several jobs extracts, with the rows of each shard.
+
+    Numbers of shards of the jobs differ by one at most.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def shards_of_part(n_stimuli: int, n_shards: int, part: int, n_parts: int) -> di
     n_shards : int
         Number of shards of the set.
     part, n_parts : int
-        Which job, from 0, of how many; no more than shards.
+        Number of the job, from 0, and number of jobs, which is at most the number of shards.
 
     Raises
     ------
@@ -57,14 +59,14 @@ def shards_of_part(n_stimuli: int, n_shards: int, part: int, n_parts: int) -> di
 
 
 def stores_of_parts(parts: Sequence[str | Path]) -> list[Path]:
-    """Return the stores of all shards in folders of `ventral.activations.extraction.extract_shards`, by number in each.
+    """Return the stores of all shards in some folders, in order of their numbers within each folder.
 
-    A store is taken as it is.
+    `ventral.activations.extraction.extract_shards` makes such folders. A part that is itself a store is returned as is.
 
     Raises
     ------
     InputError
-        If there is none in one of the folders.
+        If one of the folders has no store.
     """
     return [store for part in parts for store in _stores_of(Path(part))]
 
@@ -72,8 +74,8 @@ def stores_of_parts(parts: Sequence[str | Path]) -> list[Path]:
 def _stores_of(part: Path) -> list[Path]:
     if part.suffix == ".zarr":
         return [part]
-    # A workflow may keep a time stamp of its own in the folder.
+    # Snakemake may keep a time stamp in the folder.
     stores = list(part.glob("[0-9]*.zarr"))
     if not stores:
-        raise InputError(f"{part}: there are no activations in it; delete it, and they will be extracted again")
+        raise InputError(f"{part}: the folder has no activations; delete it, and the workflow extracts them again")
     return sorted(stores, key=lambda store: int(store.stem))

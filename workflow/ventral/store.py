@@ -1,4 +1,4 @@
-"""Zarr stores whose every chunk has a checksum, and labelled data in them."""
+"""Zarr stores with a checksum for every chunk, and labelled data in them."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def open_store(path: str | Path) -> "zarr.Group":
-    """Open a store to read: a folder, or a file of `ventral.outputs.packing`.
+    """Open a store for reading: a folder, or a file that `ventral.outputs.packing` wrote.
 
     Raises
     ------
     InputError
-        If there is no store, or any part of the store was lost or damaged. Damage within a chunk is found when the
-        values are read, and raises the same error then.
+        If the store is missing, or a part of the store is missing or damaged. Damage within a chunk raises the same
+        error later, when the values are read.
     """
     check_store(path)
     zarr = _zarr()
@@ -30,7 +30,7 @@ def open_store(path: str | Path) -> "zarr.Group":
 
 @contextmanager
 def new_store(path: str | Path) -> Iterator["zarr.Group"]:
-    """Give a new store, a folder, to write to, and seal the store when the block ends well."""
+    """Give a new store (a folder) to write to, and seal the store when the block ends without an error."""
     import zarr
 
     yield zarr.open_group(path, mode="w", zarr_format=3)
@@ -39,7 +39,7 @@ def new_store(path: str | Path) -> Iterator["zarr.Group"]:
 
 @contextmanager
 def completing(path: str | Path) -> Iterator["zarr.Group"]:
-    """Give a folder of finished groups as a new store that has them, and seal the store when the block ends well."""
+    """Turn a folder of finished groups into a store, and seal the store when the block ends without an error."""
     import zarr
 
     yield zarr.open_group(path, mode="a", zarr_format=3)
@@ -48,7 +48,7 @@ def completing(path: str | Path) -> Iterator["zarr.Group"]:
 
 @contextmanager
 def changing(path: str | Path) -> Iterator["zarr.Group"]:
-    """Give a store, a folder, to add to, and seal the store again when the block ends well."""
+    """Open a store (a folder) for additions, and seal the store again when the block ends without an error."""
     import zarr
 
     yield zarr.open_group(path, mode="r+")
@@ -65,23 +65,23 @@ def create_array(
     compress: bool = True,
     dimension_names: tuple[str, ...] | None = None,
 ) -> "zarr.Array":
-    """Create a sharded array whose every chunk carries a CRC-32C, so that a flipped bit is an error on reading.
+    """Create a sharded array with a CRC-32C in every chunk, so that a flipped bit is an error on reading.
 
     Parameters
     ----------
     group : zarr.Group
-        Where the array goes.
+        Group that gets the array.
     name : str
-        Its name.
+        Name of the array.
     shape, chunks, shards : tuple of int
-        Extent of the array, of what is read at once, and of one file. They are fitted to `shape`: a chunk never
-        reaches beyond the array, a shard is a whole number of chunks.
+        Extent of the array, of one chunk (the unit of reading) and of one shard (a file). Chunks are cut to the extent
+        of the array, and shards to a whole number of chunks.
     dtype : str
-        As in NumPy.
+        NumPy's name of the type.
     compress : bool
-        Compress with Zstandard. Features are not worth it: they are read once and deleted.
+        Compress with Zstandard. Features are not compressed, because they are read once and deleted.
     dimension_names : tuple of str, optional
-        Names of the axes; an array without them cannot be opened by `read_dataset`.
+        Names of the axes; `read_dataset` cannot open an array without them.
     """
     from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
 
@@ -100,7 +100,7 @@ def create_array(
         compressors=None,
         filters=None,
         dimension_names=dimension_names,
-        # An absent chunk is a lost one.
+        # A missing chunk then means that the chunk was lost.
         config={"write_empty_chunks": True},
     )
 
@@ -108,7 +108,7 @@ def create_array(
 def write_dataset(dataset: "xr.Dataset", path: str | Path) -> None:
     """Write an in-memory dataset as a Zarr v3 store at `path`, whole or not at all.
 
-    Every variable is one file, each chunk of it with a checksum.
+    Every variable is one file, with a checksum for each chunk.
     """
     from zarr.codecs import Crc32cCodec, ZstdCodec
 
@@ -120,13 +120,13 @@ def write_dataset(dataset: "xr.Dataset", path: str | Path) -> None:
             for name, variable in dataset.variables.items()
             if variable.size
         }
-        # An absent chunk is a lost one: chunks of zeros, NaN and empty text are written, too.
+        # Chunks of zeros, NaN and empty text are written too, so a missing chunk means that the chunk was lost.
         dataset.to_zarr(unfinished, zarr_format=3, consolidated=False, encoding=encoding, write_empty_chunks=True)
         seal(unfinished)
 
 
 def read_dataset(path: str | Path) -> "xr.Dataset":
-    """Open a store written by `write_dataset`; numbers are read when used, text is read at once, as objects.
+    """Open a store that `write_dataset` wrote; numbers are read when used, text is read at once, as objects.
 
     Raises
     ------
@@ -136,10 +136,10 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
     import xarray as xr
 
     check_store(path)
-    # xarray would make an absolute path of a path.
+    # Given a path, xarray would make the path absolute.
     store = _zarr().storage.LocalStore(path, read_only=True)
     with warnings.catch_warnings():
-        # A workflow may keep a time stamp of its own in the folder.
+        # Snakemake may keep a time stamp in the folder.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
         dataset = _text_as_objects(xr.open_zarr(store, zarr_format=3, consolidated=False, chunks=None))
     dataset.attrs.pop(CHECKSUMS, None)
@@ -147,7 +147,7 @@ def read_dataset(path: str | Path) -> "xr.Dataset":
 
 
 def _zarr():
-    """Return zarr, set up so that an error of reading names the store."""
+    """Return the module zarr, set up so that errors in reading name the store."""
     import zarr
 
     from ventral.codec_pipeline import NamingCodecPipeline

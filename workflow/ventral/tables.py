@@ -1,4 +1,4 @@
-"""Tables that stages write: Parquet in which a damaged byte is an error, and CSV."""
+"""Tables that stages write: Parquet files that detect any damaged byte, and CSV."""
 
 import hashlib
 import io
@@ -11,20 +11,20 @@ from pyarrow.parquet import read_schema
 from ventral.errors import InputError
 
 # Precedes the SHA-256 of all other bytes of a file. Both stand between the pages and the footer, where no reader of
-# Parquet looks: page checksums alone protect neither the names of columns nor the places of pages.
+# Parquet looks. Page checksums alone protect neither the names of columns nor the places of pages.
 MARK = b"ventral: SHA-256 of all other bytes:"
-# At the end of every Parquet file: the length of the footer, and the letters PAR1.
+# Bytes at the end of every Parquet file: the length of the footer, and the letters PAR1.
 TAIL = 8
 
-# Names are text, also where they are digits, as the layers of a `torch.nn.Sequential`, or NA.
+# Columns of names are text, even for names such as `0` (a layer of `torch.nn.Sequential`) or `NA`.
 NAMES = ("recording", "stimuli", "area", "time_bin", "model", "family", "layer", "target", "label", "category")
-# Follows the column of areas, of which a table has one at most; older tables lack it, and all in them is untimed.
+# Column after that of the areas; tables of older versions lack the column, and have no time bins.
 TIME_BIN = "time_bin"
 AREAS = ("area", "matched_area")
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table, without its index, as a Parquet file with checksums. Any reader of Parquet can read the file."""
+    """Write a table without its index as a Parquet file with checksums, which any reader of Parquet can read."""
     content = table.to_parquet(index=False, write_page_checksum=True)
     footer = len(content) - TAIL - int.from_bytes(content[-TAIL : 4 - TAIL], "little")
     Path(path).write_bytes(content[:footer] + MARK + hashlib.sha256(content).digest() + content[footer:])
@@ -33,37 +33,38 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table that a stage has written, or some of its columns.
 
-    A table of areas has the column `time_bin`, '' for what is untimed, also where the file is older than this column.
+    A table of areas always has the column `time_bin`, which is '' without time bins. The column is added to the tables
+    of older versions.
 
     Raises
     ------
     InputError
-        If there is no such file, or the file was damaged or cut short.
+        If the file is missing, damaged or truncated.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; start the same command again: the workflow makes what is missing")
+        raise InputError(f"{path}: the file is missing; start the same command again to make missing outputs")
     try:
         return _with_time_bins(parse_parquet(path.read_bytes(), columns))
     except ValueError as error:
         raise InputError(
-            f"{path}: cannot be read: {error}; a table in Parquet is right: delete the file and start the same command "
-            f"again, and the workflow makes it anew"
+            f"{path}: cannot be read: {error}; delete the file and start the same command again: the workflow makes "
+            f"the table again, as Parquet"
         ) from error
 
 
 def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the table, or some columns, that the bytes of a Parquet file hold.
+    """Return the table in the bytes of a Parquet file, or some of its columns.
 
     Raises
     ------
     ValueError
-        If checksums that the file has do not fit, or the bytes are no Parquet file.
+        If a checksum does not match, or the bytes are not a Parquet file.
     """
     before, mark, after = content.rpartition(MARK)
     size = hashlib.sha256().digest_size
     if mark and hashlib.sha256(before + after[size:]).digest() != after[:size]:
-        raise ValueError("the file was damaged: its bytes are not those that were written")
+        raise ValueError("the file was damaged: its bytes have changed since it was written")
     try:
         if columns is not None and TIME_BIN in columns:
             present = read_schema(io.BytesIO(content)).names
@@ -73,29 +74,29 @@ def parse_parquet(content: bytes, columns: Sequence[str] | None = None) -> pd.Da
         raise
     except Exception as error:
         # Damaged bytes make pyarrow and pandas raise errors of nearly any type.
-        raise ValueError(f"the file was damaged, or is none of Parquet ({error})") from error
+        raise ValueError(f"the file was damaged, or is not in Parquet ({error})") from error
 
 
 def read_csv(path: str | Path, *names: str) -> pd.DataFrame:
-    """Read a table that a stage has written as CSV; further columns of it can be said to hold names.
+    """Read a table that a stage has written as CSV; `names` are further columns of text.
 
-    The column `time_bin` is as `read_parquet` has it.
+    The column `time_bin` is handled as in `read_parquet`.
 
     Raises
     ------
     InputError
-        If there is no such file, the file was cut short within a row, or is no CSV.
+        If the file is missing, truncated within a row, or not in CSV.
     """
     try:
         content = Path(path).read_bytes()
         if not content.endswith(b"\n"):
-            raise ValueError("the last row is cut short")
+            raise ValueError("the last row is truncated")
         text = dict.fromkeys((*NAMES, *names), str)
         return _with_time_bins(pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=[""]))
     except (ValueError, FileNotFoundError) as error:
         raise InputError(
-            f"{path}: cannot be read: {error}; delete the file and start the same command again, and the workflow "
-            f"makes it anew"
+            f"{path}: cannot be read: {error}; delete the file and start the same command again: the workflow makes "
+            f"the table again"
         ) from error
 
 

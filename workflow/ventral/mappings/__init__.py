@@ -1,1 +1,1 @@
-"""How targets are predicted from a representation, for stimuli held out of the fit."""
+"""Mappings that predict targets from a representation, and comparisons without a fit."""

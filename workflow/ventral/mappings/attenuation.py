@@ -1,13 +1,13 @@
-"""By how much noise lowers RSA and CKA with a recorded population, and by how much its few neurons lower CKA.
+"""Attenuation of RSA and CKA with a recorded population, by noise, and for CKA also by the small number of neurons.
 
-Let f be what is compared of mean responses, one value for each pair of stimuli, and a and b the same of two halves of
-the repetitions. If f is an inner product of responses, the noise of f, a and b has mean 0, and that of a is independent
-of that of b: cov(a, b) estimates the variance of the signal in f, and cov(a, b) / var(f) the reliability of exactly f.
-The Spearman-Brown formula does not hold: squares of noise are part of f, so that a half is up to four times as noisy.
+Let f hold a similarity of mean responses for each pair of stimuli. Let a and b hold the same for two halves of the
+repetitions. If f is an inner product of responses, the noise of f, a and b has mean 0. The noises of a and b are
+independent. Then cov(a, b) estimates the variance of the signal in f, and cov(a, b) / var(f) is the reliability of f
+itself. The Spearman-Brown formula does not hold, because f has squares of noise: a half is up to four times as noisy.
 
-Inner products are the entries of the Gram matrix that debiased CKA compares, and 1 - the correlation or cosine distance
-of two stimuli, where every pattern is divided by its length in the mean over all repetitions. Squared Euclidean
-distances and biased CKA are none: the noise of each stimulus adds to them.
+The entries of the Gram matrix that debiased CKA compares are inner products. So are 1 - the correlation or cosine
+distance of two stimuli, if every pattern is divided by its length in the mean over all repetitions. Squared Euclidean
+distances and biased CKA are not inner products, because the noise of each stimulus adds to them.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,8 @@ class MatrixReliability:
     rho : float
         Not clipped.
     standard_error : float
-        Of the score of a perfect model, as far as rho varies with stimuli: that of rho over 2 rho; NaN if rho <= 0.
+        Standard error of the score of a perfect model that is due to rho. It is the standard error of rho divided by 2
+        rho; NaN if rho <= 0.
     """
 
     rho: float
@@ -49,7 +50,7 @@ def similarities(responses: NDArray, whole: NDArray, distance: str) -> NDArray[n
     Returns
     -------
     (n (n - 1) / 2,) array
-        In the order of `ventral.mappings.rsa.upper_triangle`; of the whole itself, 1 - its distances.
+        In the order of `ventral.mappings.rsa.upper_triangle`. For `whole` itself these are 1 - its distances.
     """
     if distance == "correlation":
         responses, whole = (patterns - patterns.mean(axis=1, keepdims=True) for patterns in (responses, whole))
@@ -59,7 +60,7 @@ def similarities(responses: NDArray, whole: NDArray, distance: str) -> NDArray[n
 
 
 def centred_products(responses: NDArray) -> NDArray[np.float64]:
-    """Return what debiased CKA compares of responses (n, neurons), in the order of `upper_triangle`."""
+    """Return the products of responses (n, neurons) that debiased CKA compares, in the order of `upper_triangle`."""
     return upper_triangle(centred_off_diagonal(responses @ responses.T))
 
 
@@ -69,16 +70,15 @@ def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray
     Parameters
     ----------
     splits : iterable of (first, second, whole, stimuli)
-        What is compared of the two halves and of all repetitions (pairs,), and the rows (q,) of the stimuli that the
-        pairs are of.
+        Similarities (pairs,) of the two halves and of all repetitions, and the rows (q,) of the stimuli in the pairs.
     n : int
         Number of all stimuli.
 
     Returns
     -------
     MatrixReliability
-        NaN without splits, or where the whole does not vary. The error is the infinitesimal jackknife's over stimuli,
-        as in `ventral.statistics.matrix_influence`.
+        NaN without splits, or where the whole does not vary. The standard error is that of the infinitesimal jackknife
+        over stimuli, as in `ventral.statistics.matrix_influence`.
     """
     shared, whole_variance = np.zeros(n), np.zeros(n)
     for first, second, whole, stimuli in splits:
@@ -95,25 +95,27 @@ def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray
 
 
 def rank_reliability(reliability: MatrixReliability) -> MatrixReliability:
-    """Return the reliability of ranks, whose root is Spearman's correlation with the signal.
+    """Return the reliability of ranks, whose square root is Spearman's correlation with the signal.
 
-    Of normal values with correlation r it is 6 / pi arcsin(r / 2) (Pearson 1907, Drapers' Company Research Memoirs 4).
+    Spearman's correlation of normal values with correlation r is 6 / pi arcsin(r / 2) (Pearson 1907, Drapers' Company
+    Research Memoirs 4).
     """
     root = 6 / np.pi * np.arcsin(min(np.sqrt(abs(reliability.rho)), 1) / 2)
     return MatrixReliability(float(np.copysign(root**2, reliability.rho)), reliability.standard_error)
 
 
 def population_share(halves: Iterable[tuple[NDArray, NDArray, NDArray]]) -> float:
-    """Return the square of what debiased CKA is multiplied by, because of noise and of few neurons.
+    """Return the square of the factor by which noise and the small number of neurons reduce debiased CKA.
 
-    The neurons are a random sample of a population. Inner products of the Gram matrices of two different ones have the
-    population's as their mean, and products of one with itself are left out (Song et al. 2012, there for stimuli).
+    The neurons are a random sample of a population. The inner product of the Gram matrices of two different neurons has
+    that of the population as its mean. Products of a neuron with itself are left out (as Song et al. 2012 do for
+    stimuli).
 
     Parameters
     ----------
     halves : iterable of (first, second, whole)
         Mean responses (q, neurons) in two halves of the repetitions, and in all. Without repetitions all three are the
-        same, and noise is taken out only as far as neurons do not share it.
+        same, and only noise that neurons do not share is removed.
 
     Returns
     -------

@@ -4,15 +4,17 @@ With a penalty of its own for each layer l, ridge regression on all features tog
 
     |y - b - sum_l X_l w_l|^2 + sum_l a_l |w_l|^2
 
-(Nunez-Elizalde, Huth and Gallant 2019, NeuroImage 197:482). With a_l = a / g_l, where the g_l are not negative and sum
-to 1, that is ridge regression with the penalty a on the features sqrt(g_l) X_l side by side, whose Gram matrix is
-K = sum_l g_l K_l. So layers' Gram matrices suffice, and the penalties are chosen among points g and values of a, for
-each target and held-out part, by the inner cross-validation of `ventral.mappings.ridge`: a random search (Dupre la
-Tour, Eickenberg, Nunez-Elizalde and Gallant 2022, NeuroImage 264:119728). Each K_l is first divided by the mean squared
-distance of the layer's feature vectors from their mean, so that g weights layers, not the scales of their units.
+(Nunez-Elizalde, Huth and Gallant 2019, NeuroImage 197:482). Let a_l = a / g_l, where the g_l are not negative and sum
+to 1. Banded ridge regression is then ridge regression with the penalty a on the features sqrt(g_l) X_l side by side.
+Their Gram matrix is `K = sum_l g_l K_l`, so the layers' Gram matrices suffice.
 
-What a layer adds to the others is the difference between the fit on all layers and that on all but this one. Both
-search the same points: those of the fit without a layer are the points of the other with g_l = 0.
+The penalties are chosen by random search among points g and values of a (Dupre la Tour, Eickenberg, Nunez-Elizalde and
+Gallant 2022, NeuroImage 264:119728). Each target and held-out part gets its own choice, by the inner cross-validation
+of `ventral.mappings.ridge`. Each K_l is first divided by the mean squared distance of the layer's feature vectors from
+their mean. So g weights layers, not the scales of their units.
+
+The contribution of a layer is the difference between the fit on all layers and the fit on all others. Both fits search
+the same points: those of the fit without a layer are the points of the other with g_l = 0.
 """
 
 import logging
@@ -42,8 +44,8 @@ CONCENTRATIONS = (0.1, 1.0)
 def simplex(n_layers: int, seed: int) -> NDArray[np.float64]:
     """Return the weightings of layers to search (points, layers), each row's sum 1.
 
-    The corners; and of all layers, and of all but each one, the centre and `DRAWS` points drawn from Dirichlet
-    distributions.
+    The points are the corners, and points of the simplices of all layers and of all layers but one. These are the
+    centre of each simplex, and `DRAWS` points drawn from Dirichlet distributions.
     """
     rng = np.random.default_rng(seed)
     points = [*np.eye(n_layers)]
@@ -57,16 +59,16 @@ def simplex(n_layers: int, seed: int) -> NDArray[np.float64]:
 
 
 def subsets(n_layers: int) -> list[tuple[int, ...]]:
-    """Return which layers are fitted together: all of them, and all but each."""
+    """Return the sets of layers that are fitted together: all layers, and all layers but one."""
     everything = tuple(range(n_layers))
     return [everything, *(everything[:k] + everything[k + 1 :] for k in everything)]
 
 
 def layer_kernel(gram: NDArray, layer: str = "") -> NDArray[np.float64]:
-    """Return a layer's `scaled_gram`, with a warning where its features do not vary."""
+    """Return a layer's `scaled_gram`, with a warning if its features do not vary."""
     kernel = scaled_gram(gram)
     if not kernel.any():
-        logger.warning("layer %s: its features are the same for all stimuli: it adds nothing to other layers", layer)
+        logger.warning("layer %s: the features are the same for all stimuli, and add nothing to other layers", layer)
     return kernel
 
 
@@ -78,7 +80,7 @@ def banded_ridge(
     points: NDArray,
     progress: Progress | None = None,
 ) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
-    """Predict every target from all layers together, and from all but each, weights and penalty chosen per target.
+    """Predict every target from all layers together, and from all but one, with weights and penalty for each target.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def banded_ridge(
     responses : (n, targets) array
         Finite.
     splits : sequence of sequences of integer arrays
-        Outer folds of each split; the inner folds of each are the other ones.
+        Outer folds of each split; the inner folds of an outer fold are the others.
     penalties : (m,) sequence
         Candidates, ascending.
     points : (points, layers) array
@@ -98,8 +100,8 @@ def banded_ridge(
     Returns
     -------
     list, for each split, of dict
-        For each of `subsets`, the held-out predictions with their penalty, and the weights (folds, targets, layers)
-        that were chosen: those with the smallest sum of squared errors over the inner folds.
+        For each of `subsets`: the held-out predictions with their penalty, and the chosen weights (folds, targets,
+        layers). The chosen weights have the smallest sum of squared errors over the inner folds.
     """
     tasks = [
         delayed(_errors_at_point, pure=False, traverse=False)(kernels, point, responses, splits, penalties, progress)
@@ -133,7 +135,7 @@ def banded_ridge_of_tensors(
     penalties: Sequence[float],
     points: NDArray,
 ) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
-    """Do as `banded_ridge` does on the device of tensors, which holds the matrix (n, n) of each point.
+    """Compute `banded_ridge` on the device of tensors, which holds the matrix (n, n) of each point.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def banded_ridge_of_tensors(
     Returns
     -------
     list of dict
-        Of NumPy arrays.
+        As for `banded_ridge`, with NumPy arrays.
     """
     from ventral.mappings.ridge_on_device import nested_ridge_on_device
 
@@ -153,7 +155,7 @@ def banded_ridge_of_tensors(
     for taken in subsets(len(kernels)):
         searched = searched_by(taken, points)
         grams = [(kernels * kernels.new_tensor(points[k])[:, None, None]).sum(dim=0) for k in searched]
-        # Of every point, all penalties; of equals the earlier is chosen, as by `banded_ridge`.
+        # The order of candidates decides between equal errors, so it is that of `banded_ridge`.
         of_candidates = [gram for gram in grams for _ in penalties]
         fits = nested_ridge_on_device(of_candidates, responses, splits, np.tile(penalties, len(searched)))
         for of_split, fit in zip(results, fits, strict=True):
@@ -166,7 +168,7 @@ def banded_ridge_of_tensors(
 
 
 def searched_by(taken: Sequence[int], points: NDArray) -> NDArray[np.intp]:
-    """Return which points a fit on some layers searches: those with weight 0 on all others."""
+    """Return the points that a fit on some layers searches: those with weight 0 on all others."""
     return np.flatnonzero(np.delete(points, taken, axis=1).sum(axis=1) == 0)
 
 

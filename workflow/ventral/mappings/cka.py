@@ -1,14 +1,14 @@
-"""Linear centred kernel alignment: how alike two Gram matrices of the same stimuli are.
+"""Linear centred kernel alignment (CKA): the similarity of two Gram matrices of the same stimuli.
 
-Kornblith, Norouzi, Lee and Hinton 2019 (ICML, PMLR 97:3519): CKA is HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)), where
-HSIC (Gretton et al. 2005, ALT:63) is, but for a factor, the inner product of the two centred matrices. So both forms
-here are the cosine of the angle between two matrices, and differ in how these are centred:
+CKA is HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) (Kornblith, Norouzi, Lee and Hinton 2019, ICML, PMLR 97:3519). HSIC is
+the inner product of the two centred matrices, up to a factor (Gretton et al. 2005, ALT:63). So both forms of CKA are
+the cosine of the angle between two matrices. They differ in the centring:
 
 - `biased` centres rows and columns: the CKA of that paper. With few stimuli and many features it nears 1 even for
   unrelated features.
 - `debiased` centres without the diagonal, which makes HSIC unbiased (Song et al. 2012, Journal of Machine Learning
-  Research 13:1393, equation 5; in CKA: Nguyen, Raghu and Kornblith 2021, ICLR). About 0 for unrelated features, and
-  possibly below.
+  Research 13:1393, equation 5). Nguyen, Raghu and Kornblith (2021, ICLR) use this HSIC in CKA. Unrelated features give
+  about 0, and possibly less.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def linear_cka(first: NDArray, second: NDArray) -> float:
 
 
 def unit_centred_gram(gram: NDArray, comparison: str) -> NDArray[np.float64]:
-    """Return a Gram matrix centred, and of unit length as a vector.
+    """Return a centred Gram matrix, scaled to unit length as a vector.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def unit_centred_gram(gram: NDArray, comparison: str) -> NDArray[np.float64]:
     largest = largest_size(gram)
     if not largest > 0 or (comparison == "debiased" and n < 4):
         return np.full((n, n), np.nan)
-    # Squares of the largest and of the smallest numbers leave the range of numbers.
+    # Squares of very large and very small numbers would overflow or underflow.
     matrix = doubly_centred(gram / largest)
     if not varies(largest_size(matrix), 1):
         return np.full((n, n), np.nan)
     if comparison == "debiased":
-        # Centring first changes nothing here but the precision.
+        # Centring first improves the precision and changes nothing else.
         scale = np.linalg.norm(matrix)
         matrix = centred_off_diagonal(matrix)
         if not varies(np.linalg.norm(matrix), scale):
@@ -66,9 +66,9 @@ def unit_centred_gram(gram: NDArray, comparison: str) -> NDArray[np.float64]:
 
 
 def centred_off_diagonal(matrix: NDArray) -> NDArray[np.float64]:
-    """Return a symmetric matrix without its diagonal and centred without it: all rows sum to 0.
+    """Return a symmetric matrix with zero diagonal whose other entries are centred so that all rows sum to 0.
 
-    Its inner product with another one is the unbiased HSIC but for a factor. Four rows or more are needed.
+    The inner product of two such matrices is the unbiased HSIC, up to a factor. At least four rows are needed.
     """
     n = len(matrix)
     hollow = matrix - np.diag(np.diag(matrix))
@@ -87,7 +87,7 @@ def products_of_single_features(first: NDArray, second: NDArray) -> NDArray[np.f
     Parameters
     ----------
     first, second : (n, p) arrays
-        Feature k of one is paired with feature k of the other.
+        Column k of `first` is paired with column k of `second`.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def products_of_single_features(first: NDArray, second: NDArray) -> NDArray[np.f
 
 
 def doubly_centred(matrix: NDArray) -> NDArray[np.float64]:
-    """Return a symmetric matrix with the mean of every row and column taken off, J M J with J = I - 1 1^T / n."""
+    """Return a symmetric matrix minus the means of its rows and columns, J M J with J = I - 1 1^T / n."""
     means = matrix.mean(axis=0)
     return matrix - means[:, None] - means + means.mean()
 
@@ -111,8 +111,8 @@ def gram_of_dissimilarities(dissimilarities: NDArray) -> NDArray[np.float64]:
 
     Gower 1966 (Biometrika 53:325), with J as in `doubly_centred`.
 
-    1 - r is half the squared distance of two vectors of features that are centred and of unit length, so that of
-    a published matrix of 1 - r this is, but for a factor, the Gram matrix of the vectors of responses so scaled.
+    1 - r is half the squared distance of two feature vectors that are centred and of unit length. For a published
+    matrix of 1 - r, the result is half the Gram matrix of response vectors with that scaling.
 
     Parameters
     ----------

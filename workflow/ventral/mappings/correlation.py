@@ -18,9 +18,9 @@ class Sums:
     Attributes
     ----------
     xx, yy, xy : (rows, targets) arrays
-        Of predictions x and responses y. Exactly 0 where deviations are rounding.
+        Sums for predictions x and responses y. Exactly 0 where deviations are only rounding.
     n : (rows, targets) array
-        Stimuli with both, or their weights.
+        Number, or sum of weights, of the stimuli with both.
     """
 
     xx: NDArray[np.float64]
@@ -36,7 +36,7 @@ class Sums:
         return self.xy / size
 
     def __add__(self, other: "Sums") -> "Sums":
-        """Return the sums over what either is of."""
+        """Return the sums over the stimuli of both."""
         return Sums(self.xx + other.xx, self.yy + other.yy, self.xy + other.xy, self.n + other.n)
 
     def pooled(self, rows: ArrayLike | slice = slice(None)) -> "Sums":
@@ -50,14 +50,14 @@ def sums_within_folds(predictions: NDArray, responses: NDArray, folds: Sequence[
     Parameters
     ----------
     predictions, responses : (n, targets) arrays
-        NaN where there is none: a target skips the stimuli that lack either.
+        A target skips the stimuli for which either is NaN.
     folds : sequence of integer arrays
         Rows of each held-out fold, none empty. Stimuli in no fold are not scored.
 
     Returns
     -------
     Sums
-        One row a fold. A fold with one stimulus, or with constant predictions or responses, has no covariance.
+        One row for each fold. A fold with one stimulus, or with constant predictions or responses, has covariance 0.
     """
     known = np.isfinite(predictions) & np.isfinite(responses)
     x = deviations_within_folds(predictions, known, folds)
@@ -74,7 +74,7 @@ def deviations_within_folds(values: NDArray, known: NDArray[np.bool_], folds: Se
     ----------
     values : (n, targets) array
     known : (n, targets) array
-        Which values count.
+        True for the values that count.
     folds : sequence of integer arrays
         Rows of each fold, none empty.
 
@@ -127,16 +127,16 @@ def resampled_sums(predictions: NDArray, responses: NDArray, folds: Sequence[NDA
     Parameters
     ----------
     predictions, responses : (n, targets) arrays
-        NaN where there is none.
+        NaN where a value is missing.
     folds : sequence of integer arrays
         Rows of each fold, none empty.
     weights : (resamples, n) array
-        How often each stimulus is drawn.
+        Number of times that each stimulus is drawn.
 
     Returns
     -------
     Sums
-        One row a resample; its `r` is the pooled r of the resample.
+        One row for each resample; its `r` is the pooled r of the resample.
     """
     known = np.isfinite(predictions) & np.isfinite(responses)
     rows, ends = np.concatenate(folds), np.cumsum([len(fold) for fold in folds])
@@ -145,7 +145,7 @@ def resampled_sums(predictions: NDArray, responses: NDArray, folds: Sequence[NDA
     total = np.zeros((4, len(weights), predictions.shape[1]))
     for start, end in zip([0, *ends], ends, strict=False):
         w, known_of_fold = weights[:, rows[start:end]].astype(float), known[rows[start:end]]
-        # With every value there, the sum of weights is the same for all targets.
+        # Without missing values, the sum of weights is the same for all targets.
         size = w.sum(axis=1)[:, None] if known_of_fold.all() else w @ known_of_fold
         total += (*_resampled_products(x[start:end], y[start:end], w, size), np.broadcast_to(size, total[0].shape))
     return Sums(*total)
@@ -163,7 +163,7 @@ def _resampled_products(x: NDArray, y: NDArray, w: NDArray, size: NDArray) -> tu
 
 
 def predictivity(r: NDArray, *reliabilities: NDArray) -> NDArray[np.float64]:
-    """Return r over the roots of reliabilities; NaN where one of them is not positive.
+    """Return r divided by the square roots of reliabilities; NaN where a reliability is not positive.
 
     The first is the reliability of the responses. The second, if given, is that of the predictions, which are noisy
     because fits are (Yamins et al. 2014, PNAS 111:8619; Muzellec and Kar 2026). The quotient is then the correlation
@@ -175,16 +175,16 @@ def predictivity(r: NDArray, *reliabilities: NDArray) -> NDArray[np.float64]:
 
 
 def explained_variance(r: NDArray, *reliabilities: NDArray) -> NDArray[np.float64]:
-    """Return r |r| over reliabilities: the share of explainable variance, negative for a negative r."""
+    """Return r |r| divided by reliabilities: the explained share of explainable variance, negative for a negative r."""
     quotient = predictivity(r, *reliabilities)
     return quotient * np.abs(quotient)
 
 
 def median_predictivity(r: NDArray, reliability: NDArray) -> float:
-    """Return the median of r / sqrt(rho) over neurons, those without a positive reliability included.
+    """Return the median of r / sqrt(rho) over neurons, including those without a positive reliability.
 
-    The score of a neuron whose estimated reliability is not positive counts as beyond all others, on the side of its r.
-    To leave such neurons out would choose neurons by the estimate that divides, and lower the median.
+    The score of a neuron whose estimated reliability is not positive counts as infinite, with the sign of its r.
+    Leaving out such neurons would select neurons by the estimate in the denominator, and would lower the median.
 
     Parameters
     ----------
@@ -226,9 +226,10 @@ def summed_predictivity(r: NDArray, reliability: NDArray) -> float:
 def prediction_reliability(first: NDArray, second: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
     """Return the reliability of predictions by fits on all repetitions, from fits on halves of the repetitions.
 
-    r between the predictions of two fits on disjoint halves, pooled over folds and splits, is corrected to twice the
-    repetitions by 2 r / (1 + r) (Spearman 1910, British Journal of Psychology 3:271; Brown 1910, ibid. 3:296). For a
-    linear fit with one penalty the correction is exact: the prediction by all repetitions is the mean of both.
+    r is the correlation between the predictions of two fits on disjoint halves, pooled over folds and splits. The
+    formula 2 r / (1 + r) corrects r to twice the repetitions (Spearman 1910 and Brown 1910, British Journal of
+    Psychology 3:271 and 3:296). For a linear fit with one penalty the correction is exact, because the prediction by
+    all repetitions is the mean of both.
 
     Parameters
     ----------

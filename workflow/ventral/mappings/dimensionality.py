@@ -1,4 +1,4 @@
-"""Effective dimensionality: in how many directions a representation varies over stimuli."""
+"""Effective dimensionality: the number of directions in which a representation varies over stimuli."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,9 @@ from ventral.mappings.standardisation import largest_size, varies
 def effective_dimensionality(gram: NDArray) -> float:
     """Return the participation ratio of the variances along the principal components, (sum v)^2 / sum v^2.
 
-    Gao et al. 2017 (bioRxiv 214262); Del Giudice 2021 (Multivariate Behavioral Research 56:527), there n2. The
-    variances are, but for a factor, the eigenvalues of the centred Gram matrix K: it is (trace K)^2 / trace(K^2).
+    Gao et al. 2017 (bioRxiv 214262) define the ratio; Del Giudice 2021 (Multivariate Behavioral Research 56:527) calls
+    it n2. The variances are the eigenvalues of the centred Gram matrix K, up to a factor. So the ratio is (trace K)^2 /
+    trace(K^2).
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def effective_dimensionality(gram: NDArray) -> float:
     means -= means.mean() / 2
     trace = squares = 0.0
     for rows in row_blocks(len(gram)):
-        # Squares of the largest and of the smallest numbers leave the range of numbers.
+        # Squares of very large and very small numbers would overflow or underflow.
         centred = (gram[rows] - means[rows, None] - means) / largest
         trace += np.trace(centred[:, rows])
         squares += np.vdot(centred, centred)
@@ -43,9 +44,9 @@ def signal_traces(half: NDArray, other: NDArray) -> tuple[float, float]:
     """Return the trace of the signal's centred Gram matrix, and of its square, from two halves of the repetitions.
 
     Noise varies in as many directions as there are neuroids, and adds to the participation ratio of measured responses.
-    Of two halves A and B, centred over stimuli, M = A B^T has the inner products of the signal as its expectation,
-    since their noise is independent. So have M_ij M_ji their squares, for i other than j: trace M and trace(M M) take
-    the place of trace K and trace(K^2).
+    Let A and B be two halves, centred over stimuli. Their noise is independent, so the expectation of M = A B^T is the
+    matrix of inner products of the signal. For i other than j, the expectation of M_ij M_ji is the square of such an
+    inner product. So trace M and trace(M M) replace trace K and trace(K^2).
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ def signal_traces(half: NDArray, other: NDArray) -> tuple[float, float]:
 def dimensionality_of_signal(traces: Sequence[tuple[float, float]]) -> float:
     """Return the participation ratio of the signal's variances, without the noise.
 
-    What is left of noise in the squares of M_ii makes it somewhat too small: by 5 % where noise has twice the signal's
-    standard deviation in 20 repetitions.
+    Noise in the squares of M_ii makes the ratio somewhat too small. The error is 5 % if the noise has twice the
+    standard deviation of the signal, with 20 repetitions.
 
     Parameters
     ----------

@@ -1,21 +1,21 @@
-"""Spatially factorised readout: of every neuron one mask over space, times one weighting of channels.
+"""Spatially factorised readout: one mask over space times one weighting of channels for each neuron.
 
 A neuron is predicted from a layer's maps x (channels, positions) by
 
     f(x) = b + sum_c sum_s u_c m_s x_cs,
 
-channels + positions weights instead of channels x positions: what it responds to, u, is the same wherever it looks, m
-(Klindt, Ecker, Euler and Bethge 2017, NeurIPS 30:3506). It is a stated alternative to ridge regression on all
-features: better where a neuron has one receptive field, worse where it weights channels differently at different
-places. u and m minimise
+with channels + positions weights instead of channels x positions (Klindt, Ecker, Euler and Bethge 2017, NeurIPS
+30:3506). The weights u of the channels are the same at all positions, and the mask m weights positions. The readout is
+an alternative to ridge regression on all features. It predicts better if a neuron has one receptive field, and worse if
+a neuron weights channels differently at different positions. u and m minimise
 
     1/2 sum_n (y_n - f(x_n))^2 + a/2 (|u|^2 + |m|^2).
 
-As (c u, m / c) predicts the same for every c, penalties a_u and a_m of the two would count by their product alone: one
-penalty says all. It is chosen for each neuron among shares of the smallest one at which nothing is predicted, the
-largest singular value of sum_n y_n x_n. With m fixed, u is a ridge regression on the maps' sums over positions,
-weighted by m, and vice versa: alternating the two never increases the sum above. It begins with the singular vectors
-that belong to that value, at the largest penalty, and goes on from there to the smallest.
+One penalty suffices: (c u, m / c) predicts the same for every c, so only the product of two penalties would count. The
+penalty of a neuron is chosen among shares of the smallest penalty at which u and m are 0. That penalty is the largest
+singular value of sum_n y_n x_n. With m fixed, u is a ridge regression on the maps' sums over positions, weighted by m,
+and vice versa. Alternating the two never increases the sum above. The fit begins at the largest penalty, with the
+singular vectors of that value, and continues to the smallest penalty.
 """
 
 import logging
@@ -31,26 +31,24 @@ from ventral.running.parallel import computed
 
 logger = logging.getLogger(__name__)
 
-# Shares of the smallest penalty at which nothing is predicted, the largest first.
+# Shares of the smallest penalty at which all weights are 0, the largest first.
 PENALTIES = tuple(np.geomspace(0.5, 0.01, 5).tolist())
 # On V4 (Cowley et al. 2023), three times as many change median predictivity by less than 0.01.
 ALTERNATIONS = 2
 INNER_FOLDS = 4
-# Maps with a longer side are averaged over squares, the smallest that make it no longer than this: positions, and with
-# them memory and time, are bounded.
+# Maps with a longer side are averaged over squares, to bound memory and time.
 LONGEST_SIDE = 8
-# More channels are replaced by so many of their principal components, over stimuli and positions: time grows with the
-# square of channels.
+# More channels are reduced to this number of principal components, because time grows with the square of channels.
 MOST_CHANNELS = 256
-# Of features that are weighted for each of so many neurons that are fitted together.
+# Limits the weighted features, and so the number of neurons that are fitted together.
 BYTES_AT_ONCE = 2**27
 
 
 def principal_channels(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return maps (n, channels, positions) of the first `MOST_CHANNELS` principal components, where there are more.
 
-    What a channel is at each place on average over the stimuli is subtracted first: no readout depends on it. As ridge
-    regression does not depend on a rotation of the channels, all that is lost is the components that vary least.
+    The mean of each channel over stimuli is first subtracted at each position, because no readout depends on the mean.
+    Ridge regression does not depend on a rotation of the channels, so only the components that vary least are lost.
     """
     if maps.shape[1] <= MOST_CHANNELS:
         return maps
@@ -70,7 +68,7 @@ def principal_channels(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 def averaged_down(maps: NDArray) -> NDArray[np.float32]:
     """Return maps (n, channels, height, width) averaged over the smallest squares that bound them to `LONGEST_SIDE`.
 
-    What is left at the lower and right edge is averaged over the part of a square that is there.
+    An incomplete square at the lower or right edge is averaged over its pixels within the map.
     """
     square = -(-max(maps.shape[2:]) // LONGEST_SIDE)
     if square == 1:
@@ -88,10 +86,10 @@ class FactorisedReadout:
     Attributes
     ----------
     predictions : (n, neurons) array
-        What each stimulus was predicted to evoke by the fit on the other outer folds, at the penalty chosen there.
+        Predicted response to each stimulus by the fit on the other outer folds, at the penalty chosen there.
     penalty : (folds, neurons) array
-        The penalty chosen for each neuron within the training part of each outer fold, as a share of the smallest one
-        at which nothing is predicted.
+        Penalty chosen for each neuron within the training part of each outer fold. The unit is the smallest penalty at
+        which all weights are 0.
     """
 
     predictions: NDArray[np.float64]
@@ -101,13 +99,13 @@ class FactorisedReadout:
 def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArray]) -> FactorisedReadout:
     """Predict every neuron for every stimulus by a mask and a channel weighting that never saw its fold.
 
-    The inner folds of an outer fold are the other outer folds, joined to four where there are more; the penalty with
-    the smallest sum of squared errors over them is chosen (the larger of equals).
+    The inner folds of an outer fold are the other outer folds, merged into four if there are more. The penalty with the
+    smallest sum of squared errors over the inner folds is chosen, and the larger of equals.
 
     Parameters
     ----------
     maps : (n, channels, positions) array
-        Features; computed with as float32.
+        Features, which are converted to float32.
     responses : (n, neurons) array
         Finite.
     folds : sequence of integer arrays
@@ -116,7 +114,7 @@ def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArra
     Returns
     -------
     FactorisedReadout
-        A neuron that does not vary, or maps that do not, in a training part are predicted by the mean there.
+        The mean of the training part where the neuron, or the maps, do not vary in that part.
     """
     maps, responses = scaled_maps(maps), np.asarray(responses, np.float64)
     inner = [_joined([j for j in range(len(folds)) if j != i]) for i in range(len(folds))]
@@ -142,13 +140,13 @@ def factorised_readout(maps: NDArray, responses: NDArray, folds: Sequence[NDArra
 
 
 def scaled_maps(maps: NDArray) -> NDArray[np.float32]:
-    """Return maps (n, channels, positions) minus their mean, the mean squared distance from it 1; 0 if none vary."""
+    """Return maps (n, channels, positions) with mean 0 and mean squared distance 1 from the mean; 0 if constant."""
     maps = np.array(maps, np.float32)
-    # Scaled before they are squared: neither 1e-30 nor 1e30 is lost in float32.
+    # Scale before squaring, so that neither 1e-30 nor 1e30 leaves the range of float32.
     maps /= max(np.abs(maps).max(), np.finfo(np.float32).tiny)
     maps -= maps.mean(axis=0, dtype=np.float64).astype(np.float32)
     size = np.sqrt(np.einsum("ncs,ncs->", maps, maps, dtype=np.float64) / len(maps))
-    # What is left of identical maps after centring is rounding.
+    # Identical maps differ from their mean by rounding.
     if not varies(size, 1, ROUNDING_OF_FLOAT32):
         return np.zeros_like(maps)
     maps /= np.float32(size)
@@ -192,16 +190,16 @@ def fit_path(
     maps : (n, channels, positions) array
     responses : (n, neurons) array
     rows : (training,) integer array
-        Stimuli to fit to.
+        Stimuli to fit.
     penalties : (m,) sequence
-        Descending shares, below 1, of the smallest penalty at which nothing is predicted.
+        Descending shares, below 1, of the smallest penalty at which all weights are 0.
     alternations : int
-        Ridge regressions of u, each followed by one of m, at each penalty.
+        Number of ridge regressions of u, each followed by one of m, at each penalty.
 
     Returns
     -------
     channels (m, neurons, channels), masks (m, neurons, positions), intercepts (m, neurons)
-        Of equal length, u and m; all 0 but the intercept where neuron or maps do not vary.
+        u and m have equal length. Both are 0 where the neuron or the maps do not vary.
     """
     mean = responses[rows].mean(axis=0)
     deviations = responses[rows] - mean
@@ -209,7 +207,7 @@ def fit_path(
     path = []
     for share in penalties:
         penalty = share * largest
-        # All maps are weighted, not a copy of those in `rows`: they may take most of the memory.
+        # Weight all maps, because a copy of those in `rows` may not fit into memory.
         for _ in range(alternations):
             channels = _ridge(_over_positions(maps, masks)[rows], deviations, penalty)
             masks = _ridge(_over_channels(maps, channels)[rows], deviations, penalty)
@@ -219,9 +217,9 @@ def fit_path(
 
 
 def _start(maps: NDArray, deviations: NDArray, rows: NDArray, share: float) -> tuple[NDArray, NDArray, NDArray]:
-    """Return singular vectors u (neurons, channels) and m (neurons, positions), at the size best for a penalty.
+    """Return singular vectors u (neurons, channels) and m (neurons, positions), scaled optimally for a penalty.
 
-    Third is the largest singular value of sum_n y_n x_n of each neuron.
+    The third value is the largest singular value of sum_n y_n x_n of each neuron.
     """
     everywhere = np.zeros((len(maps), deviations.shape[1]), np.float32)
     everywhere[rows] = deviations
@@ -233,7 +231,7 @@ def _start(maps: NDArray, deviations: NDArray, rows: NDArray, share: float) -> t
     largest = np.linalg.norm(second, axis=1)
     second = np.divide(second, largest[:, None], out=np.zeros_like(second), where=largest[:, None] > 0)
     channels, masks = (first, second) if wide else (second, first)
-    # The sign of singular vectors is arbitrary: most of a mask is taken to be positive.
+    # The sign of singular vectors is arbitrary; make most of a mask positive.
     sign = np.where(masks.sum(axis=1) < 0, -1.0, 1.0)[:, None]
     signal = predict(maps, channels, masks, 0.0)[rows]
     power = np.square(signal - signal.mean(axis=0)).sum(axis=0)
@@ -254,7 +252,7 @@ def _over_channels(maps: NDArray, channels: NDArray) -> NDArray[np.float32]:
 def _ridge(features: NDArray, deviations: NDArray, penalty: NDArray) -> NDArray[np.float64]:
     """Return the ridge weights (neurons, p) of each neuron on features of its own (n, neurons, p), both centred here.
 
-    0 where the penalty (neurons,) is 0: of a neuron that nothing predicts.
+    The weights of a neuron are 0 where its penalty is 0, because nothing predicts such a neuron.
     """
     features = np.ascontiguousarray(features.swapaxes(0, 1))
     features -= features.mean(axis=1, keepdims=True)
@@ -279,7 +277,7 @@ def _solve(products: NDArray, right: NDArray, penalty: NDArray) -> NDArray[np.fl
 
 
 def _balanced(channels: NDArray, masks: NDArray) -> tuple[NDArray, NDArray]:
-    """Return u and m at equal length, which predict the same, at the smallest sum of their squares."""
+    """Return u and m rescaled to equal length, which keeps predictions and minimises the sum of squares."""
     lengths = np.linalg.norm(channels, axis=1), np.linalg.norm(masks, axis=1)
     known = (lengths[0] > 0) & (lengths[1] > 0)
     ratio = np.sqrt(np.divide(lengths[1], lengths[0], out=np.zeros_like(lengths[0]), where=known))[:, None]

@@ -1,7 +1,7 @@
-"""Errors of ridge regression for stimuli without which it is fitted, from one inverse at one penalty.
+"""Errors of ridge regression on held-out stimuli, from one inverse at one penalty.
 
-`ventral.mappings.ridge` states the identity and defines A and P. This module computes the parts: P in float32 where
-that is precise enough, errors in float64, and the choice among penalties by errors of either precision.
+`ventral.mappings.ridge` states the identity and defines A and P. This module computes P, in float32 where float32 is
+precise enough, and errors in float64. It also chooses among penalties by errors of either precision.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,25 +13,25 @@ from numpy.typing import NDArray
 
 from ventral.mappings import lapack
 
-# With fewer stimuli, float64 takes less time than what float32 needs beside it.
+# With fewer stimuli, float64 takes less time than float32 with its checks.
 FLOAT32_FROM = 768
-# What of a vector is lost when A and then its inverse in float32 are applied to it, at most; refinement gains as much.
+# Largest relative error of A^-1 A v, with the inverse in float32, for which iterative refinement still converges.
 LARGEST_DEFECT = 0.02
 # Targets, and folds or pairs of folds, on which the error of float32 is measured.
 PROBED_TARGETS, PROBED_FOLDS = 8, 3
-# How far beyond the error of float32 two errors have to differ.
+# Two errors are different if they differ by this multiple of the error of float32.
 MARGIN = 10.0
-# Residuals, as a share of the targets, at which refinement ends: of predictions, and of what measures float32.
+# Residuals, as a share of the targets, at which refinement ends: for predictions, and for the probes of float32.
 REFINED, REFINED_PROBES = 1e-9, 1e-6
 MOST_REFINEMENTS = 12
-# Targets for which products are formed at a time: the block and its products stay in the processor's cache.
+# Number of targets in a block of products, such that the block stays in the processor's cache.
 TARGETS_AT_ONCE = 1024
 # Rows that are copied at a time from one matrix (n, n) to another.
 ROWS_AT_ONCE = 256
 
 
 def in_standard_deviations(responses: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the responses with mean 0 and standard deviation 1, and what they were divided by; constant ones as 0."""
+    """Return responses with mean 0 and standard deviation 1, and their divisors; constant responses become 0."""
     centred = responses - responses.mean(axis=0)
     size = centred.std(axis=0)
     size[size == 0] = 1
@@ -56,7 +56,7 @@ def float32_inverse(gram: NDArray, penalty: float) -> NDArray | None:
 
 
 def inverse_in(dtype: type, gram: NDArray, penalty: float) -> NDArray:
-    """Return P (n, n) at one penalty, in a precision."""
+    """Return P (n, n) at one penalty, in a given precision."""
     inverse, n = penalised(dtype, gram, penalty), len(gram)
     # The sum of row 0 is the eigenvalue of 1, common to all rows.
     mean_direction = gram[:1].sum() + penalty
@@ -81,7 +81,7 @@ def row_blocks(n: int, size: int = ROWS_AT_ONCE) -> list[slice]:
 
 
 def _defect(inverse: NDArray, gram: NDArray, penalty: float) -> float:
-    """Return what is lost of random vectors when A and then its computed inverse are applied to them."""
+    """Return the relative error of random vectors after multiplication by A and then by its computed inverse."""
     vectors = np.random.default_rng(0).standard_normal((len(gram), 4))
     vectors -= vectors.mean(axis=0)
     applied = gram @ vectors + penalty * vectors
@@ -99,25 +99,25 @@ def held_out_errors(
     inverse : (n, n) array
         P, in float32 or float64.
     gram, penalty
-        What it is the inverse of.
+        Gram matrix and penalty that belong to `inverse`.
     folds : sequence of integer arrays
-        Rows of each.
+        Rows of each fold.
     groups : sequence of pairs
-        One fold to hold out, or two, as a tuple of numbers, and targets (n, c) to be predicted for their rows.
+        Numbers of one fold or two folds to hold out, as a tuple, and targets (n, c) to predict for their rows.
     tolerance : float
-        Residuals, as a share of the targets, that may be left.
+        Largest residuals allowed, as a share of the targets.
     solvers : sequence of functions, optional
-        Each solves for P_SS, S the rows of a group, given the parts of the right side in each fold of it.
+        Solver for P_SS of each group, S being the rows of the group; takes the right side in parts, one for each fold.
 
     Returns
     -------
     list of lists of (rows, c) arrays
-        Of each group, the errors of each fold of it.
+        Errors of each fold of each group.
     """
     n_targets = sum(values.shape[1] for _, values in groups)
     if inverse.dtype == np.float64 or n_targets * 6 > len(gram):
         if inverse.dtype == np.float32:
-            # For so many targets, a new inverse takes less time than refinement.
+            # With many targets, a new inverse takes less time than refinement.
             inverse = inverse_in(np.float64, gram, penalty)
         return [solved_errors(inverse, [folds[k] for k in members], values) for members, values in groups]
     refined = refined_errors(inverse, gram, penalty, folds, groups, tolerance, solvers)
@@ -129,15 +129,15 @@ def held_out_errors(
 def refined_errors(
     inverse: NDArray, gram: NDArray, penalty: float, folds, groups, tolerance: float, solvers
 ) -> list[list[NDArray]] | None:
-    """Return the held-out errors by iterative refinement of the dual coefficients, None where it does not converge.
+    """Return the held-out errors by iterative refinement of the dual coefficients; None without convergence.
 
-    Here targets are rows: products of few rows with a symmetric matrix take less time than those with few columns.
+    Targets are rows here, because products of few rows with a symmetric matrix are faster than those of few columns.
     """
     blocks = [contiguous(fold) for fold in folds]
     try:
         solvers = solvers or [solver(inverse, [folds[k] for k in members]) for members, _ in groups]
     except np.linalg.LinAlgError:
-        # A block of P may be beyond float32 where P as a whole is not.
+        # A block of P may be too ill-conditioned for float32 even if P itself is not.
         return None
     responses = np.concatenate([values.T for _, values in groups])
     ends = np.cumsum([0, *(values.shape[1] for _, values in groups)])
@@ -154,13 +154,13 @@ def refined_errors(
     size = np.linalg.norm(training, axis=1, keepdims=True)
     size[size == 0] = 1
     coefficients = np.zeros(responses.shape)
-    # The intercept is what is left of the training part on average.
+    # The intercept is the mean residual of the training part.
     unexplained, intercept = responses, training.sum(axis=1, keepdims=True) / n_training
     for _ in range(MOST_REFINEMENTS):
         residual = np.where(held, 0, unexplained - intercept)
         length = np.linalg.norm(residual, axis=1, keepdims=True)
         if (length <= tolerance * size).all():
-            # Of held-out stimuli the coefficients are 0, and what is unexplained is the error.
+            # Held-out stimuli have coefficients 0, so their residuals are the errors.
             errors = unexplained - intercept
             return [[errors[of_group, rows].T for rows in members] for of_group, members, _ in parts]
         length[length == 0] = 1
@@ -182,7 +182,7 @@ def solved_errors(inverse: NDArray, members: Sequence[NDArray], values: NDArray)
 
 
 def solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
-    """Return a function that solves for P_SS, S some folds together, given a right side by its parts in each."""
+    """Return a function that solves for P_SS, S being some folds together, given the right side by fold."""
     rows = np.concatenate(members)
     factored = np.array(inverse[cross(contiguous(rows), contiguous(rows))], order="C")
     lapack.factorise(factored)
@@ -191,7 +191,7 @@ def solver(inverse: NDArray, members: Sequence[NDArray]) -> Callable:
 
 
 def squared_errors(inverse: NDArray, responses: NDArray, folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return the sums of squared errors (folds, targets) of each fold, of the fit without it, from P (n, n)."""
+    """Return the sums of squared errors (folds, targets) of each fold by the fit without that fold, from P (n, n)."""
     result = np.empty((len(folds), responses.shape[1]))
     for k, fold in enumerate(folds):
         solve = solver(inverse, [fold])
@@ -202,7 +202,7 @@ def squared_errors(inverse: NDArray, responses: NDArray, folds: Sequence[NDArray
 
 
 def spread(count: int, number: int) -> NDArray[np.intp]:
-    """Return `number` places among `count`, all where there are fewer, from the first to the last."""
+    """Return `number` of `count` indices, evenly spaced from first to last; all indices if there are fewer."""
     return np.unique(np.linspace(0, count - 1, number).astype(int))
 
 
@@ -215,20 +215,20 @@ def largest_relative_error(squares: NDArray, errors: Sequence[NDArray]) -> float
 
 @dataclass(frozen=True)
 class Choice:
-    """Candidate (folds, targets) with the smallest inner error, and which (m, folds, targets) may be it as well."""
+    """Candidate (folds, targets) with the smallest inner error, and those that may be as good (m, folds, targets)."""
 
     candidate: NDArray[np.intp]
     close: NDArray[np.bool_]
 
 
 def first_choice(inner: Sequence[tuple[NDArray, float]]) -> Choice:
-    """Choose among candidates, given the errors (folds, targets) of each, and how far these may be off, relatively."""
+    """Choose among candidates by their errors (folds, targets), given the relative uncertainty of these errors."""
     errors = np.stack([errors for errors, _ in inner])
     candidate = errors.argmin(axis=0)
     off = MARGIN * np.array([error for _, error in inner])[:, None, None]
     smallest = errors.min(axis=0)
     close = errors * (1 - off) <= smallest * (1 + np.take_along_axis(off[..., 0], candidate, axis=0))
-    # All that is float64 is settled by its order.
+    # Errors in float64 are certain, so they need no second look.
     uncertain = (close.sum(axis=0) > 1) & np.any(off > 0)
     return Choice(candidate, close & uncertain)
 
@@ -240,7 +240,7 @@ def settled(choice: Choice, exact: Sequence[NDArray]) -> NDArray[np.intp]:
 
 
 def contiguous(rows: NDArray) -> NDArray | slice:
-    """Return rows as a slice where they follow one another: a block then needs no copy."""
+    """Return consecutive rows as a slice, whose block needs no copy; other rows unchanged."""
     in_order = len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows)))
     return slice(int(rows[0]), int(rows[0]) + len(rows)) if in_order else rows
 

@@ -1,8 +1,8 @@
 """Inverse and Cholesky factor of a positive definite matrix, without Python's global lock and in place.
 
-SciPy's own wrappers of LAPACK hold the lock, so that threads take turns (measured: two factorisations in two threads
-take as long as one after the other). SciPy also publishes the routines' addresses for Cython; calling those through
-ctypes releases the lock and needs no copy.
+SciPy's own wrappers of LAPACK hold the lock, so threads take turns. In measurements, two factorisations in two threads
+took as long as one after the other. SciPy also publishes the addresses of the routines for Cython. Calling these
+through ctypes releases the lock and needs no copy.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_lapack
 
-# Blocks of so many rows stay in the processor's cache while they are turned over.
+# Blocks with this number of rows stay in the processor's cache during transposition.
 ROWS_AT_ONCE = 256
 
 
@@ -47,7 +47,7 @@ def invert(matrix: NDArray) -> None:
 
 
 def factorise(matrix: NDArray) -> None:
-    """Replace the upper triangle of such a matrix by R, its Cholesky factor, M = R^T R.
+    """Replace the upper triangle of a matrix M as for `invert` by its Cholesky factor R, M = R^T R.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def factorise(matrix: NDArray) -> None:
 
 
 def solve(factor: NDArray, right: NDArray) -> NDArray:
-    """Return M^-1 right (n, m), with M given by what `factorise` made of it."""
+    """Return M^-1 right (n, m), given the factor of M from `factorise`."""
     solution = np.array(right, dtype=factor.dtype, order="F")
     n, m = right.shape
     _call("potrs", factor, n, m, factor, n, solution, n)
@@ -68,7 +68,7 @@ def solve(factor: NDArray, right: NDArray) -> NDArray:
 
 
 def _call(routine: str, like: NDArray, *arguments: int | NDArray) -> None:
-    """Call a LAPACK routine for lower triangles: in C order, what it takes for the lower one is the upper one."""
+    """Call a LAPACK routine for lower triangles, which are upper triangles in C order."""
     info = ctypes.c_int(0)
     _routine({"float32": "s", "float64": "d"}[like.dtype.name] + routine)(
         ctypes.byref(ctypes.c_char(b"L")),

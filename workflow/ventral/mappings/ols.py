@@ -1,4 +1,4 @@
-"""Ordinary least squares, where the features are fewer than the stimuli and say what the weights are."""
+"""Ordinary least squares for layers with fewer features than stimuli."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,16 @@ from ventral.mappings.standardisation import varies
 
 
 class NotDefinedError(ValueError):
-    """What was asked for has no value; the message says why."""
+    """An error for a result that is not defined; the message gives the reason."""
 
 
 def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike]) -> NDArray[np.float64]:
-    """Predict every target for every stimulus by ordinary least squares, with an intercept, fitted without its fold.
+    """Predict every target for every stimulus by ordinary least squares with an intercept, fitted without its fold.
 
-    Features that are linear combinations of others, to the precision of their type, leave the weights open, but not the
-    predictions where the held-out stimuli obey the same combinations (an estimable function: Searle 1971, Linear
-    Models, chapter 5); only there are predictions given. No choice is made among solutions, such as the shortest one.
+    If a feature is a linear combination of others, to the precision of its type, the weights are not unique. The
+    predictions are still unique if the held-out stimuli obey the same combinations. Such a prediction is an estimable
+    function (Searle 1971, Linear Models, chapter 5). Otherwise an error is raised; no solution, such as the shortest,
+    is preferred.
 
     Parameters
     ----------
@@ -26,7 +27,8 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
     responses : (n, targets) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
+        Rows of each fold; each row in one fold at most. Rows in no fold are part of every fit, and their predictions
+        are NaN.
 
     Returns
     -------
@@ -35,8 +37,8 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
     Raises
     ------
     NotDefinedError
-        If a training part has as many features as stimuli or more, or its features do not determine what is predicted
-        of a held-out stimulus.
+        If a training part has at least as many features as stimuli, or its features do not determine the prediction of
+        a held-out stimulus.
     """
     features, responses = np.asarray(features), np.asarray(responses, dtype=np.float64)
     n, p = features.shape
@@ -58,7 +60,7 @@ def ols_predictions(features: ArrayLike, responses: ArrayLike, folds: Sequence[A
 
 
 def _scaled(features: NDArray, training: NDArray, precision: float) -> NDArray[np.float64]:
-    """Return the features' deviations from their training mean, each of mean square 1, or 0 if it is constant."""
+    """Return the features minus their training means, scaled to mean square 1; constant features become 0."""
     deviations = features - features[training].mean(axis=0)
     deviations[:, ~varies(np.abs(deviations).max(axis=0), np.abs(features).max(axis=0), 4 * precision)] = 0
     size = np.sqrt(np.mean(deviations**2, axis=0))
@@ -74,7 +76,7 @@ def _solved(features: NDArray, responses: NDArray, held_out: NDArray, tolerance:
     responses : (n, targets) array
     held_out : (m, p) array
     tolerance : float
-        Smallest diagonal of R, relative to the largest, of a feature that is no combination of those before it.
+        Smallest diagonal entry of R, relative to the largest, for a feature that is not a combination of earlier ones.
     """
     from scipy.linalg import qr, solve_triangular
 
@@ -87,6 +89,6 @@ def _solved(features: NDArray, responses: NDArray, held_out: NDArray, tolerance:
     if error.size and error.max() > np.sqrt(tolerance):
         raise NotDefinedError(
             f"least squares is not determined: the {len(order)} features have rank {rank} on {len(features)} training "
-            f"stimuli, and differ otherwise on those held out"
+            f"stimuli, and a higher rank with the held-out stimuli"
         )
     return independent @ solve_triangular(R, Q.T @ responses, check_finite=False)

@@ -1,10 +1,9 @@
-"""One unit for each neuron: the unit that correlates best with it stands for it.
+"""One-to-one mapping: each neuron is predicted by the single unit that correlates best with the neuron.
 
-Nothing is combined, so that a representation matches only where its own axes do (why that matters: Khosla and Williams
-2023, PMLR 243:133). The rule is that of Arend et al. 2018 (Single units in a deep neural network functionally
-correspond with neurons in the brain, Center for Brains, Minds and Machines), which Brain-Score has as
-`neuron_to_neuron`: the unit with the highest correlation, sign included, on the training part; several neurons may
-have the same unit.
+Units are not combined, so only the axes of a representation are compared with neurons (Khosla and Williams 2023, PMLR
+243:133, explain why axes matter). The rule is that of Arend et al. 2018 (Single units in a deep neural network
+functionally correspond with neurons in the brain, CBMM Memo). Brain-Score has the rule as `neuron_to_neuron`. It takes
+the unit with the highest correlation, sign included, on the training part. Several neurons may share a unit.
 """
 
 from collections.abc import Sequence
@@ -20,8 +19,9 @@ VALUES_AT_ONCE = 2**22
 def one_to_one_predictions(units: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike]) -> NDArray[np.float64]:
     """Predict every target for every stimulus by the one unit that correlates best with it on the other folds.
 
-    The unit is brought to the target's mean and range by the regression on it, its slope without the sign: Pearson's r
-    of the prediction is that of the unit itself, below 0 where even the best unit speaks against the target.
+    The regression of the target on the unit, with the absolute value of its slope, brings the unit to the scale of the
+    target. So Pearson's r of the prediction is that of the unit itself. It is negative if the correlation of the best
+    unit is negative.
 
     Parameters
     ----------
@@ -30,17 +30,18 @@ def one_to_one_predictions(units: ArrayLike, responses: ArrayLike, folds: Sequen
     responses : (n, targets) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
+        Rows of each fold; each row in one fold at most. Rows in no fold are part of every fit, and their predictions
+        are NaN.
 
     Returns
     -------
     (n, targets) array
-        The mean of the training part where no unit can be chosen: the target does not vary there, or no unit does.
+        The mean of the training part if no unit can be chosen, because the target or all units are constant there.
 
     Raises
     ------
     ValueError
-        If there is no unit, or units and responses are of different numbers of stimuli.
+        If there is no unit, or units and responses have different numbers of stimuli.
     """
     units, responses = np.asarray(units), np.asarray(responses, dtype=np.float64)
     n = len(responses)
@@ -70,7 +71,7 @@ def best_units(units: NDArray, responses: NDArray) -> tuple[NDArray[np.intp], ND
     -------
     chosen : (targets,) integer array
     r : (targets,) array
-        NaN, and unit 0 chosen, for a target that does not vary, and for all where no unit does.
+        NaN, with unit 0 as the choice, for a constant target, and for all targets if all units are constant.
     """
     targets, varies = unit_columns(responses)
     best, chosen = np.full(responses.shape[1], -np.inf), np.zeros(responses.shape[1], dtype=np.intp)

@@ -1,16 +1,16 @@
 """Partial least squares from the Gram matrix alone.
 
-Let K = X X^T (n, n) be the Gram matrix of the training stimuli's centred features X (n, p), and Y (n, t) their centred
-responses. Partial least squares (Wold, Ruhe, Wold and Dunn 1984, SIAM Journal on Scientific and Statistical Computing
-5:735) takes, component by component, the direction X^T u of features that covaries most with the responses, u = Y c
-with c the first eigenvector of Y^T K Y, and its scores t = K u. Both K and Y are then freed of t. With U and T
-(orthonormal) all components' u and t,
+Let X (n, p) be the centred features of the training stimuli, `K = X X^T` (n, n) their Gram matrix, and Y (n, t) the
+centred responses. Partial least squares takes one component after another (Wold, Ruhe, Wold and Dunn 1984, SIAM Journal
+on Scientific and Statistical Computing 5:735). A component is the direction X^T u of features that covaries most with
+the responses. Here u = Y c, where c is the first eigenvector of Y^T K Y, and the scores are t = K u. K and Y are then
+made orthogonal to t. Let U hold all vectors u, and T (orthonormal) all vectors t; then
 
     predictions = K_test U (T^T K U)^-1 T^T Y,
 
-in which T^T K U is upper triangular (the kernel form: Rosipal and Trejo 2001, JMLR 2:97). The features are needed for
-nothing else, so that their number does not matter; and rotating the responses, Y Q, changes neither u nor t, so that
-more targets than stimuli cost no more eigenvectors than stimuli do.
+where T^T K U is upper triangular (the kernel form: Rosipal and Trejo 2001, JMLR 2:97). Features enter through K alone,
+so their number does not matter. Rotating the responses, Y Q, changes neither u nor t, so targets beyond the number of
+stimuli cost no further eigenvectors.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ventral.mappings.standardisation import centred_columns
 
-# Below, all of Y^T K Y and one of its eigenvectors take less time than iterations on its products with vectors.
+# With fewer targets, forming Y^T K Y and its first eigenvector is faster than iterating on products with vectors.
 FEW_TARGETS = 256
 
 
@@ -29,8 +29,8 @@ def pls_predictions(
 ) -> NDArray[np.float64]:
     """Predict every target for every stimulus by partial least squares fitted without its fold.
 
-    Equal to refitting scikit-learn's ``PLSRegression(n_components, scale=False)`` for every fold, where that is
-    iterated to convergence; all targets are fitted together, as there.
+    The result equals refitting scikit-learn's ``PLSRegression(n_components, scale=False)`` for every fold, iterated to
+    convergence. All targets are fitted together.
 
     Parameters
     ----------
@@ -39,14 +39,15 @@ def pls_predictions(
     responses : (n, targets) or (n,) array
         Finite values.
     folds : sequence of integer arrays
-        Rows of each fold; each row in one at most. Those in none are in every fit, and not predicted: NaN.
+        Rows of each fold; each row in one fold at most. Rows in no fold are part of every fit, and their predictions
+        are NaN.
     n_components : int
-        Number of components. A fold has fewer where nothing but rounding is left to covary.
+        Number of components. A fold has fewer if only rounding errors are left to covary.
 
     Returns
     -------
     (n, targets) array
-        A target that does not vary in the training part is predicted to be its mean there.
+        The prediction of a target that is constant in the training part is its mean there.
 
     Raises
     ------
@@ -58,7 +59,7 @@ def pls_predictions(
     folds = [np.asarray(fold) for fold in folds]
     held_out, counts = np.unique(np.concatenate(folds), return_counts=True)
     if (counts > 1).any() or not np.isin(held_out, np.arange(n)).all():
-        raise ValueError(f"folds must hold each of the {n} stimuli once at most, and no other")
+        raise ValueError(f"folds must hold each of the {n} stimuli at most once, and no other rows")
     rotated = with_few_columns(responses)
     predictions = np.full(responses.shape, np.nan)
     for fold in folds:
@@ -84,7 +85,7 @@ def pls_fit_predict(
     training, test : integer arrays
         Rows to fit, and rows to predict.
     direction : callable, optional
-        How to find the direction of targets of a component, as `dominant_direction`, which is the default.
+        Finds the direction of targets for a component; the default is `dominant_direction`.
 
     Returns
     -------
@@ -110,9 +111,9 @@ def dominant_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float6
     Parameters
     ----------
     targets : (n, t) array
-        Y, freed of the components so far.
+        Y, made orthogonal to earlier components.
     covaried : (n, t) array
-        K Y, freed of the components so far.
+        K Y, made orthogonal to earlier components.
     """
     from scipy.linalg import eigh
 
@@ -127,7 +128,7 @@ def dominant_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float6
         try:
             return eigsh(operator, k=1, which="LA", v0=start)[1][:, 0]
         except ArpackNoConvergence:
-            # Eigenvalues too near to each other for the iteration.
+            # The eigenvalues are too close to each other for the iteration.
             pass
     return eigh(targets.T @ covaried, subset_by_index=[t - 1, t - 1], check_finite=False)[1][:, 0]
 
@@ -152,7 +153,7 @@ def _checked(gram: ArrayLike, responses: ArrayLike, n_components: int) -> tuple[
 
 
 def with_few_columns(responses: NDArray) -> NDArray[np.float64]:
-    """Return responses (n, min(n, t)) with the same inner products between stimuli, but for the targets' means."""
+    """Return centred responses (n, min(n, t)) with the same inner products between stimuli."""
     n, n_targets = responses.shape
     if n_targets <= n:
         return responses
@@ -175,7 +176,7 @@ def _fit_predict(
     mean = responses[training].mean(axis=0)
     values = centred_columns(responses[training])
     of_training = gram[np.ix_(training, training)]
-    # What the product of features left in the matrix before it was centred stays there.
+    # Centring does not remove the rounding errors of the matrix of products.
     rounding = len(training) * np.finfo(float).eps * np.diag(of_training).max()
     feature_means = of_training.mean(axis=0)
     of_training -= feature_means
@@ -201,7 +202,7 @@ def _components(
     direction: Callable[[NDArray, NDArray], NDArray],
     rounding: float,
 ) -> tuple[NDArray, NDArray]:
-    """Return U (n, components) and T (n, components) of a training part; fewer than asked once only rounding is left.
+    """Return U (n, components) and T (n, components) of a training part; fewer if only rounding is left.
 
     Parameters
     ----------
@@ -237,7 +238,7 @@ def _components(
 
 
 def _without(directions: NDArray, vector: NDArray) -> NDArray:
-    """Return a vector freed of orthonormal directions; twice, for once leaves the rounding of what is taken off."""
+    """Return a vector made orthogonal to orthonormal directions, twice to remove rounding errors."""
     for _ in range(2):
         vector = vector - directions @ (directions.T @ vector)
     return vector

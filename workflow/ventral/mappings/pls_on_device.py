@@ -1,8 +1,9 @@
 """Partial least squares of `ventral.mappings.pls` in torch, on the CPU or on a GPU.
 
-The first eigenvector of C = Y^T K Y comes from squaring C again and again: C^(2^k) tends to its projector, and on a GPU
-products of matrices take less time than one decomposition. After k squarings, what is left of the second eigenvector is
-(l2 / l1)^(2^k). No step waits for the GPU: a component that nothing but rounding is left for is zero, and adds nothing.
+The first eigenvector of C = Y^T K Y is computed by squaring C repeatedly, because C^(2^k) tends to the projector onto
+that vector. On a GPU, products of matrices take less time than one decomposition. After k squarings, the share of the
+second eigenvector is (l2 / l1)^(2^k). No step waits for the GPU. If only rounding is left, a component is zero and adds
+nothing.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from torch import Tensor
 from ventral.mappings.pls import with_few_columns
 from ventral.mappings.standardisation import centred_columns
 
-# Eigenvalues that differ by a relative 1e-13 are told apart.
+# Enough to distinguish eigenvalues with a relative difference of 1e-13.
 SQUARINGS = 48
 
 
@@ -23,7 +24,7 @@ SQUARINGS = 48
 def pls_predictions_on_device(
     gram: Tensor, responses: NDArray, folds: Sequence[NDArray], n_components: int
 ) -> NDArray[np.float64]:
-    """Do as `ventral.mappings.pls.pls_predictions` does, on the device of the Gram matrix.
+    """Compute `ventral.mappings.pls.pls_predictions` on the device of the Gram matrix.
 
     Parameters
     ----------
@@ -32,13 +33,13 @@ def pls_predictions_on_device(
     responses : (n, targets) array
         Finite.
     folds : sequence of integer arrays
-        Rows of each fold; each row in one at most.
+        Rows of each fold; each row in one fold at most.
     n_components : int
 
     Returns
     -------
     (n, targets) array
-        NaN of rows in no fold.
+        NaN for rows in no fold.
     """
     turned = with_few_columns(responses)
     predictions = np.full(responses.shape, np.nan)
@@ -69,14 +70,14 @@ def _predicted(
     of_test = gram[test[:, None], training] - means
     of_test -= of_test.mean(dim=1, keepdim=True)
     triangle = scores.T @ (of_training @ weights)
-    # A component that is none has a score of 0, and so has its row.
+    # A missing component has scores of 0, so the diagonal of the triangle is 0 there.
     triangle.diagonal().masked_fill_(triangle.diagonal() == 0, 1.0)
     scores_of_test = torch.linalg.solve_triangular(triangle.triu(), of_test @ weights, upper=True, left=False)
     return scores_of_test @ (scores.T @ values)
 
 
 def _components(gram: Tensor, targets: Tensor, n_components: int, rounding: Tensor) -> tuple[Tensor, Tensor]:
-    """Return U and T (n, components), 0 from the component on for which only rounding is left."""
+    """Return U and T (n, components), which are 0 from the first component with only rounding left."""
     n = len(gram)
     remaining, covaried = targets.clone(), gram @ targets
     smallest = n * torch.finfo(gram.dtype).eps * torch.linalg.norm(targets)
@@ -98,7 +99,7 @@ def _components(gram: Tensor, targets: Tensor, n_components: int, rounding: Tens
 
 
 def _dominant_direction(square: Tensor) -> Tensor:
-    """Return the first eigenvector (t,) of a matrix (t, t), of unit length; 0 of a matrix of zeros."""
+    """Return the first eigenvector (t,) of a matrix (t, t), of unit length; 0 for a matrix of zeros."""
     square = (square + square.T) / 2
     powers = square
     for _ in range(SQUARINGS):
@@ -110,7 +111,7 @@ def _dominant_direction(square: Tensor) -> Tensor:
 
 
 def _without(directions: Tensor, vector: Tensor) -> Tensor:
-    """Return a vector freed of orthonormal directions, twice, as `ventral.mappings.pls` does."""
+    """Return a vector made orthogonal to orthonormal directions, in two steps as in `ventral.mappings.pls`."""
     for _ in range(2):
         vector = vector - directions @ (directions.T @ vector)
     return vector

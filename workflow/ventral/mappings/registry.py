@@ -1,4 +1,4 @@
-"""The mappings that a config may name: how targets are predicted, or compared without a fit."""
+"""The mappings that a config may name: predictions of targets, and comparisons without a fit."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,31 +12,31 @@ from ventral.mappings.pls import pls_predictions
 
 @dataclass(frozen=True)
 class Mapping:
-    """What is declared of a mapping.
+    """The declaration of a mapping.
 
     Attributes
     ----------
     meaning : str
-        What it does, in a line.
+        Summary of the mapping in one line.
     sentence : str
-        What the methods say of it. Names in braces stand for what a run knows, such as `{components}`.
+        Sentence for the methods. Names in braces stand for values of a run, such as `{components}`.
     options : dict of dicts
-        By name; each as the schema has it: type, `default`, and meaning as `description`.
+        Schema of each option by its name: type, `default`, and meaning as `description`.
     references : dict of str
-        The works, by how the methods cite them.
+        References, by their citations in the methods.
     fits : bool
-        Whether it predicts; else it compares without a fit.
+        True for predictions, False for comparisons without a fit.
     predict : callable, optional
-        Predictions (n, targets), of features, responses (n, targets), folds, and the options in their order. None of a
-        mapping with a stage, or a graph of jobs, of its own.
+        Returns predictions (n, targets), given features, responses (n, targets), folds, and the options in their order.
+        None for a mapping with a stage, or a graph of jobs, of its own.
     reads : str
-        What `predict` takes for features: `gram`, inner products of stimuli, or `units`, at most some 2,000 of a layer.
+        Input of `predict`: `gram` (inner products of stimuli) or `units` (at most about 2,000 units of a layer).
     needs_all : bool
-        Whether it is not defined on a sample of a layer's units.
+        True if the mapping is not defined on a sample of a layer's units.
     samples : bool
-        Whether it uses a part of a layer's features alone, or reduces them.
+        True if the mapping uses only a part of a layer's features, or reduces them.
     joint : bool
-        Whether the neurons of an area are predicted together.
+        True if the neurons of an area are predicted together.
     """
 
     meaning: str
@@ -52,7 +52,7 @@ class Mapping:
 
     @property
     def defaults(self) -> dict:
-        """The default of each option."""
+        """Default of each option."""
         return {name: option["default"] for name, option in self.options.items()}
 
 
@@ -69,7 +69,7 @@ def _several(description: str, allowed: list[str], default: list[str]) -> dict:
 
 MAPPINGS: dict[str, Mapping] = {
     "ridge": Mapping(
-        meaning="Ridge regression on all features, its penalty chosen by nested cross-validation.",
+        meaning="Ridge regression on all features, with the penalty chosen by nested cross-validation.",
         sentence=(
             "Ridge regression on all features of a layer, with an intercept that was not penalised, predicted "
             "{targets}. The penalty was chosen for each target and each held-out part by cross-validation within the "
@@ -98,7 +98,7 @@ MAPPINGS: dict[str, Mapping] = {
         joint=True,
     ),
     "ols": Mapping(
-        meaning="Ordinary least squares, of layers with fewer features than stimuli in training.",
+        meaning="Ordinary least squares, for layers with fewer features than training stimuli.",
         sentence=(
             "Ordinary least squares with an intercept (ols) was fitted where a layer has fewer features than there "
             "were stimuli in training."
@@ -108,7 +108,7 @@ MAPPINGS: dict[str, Mapping] = {
         needs_all=True,
     ),
     "one_to_one": Mapping(
-        meaning="The single unit that is most like the neuroid.",
+        meaning="The single unit that correlates best with a neuroid.",
         sentence=(
             "One-to-one mapping (one-to-one) predicted each target by the single unit, of at most 2,000 drawn at "
             "random from a layer, that correlated best with it in training."
@@ -118,7 +118,7 @@ MAPPINGS: dict[str, Mapping] = {
         samples=True,
     ),
     "factorised": Mapping(
-        meaning="Of neuroids: one spatial mask times one weighting of channels.",
+        meaning="One spatial mask times one weighting of channels for each neuroid.",
         sentence=(
             "The factorised readout (Klindt et al. 2017) predicted each neuron by one spatial mask times one weighting "
             "of channels, on maps averaged to at most 8 by 8 positions and reduced to at most 256 principal components "
@@ -171,5 +171,5 @@ MAPPINGS: dict[str, Mapping] = {
 
 
 def predicting(names: Iterable[str]) -> list[str]:
-    """Return those of some mappings that `ventral.scores.prediction.predict` predicts held-out stimuli by."""
+    """Return the mappings among `names` with which `ventral.scores.prediction.predict` predicts held-out stimuli."""
     return [name for name in names if name == "ridge" or MAPPINGS[name].predict is not None]

@@ -8,16 +8,16 @@ Ridge regression with a free intercept that is fitted without the stimuli S pred
 
     e_S = (P_SS)^-1 (P Y)_S,
 
-with no refit: the block form of the leave-one-out identity (Golub, Heath and Wahba 1979, Technometrics 21:215; with an
-intercept, Cawley and Talbot 2007, JMLR 8:841). S = fold i gives the outer errors. S = folds i and j together gives
-the errors of inner fold j within outer fold i, and of inner fold i within outer fold j. So one inverse and one small
-one for each pair of folds serve every fit of a nested cross-validation at one penalty, and one inverse all splits.
+without a refit. This is the block form of the leave-one-out identity (Golub, Heath and Wahba 1979, Technometrics
+21:215). Cawley and Talbot (2007, JMLR 8:841) have the identity with an intercept. S = fold i gives the outer errors. S
+= folds i and j together gives the errors of each of the two folds as inner fold, with the other as outer fold. So every
+fit of a nested cross-validation at one penalty needs one inverse, and one small inverse for each pair of folds. All
+splits share the one inverse.
 
-Inner errors, which only choose the penalty, are computed in float32 where that is precise enough, which is measured
-penalty by penalty by what a correction in float64 changes; where two penalties are so close that it could decide
-between them, both are computed again in float64. Predictions, at the chosen penalties, are always those of float64:
-solved in it, or from the float32 inverse by iterative refinement (Wilkinson 1963, Rounding Errors in Algebraic
-Processes).
+Inner errors only choose the penalty, and are computed in float32 where float32 is precise enough. A correction in
+float64 measures the precision at each penalty. If rounding could decide between two penalties, the errors of both are
+computed again in float64. Predictions at the chosen penalties always have the precision of float64. They are solved in
+float64, or from the float32 inverse by iterative refinement (Wilkinson 1963, Rounding Errors in Algebraic Processes).
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ from ventral.mappings.held_out import (
 from ventral.running.devices import is_tensor
 from ventral.running.parallel import computed
 
-# Inverses are kept until the penalties are chosen where they all fit into this many bytes, else made again.
+# Inverses are kept until the penalties are chosen if all fit into this many bytes; otherwise they are computed again.
 KEPT_BYTES = 2**29
 
 
@@ -61,11 +61,11 @@ class NestedRidge:
     Attributes
     ----------
     predictions : (n, targets) array
-        What each stimulus was predicted to evoke by the fit on the other outer folds, at the penalty chosen there.
+        Predicted response to each stimulus by the fit on the other outer folds, at the penalty chosen there.
     penalty : (folds, targets) array
-        The penalty chosen for each target by the inner cross-validation of each outer fold.
+        Penalty chosen for each target by the inner cross-validation of each outer fold.
     candidate : (folds, targets) integer array
-        Its place among the candidates.
+        Index of the penalty among the candidates.
     """
 
     predictions: NDArray[np.float64]
@@ -76,23 +76,23 @@ class NestedRidge:
 def nested_ridge(
     gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
 ) -> NestedRidge:
-    """Predict every target for every stimulus by ridge regression, penalty chosen per target within the training part.
+    """Predict every target for every stimulus by ridge regression, with penalties chosen within the training parts.
 
-    Given tensors of torch, all is computed on their device, and returned as tensors there.
+    Tensors of torch are computed with on their device, and the results are tensors there.
 
-    The inner folds of an outer fold are the other outer folds; the penalty with the smallest sum of squared errors
-    over all their stimuli is chosen (the earlier of equals), and the fit on all of them predicts the outer fold. The
-    intercept is not penalised. Equal to refitting scikit-learn's ``Ridge(alpha=penalty)`` for every outer fold, inner
-    fold and penalty, up to rounding.
+    The inner folds of an outer fold are the other outer folds. The penalty with the smallest sum of squared errors over
+    the inner folds is chosen for each target, and the earlier of equals. The fit on all inner folds predicts the outer
+    fold. The intercept is not penalised. The result equals refitting scikit-learn's ``Ridge(alpha=penalty)`` for every
+    outer fold, inner fold and penalty, up to rounding.
 
     Parameters
     ----------
     gram : (n, n) array
-        Inner products of the stimuli's feature vectors, K = X X^T, of any centring: the intercept absorbs it.
+        Inner products of the stimuli's feature vectors, K = X X^T. The intercept absorbs any centring of the features.
     responses : (n, targets) or (n,) array
-        Finite values; a target with missing stimuli is to be fitted on the stimuli it has.
+        Finite values. Fit a target with missing stimuli on its own stimuli.
     folds : sequence of integer arrays
-        Rows of each outer fold; three folds at least, each row in exactly one.
+        Rows of each outer fold; three folds at least, each row in exactly one fold.
     penalties : (m,) array
         Positive candidates, in the units of the Gram matrix.
 
@@ -120,19 +120,18 @@ def nested_ridge_graphs(
     responses: NDArray,
     splits: Sequence[Sequence[NDArray]],
 ) -> list[Delayed]:
-    """Return the computation of `nested_ridge` as a Dask graph, a result for each split.
+    """Return the computation of `nested_ridge` as Dask graphs, one for each split.
 
-    Which tasks there are, and the order in which their results are compared, do not depend on the workers, so neither
-    do the results.
+    The results do not depend on the workers, because the tasks and the order of comparisons do not.
 
     Parameters
     ----------
     candidates : sequence of pairs
-        Gram matrix (n, n) and penalty to choose from, each of them given or delayed. The matrix is mostly the same.
+        Gram matrix (n, n) and penalty of each candidate, each a value or delayed. Most candidates share the matrix.
     responses : (n, targets) array
         Finite.
     splits : sequence of sequences of integer arrays
-        Outer folds of each split, each of them as `checked` returns them.
+        Outer folds of each split, as `checked` returns them.
     """
     order = np.concatenate(splits[0])
     place = np.empty_like(order)
@@ -172,9 +171,9 @@ def nested_ridge_graphs(
 def nested_errors(
     gram: NDArray, responses: NDArray, splits: Sequence[Sequence[NDArray]], penalties: Sequence[float]
 ) -> list[tuple[NDArray, NDArray, NDArray]]:
-    """Return, for each split, what `nested_ridge` chooses from one Gram matrix, and its inner errors.
+    """Return the inner errors and choices of `nested_ridge` from one Gram matrix, for each split.
 
-    All in float64: errors of different Gram matrices are compared.
+    All numbers are float64, because errors of different Gram matrices are compared.
 
     Parameters
     ----------
@@ -216,13 +215,13 @@ def nested_errors(
 def checked(
     responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
 ) -> tuple[NDArray[np.float64], list[NDArray[np.intp]], NDArray[np.float64]]:
-    """Return the arguments as arrays of the right shape, or raise ValueError as `nested_ridge` says."""
+    """Return the arguments as arrays of the right shape, or raise ValueError as `nested_ridge` does."""
     responses, penalties = checked_values(responses, penalties)
     return responses, checked_folds(folds, len(responses)), penalties
 
 
 def checked_values(responses: ArrayLike, penalties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return responses (n, targets) and penalties (m,), or raise ValueError as `nested_ridge` says."""
+    """Return responses (n, targets) and penalties (m,), or raise ValueError as `nested_ridge` does."""
     responses = np.asarray(responses, dtype=np.float64)
     if responses.ndim == 1:
         responses = responses[:, None]
@@ -238,7 +237,7 @@ def checked_values(responses: ArrayLike, penalties: ArrayLike) -> tuple[NDArray[
 
 
 def checked_gram(gram: ArrayLike, n: int) -> NDArray[np.float64]:
-    """Return the Gram matrix of n stimuli as an array, or raise ValueError as `nested_ridge` says."""
+    """Return the Gram matrix of n stimuli as an array, or raise ValueError as `nested_ridge` does."""
     gram = np.asarray(gram, dtype=np.float64)
     if gram.shape != (n, n):
         raise ValueError(f"gram has shape {gram.shape}; with {n} stimuli in responses it must be ({n}, {n})")
@@ -264,12 +263,11 @@ def checked_folds(folds: Sequence[ArrayLike], n: int) -> list[NDArray[np.intp]]:
 
 
 def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
-    """Return the Gram matrix (n, n) in the order of the folds, features centred, with the mean direction filled.
+    """Return the Gram matrix (n, n) of centred features in the order of the folds, and its divisor.
 
-    It is divided by its mean eigenvalue, which is the second value returned: float32 has no room for all units.
-
-    Centred features leave 1 in the null space of K, so that A^-1 has the eigenvalue 1/a there, which swamps the rest
-    when a is small. P does not depend on what K is in that direction: the mean eigenvalue is put there instead.
+    The matrix is divided by its mean eigenvalue, because its units may exceed the range of float32. Centred features
+    leave 1 in the null space of K, where A^-1 has the eigenvalue 1/a. With a small a, that eigenvalue would swamp all
+    others. P does not depend on K in that direction, so the mean eigenvalue is filled in there.
     """
     gram = np.asarray(gram, dtype=np.float64)[np.ix_(order, order)]
     n = len(gram)
@@ -284,14 +282,14 @@ def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
 
 
 def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]):
-    """Return the sums of squared errors of the inner folds at one penalty, and how far they may be off.
+    """Return the sums of squared errors of the inner folds at one penalty, and their relative uncertainty.
 
     Returns
     -------
     inner : (folds, targets) array
-        Of outer fold i, over all stimuli of the other folds.
+        For each outer fold, the sum over all stimuli of the other folds.
     error : float
-        Largest relative error on a sample of targets and pairs of folds; 0 where all is float64.
+        Largest relative error on a sample of targets and pairs of folds; 0 for float64.
     """
     held = [contiguous(fold) for fold in folds]
     try:
@@ -300,7 +298,7 @@ def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: ND
     except np.linalg.LinAlgError:
         if inverse.dtype == np.float64:
             raise
-        # A block of P may be beyond float32 where P as a whole is not.
+        # A block of P may be too ill-conditioned for float32 even if P itself is not.
         return _inner_errors(inverse_in(np.float64, gram, penalty), gram, penalty, responses, folds)
     squares = np.empty((len(pairs), 2, responses.shape[1]))
     for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
@@ -322,7 +320,7 @@ def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: ND
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two folds i and j, and the blocks by which (P_SS)^-1, S both together, is applied: fold i is eliminated first."""
+    """Two folds i and j, with the blocks that apply (P_SS)^-1 for S = i and j together, eliminating i first."""
 
     i: int
     j: int
@@ -339,12 +337,12 @@ class _Pair:
         return cls(i, j, own[i], across, coupling, rest)
 
     def errors(self, alone: NDArray, projected: NDArray) -> tuple[NDArray, NDArray]:
-        """Return e of both folds, of fits without both, given e of i, of fits without i alone, and (P Y) of j."""
+        """Return errors of both folds by fits without both, given errors of i by fits without i, and (P Y) of j."""
         of_j = self.rest @ (projected - self.across @ alone)
         return alone - self.coupling @ of_j, of_j
 
     def solve(self, of_i: NDArray, of_j: NDArray) -> tuple[NDArray, NDArray]:
-        """Return (P_SS)^-1 of a right side, both given by their parts in i and in j."""
+        """Return (P_SS)^-1 times a right side, both in two parts for i and j."""
         return self.errors(self.own @ of_i, of_j)
 
 
@@ -359,7 +357,7 @@ def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, pen
 
 
 def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence[NDArray]) -> list[NDArray]:
-    """Return the sums of squared errors of the inner folds of each outer fold, in float64, of some targets of each."""
+    """Return the sums of squared errors of inner folds in float64, for some targets of each outer fold."""
     # Targets of both outer folds share the fit without both.
     pairs = {(i, j): np.union1d(targets[i], targets[j]) for i, j in combinations(range(len(folds)), 2)}
     groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items() if len(wanted)]
@@ -371,9 +369,9 @@ def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence
 
 
 def _inner_errors_of_close(inverse, gram, penalty, responses, folds, choice: Choice, m: int) -> NDArray:
-    """Return the inner errors (folds, targets) of one candidate in float64, where it is close to the best, else inf.
+    """Return the inner errors (folds, targets) of one candidate in float64; inf if it is not close to the best.
 
-    The inverse is made again where it was not kept, here and for the outer errors.
+    An inverse that was not kept is computed again, here and for the outer errors.
     """
     result = np.full(choice.candidate.shape, np.inf)
     targets = [np.flatnonzero(of_fold) for of_fold in choice.close[m]]

@@ -1,9 +1,9 @@
 """The nested cross-validation of `ventral.mappings.ridge` from few features instead of a Gram matrix.
 
-With p features and n stimuli, p < n, the matrix of second moments X^T X (p, p) is the smaller of the two. For each set
-of stimuli that some fit is made without, one fold or two, that of the others is decomposed once, V diag(v) V^T, after
-the features' and responses' means over these others are taken off (the free intercept); the coefficients at every
-penalty a are then V diag(1 / (v + a)) V^T X^T Y. The errors are those of the fits themselves, nothing is approximated.
+With fewer features p than stimuli n, the matrix of second moments X^T X (p, p) is smaller than the Gram matrix. Each
+fit leaves out one fold or two. For each set of training stimuli, the means of features and responses are subtracted
+(the free intercept). Their second moments are decomposed once, as V diag(v) V^T. The coefficients at penalty a are then
+V diag(1 / (v + a)) V^T X^T Y. The errors are exactly those of the fits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ from ventral.mappings.held_out import FLOAT32_FROM, TARGETS_AT_ONCE, row_blocks
 from ventral.mappings.ridge import NestedRidge, checked, nested_ridge_graphs
 from ventral.running.parallel import computed
 
-# Multiplications and additions that an eigendecomposition of a (p, p) matrix takes the time of, in p^3, measured.
+# Cost of the eigendecomposition of a (p, p) matrix, in p^3 multiplications and additions; measured.
 DECOMPOSITION = 6
-# What float32 saves of the n x n form, what it needs besides included, measured.
+# Share of the time of the n x n form that float32 saves, with its checks; measured.
 FLOAT32_SAVES = 0.25
 # Rows of features that are copied at a time.
 FEATURE_ROWS_AT_ONCE = 4096
@@ -30,7 +30,7 @@ GRAM_ROWS_AT_ONCE = 512
 def nested_ridge_features(
     features: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
 ) -> NestedRidge:
-    """Do as `nested_ridge` does, given the features, by whichever of the two forms takes less time.
+    """Compute `nested_ridge` from features, by the faster of the two forms.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def nested_ridge_features(
     features = np.asarray(features, dtype=np.float64)
     responses, folds, penalties = checked(responses, folds, penalties)
     if features.ndim != 2 or len(features) != len(responses):
-        raise ValueError(f"features have shape {features.shape}; with {len(responses)} stimuli ({len(responses)}, p)")
+        raise ValueError(f"features have shape {features.shape}; it must be ({len(responses)}, p), as in responses")
     if not np.isfinite(features).all():
         raise ValueError("features have values that are not finite")
     graphs = cheaper_graphs(gram_graph(features), features, features.shape[1], list(penalties), responses, [folds])
@@ -68,7 +68,7 @@ def gram_graph(features: NDArray[np.float64]) -> Delayed:
 
 
 def few_enough(p: int, fold_sizes: Sequence[int], n_targets: int, n_penalties: int) -> bool:
-    """Say whether the p x p form takes less time than the n x n form, by their numbers of multiplications."""
+    """Tell whether the p x p form is faster than the n x n form, by their numbers of multiplications."""
     n, k = sum(fold_sizes), len(fold_sizes)
     size = n / k
     pairs = k * (k - 1) / 2
@@ -84,7 +84,7 @@ def nested_ridge_feature_graphs(
     responses: NDArray,
     splits: Sequence[Sequence[NDArray]],
 ) -> list[Delayed]:
-    """Return the computation as a Dask graph, a result for each split.
+    """Return the computation by the p x p form as Dask graphs, one for each split.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def nested_ridge_feature_graphs(
 def nested_ridge_in_turn(
     features: NDArray, responses: NDArray, folds: Sequence[NDArray], penalties: Sequence[float]
 ) -> NestedRidge:
-    """Return what `nested_ridge_feature_graphs` computes for one split, without Dask.
+    """Compute the result of `nested_ridge_feature_graphs` for one split, without Dask.
 
-    For small fits within a task: a graph takes as long as the fit itself.
+    Small fits within a task use this function, because a graph would take as long as the fit itself.
 
     Parameters
     ----------
@@ -142,16 +142,16 @@ def cheaper_graphs(
     responses: NDArray,
     splits: Sequence[Sequence[NDArray]],
 ) -> list[Delayed]:
-    """Return the computation in whichever of the two forms takes less time, a result for each split.
+    """Return the computation by the faster of the two forms as Dask graphs, one for each split.
 
     Parameters
     ----------
     gram : (n, n) array
         Given or delayed.
     features : (n, p) array or None
-        All features, given or delayed, where they are at hand.
+        All features, given or delayed, if they are available.
     n_features : int
-        p.
+        Number of features, p.
     penalties, responses, splits
         As for `nested_ridge_feature_graphs`.
     """
@@ -165,7 +165,7 @@ def cheaper_graphs(
 class FeatureFit:
     """Ridge regression on some stimuli at any penalty, from features (n, p) and responses (n, targets).
 
-    Training features are copied a block of rows at a time: beside them, only matrices (p, p) are kept.
+    Training features are copied in blocks of rows, so only the features and matrices (p, p) are kept in memory.
     """
 
     def __init__(self, features: NDArray, responses: NDArray, training: NDArray) -> None:
@@ -176,7 +176,7 @@ class FeatureFit:
             centred = self._block(rows) - self.mean
             moments += centred.T @ centred
         values, self.vectors = np.linalg.eigh(moments)
-        # Moments have no negative eigenvalues but by rounding.
+        # Moments have negative eigenvalues only by rounding.
         self.values = np.maximum(values, 0)
 
     def moments(self, targets: slice | NDArray) -> tuple[NDArray, NDArray]:
@@ -203,7 +203,7 @@ class FeatureFit:
         return result
 
     def squared_errors(self, rows: NDArray, penalties: Sequence[float]) -> Iterator[tuple[slice, int, NDArray]]:
-        """Give the targets of a block, the place of a penalty, and the squared errors (rows, block) there, for each."""
+        """Yield the targets of a block, the index of a penalty, and the squared errors (rows, block)."""
         projected = self.project(rows)
         for block in row_blocks(self.responses.shape[1], TARGETS_AT_ONCE):
             moments, mean = self.moments(block)
@@ -224,7 +224,7 @@ def _products(features: NDArray, rows: slice, columns: slice) -> NDArray[np.floa
 
 
 def _symmetric(products: Sequence[NDArray], pairs: Sequence[tuple[slice, slice]], n: int) -> NDArray[np.float64]:
-    """Return the symmetric matrix (n, n) of which blocks on and above the diagonal are given."""
+    """Return the symmetric matrix (n, n) with the given blocks on and above the diagonal."""
     matrix = np.empty((n, n))
     for (rows, columns), block in zip(pairs, products, strict=True):
         matrix[rows, columns], matrix[columns, rows] = block, block.T
@@ -242,7 +242,7 @@ def _inner_errors(features, responses, first, second, penalties) -> NDArray:
 
 
 def _choice(inner: Sequence[NDArray], n_folds: int) -> NDArray[np.intp]:
-    """Return the place of the penalty with the smallest inner error (folds, targets)."""
+    """Return the index of the penalty with the smallest inner error (folds, targets)."""
     total = np.zeros((len(inner[0]), n_folds, inner[0].shape[2]))
     for (i, j), errors in zip(combinations(range(n_folds), 2), inner, strict=True):
         total[:, i] += errors[:, 1]

@@ -1,12 +1,12 @@
-"""Ridge regression on all stimuli, from one Gram matrix, its penalty chosen by cross-validation on all stimuli.
+"""Ridge regression on all stimuli from one Gram matrix, with penalties chosen by cross-validation on all stimuli.
 
 Let K (n, n) be the Gram matrix of centred features, Y (n, targets) centred responses, a a penalty, and
 
     P = (K + a I)^-1 on the vectors orthogonal to 1, and 0 on 1.
 
 The fit on all stimuli has the weights w = X^T c with c = P Y. The fit without the stimuli S of a fold predicts them
-with the errors e_S = (P_SS)^-1 (P Y)_S (Golub, Heath and Wahba 1979, Technometrics 21:215; with an intercept, Cawley
-and Talbot 2007, JMLR 8:841). All is float64: a readout is made once, and used often.
+with the errors `e_S = (P_SS)^-1 (P Y)_S` (Golub, Heath and Wahba 1979, Technometrics 21:215). Cawley and Talbot (2007,
+JMLR 8:841) have the identity with an intercept. All numbers are float64, because a readout is made once and used often.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ class RidgeOnAll:
     Attributes
     ----------
     coefficients : (n, targets) array
-        c, which sums to 0 over stimuli: the weights of the features X (n, p), of any centring, are X^T c.
+        c, which sums to 0 over stimuli. The weights of features X (n, p) with any centring are X^T c.
     penalty : (targets,) array
         Penalty of each target.
     candidate : (targets,) integer array
-        Its place among the candidates.
+        Index of the penalty among the candidates.
     """
 
     coefficients: NDArray[np.float64]
@@ -42,21 +42,21 @@ class RidgeOnAll:
 
 
 def ridge_on_all(gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike) -> RidgeOnAll:
-    """Fit every target on all stimuli, at the penalty with the smallest squared error on stimuli held out of the fit.
+    """Fit every target on all stimuli, at the penalty with the smallest squared error on held-out stimuli.
 
-    The intercept, which is not penalised, is the mean response less the prediction of the mean features. Equal to
-    scikit-learn's ``Ridge(alpha=penalty)`` up to rounding.
+    The intercept is not penalised. It is the mean response minus the prediction for the mean features. The result
+    equals scikit-learn's ``Ridge(alpha=penalty)`` up to rounding.
 
     Parameters
     ----------
     gram : (n, n) array
-        Inner products of the stimuli's feature vectors, K = X X^T, of any centring.
+        Inner products of the stimuli's feature vectors, K = X X^T, with any centring.
     responses : (n, targets) or (n,) array
         Finite values.
     folds : sequence of integer arrays
-        Rows that are held out together; three folds at least, each row in exactly one.
+        Rows that are held out together; three folds at least, each row in exactly one fold.
     penalties : (m,) array
-        Positive candidates, in the units of the Gram matrix; of equal errors the earlier is chosen.
+        Positive candidates, in the units of the Gram matrix; the earlier one is chosen among equal errors.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def ridge_on_all(gram: ArrayLike, responses: ArrayLike, folds: Sequence[ArrayLik
     responses, folds, penalties = checked(responses, folds, penalties)
     n = len(responses)
     if gram.shape != (n, n) or not np.isfinite(gram).all():
-        raise ValueError(f"a finite gram ({n}, {n}) is needed for {n} stimuli in responses; got shape {gram.shape}")
+        raise ValueError(f"gram must be finite, with shape ({n}, {n}) as responses have {n} stimuli; got {gram.shape}")
     (result,) = computed(ridge_on_all_graph(gram, responses, folds, list(penalties)))
     return result
 
@@ -90,7 +90,7 @@ def ridge_on_all_graph(
     centred = delayed(responses - responses.mean(axis=0), pure=False)
     errors = [delayed(_held_out_squares, pure=False)(filled, penalty, centred, folds) for penalty in penalties]
     candidate = delayed(_smallest, pure=False)(errors)
-    # Fitted again at the penalties that were chosen: all inverses together would take too much memory.
+    # Fit again at the chosen penalties, because all inverses together would take too much memory.
     fits = [
         delayed(_coefficients_of_chosen, pure=False)(filled, penalty, centred, candidate, m)
         for m, penalty in enumerate(penalties)
@@ -99,7 +99,7 @@ def ridge_on_all_graph(
 
 
 def _centred_and_filled(gram: NDArray) -> NDArray[np.float64]:
-    """Return K (n, n) of centred features, with their mean squared length in the direction of 1, which is empty."""
+    """Return K (n, n) of centred features, with their mean squared length filled in for the empty direction 1."""
     gram = np.array(gram, dtype=np.float64)
     n, means = len(gram), gram.mean(axis=0)
     gram -= means[:, None]
@@ -110,7 +110,7 @@ def _centred_and_filled(gram: NDArray) -> NDArray[np.float64]:
 
 
 def _held_out_squares(filled: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]) -> NDArray:
-    """Return the sums of squared errors (targets,) on stimuli that were held out of the fit."""
+    """Return the sums of squared errors (targets,) on held-out stimuli."""
     return squared_errors(inverse_in(np.float64, filled, penalty), responses, folds).sum(axis=0)
 
 
@@ -127,7 +127,7 @@ def _coefficients_of_chosen(
         return np.empty((len(filled), 0))
     factor = penalised(np.float64, filled, penalty)
     lapack.factorise(factor)
-    # Centred responses have no part in the direction of 1, nor does what solves for them, but for rounding.
+    # Centred responses and their solutions have no part in the direction of 1, except for rounding.
     coefficients = lapack.solve(factor, responses[:, columns])
     return coefficients - coefficients.mean(axis=0)
 

@@ -1,14 +1,14 @@
 """Exact ridge regression that is fitted on one training set and predicts one test set.
 
-The penalty of a target is chosen by folds within the training set, or on a validation set. With A and P of the training
-stimuli as in `ventral.mappings.ridge`, the errors of a fold S of the training set are (P_SS)^-1 (P Y)_S, of one fold
-alone: one inverse serves all folds at one penalty. Predictions of other stimuli, of validation or test, are
+The penalty of a target is chosen by folds within the training set, or on a validation set. A and P are those of
+`ventral.mappings.ridge` for the training stimuli. The errors of a fold S of the training set are (P_SS)^-1 (P Y)_S, so
+one inverse serves all folds at one penalty. Predictions for validation or test stimuli are
 
     K_oT c + b,    c = A^-1 (Y - mean of Y),
 
-from one Cholesky factor in float64, K centred by the training stimuli. The training part of the Gram matrix is never
-copied: A is filled in blocks of rows from the given matrix, and overwritten by its factor or inverse. So beside the
-given matrix each task holds one matrix (n, n).
+from one Cholesky factor in float64, with K centred by the training stimuli. The training part of the Gram matrix is
+never copied. A is filled in blocks of rows from the given matrix, and its factor or inverse overwrites A. So each task
+holds one matrix (n, n) besides the given matrix.
 
 With fewer features than training stimuli, the fits of `ventral.mappings.ridge_features` may take less time.
 """
@@ -52,9 +52,9 @@ from ventral.running.parallel import computed
 
 logger = logging.getLogger(__name__)
 
-# Memory is stated of what takes more than this many bytes.
+# Fits that need more memory than this are announced in the log.
 STATED_FROM = 2**30
-# Targets times folds that are refined at a time: a few arrays (these, n) are then small beside a matrix (n, n).
+# Number of targets times folds that are refined at a time, so that their arrays are small beside a matrix (n, n).
 REFINED_AT_ONCE = 256
 
 
@@ -67,9 +67,9 @@ class TestSetRidge:
     predictions : (n_test, targets) array
         In the order of the test rows.
     penalty : (targets,) array
-        The penalty chosen for each target.
+        Penalty chosen for each target.
     candidate : (targets,) integer array
-        Its place among the candidates.
+        Index of the penalty among the candidates.
     """
 
     predictions: NDArray[np.float64]
@@ -79,7 +79,7 @@ class TestSetRidge:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a computation needs: held once, and by each task that runs at once."""
+    """Bytes that a computation needs, once and for each task that runs at once."""
 
     shared: int
     per_task: int
@@ -95,24 +95,24 @@ def test_set_ridge(
 ) -> TestSetRidge:
     """Predict every target for the test stimuli by ridge regression on the training stimuli.
 
-    Given tensors of torch, all is computed on their device, and returned as tensors there.
+    Tensors of torch are computed with on their device, and the results are tensors there.
 
-    The penalty with the smallest sum of squared errors over the inner folds, or over the validation stimuli, is chosen
-    for each target (the earlier of equals). The fit on all training stimuli predicts the test stimuli; validation
-    stimuli choose the penalty only. The intercept is not penalised. Equal to scikit-learn's ``Ridge(alpha=penalty)``,
-    refitted for every inner fold and penalty, up to rounding.
+    The penalty with the smallest sum of squared errors over the inner folds, or the validation stimuli, is chosen for
+    each target. The earlier of equals is chosen. The fit on all training stimuli predicts the test stimuli; validation
+    stimuli only choose the penalty. The intercept is not penalised. The result equals scikit-learn's
+    ``Ridge(alpha=penalty)``, refitted for every inner fold and penalty, up to rounding.
 
     Parameters
     ----------
     gram : (n, n) array
-        Inner products of the feature vectors of all stimuli, K = X X^T, of any centring: the intercept absorbs it.
+        Inner products of the feature vectors of all stimuli, K = X X^T. The intercept absorbs any centring.
     responses : (n, targets) or (n,) array
         Finite values. Those of test stimuli are not used.
     training, test : integer arrays
-        Rows without repeats; no row in both. Rows in neither are not used.
+        Rows without repeats; no row is in both. Rows in neither are not used.
     inner : sequence of integer arrays
-        Two or more: a partition of the training rows into inner folds. One: validation rows, none in `training` or
-        `test`.
+        Two or more arrays are a partition of the training rows into inner folds. One array has the validation rows,
+        none of which is in `training` or `test`.
     penalties : (m,) array
         Positive candidates, in the units of the Gram matrix.
 
@@ -123,7 +123,7 @@ def test_set_ridge(
     Raises
     ------
     ValueError
-        If shapes disagree, values are not finite, sets of rows are not as said, or a penalty is not positive.
+        If shapes disagree, values are not finite, sets of rows are not as described, or a penalty is not positive.
     """
     if is_tensor(gram) or is_tensor(responses):
         from ventral.mappings.ridge_on_device import test_set_ridge_of_tensors
@@ -146,12 +146,12 @@ def test_set_ridge_graph(
 ) -> Delayed:
     """Return the computation of `test_set_ridge` as a Dask graph.
 
-    Tasks and the order in which their results are compared do not depend on the workers, so neither does the result.
+    The result does not depend on the workers, because the tasks and the order of comparisons do not.
 
     Parameters
     ----------
     candidates : sequence of pairs
-        Gram matrix (n, n) and penalty to choose from, each of them given or delayed. The matrix is mostly the same.
+        Gram matrix (n, n) and penalty of each candidate, each a value or delayed. Most candidates share the matrix.
     responses : (n, targets) array
         Finite.
     training, test, inner
@@ -219,16 +219,16 @@ def cheaper_test_set_graph(
     test: NDArray,
     inner: Sequence[NDArray],
 ) -> Delayed:
-    """Return the computation in whichever of the two forms takes less time; the log says what memory a large one needs.
+    """Return the computation by the faster of the two forms; log the memory that a large one needs.
 
     Parameters
     ----------
     gram : (n, n) array
         Given or delayed.
     features : (n, p) array or None
-        All features, given or delayed, where they are at hand.
+        All features, given or delayed, if they are available.
     n_features : int
-        p.
+        Number of features, p.
     penalties, responses, training, test, inner
         As for `test_set_feature_graph`.
     """
@@ -240,7 +240,7 @@ def cheaper_test_set_graph(
     )
     if memory.shared + memory.per_task > STATED_FROM:
         logger.info(
-            "ridge on %d training stimuli and %d test stimuli, by %s: %.1f GiB, and %.1f GiB for each task at once",
+            "ridge on %d training stimuli and %d test stimuli, by %s: needs %.1f GiB, and %.1f GiB for each task",
             len(training),
             len(test),
             f"{n_features} features" if by_features else "the Gram matrix",
@@ -253,14 +253,14 @@ def cheaper_test_set_graph(
 
 
 def few_enough(p: int, n: int, inner_sizes: Sequence[int], n_targets: int, n_penalties: int) -> bool:
-    """Say whether matrices (p, p) take less time than those (n, n), by their numbers of multiplications.
+    """Tell whether matrices (p, p) are faster than matrices (n, n), by their numbers of multiplications.
 
     Parameters
     ----------
     p, n : int
-        Features and training stimuli.
+        Numbers of features and training stimuli.
     inner_sizes : sequence of int
-        Stimuli of each inner fold, or of the validation set alone.
+        Number of stimuli in each inner fold, or in the validation set alone.
     n_targets, n_penalties : int
     """
     features = (len(inner_sizes) + 1) * (p**2 * n + DECOMPOSITION * p**3 + 2 * p * (n + p) * n_targets)
@@ -277,15 +277,15 @@ def bytes_needed(n_training: int, n_stimuli: int, n_features: int | None, n_targ
     Parameters
     ----------
     n_training, n_stimuli : int
-        Training stimuli, and all stimuli of the Gram matrix or the features.
+        Numbers of training stimuli, and of all stimuli of the Gram matrix or the features.
     n_features : int or None
-        Features, of the form by features; None for the form by the Gram matrix.
+        Number of features for the form by features; None for the form by the Gram matrix.
     n_targets : int
     largest_inner : int
-        Stimuli of the largest inner fold, or of the validation set.
+        Number of stimuli in the largest inner fold, or in the validation set.
     """
     targets = min(n_targets, TARGETS_AT_ONCE)
-    # Given, standardised, and what standardising takes for a moment.
+    # Given and standardised responses, and the temporary arrays of standardising.
     responses = n_targets * (n_stimuli + 4 * n_training)
     if n_features is None:
         task = n_training**2 + 2 * largest_inner**2 + n_training * (3 * targets + 4 * ROWS_AT_ONCE)
@@ -298,13 +298,13 @@ def bytes_needed(n_training: int, n_stimuli: int, n_features: int | None, n_targ
 def checked_sets(
     training: ArrayLike, test: ArrayLike, inner: Sequence[ArrayLike], n: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[NDArray[np.intp]]]:
-    """Return the sets of rows of n stimuli as index arrays, or raise ValueError as `test_set_ridge` says."""
+    """Return the sets of rows of n stimuli as index arrays, or raise ValueError as `test_set_ridge` does."""
     training, test = _checked_rows("training", training, n), _checked_rows("test", test, n)
     inner = [_checked_rows(f"inner set {k}", rows, n) for k, rows in enumerate(inner)]
     if np.intersect1d(training, test).size:
         raise ValueError(f"row {np.intersect1d(training, test)[0]} is in training and in test")
     if not inner:
-        raise ValueError("inner must hold two or more folds of the training rows, or validation rows; got nothing")
+        raise ValueError("inner is empty; it must hold two or more folds of the training rows, or validation rows")
     if len(inner) == 1:
         for name, rows in (("training", training), ("test", test)):
             if np.intersect1d(rows, inner[0]).size:
@@ -326,20 +326,20 @@ def _checked_rows(name: str, rows: ArrayLike, n: int) -> NDArray[np.intp]:
 
 
 class TrainingGram:
-    """The Gram matrix of training stimuli, features centred, in blocks of rows made from a given matrix when needed.
+    """The Gram matrix of training stimuli with centred features, whose rows are computed from a given matrix on demand.
 
-    As `ventral.mappings.ridge` has it, the matrix is divided by its mean eigenvalue, `scale`, and has this mean
-    eigenvalue, 1, in the direction of the mean, which P does not depend on.
+    As in `ventral.mappings.ridge`, the matrix is divided by its mean eigenvalue, `scale`. In the direction of the mean,
+    on which P does not depend, the matrix has this mean eigenvalue, 1.
 
     Parameters
     ----------
     gram : (n, n) array
-        Of all stimuli, features not centred.
+        Gram matrix of all stimuli, with features that are not centred.
     rows : (t,) integer array
         Training stimuli.
     """
 
-    # NumPy leaves products with this matrix to this matrix.
+    # This makes NumPy leave products with this matrix to its own methods.
     __array_ufunc__ = None
 
     def __init__(self, gram: NDArray, rows: NDArray) -> None:
@@ -362,7 +362,7 @@ class TrainingGram:
         return np.concatenate([rows @ self[block].T for block in row_blocks(len(self))], axis=1)
 
     def between(self, others: NDArray, means: NDArray | None = None) -> NDArray[np.float64]:
-        """Return products (others, t) of other stimuli of the given matrix with the training stimuli, centred."""
+        """Return centred products (others, t) of other stimuli of the given matrix with the training stimuli."""
         result = self._given(others)
         means = result.mean(axis=1) if means is None else means
         result -= means[:, None]
@@ -375,20 +375,20 @@ class TrainingGram:
 
 
 def _fold_errors(gram: TrainingGram, penalty: float, responses, folds) -> tuple[NDArray, float]:
-    """Return the sums of squared errors (1, targets) over inner folds at one penalty, and how far they may be off."""
+    """Return the sums of squared errors (1, targets) over inner folds at one penalty, and their uncertainty."""
     found = _float32_fold_errors(gram, penalty / gram.scale, responses, folds)
     return (_float64_fold_errors(gram, penalty / gram.scale, responses, folds), 0.0) if found is None else found
 
 
 def _float32_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -> tuple[NDArray, float] | None:
-    """Return errors and how far they may be off, the largest relative error of a sample; None where too imprecise."""
+    """Return errors and the largest relative error of a sample of them; None if too imprecise."""
     inverse = float32_inverse(gram, penalty)
     if inverse is None:
         return None
     try:
         squares = squared_errors(inverse, responses, folds)
     except np.linalg.LinAlgError:
-        # A block of P may be beyond float32 where P as a whole is not.
+        # A block of P may be too ill-conditioned for float32 even if P itself is not.
         return None
     targets, probed = spread(responses.shape[1], PROBED_TARGETS), spread(len(folds), PROBED_FOLDS)
     groups = [((k,), responses[:, targets]) for k in probed]
@@ -404,13 +404,13 @@ def _float64_fold_errors(gram: TrainingGram, penalty: float, responses, folds) -
 
 
 def _validation_errors(gram: TrainingGram, penalty: float, responses, validation, measured) -> tuple[NDArray, float]:
-    """Return the sums of squared errors (1, targets) of validation stimuli at one penalty, all of float64."""
+    """Return the sums of squared errors (1, targets) of validation stimuli at one penalty, in float64."""
     errors = measured - _predicted(gram, penalty, responses, validation)
     return np.einsum("ij,ij->j", errors, errors)[None], 0.0
 
 
 def _errors_of_close(gram: TrainingGram, penalty, responses, folds, choice: Choice, found, m: int) -> NDArray:
-    """Return the errors (1, targets) of one candidate in float64, where it is close to the best, else inf."""
+    """Return the errors (1, targets) of one candidate in float64; inf if it is not close to the best."""
     errors, off = found
     close = choice.close[m]
     if off > 0 and close.any():
@@ -454,7 +454,7 @@ def _predicted(gram: TrainingGram, penalty: float, responses: NDArray, others: N
 
 
 def _predictions(gram: TrainingGram, penalty: float, responses, test, choice: NDArray, m: int) -> tuple | None:
-    """Return which targets chose a candidate, and their predictions; None where none did."""
+    """Return the targets that chose a candidate, and their predictions; None if no target did."""
     targets = np.flatnonzero(choice == m)
     return (targets, _predicted(gram, penalty, responses[:, targets], test)) if len(targets) else None
 

@@ -1,7 +1,7 @@
-"""Representational similarity analysis: how alike two representations are in the dissimilarities of their stimuli.
+"""Representational similarity analysis: comparison of two representations by the dissimilarities of their stimuli.
 
 Kriegeskorte, Mur and Bandettini 2008 (Frontiers in Systems Neuroscience 2:4). Dissimilarities follow from the inner
-products of the stimuli's feature vectors, whatever the number of features.
+products of the stimuli's feature vectors, for any number of features.
 """
 
 import math
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.mappings.standardisation import varies
 
-# Where features are few, many pairs are equally dissimilar but for rounding, which must not decide their ranks.
+# With few features, many pairs are equally dissimilar except for rounding, which must not decide their ranks.
 DECIMALS = 10
 
 
@@ -35,7 +35,7 @@ def correlation_distances(gram: NDArray, row_sums: NDArray, n_features: int) -> 
         0 to 2, and NaN for every pair with a stimulus whose features are all the same.
     """
     covariance = gram - np.outer(row_sums, row_sums) / n_features
-    # What is left of equal features after their mean is taken off is rounding.
+    # Constant features differ from their mean by rounding.
     return _one_minus_cosine(covariance, varies(np.diag(covariance), np.diag(gram)))
 
 
@@ -58,8 +58,8 @@ def cosine_distances(gram: NDArray) -> NDArray[np.float64]:
 def euclidean_distances(gram: NDArray, n_features: int) -> NDArray[np.float64]:
     """Return the squared Euclidean distances of the feature vectors, divided by their length p.
 
-    This is what rsatoolbox calls `euclidean` (Schuett et al. 2023, eLife 12:e82566): mean squared differences of
-    features, so that layers of different width are on one scale.
+    rsatoolbox calls this distance `euclidean` (Schuett et al. 2023, eLife 12:e82566). It is the mean squared difference
+    of features, so layers of different width are on one scale.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def upper_triangle(matrices: NDArray) -> NDArray:
 
 
 def matrix_of_pairs(pairs: NDArray) -> NDArray:
-    """Return the symmetric matrix (n, n) with zero diagonal whose `upper_triangle` is given, (n (n - 1) / 2,)."""
+    """Return the symmetric matrix (n, n) with zero diagonal, given its `upper_triangle` (n (n - 1) / 2,)."""
     n = (1 + math.isqrt(1 + 8 * len(pairs))) // 2
     matrix = np.zeros((n, n), dtype=pairs.dtype)
     matrix[np.triu_indices(n, k=1)] = pairs
@@ -93,7 +93,7 @@ def matrix_of_pairs(pairs: NDArray) -> NDArray:
 
 
 def dissimilarities(gram: NDArray, row_sums: NDArray, n_features: int, distance: str) -> NDArray[np.float64]:
-    """Return the dissimilarity of every pair of stimuli, rounded to what the Gram matrix knows of it.
+    """Return the dissimilarity of every pair of stimuli, rounded to the precision of the Gram matrix.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def dissimilarities(gram: NDArray, row_sums: NDArray, n_features: int, distance:
         In the order of `upper_triangle`; NaN where a distance is not defined.
     """
     if distance == "euclidean":
-        # Differences of large inner products are known to a share of these, not of themselves.
+        # The precision of a difference of large inner products is a share of the products, not of the difference.
         unit = np.diag(gram).max() / n_features
         return np.round(upper_triangle(euclidean_distances(gram, n_features)) / (unit or 1), DECIMALS) * unit
     distances = cosine_distances(gram) if distance == "cosine" else correlation_distances(gram, row_sums, n_features)
@@ -124,7 +124,7 @@ def standardised_values(values: NDArray) -> NDArray[np.float64]:
 
     NaN where a value is NaN, or all are the same.
     """
-    # Squares of the largest and of the smallest numbers leave the range of numbers.
+    # Squares of very large and very small numbers would overflow or underflow.
     centred = values - values.mean(axis=-1, keepdims=True)
     largest = np.abs(centred).max(axis=-1, keepdims=True)
     constant = np.ptp(values, axis=-1, keepdims=True) == 0
@@ -144,7 +144,7 @@ def standardised_ranks(values: NDArray) -> NDArray[np.float64]:
 
 
 def comparable(values: NDArray, comparison: str) -> NDArray[np.float64]:
-    """Return what `compare` compares: values (..., pairs) for `pearson`, their ranks for `spearman` and `kendall`."""
+    """Return the input of `compare`: values (..., pairs) for `pearson`, their ranks for `spearman` and `kendall`."""
     return standardised_values(values) if comparison == "pearson" else standardised_ranks(values)
 
 
@@ -171,11 +171,11 @@ def compare(layer: NDArray, measured: NDArray, comparison: str) -> NDArray[np.fl
 
 
 def tau_a(x: NDArray, y: NDArray) -> float:
-    """Return Kendall's tau-a (1938, Biometrika 30:81): concordant less discordant pairs of values, over all pairs.
+    """Return Kendall's tau-a (1938, Biometrika 30:81): concordant minus discordant pairs of values, over all pairs.
 
-    Unlike tau-b it gives no advantage to a model that predicts ties (Nili et al. 2014, PLoS Computational Biology
-    10:e1003553). Of m values it takes m log m steps: SciPy counts for tau-b = (concordant - discordant) /
-    sqrt((all - tied in x) (all - tied in y)).
+    Unlike tau-b, tau-a gives no advantage to a model that predicts ties (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553). SciPy's tau-b is `(concordant - discordant) / sqrt((all - tied in x) (all - tied in y))`. Deriving
+    tau-a from tau-b takes m log m steps for m values.
 
     Parameters
     ----------
@@ -194,22 +194,23 @@ def tau_a(x: NDArray, y: NDArray) -> float:
     n_pairs = len(x) * (len(x) - 1) / 2
     if min(untied) == 0:
         return np.nan
-    # The square root of a product of two such counts, both up to m^2 / 2, keeps what is left of 53 bits.
+    # Take roots before multiplying, because the product of two counts up to m^2 / 2 may exceed 53 bits.
     difference = kendalltau(x, y).statistic * np.sqrt(untied[0]) * np.sqrt(untied[1])
     return float(np.round(difference) / n_pairs)
 
 
 def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how well each subject's dissimilarities agree with the mean of the others, and with the mean of all.
+    """Return the agreement of each subject's dissimilarities with the mean of the others, and with the mean of all.
 
-    The means of the two over subjects are the ends of the noise ceiling (Nili et al. 2014, PLoS Computational Biology
-    10:e1003553): a model that knows the truth agrees with subjects about as well as the others' mean does, and none
-    better than the mean of all, which has seen them. Means are of ranks for `spearman`, and of values in units of their
-    standard deviation for `pearson`. Of Spearman's correlation it holds for rankings without ties.
+    The means of both over subjects are the ends of the noise ceiling (Nili et al. 2014, PLoS Computational Biology
+    10:e1003553). A model that knows the truth agrees with subjects about as well as the mean of the others does. No
+    model agrees better than the mean of all, which includes each subject. The means are over ranks for `spearman`, and
+    over values in units of their standard deviation for `pearson`. For Spearman's correlation the upper end holds for
+    rankings without ties.
 
-    Of tau-a it does not hold: another ranking can agree better than the mean of ranks does. There, `high` is how often
-    each subject orders two pairs of stimuli as most subjects do, less how often it does not. The mean over subjects is
-    an upper bound for every model. No ranking reaches it where majorities are not transitive.
+    For tau-a, another ranking can agree better than the mean of ranks. So `high` is how often each subject orders two
+    pairs of stimuli as most subjects do, minus how often the subject does not. The mean over subjects is an upper bound
+    for every model. No ranking reaches the bound if majorities are not transitive.
 
     Parameters
     ----------
@@ -227,7 +228,7 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
     if n_subjects < 2:
         return np.full(n_subjects, np.nan), np.full(n_subjects, np.nan)
     total = measured.sum(axis=0)
-    # Sums of ranks that are equal come out equal but for rounding, which must not decide their ranks.
+    # Equal sums of ranks may differ by rounding, which must not decide their ranks.
     decimals = DECIMALS + 4
     others = comparable(np.round(total - measured, decimals), comparison)
     low = [compare(mean, row[None], comparison)[0] for mean, row in zip(others, measured, strict=True)]
@@ -237,11 +238,11 @@ def subject_ceilings(measured: NDArray, comparison: str) -> tuple[NDArray[np.flo
 
 
 def agreement_with_majorities(measured: NDArray) -> NDArray[np.float64]:
-    """Return Kendall's tau-a of each subject with what most subjects say of each two values.
+    """Return Kendall's tau-a of each subject with the majority's order of each pair of values.
 
-    With s the sign of the difference of two values in one subject and S the sum of s over subjects, it is the mean of
-    s sign(S) over all two values. Its mean over subjects, that of |S| / subjects, is at least the mean tau-a of any
-    ranking. Time grows with the square of the number of values.
+    Let s be the sign of the difference of two values in one subject, and S the sum of s over subjects. The result is
+    the mean of s sign(S) over all pairs of values. Its mean over subjects equals the mean of |S| / subjects, which is
+    at least the mean tau-a of any ranking. Time grows with the square of the number of values.
 
     Parameters
     ----------
@@ -261,7 +262,7 @@ def agreement_with_majorities(measured: NDArray) -> NDArray[np.float64]:
 
 
 def _ranks(values: NDArray) -> NDArray[np.float64]:
-    """Return the ranks (n,) of values from 1 to n, ties averaged; NaN where any is."""
+    """Return the ranks (n,) of values from 1 to n, ties averaged; all NaN if any value is NaN."""
     if np.isnan(values).any():
         return np.full(len(values), np.nan)
     order = np.argsort(values)
@@ -273,7 +274,7 @@ def _ranks(values: NDArray) -> NDArray[np.float64]:
 
 
 def _one_minus_cosine(products: NDArray, defined: NDArray[np.bool_]) -> NDArray[np.float64]:
-    # The product of two squared lengths may leave the range of numbers where these do not.
+    # Take roots first, because the product of two squared lengths may overflow or underflow.
     length = np.sqrt(np.where(defined, np.diag(products), np.nan))
     distances = 1 - np.clip(products / np.outer(length, length), -1, 1)
     distances[np.diag_indices(len(products))] = np.where(defined, 0, np.nan)

@@ -1,20 +1,20 @@
-"""Values over stimuli without their scale, and the one rule by which they are constant."""
+"""Standardisation of values over stimuli, and the rule by which values are constant."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Deviations from a mean at this share of the values are rounding: in float64, and of values that were float32.
+# Deviations from a mean up to this share of the values are rounding, in float64 and for values that were float32.
 ROUNDING = 1e-12
 ROUNDING_OF_FLOAT32 = 1e-6
 
 
 def varies(deviation: ArrayLike, size: ArrayLike, rounding: float = ROUNDING) -> NDArray[np.bool_] | np.bool_:
-    """Say whether deviations from a mean, or ranges, are more than the rounding of values of some size.
+    """Tell whether deviations from a mean, or ranges, exceed the rounding of values of some size.
 
     Parameters
     ----------
     deviation, size : array or float
-        In the same unit; where the deviation is NaN, nothing varies.
+        Deviation and size of the values in the same unit. A deviation of NaN counts as constant.
     rounding : float, optional
         Share of the size that is rounding.
     """
@@ -22,7 +22,7 @@ def varies(deviation: ArrayLike, size: ArrayLike, rounding: float = ROUNDING) ->
 
 
 def largest_size(values: NDArray[np.float64]) -> float:
-    """Return the largest absolute value of an array, which is not copied."""
+    """Return the largest absolute value of an array, without a copy."""
     return float(np.maximum(values.max(), -values.min()))
 
 
@@ -36,7 +36,7 @@ def standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def centred_columns(values: NDArray) -> NDArray[np.float64]:
-    """Return the columns of values (n, t) without their means; exactly 0 where one is constant but for rounding."""
+    """Return the columns of values (n, t) minus their means; exactly 0 if a column is constant up to rounding."""
     deviations = values - values.mean(axis=0)
     deviations[:, ~varies(np.linalg.norm(deviations, axis=0), np.linalg.norm(values, axis=0))] = 0
     return deviations
@@ -51,11 +51,11 @@ def unit_columns(values: NDArray) -> tuple[NDArray[np.float64], NDArray[np.bool_
 
 
 def scaled_gram(gram: NDArray) -> NDArray[np.float64]:
-    """Return the Gram matrix (n, n) of centred features, their mean squared length 1; 0 where they do not vary."""
+    """Return the Gram matrix (n, n) of centred features with mean squared length 1; 0 if they do not vary."""
     centred = gram - gram.mean(axis=0)
     centred -= centred.mean(axis=1)[:, None]
     scale = np.trace(centred) / len(gram)
-    # What is left of identical stimuli after centring is rounding.
+    # Identical stimuli differ from their mean by rounding.
     if not varies(scale, largest_size(gram)):
         return np.zeros_like(centred)
     centred /= scale

@@ -1,4 +1,4 @@
-"""How well a linear classifier reads a label from a representation, given only its Gram matrix."""
+"""Classification of stimuli by a linear support vector machine, from a representation's Gram matrix alone."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from sklearn.svm import SVC
 
 
-# Candidates of C. Of features at this scale, a smaller C tells labels by their means alone, as 0.1 nearly does.
+# Candidates of C. A smaller C would separate labels by their means alone, as 0.1 nearly does at this scale of features.
 COSTS = (0.1, 1.0, 10.0, 100.0)
-# In how many parts the folds are dealt to choose among the candidates.
+# Number of parts into which the folds are dealt for the choice of C.
 PARTS, FEWEST_PARTS = 5, 3
-# Where no inner fold has a label that its training has seen.
+# Value of C if no inner fold has a label of its training stimuli.
 UNCHOSEN = 1.0
 
 
@@ -25,12 +25,11 @@ def chosen_costs(
 ) -> NDArray[np.float64]:
     """Return the C of a linear support vector machine for each outer fold, chosen without the stimuli of the fold.
 
-    The folds are dealt into at most five parts, folds of one label evenly: with at most five folds, each is a part. The
-    inner folds of a part are the two parts beside it, the last part being beside the first. The C for the folds of a
-    part is the one of `COSTS` with the highest balanced accuracy, averaged over the two inner folds. The smallest of
-    equals is taken. A fit without two parts serves both, and the number of fits does not grow with the number of folds.
-
-    Stimuli count where the training has their label: an inner fold of a held-out object may be the last of a category.
+    The folds are dealt into at most five parts, with the folds of one label spread evenly. The inner folds of a part
+    are the two neighbouring parts; the last part is a neighbour of the first. The C for the folds of a part is the one
+    of `COSTS` with the highest balanced accuracy, averaged over the two inner folds. The smallest of equals is chosen.
+    A fit without two parts serves both, so the number of fits does not grow with the number of folds. A stimulus counts
+    only if its label is in the training part, because an inner fold may hold the last object of a category.
 
     Parameters
     ----------
@@ -41,18 +40,17 @@ def chosen_costs(
     folds : sequence of integer arrays
         Held-out rows of each fold.
     equal_labels : bool
-        Give every label the same weight in the fit: where one is rare, all stimuli would be taken for another.
+        Give every label the same weight in the fit. Otherwise a rare label would never be predicted.
 
     Returns
     -------
     (folds,) array
-        NaN throughout where the features do not differ between stimuli, or where a fold holds a label that the other
-        folds lack.
+        All NaN if the features do not differ between stimuli, or if a fold holds a label that the other folds lack.
 
     Raises
     ------
     ValueError
-        With fewer than three folds: of two, the only other part would choose and score.
+        With fewer than three folds, because with two folds the same part would choose C and measure accuracy.
     """
     codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
     kernel = scaled_gram(gram)
@@ -60,7 +58,7 @@ def chosen_costs(
     if not kernel.any() or not seen:
         return np.full(len(folds), np.nan)
     if len(folds) < FEWEST_PARTS:
-        raise ValueError(f"C is chosen within training by {FEWEST_PARTS} folds or more, got {len(folds)}")
+        raise ValueError(f"the choice of C needs at least {FEWEST_PARTS} folds, got {len(folds)}")
     part_of = _dealt(codes, folds)
     parts = [np.concatenate([folds[k] for k in np.flatnonzero(part_of == part)]) for part in range(part_of.max() + 1)]
     accuracies = np.full((len(COSTS), len(parts), len(parts)), np.nan)
@@ -70,14 +68,14 @@ def chosen_costs(
         found = _accuracies(kernel, codes, training, [parts[inner], of_outer], equal_labels)
         accuracies[:, outer, inner], accuracies[:, inner, outer] = found.T
     known = np.isfinite(accuracies)
-    # The mean over the same accuracies in another order differs by rounding.
+    # Round, because means over the same accuracies in another order differ by rounding.
     means = (accuracies.sum(axis=2, where=known) / np.maximum(known.sum(axis=2), 1)).round(12)
     costs = np.where(known.any(axis=(0, 2)), np.array(COSTS)[means.argmax(axis=0)], UNCHOSEN)
     return costs[part_of]
 
 
 def _dealt(codes: NDArray, folds: Sequence[NDArray]) -> NDArray[np.intp]:
-    """Return the part (folds,) of each fold; folds of the same label, as of the objects of a category, lie apart."""
+    """Return the part (folds,) of each fold, such that folds of the same label are spread over the parts."""
     part_of = np.empty(len(folds), dtype=np.intp)
     order = np.argsort([codes[fold].min() for fold in folds], kind="stable")
     part_of[order] = np.arange(len(folds)) % PARTS
@@ -117,9 +115,9 @@ def _classifier(cost: float, equal_labels: bool) -> "SVC":
 def svm_predictions(
     gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], costs: NDArray, *, equal_labels: bool = False
 ) -> NDArray[np.str_]:
-    """Return what a linear support vector machine takes each stimulus for, fitted without the stimulus's fold.
+    """Return the label that a linear support vector machine predicts for each stimulus, fitted without its fold.
 
-    The features are scaled together so that stimuli lie at a mean squared distance of 1 from their mean.
+    All features are scaled by one factor, such that the mean squared distance of stimuli from their mean is 1.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ def svm_predictions(
     Returns
     -------
     (n,) array of str
-        '' throughout where the features do not differ between stimuli, or where there is no C.
+        All '' if the features do not differ between stimuli, or if C is NaN.
     """
     names, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     predictions = np.full(len(codes), "", dtype=names.dtype)
@@ -146,14 +144,14 @@ def svm_predictions(
 
 
 def balanced_accuracy(labels: ArrayLike, predictions: NDArray, folds: Sequence[NDArray]) -> float:
-    """Return the mean over a fold's labels of the share that is recognised of each, averaged over folds.
+    """Return the balanced accuracy: the share recognised of each label, averaged over a fold's labels, then over folds.
 
     Parameters
     ----------
     labels, predictions : (n,) arrays
-        What each stimulus is, and what it was taken for; '' is no prediction.
+        True and predicted label of each stimulus; '' is no prediction.
     folds : sequence of integer arrays
-        Rows of each fold; a row that is there twice counts twice.
+        Rows of each fold; a row that occurs twice counts twice.
 
     Returns
     -------
@@ -168,7 +166,7 @@ def balanced_accuracy(labels: ArrayLike, predictions: NDArray, folds: Sequence[N
 
 
 def _recognised(codes: NDArray, right: NDArray, rows: NDArray) -> float:
-    """Return the mean over the labels of some rows of the share that is right of each, NaN without rows."""
+    """Return the share of right predictions for each label, averaged over the labels of some rows; NaN without rows."""
     if not len(rows):
         return float("nan")
     counts = np.bincount(codes[rows])

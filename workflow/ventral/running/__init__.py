@@ -1,1 +1,1 @@
-"""How work runs here: threads, processes, cluster, progress."""
+"""Execution of jobs: threads, processes, devices, clusters, progress."""

@@ -1,4 +1,4 @@
-"""How this process gets memory from the system."""
+"""Memory that this process gets from the system."""
 
 import ctypes
 
@@ -7,11 +7,11 @@ LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory for the next array, instead of giving it back to the system and asking anew.
+    """Keep freed memory for the next array instead of returning it to the system.
 
     A forward pass and a product of blocks free and allocate arrays of many megabytes all the time. By default glibc
-    maps each of them afresh, and the system clears every page again: a forward pass on the CPU can spend most of its
-    time on that (``benchmarks/extraction.py`` compares both). With another C library nothing is changed.
+    maps each array afresh, and the system clears every page again. A forward pass on the CPU can spend most of its time
+    on clearing pages (``benchmarks/extraction.py`` compares both). Other C libraries are left unchanged.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

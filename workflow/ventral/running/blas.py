@@ -1,4 +1,4 @@
-"""How many threads the BLAS libraries of this process have."""
+"""Number of threads of the BLAS libraries of this process."""
 
 import importlib
 import threading
@@ -9,8 +9,8 @@ from threadpoolctl import OpenBLASController, ThreadpoolController, threadpool_l
 
 
 def limit_blas() -> None:
-    """Give one thread to each BLAS of this process, for as long as it lives."""
-    # Only a library that is loaded can be limited; NumPy and SciPy have one each.
+    """Give one thread to each BLAS library of this process until the process ends."""
+    # Only loaded libraries can be limited; NumPy and SciPy have one each.
     importlib.import_module("numpy")
     importlib.import_module("scipy.linalg")
     threadpool_limits(1)
@@ -19,8 +19,8 @@ def limit_blas() -> None:
 class _OneBlasThread:
     """Limits the BLAS libraries of this process to one thread as long as any thread is inside the block.
 
-    Limits hold for the whole process: of two that overlap in time, each with a memory of its own of what was before,
-    the one that ends first would lift that of the other, and the other leave the limit behind for ever.
+    Limits hold for the whole process. If two overlapping blocks each restored the limits that they had found, the first
+    to end would lift the limit of the other. The second would then leave its limit in place for ever.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ one_blas_thread = _OneBlasThread()
 
 @contextmanager
 def _controlling_blas() -> Iterator[None]:
-    """Set limits from any thread: threadpoolctl ignores all but the first thread that did, until that thread ends."""
+    """Allow any thread to set limits; threadpoolctl otherwise obeys only the first thread that did."""
     OpenBLASController.clear_controlling_thread(force=True)
     try:
         yield

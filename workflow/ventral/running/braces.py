@@ -1,11 +1,11 @@
-"""Many paths in one command of bash, by braces: Linux takes no command longer than 128 KiB."""
+"""Many paths in one short bash command, by braces, because Linux limits commands to 128 KiB."""
 
 import re
 import shlex
 from collections.abc import Iterable
 from itertools import groupby
 
-# A path whose name bash takes as it is, and words of a command with braces after a folder, quoted or not.
+# `PATH` matches paths whose names bash leaves as they are, `WORD` a word with braces after a folder, quoted or not.
 PATH = re.compile(r"(.*/)([\w-][\w.-]*?)((?:\.\w+)?)", re.ASCII | re.DOTALL)
 WORD = re.compile(
     r"""(?<!\S)((?:'[^']*'|"[^"]*"|[^\s'"{}])+)(?:(?<=/)|(?<=/'))\{([\w.,-]+)\}([\w.]*)(?!\S)""", re.ASCII
@@ -13,9 +13,9 @@ WORD = re.compile(
 
 
 def in_braces(paths: Iterable[str]) -> str:
-    """Return words of bash that expand to some paths, in their order.
+    """Return words of bash that expand to some paths, in the same order.
 
-    Those of one folder and suffix that follow each other become one word.
+    Consecutive paths with the same folder and suffix become one word.
     """
     words = []
     for shared, of_one in groupby(map(_parts, paths), lambda parts: (parts[0], parts[2])):
@@ -29,11 +29,11 @@ def in_braces(paths: Iterable[str]) -> str:
 
 
 def expanded(command: str) -> str:
-    """Return a command with the words that `in_braces` made expanded, as bash does it."""
+    """Return a command in which the words that `in_braces` made are expanded, as bash expands them."""
     return WORD.sub(lambda word: " ".join(f"{word[1]}{name}{word[3]}" for name in word[2].split(",")), command)
 
 
 def _parts(path: str) -> tuple[str, str, str]:
-    """Return folder, name and suffix of a path, all of it as the name where it cannot be in braces."""
+    """Return folder, name and suffix of a path; a path that cannot be in braces is all name."""
     match = PATH.fullmatch(path)
     return match.groups() if match else ("", path, "")

@@ -1,4 +1,4 @@
-"""Tasks of one GPU in a Dask graph, one after the other."""
+"""A queue that runs the tasks of one GPU in a Dask graph one after the other."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ KEY_OF_FITS = "config key fits.device"
 
 
 class DeviceQueue:
-    """Tasks of one device: each begins when the one before has ended, so that they never compete for its memory.
+    """A queue of tasks on one device, which run one at a time and so never compete for memory.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class DeviceQueue:
 
 
 def device_queue(device: str) -> DeviceQueue | None:
-    """Return the queue of the GPU that a job of fits has; None where the job computes on the CPU.
+    """Return the queue of the GPU on which a job computes its fits; None for the CPU.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def device_queue(device: str) -> DeviceQueue | None:
     Raises
     ------
     InputError
-        If torch sees no GPU that is asked for, or tasks do not run in threads of this process, which has the GPU.
+        If a GPU is requested and torch sees none, or tasks do not run in threads of this process, which has the GPU.
     """
     if choose_device(device, KEY_OF_FITS) == "cpu":
         return None
     where = dask.config.get(SETTING, "threads")
     if where != "threads":
         raise InputError(
-            f"{KEY_OF_FITS}: one job uses one GPU, in threads: run the command with `--dask threads`, not {where}"
+            f"{KEY_OF_FITS}: fits on a GPU run in threads, not by `{where}`; run the command with `--dask threads`"
         )
     return DeviceQueue("cuda")
 
@@ -60,4 +60,4 @@ def _run_after(_before: None, function: Callable, *arguments: object) -> object:
 
 
 def _ended(_result: object) -> None:
-    """Stand for a result that is there, without holding it."""
+    """Mark that a result exists, without keeping the result in memory."""

@@ -1,4 +1,4 @@
-"""Where a job computes: on the CPU, or on the GPU that it was given."""
+"""The device on which a job computes: the CPU or a GPU."""
 
 import sys
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 
 
 def choose_device(name: str, key: str = "config key extraction.device") -> str:
-    """Return `cpu` or `cuda`: the device that `auto`, `cpu` or `cuda` means here. For `cpu`, torch is not loaded.
+    """Return the device, `cpu` or `cuda`, for a setting `auto`, `cpu` or `cuda`; `cpu` does not load torch.
 
     Parameters
     ----------
     name : str
         'auto', 'cpu' or 'cuda'.
     key : str
-        Place of the name in the config, for messages.
+        Config key of the device, for messages.
 
     Raises
     ------
     InputError
-        If a GPU is asked for and torch sees none.
+        If a GPU is requested and torch sees none.
     """
     if name == "cpu" or (name == "auto" and not _has_gpu()):
         return "cpu"
@@ -40,15 +40,16 @@ def _has_gpu() -> bool:
     try:
         import torch
     except ImportError:
-        # The environment of jobs that need no network has no torch.
+        # The environment of jobs without networks has no torch.
         return False
     return torch.cuda.is_available()
 
 
 def has_fast_float64(device: "torch.device | str") -> bool:
-    """Say whether float64 on a device of torch takes at most about twice the time of float32.
+    """Tell whether float64 takes at most about twice the time of float32 on a device of torch.
 
-    So it is on CPUs and on GPUs of data centres (P100, V100, A100, H100, H200, B200). Others take 32 times, or more.
+    Float64 is fast on CPUs and on GPUs of data centres (P100, V100, A100, H100, H200, B200). On other GPUs float64
+    takes at least 32 times as long as float32.
     """
     import torch
 
@@ -57,7 +58,7 @@ def has_fast_float64(device: "torch.device | str") -> bool:
 
 
 def is_tensor(values: object) -> bool:
-    """Say whether values are a tensor of torch. Torch is not loaded: without it there are no tensors."""
+    """Tell whether values are a tensor of torch, without loading torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(values, torch.Tensor)
 

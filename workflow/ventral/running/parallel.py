@@ -21,46 +21,46 @@ from ventral.running.blas import limit_blas, one_blas_thread
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores, allocation
 
-# Where tasks run, set by the command line: Dask's own name of a scheduler, `slurm`, or the address of a cluster's.
+# Setting of the command line: Dask's name of a scheduler, `slurm`, or the address of a cluster's scheduler.
 SETTING = "ventral.dask"
-# Where jobs that SLURM starts for Dask are to say what went wrong.
+# Setting for the folder of the logs of the SLURM jobs that serve as Dask workers.
 WORKER_LOGS = "ventral.worker-logs"
 LOCAL = ("threads", "processes")
 SECONDS_TO_CONNECT = 30
 WORKER_JOBS = 4
-# What says of a thread that it runs tasks of `computed`.
+# Marks threads that run tasks of `computed`.
 _task = threading.local()
 
 
 def slurm_jobs(where: str) -> int | None:
-    """Return how many SLURM jobs `slurm` (4) or such as `slurm:8` asks for, None for another place."""
+    """Return the number of SLURM jobs that `slurm` (4 jobs) or `slurm:8` requests; None for other settings."""
     match = re.fullmatch(r"slurm(?::([1-9][0-9]*))?", where)
     return int(match[1] or WORKER_JOBS) if match else None
 
 
 def check_place(where: str) -> None:
-    """Raise InputError if tasks are to run in jobs of SLURM's and this process is in none."""
+    """Raise InputError if tasks shall run in SLURM jobs and this process is not in a SLURM job."""
     if slurm_jobs(where):
         allocation()
 
 
 @contextmanager
 def computing(cores: int) -> Iterator[int]:
-    """Run what Dask computes inside the block on `cores` threads or processes, or on the cluster that is set.
+    """Run Dask inside the block on `cores` threads or processes, or on the cluster of the config.
 
-    A BLAS that splits one product over several threads rounds differently for every number of threads; with one thread
-    a task gives the same bits however many run beside it and wherever, and cores are not asked for twice. Of `cores`,
-    no more are used than `ventral.running.slurm.allocated_cores` allows.
+    Each task gets one BLAS thread. A BLAS library that splits one product over several threads rounds differently for
+    every number of threads. With one thread a task gives the same bits on any number of cores.
+    `ventral.running.slurm.allocated_cores` limits `cores`.
 
     Yields
     ------
     int
-        How many tasks run at once.
+        Number of tasks that run at once.
 
     Raises
     ------
     InputError
-        If no scheduler answers at the address that is set, or it is `slurm` outside of a SLURM job.
+        If no scheduler answers at the address in the config, or the config has `slurm` outside of a SLURM job.
     """
     where = dask.config.get(SETTING, "threads")
     cores = allocated_cores(cores)
@@ -82,7 +82,7 @@ def computing(cores: int) -> Iterator[int]:
 
 
 def compute(graphs: Sequence[Delayed], progress: Progress) -> list:
-    """Return the values of several graphs, and count each on `progress` when it is there."""
+    """Return the values of several graphs, and count each value on `progress` when it is computed."""
     if not graphs:
         return []
     if dask.config.get(SETTING, "threads") not in LOCAL:
@@ -97,7 +97,7 @@ def compute(graphs: Sequence[Delayed], progress: Progress) -> list:
         return values
     keys = {graph.key for graph in graphs}
     with Callback(posttask=lambda key, *_: progress.advance() if key in keys else None):
-        # By a process that has done a part of the work.
+        # A task reports the modules, because only the processes that do the work have loaded them.
         modules = dask.delayed(_modules_loaded, pure=False)(graphs[-1])
         *values, modules = dask.compute(*graphs, modules)
     loaded_elsewhere(modules)
@@ -105,11 +105,11 @@ def compute(graphs: Sequence[Delayed], progress: Progress) -> list:
 
 
 def computed(*graphs: Delayed) -> tuple:
-    """Return the values of graphs, of which each task gets one BLAS thread: for calls such as from a notebook.
+    """Return the values of graphs, computed with one BLAS thread per task, such as in a notebook.
 
-    A scheduler, pool or number of workers that is set in Dask, as `computing` does, stands. Else calls from any number
-    of threads share one pool, of `ventral.running.slurm.allocated_cores` threads; a call from one of its tasks computes
-    in the thread of that task. The BLAS libraries get their threads back when the last call ends, whether well or not.
+    A scheduler, pool or number of workers that is set in Dask takes precedence; `computing` sets these. Otherwise all
+    calls share one pool of `ventral.running.slurm.allocated_cores` threads. A call from a task of that pool computes in
+    the thread of the task. The BLAS libraries get their threads back when the last call ends, even by an error.
     """
     with one_blas_thread:
         if dask.base.get_scheduler() or dask.config.get("pool", None) or dask.config.get("num_workers", None):
@@ -121,7 +121,7 @@ def computed(*graphs: Delayed) -> tuple:
 
 @cache
 def _pool(process: int, cores: int) -> ThreadPoolExecutor:
-    """Return the pool of a process: one that was forked has none of the threads of the other."""
+    """Return the pool of threads of a process; a forked process needs a pool of its own."""
     return ThreadPoolExecutor(cores, "ventral", initializer=lambda: setattr(_task, "runs", True))
 
 
@@ -130,7 +130,7 @@ def _client(address: str):
     from distributed import Client, WorkerPlugin
     from distributed.comm import resolve_address
 
-    # Responses are a part of the graph, and rightly.
+    # Responses are part of the graph on purpose.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"})
 
     class OneBlasThread(WorkerPlugin):
@@ -138,13 +138,13 @@ def _client(address: str):
             limit_blas()
 
     try:
-        # A client that cannot take its address is left half made, and gets all that is computed later.
+        # A client with an invalid address would stay registered and get all later computations.
         resolve_address(address)
         client = Client(address, timeout=SECONDS_TO_CONNECT)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
-            f"config key dask: no Dask scheduler answers at {address}: {error}; start one with `dask scheduler`, give "
-            f"the address that it prints, such as tcp://host:8786, or take `threads` or `processes`"
+            f"config key dask: no Dask scheduler answers at {address}: {error}; start one with `dask scheduler` and "
+            f"give the address that it prints, such as tcp://host:8786; or set the key to `threads` or `processes`"
         ) from error
     with client:
         client.register_plugin(OneBlasThread(), name="one BLAS thread")
@@ -153,5 +153,5 @@ def _client(address: str):
 
 
 def _modules_loaded(_done: object = None) -> list[str]:
-    """Return the names of the modules that the process that runs this has loaded."""
+    """Return the names of the modules that the calling process has loaded."""
     return list(sys.modules)

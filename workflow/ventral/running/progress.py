@@ -1,4 +1,4 @@
-"""Plain lines that say how far a long computation is and when it will end."""
+"""Log lines with the progress of a long computation and the time left."""
 
 import logging
 import time
@@ -9,17 +9,17 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Log a line at the start, every ten seconds, and at the end.
+    """A counter that logs a line at the start, every ten seconds, and at the end.
 
-    The lines suit a log file as well as a terminal: no carriage returns, no colours. A line has the units per second,
-    or the seconds of each unit where one takes longer than a second.
+    The lines suit a log file as well as a terminal: they have no carriage returns and no colours. A line has the units
+    per second, or the seconds per unit if a unit takes longer than a second.
 
     Parameters
     ----------
     label : str
-        What is being done, such as ``extract resnet50``.
+        Name of the computation, such as ``extract resnet50``.
     total : int
-        How many units there are.
+        Number of units.
     unit : str
         Name of the unit, in the plural.
     """

@@ -1,4 +1,4 @@
-"""What a SLURM job may use."""
+"""The resources of a SLURM job."""
 
 import os
 import re
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 from ventral.errors import InputError
 
-# Of the units in which SLURM gives memory.
+# MiB in each unit in which SLURM gives memory.
 MEBIBYTES = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 
 
 @dataclass(frozen=True)
 class Allocation:
-    """What SLURM gave the job that this process runs in.
+    """The resources that SLURM gave the job in which this process runs.
 
     Attributes
     ----------
     job : str
-        Its number.
+        Number of the job.
     directives : tuple of str
         Options of `sbatch` that ask for a job of the same partition, account, quality of service and reservation.
     cores : int
-        CPUs of it.
+        Number of CPUs.
     memory_mb : int or None
-        Memory for these in MiB, None where SLURM does not share memory out.
+        Memory of the job in MiB; None if SLURM does not allocate memory.
     time_left : str
-        Until it ends, as `sbatch --time` takes it.
+        Time until the limit of the job, in the form of `sbatch --time`.
     address : str or None
-        By which other nodes reach this one, None where SLURM does not say.
+        Address by which other nodes reach this one; None if SLURM does not tell.
     """
 
     job: str
@@ -41,9 +41,9 @@ class Allocation:
 
 
 def allocated_cores(wanted: int | None = None) -> int:
-    """Return the number of cores to use: what is wanted, or all, but no more than this process may use.
+    """Return the number of cores to use: `wanted`, or all, but no more than this process may use.
 
-    That is what its CPU affinity and the SLURM job that it runs in allow, whatever the machine has.
+    The CPU affinity of the process and its SLURM job set the limit, not the number of cores of the machine.
     """
     allowed = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
     if "SLURM_JOB_ID" in os.environ:
@@ -52,36 +52,36 @@ def allocated_cores(wanted: int | None = None) -> int:
 
 
 def check_commands() -> None:
-    """Check that jobs can be given to SLURM from this machine.
+    """Check that this machine can submit jobs to SLURM.
 
     Raises
     ------
     InputError
-        If SLURM's commands are not on it.
+        If SLURM's commands are missing.
     """
     if shutil.which("sbatch") is None:
         raise InputError(
-            "the profile gives jobs to SLURM (`executor: slurm`), whose commands are not on this machine: no `sbatch` "
-            "on PATH; start the run on a login node of the cluster, or leave the profile out to run here"
+            "the profile submits jobs to SLURM (`executor: slurm`), and SLURM's command `sbatch` is not on PATH here; "
+            "start the run on a login node of the cluster, or leave out the profile to run on this machine"
         )
 
 
 def allocation() -> Allocation:
-    """Return what SLURM gave the job that this process runs in.
+    """Return the resources that SLURM gave the job in which this process runs.
 
     Raises
     ------
     InputError
-        If this is no SLURM job, or SLURM does not answer.
+        If this process is not in a SLURM job, or SLURM does not answer.
     """
     environment = os.environ
     job = environment.get("SLURM_JOB_ID")
     if not job:
         raise InputError(
-            "config key dask: slurm starts further jobs like the one that it runs in, and this is no SLURM job; run "
-            "the workflow with `--workflow-profile profiles/slurm`, or take `threads` or `processes`"
+            "config key dask: `slurm` starts further SLURM jobs like its own, and this is no SLURM job; run the "
+            "workflow with `--workflow-profile profiles/slurm`, or set the key to `threads` or `processes`"
         )
-    # Of memory, the environment says nothing in a step of a job that has none of its own.
+    # The environment has no memory limit in a step of a job without one of its own.
     time_left, resources = answer(
         "squeue", "--noheader", "--jobs", job, "--Format", "TimeLeft:40,tres-alloc:400"
     ).split()
@@ -101,18 +101,18 @@ def allocation() -> Allocation:
 
 
 def answer(*command: str) -> str:
-    """Return what a command of SLURM's prints.
+    """Return the output of one of SLURM's commands.
 
     Raises
     ------
     InputError
-        If there is no such command, or it fails.
+        If the command is missing or fails.
     """
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise InputError(
-            f"config key dask: slurm asks SLURM, and `{' '.join(command)}` failed: "
+            f"config key dask: `slurm` needs an answer of SLURM, and `{' '.join(command)}` failed: "
             f"{(getattr(error, 'stderr', None) or str(error)).strip()}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Further SLURM jobs like the one that this process runs in, as Dask's workers."""
+"""SLURM jobs that serve as Dask workers for the job in which this process runs."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ logger = logging.getLogger("ventral")
 
 PACKAGE = Path(__file__).parents[2]
 SECONDS_BETWEEN_LOOKS = 10
-# Jobs that end again and again, such as on nodes without the environment, are not started for ever.
+# Limits restarts of jobs that end again and again, such as on nodes without the environment.
 LOSSES_PER_JOB = 5
 SECONDS_WITHOUT_SCHEDULER = 60
 OWN = "own cores"
@@ -35,24 +35,24 @@ OWN = "own cores"
 
 @contextmanager
 def worker_jobs(jobs: int, cores: int, logs: Path | None = None) -> Iterator[str]:
-    """Start a Dask cluster of this job's own cores and of further SLURM jobs, and end it with the block.
+    """Start a Dask cluster of this job's own cores and of further SLURM jobs; end the cluster with the block.
 
-    The job's own cores are a worker from the start, so that jobs which wait for each other's workers get on, however
-    full the cluster is. The others are jobs of the same partition and account, with this job's share of memory for as
-    many cores, for the time it has left. One that is lost is replaced. All are cancelled when the block ends, whether
-    well, by an error or by SIGTERM; after SIGKILL they end by themselves within a minute.
+    This job's own cores are a worker from the start, so the job makes progress even on a full cluster. The other
+    workers are jobs of the same partition and account, for the time that this job has left. Their memory per core is
+    that of this job. A lost worker is replaced. All workers are cancelled when the block ends, also by an error or by
+    SIGTERM. After SIGKILL the workers end by themselves within a minute.
 
-    Nodes reach the scheduler at the address by which SLURM knows this node. Where the Dask config has
-    `jobqueue.slurm.interface`, such as by `DASK_JOBQUEUE__SLURM__INTERFACE=ib0`, that interface is taken instead.
+    Nodes reach the scheduler at the address by which SLURM knows this node. The Dask setting `jobqueue.slurm.interface`
+    selects another interface, for example with `DASK_JOBQUEUE__SLURM__INTERFACE=ib0`.
 
     Parameters
     ----------
     jobs : int
         Number of SLURM jobs.
     cores : int
-        Tasks that run at once in each of them, and on this job's own cores.
+        Number of tasks that run at once in each SLURM job, and on this job's own cores.
     logs : Path, optional
-        Folder on a shared disk for what the jobs print. It is removed when the block ends well.
+        Folder on a shared disk for the output of the jobs; removed if the block ends without an error.
 
     Yields
     ------
@@ -62,9 +62,9 @@ def worker_jobs(jobs: int, cores: int, logs: Path | None = None) -> Iterator[str
     Raises
     ------
     InputError
-        If this is no SLURM job, or SLURM does not answer.
+        If this process is not in a SLURM job, or SLURM does not answer.
     """
-    # Of every worker that comes and goes, Dask names all tasks that it had.
+    # Dask logs all tasks of every worker that leaves.
     logging.getLogger("distributed").setLevel(logging.ERROR)
     ours = allocation()
     name = f"dask-{ours.job}-{os.getpid()}"
@@ -76,7 +76,7 @@ def worker_jobs(jobs: int, cores: int, logs: Path | None = None) -> Iterator[str
             job_cls=_WorkerJob,
             cores=cores,
             processes=1,
-            # SLURM watches over memory; Dask would hold tasks back before it is used up.
+            # SLURM enforces the memory limit; Dask would pause tasks below that limit.
             memory="0 B",
             worker_extra_args=["--memory-limit", "0", "--no-dashboard"],
             job_mem=f"{-(-ours.memory_mb * cores // ours.cores)}M" if ours.memory_mb else "0",
@@ -94,13 +94,13 @@ def worker_jobs(jobs: int, cores: int, logs: Path | None = None) -> Iterator[str
         keeping = asyncio.run_coroutine_threadsafe(_keep(cluster, name, jobs, logs), cluster.loop.asyncio_loop)
         try:
             cluster.scale(jobs + 1)
-            logger.info("Dask: %d worker jobs called %s, of %d cores each, beside the job's own", jobs, name, cores)
+            logger.info("Dask: %d worker jobs named %s, with %d cores each, and this job's cores", jobs, name, cores)
             yield cluster.scheduler_address
         finally:
             keeping.cancel()
             _cancel(name)
             cluster.close()
-            # One may have been on its way to SLURM.
+            # A job may have been submitted while the cluster was closed.
             _cancel(name)
     if logs is not None:
         shutil.rmtree(logs, ignore_errors=True)
@@ -117,14 +117,14 @@ class _OwnWorker(ProcessInterface):
         self._command = [sys.executable, *worker, *(f"--{option}={value}" for option, value in options.items())]
 
     async def start(self) -> None:
-        # As Dask gives them to the processes that it starts itself.
+        # Dask sets the same variables for processes that it starts itself.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         environment = os.environ | threads | {"PYTHONPATH": _python_path(), "DASK_LOGGING__DISTRIBUTED": "error"}
         self._process = await asyncio.create_subprocess_exec(*self._command, env=environment)
         await super().start()
 
     async def close(self) -> None:
-        # Nothing of it is needed any more; a graceful end can take longer than SLURM waits.
+        # A graceful end can take longer than SLURM waits.
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
@@ -132,13 +132,13 @@ class _OwnWorker(ProcessInterface):
 
 
 class _WorkerJob(SLURMJob):
-    """A worker that is a SLURM job; one that SLURM does not take is lost, and no error."""
+    """A worker that is a SLURM job; a job that SLURM rejects counts as lost and raises no error."""
 
     async def start(self) -> None:
         try:
             await super().start()
         except RuntimeError as error:
-            logger.warning("Dask: SLURM takes no worker job: %s", str(error).strip().splitlines()[-1])
+            logger.warning("Dask: SLURM rejected a worker job: %s", str(error).strip().splitlines()[-1])
             self.status = Status.running
 
     async def close(self) -> None:
@@ -147,39 +147,39 @@ class _WorkerJob(SLURMJob):
 
 
 async def _keep(cluster, name: str, jobs: int, logs: Path | None) -> None:
-    """Start a worker's job anew when it is no more, until too many were lost."""
+    """Replace lost worker jobs until too many were lost."""
     lost = 0
     while True:
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-        # Before SLURM is asked: a job that is submitted meanwhile is not missed.
+        # List the known jobs before asking SLURM, so that a job submitted meanwhile does not count as lost.
         known = {worker: job.job_id for worker, job in cluster.workers.items() if worker != OWN}
         try:
             alive = (await asyncio.to_thread(answer, "squeue", "--noheader", "--name", name, "--format", "%i")).split()
         except InputError as error:
-            logger.warning("Dask: %s; asked again later", error)
+            logger.warning("Dask: %s; SLURM will be asked again", error)
             continue
         gone = {worker: job for worker, job in known.items() if job not in alive}
         lost += len(gone)
         if ended := sorted(filter(None, gone.values())):
-            logger.warning("Dask: worker jobs that ended before time are replaced: %s", ", ".join(ended))
+            logger.warning("Dask: worker jobs ended too early and are replaced: %s", ", ".join(ended))
         for worker in gone.keys() & cluster.workers.keys():
             await cluster.workers.pop(worker).close()
         if lost > LOSSES_PER_JOB * jobs:
             break
         cluster.scale(jobs + 1)
-    where = f"; what they printed is in {logs}" if logs else ""
-    logger.warning("Dask: %d worker jobs were lost, no more are started%s", lost, where)
+    where = f"; their output is in {logs}" if logs else ""
+    logger.warning("Dask: %d worker jobs were lost; no more are started%s", lost, where)
 
 
 @contextmanager
 def _ended_by_sigterm(name: str) -> Iterator[None]:
-    """Cancel jobs by their name and leave the block when this process is to end."""
+    """Cancel the jobs of this name and leave the block when this process gets SIGTERM."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(number: int, _: object) -> None:
-        # At once: what follows SIGTERM may be SIGKILL, before all blocks are left.
+        # Cancel at once, because SIGKILL may follow before all blocks are left.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _cancel(name)
         sys.exit(128 + number)
@@ -204,7 +204,7 @@ def _prologue() -> list[str]:
 
 
 def _output(logs: Path | None) -> str:
-    # In the name of the file, %j is the number of the job.
+    # SLURM replaces %j by the number of the job.
     return shlex.quote(f"{str(logs.absolute()).replace('%', '%%')}/%j.log") if logs else "/dev/null"
 
 

@@ -1,11 +1,12 @@
 """Ridge regression of `ventral.mappings.ridge` and `ridge_test_set` in torch, on the CPU or on a GPU.
 
-The identities are those of the NumPy engine. Only their order differs: a GPU is kept busy by few large operations.
-Penalties are taken several at a time; their inverses, and those of all pairs of folds, are batches. On a device with
-fast float64 all is float64, and each penalty is used once: errors and predictions of the best penalty so far are kept.
-On other devices inner errors are float32, with the NumPy engine's proof of precision, and predictions are refined.
+The identities are those of the NumPy engine. Only their order differs, because a GPU needs few large operations.
+Several penalties are computed at a time. Their inverses, and those of all pairs of folds, are batches. On a device with
+fast float64, all numbers are float64 and each penalty is used once. Errors and predictions of the best penalty so far
+are kept. On other devices inner errors are float32, with the NumPy engine's check of precision, and predictions are
+refined.
 
-This package imports torch, so it is imported where tensors are given, and never by other modules of `ventral` on load.
+This package imports torch. So other modules of `ventral` import it only when they get tensors, never on load.
 """
 
 from ventral.mappings.ridge_on_device.nested import nested_ridge_of_tensors, nested_ridge_on_device

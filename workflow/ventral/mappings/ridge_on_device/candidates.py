@@ -1,4 +1,4 @@
-"""Candidate penalties, each with the Gram matrix that it belongs to, on a device."""
+"""Candidate penalties with their Gram matrices on a device."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from ventral.mappings.ridge import checked_values
 
 @dataclass(frozen=True)
 class Candidate:
-    """A penalty and its Gram matrix, centred, filled and divided as `matrices.centre_and_fill` says.
+    """A penalty and its Gram matrix, which is centred, filled and divided as by `matrices.centre_and_fill`.
 
     Attributes
     ----------
     number : int
-        Place among all candidates.
+        Index among all candidates.
     gram : (n, n) float64 tensor
     penalty : scalar float64 tensor
-        In units of the matrix divided.
+        Penalty in units of the divided matrix.
     given : float
-        As given.
+        Penalty in units of the given matrix.
     """
 
     number: int
@@ -35,19 +35,19 @@ class Candidate:
 def candidates_of(
     gram: Tensor | Sequence[Tensor], penalties: NDArray, filled: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> list[Candidate]:
-    """Return the candidates, without those that repeat an earlier one, which would never be chosen.
+    """Return the candidates without repeats of earlier ones, which would never be chosen.
 
     Parameters
     ----------
     gram : tensor, or sequence of m tensors
-        For all candidates, or for each.
+        Gram matrix of all candidates, or of each.
     penalties : (m,) array
     filled : function
-        What makes of a Gram matrix the matrix of a candidate and what it was divided by; called once for each matrix.
+        Turns a Gram matrix into the matrix of a candidate and its divisor; called once for each matrix.
     """
     grams = [gram] * len(penalties) if isinstance(gram, Tensor) else list(gram)
     if len(grams) != len(penalties):
-        raise ValueError(f"{len(grams)} Gram matrices for {len(penalties)} penalties; give one, or one for each")
+        raise ValueError(f"{len(grams)} Gram matrices for {len(penalties)} penalties; give one matrix, or one for each")
     made, result = {}, {}
     for m, (of, penalty) in enumerate(zip(grams, penalties.tolist(), strict=True)):
         if id(of) not in made:
@@ -62,19 +62,19 @@ def refuse_failed(candidates: Sequence[Candidate], failed: Tensor) -> None:
     if failed.any():
         penalty = next(of.given for of, is_so in zip(candidates, failed.tolist(), strict=True) if is_so)
         raise np.linalg.LinAlgError(
-            f"the Gram matrix is not positive definite at penalty {penalty:g}: it holds no inner products, or its "
-            "rounding errors are larger than the penalty"
+            f"the Gram matrix is not positive definite at penalty {penalty:g}: its entries are not inner products, or "
+            "its rounding errors exceed the penalty"
         )
 
 
 def checked_tensors(
     gram: Tensor | ArrayLike, responses: Tensor | ArrayLike, penalties: ArrayLike
 ) -> tuple[Tensor, Tensor, NDArray[np.float64]]:
-    """Return tensors (n, n) and (n, targets) on the device given, or raise ValueError as `nested_ridge` says."""
+    """Return tensors (n, n) and (n, targets) on a device, or raise ValueError as `nested_ridge` does."""
     device = gram.device if isinstance(gram, Tensor) else responses.device
     gram, responses = (torch.as_tensor(values, dtype=torch.float64, device=device) for values in (gram, responses))
     responses = responses[:, None] if responses.ndim == 1 else responses
-    # One row says of which targets all values are finite.
+    # One row marks the targets whose values are all finite.
     finite = torch.where(responses.isfinite().all(dim=0), 0.0, torch.nan)
     _, penalties = checked_values(finite[None].cpu().numpy(), on_cpu(penalties))
     n = len(responses)

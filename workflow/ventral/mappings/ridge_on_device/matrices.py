@@ -1,14 +1,14 @@
-"""Batches of symmetric positive definite matrices: their Cholesky factors, and inverses made by matrix products.
+"""Cholesky factors and inverses of batches of symmetric positive definite matrices.
 
-On a GPU a product of matrices runs at ten times the speed of LAPACK's triangular inverse. So an inverse is made of the
-Cholesky factor L, which LAPACK computes, by W = L^-1, in halves, and A^-1 = W^T W. Measured on matrices with condition
-numbers up to 1e12, solutions W^T (W y) have the errors of those by substitution.
+On a GPU a product of matrices runs at ten times the speed of LAPACK's triangular inverse. So only the Cholesky factor L
+comes from LAPACK. Its inverse W = L^-1 is computed in halves by products, and A^-1 = W^T W. Measured on matrices with
+condition numbers up to 1e12, solutions W^T (W y) are as precise as those by substitution.
 """
 
 import torch
 from torch import Tensor
 
-# Up to this size, one call for a batch of Cholesky factors is faster than a loop (2.2 to 5.3 ms for ten on an H200).
+# Up to this size, one call for a batch of Cholesky factors is faster than a loop (ten on an H200: 2.2 and 5.3 ms).
 BATCHED_UP_TO = 1024
 # Triangular matrices of at most this size are inverted by substitution, larger ones in halves.
 SUBSTITUTED_UP_TO = 128
@@ -19,16 +19,16 @@ PRODUCT_BLOCKS = 8
 
 
 def centre_and_fill(gram: Tensor) -> tuple[Tensor, Tensor]:
-    """Centre the features of K (n, n), a float64 copy, in place; divide by its mean eigenvalue, and put 1 for the mean.
+    """Centre the features of K (n, n) in place, divide K by its mean eigenvalue, and fill in 1 for the mean direction.
 
-    As `ventral.mappings.ridge` has it: P does not depend on what K is in the direction of the mean.
+    K is a copy in float64. As in `ventral.mappings.ridge`, P does not depend on K in the direction of the mean.
 
     Returns
     -------
     row_means : (n,) tensor
-        Of the matrix given.
+        Row means of the given matrix.
     scale : scalar tensor
-        The mean eigenvalue, or 1 where it is 0.
+        Mean eigenvalue, or 1 if it is 0.
     """
     n = len(gram)
     row_means = gram.mean(dim=0)
@@ -42,7 +42,7 @@ def centre_and_fill(gram: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def penalised(grams: list[Tensor], penalties: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return A = K + a I (m, n, n) of m Gram matrices (n, n), mostly one and the same, and m penalties."""
+    """Return A = K + a I (m, n, n) for m Gram matrices (n, n), most of them the same, and m penalties."""
     n = len(grams[0])
     result = torch.empty(len(grams), n, n, dtype=dtype, device=grams[0].device)
     for of_candidate, gram in zip(result, grams, strict=True):
@@ -52,9 +52,9 @@ def penalised(grams: list[Tensor], penalties: Tensor, dtype: torch.dtype) -> Ten
 
 
 def replace_by_inverse_factor(matrices: Tensor) -> Tensor:
-    """Replace each matrix A (b, n, n) by W (b, n, n), lower triangular, A^-1 = W^T W; by NaN if A is not positive.
+    """Replace each matrix A (b, n, n) by a lower triangular W (b, n, n) with A^-1 = W^T W.
 
-    No error is raised, which would make the CPU wait for the GPU.
+    W is NaN if A is not positive definite. An error would make the CPU wait for the GPU.
     """
     together = 1 if matrices.shape[-1] > BATCHED_UP_TO else len(matrices)
     for part in matrices.split(together):
@@ -79,7 +79,7 @@ def _invert_triangular(factors: Tensor) -> None:
 
 
 def symmetric_product(factors: Tensor) -> Tensor:
-    """Return W^T W (b, n, n) of lower triangular W (b, n, n): a third of the multiplications of a plain product."""
+    """Return W^T W (b, n, n) for lower triangular W (b, n, n), with a third of the multiplications of a product."""
     n = factors.shape[-1]
     result = torch.empty_like(factors, memory_format=torch.contiguous_format)
     size = max(-(-n // PRODUCT_BLOCKS), SUBSTITUTED_UP_TO)
@@ -100,9 +100,9 @@ def inverses(matrices: Tensor) -> Tensor:
 
 
 def in_standard_deviations(responses: Tensor) -> tuple[Tensor, Tensor]:
-    """Return responses (n, targets) with mean 0 and standard deviation 1, and what they were divided by.
+    """Return responses (n, targets) with mean 0 and standard deviation 1, and their divisors.
 
-    Constant ones are 0, divided by 1.
+    Constant responses become 0, with divisor 1.
     """
     constant = responses.amax(dim=0) == responses.amin(dim=0)
     centred = torch.where(constant, 0.0, responses - responses.mean(dim=0))

@@ -1,4 +1,4 @@
-"""How much of a computation is done at a time, by the memory that there is."""
+"""Sizes of the blocks of a computation that fit into the available memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ventral.errors import InputError, is_out_of_memory
 
 Result = TypeVar("Result")
 
-# On a GPU, the share of its free memory that blocks are planned for: the rest is for what is not counted.
+# Share of a GPU's free memory for which blocks are planned; the rest is for uncounted allocations.
 SHARE_OF_FREE = 0.7
 # On a CPU, blocks are planned for this many bytes.
 BYTES_ON_CPU = 2**31
@@ -19,7 +19,7 @@ FEWEST_TARGETS = 64
 
 @dataclass(frozen=True)
 class Blocks:
-    """How many penalties, pairs of folds and targets are computed at a time."""
+    """Numbers of penalties, pairs of folds and targets that are computed at a time."""
 
     penalties: int
     pairs: int
@@ -28,20 +28,20 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes that a computation needs for n targets at a time, and the numbers of what can be done in blocks.
+    """Bytes that a computation needs, and the numbers of items that can be divided into blocks.
 
     Attributes
     ----------
     fixed : int
-        Once, beside the inputs: centred Gram matrices.
+        Bytes needed once besides the inputs, for centred Gram matrices.
     per_target : int
-        Once for each target.
+        Bytes for each target.
     per_penalty, per_penalty_and_target : int
-        For each penalty at a time, and for each target of it.
+        Bytes for each penalty of a block, and for each target of such a penalty.
     per_pair, per_pair_and_target : int
-        For each pair of folds and penalty at a time, and for each target of it.
+        Bytes for each pair of folds and penalty of a block, and for each target of such a pair.
     penalties, pairs, targets, stimuli : int
-        All there are. Memory grows with the square of the number of stimuli.
+        Total numbers. Memory grows with the square of the number of stimuli.
     """
 
     fixed: int
@@ -56,7 +56,7 @@ class Needs:
     stimuli: int
 
     def blocks(self, budget: int) -> Blocks:
-        """Return the largest blocks that fit, or the smallest there are; half of the memory is for pairs of folds."""
+        """Return the largest blocks that fit, or else the smallest; half of the memory is for pairs of folds."""
         targets = self.targets
         while targets > FEWEST_TARGETS and self.bytes(Blocks(1, 1, targets)) > budget:
             targets = max(FEWEST_TARGETS, -(-targets // 2))
@@ -77,7 +77,7 @@ class Needs:
 def within_memory(
     compute: Callable[[Blocks], Result], needs: Needs, device: torch.device, memory_bytes: int | None
 ) -> Result:
-    """Return what is computed in blocks, which are made smaller as long as the GPU's memory does not suffice.
+    """Return the result of a computation in blocks, with smaller blocks if the GPU has too little memory.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def within_memory(
     needs : Needs
     device : torch.device
     memory_bytes : int or None
-        What blocks are planned for; None for most of what is free.
+        Memory for which blocks are planned; None for most of the free memory.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def within_memory(
             if not is_out_of_memory(error):
                 raise
             reason = str(error).splitlines()[0]
-        # After the except clause: the error holds the tensors of the computation that failed.
+        # Not in the except clause, because the error keeps the tensors of the failed computation alive.
         torch.cuda.empty_cache()
         if blocks == needs.blocks(0):
             raise InputError(_too_large(needs, blocks, device, reason))
@@ -110,7 +110,7 @@ def within_memory(
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the bytes that blocks are planned for on a device."""
+    """Return the number of bytes for which blocks are planned on a device."""
     if device.type != "cuda":
         return BYTES_ON_CPU
     free, _ = torch.cuda.mem_get_info(device)
@@ -122,7 +122,7 @@ def _too_large(needs: Needs, blocks: Blocks, device: torch.device, reason: str) 
     free, needed = free_bytes(device), needs.bytes(blocks)
     return (
         f"ridge regression of {needs.stimuli} stimuli, at one penalty and for {blocks.targets} targets at once, needs "
-        f"{needed / 2**30:.2g} GiB on `{device}` beside its inputs; of what is free there it may use "
-        f"{free / 2**30:.2g} GiB, enough for about {int(needs.stimuli * min(free / needed, 1) ** 0.5)} stimuli; take "
+        f"{needed / 2**30:.2g} GiB on `{device}` beside its inputs; the free memory that it may use is "
+        f"{free / 2**30:.2g} GiB, enough for about {int(needs.stimuli * min(free / needed, 1) ** 0.5)} stimuli; use "
         f"a GPU with more memory, fewer stimuli, or the device `cpu` ({reason})"
     )

@@ -29,19 +29,19 @@ from ventral.mappings.ridge_on_device.pairs import PaddedSplit, outer_and_inner_
 from ventral.mappings.ridge_on_device.refinement import Dense, Group, held_out_errors, inverses_at, is_precise
 from ventral.running.devices import has_fast_float64, whole_float32
 
-# With more folds, float64 takes less time than the many small steps that prove float32 precise.
+# With more folds, float64 takes less time than the many small steps that check the precision of float32.
 MOST_FOLDS_IN_FLOAT32 = 64
 
 
 def nested_ridge_of_tensors(
     gram: Tensor | ArrayLike, responses: Tensor | ArrayLike, folds: Sequence[ArrayLike], penalties: ArrayLike
 ) -> NestedRidge:
-    """Do as `ventral.mappings.ridge.nested_ridge` does, on the device of the tensors that are given.
+    """Compute `ventral.mappings.ridge.nested_ridge` on the device of the given tensors.
 
     Returns
     -------
     NestedRidge
-        Of tensors on that device.
+        Results as tensors on that device.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def nested_ridge_on_device(
     Parameters
     ----------
     gram : (n, n) tensor, or sequence of them
-        Inner products of the stimuli's feature vectors, for all candidates, or one matrix for each.
+        Inner products of the stimuli's feature vectors: one matrix for all candidates, or one for each.
     responses : (n, targets) float64 tensor
         Finite.
     splits : sequence of sequences of integer arrays
@@ -78,14 +78,14 @@ def nested_ridge_on_device(
     penalties : (m,) array
         Positive candidates, in the units of the Gram matrix.
     memory_bytes : int, optional
-        What blocks are planned for; most of the free memory without it.
+        Memory for which blocks are planned; the default is most of the free memory.
     fast_float64 : bool, optional
-        Whether all is computed in float64; as `ventral.running.devices.has_fast_float64` says of the device without it.
+        Compute everything in float64; the default is `ventral.running.devices.has_fast_float64` of the device.
 
     Returns
     -------
     list of NestedRidge
-        Of tensors on the device, one for each split.
+        Results of each split, as tensors on the device.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def _in_blocks(fit, gram, responses: Tensor, splits, penalties: NDArray, blocks:
 
 @dataclass
 class _Best:
-    """The smallest inner errors so far, which candidates (folds, targets) have them, and their outer errors."""
+    """The smallest inner errors so far, with their candidates (folds, targets) and outer errors."""
 
     split: PaddedSplit
     smallest: Tensor
@@ -165,7 +165,7 @@ class _Best:
         return cls(split, smallest, torch.zeros_like(smallest, dtype=torch.int64), outer)
 
     def update(self, outer: Sequence[Tensor], inner: Tensor, numbers: Tensor) -> None:
-        """Take the errors of further candidates (m,), later ones than before: of equals, the earlier stays."""
+        """Include the errors of later candidates (m,); the earlier of equals stays."""
         place = inner.argmin(dim=0, keepdim=True)
         smallest, place = inner.gather(0, place)[0], place[0]
         better = smallest < self.smallest
@@ -186,7 +186,7 @@ class _Best:
 def _with_float64(
     candidates: Sequence[Candidate], responses: Tensor, splits: Sequence[PaddedSplit], at_once: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return predictions (n, targets) and candidates (folds, targets) of each split, each penalty used once."""
+    """Return predictions (n, targets) and candidates (folds, targets) of each split, using each penalty once."""
     ordered, size = in_standard_deviations(responses)
     best = [_Best.none_yet(split, ordered) for split in splits]
     failed = []
@@ -210,7 +210,7 @@ def _some_at_a_time(candidates: Sequence[Candidate], at_once: int) -> list[Seque
 def _with_float32(
     candidates: Sequence[Candidate], responses: Tensor, splits: Sequence[PaddedSplit], at_once: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return what `_with_float64` does, from inner errors in float32, settled and refined in float64."""
+    """Return the results of `_with_float64` from inner errors in float32, settled and refined in float64."""
     ordered, size = in_standard_deviations(responses)
     found = [[] for _ in splits]
     for some in _some_at_a_time(candidates, at_once):
@@ -232,15 +232,15 @@ def _with_float32(
 def _proved_inner_errors(
     candidates: Sequence[Candidate], responses: Tensor, splits: Sequence[PaddedSplit]
 ) -> list[list[tuple[NDArray, float]]]:
-    """Return for each split and candidate the inner errors (folds, targets), and how far they may be off, relatively.
+    """Return the inner errors (folds, targets) of each split and candidate, and their relative uncertainty.
 
-    In float32 where that is precise enough to be refined, else in float64 and not off.
+    The errors are float32 if float32 is precise enough to be refined, otherwise float64 with uncertainty 0.
     """
     inverse = inverses_at(candidates, torch.float32)
     precise = is_precise(lambda vectors: inverse @ vectors.float(), candidates)
     single = responses.float()
     inner = [outer_and_inner_errors(inverse, single, split)[1].cpu().numpy() for split in splits]
-    # A pair of folds may be beyond float32 where P as a whole is not.
+    # The block of a pair of folds may be too ill-conditioned for float32 even if P itself is not.
     finite = [all(np.isfinite(of[m]).all() for of in inner) for m in range(len(candidates))]
     found = [[] for _ in splits]
     for m, candidate in enumerate(candidates):
@@ -263,7 +263,7 @@ def _proved_inner_errors(
 def _relative_error(
     inner: NDArray, candidate: Candidate, inverse: Dense, responses: Tensor, split: PaddedSplit
 ) -> float | None:
-    """Return the largest relative error of inner errors (folds, targets) on a sample; None where refinement fails."""
+    """Return the largest relative error of inner errors (folds, targets) on a sample; None if refinement fails."""
     targets = held_out.spread(responses.shape[1], held_out.PROBED_TARGETS)
     probed = held_out.spread(len(split.folds), held_out.PROBED_FOLDS)
     wanted = [targets if k in probed else targets[:0] for k in range(len(split.folds))]
@@ -276,7 +276,7 @@ def _relative_error(
 
 
 def _inner_errors_of_close(candidate: Candidate, responses: Tensor, split: PaddedSplit, close: NDArray) -> NDArray:
-    """Return the inner errors (folds, targets) of one candidate in float64, where it is close to the best, else inf."""
+    """Return the inner errors (folds, targets) of one candidate in float64; inf if it is not close to the best."""
     result = np.full(close.shape, np.inf)
     wanted = [np.flatnonzero(of_fold) for of_fold in close]
     if close.any():
@@ -293,9 +293,9 @@ def _precise_inner_errors(
     inverse: Dense | None = None,
     tolerance: float = held_out.REFINED,
 ) -> list[NDArray] | None:
-    """Return the sums of squared errors over inner folds, in float64, of some targets of each outer fold.
+    """Return the sums of squared errors over inner folds in float64, for some targets of each outer fold.
 
-    None where an inverse in float32 is given and cannot be refined.
+    None if an inverse in float32 is given and cannot be refined.
     """
     # Targets of both outer folds share the fit without both.
     pairs = [(i, j) for i in range(len(wanted)) for j in range(i) if len(wanted[i]) + len(wanted[j])]

@@ -1,4 +1,4 @@
-"""Folds of a split and their pairs, padded so that many are one batch, and the errors of fits without them."""
+"""Folds of a split and their pairs, padded into batches, and the errors of fits without them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class FoldClass:
     folds : (q,) tensor
         Numbers of the folds.
     rows : (q, s) tensor
-        Their stimuli, padded with stimulus 0.
+        Stimuli of the folds, padded with stimulus 0.
     held : (q, s) tensor of bool
         False where padded.
     """
@@ -46,14 +46,14 @@ class FoldClass:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of folds, the first of each of one class, and the second of one that is as large or smaller.
+    """Pairs of folds: the first folds are of one class, the second folds of a class with the same or a smaller size.
 
     Attributes
     ----------
     classes : pair of int
-        Which classes of the split.
+        Numbers of the two classes of the split.
     first, second : (q,) tensors
-        Places in their classes.
+        Indices of the folds in their classes.
     """
 
     classes: tuple[int, int]
@@ -63,7 +63,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PaddedSplit:
-    """Outer folds of one split (as index arrays too), in classes of sizes, and all pairs of them."""
+    """Outer folds of one split, also as index arrays, in classes of similar size, and all pairs of folds."""
 
     folds: Sequence[NDArray[np.intp]]
     classes: Sequence[FoldClass]
@@ -71,7 +71,7 @@ class PaddedSplit:
 
     @classmethod
     def of(cls, folds: Sequence[NDArray[np.intp]], device: torch.device, pairs_at_once: int) -> "PaddedSplit":
-        """Return the folds on a device, with at most some pairs in a batch."""
+        """Return the folds on a device, with at most `pairs_at_once` pairs in a batch."""
         numbers = _in_classes_of_size([len(fold) for fold in folds])
         classes = [_fold_class(folds, members, device) for members in numbers]
         pairs = []
@@ -121,13 +121,13 @@ def outer_and_inner_errors(inverse: Tensor, responses: Tensor, split: PaddedSpli
     inverse : (m, n, n) tensor
         P at each penalty, in float32 or float64.
     responses : (n, targets) tensor
-        In the same precision.
+        Responses in the same precision.
     split : PaddedSplit
 
     Returns
     -------
     outer : list of (m, q, s, targets) tensors
-        Of each class of folds, in the precision given.
+        Errors of each class of folds, in the given precision.
     inner : (m, folds, targets) tensor
         In float64.
     """
@@ -150,13 +150,13 @@ def outer_and_inner_errors(inverse: Tensor, responses: Tensor, split: PaddedSpli
 
 
 def _is_of(split: PaddedSplit, of_class: int, places: Tensor) -> Tensor:
-    """Return a matrix (folds, q), 1 where pair q has a fold: by it, unlike by `index_add_`, sums have one order."""
+    """Return a matrix (folds, q) with 1 if pair q has a fold; sums by it, unlike `index_add_`, have a fixed order."""
     every = torch.arange(len(split.folds), device=places.device)
     return (every[:, None] == split.classes[of_class].folds[places]).double()
 
 
 def _less(values: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """Return values - left right of matrices (m, q, ., .), in the memory of the values, which are a copy."""
+    """Return values - left right for matrices (m, q, ., .), in place of the values, which are a copy."""
     values.flatten(0, 1).baddbmm_(left.flatten(0, 1), right.flatten(0, 1), alpha=-1)
     return values
 

@@ -1,4 +1,4 @@
-"""Errors of held-out stimuli in float64, from inverses in float32 by iterative refinement, or from float64 ones."""
+"""Errors of held-out stimuli in float64, from float64 inverses, or from float32 inverses by iterative refinement."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ventral.mappings.ridge_on_device.matrices import penalised, replace_by_inve
 
 @dataclass(frozen=True)
 class Group:
-    """Folds to be held out together, one, two or none, as tensors of rows, and targets (n, c) for their fit."""
+    """Folds to hold out together (none, one or two) as tensors of rows, and targets (n, c) for their fit."""
 
     members: Sequence[Tensor]
     values: Tensor
@@ -43,7 +43,7 @@ class Factored:
 
     @classmethod
     def of(cls, candidate: Candidate, dtype: torch.dtype) -> "Factored":
-        """Return it; of NaN where the matrix is not positive definite in this precision."""
+        """Return the factored P of a candidate; NaN if the matrix is not positive definite in this precision."""
         factor = replace_by_inverse_factor(penalised([candidate.gram], candidate.penalty[None], dtype))[0]
         mean_direction = candidate.gram[0].sum() + candidate.penalty
         return cls(factor, (1 / (len(factor) * mean_direction)).to(dtype))
@@ -60,13 +60,13 @@ class Factored:
 
 
 def _cholesky_factor(matrix: Tensor) -> Tensor:
-    """Return the lower Cholesky factor (s, s), of NaN where the matrix is not positive definite in its precision."""
+    """Return the lower Cholesky factor (s, s); NaN if the matrix is not positive definite in its precision."""
     factor, info = torch.linalg.cholesky_ex(matrix)
     return factor.masked_fill(info > 0, torch.nan)
 
 
 def inverses_at(candidates: Sequence[Candidate], dtype: torch.dtype) -> Tensor:
-    """Return P (m, n, n) of some candidates; NaN of those whose matrix is not positive definite in this precision."""
+    """Return P (m, n, n) of some candidates; NaN if a matrix is not positive definite in this precision."""
     penalties = torch.stack([candidate.penalty for candidate in candidates])
     grams = [candidate.gram for candidate in candidates]
     result = symmetric_product(replace_by_inverse_factor(penalised(grams, penalties, dtype)))
@@ -77,12 +77,12 @@ def inverses_at(candidates: Sequence[Candidate], dtype: torch.dtype) -> Tensor:
 
 
 def is_precise(apply: Callable[[Tensor], Tensor], candidates: Sequence[Candidate]) -> list[bool]:
-    """Say for each candidate whether an inverse in float32 is precise enough to be refined; not where it is NaN.
+    """Tell for each candidate whether its float32 inverse is precise enough to be refined; False if it is NaN.
 
     Parameters
     ----------
     apply : function
-        What multiplies float64 vectors (m, n, 4) by each candidate's P.
+        Multiplies float64 vectors (m, n, 4) by each candidate's P.
     candidates : sequence of m Candidates
     """
     gram = candidates[0].gram
@@ -103,16 +103,16 @@ def held_out_errors(
     ----------
     candidate : Candidate
     groups : sequence of Group
-        Each of one fold or more.
+        Groups of at least one fold.
     tolerance : float
-        Residuals, as a share of the targets, that may be left.
+        Largest residuals allowed, as a share of the targets.
     inverse : Dense, optional
-        Inverse in float32 that is to be refined, and no other; without it, whatever takes less time.
+        Inverse in float32 to refine. By default the faster of refinement and float64 is used.
 
     Returns
     -------
     list of lists of (rows, c) tensors
-        Of each group, the errors of each fold of it. None where the inverse given cannot be refined.
+        Errors of each fold of each group. None if the given inverse cannot be refined.
     """
     n_targets = sum(group.values.shape[1] for group in groups)
     if inverse is not None or n_targets * 6 <= len(candidate.gram):
@@ -143,8 +143,8 @@ def refined_fit(
 ) -> tuple[Tensor, Tensor] | None:
     """Return dual coefficients and errors (n, all targets) of fits without the groups, None without convergence.
 
-    As `ventral.mappings.held_out.refined_errors` does: what float32 leaves unexplained is explained again, until
-    residuals are `tolerance` of the targets. Errors of stimuli that are not held out are residuals.
+    As in `ventral.mappings.held_out.refined_errors`, the residuals of float32 are fitted again until they are below
+    `tolerance` times the targets. Errors of stimuli that are not held out are residuals.
     """
     responses = torch.cat([group.values for group in groups], dim=1)
     parts, start = [], 0
@@ -161,7 +161,7 @@ def refined_fit(
     coefficients = torch.zeros_like(responses)
     unexplained = responses
     for _ in range(MOST_REFINEMENTS):
-        # The intercept is what is left of the training part on average.
+        # The intercept is the mean residual of the training part.
         errors = unexplained - (trained * unexplained).sum(dim=0) / n_training
         residual = trained * errors
         length = torch.linalg.vector_norm(residual, dim=0)
@@ -179,7 +179,7 @@ def refined_fit(
 
 
 def dual_coefficients(candidate: Candidate, values: Tensor) -> Tensor:
-    """Return dual coefficients (n, targets) in float64 of fits on all stimuli, refined where that takes less time."""
+    """Return dual coefficients (n, targets) in float64 of fits on all stimuli, by refinement if that is faster."""
     if values.shape[1] * 6 <= len(values):
         refined = refined_fit(Factored.of(candidate, torch.float32), candidate, [Group((), values)])
         if refined is not None:

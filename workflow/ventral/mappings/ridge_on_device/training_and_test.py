@@ -1,8 +1,8 @@
 # ruff: noqa: PT028
 """Ridge regression for one training and one test set on a device: `ventral.mappings.ridge_test_set` in torch.
 
-With P = W^T W - 1 1^T fill, W from one Cholesky factor, the coefficients are c = W^T (W Y), and a fold S of the
-training set needs P_SS alone: P itself is never made. With few features, the same by matrices (p, p).
+Let P = W^T W - 1 1^T fill, with W from one Cholesky factor. The coefficients are c = W^T (W Y). A fold S of the
+training set needs only P_SS, so P itself is never computed. With few features, matrices (p, p) are used instead.
 """
 
 from collections.abc import Sequence
@@ -47,17 +47,17 @@ def test_set_ridge_of_tensors(
     inner: Sequence[ArrayLike],
     penalties: ArrayLike,
 ) -> TestSetRidge:
-    """Do as `ventral.mappings.ridge_test_set.test_set_ridge` does, on the device of the tensors that are given.
+    """Compute `ventral.mappings.ridge_test_set.test_set_ridge` on the device of the given tensors.
 
     Returns
     -------
     TestSetRidge
-        Of tensors on that device.
+        Results as tensors on that device.
 
     Raises
     ------
     ValueError
-        If shapes disagree, values are not finite, sets of rows are not as said, or a penalty is not positive.
+        If shapes disagree, values are not finite, sets of rows are not as described, or a penalty is not positive.
     InputError
         If the device has too little memory for one penalty at a time.
     """
@@ -84,7 +84,7 @@ def test_set_ridge_on_device(
     Parameters
     ----------
     gram : (n, n) tensor, or sequence of them
-        Inner products of the stimuli's feature vectors, for all candidates, or one matrix for each.
+        Inner products of the stimuli's feature vectors: one matrix for all candidates, or one for each.
     responses : (n, targets) float64 tensor
         Finite in the rows of training and validation stimuli; others are not read.
     training, test, inner
@@ -92,16 +92,16 @@ def test_set_ridge_on_device(
     penalties : (m,) array
         Positive candidates, in the units of the Gram matrix.
     features : (n, p) tensor, optional
-        All features, where they are at hand: matrices (p, p) are taken where they take less time.
+        All features, if they are available. Matrices (p, p) are used if they are faster.
     memory_bytes : int, optional
-        What blocks are planned for; most of the free memory without it.
+        Memory for which blocks are planned; the default is most of the free memory.
     fast_float64 : bool, optional
-        Whether all is computed in float64; as `ventral.running.devices.has_fast_float64` says of the device without it.
+        Compute everything in float64; the default is `ventral.running.devices.has_fast_float64` of the device.
 
     Returns
     -------
     TestSetRidge
-        Of tensors on the device.
+        Results as tensors on the device.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def test_set_ridge_on_device(
         needs, fit = _feature_needs(features.shape[1], sizes, responses, order, test), _by_features
         stated = partial(_FeatureProblem.of, features, order, test, inner)
     else:
-        # Validation errors are those of predictions, which are float64.
+        # Errors on a validation set are always float64, because predictions are.
         slow = not fast_float64 and len(inner) > 1 and len(order) >= FLOAT32_FROM
         fit = _with_float32 if slow else _with_float64
         needs = _gram_needs(gram, order, test, sizes, responses, penalties, 4 if slow else 8)
@@ -139,7 +139,7 @@ def test_set_ridge_on_device(
 
 
 def few_enough(p: int, n: int, inner_sizes: Sequence[int], n_targets: int) -> bool:
-    """Say whether matrices (p, p) take fewer multiplications at a penalty than those (n, n) of n training stimuli."""
+    """Tell whether matrices (p, p) take fewer multiplications at a penalty than matrices (n, n)."""
     sets = 1 if len(inner_sizes) == 1 else len(inner_sizes) + 1
     features = sets * (p**3 + 2 * p**2 * n_targets) + 2 * sum(inner_sizes) * p * n_targets
     blocks = 0 if len(inner_sizes) == 1 else sum(n * size**2 + size**3 for size in inner_sizes)
@@ -148,7 +148,7 @@ def few_enough(p: int, n: int, inner_sizes: Sequence[int], n_targets: int) -> bo
 
 @dataclass(frozen=True)
 class _Training:
-    """A Gram matrix of training stimuli, centred by them, and what centres others'; see `matrices.centre_and_fill`."""
+    """The centred Gram matrix of training stimuli, with the means that centre products of other stimuli."""
 
     given: Tensor
     rows: Tensor
@@ -162,7 +162,7 @@ class _Training:
         return cls(gram, rows, filled, *centre_and_fill(filled))
 
     def between(self, others: Tensor) -> Tensor:
-        """Return products (others, t) of other stimuli with the training stimuli, centred."""
+        """Return centred products (others, t) of other stimuli with the training stimuli."""
         result = self.given[others[:, None], self.rows].to(torch.float64)
         result -= result.mean(dim=1, keepdim=True)
         result -= self.row_means - self.row_means.mean()
@@ -172,7 +172,7 @@ class _Training:
 
 @dataclass(frozen=True)
 class _GramProblem:
-    """Candidates, and the rows of the training set, in the order of the matrices, of test set and inner sets."""
+    """Candidates, and the rows of training set (in the order of the matrices), test set and inner sets."""
 
     candidates: Sequence[Candidate]
     trainings: Sequence[_Training]
@@ -231,7 +231,7 @@ def _gram_needs(gram, order: NDArray, test: NDArray, sizes, responses: Tensor, p
 
 
 def _with_float64(problem: _GramProblem, responses: Tensor, penalties: NDArray, at_once: int) -> tuple[Tensor, Tensor]:
-    """Return predictions (n_test, targets) and candidates (targets,), each penalty used once."""
+    """Return predictions (n_test, targets) and candidates (targets,), using each penalty once."""
     mean = responses[problem.order].mean(dim=0)
     ordered, size = in_standard_deviations(responses[problem.order])
     smallest = responses.new_full((responses.shape[1],), torch.inf)
@@ -285,7 +285,7 @@ def _squares(errors: Tensor) -> Tensor:
 
 
 def _with_float32(problem: _GramProblem, responses: Tensor, penalties: NDArray, at_once: int) -> tuple[Tensor, Tensor]:
-    """Return what `_with_float64` does, from fold errors in float32, settled and refined in float64."""
+    """Return the results of `_with_float64` from fold errors in float32, settled and refined in float64."""
     mean = responses[problem.order].mean(dim=0)
     ordered, size = in_standard_deviations(responses[problem.order])
     found = [_proved_errors(problem, candidate, ordered) for candidate in problem.candidates]
@@ -306,7 +306,7 @@ def _with_float32(problem: _GramProblem, responses: Tensor, penalties: NDArray, 
 
 
 def _proved_errors(problem: _GramProblem, candidate: Candidate, ordered: Tensor) -> tuple[NDArray, float]:
-    """Return the sums of squared errors (1, targets) over the folds, and how far they may be off, relatively."""
+    """Return the sums of squared errors (1, targets) over the folds, and their relative uncertainty."""
     factored = Factored.of(candidate, torch.float32)
     if is_precise(lambda vectors: factored.apply(vectors[0])[None], [candidate])[0]:
         applied = factored.apply(ordered)
@@ -337,7 +337,7 @@ def _precise_errors(problem: _GramProblem, candidate: Candidate, ordered: Tensor
 def _errors_of_close(
     problem: _GramProblem, candidate: Candidate, ordered: Tensor, found: tuple[NDArray, float], close: NDArray
 ) -> NDArray:
-    """Return the errors (1, targets) of one candidate in float64, where it is close to the best, else inf."""
+    """Return the errors (1, targets) of one candidate in float64; inf if it is not close to the best."""
     errors, off = found
     if off == 0 or not close.any():
         return np.where(close, errors, np.inf)
@@ -390,13 +390,13 @@ def _feature_needs(p: int, sizes: Sequence[int], responses: Tensor, order: NDArr
 
 @dataclass(frozen=True)
 class _Moments:
-    """Second moments of training stimuli, of all (first) and of all without each fold, about their own means.
+    """Second moments about the mean, for all training stimuli (first) and for the training stimuli without each fold.
 
     Attributes
     ----------
     of_features : (sets, p, p) tensor
     of_both : (sets, p, targets) tensor
-        Of features with responses.
+        Moments of features with responses.
     feature_means : (sets, p) tensor
     means : (sets, targets) tensor
     """
@@ -408,7 +408,7 @@ class _Moments:
 
     @classmethod
     def of(cls, features: Tensor, values: Tensor, folds: Sequence[tuple[Tensor, Tensor]]) -> "_Moments":
-        """Return those of centred features (t, p) and values (t, targets), less those of each fold."""
+        """Return the moments of centred features (t, p) and values (t, targets), and those without each fold."""
         second, cross = features.T @ features, features.T @ values
         parts = [(second, cross, torch.zeros_like(second[0]), torch.zeros_like(cross[0]))]
         for held, measured in folds:
@@ -419,7 +419,7 @@ class _Moments:
         return cls(*(torch.stack(values) for values in zip(*parts, strict=True)))
 
     def weights(self, penalty: float) -> Tensor:
-        """Return the weights (sets, p, targets) at a penalty; NaN where a matrix is not positive definite."""
+        """Return the weights (sets, p, targets) at a penalty; NaN if a matrix is not positive definite."""
         matrices = self.of_features.clone()
         matrices.diagonal(dim1=-2, dim2=-1).add_(penalty)
         factors = replace_by_inverse_factor(matrices)
