@@ -1,1 +1,1 @@
-"""Recordings: responses of neuroids and their reliability, dissimilarity matrices, simulations."""
+"""Recordings: responses of neuroids with their reliability, and dissimilarity matrices."""

@@ -1,4 +1,4 @@
-"""Arrays as NumPy saves them, opened unread, or refused by what the file is instead."""
+"""Opening of NumPy's files of arrays, and messages about other kinds of files."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ventral.stimuli.files import FILE, FOLDER, kind_of
 
 NPY, NPZ = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
 MAT_5, MAT_73 = b"MATLAB 5.0", b"MATLAB 7.3"
-# What other files begin with, and what to make of them.
+# First bytes of other kinds of files, and advice for each kind.
 OTHER_KINDS = {
     b"MATLAB": "a MATLAB file; read it with scipy.io.loadmat, or version 7.3 with h5py, and numpy.save its array",
     b"\x89HDF": "an HDF5 file; read it with h5py, and numpy.save its array; a BrainIO assembly ends in .nc",
@@ -23,21 +23,21 @@ LONGEST_START = max(map(len, [NPY, MAT_5, MAT_73, *OTHER_KINDS]))
 
 
 def open_array(path: str | Path, key: str, expected: str) -> NDArray:
-    """Return the array of an npy file, still unread.
+    """Return the array of an npy file, without reading its values.
 
     Parameters
     ----------
     path : path
-        The file.
+        Path of the file.
     key : str
-        Its place in the config, for messages.
+        Config key of the file, for messages.
     expected : str
-        What would be right, for messages.
+        Description of a right file, for messages.
 
     Raises
     ------
     InputError
-        If there is no such file, or its content is not one whole array of plain values.
+        If the file is missing, or its content is not one whole array of plain values.
     """
     place = f"{key}: {path}"
     start = start_of(path, key)
@@ -58,12 +58,12 @@ def open_array(path: str | Path, key: str, expected: str) -> NDArray:
 
 
 def start_of(path: str | Path, key: str) -> bytes:
-    """Return the first bytes of a file, which tell its kind.
+    """Return the first bytes of a file, which identify its kind.
 
     Raises
     ------
     InputError
-        If there is no such file, or it cannot be read.
+        If the file is missing or cannot be read.
     """
     if kind_of(path) == FOLDER:
         raise InputError(f"{key}: {path}: a folder, not a file")
@@ -77,7 +77,7 @@ def start_of(path: str | Path, key: str) -> bytes:
 
 
 def other_kind(start: bytes) -> str:
-    """Return what a file is that begins with some bytes, and is not an npy file."""
+    """Return a description of a file that is not an npy file, by its first bytes."""
     if not start:
         return "an empty file"
     known = [text for beginning, text in OTHER_KINDS.items() if start.startswith(beginning)]
@@ -85,5 +85,5 @@ def other_kind(start: bytes) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return what is wrong with an array, never that it could be loaded unsafely."""
+    """Return the problem with an array, without NumPy's advice to load it unsafely."""
     return "it holds Python objects, not numbers" if "object" in str(error).lower() else str(error)

@@ -1,4 +1,4 @@
-"""Which axis of an array of responses is which, and signs that the axes are in another order."""
+"""Order of the axes in an array of responses, and signs that the order is wrong."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 
 NEUROID, STIMULUS, REPETITION, TIME_BIN = AXES = ("neuroid", "stimulus", "repetition", "time_bin")
-# Of arrays beside a trial table.
+# Axis of arrays that belong to a trial table.
 PRESENTATION = "presentation"
 PLURALS = dict(zip(AXES, ("neuroids", "stimuli", "repetitions", "bins of time"), strict=True))
 PLURALS[PRESENTATION] = "presentations"
 STIMULI_COMPARED = 100
-# In recordings of neurons, means differ more than 3 times as much by neuroid as by repetition (shares of variance).
+# In recordings of neurons, means vary more than 3 times as much over neuroids as over repetitions (shares of variance).
 CLEARLY, NEGLIGIBLE = 3.0, 0.1
 # Means that differ by less than this share of the standard deviation are the same.
 SAME = 1e-3
@@ -29,14 +29,14 @@ def axes_of(spec: dict, n_axes: int, key: str) -> list[str]:
     spec : dict
         A recording; `axes` names them, or they are the first of `AXES`.
     n_axes : int
-        How many the array has.
+        Number of axes of the array.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Raises
     ------
     InputError
-        If `axes` names no neuroids or no stimuli, or more or fewer axes than there are.
+        If `axes` lacks neuroids or stimuli, or does not name every axis of the array.
     """
     axes = list(spec.get("axes") or AXES[:n_axes])
     if PRESENTATION in axes:
@@ -57,14 +57,14 @@ def axes_of(spec: dict, n_axes: int, key: str) -> list[str]:
 
 
 def in_order(array: NDArray, axes: Sequence[str]) -> NDArray:
-    """Return an array as (neuroids, stimuli, repetitions, bins of time), an axis that is not there of length 1."""
+    """Return an array as (neuroids, stimuli, repetitions, bins of time), with length 1 for missing axes."""
     present = [name for name in AXES if name in axes]
     ordered = array.transpose([axes.index(name) for name in present])
     return np.expand_dims(ordered, [AXES.index(name) for name in AXES if name not in axes])
 
 
 def read_as(shape: Sequence[int], axes: Sequence[str]) -> str:
-    """Return in words how a shape is understood."""
+    """Return a shape in words, with the name of each axis."""
     return " x ".join(f"{size} {PLURALS[name]}" for size, name in zip(shape, axes, strict=True))
 
 
@@ -79,9 +79,9 @@ def exchanged(axes: Sequence[str], one: str, other: str) -> list[str]:
 
 
 def with_stimuli_elsewhere(shape: Sequence[int], axes: Sequence[str], n_stimuli: int) -> list[str] | None:
-    """Return the order of axes in which a shape would have some number of stimuli; None where there is no such order.
+    """Return the order of axes in which a shape would have a given number of stimuli; None without such an order.
 
-    The longer one of the other two axes is that of neuroids.
+    The longer of the other two axes is taken as that of neuroids.
     """
     places = [place for place, size in enumerate(shape) if size == n_stimuli and axes[place] != TIME_BIN]
     if not places:
@@ -93,12 +93,12 @@ def with_stimuli_elsewhere(shape: Sequence[int], axes: Sequence[str], n_stimuli:
 
 
 def doubts(responses: NDArray, axes: Sequence[str]) -> Iterator[str]:
-    """Give reasons why an array whose axes nobody named may have been read in the wrong order.
+    """Yield signs that an array whose axes have no names was read in the wrong order.
 
     Parameters
     ----------
     responses : (neuroids, n, repetitions) array of numbers
-        As it was understood; NaN where not shown.
+        Responses as they were read; NaN where not shown.
     axes : sequence of str
         Order of the axes in the file.
     """
@@ -114,7 +114,7 @@ def doubts(responses: NDArray, axes: Sequence[str]) -> Iterator[str]:
 
 
 def copies(responses: NDArray) -> int:
-    """Return how many repetitions are copies of the one before: equal wherever both are known, and not constant.
+    """Return the number of repetitions that copy the one before: equal wherever both are known, and not constant.
 
     Parameters
     ----------
@@ -135,11 +135,11 @@ def _choice(axes: Sequence[str], one: str, other: str) -> str:
 
 
 def _look_exchanged(responses: NDArray) -> bool:
-    """Say whether neuroids are alike, as repetitions should be, and repetitions differ, as neuroids should.
+    """Tell whether neuroids are similar, as repetitions should be, and repetitions differ, as neuroids should.
 
-    Means over everything else differ from neuroid to neuroid, unless each was standardised. Where there are more
-    repetitions than neuroids, so that the shape itself is odd, what neuroids prefer counts, too: it is the same in
-    every repetition, more than what all neuroids have in common in one repetition.
+    Mean responses differ between neuroids, unless each neuroid was standardised. More repetitions than neuroids are
+    unusual, and then preferences of neuroids count too. A neuroid prefers the same stimuli in every repetition. This
+    similarity exceeds that between neuroids in one repetition.
     """
     n_neuroids, n_stimuli, n_repetitions = responses.shape
     if n_neuroids < FEWEST_NEUROIDS:
@@ -149,7 +149,7 @@ def _look_exchanged(responses: NDArray) -> bool:
     values[~np.isfinite(values)] = np.nan
     by_chance = NEGLIGIBLE + CLEARLY / (n_neuroids * len(compared))
     with warnings.catch_warnings():
-        # What was not shown has no mean.
+        # Stimuli that were not shown have no mean, of which NumPy warns.
         warnings.simplefilter("ignore", RuntimeWarning)
         if _difference_of_means(values, 2) > max(by_chance, CLEARLY * _difference_of_means(values, 0)):
             return True
@@ -159,15 +159,15 @@ def _look_exchanged(responses: NDArray) -> bool:
 
 
 def _have_the_same_mean(responses: NDArray) -> bool:
-    """Say whether all neuroids have the same mean, as after each was standardised."""
+    """Tell whether all neuroids have the same mean, as after standardising each."""
     means = [np.nanmean(of_neuroid, dtype=np.float64) for of_neuroid in responses]
     return np.nanstd(means) < SAME * np.nanmean([np.nanstd(of_neuroid, dtype=np.float64) for of_neuroid in responses])
 
 
 def _difference_of_means(values: NDArray[np.float64], axis: int) -> float:
-    """Return how much means differ along an axis, as a share of the variance of all values."""
+    """Return the variance of means along an axis, as a share of the variance of all values."""
     others = tuple(other for other in range(3) if other != axis)
-    # Differences within a stimulus are not changed by what else was not shown.
+    # Differences within a stimulus do not depend on which other stimuli were shown.
     means = np.nanmean(values - np.nanmean(values, axis=axis, keepdims=True), axis=others)
     return float(np.nanvar(means) / np.nanvar(values))
 

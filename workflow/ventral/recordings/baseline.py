@@ -1,4 +1,4 @@
-"""Whether responses before a stimulus depend on it, which only a mistake can bring about."""
+"""A check of responses before the stimulus, which depend on the stimulus only if the data have a mistake."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ventral")
 
-# Standard errors of a correlation of 0 that are no sign of anything.
+# A correlation up to this number of standard errors from 0 counts as chance.
 STANDARD_ERRORS = 2
 
 
 def report_baseline(recording: "xr.Dataset", place: str) -> None:
-    """Log how reliable responses before the stimulus are; warn where this is more than chance makes of any.
+    """Log the reliability of responses before the stimulus; warn if it exceeds chance.
 
-    The correlation of two halves over n repeated stimuli has a standard error of 1 / sqrt(n) around 0, to which the
-    formula of Spearman and Brown is applied. The median over neuroids varies no more than one of them does.
+    By chance, the correlation of two halves over n repeated stimuli is 0 with a standard error of 1 / sqrt(n). The
+    formula of Spearman and Brown is applied to this bound. The median over neuroids varies no more than one neuroid
+    does.
 
     Parameters
     ----------
     recording : Dataset
-        As `ventral.recordings.ingestion.dataset_of` makes it; without a bin `baseline`, nothing is said.
+        Result of `ventral.recordings.ingestion.dataset_of`; nothing is logged without a bin `baseline`.
     place : str
-        Where the responses come from, for messages.
+        Source of the responses, for messages.
     """
     if TIME_BIN not in recording.dims or BASELINE not in recording[TIME_BIN]:
         return

@@ -1,8 +1,9 @@
-"""Recordings as BrainIO publishes them: a NetCDF assembly of presentations by neuroids.
+"""Recordings in BrainIO's format, a NetCDF assembly of presentations by neuroids.
 
-BrainIO (the data of Brain-Score: Schrimpf et al. 2020, Neuron 108:413) keeps one row for every time that a stimulus was
-shown. Coordinates along `presentation` say which (`stimulus_id`, in older files `image_id`) and for how many times
-(`repetition`); those along `neuroid` say what was recorded (`neuroid_id`, `region`, `animal` or `subject`, and more).
+BrainIO (the data of Brain-Score: Schrimpf et al. 2020, Neuron 108:413) has one row for every presentation of a
+stimulus. Coordinates along `presentation` identify the stimulus (`stimulus_id`, in older files `image_id`) and the
+repetition (`repetition`). Coordinates along `neuroid` identify the neuroid (`neuroid_id`, `region`, `animal` or
+`subject`, and more).
 """
 
 import os
@@ -25,21 +26,21 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DIMENSIONS = ("presentation", "neuroid", TIME_BIN)
-# What the table of neuroids calls the assembly's coordinates.
+# Columns in the table of neuroids for coordinates of the assembly.
 COLUMNS = {"region": "area", "animal": "animal", "subject": "animal"}
 
 
 def check(path: str | Path, key: str, n_stimuli: int | None = None) -> tuple["pd.DataFrame", TimeBins | None]:
-    """Check that a file is an assembly, reading no more than its coordinates; return its neuroids and bins of time.
+    """Check that a file is an assembly, reading only coordinates; return its neuroids and bins of time.
 
     Parameters
     ----------
     path : path
         NetCDF file.
     key : str
-        Its place in the config, for messages.
+        Config key of the file, for messages.
     n_stimuli : int, optional
-        Number of stimuli in the set that was shown, where it is known.
+        Number of stimuli in the set that was shown, if it is known.
 
     Returns
     -------
@@ -66,9 +67,9 @@ def read(
 ) -> tuple[NDArray[np.float64], "pd.DataFrame", TimeBins | None]:
     """Read an assembly, stimuli in the order of the set that was shown.
 
-    The assembly's ids are looked for in the set's columns `stimulus_id` and `image_id`, then among its stimuli's names,
-    then among those without folders and extension; the first that has all of them is taken. Rows of one stimulus and
-    repetition are joined where they hold different neuroids, such as those of two animals.
+    The assembly's ids are matched to the set's columns `stimulus_id` and `image_id`, to its stimuli's names, and to
+    these names without folders and extension. The first of these with all ids is used. Rows of one stimulus and
+    repetition are joined if they have different neuroids, such as those of two animals.
 
     Parameters
     ----------
@@ -80,18 +81,18 @@ def read(
     Returns
     -------
     responses : (neuroids, n, repetitions) array, or (neuroids, n, repetitions, bins)
-        NaN where not shown. Repetitions are in the order of the coordinate `repetition`; without it, or where it
-        counts on from stimulus to stimulus, in the order of each stimulus's presentations.
+        NaN where not shown. Repetitions are in the order of the coordinate `repetition`. They are in the order of each
+        stimulus's presentations without that coordinate, or if it continues counting from stimulus to stimulus.
     neuroids : DataFrame
-        One row a neuroid, by its id, with the column `area` where the assembly has `region`, `animal` where it has
-        `animal` or `subject`, and its other coordinates.
+        One row for each neuroid, by its id, with the other coordinates as columns. The column `area` is the assembly's
+        `region`, and `animal` is its `animal` or `subject`.
     bins : TimeBins or None
         None unless the assembly has several bins along `time_bin`.
 
     Raises
     ------
     InputError
-        As for `check`, and if a presentation is of none of the stimuli, or two disagree about one response.
+        As for `check`, and if a presented stimulus is not in the set, or two presentations disagree about a response.
     """
     with _opened(path, key) as (assembly, place):
         neuroids = _neuroids(assembly, place)
@@ -113,7 +114,7 @@ def read(
 
 @contextmanager
 def _opened(path: str | Path, key: str) -> Iterator[tuple["xr.DataArray", str]]:
-    """Give the assembly of a file, its values still unread, and what to call it in messages."""
+    """Give the assembly of a file, without reading its values, and its name for messages."""
     place = f"{key}: {path}"
     if start_of(path, key).startswith(b"CDF"):
         raise InputError(f"{place}: NetCDF 3; NetCDF 4 is right, as xarray's `to_netcdf(format='NETCDF4')` writes")
@@ -131,14 +132,14 @@ def _dataset(path: str | Path) -> "xr.Dataset":
     import h5py
     import xarray as xr
 
-    # What h5py cannot open makes h5netcdf print a traceback when it is forgotten.
+    # h5netcdf would print a traceback on deletion of a file that h5py cannot open.
     with h5py.File(os.fspath(path), "r") as file:
         list(file.values())
     return xr.open_dataset(os.fspath(path), engine="h5netcdf")
 
 
 def _assembly(dataset: "xr.Dataset", place: str) -> "xr.DataArray":
-    """Return the one variable of presentations by neuroids, its values still unread."""
+    """Return the only variable of presentations by neuroids, without reading its values."""
     found = [name for name, variable in dataset.data_vars.items() if {"presentation", "neuroid"} <= {*variable.dims}]
     if len(found) != 1:
         described = ", ".join(f"{name} {variable.dims}" for name, variable in dataset.data_vars.items())
@@ -161,7 +162,7 @@ def _assembly(dataset: "xr.Dataset", place: str) -> "xr.DataArray":
 
 
 def _time_bins(assembly: "xr.DataArray", place: str) -> TimeBins | None:
-    """Return the bins along `time_bin`, named by their edges in ms, else by the coordinate, else by their numbers."""
+    """Return the bins along `time_bin`, named by their edges in ms, by the coordinate, or by their numbers."""
     if TIME_BIN not in assembly.dims:
         return None
     coordinates = _along(assembly, TIME_BIN)
@@ -175,7 +176,7 @@ def _time_bins(assembly: "xr.DataArray", place: str) -> TimeBins | None:
 
 
 def _along(assembly: "xr.DataArray", dimension: str) -> dict[str, NDArray]:
-    """Return the coordinates along a dimension, and, as an array of it, those that hold for all of the assembly."""
+    """Return the coordinates along a dimension, and scalar coordinates of the assembly repeated along it."""
     return {
         str(name): np.broadcast_to(coordinate.values, assembly.sizes[dimension])
         for name, coordinate in assembly.coords.items()
@@ -234,5 +235,5 @@ def _rows(ids: NDArray, stimuli: Mapping[str, NDArray], place: str) -> NDArray[n
 
 
 def _repetitions(assembly: "xr.DataArray") -> NDArray | None:
-    """Return the label of each presentation's repetition, where there are any."""
+    """Return the label of each presentation's repetition; None without labels."""
     return _along(assembly, "presentation").get("repetition")

@@ -1,7 +1,7 @@
-"""Arrays by name in one file: NumPy's npz, and MATLAB's mat, of version 5 as of version 7.3.
+"""Named arrays in one file: NumPy's npz, and MATLAB's mat in versions 5 and 7.3.
 
-MATLAB stores arrays with the first axis fastest, and in version 7.3, which is HDF5, other programs see the axes in
-reverse. Here both versions have the axes as MATLAB shows them (https://docs.h5py.org/en/stable/mats.html).
+MATLAB stores arrays with the first axis fastest. Version 7.3 is HDF5, where other programs see the axes reversed. Both
+versions are read with the axes as MATLAB shows them (https://docs.h5py.org/en/stable/mats.html).
 """
 
 import zipfile
@@ -47,20 +47,20 @@ def open_responses(path: str | Path, name: str | None, key: str, expected: str, 
     Parameters
     ----------
     path : path
-        The file. That of an npy file stays on disk.
+        Path of the file. The array of an npy file stays on disk.
     name : str or None
-        Name of the array in an npz or mat file, `struct.field` within a structure of MATLAB's; None takes the only one.
+        Name of the array in an npz or mat file, `struct.field` within a MATLAB structure; None takes the only array.
     key : str
-        Place of the recording in the config, for messages.
+        Config key of the recording, for messages.
     expected : str
-        What would be right, for messages.
+        Description of a right file, for messages.
     unread : bool
-        Return an array of the same shape without its values, where the file says the shape by itself.
+        Return an array of the same shape without its values, if the file tells the shape by itself.
 
     Raises
     ------
     InputError
-        If there is no such file, it cannot be read, or the array is not in it.
+        If the file is missing or cannot be read, or the array is not in the file.
     """
     place = f"{key}.responses: {path}"
     start = start_of(path, f"{key}.responses")
@@ -143,7 +143,7 @@ def _in_mat_73(path: Path) -> dict[str, Held]:
     found = {}
 
     def add(name: str, content: "h5py.Dataset | h5py.Group") -> None:
-        # Of an empty array, the file has the shape as values.
+        # For an empty array, the file stores the shape as values.
         is_array = isinstance(content, h5py.Dataset) and "MATLAB_empty" not in content.attrs
         if is_array and content.attrs.get("MATLAB_class", b"").decode() in NUMERIC and not name.startswith("#"):
             found[name.replace("/", ".")] = Held(content.shape[::-1], content.dtype, partial(read, name))

@@ -1,15 +1,16 @@
-"""Noise ceilings that came with a recording: the largest attainable correlation with a neuroid's mean responses.
+"""Published noise ceilings of a recording: the largest attainable correlation with a neuroid's mean responses.
 
-A ceiling is given as one of four kinds of numbers, which the ceiling of r is made of:
+A ceiling is given as one of four kinds of numbers, from which the ceiling of r is computed:
 
-- `reliability`, the share of the variance of these responses that is no noise, such as the correlation of split halves
-  after Spearman and Brown: its root.
-- `ncsnr`, the standard deviation of the signal over that of the noise of one response: the root of
-  ncsnr^2 / (ncsnr^2 + 1/n), with 1/n the mean over stimuli of 1 / repetitions (Allen et al. 2022, Nature Neuroscience
-  25:116, who give its square in per cent).
-- `snr`, the variance of the signal over that of the noise of one response: the same, with snr in place of ncsnr^2.
-- `oracle`, the correlation of a response with the mean over the other repetitions (Walker et al. 2019, Nature
-  Neuroscience 22:2060): as it is. Means over repetitions can do better than that.
+- `reliability` is the share of signal in the variance of the mean responses, such as the split-half correlation after
+  the formula of Spearman and Brown. The ceiling is its square root.
+- `ncsnr` is the standard deviation of the signal divided by that of the noise of one response. The ceiling is the
+  square root of `ncsnr^2 / (ncsnr^2 + 1/n)`, where 1/n is the mean over stimuli of 1 / repetitions. Allen et al. (2022,
+  Nature Neuroscience 25:116) give the square of this ceiling in per cent.
+- `snr` is the variance of the signal divided by that of the noise of one response. The ceiling is the same, with snr in
+  place of ncsnr^2.
+- `oracle` is the correlation of a response with the mean over the other repetitions (Walker et al. 2019, Nature
+  Neuroscience 22:2060). It is the ceiling itself, which means over repetitions can exceed.
 """
 
 import logging
@@ -30,30 +31,30 @@ logger = logging.getLogger("ventral")
 
 # Kinds of numbers, and the largest of each.
 KINDS = {"reliability": 1.0, "snr": np.inf, "ncsnr": np.inf, "oracle": 1.0}
-# Kinds that say nothing without the number of repetitions.
+# Kinds that need the number of repetitions.
 OF_ONE_RESPONSE = ("snr", "ncsnr")
 EXPECTED = "an npy file with one number a neuroid, in their order, is right"
-# What columns are called that may be ceilings, too.
+# Names of further columns that may be ceilings.
 ALIKE = re.compile(r"ceiling|reliab|oracle|ncsnr|consistency|split.?half|spearman.?brown|^(rho|snr|nc)$", re.IGNORECASE)
 COLUMN = "given_ceiling"
-# Variance of the signal over that of the noise of one response, where the ceiling depends on the stimuli.
+# Column of the ratio of signal variance to noise variance of one response, if the ceiling depends on the stimuli.
 RATIO = "given_signal_to_noise"
 
 
 @dataclass(frozen=True)
 class Given:
-    """Numbers of one kind that came with the neuroids.
+    """Published numbers of one kind for the neuroids.
 
     Attributes
     ----------
     numbers : (neuroids,) array
-        NaN where there is none.
+        NaN where a number is missing.
     kind : str
         A key of `KINDS`.
     column : str
-        Of the table of neuroids; '' of a file.
+        Column of the table of neuroids; '' for a file.
     place : str
-        Where they come from, for messages.
+        Source of the numbers, for messages.
     """
 
     numbers: NDArray[np.float64]
@@ -63,28 +64,28 @@ class Given:
 
 
 def numbers_given(spec: dict, neuroids: "pd.DataFrame", key: str) -> Given | None:
-    """Return the numbers that the config names or, where it names none, a column that is called like a kind.
+    """Return the numbers that the config names, or else those of a column with the name of a kind.
 
     Parameters
     ----------
     spec : dict
-        A recording; `ceiling` has a `column` of the table of neuroids, or a `file`; and their `kind`, which may be left
-        out of a column that is called like one; and `repetitions`, where the responses do not tell their number.
+        A recording. Its `ceiling` has a `column` of the table of neuroids, or a `file`. The `kind` is optional for a
+        column with the name of a kind. The number of `repetitions` is given if the responses do not tell it.
     neuroids : DataFrame
-        One row a neuroid.
+        One row for each neuroid.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Returns
     -------
     Given or None
-        None where nothing is given.
+        None if there are no such numbers.
 
     Raises
     ------
     InputError
-        If there is no such column or file, the kind is not known, there are more or fewer numbers than neuroids, none
-        at all, or one that is out of range.
+        If the column or file is missing, the kind is not known, or a number is out of range. Also if there are no
+        numbers, or their number is not that of neuroids.
     """
     option = spec.get("ceiling") or {}
     if option.get("column") and option.get("file"):
@@ -105,12 +106,12 @@ def numbers_given(spec: dict, neuroids: "pd.DataFrame", key: str) -> Given | Non
 
 
 def check_repetitions(given: Given, spec: dict, repeated: bool, key: str) -> None:
-    """Check that the number of repetitions is known, where the config names numbers that need it.
+    """Check that the number of repetitions is known if ceilings in the config need it.
 
     Raises
     ------
     InputError
-        If it is not.
+        If the number of repetitions is not known.
     """
     if given.kind in OF_ONE_RESPONSE and not repeated and spec.get("ceiling") and not _repetitions(spec):
         raise InputError(
@@ -122,34 +123,34 @@ def check_repetitions(given: Given, spec: dict, repeated: bool, key: str) -> Non
 def with_given_ceilings(
     spec: dict, neuroids: "pd.DataFrame", responses: NDArray[np.float64], key: str
 ) -> tuple["pd.DataFrame", dict[str, str]]:
-    """Return what is known of each neuroid with the ceilings of r that came with them, and what they are made of.
+    """Return the table of neuroids with published ceilings of r, and attributes with their origin.
 
-    What was found by its name alone, and what looks like a ceiling and is not used, is named in a warning.
+    Warnings name a column that was found by its name alone, and columns that look like ceilings and are not used.
 
     Parameters
     ----------
     spec : dict
         As for `numbers_given`.
     neuroids : DataFrame
-        One row a neuroid.
+        One row for each neuroid.
     responses : (repetitions, n, neuroids) array, or (repetitions, n, neuroids, bins)
         NaN where not shown.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Returns
     -------
     neuroids : DataFrame
-        With the column `given_ceiling`, from 0 to 1 and NaN where there is none, if any are given. With the column
-        `given_signal_to_noise`, too, if the kind is `snr` or `ncsnr` and the responses tell the repetitions. Without a
-        column `reliability`, since the store has its own.
+        If ceilings are given, the table has a column `given_ceiling`, from 0 to 1 and NaN where one is missing. If the
+        kind is `snr` or `ncsnr` and the responses tell the repetitions, it also has `given_signal_to_noise`. A column
+        `reliability` is removed, since the store has its own.
     attributes : dict of str
         `given_ceiling_kind` and `given_ceiling_from`, if any are given.
 
     Raises
     ------
     InputError
-        As for `numbers_given` and `check_repetitions`, and if the config names ceilings of a recording with bins of
+        As for `numbers_given` and `check_repetitions`, and if the config names ceilings for a recording with bins of
         time.
     """
     given = numbers_given(spec, neuroids, key)
@@ -171,13 +172,13 @@ def with_given_ceilings(
 
 
 def ceilings_of_r(given: Given, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest attainable correlations (neuroids,); 0 where an estimate is negative, NaN where there is none.
+    """Return the largest attainable correlations (neuroids,); 0 for negative estimates, NaN for missing ones.
 
     Parameters
     ----------
     given : Given
     inverse : (neuroids,) array
-        Mean over stimuli of 1 / repetitions; used of `snr` and `ncsnr` alone.
+        Mean over stimuli of 1 / repetitions, which only `snr` and `ncsnr` need.
     """
     numbers = np.maximum(given.numbers, 0)
     if given.kind == "oracle":
@@ -188,7 +189,7 @@ def ceilings_of_r(given: Given, inverse: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def ratios(given: Given) -> NDArray[np.float64]:
-    """Return the variance of the signal over that of the noise of one response (neuroids,), of `snr` or `ncsnr`."""
+    """Return the ratio of signal variance to noise variance of one response (neuroids,), from `snr` or `ncsnr`."""
     return given.numbers if given.kind == "snr" else given.numbers**2
 
 
@@ -198,12 +199,12 @@ def largest_r(ratio: NDArray[np.float64], inverse: NDArray[np.float64]) -> NDArr
 
 
 def one_over_repetitions(counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the mean of 1 / repetitions over the stimuli that a neuroid was shown (neuroids,); 1 where none was.
+    """Return the mean of 1 / repetitions (neuroids,) over the stimuli shown to each neuroid; 1 without stimuli.
 
     Parameters
     ----------
     counts : (n, neuroids) array
-        Repetitions of each stimulus.
+        Number of repetitions of each stimulus.
     """
     shown = counts > 0
     inverse = np.divide(1.0, counts, out=np.zeros(counts.shape), where=shown)
@@ -249,7 +250,7 @@ def _numbers_of_file(path: str, n_neuroids: int, key: str, place: str) -> NDArra
 def _numbers_of_column(values: "pd.Series", place: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    # A table says of a column without any number that it is text.
+    # A column without numbers was read as text.
     values = values.replace("", np.nan) if values.dtype.kind == "O" else values
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.flatnonzero(np.isnan(numbers) & values.notna().to_numpy())
@@ -276,12 +277,12 @@ def _check_range(given: Given) -> None:
 
 
 def _why_unused(given: Given, spec: dict, counts: NDArray[np.intp], key: str) -> str:
-    """Return why ceilings that nobody named cannot be used, '' where they can.
+    """Return the reason why ceilings that the config does not name cannot be used; '' if they can.
 
     Raises
     ------
     InputError
-        If the config names them.
+        If the config names ceilings that cannot be used.
     """
     if counts.ndim == 3:
         reason = "ceilings of neuroids are of no single bin of time"

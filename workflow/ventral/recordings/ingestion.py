@@ -1,4 +1,4 @@
-"""Recordings: responses of neuroids to stimuli, with the reliability of each; or published dissimilarity matrices."""
+"""Ingestion of recordings: responses of neuroids with their reliability, or published dissimilarity matrices."""
 
 import logging
 from collections import Counter
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ventral")
 
-# Said of all neuroids at once, where the table does not say it of each; and what it is where nobody says.
+# Keys that hold for all neuroids if the table has no such column, with their defaults.
 DEFAULTS = {"area": "unknown", "animal": None}
-# Columns of the table of neuroids that are text, whatever they look like.
+# Columns of the table of neuroids that are text even if their values look like numbers.
 TEXT = ("neuroid", *DEFAULTS)
 RESERVED = ("responses", COLUMN, RATIO, "left_out", "repetition", "stimulus", TIME_BIN, START, END)
 EXPECTED = (
@@ -65,31 +65,34 @@ def check(
     key: str = "recordings",
     stimuli: Mapping[str, NDArray] | None = None,
 ) -> int | None:
-    """Check that a recording's files are there and fit together, reading no more than the header of the responses.
+    """Check that a recording's files exist and match, reading only the header of the responses.
 
     Parameters
     ----------
     spec : dict
-        `responses`, path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or, averaged,
-        (neuroids, stimuli), NaN where not shown; optionally `array`, its name in the file; `axes`, the names of its
-        axes where their order is another, or where one is of bins of time; `time_bins`, start and end of each bin in
-        ms; `baseline`, which of these is before the stimulus; `neuroids`, a CSV or Parquet file with one row a neuroid,
-        in the array's order; `area` and `animal` of all neuroids; and `ceiling`, as for
-        `ventral.recordings.given_ceilings.numbers_given`. `responses` may also be a BrainIO assembly, as for
-        `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or `trials`, as for
-        `ventral.recordings.trials.read_trials`. Or `matrices`, as for `ventral.recordings.matrices.read_matrices`, with
-        `area` of all of them or by name.
+        A recording in one of four forms:
+
+        - `responses` is the path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or,
+          averaged, (neuroids, stimuli), NaN where not shown. Optional keys follow below.
+        - `responses` is a BrainIO assembly, as for `ventral.recordings.brainio.read`, with its own neuroids and bins.
+        - `trials` is a trial table, as for `ventral.recordings.trials.read_trials`.
+        - `matrices` has matrices, as for `ventral.recordings.matrices.read_matrices`; `area` is one, or one by name.
+
+        Optional keys: `array` is the name of the array in the file. `axes` names axes in another order, or with bins of
+        time. `time_bins` has start and end of each bin in ms, and `baseline` is the bin before the stimulus. `neuroids`
+        is a CSV or Parquet file with one row for each neuroid, in the order of the array. `area` and `animal` hold for
+        all neuroids. `ceiling` is as for `ventral.recordings.given_ceilings.numbers_given`.
     n_stimuli : int, optional
-        Number of stimuli in the set that was shown, where it is known.
+        Number of stimuli in the set that was shown, if it is known.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
     stimuli : mapping of (n,) arrays, optional
-        Columns of the set, `stimulus` among them, where they are known.
+        Columns of the set, including `stimulus`, if they are known.
 
     Returns
     -------
     int or None
-        Number of neuroids, times that of bins of time; None of matrices.
+        Number of neuroids times number of bins of time; None for matrices.
 
     Raises
     ------
@@ -128,20 +131,25 @@ def ingest(
 ) -> None:
     """Write the store of a recording.
 
-    It holds `responses` (repetition, stimulus, neuroid) float64, NaN where not shown; `reliability` (neuroid), NaN
-    without repetitions; `left_out` (neuroid), the reason why a neuroid cannot be used, '' for those that can; the
-    coordinates `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table; and the attributes
-    `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions`, `has_repetitions`. Where ceilings came with the data, the
-    coordinate `given_ceiling` (neuroid) is the largest attainable r, and the attributes `given_ceiling_kind` and
-    `given_ceiling_from` say what it is made of (`ventral.recordings.given_ceilings`). Where the ceiling depends on the
-    stimuli that are scored, so is `given_signal_to_noise` (neuroid).
+    The store has three variables:
 
-    Of a recording with bins of time all three have a last dimension `time_bin`, with its names as the coordinate, and
-    `time_bin_start` and `time_bin_end` in ms where they are known. A neuroid may be left out in some bins alone.
-    `ventral.recordings.time_bins.columns_of` makes columns of neuroids in bins.
+    - `responses` (repetition, stimulus, neuroid) float64, NaN where not shown;
+    - `reliability` (neuroid), NaN without repetitions;
+    - `left_out` (neuroid), the reason why a neuroid cannot be used, '' for usable neuroids.
 
-    A recording given as dissimilarity matrices has `dissimilarities` (matrix, pair) instead, one row for each matrix of
-    each subject, with the coordinates `name`, `subject` (from 1) and `area` of each row, and `stimulus`.
+    Coordinates are `stimulus`, `neuroid`, `area`, and the other columns of the neuroid table. Attributes are
+    `recording`, `stimuli`, `stimuli_sha256`, `n_repetitions` and `has_repetitions`.
+
+    With published ceilings, the coordinate `given_ceiling` (neuroid) is the largest attainable r. The attributes
+    `given_ceiling_kind` and `given_ceiling_from` give its origin (`ventral.recordings.given_ceilings`). If the ceiling
+    depends on the scored stimuli, there is also a coordinate `given_signal_to_noise` (neuroid).
+
+    In a recording with bins of time all three variables have a last dimension `time_bin`. Its coordinates are the names
+    of bins and, if known, `time_bin_start` and `time_bin_end` in ms. A neuroid may be left out in some bins alone.
+    `ventral.recordings.time_bins.columns_of` turns neuroids in bins into columns.
+
+    A recording of dissimilarity matrices has `dissimilarities` (matrix, pair) instead, with one row for each matrix of
+    each subject. Its coordinates are `stimulus`, and `name`, `subject` (from 1) and `area` of each row.
 
     Parameters
     ----------
@@ -150,7 +158,7 @@ def ingest(
     stimuli : path
         Store of the stimuli that were shown.
     output : path
-        The store to write.
+        Store to write.
     name : str
         Name of the recording.
     n_splits, seed : int
@@ -198,24 +206,24 @@ def dataset_of(
     seed: int = 0,
     bins: TimeBins | None = None,
 ) -> "xr.Dataset":
-    """Return the store of a recording of neuroids, as `ingest` describes it, before it is written.
+    """Return the content of the store of a recording of neuroids, as `ingest` describes it.
 
     Parameters
     ----------
     responses : (repetitions, n, neuroids) array, or (repetitions, n, neuroids, bins) with `bins`
         NaN where not shown.
     neuroids : DataFrame
-        One row a neuroid, by its id, with the column `area`.
+        One row for each neuroid, by its id, with the column `area`.
     stimulus_set : Dataset
-        The stimuli that were shown.
+        Stimuli that were shown.
     name : str
         Name of the recording.
     place : str
-        Where the responses come from, for messages.
+        Source of the responses, for messages.
     n_splits, seed : int
         As for `split_half_reliability`.
     bins : TimeBins, optional
-        Of a recording with an axis of time.
+        Bins of time of a recording with such an axis.
 
     Raises
     ------
@@ -268,9 +276,9 @@ def dataset_of(
 
 
 def mean_responses(dataset: "xr.Dataset") -> "xr.DataArray":
-    """Return the mean response (stimulus, neuroid) over the repetitions that were shown; NaN where none was.
+    """Return the mean response (stimulus, neuroid) over repetitions; NaN where a stimulus was not shown.
 
-    Neuroids in several bins of time are as many columns.
+    A neuroid has one column for each bin of time.
     """
     return columns_of(dataset)["responses"].mean("repetition", skipna=True).transpose("stimulus", "neuroid")
 
@@ -322,7 +330,7 @@ def _matrices(spec: dict, stimulus_set: "xr.Dataset", name: str) -> "xr.Dataset"
 def _read_presented(
     spec: dict, columns: Mapping[str, NDArray], key: str
 ) -> tuple[NDArray, "pd.DataFrame", TimeBins | None]:
-    """Return responses of a trial table as `_read` does, and log what there is to say of it."""
+    """Return the responses of a trial table in the form of `_read`, and log remarks about the table."""
     trials, neuroids, bins = _presented(spec, key)
     report_trials(trials, neuroids, spec, key)
     if spec.get("neuroids"):
@@ -331,7 +339,7 @@ def _read_presented(
 
 
 def _presented(spec: dict, key: str, *, unread: bool = False) -> tuple[Trials, "pd.DataFrame", TimeBins | None]:
-    """Return a trial table with its responses, what is known of each neuroid, and the bins of time."""
+    """Return a trial table with its responses, the table of neuroids, and the bins of time."""
     listed = None
     if spec.get("neuroids") and not spec.get("responses"):
         table = read_table(spec["neuroids"], f"{key}.neuroids", TEXT, RESERVED, strict=False)
@@ -355,7 +363,7 @@ def _presented(spec: dict, key: str, *, unread: bool = False) -> tuple[Trials, "
 
 
 def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame", TimeBins | None]:
-    """Return responses, still unread, what is known of each neuroid, and the bins of time; warn of doubts.
+    """Return unread responses, the table of neuroids, and the bins of time; warn of doubtful axes.
 
     The responses are (neuroids, n, repetitions), or (neuroids, n, repetitions, bins).
     """
@@ -390,7 +398,7 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
 def _responses(
     spec: dict, n_stimuli: int | None, key: str, *, unread: bool = False
 ) -> tuple[NDArray, list[str], TimeBins | None]:
-    """Return the responses as they lie in the file, the names of their axes, and their bins of time."""
+    """Return the responses in the order of the file, the names of their axes, and their bins of time."""
     array = open_responses(spec["responses"], spec.get("array"), key, EXPECTED, unread=unread)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
@@ -410,7 +418,7 @@ def _responses(
 
 
 def _time_bins(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> TimeBins | None:
-    """Return the bins of an array of some shape; None without an axis of them, or of one bin that nobody named."""
+    """Return the bins of time of an array; None without such an axis, or for a single bin without a name."""
     n_bins = shape[axes.index(TIME_BIN)] if TIME_BIN in axes else None
     edges = spec.get("time_bins")
     if not edges:
@@ -431,7 +439,7 @@ def _time_bins(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) ->
 def _neuroids(
     spec: dict, shape: tuple[int, ...], axes: list[str], key: str, names: Sequence[str] | None = None
 ) -> "pd.DataFrame":
-    """Return what is known of each neuroid, one row each, by its id.
+    """Return the table of neuroids, one row for each, by its id.
 
     Parameters
     ----------
@@ -442,9 +450,9 @@ def _neuroids(
     axes : list of str
         Names of the axes in the file.
     key : str
-        Place of `spec` in the config.
+        Config key of `spec`.
     names : sequence of str, optional
-        What the neuroids are called where no table says it; without it, they are numbered.
+        Names of neuroids without a table. By default they are numbered.
     """
     import pandas as pd
 
@@ -509,7 +517,7 @@ def _with_defaults(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
 
 
 def _left_out(responses: NDArray[np.float64], stimuli: NDArray) -> NDArray[np.object_]:
-    """Return why each neuroid (repetitions, n, neuroids) cannot be used, '' where it can."""
+    """Return the reason why each neuroid (repetitions, n, neuroids) cannot be used; '' if it can."""
     reasons = np.full(responses.shape[2], "", dtype=object)
     for neuroid in range(responses.shape[2]):
         values = responses[:, :, neuroid]

@@ -1,7 +1,7 @@
-"""Dissimilarity matrices as they were published: read, and checked that they are such.
+"""Reading and checking of published dissimilarity matrices.
 
-Pairs (i, j), i < j, always stand in the order of the rows of the upper triangle, which is that of
-`scipy.spatial.distance.squareform` and of MATLAB's.
+Pairs (i, j), i < j, are always in the order of the rows of the upper triangle, as in
+`scipy.spatial.distance.squareform` and in MATLAB.
 """
 
 import logging
@@ -18,8 +18,7 @@ from ventral.recordings.arrays import NPY, NPZ, open_array, other_kind, reason, 
 
 logger = logging.getLogger("ventral")
 
-# Matrices that were computed in float32 are symmetric, and 0 on their diagonal, to about this share of their largest
-# value.
+# Matrices in float32 are symmetric with a zero diagonal up to about this share of their largest value.
 ROUNDING = 1e-5
 EXPECTED = "an npz file with an array (stimuli, stimuli) or (subjects, stimuli, stimuli) for each name is right"
 
@@ -31,11 +30,11 @@ class Matrices:
     Attributes
     ----------
     dissimilarities : (rows, pairs) array
-        In any unit: only their order counts.
+        Dissimilarities in any unit, since only their order counts.
     names, areas : (rows,) arrays of str
-        Rows of the same name are of different subjects.
+        Rows with the same name have different subjects.
     n_stimuli : int
-        Number of stimuli, of which there are n (n - 1) / 2 pairs.
+        Number of stimuli n; there are n (n - 1) / 2 pairs.
     """
 
     dissimilarities: NDArray[np.float64]
@@ -45,28 +44,29 @@ class Matrices:
 
 
 def read_matrices(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> dict[str, NDArray[np.float64]]:
-    """Read published dissimilarity matrices, and check that they are such.
+    """Read published dissimilarity matrices, and check them.
 
     Parameters
     ----------
     spec : dict
-        `matrices`, path of an npz file with an array (n, n) or (subjects, n, n) for each name, or of an npy file with
-        one such array, whose name is the file's. Or paths by name, of files with one array each.
+        Has `matrices`, the path of an npz file with an array (n, n) or (subjects, n, n) for each name. The path may
+        also be that of an npy file with one such array, whose name is that of the file. Or `matrices` has paths of
+        files with one array each, by name.
     n_stimuli : int, optional
-        Number of stimuli in the set that was shown, where it is known.
+        Number of stimuli in the set that was shown, if it is known.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Returns
     -------
     dict of (subjects, n, n) arrays
-        By name, in the order of the file.
+        Matrices by name, in the order of the file.
 
     Raises
     ------
     InputError
-        If a file cannot be read, or a matrix is not square, finite, symmetric and 0 on its diagonal, is of another
-        number of stimuli, or has the same dissimilarity for every pair, or only negative ones.
+        If a file cannot be read, or a matrix is not square, finite and symmetric with a zero diagonal. Also if a matrix
+        has another number of stimuli, equal dissimilarities, or only negative ones.
     """
     if not isinstance(spec["matrices"], dict):
         path = Path(spec["matrices"])
@@ -125,12 +125,12 @@ def report_negative(matrices: dict[str, NDArray[np.float64]], key: str) -> None:
 
 
 def areas_of(spec: dict, names: Sequence[str], key: str = "recordings") -> list[str]:
-    """Return the area of each matrix: what `area` says of all of them, or of each by its name, else the name.
+    """Return the area of each matrix: the `area` of all matrices or of its name, or else its name.
 
     Raises
     ------
     InputError
-        If `area` speaks of a matrix that is not there.
+        If `area` names a matrix that does not exist.
     """
     area = spec.get("area")
     if not isinstance(area, dict):

@@ -1,4 +1,4 @@
-"""The noise of every neuroid's response to every stimulus, from the spread of its repetitions."""
+"""The noise of every neuroid's response to every stimulus, from the variance over repetitions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from ventral.mappings.standardisation import varies
 
 VALUES_AT_ONCE = 2**18
-# Repeated stimuli, from which on a line of variance on mean is fitted.
+# Smallest number of repeated stimuli for fitting a line of variance on mean.
 FEWEST_ON_LINE = 5
-# Share of the repetitions that a neuroid has of its stimuli, from which on a repetition can be a block.
+# Smallest share of present responses in all repetitions for which a repetition can be a block.
 FULL_PRESENCE = 0.9
 
 
@@ -22,18 +22,18 @@ class Noise:
     Attributes
     ----------
     means : (n, neuroids) array
-        Over the repetitions of a stimulus; NaN where it was not shown.
+        Means over the repetitions of a stimulus; NaN where it was not shown.
     counts : (n, neuroids) integer array
-        Repetitions.
+        Numbers of repetitions.
     variances : (n, neuroids) array
-        Variance over repetitions, of one response. Where a stimulus was shown once, the variance that other stimuli
-        let expect. NaN where it was not shown, and where the neuroid was shown no stimulus twice.
+        Variance of one response over repetitions. For a stimulus shown once, the variance expected from other stimuli.
+        NaN where the stimulus was not shown, and for neuroids without repeated stimuli.
     degrees_of_freedom : (neuroids,) array
-        Of all variances of a neuroid together.
+        Degrees of freedom of all variances of a neuroid together.
     n_repeated : (neuroids,) integer array
-        Stimuli with two repetitions or more.
+        Number of stimuli with at least two repetitions.
     on_line : (neuroids,) boolean array
-        Whether stimuli shown once get the variance of a line, not the pooled variance.
+        True if stimuli shown once get the variance of a line, False for the pooled variance.
     """
 
     means: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Noise:
         return np.divide(self.variances, self.counts, out=np.full(self.means.shape, np.nan), where=self.counts > 0)
 
     def taken(self, neuroids: NDArray[np.intp]) -> "Noise":
-        """Return the noise of some of the neuroids, by their places."""
+        """Return the noise of some neuroids, by their indices."""
         return Noise(
             self.means[:, neuroids],
             self.counts[:, neuroids],
@@ -60,9 +60,9 @@ class Noise:
         )
 
     def expected_from(self, stimuli: NDArray[np.intp]) -> "Noise":
-        """Return the noise with variances of stimuli shown once that repeated ones among these stimuli let expect.
+        """Return the noise with expected variances of stimuli shown once, estimated from repeated ones among `stimuli`.
 
-        Estimates from disjoint stimuli have errors that are independent.
+        Estimates from disjoint stimuli have independent errors.
         """
         weights = np.zeros(self.counts.shape)
         weights[stimuli] = np.maximum(self.counts[stimuli] - 1, 0)
@@ -72,10 +72,10 @@ class Noise:
 
 
 def repetitions_are_blocks(responses: NDArray) -> bool:
-    """Say whether nearly every stimulus has a response in nearly every repetition, so that one can be a block.
+    """Tell whether nearly every stimulus has a response in nearly every repetition, so that repetitions can be blocks.
 
-    A drift that all stimuli of a repetition share adds nothing to differences between mean responses, but to the
-    spread over repetitions. Its removal costs one degree of freedom a repetition, and nothing else where there is none.
+    A drift that all stimuli of a repetition share adds to the variance over repetitions, but not to differences between
+    mean responses. Its removal costs one degree of freedom for each repetition.
 
     Parameters
     ----------
@@ -92,16 +92,16 @@ def repetitions_are_blocks(responses: NDArray) -> bool:
 def noise_of(responses: NDArray, blocks: bool) -> Noise:
     """Return the noise of responses.
 
-    The variance over a stimulus's m repetitions divides by m - 1. With blocks, each repetition's effect is removed
-    first, by least squares on stimuli and repetitions; the degrees of freedom that it costs are taken from all stimuli
-    alike. With n stimuli, all shown m times, (m - 1)(n - 1) / n are left to each.
+    The variance over the m repetitions of a stimulus divides by m - 1. With blocks, the effect of each repetition is
+    first removed by least squares on stimuli and repetitions. The lost degrees of freedom are shared by all stimuli. If
+    n stimuli are all shown m times, each keeps (m - 1)(n - 1) / n degrees of freedom.
 
     Parameters
     ----------
     responses : (repetitions, n, neuroids) array
         NaN where a stimulus was not shown.
     blocks : bool
-        Whether a repetition is a block of trials, whose mean drifts: see `repetitions_are_blocks`.
+        True if a repetition is a block of trials whose mean drifts, as by `repetitions_are_blocks`.
     """
     none = np.zeros((responses.shape[0], responses.shape[2]))
     counts, means, squares, sums = _spread(responses, none)
@@ -127,7 +127,7 @@ def _blocks_of_stimuli(responses: NDArray) -> Iterator[slice]:
 
 
 def _spread(responses: NDArray, effects: NDArray) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Return statistics of responses without the effects (repetitions, neuroids) of repetitions.
+    """Return statistics of responses after subtracting the effects (repetitions, neuroids) of repetitions.
 
     Returns
     -------
@@ -159,8 +159,8 @@ def _deviations(values: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 def _repetition_effects(responses: NDArray, counts: NDArray, sums: NDArray) -> tuple[NDArray, NDArray]:
     """Return the effects of repetitions (repetitions, neuroids), and the degrees of freedom (neuroids,) they cost.
 
-    With A the matrix (n, repetitions) of what was shown, c its row sums and g the sums over stimuli of deviations from
-    the stimuli's means, the effects b solve (diag(A^T 1) - A^T diag(1/c) A) b = g.
+    Let A (n, repetitions) be 1 where a stimulus was shown, and c its row sums. Let g be the sums over stimuli of
+    deviations from the stimuli's means. The effects b solve `(diag(A^T 1) - A^T diag(1/c) A) b = g`.
     """
     effects, removed = np.zeros_like(sums), np.zeros(responses.shape[2])
     for neuroids in alike(responses):
@@ -173,7 +173,7 @@ def _repetition_effects(responses: NDArray, counts: NDArray, sums: NDArray) -> t
 
 
 def alike(responses: NDArray) -> Iterator[NDArray[np.intp]]:
-    """Give the neuroids in groups to which the same repetitions of the same stimuli were shown."""
+    """Yield groups of neuroids to which the same repetitions of the same stimuli were shown."""
     packed = np.concatenate([np.packbits(~np.isnan(repetition), axis=0) for repetition in responses])
     groups: dict[bytes, list[int]] = {}
     for neuroid, pattern in enumerate(np.ascontiguousarray(packed.T)):
@@ -182,14 +182,14 @@ def alike(responses: NDArray) -> Iterator[NDArray[np.intp]]:
 
 
 def _expected_variances(means: NDArray, variances: NDArray, weights: NDArray, once: NDArray) -> tuple[NDArray, NDArray]:
-    """Return the variance (n, neuroids) that repeated stimuli let expect where one was shown once, and if by a line.
+    """Return expected variances (n, neuroids) of stimuli shown once, and whether they come from a line.
 
-    The line of variance on mean is fitted for each neuroid with the degrees of freedom as weights. Of fewer repeated
-    stimuli than `FEWEST_ON_LINE`, or of equal means, the pooled variance is taken instead.
+    The line of variance on mean is fitted for each neuroid with the degrees of freedom as weights. With fewer repeated
+    stimuli than `FEWEST_ON_LINE`, or with equal means, the pooled variance is used instead.
 
     The line can be negative at the weakest responses, while its sum over stimuli is unbiased. So negative values become
-    0, and the others are scaled to the same sum: clipping alone makes too much noise (a perfect model's score of 1.2
-    in place of 1.02 at 0.3 spikes).
+    0, and the others are scaled to the same sum. Clipping alone overestimates noise: at 0.3 spikes a perfect model's
+    score would be 1.2 instead of 1.02.
     """
     used = weights > 0
     total = weights.sum(axis=0)

@@ -1,4 +1,4 @@
-"""Responses of which each row is one presentation of a stimulus, arranged by stimulus and repetition."""
+"""Arrangement of responses to single presentations by stimulus and repetition."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 
-# Columns of a stimulus set in which published recordings look for their ids.
+# Columns of a stimulus set with the ids of published recordings.
 IDS = ("stimulus_id", "image_id")
 
 
 @dataclass(frozen=True)
 class Match:
-    """How the stimuli that were presented are called in a stimulus set.
+    """The names in a stimulus set that match the ids of presented stimuli.
 
     Attributes
     ----------
     kind : str
-        By which of the set's names, in words.
+        Kind of the names, in words.
     names : (n,) array of str
-        These names, in the order of the set.
+        Names of that kind, in the order of the set.
     missing : list of str
-        Ids that are none of them.
+        Ids that are not among the names.
     is_unique : bool
-        Whether no two stimuli have the same name.
+        True if no two stimuli have the same name.
     """
 
     kind: str
@@ -35,20 +35,20 @@ class Match:
     is_unique: bool
 
     def rows(self, ids: NDArray) -> NDArray[np.intp]:
-        """Return the row in the stimulus set of each presentation, of ids that are all there."""
+        """Return the row in the stimulus set of each presentation; all ids must be among the names."""
         row_of = {name: row for row, name in enumerate(self.names.tolist())}
         return np.array([row_of[name] for name in ids.tolist()], dtype=np.intp)
 
 
 def as_text(values: NDArray) -> NDArray:
-    """Return ids as text, whole numbers without a decimal point, whatever a table or a file made of them."""
+    """Return ids as text, with whole numbers without a decimal point, for ids of any type."""
     return np.array([str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist()])
 
 
 def match_ids(ids: NDArray, stimuli: Mapping[str, NDArray]) -> Match:
-    """Return the first of a set's names among which all ids are, else the one that lacks the fewest.
+    """Return the first kind of a set's names that includes all ids, or else the kind that lacks the fewest.
 
-    These are its columns `stimulus_id` and `image_id`, its stimuli's names, and those without folders and extension.
+    Kinds are the columns `stimulus_id` and `image_id`, the stimuli's names, and these without folders and extension.
 
     Parameters
     ----------
@@ -74,15 +74,16 @@ def match_ids(ids: NDArray, stimuli: Mapping[str, NDArray]) -> Match:
 def numbered(labels: NDArray | None, ids: NDArray) -> NDArray[np.intp]:
     """Return the number, from 0, of each presentation's repetition.
 
-    Labels that count the repetitions of every stimulus are kept. Where they count on from stimulus to stimulus, a
-    stimulus's presentations are numbered in the order of the labels; without labels, in that of the rows.
+    Labels that count the repetitions of every stimulus are kept. If they continue counting from stimulus to stimulus,
+    the presentations of a stimulus are numbered in the order of the labels. Without labels, they are numbered in the
+    order of the rows.
 
     Parameters
     ----------
     labels : (presentations,) array or None
-        Of the repetitions.
+        Labels of the repetitions.
     ids : (presentations,) array
-        Of the stimuli.
+        Ids of the stimuli.
     """
     most = np.unique(ids, return_counts=True)[1].max()
     if labels is None:
@@ -110,18 +111,18 @@ def arranged(
 ) -> NDArray[np.float64]:
     """Return responses (neuroids, n, repetitions, ...) of presentations, NaN where not shown.
 
-    Presentations of one stimulus and repetition are joined where they hold different neuroids.
+    Presentations of one stimulus and repetition are joined if they have different neuroids.
 
     Parameters
     ----------
     values : (presentations, neuroids, ...) array
         NaN where a neuroid was not recorded.
     rows, repetitions : (presentations,) arrays of int
-        The stimulus of each, and which of its repetitions.
+        Stimulus of each presentation, and number of the repetition.
     n : int
         Number of stimuli.
     describe_conflict : callable
-        What to say, of a presentation, a neuroid, and the number of such responses.
+        Returns the message, given a presentation, a neuroid, and the number of such responses.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def arranged(
 
 
 def _without_repeats(rows: NDArray[np.intp], repetitions: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Give the presentations in parts that hold no stimulus and repetition twice."""
+    """Yield parts of the presentations in which no stimulus and repetition occurs twice."""
     import pandas as pd
 
     turn = pd.DataFrame({"row": rows, "repetition": repetitions}).groupby(["row", "repetition"]).cumcount().to_numpy()

@@ -1,4 +1,4 @@
-"""How reproducible each neuroid's responses are: the ceiling of what any model can predict."""
+"""Reliability of each neuroid's responses, which limits the predictions of any model."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,13 +15,13 @@ def split_half_reliability(
 ) -> NDArray[np.float64]:
     """Return the reliability of every neuroid's mean response.
 
-    For each split, the repetitions that a stimulus has are dealt at random into two halves, floor(count / 2) and the
-    others; Pearson's r between the means of the halves is taken over the stimuli that have two repetitions or more,
-    averaged over splits, and corrected to the full number of repetitions by 2 r / (1 + r) (Spearman 1910, British
-    Journal of Psychology 3:271; Brown 1910, ibid. 3:296).
+    For each split, the repetitions of a stimulus are dealt at random into two halves, of which the first has
+    floor(count / 2). Pearson's r between the means of the halves is computed over the stimuli with at least two
+    repetitions, and averaged over splits. The formula `2 r / (1 + r)` corrects r to the full number of repetitions
+    (Spearman 1910 and Brown 1910, British Journal of Psychology 3:271 and 3:296).
 
-    All neuroids are dealt by the same random keys, a new set for each split: a neuroid's value does not depend on
-    which other neuroids are there, nor on their order.
+    All neuroids share the random keys of a split. So the value of a neuroid does not depend on other neuroids, nor on
+    their order.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ def split_half_reliability(
     n_splits : int
         Number of random splits.
     seed : int
-        Seed of the keys: split k takes those of NumPy's generator seeded by (seed, k).
+        Seed of the keys: split k uses NumPy's generator with the seed (seed, k).
     folds : sequence of integer arrays, optional
-        Stimuli of each held-out fold: r is then taken within each fold and averaged over the folds of which the
-        neuroid was shown any stimulus. It is the ceiling of an r that is averaged over folds, as that of predictions
-        is: within a fold of one object, say, responses vary less than over all stimuli, and are less reliable.
+        Stimuli of each held-out fold. r is then computed within each fold, and averaged over the folds with any
+        stimulus shown to the neuroid. The result is the ceiling of an r of predictions that is averaged over folds.
+        Within a fold, such as one object, responses vary less than over all stimuli, and are less reliable.
 
     Returns
     -------
     (neuroids,) array
-        NaN where no stimulus was repeated, and where in some split a half has the same mean for every stimulus; with
-        folds, where this is so of any fold.
+        NaN without repeated stimuli, and if a half of a split has the same mean for every stimulus. With folds, NaN if
+        that holds in any fold.
     """
     repetitions, n_stimuli, n_neuroids = responses.shape
     shown = ~np.isnan(responses)
@@ -72,17 +72,17 @@ def split_half_reliability(
 def means_of_halves(
     responses: NDArray[np.float64], n_splits: int, seed: int = 0
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Give the mean responses of a population in two random halves of the repetitions, for each of several splits.
+    """Yield the mean responses of a population in two random halves of the repetitions, for each of several splits.
 
-    A repetition is in the same half for all neuroids, so that noise which they share is in one half only.
+    A repetition is in the same half for all neuroids, so shared noise is in one half only.
 
     Parameters
     ----------
     responses : (repetitions, n, neuroids) array
         NaN where a stimulus was not shown.
     n_splits, seed : int
-        As for `split_half_reliability`, with the same keys: of the repetitions shown to any neuroid, the first
-        floor(count / 2) in the order of the keys make the first half.
+        As for `split_half_reliability`, with the same keys. The repetitions shown to any neuroid are sorted by the
+        keys, and the first floor(count / 2) are the first half.
 
     Yields
     ------
@@ -109,7 +109,7 @@ def _blocks(count: int, values_each: int) -> list[NDArray[np.intp]]:
 
 
 def _half(shown: NDArray[np.bool_], order: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return which repetitions go to the smaller half: of those shown, the first floor(count / 2) in random order.
+    """Return the repetitions of the smaller half: the first floor(count / 2) of those shown, in random order.
 
     Parameters
     ----------
@@ -136,9 +136,9 @@ def _r_of_halves(
     Parameters
     ----------
     responses : (repetitions, n, neuroids) array
-        Every stimulus with two repetitions or more, the same ones for all neuroids.
+        Responses to stimuli with at least two repetitions, the same for all neuroids.
     half : (splits, repetitions, n) array
-        Which repetitions are in the smaller half.
+        True for repetitions in the smaller half.
     parts : sequence of integer arrays
         Stimuli of each part.
 
@@ -148,7 +148,7 @@ def _r_of_halves(
         NaN where a half does not vary over the stimuli of a part.
     """
     shown = ~np.isnan(responses[:, :, 0])
-    # Deviations from the neuroid's mean lose no digits when the halves are subtracted from the total.
+    # Deviations from the neuroid's mean lose no digits when a half is subtracted from the total.
     deviations = responses - np.nanmean(responses, axis=(0, 1))
     values = np.where(shown[:, :, None], deviations, 0).transpose(1, 0, 2)
     chosen = half.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Spike tables: one row a spike, counted in windows of time after each stimulus."""
+"""Counting of spikes in windows of time after each stimulus, from tables with one row for each spike."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from ventral.recordings.axes import NEUROID
 from ventral.stimuli.files import natural
 from ventral.stimuli.tables import read_table
 
-# What the presentation of a spike may be called, and that of a row of the trial table.
+# Names of the column with the presentation, in spike tables and trial tables.
 PRESENTATION = ("presentation", "trial")
 TIME = "time"
 
@@ -30,15 +30,15 @@ def count_spikes(
     path : str
         CSV or Parquet file with the columns `presentation` or `trial`, `neuroid`, and `time` in ms.
     key : str
-        Its place in the config, for messages.
+        Config key of the table, for messages.
     presentations : (presentations,) sequence of str
-        What each presentation is called in the table.
+        Name of each presentation in the table.
     onsets : (presentations,) array
-        When each stimulus appeared, in ms on the clock of `time`.
+        Time of onset of each stimulus, in ms on the clock of `time`.
     windows : (windows,) sequence of pairs of float
-        Start and end of each in ms after the stimulus appeared; a spike at the end is not in the window.
+        Start and end of each window in ms after onset; a spike at the end is not in the window.
     listed : sequence of str or None
-        All neuroids, in order; None takes those that have spikes, in natural order.
+        All neuroids, in order; None takes neuroids with spikes, in natural order.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def count_spikes(
     Raises
     ------
     InputError
-        If the table cannot be read, a spike is of no presentation, neuroid or time, or no spike is in any window.
+        If the table cannot be read, a spike lacks a presentation, neuroid or time, or no spike is in any window.
     """
     place = f"{key}: {path}"
     table = read_table(path, key, (*PRESENTATION, NEUROID), (), strict=True)
@@ -84,7 +84,7 @@ def count_spikes(
 
 
 def _presentations(table, place: str):
-    """Return the column that says of which presentation each spike is."""
+    """Return the column with the presentation of each spike."""
     found = [column for column in PRESENTATION if column in table]
     if len(found) != 1:
         raise InputError(
@@ -95,7 +95,7 @@ def _presentations(table, place: str):
 
 
 def _places(values, known: Sequence[str], what: str, where: str, place: str) -> NDArray[np.intp]:
-    """Return where each value of a column stands among known ones."""
+    """Return the index of each value of a column among known values."""
     import pandas as pd
 
     places = pd.Index(known).get_indexer(values)

@@ -1,7 +1,7 @@
-"""Responses in several bins of time: how bins are called, and neuroids in bins as columns of one axis.
+"""Responses in several bins of time: names of bins, and neuroids in bins as columns of one axis.
 
-A target is identified by its name and its bin of time; the bin of an untimed target is ''. A bin is only more targets
-of the same stimuli, so that whatever reads columns of neuroids reads neuroids in bins as well.
+A target is identified by its name and its bin of time; the bin of an untimed target is ''. Bins only add targets for
+the same stimuli, so code that reads columns of neuroids also reads neuroids in bins.
 """
 
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 START, END = "time_bin_start", "time_bin_end"
-# Name of the bin before the stimulus appeared, in which nothing should depend on the stimulus.
+# Name of the bin before stimulus onset, in which responses should not depend on the stimulus.
 BASELINE = "baseline"
 
 
@@ -31,10 +31,10 @@ class TimeBins:
     Attributes
     ----------
     names : sequence of str
-        '70-90' of a bin from 70 to 90 ms; without edges, its own name or its number from 1. 'baseline' of the bin that
-        `with_baseline` was told of.
+        '70-90' for a bin from 70 to 90 ms; without edges, its own name or its number from 1. The bin given to
+        `with_baseline` is 'baseline'.
     edges : (bins, 2) array or None
-        Start and end of each bin in ms, where these are known.
+        Start and end of each bin in ms, if they are known.
     """
 
     names: Sequence[str]
@@ -42,7 +42,7 @@ class TimeBins:
 
     @property
     def coordinates(self) -> dict[str, tuple[str, NDArray]]:
-        """The coordinates of a store: `time_bin`, and `time_bin_start` and `time_bin_end` where they are known."""
+        """Coordinates of a store: `time_bin`, and `time_bin_start` and `time_bin_end` if they are known."""
         found = {TIME_BIN: (TIME_BIN, np.array(self.names, dtype=object))}
         if self.edges is not None:
             found |= {START: (TIME_BIN, self.edges[:, 0]), END: (TIME_BIN, self.edges[:, 1])}
@@ -57,7 +57,7 @@ def bins_between(edges: Sequence[Sequence[float]], place: str) -> TimeBins:
     edges : sequence of pairs of float
         Start and end of each bin in ms.
     place : str
-        Where they stand, for messages.
+        Config key of the bins, for messages.
 
     Raises
     ------
@@ -79,20 +79,20 @@ def windows_of(spec: dict) -> list[list[float]]:
 
 
 def with_baseline(bins: TimeBins | None, baseline: Sequence[float] | None, key: str) -> TimeBins | None:
-    """Return bins of which the one before the stimulus is called `baseline`.
+    """Return bins in which the one before the stimulus has the name `baseline`.
 
     Parameters
     ----------
     bins : TimeBins or None
     baseline : (start, end) or None
-        In ms after the stimulus appeared; None changes nothing.
+        Edges of the baseline in ms after onset; None changes nothing.
     key : str
-        Place of the recording in the config, for messages.
+        Config key of the recording, for messages.
 
     Raises
     ------
     InputError
-        If it does not end before the stimulus, or is none of the bins.
+        If the baseline does not end before the stimulus, or is not among the bins.
     """
     if baseline is None:
         return bins
@@ -115,7 +115,7 @@ def with_baseline(bins: TimeBins | None, baseline: Sequence[float] | None, key: 
 
 
 def numbered_bins(n_bins: int) -> TimeBins:
-    """Return bins of which no more is known than their order, by numbers from 1."""
+    """Return bins without known times, named by numbers from 1."""
     return TimeBins([str(number) for number in range(1, n_bins + 1)])
 
 
@@ -125,7 +125,7 @@ def check_names(names: Sequence[str], place: str) -> None:
     Raises
     ------
     InputError
-        If two have the same one.
+        If two bins have the same name.
     """
     for number, name in enumerate(names, 1):
         if name in names[: number - 1]:
@@ -135,7 +135,7 @@ def check_names(names: Sequence[str], place: str) -> None:
 
 
 def read_recording(path: str | Path) -> "xr.Dataset":
-    """Read the store of a recording, neuroids in bins of time as `columns_of` has them."""
+    """Read the store of a recording, with neuroids in bins of time as columns by `columns_of`."""
     from ventral.store import read_dataset
 
     return columns_of(read_dataset(path))
@@ -144,8 +144,8 @@ def read_recording(path: str | Path) -> "xr.Dataset":
 def columns_of(recording: "xr.Dataset") -> "xr.Dataset":
     """Return a recording with one column for each neuroid in each bin of time, along the dimension `neuroid`.
 
-    Neuroids keep their names: those of one neuroid's bins are the same, and the coordinate `time_bin` tells them
-    apart. A recording without bins is returned as it is.
+    Neuroids keep their names, and the coordinate `time_bin` distinguishes their bins. A recording without bins is
+    returned unchanged.
     """
     if TIME_BIN not in recording.dims:
         return recording
@@ -153,14 +153,14 @@ def columns_of(recording: "xr.Dataset") -> "xr.Dataset":
 
 
 def bins_of(recording: "xr.Dataset") -> NDArray[np.str_]:
-    """Return the bin of time (columns,) of each column of a recording, '' where there are none."""
+    """Return the bin of time (columns,) of each column of a recording; '' without bins."""
     if TIME_BIN in recording.coords:
         return recording[TIME_BIN].values.astype(str)
     return np.full(recording.sizes[NEUROID], "")
 
 
 def time_order(time_bin: str) -> tuple[float, str]:
-    """Return what bins of time are sorted by: the baseline first, then the number that a name begins with, the name."""
+    """Return the sorting key of a bin of time: the baseline first, then by the leading number, then by name."""
     if time_bin == BASELINE:
         return float("-inf"), time_bin
     number = re.match(r"-?\d+(\.\d+)?", time_bin)
@@ -168,5 +168,5 @@ def time_order(time_bin: str) -> tuple[float, str]:
 
 
 def place_of(area: str, time_bin: str) -> str:
-    """Return an area in a bin of time in words: 'IT, 70-90', or 'IT' where it is untimed."""
+    """Return an area with its bin of time in words: 'IT, 70-90', or 'IT' without a bin."""
     return f"{area}, {time_bin}" if time_bin else area

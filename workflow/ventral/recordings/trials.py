@@ -1,4 +1,4 @@
-"""Trial tables: one row a presentation of a stimulus, with counts in columns, an array beside it, or spikes."""
+"""Trial tables with one row for each presentation, and responses as columns of counts, an array, or spikes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ logger = logging.getLogger("ventral")
 
 AXES = (PRESENTATION, NEUROID, TIME_BIN)
 STIMULI = (STIMULUS, *IDS)
-# Neuroids that have these, too, were recorded in the presentations of their own alone.
+# A neuroid with one of these columns was recorded only in the presentations with the same value.
 APART = ("animal", "session")
-# Bytes of a table of spikes that the check at the start of a run reads, too; the job reads larger ones.
+# The check at the start of a run reads tables of spikes up to this number of bytes; only the job reads larger ones.
 READ_AT_THE_START = 2**24
 EXPECTED = "a numeric array (presentations, neuroids) or (presentations, neuroids, bins of time) is right"
 
@@ -40,11 +40,11 @@ class Trials:
     Attributes
     ----------
     table : DataFrame
-        One row a presentation.
+        One row for each presentation.
     values : (presentations, neuroids) or (presentations, neuroids, bins) array
         NaN where not recorded.
     neuroids : list of str or None
-        What they are called, where the responses say so.
+        Names of neuroids, if the responses have names.
     axes : list of str
         Order of the axes in the file of the responses.
     in_file : tuple of int
@@ -61,25 +61,25 @@ class Trials:
 def read_trials(
     spec: dict, key: str, windows: Sequence[Sequence[float]], listed: Sequence[str] | None, *, unread: bool = False
 ) -> Trials:
-    """Read a trial table and the responses to its presentations, and check that they fit together.
+    """Read a trial table and the responses to its presentations, and check that they match.
 
     Parameters
     ----------
     spec : dict
-        A recording: `trials`, and `counts`, `responses` or `spikes`.
+        A recording with `trials`, and `counts`, `responses` or `spikes`.
     key : str
-        Its place in the config, for messages.
+        Config key of the recording, for messages.
     windows : sequence of pairs of float
-        In which spikes are counted.
+        Windows in which spikes are counted.
     listed : sequence of str or None
-        Names of the neuroids in the order of their table, where there is one.
+        Names of the neuroids in the order of their table; None without a table.
     unread : bool
-        Leave the values of an array, and a large table of spikes, where they are.
+        Do not read the values of an array, or a large table of spikes.
 
     Raises
     ------
     InputError
-        If a file cannot be read, a row names no stimulus, or responses and rows do not fit together.
+        If a file cannot be read, a row names no stimulus, or responses and rows do not match.
     """
     table = _table(spec, key)
     if spec.get("counts"):
@@ -107,7 +107,7 @@ def read_trials(
 
 
 def report_trials(trials: Trials, neuroids: "pd.DataFrame", spec: dict, key: str) -> None:
-    """Log what the columns are, and warn of neuroids that seem not to have been recorded in all sessions."""
+    """Log the columns, and warn of neuroids that were probably not recorded in all sessions."""
     report_columns(trials.table, f"{key}.trials: {spec['trials']}")
     if not spec.get("spikes"):
         return
@@ -136,7 +136,7 @@ def rows_presented(trials: Trials, stimuli: Mapping[str, NDArray], spec: dict, k
     Raises
     ------
     InputError
-        If one is of none of the stimuli.
+        If a presented stimulus is not in the set.
     """
     place, table, ids = f"{key}.trials: {spec['trials']}", trials.table, _ids(trials.table)
     match = match_ids(ids, stimuli)
@@ -157,24 +157,24 @@ def responses_of(
 ) -> NDArray[np.float64]:
     """Return responses (neuroids, n, repetitions), or (neuroids, n, repetitions, bins), NaN where not shown.
 
-    Repetitions are those of the column `repetition`; without it, the presentations of each stimulus (and animal and
-    session, where neuroids have one) in the order of the column `time`, else of the rows.
+    The column `repetition` numbers the repetitions. Without it, the presentations of each stimulus are numbered in the
+    order of the column `time`, or else of the rows. Each animal and session is numbered apart if neuroids have one.
 
     Parameters
     ----------
     trials : Trials
     neuroids : DataFrame
-        One row a neuroid, in the order of the responses; `animal` and `session` say in which presentations it was
-        recorded, where the trial table has the same column.
+        One row for each neuroid, in the order of the responses. If the trial table has the same column, `animal` and
+        `session` determine the presentations in which a neuroid was recorded.
     stimuli : mapping of (n,) arrays
-        Columns of the stimulus set, `stimulus` among them.
+        Columns of the stimulus set, including `stimulus`.
     spec, key
         As for `read_trials`.
 
     Raises
     ------
     InputError
-        If a presentation is of none of the stimuli, or a neuroid has two responses in one repetition of a stimulus.
+        If a presented stimulus is not in the set, or a neuroid has two responses in one repetition of a stimulus.
     """
     place = f"{key}.trials: {spec['trials']}"
     table, ids = trials.table, _ids(trials.table)
@@ -228,7 +228,7 @@ def _ids(table: "pd.DataFrame") -> NDArray:
 
 
 def _names(table: "pd.DataFrame", spec: dict, key: str) -> list[str]:
-    """Return what spikes call each presentation: its name in the table, else the number of its row, from 1."""
+    """Return the name of each presentation for spikes: that in the table, or else the number of its row, from 1."""
     found = [column for column in NAMES if column in table]
     if not found:
         return [str(row) for row in range(1, len(table) + 1)]
@@ -245,7 +245,7 @@ def _names(table: "pd.DataFrame", spec: dict, key: str) -> list[str]:
 
 
 def _onsets(table: "pd.DataFrame", spec: dict, key: str) -> NDArray[np.float64]:
-    """Return when each stimulus appeared in ms on the clock of the spikes: the sum of what `onset` names."""
+    """Return the onset of each stimulus in ms on the clock of the spikes: the sum of the columns in `onset`."""
     given = spec.get("onset") or 0.0
     onsets = np.zeros(len(table))
     for part in given if isinstance(given, list) else [given]:
@@ -270,7 +270,7 @@ def _onsets(table: "pd.DataFrame", spec: dict, key: str) -> NDArray[np.float64]:
 def _counts(
     spec: dict, key: str, table: "pd.DataFrame", listed: Sequence[str] | None
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Return counts (presentations, neuroids), in the order of the table of neuroids, else of the columns."""
+    """Return counts (presentations, neuroids), in the order of the table of neuroids, or else of the columns."""
     place = f"{key}.trials: {spec['trials']}"
     numeric = [column for column in table if table[column].dtype.kind == "f"]
     patterns = spec["counts"] if isinstance(spec["counts"], list) else [spec["counts"]]
@@ -322,7 +322,7 @@ def _text(values: "pd.Series") -> NDArray:
 
 
 def _leave_out_others(values: NDArray, of_trials: NDArray, of_neuroids: Mapping[str, str], place: str) -> None:
-    """Make responses NaN of neuroids that were not recorded in a presentation, where they are 0 or NaN."""
+    """Set responses of neuroids to NaN in presentations without them; responses other than 0 or NaN are refused."""
     known = np.unique(of_trials).tolist()
     for neuroid, own in of_neuroids.items():
         if own not in known:

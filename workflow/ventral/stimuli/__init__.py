@@ -1,1 +1,1 @@
-"""Sets of stimuli: read, or rendered."""
+"""Sets of stimuli, which are read from files or rendered."""

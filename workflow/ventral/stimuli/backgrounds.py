@@ -1,4 +1,4 @@
-"""What objects are put before: crops of natural photographs, and noise with a natural spectrum."""
+"""Backgrounds of rendered objects: crops of natural photographs, and noise with a natural spectrum."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,39 +12,39 @@ from ventral.stimuli.files import FOLDER, Listing, kind_of
 from ventral.stimuli.images import list_images
 
 PHOTOGRAPHS, NOISE = "photographs", "noise"
-# A crop's side, as a share of the photograph's shorter side.
+# Range of a crop's side, as a share of the photograph's shorter side.
 CROP = (0.3, 1.0)
-# Of noise, in 0 to 255.
+# Mean and standard deviation of noise, on the scale from 0 to 255.
 NOISE_MEAN, NOISE_DEVIATION = 115.0, 45.0
-# How much a pixel's colour varies, beside its lightness.
+# Variation of a pixel's colour, relative to its lightness.
 COLOUR = 0.25
-# Colours of photographs that become 8-bit RGB without a loss that shows.
+# Colour modes of photographs that become 8-bit RGB without a visible loss.
 EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 SMALLEST = 2
 
 
 class Backgrounds:
-    """Sources of backgrounds, each equally often, whatever stands before them.
+    """Sources of backgrounds, each of which is drawn equally often for every object.
 
     Parameters
     ----------
     sources : sequence of str
-        `photographs` (those that come with installed packages), `noise`, or folders of photographs.
+        `photographs` (those of installed packages), `noise`, or folders of photographs.
     key : str
-        Their place in the config, for messages.
+        Config key of the sources, for messages.
 
     Raises
     ------
     InputError
-        If a folder has no images, two of one name, or one that cannot be read, has other than 8 bits a channel, or is
-        a single pixel.
+        If a folder has no images, or two of one name. Also if an image cannot be read, does not have 8 bits a channel,
+        or is a single pixel.
     """
 
     def __init__(self, sources: Sequence[str], key: str) -> None:
         self._kinds = [_photographs(source, key) if source != NOISE else {NOISE: None} for source in sources]
 
     def draw(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
-        """Return a background (3, size, size), and the name of the photograph that it is a part of, or `noise`."""
+        """Return a background (3, size, size), and the name of its photograph, or `noise`."""
         photographs = self._kinds[rng.integers(len(self._kinds))]
         name = list(photographs)[rng.integers(len(photographs))]
         if photographs[name] is None:
@@ -53,25 +53,25 @@ class Backgrounds:
 
 
 def check(sources: Sequence[str], key: str) -> None:
-    """Check, without opening a photograph, that every source of backgrounds has some.
+    """Check that every source has backgrounds, without opening photographs.
 
     Raises
     ------
     InputError
-        If a source is neither known nor a folder with images.
+        If a source is not known and is not a folder with images.
     """
     for source in _folders(sources):
         _listed(source, key)
 
 
 def report_left_out(sources: Sequence[str], key: str) -> None:
-    """Log a warning of what is not taken of the folders among the sources."""
+    """Log a warning for the files that are left out of folders among the sources."""
     for source in _folders(sources):
         _listed(source, key).warn(f"{key}: {source}")
 
 
 def crop(photograph: NDArray[np.uint8], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a random square part (3, size, size) of a photograph (H, W, 3), as it is or mirrored."""
+    """Return a random square part (3, size, size) of a photograph (H, W, 3), mirrored or not."""
     import PIL.Image
 
     height, width = photograph.shape[:2]
@@ -84,7 +84,7 @@ def crop(photograph: NDArray[np.uint8], size: int, rng: np.random.Generator) -> 
 
 
 def noise(size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return noise (3, size, size) whose amplitude falls as 1 / frequency, as that of natural images does.
+    """Return noise (3, size, size) whose amplitude falls as 1 / frequency, as in natural images.
 
     Field 1987, Journal of the Optical Society of America A 4:2379. Colours vary less than lightness.
     """

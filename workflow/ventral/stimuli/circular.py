@@ -1,4 +1,4 @@
-"""Angles and other quantities that come back to where they began: how two of them go together."""
+"""Statistics of circular quantities, such as angles."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ RAYLEIGH = -np.log(0.05)
 
 
 def has_direction(values: ArrayLike, period: float) -> bool:
-    """Say whether angles have a mean direction, or are spread around the circle (Rayleigh's test at 5 %).
+    """Tell whether angles have a mean direction or are spread around the circle (Rayleigh's test at 5 %).
 
     Parameters
     ----------
     values : (n,) array
-        In the units of the period; NaN is left out.
+        Angles in the units of the period; NaN is left out.
     period : float
-        After which a value is the same again, such as 360 degrees.
+        Length of a full turn, such as 360 degrees.
     """
     angles = _radians(values, period)
     angles = angles[np.isfinite(angles)]
@@ -31,32 +31,32 @@ def circular_correlation(
 ) -> float:
     """Return the correlation of two circular quantities.
 
-    It is that of Jammalamadaka and SenGupta 2001 (Topics in Circular Statistics, section 8.2; Jammalamadaka and Sarma
-    1988),
+    The correlation is that of Jammalamadaka and SenGupta 2001 (Topics in Circular Statistics, section 8.2;
+    Jammalamadaka and Sarma 1988),
 
         r = sum(sin(a - a0) sin(b - b0)) / sqrt(sum(sin(a - a0)^2) sum(sin(b - b0)^2)),
 
-    with the mean directions a0 and b0. Where these are not defined, a0 - b0 and a0 + b0 are the mean directions of
-    a - b and a + b: the numerator is then half the difference of their resultants.
+    with the mean directions a0 and b0. If a0 and b0 are not defined, a0 - b0 and a0 + b0 are the mean directions of a -
+    b and a + b. The numerator is then half the difference of their resultants.
 
-    Like Pearson's r it is not changed by a constant that is added to a or b. With folds, mean directions are those of
-    each fold, and the three sums run over all folds.
+    As with Pearson's r, adding a constant to a or b changes nothing. With folds, mean directions are those of each
+    fold, and the three sums run over all folds.
 
     Parameters
     ----------
     a, b : (n,) arrays
-        In the units of the period.
+        Quantities in the units of the period.
     period : float
-        After which a value is the same again.
+        Length of a full turn.
     directed : bool
-        Whether both have a mean direction: see `has_direction`.
+        True if both have a mean direction, as by `has_direction`.
     folds : sequence of integer arrays, optional
-        Rows of each held-out fold, none empty; all rows are one fold, if not given.
+        Rows of each held-out fold, none empty; by default all rows are one fold.
 
     Returns
     -------
     float
-        Between -1 and 1; NaN where a or b varies within no fold.
+        Between -1 and 1; NaN if a or b is constant within every fold.
     """
     a, b = _radians(a, period), _radians(b, period)
     of_folds = [_sines(a[fold], b[fold], directed) for fold in (folds or [np.arange(len(a))])]
@@ -72,13 +72,13 @@ def angular_error(a: ArrayLike, b: ArrayLike, period: float) -> float:
 
 
 def sine_and_cosine(values: ArrayLike, period: float) -> NDArray[np.float64]:
-    """Return sine and cosine (n, 2) of a circular quantity, by which it is predicted."""
+    """Return sine and cosine (n, 2) of a circular quantity, which are the targets that predict it."""
     angles = _radians(values, period)
     return np.stack([np.sin(angles), np.cos(angles)], axis=1)
 
 
 def angle_of(sines_and_cosines: NDArray, period: float) -> NDArray[np.float64]:
-    """Return the circular quantity (n,), from minus to plus half a period, of its sine and cosine (n, 2)."""
+    """Return the circular quantity (n,), from minus to plus half a period, with a given sine and cosine (n, 2)."""
     return np.arctan2(sines_and_cosines[:, 0], sines_and_cosines[:, 1]) * period / (2 * np.pi)
 
 
@@ -94,7 +94,7 @@ def _sines(a: NDArray[np.float64], b: NDArray[np.float64], directed: bool) -> ND
         difference, total = _direction(a - b), _direction(a + b)
         a0, b0 = (total + difference) / 2, (total - difference) / 2
     sines = np.sin([a - a0, b - b0])
-    # Sines at the size of rounding carry no sign.
+    # The sign of sines at the size of rounding is arbitrary.
     varying = varies(np.linalg.norm(sines, axis=1, keepdims=True), np.sqrt(len(a)))
     return np.where(varying, sines, 0.0)
 

@@ -1,4 +1,4 @@
-"""Which files of a folder or zip are taken, and which are left out, so that the job can say so."""
+"""Listing of the files of a folder or zip, with remarks on files that are left out."""
 
 import io
 import logging
@@ -20,7 +20,7 @@ from ventral.folders import walk
 logger = logging.getLogger("ventral")
 
 FOLDER, FILE = "folder", "file"
-# What operating systems put into folders, beside names that begin with a dot.
+# Names that operating systems add to folders, besides names that begin with a dot.
 OF_THE_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
 ENCRYPTED, NAMED_IN_UTF8 = 0x1, 0x800
 
@@ -33,14 +33,14 @@ NOT_UTF8 = "names that are not in UTF-8, by what the zip says, and are read in c
 
 @dataclass
 class Listing:
-    """Names of the files that a folder or zip has of one kind.
+    """Names of the files of one kind in a folder or zip.
 
     Attributes
     ----------
     files : list of str
         Paths within the folder or zip, with slashes, in natural order.
     remarks : dict
-        What there is to say, and the names that this is said of.
+        Names to which each remark applies, by remark.
     """
 
     files: list[str] = field(default_factory=list)
@@ -60,18 +60,18 @@ def list_files(place: Path, suffixes: Collection[str], key: str, kind: str, besi
     place : path
         Folder or zip.
     suffixes : collection of str
-        How names of that kind end, in small letters.
+        Suffixes of files of that kind, in lower case.
     key : str
-        Place in the config, for messages.
+        Config key of the folder, for messages.
     kind : str
-        What such files are called in messages.
+        Name of such files in messages.
     beside : collection of str
-        How names of files end that belong to those of the kind, and are not worth a remark.
+        Suffixes of files that accompany those of the kind, and need no remark.
 
     Raises
     ------
     InputError
-        If it cannot be read, has no such files, has two of one name, or has one that is encrypted or no regular file.
+        If the place cannot be read or has no such files, or a file occurs twice, is encrypted, or is no regular file.
     """
     kind_of_place = kind_of(place)
     if kind_of_place == FOLDER:
@@ -113,14 +113,14 @@ def opener(place: Path) -> Iterator[Callable[[str], BinaryIO]]:
         return
     with zipfile.ZipFile(place) as archive:
         members = {_member_name(entry): entry for entry in archive.infolist()}
-        # Only what is read to its end is checked.
+        # A zip file checks only members that are read to their end.
         yield lambda file: io.BytesIO(archive.read(members[file]))
 
 
 def natural(text: str) -> tuple[list[str | tuple[int, str]], str]:
-    """Return what names are sorted by, so that image2 comes before image10."""
+    """Return the sorting key of a name, such that image2 comes before image10."""
     parts = re.split(r"([0-9]+)", text.casefold())
-    # Python makes no integers of more than a few thousand digits.
+    # Python refuses to parse integers of more than a few thousand digits.
     numbers = [part.lstrip("0") for part in parts]
     return [(len(numbers[k]), numbers[k]) if k % 2 else part for k, part in enumerate(parts)], text
 
@@ -193,7 +193,7 @@ def _in_zip(archive: zipfile.ZipFile, suffixes: Collection[str], place: str) -> 
 
 
 def _member_name(entry: zipfile.ZipInfo) -> str:
-    """Return the path of a member within the zip; like `unzip`, without the slash of an absolute one."""
+    """Return the path of a member within the zip, without a leading slash, as `unzip` does."""
     return PurePosixPath(entry.filename.lstrip("/")).as_posix()
 
 
@@ -228,7 +228,7 @@ def _suffix(file: str) -> str:
 
 
 def _alike(files: Iterable[str]) -> list[str]:
-    """Return the names that are others' but for capital letters."""
+    """Return the names that equal other names except for capital letters."""
     by_name = defaultdict(list)
     for file in files:
         by_name[file.casefold()].append(file)

@@ -1,13 +1,13 @@
-"""Images: files read into pixels or refused, what a network is shown of these, and how a reader sees them.
+"""The modality `images`: reading of files into pixels, inputs of networks, and previews.
 
-How files are read, so that every model sees what was shown:
+Files are read such that every model sees the image that was shown:
 
-- Grey images and images with a palette become RGB, as does an alpha channel that is opaque throughout.
-- Refused, because what the animal saw is not in the file: transparent pixels, an EXIF orientation other than upright
-  (some presentation software turns such images, some does not), and several frames in one file.
-- Refused, because turning them into 8-bit RGB is a choice for the user: 16-bit, float, CMYK and other colour spaces.
-- Images of different sizes are refused, unless the user says which size all are resized to: bicubic, without cropping,
-  as networks' preprocessing does.
+- Grey images and images with a palette become RGB, and so do images with an alpha channel that is fully opaque.
+- Transparent pixels, several frames in one file, and an EXIF orientation other than upright are refused. The file does
+  not tell what the animal saw; some presentation software applies the orientation and some does not.
+- 16-bit, float, CMYK and other colour spaces are refused, because the conversion to 8-bit RGB is the user's choice.
+- Images of different sizes are refused, unless the user gives a size. All images are then resized (bicubic, without
+  cropping), as networks' preprocessing does.
 - Embedded colour profiles are ignored: the numbers in the file are the pixels.
 
 `ventral.stimuli.modality` declares all this as the modality `images`.
@@ -36,12 +36,12 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 PIXELS = "pixels"
 AXES = ("channel", "pixel_row", "pixel_column")
 EXIF_ORIENTATION = 0x0112
-# Side of the images that show what layers there are, before a model that says its size has them resized.
+# Side of the example images with which layers are listed, before a model resizes them.
 ANY_SIZE = 224
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-# Side of the small grey versions by which near-duplicates are told.
+# Side of the small grey versions by which near-duplicates are recognised.
 OUTLINE = 16
-# What is beyond these is a mistake, and float32 would not hold it.
+# Larger values are a mistake, and may exceed float32.
 LARGEST_COLOUR = 1e6
 LARGEST_SIZE = 10_000
 SET_OPTIONS = {
@@ -97,7 +97,7 @@ PRODUCT = re.compile(r"shapes cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)")
 
 
 def list_images(images: Path, key: str) -> Listing:
-    """List the images of a folder or zip, as `list_files` does."""
+    """List the images of a folder or zip, by `list_files`."""
     return list_files(images, SUFFIXES, key, "images")
 
 
@@ -107,7 +107,7 @@ def common_shape(
     files: Sequence[str],
     mapped: Callable[[Callable, Sequence[str]], Iterator],
 ) -> tuple[int, int, int]:
-    """Return the shape (3, height, width) of all images: the `size` of the set, else what most files have."""
+    """Return the shape (3, height, width) of all images: the `size` of the set, or else the most common one."""
     if spec.get("size"):
         return 3, spec["size"], spec["size"]
     width, height = most_common_size(mapped(lambda file: size_of(opened, file), files))
@@ -117,12 +117,12 @@ def common_shape(
 def most_common_size(sizes: Iterator[tuple[int, int] | None]) -> tuple[int, int]:
     """Return the width and height that most images have."""
     counts = Counter(size for size in sizes if size is not None)
-    # Where no image can be read, any size will do: each of them is reported when it is decoded.
+    # If no image can be read, any size will do, because decoding reports each of them.
     return counts.most_common(1)[0][0] if counts else (1, 1)
 
 
 def size_of(opened: Callable[[str], BinaryIO], file: str) -> tuple[int, int] | None:
-    """Return width and height as the file's header says, None where it cannot be read."""
+    """Return width and height from the file's header; None if the header cannot be read."""
     import PIL.Image
 
     try:
@@ -140,7 +140,7 @@ def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tupl
     Raises
     ------
     InputError
-        If the file cannot be decoded, is of a kind that is refused, or has another size and the set no `size`.
+        If the file cannot be decoded, is of a refused kind, or differs in size while the set has no `size`.
     """
     import PIL.Image
 
@@ -165,15 +165,15 @@ def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tupl
 
 
 def given(images: NDArray | Sequence, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return the pixels (n, 3, height, width) of images that somebody has in Python.
+    """Return the pixels (n, 3, height, width) of images given in Python.
 
     Parameters
     ----------
     images : array or sequence
-        An array (n, 3, height, width) or (n, height, width, 3), of uint8, or of floats from 0 to 1, which are rounded
-        to 8 bits; or a list of images of Pillow's, and of paths or opened files of images.
+        An array (n, 3, height, width) or (n, height, width, 3) of uint8, or of floats from 0 to 1. Floats are rounded
+        to 8 bits. Or a list of Pillow images, paths of images, or opened files.
     shape : tuple of int
-        (3, height, width) of each image that is right.
+        Shape (3, height, width) that each image must have.
 
     Raises
     ------
@@ -236,8 +236,8 @@ def _as_bytes(images: NDArray) -> NDArray[np.uint8]:
 
 
 def _rgb(image: "Image") -> "Image":
-    # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell.
-    # (BGR;16 is a bitmap with 16 bits for all three. What no file was opened for has no decoder.)
+    # Pillow cuts 16-bit RGB down to 8 bits by itself; only the decoder's arguments still tell. (BGR;16 is a bitmap with
+    # 16 bits for all three. Images without a file have no decoder.)
     depth = re.search(r"(?<!BGR);(16|32)", str(getattr(image, "tile", "")))
     if depth or image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         raise InputError(f"its pixels are {f'{depth[1]}-bit' if depth else image.mode}; save it as 8-bit RGB or grey")
@@ -253,31 +253,31 @@ def _rgb(image: "Image") -> "Image":
 
 
 def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
-    """Return the pixels (stop - start, 3, H, W) of some rows of a store; only the chunks that hold them are read."""
+    """Return the pixels (stop - start, 3, H, W) of some rows of a store, reading only the chunks that hold them."""
     from ventral.store import open_store
 
     return open_store(path)[PIXELS][start:stop]
 
 
-# What a network is shown.
+# Inputs of networks.
 
 
 def without_effect(option: str, spec: dict) -> str:
-    """Return why an option of a model changes nothing about it; empty where it does."""
+    """Return the reason why an option has no effect on a model; empty if it has an effect."""
     alone = option == "interpolation" and spec["size"] is None
     return "without a `size` that images are resized to" if alone else ""
 
 
 def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
-    """Return what a network is shown: pixels resized to its size, without cropping, and normalised.
+    """Return the input of a network: pixels resized to its size, without cropping, and normalised.
 
     Parameters
     ----------
     pixels : (n, 3, height, width) uint8 tensor
         Stimuli, on any device.
     spec : dict
-        `size` of the square (None keeps the stimuli's), `interpolation`, and `mean` and `std` of each channel for
-        pixels in 0 to 1.
+        Has `size` of the square (None keeps that of the stimuli), `interpolation`, and `mean` and `std` of each channel
+        for pixels in 0 to 1.
 
     Returns
     -------
@@ -291,7 +291,7 @@ def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
 
 @cache
 def _per_channel(values: tuple[float, ...], device: "torch.device") -> "Tensor":
-    """Return one number a channel, (channels, 1, 1), on a device: copied once, as every copy waits for the device."""
+    """Return numbers (channels, 1, 1) on a device; they are cached, because every copy waits for the device."""
     import torch
 
     with torch.inference_mode(False):
@@ -305,7 +305,7 @@ def resize(pixels: "Tensor", spec: dict) -> "Tensor":
     size = spec["size"]
     if size is None or pixels.shape[-2:] == (size, size):
         return pixels
-    # Antialiased and on bytes, as image libraries do it and as the networks were trained.
+    # Resize with antialiasing and on bytes, as image libraries do and as networks were trained.
     mode = InterpolationMode(spec["interpolation"])
     return functional.resize(pixels, [size, size], interpolation=mode, antialias=True)
 
@@ -325,7 +325,7 @@ def examples(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8
 
 
 def hint(message: str) -> str:
-    """Return what may help where a network fails on images, by its own message; empty where nothing is known."""
+    """Return advice for a network that fails on images, given its error message; empty if there is none."""
     other, product = OTHER_CHANNELS.search(message), PRODUCT.search(message)
     if not other and not (product and int(product[1]) == 3 * int(product[2])):
         return ""
@@ -350,7 +350,7 @@ def outlines(pixels: NDArray) -> NDArray[np.float32]:
 
 
 def pixel_features(pixels: NDArray[np.uint8], spec: dict) -> NDArray[np.uint8]:
-    """Return the pixels (n, 3, height, width) themselves, 0 to 255, resized where the model says a `size`."""
+    """Return the pixels (n, 3, height, width), 0 to 255, resized if the model has a `size`."""
     if spec["size"] is None:
         return pixels
     import torch
@@ -358,7 +358,7 @@ def pixel_features(pixels: NDArray[np.uint8], spec: dict) -> NDArray[np.uint8]:
     return resize(torch.from_numpy(pixels), spec).numpy()
 
 
-# What a reader sees.
+# Previews.
 
 
 def preview(axes: "Axes", pixels: NDArray[np.uint8]) -> None:

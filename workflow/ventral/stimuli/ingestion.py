@@ -1,4 +1,4 @@
-"""Sets of stimuli, decoded once and kept as one store of content and properties, or a table of properties alone."""
+"""Ingestion of stimulus sets: stimuli are decoded once into one store with their properties."""
 
 import hashlib
 import logging
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ventral")
 
 LABELS = ("object", "category")
-# Names of stimuli in published recordings, text even where they are numbers.
+# Columns with names of stimuli in published recordings, which are text even if they look like numbers.
 IDS = ("stimulus_id", "image_id")
 NAMED_IN_MESSAGE = 10
 
@@ -40,23 +40,23 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     Parameters
     ----------
     spec : dict
-        By the name of the modality, such as `images`, a folder or zip of stimuli, or a list of those; optionally
-        `table`, a CSV or Parquet file with one row a stimulus, `circular`, the periods of circular columns, and options
-        of the modality. Or `render`, how images are rendered. Or `table` alone, of stimuli whose files are not here.
+        The key of the modality, such as `images`, has a folder or zip of stimuli, or a list of these. Optional keys are
+        `table` (a CSV or Parquet file with one row for each stimulus), `circular` (periods of circular columns), and
+        options of the modality. A rendered set has `render` instead. A set without files has `table` alone.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Returns
     -------
     DataFrame
-        One row a stimulus, in the order of the table, else in the natural order of the file names (image2 before
-        image10). The index `stimulus` holds the names: the table's, else the paths within the folder. Columns as in
-        the table: `object`, `category` and other text as str, numeric properties as float64.
+        One row for each stimulus, in the order of the table, or else in the natural order of the file names (image2
+        before image10). The index `stimulus` has the names in the table, or else the paths within the folder. Columns
+        are those of the table: `object`, `category` and other text as str, numeric properties as float64.
 
     Raises
     ------
     InputError
-        If the stimuli or the table cannot be read, or do not fit together.
+        If the stimuli or the table cannot be read, or do not match.
     """
     if spec.get("render"):
         from ventral.stimuli.rendering import plan
@@ -66,12 +66,12 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
 
 
 def periods(spec: dict) -> dict[str, float]:
-    """Return the properties of a set that are circular, each with the period after which a value is the same again.
+    """Return the periods of the circular properties of a set.
 
     Parameters
     ----------
     spec : dict
-        As for `describe`; of a rendered set the turns about each axis are circular.
+        As for `describe`. In a rendered set, the rotations about each axis are circular.
     """
     if spec.get("render"):
         from ventral.stimuli.rendering import PERIODS
@@ -81,31 +81,36 @@ def periods(spec: dict) -> dict[str, float]:
 
 
 def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None:
-    """Decode every stimulus once and write the store of the set; of a table alone, names and properties.
+    """Decode every stimulus once and write the store of the set.
 
-    The store holds an array of the stimuli, such as `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB;
-    the coordinate `stimulus`, one coordinate for each property, and the attributes `name`, `sha256` (of names,
-    properties and contents), `duplicates` (lists of the names of stimuli with the same content) and `modality`, which
-    sets of images lack. Duplicates are also named in a warning: they stay, because the responses to both are there.
-    Where stimuli are nearly the same, pairs of their names are in `near_duplicates`; jobs that hold one of a pair out
-    say so. Of a table alone there is no such array, and no duplicates are known.
+    The store holds an array of the stimuli, such as `pixels` (stimulus, channel, pixel_row, pixel_column) uint8, RGB.
+    It has the coordinate `stimulus` and one coordinate for each property. Its attributes are:
+
+    - `name`;
+    - `sha256`, of names, properties and contents;
+    - `duplicates`, lists of the names of stimuli with the same content;
+    - `near_duplicates`, pairs of names of stimuli that are nearly the same, if there are any;
+    - `modality`, which sets of images lack.
+
+    A warning names duplicates. They are kept, because the recording has responses to both. Jobs that hold out one of a
+    pair of near-duplicates warn. The store of a table alone has names and properties, without an array of stimuli.
 
     Parameters
     ----------
     spec : dict
         As for `describe`.
     output : path
-        The store to write.
+        Store to write.
     name : str
         Name of the set.
     cores : int
-        Stimuli that are decoded at the same time at most.
+        Largest number of stimuli that are decoded at the same time.
 
     Raises
     ------
     InputError
-        As for `describe`, and if any file cannot be used, as the modality says (of images, `ventral.stimuli.images`):
-        one error names them all.
+        As for `describe`, and if the modality refuses a file (for images, see `ventral.stimuli.images`). One error
+        names all such files.
     """
     from ventral.outputs import writing
 
@@ -139,8 +144,8 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
         duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **modality.attributes)
     if duplicates:
         logger.warning(
-            "%s: %d %s are there more than once: %s. Where one of them is held out and the "
-            "other is not, scores come out too high; better keep one of each, and give the responses to both as its "
+            "%s: %d %s occur more than once: %s. Scores are too high if one of them is held out and "
+            "the other is not; better keep one of each, and give the responses to both as its "
             "repetitions",
             place,
             len(duplicates),
@@ -150,7 +155,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
 
 
 def _described(spec: dict, key: str) -> tuple["pd.DataFrame", list[str], Listing]:
-    """Return the names and properties of the stimuli, the file of each, and what was found where the files are."""
+    """Return the names and properties of the stimuli, the file of each, and the listing of files."""
     import pandas as pd
 
     modality = modality_shown(spec)
@@ -175,7 +180,7 @@ def _in_words(spec: dict, modality: Modality) -> str:
 
 
 def _table_alone(spec: dict, key: str) -> "pd.DataFrame":
-    """Return the names and properties of stimuli of which there is a table alone."""
+    """Return the names and properties of stimuli without files."""
     table = _read_properties(spec, key)
     place = f"{key}.table: {spec['table']}"
     unnamed = np.flatnonzero(table["stimulus"] == "")
@@ -222,7 +227,7 @@ def _report_table(table: "pd.DataFrame", spec: dict, key: str) -> None:
 
 
 def _report_spaces(table: "pd.DataFrame", place: str) -> None:
-    # xarray marks no such variable as a coordinate, where properties are looked for.
+    # xarray cannot mark such a variable as a coordinate, and properties are coordinates.
     spaced = [column for column in table if " " in column and not column.startswith(UNNAMED)]
     if spaced:
         logger.warning(
@@ -241,7 +246,7 @@ def _without_common_folder(files: Sequence[str]) -> list[str]:
 def _files_of_rows(
     stimuli: Sequence[str], files: Sequence[str], place: str, modality: Modality, folder: str
 ) -> list[str]:
-    """Return the file of every row of a table, each file used once and none left over."""
+    """Return the file of every row of a table; each file must have exactly one row."""
     _refuse_repeated(stimuli, lambda name: f"{place}: the stimulus {name!r}")
     by_name = defaultdict(list)
     for file in files:
@@ -272,7 +277,7 @@ def _files_of_rows(
 
 
 def _names_of(file: str) -> Iterator[str]:
-    """Give every name by which a table may mean a file: with and without its folders and extension."""
+    """Yield every name that a table may use for a file: with and without its folders and extension."""
     parts = PurePosixPath(file).parts
     for k in range(len(parts)):
         path = PurePosixPath(*parts[k:])
@@ -296,7 +301,7 @@ def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) 
 def _decoded(
     modality: Modality, spec: dict, opened: Callable[[str], BinaryIO], shape: tuple[int, ...], file: str
 ) -> tuple[NDArray, bytes] | InputError:
-    """Return a stimulus and its digest, or what is wrong with the file."""
+    """Return a stimulus and its digest, or the problem with the file."""
     try:
         stimulus = modality.decode(spec, opened, file, shape)
     except InputError as error:
@@ -311,9 +316,9 @@ def _fill(
     outlines_of: Callable[[NDArray], NDArray],
     progress: Progress,
 ) -> tuple[list[bytes], list[NDArray], dict[str, str]]:
-    """Write the stimuli (n, ...) of all files; return the digest of each, outlines, and what is wrong, by file."""
+    """Write the stimuli (n, ...) of all files; return the digest of each, outlines, and problems by file."""
     digests, outlines, problems = [], [], {}
-    # A block is a whole shard: a shard that is written in parts is read and written again for each.
+    # A block is a whole shard, because writing a part of a shard rewrites the whole.
     rows = stored.shards[0]
     for start in range(0, len(files), rows):
         names = files[start : start + rows]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ventral.objects.surface import Surface
 
 MESH_SUFFIXES = (".glb", ".obj", ".ply")
-# By their definition or by habit, the y axis points up in these.
+# Formats in which the y axis points up, by definition or by convention.
 Y_UP = (".glb", ".obj")
-# Materials and textures, which meshes name themselves.
+# Suffixes of materials and textures, to which mesh files refer.
 BESIDE_MESHES = {".mtl", ".bin", *SUFFIXES}
 FEWEST_OBJECTS = 2
 IN_A_FOLDER = "left out, in folders within that of the category"
@@ -30,15 +30,15 @@ def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -
     Parameters
     ----------
     categories : sequence of str, or mapping of str to str or None
-        Names of categories, with a folder of OBJ, PLY or GLB files where they are a user's own.
+        Names of categories, with a folder of OBJ, PLY or GLB files for the user's own categories.
     key : str
-        Their place in the config, for messages.
+        Config key of the categories, for messages.
 
     Raises
     ------
     InputError
-        For a category that is neither known nor has a folder, and a folder that is missing, has too few meshes, or two
-        whose names differ only in their ending.
+        If a category is not known and has no folder. Also if its folder is missing, has too few meshes, or has two
+        meshes whose names differ only in their suffix.
     """
     folders = dict(categories) if isinstance(categories, Mapping) else dict.fromkeys(categories)
     files: dict[str, list[Path] | None] = {}
@@ -56,7 +56,7 @@ def mesh_files(categories: Sequence[str] | Mapping[str, str | None], key: str) -
 
 
 def report_left_out(categories: Sequence[str] | Mapping[str, str | None], key: str) -> None:
-    """Log a warning of what is not taken of the folders of a user's own meshes."""
+    """Log a warning for the files that are left out of folders of a user's own meshes."""
     folders = categories if isinstance(categories, Mapping) else {}
     for category, folder in folders.items():
         if folder is not None:
@@ -86,16 +86,16 @@ def _listed(folder: str, key: str) -> Listing:
 
 
 def load_object(category: str, exemplar: int, files: Sequence[Path] | None, key: str) -> "Surface":
-    """Return an object, upright along +z, in a sphere of radius 1.
+    """Return an object, upright along +z, within a sphere of radius 1.
 
     Parameters
     ----------
     category, exemplar : str, int
-        Which object.
+        Category of the object, and its number within the category.
     files : sequence of paths, optional
         The category's mesh files; without them the object is made by code.
     key : str
-        Place of the category in the config, for messages.
+        Config key of the category, for messages.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def load_object(category: str, exemplar: int, files: Sequence[Path] | None, key:
 
 
 def read_mesh(path: Path, key: str) -> "Surface":
-    """Return the surface of an OBJ, PLY or GLB file with its colours; grey where it has none.
+    """Return the surface of an OBJ, PLY or GLB file with its colours, or grey.
 
     The y axis of OBJ and GLB files, and the z axis of PLY files, points up.
     """

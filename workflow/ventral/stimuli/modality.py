@@ -1,4 +1,4 @@
-"""The kinds of stimuli that a set may be of: how each is read, shown to a network, and shown to a reader."""
+"""The modalities of stimuli, with the functions that read each, prepare it for networks, and draw it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,22 +20,22 @@ VALUES_OF_OUTLINE = 1024
 
 @dataclass(frozen=True)
 class Baseline:
-    """The representation that is nothing but the stimuli themselves, which every model has to beat.
+    """The baseline representation, which consists of the stimuli themselves and which every model has to beat.
 
     Attributes
     ----------
     name : str
-        Of the model, and of its one layer.
+        Name of the model, and of its only layer.
     features : callable
-        Features (n, ...) of stimuli (n, ...) as the set's store has them, and of the model.
+        Returns features (n, ...), given stimuli (n, ...) of the set's store and the model.
     sentence : str
-        What the methods say of it, with `{models}` for the names of such models.
+        Sentence for the methods, with `{models}` for the names of such models.
     options : dict
-        Those of the modality's `model_options` whose defaults are others for this model.
+        Defaults for this model that differ from those of the modality's `model_options`.
     uses : tuple of str
-        Those of the modality's `model_options` that change anything about it.
+        Names of the modality's `model_options` that have an effect on the model.
     taken : str
-        How stimuli are taken, with what in `uses` changes: the end of a sentence of which its name is the subject.
+        End of a sentence about the model that tells how stimuli are used, including the options in `uses`.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Baseline:
 
 
 def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
-    """Return stimuli (n, ...) that somebody has in Python, as the store of a set has them.
+    """Return stimuli (n, ...) given in Python, in the form of the store of a set.
 
     Raises
     ------
     InputError
-        If the stimuli are of another shape.
+        If the stimuli have another shape.
     """
     stimuli = np.asarray(stimuli)
     if stimuli.shape[1:] != tuple(shape):
@@ -61,26 +61,25 @@ def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
 
 
 def evenly_spaced(stimuli: NDArray) -> NDArray:
-    """Return values (n, at most 1,024) at even distances of stimuli (n, ...)."""
+    """Return evenly spaced values (n, at most 1,024) of stimuli (n, ...)."""
     flat = stimuli.reshape(len(stimuli), -1)
     return flat[:, :: -(-flat.shape[1] // VALUES_OF_OUTLINE)]
 
 
 @dataclass(frozen=True)
 class Modality:
-    """What is declared of a kind of stimuli.
+    """The declaration of a kind of stimuli.
 
     Attributes
     ----------
     name : str
-        What its stimuli are called, several of them. It is also the key of a stimulus set in the config, under which
-        their folder or zip stands.
+        Plural name of the stimuli, which is also the config key of their folder or zip in a stimulus set.
     unit : str
-        What one of them is called.
+        Singular name of a stimulus.
     meaning : str
-        Of that key.
+        Description of that config key.
     suffixes : collection of str
-        How names of files end, in small letters.
+        Suffixes of files, in lower case.
     array : str
         Name of the stimuli in the store of a set.
     axes : tuple of str
@@ -88,36 +87,37 @@ class Modality:
     dtype : str
         Type of the numbers in the store.
     common_shape : callable
-        Shape of every stimulus, of the set's description, a function that opens a file, the files, and a function that
-        maps another over them in threads.
+        Returns the shape of every stimulus. Its arguments are the set's description, a function that opens a file, the
+        files, and a function that maps another function over them in threads.
     decode : callable
-        A stimulus (of that shape) as the store has it, of the set's description, a function that opens a file, the
-        file, and the shape. It raises InputError, without the file's name, for a file that cannot be used.
+        Returns a stimulus of that shape in the form of the store. Its arguments are the set's description, a function
+        that opens a file, the file, and the shape. It raises InputError, without the file's name, for unusable files.
     any_shape : tuple of int
-        Shape of stimuli that show which layers a network has, before there is a set.
+        Shape of example stimuli for listing the layers of a network before there is a set.
     examples : callable
-        Stimuli (n, ...) as the store of a set has them, of their number, their shape and a seed: always the same, about
-        as large in their values as natural ones, and fewer the first of more.
+        Returns stimuli (n, ...) in the form of the store, given their number, shape and a seed. Their values are about
+        as large as natural ones. The same seed gives the same stimuli, and fewer stimuli are the first of more.
     prepare : callable
-        What a network is shown, float32, of stimuli (n, ...) as the store has them, on any device, and the model.
+        Returns the float32 input of a network, given stimuli (n, ...) of the store, on any device, and the model.
     baseline : Baseline
-        The stimuli themselves, as a representation.
+        Model whose features are the stimuli themselves.
     preview : callable
-        Draws one stimulus, as the store has it, to fill axes.
+        Draws one stimulus of the store, to fill axes.
     given : callable
-        Stimuli (n, ...) as the store has them, of an array that somebody has in Python, or of a list, such as of opened
-        files, and the shape of a stimulus. It raises InputError for stimuli of another shape or range.
+        Returns stimuli (n, ...) in the form of the store, given an array, or a list such as of opened files, and the
+        shape of a stimulus. It raises InputError for stimuli of another shape or range.
     outlines : callable
-        A few hundred numbers (n, p) by which near-duplicates are told, of stimuli (n, ...) as the store has them.
+        Returns a few hundred numbers (n, p) by which near-duplicates are recognised, given stimuli (n, ...) of the
+        store.
     set_options : dict of dicts
-        Options of a stimulus set by name; each as the schema has it: type, and meaning as `description`.
+        Schema of the options of a stimulus set, by name: type, and meaning as `description`.
     model_options : dict of dicts
-        Options of a model by name, which `prepare` reads; each as those of a set, with its `default`, and `without`,
-        what docs say for it where an architecture has its own.
+        Schema of the options of a model that `prepare` reads, by name. Each also has a `default`, and `without`, the
+        documented default for architectures that have their own.
     without_effect : callable
-        Why an option changes nothing about a model, of the option and the model; empty where it does.
+        Returns the reason why an option has no effect on a model, given both; empty if it has an effect.
     hint : callable
-        What may help where a network fails on such stimuli, of the network's message; empty where nothing is known.
+        Returns advice for a network that fails on such stimuli, given its error message; empty if there is none.
     """
 
     name: str
@@ -143,7 +143,7 @@ class Modality:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What tells a store or a model of this modality from others: nothing for images, the first there were."""
+        """Attributes that mark a store or a model as of this modality; empty for images, the default."""
         return {} if self.name == FIRST else {"modality": self.name}
 
 
@@ -182,12 +182,12 @@ MODALITIES: dict[str, Modality] = {
 
 
 def declared_modality(attributes: Mapping, place: str) -> Modality:
-    """Return the modality that a store's attributes or a model's description say; images, where they say none.
+    """Return the modality in a store's attributes or a model's description; images by default.
 
     Raises
     ------
     InputError
-        If no such modality is known; `place` says where it was found.
+        If the modality is not known; `place` is the file in the message.
     """
     name = attributes.get("modality", FIRST)
     if name not in list(MODALITIES):
@@ -196,10 +196,10 @@ def declared_modality(attributes: Mapping, place: str) -> Modality:
 
 
 def modality_shown(spec: Mapping) -> Modality:
-    """Return the modality of a stimulus set, of its description in the config; rendered stimuli are images."""
+    """Return the modality of a stimulus set, given its description in the config; rendered stimuli are images."""
     return next((modality for name, modality in MODALITIES.items() if name in spec), MODALITIES[FIRST])
 
 
 def is_table_alone(spec: Mapping) -> bool:
-    """Say whether a stimulus set has names and properties, and no files."""
+    """Tell whether a stimulus set has names and properties, and no files."""
     return "table" in spec and not any(way in spec for way in (*MODALITIES, "render"))

@@ -1,9 +1,9 @@
-"""Stimuli that are nearly the same, such as one file compressed twice, cropped by a pixel or brightened.
+"""Near-duplicates among stimuli, such as one image compressed twice, cropped by a pixel or brightened.
 
-Stimuli are compared by outlines, a few hundred numbers each: of images, the grey values of 16 x 16 areas; of other
-modalities, values at even distances. Outlines have mean 0 and standard deviation 1. Two stimuli are nearly the same
-where their outlines correlate above 0.99 and differ nowhere by more than half a standard deviation. The second rule
-tells another small object on the same background, which correlates as highly, from the same stimulus.
+Stimuli are compared by outlines of a few hundred numbers each. The outline of an image has the grey values of 16 x 16
+areas; other modalities use evenly spaced values. Outlines have mean 0 and standard deviation 1. Two stimuli are nearly
+the same if their outlines correlate above 0.99 and differ nowhere by more than half a standard deviation. The second
+rule excludes pairs with different small objects on the same background, which correlate as highly.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ventral.mappings.standardisation import standardised
 LEAST_CORRELATION = 0.99
 LARGEST_DIFFERENCE = 0.5
 ROWS_AT_ONCE = 1024
-# More pairs say no more: the set is one of stimuli that are alike.
+# Further pairs add nothing, because all stimuli of such a set are similar.
 MOST_PAIRS = 1000
 
 
@@ -28,12 +28,12 @@ def near_duplicates(names: Sequence[str], digests: Sequence[bytes], outlines: ND
     names, digests : sequences of n
         Name, and SHA-256 of the content, of each stimulus.
     outlines : (n, p) array
-        Of each stimulus, as its modality has it. A constant outline is like no other.
+        Outline of each stimulus, as its modality defines it. A constant outline resembles no other.
 
     Returns
     -------
     list of [str, str]
-        In the order of the stimuli; the first thousand.
+        The first thousand pairs, in the order of the stimuli.
     """
     units = standardised(outlines.T.astype(np.float64)).T.astype(np.float32)
     pairs: list[list[str]] = []

@@ -1,8 +1,8 @@
-"""Photographs that come with installed packages, for what is learned from natural images and what objects stand before.
+"""Photographs of installed packages, from which models learn and which serve as backgrounds.
 
-None shows a face, an animal, a vehicle, a fruit or furniture: what is learned from them, and what is put behind
-objects, holds nothing of the objects of a stimulus set. Other photographs in the same packages are left out for that
-reason (a cup on a table, a rocket, a cat, a horse, people), or because no licence is stated (the moon).
+None shows a face, an animal, a vehicle, a fruit or furniture, so they have nothing in common with the objects of a
+stimulus set. Other photographs in the same packages are left out because they show such objects (a cup, a rocket, a
+cat, a horse, people). The photograph of the moon is left out because no licence is stated.
 
 ==========  ============================  ==========================================================================
 name        package, file                 licence, as the package states it
@@ -22,7 +22,7 @@ Sources of the licences: `sklearn/datasets/images/README.txt`, and the docstring
 import numpy as np
 from numpy.typing import NDArray
 
-# Rows and columns of the photograph of a pavilion above a lake: the lake itself has boats.
+# Rows and columns of the photograph of a pavilion above a lake, without the lake, which has boats.
 PARTS_OF_CHINA = {
     "horizon": np.s_[:218, :],
     "pavilion": np.s_[130:393, 82:345],
@@ -33,7 +33,7 @@ PARTS_OF_CHINA = {
 def photographs() -> dict[str, NDArray[np.uint8]]:
     """Return the photographs by name, each (H, W, 3), in the order of the table above.
 
-    Grey ones have three equal channels. Reads the files of the installed packages, and downloads nothing.
+    Grey photographs have three equal channels. The files of the installed packages are read; nothing is downloaded.
     """
     from skimage import data
     from sklearn.datasets import load_sample_image
@@ -47,16 +47,16 @@ def photographs() -> dict[str, NDArray[np.uint8]]:
 
 
 def crops(size: int, per_photograph: int, seed: int) -> NDArray[np.uint8]:
-    """Return square parts of the photographs at random places, in their own resolution, to learn from.
+    """Return square parts of the photographs at random places and in full resolution, for training.
 
     Parameters
     ----------
     size : int
         Side in pixels, 128 at most.
     per_photograph : int
-        Parts of each photograph.
+        Number of parts of each photograph.
     seed : int
-        Of the places.
+        Seed of the random places.
 
     Returns
     -------

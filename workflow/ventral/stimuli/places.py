@@ -1,4 +1,4 @@
-"""The folders or zips that a set of stimuli is in, as one."""
+"""Several folders or zips of a stimulus set, treated as one."""
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,14 +11,14 @@ from ventral.stimuli.files import Listing, list_files, opener
 
 
 def as_list(given: str | Sequence[str]) -> list[str]:
-    """Return the paths that stand for one key of the config, one or several."""
+    """Return the path or paths of a config key as a list."""
     return [given] if isinstance(given, str) else list(given)
 
 
 def list_places(given: str | Sequence[str], suffixes: Collection[str], key: str, kind: str) -> Listing:
     """List the files of one kind in a folder or zip, or in several, one after the other.
 
-    Names in several begin with that of the place: as much of the end of its path as no other place has.
+    With several places, names of files begin with the shortest end of the place's path that identifies the place.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def list_places(given: str | Sequence[str], suffixes: Collection[str], key: str,
     Raises
     ------
     InputError
-        As from `list_files`, and if a place is named twice, or lies in another.
+        As for `list_files`, and if a place is named twice or lies within another.
     """
     places = as_list(given)
     if len(places) > 1:
@@ -46,7 +46,7 @@ def list_places(given: str | Sequence[str], suffixes: Collection[str], key: str,
 
 @contextmanager
 def open_places(given: str | Sequence[str]) -> Iterator[Callable[[str], BinaryIO]]:
-    """Give a function that opens one listed file of a folder or zip, or of several, and that threads may call."""
+    """Give a function that opens one listed file of one or several folders or zips, and that threads may call."""
     places = as_list(given)
     with ExitStack() as stack:
         openers = {
@@ -62,7 +62,7 @@ def open_places(given: str | Sequence[str]) -> Iterator[Callable[[str], BinaryIO
 
 
 def _prefixes(places: Sequence[str]) -> list[str]:
-    """Return what names in each place begin with: nothing for one, else the shortest ends of paths that all differ."""
+    """Return the prefix of names in each place: empty for one place, otherwise the shortest distinct ends of paths."""
     if len(places) == 1:
         return [""]
     parts = [Path(os.path.abspath(place)).parts for place in places]  # noqa: PTH100 (links keep their names)

@@ -1,6 +1,6 @@
-"""Sets of rendered images: objects in many poses, before backgrounds that tell nothing about them.
+"""Sets of rendered images: objects in many poses, on backgrounds that are unrelated to them.
 
-The same image, bit for bit, for the same seed, object and number, whichever job renders it, on one kind of processor.
+The seed, object and number determine an image bit for bit, in any job, on one kind of processor.
 """
 
 import hashlib
@@ -28,40 +28,41 @@ logger = logging.getLogger("ventral")
 
 # Diameter of an object's sphere in image widths, before its size is varied.
 DIAMETER = 0.72
-# Largest shift of the object in half image widths, ratio of sizes, and turn about each axis in degrees, all drawn
-# uniformly (sizes: their logarithm): the levels of Majaj, Hong, Solomon and DiCarlo 2015 (J. Neurosci. 35:13402).
+# Levels of Majaj, Hong, Solomon and DiCarlo 2015 (J. Neurosci. 35:13402). Each has the largest shift of the object in
+# half image widths, ratio of sizes, and rotation about each axis in degrees. All are drawn uniformly (log of sizes).
 LEVELS = {"low": (0.0, 1.0, 0.0), "medium": (0.3, 1.3, 45.0), "high": (0.6, 1.6, 90.0)}
 PLANNED = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
-# Of turns about each axis, in degrees; the other properties are not circular.
+# Periods of the rotations about each axis, in degrees; the other properties are not circular.
 PERIODS = {"rotation_x": 360.0, "rotation_y": 360.0, "rotation_z": 360.0}
-# A table of more would not fit in memory while the config is checked.
+# A table of more images would not fit into memory while the config is checked.
 MOST_IMAGES = 5_000_000
 MEASURED = ("centroid_x", "centroid_y", "box_left", "box_bottom", "box_width", "box_height", "area")
 
 
 def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
-    """Return what each image of a set shows, without rendering any.
+    """Return the object, pose and names of each image of a set, without rendering.
 
     Parameters
     ----------
     spec : dict
-        `categories`, `exemplars`, `first_exemplar`, `images` (of each object), `variation` (levels that the images of
-        an object are dealt over in turn), `size`, `backgrounds`, `seed`, as in the config.
+        Has `categories`, `exemplars`, `first_exemplar`, `images`, `variation`, `size`, `backgrounds` and `seed`, as in
+        the config. The images of an object take the levels of `variation` in turn.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Returns
     -------
     DataFrame
-        One row an image, objects in order; the index `stimulus` holds the names. Columns `object`, `category`,
-        `variation`; `position_x` and `position_y`, to the right and up, and `size`, the diameter of the object's
-        sphere, in image widths; `rotation_x`, `rotation_y`, `rotation_z` in degrees about the object's own axes.
+        One row for each image, objects in order; the index `stimulus` has the names. Text columns are `object`,
+        `category` and `variation`. The columns `position_x` (to the right), `position_y` (up) and `size` (diameter of
+        the object's sphere) are in image widths. The columns `rotation_x`, `rotation_y` and `rotation_z` are in degrees
+        about the object's own axes.
 
     Raises
     ------
     InputError
-        For unknown categories, folders without meshes, categories with fewer than two exemplars or fewer meshes than
-        exemplars, and backgrounds that are not there.
+        If a category is unknown, or has fewer than two exemplars, no meshes in its folder, or fewer meshes than
+        exemplars. Also if a background is missing.
     """
     import pandas as pd
 
@@ -104,7 +105,7 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
     name : str
         Name of the set.
     shard, shards : int
-        Which shard, from 0, of how many.
+        Number of the shard, from 0, and number of shards.
 
     Raises
     ------
@@ -158,7 +159,7 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     shards : sequence of paths
         Stores from `render` that together hold every image once.
     output : path
-        The store to write: see `ventral.stimuli.store`; beside the columns of `plan` it has `background` and those
+        Store to write, as `ventral.stimuli.store` describes. Besides the columns of `plan` it has `background`, those
         of `MEASURED`, and the attribute `drawn_by`.
     name : str
         Name of the set.
@@ -170,7 +171,7 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
     stores = sorted((open_store(shard) for shard in shards), key=lambda store: store.attrs["start"])
     key = f"stimuli.{name}.render"
     table = plan(spec, key)
-    # Here, as it is one job, and those that render are several.
+    # Warn here, because there is one such job, and there are several that render.
     meshes.report_left_out(spec["categories"], f"{key}.categories")
     backgrounds.report_left_out(_sources(spec), f"{key}.backgrounds")
     table["background"] = [background for store in stores for background in store.attrs["background"]]
@@ -193,28 +194,28 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
 def background_of(
     spec: dict, stimulus: str, sources: backgrounds.Backgrounds, size: int
 ) -> tuple[NDArray[np.uint8], str]:
-    """Return the background (3, size, size) of a stimulus, drawn by its name alone, and the background's own name."""
+    """Return the background (3, size, size) of a stimulus, which depends on its name alone, and its own name."""
     return sources.draw(size, _generator(spec["seed"], stimulus, "background"))
 
 
 def composed(drawn: NDArray[np.float32], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image (3, size, size) of an object (4, size, size), from `Scene.draw`, before a background."""
+    """Return an image (3, size, size) of an object (4, size, size) from `Scene.draw` on a background."""
     return np.round(drawn[:3] + (1 - drawn[3]) * background).astype(np.uint8)
 
 
 def measures(coverage: NDArray) -> NDArray[np.float64]:
-    """Return where an object is seen: `MEASURED`, in image widths from the middle of the image, of the part within it.
+    """Return the measures `MEASURED` of the visible part of an object, in image widths from the image's centre.
 
     Parameters
     ----------
     coverage : (size, size) array
-        Share of each pixel that the object covers; those of at least a half are the object's.
+        Share of each pixel that the object covers. Pixels with at least a half belong to the object.
 
     Returns
     -------
     (7,) array
-        Centroid to the right and up, left and lower edge, width and height of the bounding box, and area as a share of
-        the image; NaN but for the area where no pixel is the object's.
+        Centroid to the right and up; left and lower edge, width and height of the bounding box; area as a share of the
+        image. All but the area are NaN if no pixel belongs to the object.
     """
     mask = coverage >= 0.5
     if not mask.any():
@@ -236,7 +237,7 @@ def measures(coverage: NDArray) -> NDArray[np.float64]:
 
 
 def folders(spec: dict) -> list[str]:
-    """Return the folders of meshes and photographs that a set is rendered from."""
+    """Return the folders of meshes and photographs from which a set is rendered."""
     meshes_of = spec["categories"].values() if isinstance(spec["categories"], dict) else []
     known = (backgrounds.PHOTOGRAPHS, backgrounds.NOISE)
     return [folder for folder in meshes_of if folder is not None] + [
@@ -249,8 +250,8 @@ def _sources(spec: dict) -> list[str]:
 
 
 def _generator(seed: int, name: str, purpose: str) -> np.random.Generator:
-    """Return the generator of one object or image: what it draws depends on no other."""
-    # Not Python's own hash, which differs from process to process.
+    """Return the random generator of one object or image, which is independent of all others."""
+    # Python's own hash differs between processes.
     return np.random.default_rng([seed, zlib.crc32(name.encode()), zlib.crc32(purpose.encode())])
 
 
@@ -259,7 +260,7 @@ def _views(spec: dict, category: str, name: str) -> dict[str, NDArray]:
     number = np.arange(spec["images"])
     variation = np.array(spec["variation"])[number % len(spec["variation"])]
     shift, ratio, turn = np.array([LEVELS[level] for level in variation]).T
-    # Row by row, so that the first images are the same however many there are.
+    # Draw row by row, so that the first images do not depend on the number of images.
     drawn = _generator(spec["seed"], name, "pose").uniform(-1, 1, (len(number), len(PLANNED)))
     scale = np.stack([shift / 2, shift / 2, np.log(ratio), turn, turn, turn], axis=1)
     values = drawn * scale

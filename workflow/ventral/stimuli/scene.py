@@ -1,4 +1,4 @@
-"""One object before a camera, drawn by casting rays on the CPU, with neither a screen nor a graphics driver."""
+"""Rendering of one object by casting rays on the CPU, without a screen or a graphics driver."""
 
 from importlib.metadata import version
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from ventral.objects.surface import Surface, rotation_matrix
 
-# Rays for each pixel along each side, so that edges come out smooth.
+# Rays for each pixel along each side, for smooth edges.
 OVERSAMPLING = 2
-# Where the camera stands for an object that is not turned, in degrees: to its left and a little above.
+# Position of the camera relative to an object that is not rotated, in degrees: to its left and a little above.
 AZIMUTH, ELEVATION = 35.0, 15.0
 # Direction that light comes from as the camera sees it (right, up, towards the camera), and its strength.
 KEY_LIGHT, KEY_STRENGTH = np.array([-0.5, 0.75, 0.6]) / np.linalg.norm([-0.5, 0.75, 0.6]), 0.75
@@ -43,27 +43,27 @@ class Scene:
         towards = np.array(
             [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
         )
-        # Of the image, in the space of an object that is not turned: to the right, up, and towards the camera.
+        # Axes of the image (right, up, towards the camera) in the space of an object that is not rotated.
         self._axes = np.stack([right, np.cross(towards, right), towards])
 
     def draw(
         self, position: tuple[float, float], size: float, rotation: tuple[float, float, float]
     ) -> NDArray[np.float32]:
-        """Return the image of the object and how much of each pixel it covers.
+        """Return the image of the object and its coverage of each pixel.
 
         Parameters
         ----------
         position : (right, up)
-            Of the middle of its sphere, in image widths from the middle of the image.
+            Centre of the object's sphere, in image widths from the centre of the image.
         size : float
-            Diameter of its sphere, in image widths.
+            Diameter of the object's sphere, in image widths.
         rotation : (x, y, z)
-            In degrees about fixed axes: first about z (upright), then y (to its left), then x (forward).
+            Angles in degrees about fixed axes: first about z (upright), then y (to its left), then x (forward).
 
         Returns
         -------
         (4, size, size) float32 array
-            Red, green and blue, 0 to 255, each times the coverage; and the coverage, 0 to 1.
+            Red, green and blue, 0 to 255, each multiplied by the coverage; and the coverage, 0 to 1.
         """
         side = self._size * OVERSAMPLING
         # From the object's space to the camera's.
@@ -79,7 +79,7 @@ class Scene:
         return (sum(rays) / k**2).transpose(2, 0, 1)
 
     def _traced(self, across: NDArray, up: NDArray, turned: NDArray) -> NDArray[np.float32]:
-        """Return colour and coverage (rows, columns, 4) where rays fall at some places, in radii of the object."""
+        """Return colour and coverage (rows, columns, 4) of rays at some places, which are in radii of the object."""
         points = np.stack(np.broadcast_arrays(across[None], up[:, None], 2.0), axis=-1).reshape(-1, 3)
         origins = (points @ turned).astype(np.float32)
         towards = (TOWARDS_CAMERA @ turned).astype(np.float32)
@@ -99,7 +99,7 @@ class Scene:
         return result.reshape(len(up), len(across), 4)
 
     def _lit(self, colours: NDArray, normals: NDArray, places: NDArray, facing: NDArray, turned: NDArray) -> NDArray:
-        """Return what the camera sees of surfaces: reflection after Lambert, and highlights after Blinn 1977."""
+        """Return the light that surfaces send to the camera: reflection after Lambert, highlights after Blinn 1977."""
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
         normals *= np.where(normals[:, 2:] < 0, -1, 1)
         towards = (TOWARDS_CAMERA @ turned).astype(np.float32)
@@ -118,7 +118,7 @@ class Scene:
 
 
 def drawn_by() -> str:
-    """Return what casts the rays, and its version."""
+    """Return the name and version of the library that casts the rays."""
     return f"Embree, embreex {version('embreex')}"
 
 

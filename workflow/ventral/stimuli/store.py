@@ -1,4 +1,4 @@
-"""The store of a stimulus set: names and properties, and stimuli where there are files."""
+"""The store of a stimulus set, with names and properties, and the stimuli if there are files."""
 
 import hashlib
 import json
@@ -24,23 +24,23 @@ BYTES_PER_SHARD = 256 * 2**20
 
 
 def create_set(path: Path, table: "pd.DataFrame", modality: Modality, shape: tuple[int, ...]) -> "zarr.Array":
-    """Create the store of a set with the names and properties of its stimuli, and return its stimuli, to be filled.
+    """Create the store of a set with names and properties, and return its array of stimuli, to be filled.
 
     Parameters
     ----------
     path : path
-        The store, which is not there yet.
+        Path of the new store.
     table : DataFrame
-        One row a stimulus, as `ventral.stimuli.ingestion.describe` returns it.
+        One row for each stimulus, as `ventral.stimuli.ingestion.describe` returns it.
     modality : Modality
-        Of the set.
+        Modality of the set.
     shape : tuple of int
-        Of every stimulus.
+        Shape of every stimulus.
 
     Returns
     -------
     (n, *shape) zarr array
-        Of the modality's type.
+        Array of the modality's type.
     """
     from ventral.store import changing, create_array
 
@@ -59,7 +59,7 @@ def create_set(path: Path, table: "pd.DataFrame", modality: Modality, shape: tup
 
 
 def write_properties(path: Path, table: "pd.DataFrame") -> None:
-    """Create the store of a set with the names and properties of its stimuli alone.
+    """Create the store of a set without files, with names and properties alone.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def complete_set(
     outlines: NDArray | None = None,
     **attributes: object,
 ) -> list[list[str]]:
-    """Write what the store of a set says of itself, and return the names of stimuli with the same content.
+    """Write the attributes of the store of a set, and return the names of stimuli with the same content.
 
     Parameters
     ----------
     path : path
-        The store, its stimuli filled, where it has any.
+        Store, with all its stimuli written.
     name : str
         Name of the set.
     table : DataFrame
@@ -99,9 +99,9 @@ def complete_set(
     digests : sequence of bytes
         SHA-256 of the content of each stimulus; empty for a table alone.
     outlines : (n, p) array, optional
-        Of each stimulus, by which near-duplicates are told.
+        Outline of each stimulus, by which near-duplicates are recognised.
     attributes
-        What else there is to say, such as the modality.
+        Further attributes, such as the modality.
     """
     from ventral.store import changing
 
@@ -127,7 +127,7 @@ def _duplicates(names: Sequence[str], digests: Sequence[bytes]) -> list[list[str
 
 
 def _fingerprint(table: "pd.DataFrame", digests: Sequence[bytes]) -> str:
-    """Return the SHA-256 of names and properties, and of contents where there are any."""
+    """Return the SHA-256 of names and properties, and of contents if there are any."""
     columns = {column: values.tolist() for column, values in table.items()}
     digest = hashlib.sha256(json.dumps([table.index.tolist(), columns], sort_keys=True).encode())
     digest.update(b"".join(digests))

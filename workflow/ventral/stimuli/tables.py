@@ -1,4 +1,4 @@
-"""Tables of stimuli and neuroids, as users have them: CSV or Parquet, read whole or refused."""
+"""Reading of users' tables of stimuli and neuroids in CSV or Parquet."""
 
 import csv
 import io
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ventral")
 
 MISSING = {"", "na", "n/a", "nan"}
-# The file in a store's folder that says what is in it.
+# Name of the file that describes the content of a store.
 OF_THE_STORE = "zarr.json"
-# Bytes that a name can have on common file systems.
+# Largest number of bytes in a name on common file systems.
 LONGEST_NAME = 255
 UNNAMED = "Unnamed: "
-# What may separate the columns of a CSV file, and the attribute of a table that says what did.
+# Separators of columns in CSV files, with their names.
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 SEPARATED_BY = "separated by"
 COMMA_IN_NUMBER = re.compile(r"[+-]?[\d.]*\d(,\d+)+(e[+-]?\d+)?", re.IGNORECASE)
@@ -37,22 +37,22 @@ def read_table(
 ) -> "pd.DataFrame":
     """Read a table of stimuli or neuroids.
 
-    In CSV, a column is numeric where all values that are there are numbers; empty, NA and NaN are missing. Parquet says
-    what its columns are.
+    In CSV, a column is numeric if all its values are numbers; empty fields, NA and NaN are missing values. In Parquet,
+    columns have types.
 
     Parameters
     ----------
     path : path
         CSV (with commas, semicolons or tabs, UTF-8) or Parquet file.
     key : str
-        Its place in the config, for messages.
+        Config key of the table, for messages.
     labels : collection of str
-        Columns that are text whatever they look like.
+        Columns that are text even if their values look like numbers.
     reserved : collection of str
         Names that no column can have.
     strict : bool
-        Refuse a CSV column where more than half of the values are numbers and some are not, rather than take it for
-        text: a property with a slip of the pen must not vanish from the targets.
+        Refuse a CSV column in which most values, but not all, are numbers. Read as text, a property with a typo would
+        vanish from the targets.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def read_table(
     Raises
     ------
     InputError
-        If the file cannot be read, a row has more or fewer fields than the header, a column's name cannot be used, or a
-        number is infinite, has a comma or, if strict, is no number.
+        If the file cannot be read, a row differs from the header in its number of fields, or a column's name cannot be
+        used. Also if a number is infinite or has a comma, or if `strict` and a value in a numeric column is no number.
     """
     import pandas as pd
 
@@ -79,7 +79,7 @@ def read_table(
     table = readers[suffix](Path(path), place)
     if table.empty:
         raise InputError(f"{place}: the table has no rows")
-    # A named index of a Parquet table is a column that pandas set apart.
+    # pandas turns a column into the named index of a Parquet table; turn it back.
     table = table.reset_index(drop=table.index.names == [None])
     table.columns = [str(column).strip() for column in table.columns]
     _check_names(list(table.columns), labels, reserved, place)
@@ -95,9 +95,9 @@ def read_table(
 
 
 def report_columns(table: "pd.DataFrame", place: str, labels: Sequence[str] = ()) -> None:
-    """Log which columns are numbers and which text, and other separators than commas; warn of what may be a mistake.
+    """Log the types of columns, and separators other than commas; warn of likely mistakes.
 
-    That are columns without a name, and labels such as NA.
+    Likely mistakes are columns without a name, and labels such as NA.
     """
     import pandas as pd
 
@@ -135,7 +135,7 @@ def _read_csv(path: Path, place: str) -> "pd.DataFrame":
     separator = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     try:
-        # Spreadsheets leave empty lines at the end.
+        # Spreadsheets may add empty lines at the end.
         rows = [(reader.line_num, row) for row in reader if row and not (len(row) == 1 and row[0].isspace())]
     except csv.Error as error:
         raise InputError(
@@ -146,7 +146,7 @@ def _read_csv(path: Path, place: str) -> "pd.DataFrame":
     (_, header), *rows = rows
     header = [name or f"{UNNAMED}{k}" for k, name in enumerate(header)]
     for number, (line, row) in enumerate(rows, 1):
-        # A separator at the end of every line loses nothing.
+        # A separator at the end of every line is harmless.
         if len(row) < len(header) or any(row[len(header) :]):
             raise InputError(
                 f"{place}: data row {number} (line {line}): {len(row)} fields, where the header has {len(header)}; "
@@ -158,7 +158,7 @@ def _read_csv(path: Path, place: str) -> "pd.DataFrame":
 
 
 def _separator(text: str) -> str:
-    """Return what separates most fields in the first row of a CSV file; a comma before others."""
+    """Return the most frequent separator in the first row of a CSV file, preferring a comma among equals."""
     return max(SEPARATORS, key=lambda separator: _fields_of_header(text, separator))
 
 
@@ -179,7 +179,7 @@ def _decoded(content: bytes, place: str) -> str:
         )
         raise InputError(f"{place}: no CSV, but {kind}")
     try:
-        # Spreadsheets put a byte order mark before the first column's name.
+        # Spreadsheets may write a byte order mark before the first column's name.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -209,7 +209,7 @@ def _read_parquet(path: Path, place: str) -> "pd.DataFrame":
 
 
 def _plain(field: "pa.Field", place: str) -> "pa.DataType":
-    """Return the type that a column of a Parquet file is taken as."""
+    """Return the type as which a column of a Parquet file is read."""
     import pyarrow as pa
 
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
@@ -219,7 +219,7 @@ def _plain(field: "pa.Field", place: str) -> "pa.DataType":
         raise InputError(
             f"{place}: column `{field.name}` has values of type {kind}; numbers or text are right, one in each row"
         )
-    # pandas has no numbers for these where some are missing.
+    # pandas cannot represent missing values in these types.
     return pa.float64() if pa.types.is_decimal(kind) or pa.types.is_boolean(kind) else kind
 
 
