@@ -316,7 +316,7 @@ def test_what_is_left_out_of_a_zip_is_said_once(tmp_path, caplog, names, taken, 
     "names", [["a.png", "a.png"], ["a.png", "./a.png"], ["x/a.png", "x//a.png"], ["/x/a.png", "x/a.png"]]
 )
 def test_two_members_of_one_name_are_refused(tmp_path, names):
-    assert "a.png more than once, and nothing says which was shown" in refusal(zipped(tmp_path / "z.zip", *names))
+    assert "a.png more than once, and does not tell which was shown" in refusal(zipped(tmp_path / "z.zip", *names))
 
 
 def edited(path, start, change):
@@ -339,7 +339,7 @@ def set_bit(byte, bit, value):
 
 def test_an_encrypted_zip_is_refused(tmp_path):
     path = edited(zipped(tmp_path / "z.zip", "a.png", "b.png"), b"PK\x01\x02", set_bit(8, 1, True))
-    assert f"{path}: a.png, b.png: encrypted; make the zip anew without a password" in refusal(path)
+    assert f"{path}: a.png, b.png: encrypted; make the zip again without a password" in refusal(path)
 
 
 def test_names_that_a_zip_does_not_say_the_letters_of_are_said(tmp_path, caplog):
@@ -348,7 +348,7 @@ def test_names_that_a_zip_does_not_say_the_letters_of_are_said(tmp_path, caplog)
     edited(path, b"PK\x03\x04", set_bit(7, 8, False))
     names, (said,) = said_by_the_job(path, tmp_path, caplog)
     assert names == ["é.png".encode().decode("cp437")]
-    assert said.startswith("names that are not in UTF-8, by what the zip says, and are read in code page 437: 1 (")
+    assert said.startswith("names that the zip does not mark as UTF-8, and that are read in code page 437: 1 (")
 
 
 def test_names_in_broken_utf8_are_refused(tmp_path):

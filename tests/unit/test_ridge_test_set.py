@@ -295,7 +295,7 @@ def test_memory_of_large_problems_is_stated_in_the_log(caplog):
     sets = np.arange(12_000), np.arange(12_000, 12_100), np.array_split(np.arange(12_000), 5)
     with caplog.at_level(logging.INFO):
         ridge_test_set.cheaper_test_set_graph(None, None, 10**5, [1.0], np.zeros((12_100, 2)), *sets)
-    assert "ridge on 12000 training stimuli and 100 test stimuli, by the Gram matrix: needs 1.1 GiB, and 1." in caplog.text
+    assert "ridge on 12000 training stimuli and 100 test stimuli, by the Gram matrix: needs 1.1 GiB" in caplog.text
     caplog.clear()
     sets = np.arange(15), np.arange(15, 20), np.array_split(np.arange(15), 3)
     with caplog.at_level(logging.INFO):

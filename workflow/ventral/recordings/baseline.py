@@ -45,7 +45,7 @@ def report_baseline(recording: "xr.Dataset", place: str) -> None:
         return
     logger.warning(
         "%s: responses in the baseline, before the stimulus appeared, depend on the stimulus: their median reliability "
-        "is %.2f, where chance makes at most %.2f; look at the time of onset, and at an order of stimuli that repeats",
+        "is %.2f, and at most %.2f by chance; check the time of onset, and whether the order of stimuli repeats",
         place,
         found,
         bound,

@@ -321,7 +321,7 @@ def _report(given: Given, ceilings: NDArray[np.float64], spec: dict) -> None:
     lacking, negative = np.isnan(ceilings).sum(), (given.numbers < 0).sum()
     if lacking or negative:
         logger.warning(
-            "%s: of %d neuroids %d have no ceiling, and %d a negative estimate, which is taken for 0",
+            "%s: among %d neuroids, %d have no ceiling, and %d have a negative estimate, which counts as 0",
             given.place,
             len(ceilings),
             lacking,

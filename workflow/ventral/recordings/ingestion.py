@@ -489,12 +489,12 @@ def _is_assembly(spec: dict, key: str) -> bool:
         return False
     if spec.get("neuroids"):
         raise InputError(
-            f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which says itself what its neuroids are; "
+            f"{key}.neuroids: {spec['responses']} is a BrainIO assembly, which has its own table of neuroids; "
             f"leave `neuroids` out"
         )
     for option, said in (
         ("axes", "names its axes"),
-        ("time_bins", "says itself when its bins are"),
+        ("time_bins", "has its own times of bins"),
         ("array", "is one array"),
     ):
         if spec.get(option):

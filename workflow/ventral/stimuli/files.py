@@ -28,7 +28,7 @@ LINKED = "left out, behind a link to a folder that is taken already, or that con
 OUTSIDE = "left out, as the path leads out of the zip"
 EMPTY = "folders without files"
 ALIKE = "names that differ only in capital letters, and are one file on other systems"
-NOT_UTF8 = "names that are not in UTF-8, by what the zip says, and are read in code page 437"
+NOT_UTF8 = "names that the zip does not mark as UTF-8, and that are read in code page 437"
 
 
 @dataclass
@@ -182,12 +182,12 @@ def _in_zip(archive: zipfile.ZipFile, suffixes: Collection[str], place: str) -> 
         entry.filename for entry in taken if not entry.flag_bits & NAMED_IN_UTF8 and not entry.filename.isascii()
     ]
     if encrypted := [entry.filename for entry in taken if entry.flag_bits & ENCRYPTED]:
-        raise InputError(f"{place}: {shown(encrypted)}: encrypted; make the zip anew without a password")
+        raise InputError(f"{place}: {shown(encrypted)}: encrypted; make the zip again without a password")
     counts = Counter(map(_member_name, taken))
     if double := [name for name, count in counts.items() if count > 1]:
         raise InputError(
-            f"{place}: the zip has {shown(double)} more than once, and nothing says which was shown; make the zip "
-            f"anew with one of each"
+            f"{place}: the zip has {shown(double)} more than once, and does not tell which was shown; make the zip "
+            f"again with one of each"
         )
     return [_member_name(entry) for entry in entries], {text: names for text, names in remarks.items() if names}
 
