@@ -148,7 +148,7 @@ SCALARS = [
     ("layers", ["block[]"], "'[]' in 'block[]' is no set of characters"),
     ("layers", ["block[z-a]"], "'[z-a]' in 'block[z-a]' is no set of characters"),
     ("layers", ["block[!a]"], "'[!a]' in 'block[!a]' is no set of characters, such as [0-3], or [^0-3] for all but"),
-    ("trained_on", "Ecoset", "'Ecoset' is not known; allowed: ImageNet, nothing. Of a network that was trained on any"),
+    ("trained_on", "Ecoset", "'Ecoset' is not known; allowed: ImageNet, nothing. Leave it out for a network"),
     ("trained_on", "imagenet", "'imagenet' is not known; did you mean `ImageNet`?"),
     ("trained_on", ["ImageNet"], "['ImageNet'] is not known"),
     ("trained_on", "ImageNet", "it is for weights from elsewhere, of a function of your own or a checkpoint"),
@@ -231,19 +231,19 @@ def test_weights_that_are_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("pixels", {"seed": 1}, "seed: it has no effect of `pixels`, which are taken as they are"),
-        ("pixels", {"mean": [0.5] * 3}, "mean: it has no effect of `pixels`"),
-        ("pixels", {"std": [0.5] * 3}, "std: it has no effect of `pixels`"),
-        ("pixels", {"layers": ["pixels"]}, "layers: it has no effect of `pixels`"),
-        ("pixels", {"max_layers": 3}, "max_layers: it has no effect of `pixels`"),
-        ("pixels", {"sha256": "0" * 64}, "sha256: it has no effect of `pixels`"),
-        ("pixels", {"trained_on": "nothing"}, "trained_on: it has no effect of `pixels`"),
+        ("pixels", {"seed": 1}, "seed: it has no effect on `pixels`, which are taken as they are"),
+        ("pixels", {"mean": [0.5] * 3}, "mean: it has no effect on `pixels`"),
+        ("pixels", {"std": [0.5] * 3}, "std: it has no effect on `pixels`"),
+        ("pixels", {"layers": ["pixels"]}, "layers: it has no effect on `pixels`"),
+        ("pixels", {"max_layers": 3}, "max_layers: it has no effect on `pixels`"),
+        ("pixels", {"sha256": "0" * 64}, "sha256: it has no effect on `pixels`"),
+        ("pixels", {"trained_on": "nothing"}, "trained_on: it has no effect on `pixels`"),
         ("pixels", {"interpolation": "bicubic"}, "interpolation: it has no effect without a `size`"),
-        ("v1like", {"seed": 1}, "seed: it has no effect of v1like, in which nothing is random"),
-        ("v2like", {"seed": 1}, "seed: it has no effect of v2like, in which nothing is random"),
+        ("v1like", {"seed": 1}, "seed: it has no effect on v1like, in which nothing is random"),
+        ("v2like", {"seed": 1}, "seed: it has no effect on v2like, in which nothing is random"),
         ("resnet18", {"seed": 1}, "seed: it has no effect on weights that are `pretrained`"),
-        ("hmax", {"max_layers": 2}, "max_layers: it has no effect but with `layers: auto`"),
-        ("efficientnet_lite0", {"max_layers": 2}, "max_layers: it has no effect but with `layers: auto`"),
+        ("hmax", {"max_layers": 2}, "max_layers: it has no effect without `layers: auto`"),
+        ("efficientnet_lite0", {"max_layers": 2}, "max_layers: it has no effect without `layers: auto`"),
         ("resnet18", {"size": None, "interpolation": "bicubic"}, "interpolation: it has no effect without a `size`"),
     ],
 )
@@ -270,7 +270,7 @@ def test_other_spellings_of_numbers_are_those_numbers():
 
 def test_own_networks_have_no_pretrained_weights_by_that_name(own):
     said = said_by(lambda: check_model(spec_of(f"{own}:make", weights="pretrained")))
-    assert "leave `weights` out, and say `trained_on: ImageNet`" in said
+    assert "leave `weights` out, and give `trained_on: ImageNet`" in said
     assert resolve_model("m", {"architecture": f"{own}:make"})["weights"] is None
 
 

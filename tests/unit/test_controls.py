@@ -121,7 +121,7 @@ def test_what_is_learned_is_that_of_the_seed(name, monkeypatch):
 @pytest.mark.parametrize("name", ["v1like", "v2like"])
 def test_without_learning_a_seed_changes_nothing_and_is_refused(networks, name):
     assert weights_sha256(networks[name]) == weights_sha256(build({**resolve_model(name), "seed": 1}))
-    with pytest.raises(InputError, match=f"models.{name}.seed: it has no effect of {name}, in which nothing is random"):
+    with pytest.raises(InputError, match=f"models.{name}.seed: it has no effect on {name}, in which nothing is random"):
         resolve_model(name, {"seed": 1})
 
 

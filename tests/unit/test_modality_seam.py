@@ -175,7 +175,7 @@ def test_the_baseline_of_a_modality(signals, tmp_path):
     (found,) = gram_of(tmp_path / "set.zarr", model, tmp_path).values()
     expected = np.abs(samples).mean(axis=1).astype(np.float64)
     np.testing.assert_allclose(found.gram, np.outer(expected, expected), rtol=1e-6)
-    with pytest.raises(InputError, match=r"amplitude\.gain: it has no effect of `amplitude`, which are averaged over"):
+    with pytest.raises(InputError, match=r"amplitude\.gain: it has no effect on `amplitude`, which are averaged over"):
         resolve_model("amplitude", {"gain": 2})
 
 

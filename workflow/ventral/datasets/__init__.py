@@ -1,11 +1,11 @@
-"""Published stimuli and recordings, as a user would write them in the config."""
+"""Published data sets: stimuli and recordings in the form in which a user would write them in the config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# Every data set has this option, beside its own.
+# Option of every data set, besides its own options.
 FOLDER = {
-    "description": "Folder of the published files; without it, those that can be are downloaded to `resources/`.",
+    "description": "Folder of the published files; without it, files that can be downloaded go to `resources/`.",
     "type": ["string", "null"],
     "format": "path",
 }
@@ -13,23 +13,23 @@ FOLDER = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """What is declared of a published data set.
+    """The declaration of a published data set.
 
     Attributes
     ----------
     meaning : str
-        What was recorded.
+        Description of the recordings.
     expand : callable
-        Returns `stimuli` and `recordings`, as a user would write them, and `sources`, files to unpack, each by name;
-        of the `folder`, the `results` folder, and the options as keywords. An error begins with the option's name.
+        Returns `stimuli` and `recordings` as in a config, and `sources` (files to unpack), each by name. Its arguments
+        are the `folder`, the `results` folder, and the options as keywords. An error begins with the option's name.
     reference : str
-        How texts cite it, such as `Cowley et al. 2023`.
+        Citation in texts, such as `Cowley et al. 2023`.
     work : str
-        What is cited.
+        Reference of the cited work.
     options : dict of dicts
-        By name; each as the schema has it: type, `default`, and meaning as `description`.
+        Schema of each option by its name: type, `default`, and meaning as `description`.
     downloads : dict of dicts
-        `url` and `sha256` by the path below the folder of downloads.
+        Has `url` and `sha256` by the path below the folder of downloads.
     """
 
     meaning: str

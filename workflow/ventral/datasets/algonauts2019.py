@@ -13,31 +13,31 @@ NAME = "algonauts2019"
 IMAGES = "images.zip"
 MATRICES = {"EVC": "fmri_EVC_RDMs.npz", "IT": "fmri_IT_RDMs.npz"}
 AREAS = {"EVC": "human EVC", "IT": "human IT"}
-# Folders below the given one that may hold the files: a folder of this data set alone, and one of a collection of data.
+# Folders below the given one that may have the files: its own folder, and that in a collection of data sets.
 FOLDERS = ("", NAME, "algonauts2019_78")
 # Most images are 400 pixels wide, some 399 or 402.
 SIZE = 400
 
 
 def expand(folder: str | None, results: str) -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's files, or with a folder `algonauts2019_78` that has them.
     results : str
-        Folder of all outputs, to which nothing is unpacked: the files are read as they are.
+        Folder of all outputs, which is not used because the files need no unpacking.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `algonauts2019`.
+        Has `stimuli` and `recordings`, each with the only name `algonauts2019`.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file is not in it.
+        If `folder` is missing or lacks a file.
     """
     files = [IMAGES, *MATRICES.values()]
     if folder is None:

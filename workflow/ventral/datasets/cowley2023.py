@@ -13,12 +13,12 @@ SOURCE = (
 )
 AREA = "V4"
 ANIMALS = {"190923": "WE", "201025": "PE", "210325": "PE"}
-# The source has no labels. Those of this session were read off its images: eight objects, 80 views of each in a row.
+# The source has no labels. The images of this session show eight objects, with 80 consecutive views of each.
 TABLES = {"210325": Path(__file__).parents[3] / "config" / "cowley2023_210325.csv"}
-# Folders below the given one that may hold the files: those of the source's repository, and of a collection of data.
+# Folders below the given one that may have the files: those of the source's repository and of a collection of data.
 FOLDERS = ("", "data_V4_responses", "cowley2023_v4")
 IMAGES = ("images_{}.zip", "images/images_{}.zip")
-# Single repetitions before averages: only they have a ceiling.
+# Single repetitions come before averages, because only single repetitions have a ceiling.
 RESPONSES = (
     "responses_raw_{}.npy",
     "responses_raw/responses_{}.npy",
@@ -40,26 +40,26 @@ SHA256 = {
 
 
 def _flat(path: str) -> str:
-    """Return the name under which the source's file `folder/..._SESSION.ext` is kept in one folder for all."""
+    """Return the name of the source's file `folder/..._SESSION.ext` in a single folder of all files."""
     folder, _, file = path.partition("/")
     return f"{folder}_{file.rpartition('_')[2]}"
 
 
-# What can be downloaded, by path below the folder of downloads.
+# Files for download, by path below the folder of downloads.
 DOWNLOADS = {
     f"cowley2023/{_flat(path)}": {"url": SOURCE + path, "sha256": sha256} for path, sha256 in sorted(SHA256.items())
 }
 
 
 def expand(folder: str | None, results: str, *, sessions: Sequence[int | str], resources: str = "resources") -> dict:
-    """Return the stimulus sets and recordings of some sessions, as a user would write them in the config.
+    """Return the stimulus sets and recordings of some sessions in the form of the config.
 
     Parameters
     ----------
     folder : str or None
-        Folder with the source's files, nested in folders as there, or flat; None downloads them.
+        Folder with the source's files, in the source's subfolders or flat; None downloads them.
     results : str
-        Folder of all outputs, to which nothing is unpacked: the files are read as they are.
+        Folder of all outputs, which is not used because the files need no unpacking.
     sessions : sequence of int or str
         Sessions such as 210325.
     resources : str
@@ -68,13 +68,13 @@ def expand(folder: str | None, results: str, *, sessions: Sequence[int | str], r
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each by the name ``cowley2023_SESSION``, in the order of the sessions; each
-        recording has its `splits`. `downloads`: `url` and `sha256` by the path of the file, empty with a `folder`.
+        Has `stimuli` and `recordings`, each by the name ``cowley2023_SESSION``, in the order of the sessions. Each
+        recording has its `splits`. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
 
     Raises
     ------
     InputError
-        For a session whose files are not in `folder`, or are not known where they are to be downloaded.
+        If the files of a session are not in `folder`, or the session is not among the downloads.
     """
     stimuli, recordings, downloads = {}, {}, {}
     for session in map(str, sessions):

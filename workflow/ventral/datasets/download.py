@@ -1,4 +1,4 @@
-"""Files of published data sets, downloaded whole and checked."""
+"""Download of files of published data sets, with checks of their content."""
 
 import logging
 from pathlib import Path
@@ -9,21 +9,21 @@ logger = logging.getLogger("ventral")
 
 
 def fetch(output: str | Path, url: str, sha256: str) -> None:
-    """Download one file; it is whole and checked, or absent.
+    """Download one file, so that it is whole and checked, or absent.
 
     Parameters
     ----------
     output : path
-        Where it goes.
+        File to write.
     url : str
-        Where it is.
+        Address of the file.
     sha256 : str
-        What its content must have.
+        SHA-256 of the published content.
 
     Raises
     ------
     InputError
-        If the file cannot be had, or is another one.
+        If the file cannot be downloaded, or its content is not the published one.
     """
     import pooch
     import requests

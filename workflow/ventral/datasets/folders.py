@@ -1,4 +1,4 @@
-"""Where the files of a published data set lie, in the folder that a user names."""
+"""Search for the files of a published data set in a user's folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,18 +12,18 @@ def folder_with(given: Path, files: Sequence[str], folders: Sequence[str], name:
     Parameters
     ----------
     given : path
-        What the user names as `folder`.
+        Folder that the user gives as `folder`.
     files : sequence of str
         Names of the files.
     folders : sequence of str
-        Below `given`, first '' for that itself.
+        Folders below `given`, of which the first is '' for `given` itself.
     name : str
-        Of the data set.
+        Name of the data set.
 
     Raises
     ------
     InputError
-        If there is no such folder, or none has all files.
+        If the folder is missing, or none of the folders has all files.
     """
     if not given.is_dir():
         raise InputError(f"folder: no such folder: {given}")

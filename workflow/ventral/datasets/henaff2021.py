@@ -3,7 +3,7 @@
 The files are not downloaded, since the source states no licence. One folder has all four:
 
 - `spike_counts.npz`: `counts` (units, rows, repetitions) uint8, spikes in 200 ms, 255 where not shown.
-- `stimuli.csv`: a row for each of the rows of `counts`, with `image`, `zoom`, `kind`, `movie`, `title` and `frame`.
+- `stimuli.csv`: one row for each row of `counts`, with `image`, `zoom`, `kind`, `movie`, `title` and `frame`.
 - `images.zip`: the images, by the name in `image`.
 - `neuroids.csv`: a row for each unit, with columns such as `animal` and `penetration`.
 """
@@ -26,35 +26,35 @@ logger = logging.getLogger("ventral")
 
 NAME = "henaff2021"
 COUNTS, ROWS, IMAGES, NEUROIDS = "spike_counts.npz", "stimuli.csv", "images.zip", "neuroids.csv"
-# Folders below the given one that may hold the files: a folder of this data set alone, and one of a collection of data.
+# Folders below the given one that may have the files: its own folder, and that in a collection of data sets.
 FOLDERS = ("", NAME, "henaff2021_v1")
 AREA = "V1"
 NOT_SHOWN = 255
 COLUMNS = ("image", "zoom", "kind", "movie", "title", "frame")
-# The frames of a movie are nearly the same image, whatever their zoom and kind.
+# Whole movies are held out, because the frames of a movie are nearly the same image at any zoom and of any kind.
 SPLIT = {"column": "movie", "folds": 5}
 
 
 def expand(folder: str | None, results: str) -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the files, or with a folder `henaff2021_v1` that has them.
     results : str
-        Folder of all outputs: what `unpack` makes of the files goes to its folder ``datasets/henaff2021``.
+        Folder of all outputs. `unpack` writes its files to ``datasets/henaff2021`` below it.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `henaff2021`; `sources`, the folder with the files to unpack,
-        by that name.
+        Has `stimuli` and `recordings`, each with the only name `henaff2021`, and `sources`, the folder of the files to
+        unpack, by that name.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file is not in it.
+        If `folder` is missing or lacks a file.
     """
     files = [COUNTS, ROWS, IMAGES, NEUROIDS]
     if folder is None:
@@ -81,18 +81,18 @@ def expand(folder: str | None, results: str) -> dict:
 
 
 def unpack(counts: str | Path, rows: str | Path, *, responses: str | Path, table: str | Path) -> None:
-    """Write the responses to every image, and the table of the images, each as a user would give it.
+    """Write the responses to every image and the table of images, as files that a user could give.
 
     Parameters
     ----------
     counts : path
-        The file `spike_counts.npz`.
+        Path of `spike_counts.npz`.
     rows : path
-        The file `stimuli.csv`.
+        Path of `stimuli.csv`.
     responses : path
         npy file with an array (units, images, repetitions) float32, NaN where not shown.
     table : path
-        CSV with the columns `stimulus`, the image's name, `zoom`, `kind`, `movie` (such as `movie1`), `title` and
+        CSV with the columns `stimulus` (name of the image), `zoom`, `kind`, `movie` (such as `movie1`), `title` and
         `frame`.
 
     Raises
@@ -113,21 +113,21 @@ def unpack(counts: str | Path, rows: str | Path, *, responses: str | Path, table
 def read(counts: str | Path, rows: str | Path) -> tuple[NDArray[np.float32], "pd.DataFrame"]:
     """Read the spikes and the images, each image once.
 
-    Some images have two rows, of which the first is kept. Mostly both have the same trials. Row 11 of a `contrast`
-    series, an image of frame 1, has the trials of frame 11, and must not be averaged with the row that is kept.
+    Some images have two rows, of which the first is kept. In most cases both rows have the same trials. Row 11 of a
+    `contrast` series shows frame 1, but has the trials of frame 11. So it must not be averaged with the kept row.
 
     Returns
     -------
     spikes : (units, images, repetitions) array
         NaN where not shown.
     images : DataFrame
-        The columns of `unpack`'s table as text, one row an image of `spikes`.
+        Columns of the table of `unpack` as text, with one row for each image of `spikes`.
 
     Raises
     ------
     InputError
-        If a file cannot be read, an array or column is not there or of another kind, a row lacks one of these
-        columns, or the files differ in the number of rows.
+        If a file cannot be read, an array or column is missing or has another kind, or a row has an empty column. Also
+        if the files differ in the number of rows.
     """
     table, array = _rows(rows), _counts(counts)
     if array.shape[1] != len(table):

@@ -1,7 +1,7 @@
 """The data of Kriegeskorte et al. 2008 (Neuron 60:1126): dissimilarities of 92 images in macaque and in human IT.
 
-The macaque's are of 674 neurons (Kiani, Esteky, Mirpour and Tanaka 2007, Journal of Neurophysiology 97:4296), those of
-humans of 316 voxels; both are means, without the single neurons, voxels or subjects.
+Dissimilarities in macaque IT come from 674 neurons (Kiani, Esteky, Mirpour and Tanaka 2007, Journal of Neurophysiology
+97:4296). Those in human IT come from 316 voxels. Both are means, without single neurons, voxels or subjects.
 """
 
 import io
@@ -27,29 +27,29 @@ SOURCE = f"https://raw.githubusercontent.com/rsagroup/rsatoolbox_matlab/develop/
 DOWNLOADS = {
     f"{NAME}/{FILE}": {"url": SOURCE, "sha256": "06f21214399a5d43dc264eed19a7f4b8daf11c8622a59eec3e106064ce5e3504"}
 }
-# Folders below the given one that may hold the file: those of the source's repository, and of a collection of data.
+# Folders below the given one that may have the file: those of the source's repository and of a collection of data.
 FOLDERS = ("", NAME, "92imageData", "Demos/92imageData")
 AREAS = {"mIT_674neurons": "macaque IT", "hITvisStim_316vx": "human IT"}
 STIMULI, MATRICES = "stimuli_92objs", "RDMs_mIT_hIT_fig1"
 
 
 def expand(folder: str | None, results: str, *, resources: str = "resources") -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's file, or with a folder `kriegeskorte2008` that has it; None downloads it.
     results : str
-        Folder of all outputs: what `unpack` makes of the file goes to its folder ``datasets/kriegeskorte2008``.
+        Folder of all outputs. `unpack` writes its files to ``datasets/kriegeskorte2008`` below it.
     resources : str
         Folder of downloads.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `kriegeskorte2008`; `sources`, the source's file by that
-        name; and `downloads`: `url` and `sha256` by the path of the file, empty with a `folder`.
+        Has `stimuli` and `recordings`, each with the only name `kriegeskorte2008`, and `sources`, the source's file by
+        that name. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def expand(folder: str | None, results: str, *, resources: str = "resources") ->
 
 
 def unpack(source: str | Path, *, images: str | Path, table: str | Path, matrices: str | Path) -> None:
-    """Write the images, their labels and the dissimilarity matrices of the source's file, each as a user would give it.
+    """Write the images, labels and dissimilarity matrices of the source's file, as files that a user could give.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def read(source: str | Path) -> tuple[NDArray[np.uint8], "pd.DataFrame", dict[st
     labels : DataFrame
         `stimulus`, `object` and `category` of each image.
     matrices : dict of (n, n) arrays
-        By the source's names.
+        Matrices by the source's names.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Models: what there is, what their layers are, and how some of them are trained here."""
+"""Models: their families, networks, layers and checkpoints."""

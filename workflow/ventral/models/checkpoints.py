@@ -1,4 +1,4 @@
-"""Checkpoints as people have them: read without running code, and brought to the names of a network."""
+"""Reading of checkpoints without running code, and matching of their names to a network."""
 
 import pickle
 import re
@@ -12,30 +12,30 @@ from torch import Tensor
 
 from ventral.errors import InputError, shown
 
-# Key of the metadata of a checkpoint that was trained here.
+# Metadata key of checkpoints from training in this workflow.
 TRAINED = "ventral"
-# Under what a state dict lies in files that also have an optimiser, an epoch and so on.
+# Keys of the state dict in files that also have an optimiser, an epoch and so on.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module")
-# What `torch.compile` puts into names.
+# Prefix that `torch.compile` adds to names.
 COMPILED = "_orig_mod."
 SAVE_WEIGHTS = "save its weights alone, where the network is: torch.save(network.state_dict(), 'weights.pth')"
 ZIP = b"PK\x03\x04"
-# What torch says of a pickle that it does not read: an object of another library, one to which items are added, code.
+# Errors of torch for pickles that it does not read: objects of another library, objects that get items, and code.
 UNKNOWN = re.compile(r"GLOBAL ([\w.<>]+) was not an allowed global")
 MAPPING = re.compile(r"Can only SETITEMS? for .* but got <class 'checkpoint\.(.+)'>")
 LIST = re.compile(r"Can only append to lists, but got <class 'checkpoint\.(.+)'>")
 BLOCKED = re.compile(r"unsupported GLOBAL (\S+) whose module")
-# What torch says of files that it could read only by running code, and what is said instead.
+# Errors of torch for files that it could read only by running code, with the messages that replace them.
 PROGRAMS = {
     "TorchScript": "is a TorchScript archive, a program; load it with torch.jit.load, and",
     "legacy .tar": "is in the format of torch before 0.4, which is not read; load it with torch, and",
     "persistent_load of storage": "holds a whole pickled network, which only its own code can open; load it there, and",
-    "Unsupported operand": "is no file of torch.save's own pickle protocol, 2; write it anew, and",
+    "Unsupported operand": "is no file of torch.save's own pickle protocol, 2; write it again, and",
 }
 
 
 class _Placeholder:
-    """What stands for an object of another library in a file: a name without content, which does nothing."""
+    """A placeholder without content for an object of another library in a file."""
 
     def __new__(cls, *_arguments) -> "_Placeholder":
         return super().__new__(cls)
@@ -52,14 +52,14 @@ class _ListPlaceholder(_Placeholder, list):
 
 
 class _MappingPlaceholder:
-    # torch adds items to no other type than these.
+    # torch adds items to these types only.
     def __new__(cls, *_arguments) -> OrderedDict:
         return OrderedDict()
 
 
 @dataclass
 class Checkpoint:
-    """The tensors of a file by name, whether it comes from training here, and what is to be said of how it was read."""
+    """The tensors of a file by name, whether it comes from training in this workflow, and remarks on reading it."""
 
     tensors: dict[str, Tensor]
     trained_here: bool = False
@@ -67,20 +67,20 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, key: str) -> Checkpoint:
-    """Return the state dict in a file, without running any code that the file may carry.
+    """Return the state dict in a file, without running code in the file.
 
     Parameters
     ----------
     path : Path
-        In the format of safetensors, or what `torch.save` writes: a state dict, or a mapping that has one under a name
+        File in the format of safetensors or of `torch.save`, with a state dict, or a mapping that has one under a name
         in `WRAPPERS`.
     key : str
-        Key of the config, for messages.
+        Config key of the file, for messages.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or holds anything else; it names what is there.
+        If the file cannot be read or has other content, which the message names.
     """
     subject = f"{key}: {path}"
     if path.suffix == ".safetensors":
@@ -100,18 +100,18 @@ def read_checkpoint(path: Path, key: str) -> Checkpoint:
 def fitted(
     checkpoint: Checkpoint, expected: Mapping[str, Tensor], readout: str | None, subject: str
 ) -> tuple[dict[str, Tensor], bool]:
-    """Return a checkpoint's tensors by the names that a network has for them, and whether its readout is among them.
+    """Return a checkpoint's tensors by the names in a network, and whether the readout is among them.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        From `read_checkpoint`; its remarks are added to.
+        From `read_checkpoint`; remarks are added to it.
     expected : mapping of Tensor
         The network's own state dict.
     readout : str or None
         Name of the network's last linear layer, which alone may be missing or have another shape.
     subject : str
-        What does not fit what, for messages.
+        Subject of the messages.
 
     Raises
     ------
@@ -140,18 +140,18 @@ def _read_safetensors(path: Path, subject: str) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return Checkpoint(tensors, TRAINED in (file.metadata() or {}))
     except Exception as error:
-        raise InputError(f"{subject} cannot be read as a file of safetensors: {error}; get it anew") from error
+        raise InputError(f"{subject} cannot be read as a file of safetensors: {error}; get it again") from error
 
 
 def _read_pickle(path: Path, subject: str) -> tuple[object, list[str]]:
-    """Return what `torch.save` wrote, with a placeholder for every object of another library, and what these are."""
+    """Return the content of a file of `torch.save`, and the objects of other libraries, which become placeholders."""
     with path.open("rb") as file:
         is_zip = file.read(len(ZIP)) == ZIP
     placeholders: dict[str, type] = {}
     while True:
         try:
             with torch.serialization.safe_globals([(kind, name) for name, kind in placeholders.items()]):
-                # Mapped: tensors that are not wanted, such as an optimiser's, are never read.
+                # Memory mapping avoids reading unwanted tensors, such as an optimiser's.
                 loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip or None)
             return loaded, sorted(placeholders)
         except Exception as error:
@@ -167,7 +167,7 @@ def _placeholder_for(said: str) -> tuple[str, type] | None:
     for expression, kind in ((UNKNOWN, _Placeholder), (MAPPING, _MappingPlaceholder), (LIST, _ListPlaceholder)):
         found = expression.search(said)
         if found:
-            # torch leaves out the module of what is built in.
+            # torch leaves out the module name of built-in objects.
             return found[1] if "." in found[1] else f"builtins.{found[1]}", kind
     return None
 
@@ -179,16 +179,16 @@ def _unreadable(error: Exception, path: Path) -> str:
         return f"would run `{blocked[1]}` when it is loaded, and is not: a file of weights never does; do not trust it"
     with path.open("rb") as file:
         begins = file.read(16)
-    # All else that begins otherwise is no pickle.
+    # Files with other first bytes are no pickles.
     if begins.startswith((ZIP, b"\x80")):
         for reason, instead in PROGRAMS.items():
             if reason in said:
                 return f"{instead} {SAVE_WEIGHTS}"
-    # What torch says of pickles is advice that is not to be followed.
+    # torch's messages about pickles advise unsafe loading.
     is_advice = isinstance(error, pickle.UnpicklingError) or not said
     reason = "" if is_advice else f": {said.splitlines()[0].partition('. ')[0]}"
     return (
-        f"cannot be read as a file that torch.save wrote (it begins with {begins!r}){reason}; get it anew, or "
+        f"cannot be read as a file that torch.save wrote (it begins with {begins!r}){reason}; get it again, or "
         f"{SAVE_WEIGHTS}"
     )
 
@@ -246,7 +246,7 @@ def _kind(value: object) -> str:
 def _renamed(
     checkpoint: Checkpoint, expected: Mapping[str, Tensor], readout: str | None, subject: str
 ) -> dict[str, Tensor]:
-    """Return the tensors without what wrappers of the network put before, or into, their names."""
+    """Return the tensors without the prefixes that wrappers of the network add to their names."""
     state = checkpoint.tensors
     if expected.keys() <= state.keys():
         return state
@@ -278,7 +278,7 @@ def _starts(name: str) -> list[int]:
 
 
 def _differences(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, tuple[str, str]]:
-    """Return for each name that differs in what it does, and how this is said."""
+    """Return the kind of difference and its description, for each name that differs."""
     differing = {name: ("missing", name) for name in sorted(expected.keys() - state.keys())}
     differing |= {name: ("unexpected", name) for name in sorted(state.keys() - expected.keys())}
     for name in sorted(expected.keys() & state.keys()):

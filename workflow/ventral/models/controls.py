@@ -1,24 +1,24 @@
-"""Classical models of early vision, to which networks are compared: what they have in common."""
+"""Base classes of the classical models of early vision to which networks are compared."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-# Of red, green and blue in luminance (ITU-R BT.601).
+# Weights of red, green and blue in luminance (ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class Control(nn.Module):
-    """A model of fixed form that sees luminance alone.
+    """A model of fixed form that uses luminance alone.
 
-    A subclass computes its layers in `represent`. Each layer is a submodule that gives a tensor with one row a
-    stimulus, and so is found, named and read out as any other network's.
+    A subclass computes its layers in `represent`. Each layer is a submodule whose output is a tensor with one row for
+    each stimulus. So layers are found, named and read out as in any network.
     """
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the last layer for images (n, 3, height, width) with values in 0 to 1."""
-        # Reduced precision would change counts and distances, and save little.
+        # Reduced precision would change counts and distances, and save little time.
         with torch.autocast(images.device.type, enabled=False):
             return self.represent(luminance_of(images))
 
@@ -28,7 +28,7 @@ class Control(nn.Module):
 
 
 class Joined(nn.Module):
-    """A layer whose maps differ in size, such as those of several scales: their values side by side, (n, features)."""
+    """A layer that joins the values of maps with different sizes, such as several scales, to (n, features)."""
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the values of maps (n, ...), one map after the other."""

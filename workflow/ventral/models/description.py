@@ -1,4 +1,4 @@
-"""Networks in the state in which they are asked, and what they are shown."""
+"""Building and description of networks, with their weights and their inputs."""
 
 import hashlib
 import json
@@ -35,30 +35,30 @@ def describe(
     read_out: Sequence[str] = (),
     predicted: Sequence[str] = (),
 ) -> None:
-    """Write what a model is, which of its layers are taken, and which there are, as JSON.
+    """Write the description of a model, with its chosen and its available layers, as JSON.
 
-    It needs no stimulus, and so tells of a wrong name before any long work.
+    The description needs no stimulus set, so a wrong name is found before any long work.
 
     Parameters
     ----------
     spec : dict
         From `resolve_model`.
     output : path
-        File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
-        and `depth`, and of `shape` where stimuli of every set are resized to one size; `available`, the names of all
-        layers in the order in which they complete; and `skipped`, a list of `name` and `reason`, modules that `auto` or
-        globs stand for and that are no layers.
+        File to write. It has `model`, `architecture`, `weights`, `weights_sha256` and `preprocessing`. `layers` is a
+        list of `name` and `depth`, and of `shape` if stimuli of every set are resized to one size. `available` has the
+        names of all layers in the order in which they complete. `skipped` is a list of `name` and `reason`, for modules
+        that match `auto` or globs and are no layers.
     together : sequence of str
-        Layers that are to predict neuroids together, by `ventral.scores.banded`.
+        Layers that predict neuroids together, by `ventral.scores.banded`.
     read_out : sequence of str
-        Layers of which readouts are to be written, by `ventral.readouts.making`.
+        Layers whose readouts are written, by `ventral.readouts.making`.
     predicted : sequence of str
-        Layers whose predictions are to be written, by `ventral.predictions.held_out`.
+        Layers whose predictions are written, by `ventral.predictions.held_out`.
 
     Raises
     ------
     InputError
-        If the network or its layers cannot be had, or features depend on chance or on other stimuli of a batch.
+        If the network cannot be built or lacks the layers, or features depend on chance or on other stimuli of a batch.
     """
     skipped: dict[str, str] = {}
     if is_baseline(spec):
@@ -79,7 +79,7 @@ def describe(
             )
         layers = [{"name": layer.name, "depth": layer.depth, "shape": layer.shape} for layer in chosen]
         if not preprocessing(spec).get("size"):
-            # Stimuli of another size give other shapes.
+            # Shapes depend on the size of stimuli.
             layers = [{key: layer[key] for key in ("name", "depth")} for layer in layers]
         available = [name for name, layer in traced.items() if not layer.problem]
     names = [layer["name"] for layer in layers]
@@ -101,20 +101,20 @@ def describe(
 
 
 def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
-    """Return a model's network with its weights, in evaluation mode, of float32, on the CPU.
+    """Return a model's network with its weights, in evaluation mode, in float32, on the CPU.
 
     Parameters
     ----------
     spec : dict
         From `resolve_model`; not a baseline, which has no network.
     new_readout : bool
-        Whether the last linear layer is to be replaced (`with_outputs`), so that a checkpoint need not have it.
+        True if `with_outputs` will replace the last linear layer, which a checkpoint may then lack.
 
     Raises
     ------
     InputError
-        If there is no such architecture, its function fails, returns something else or another network each time, or
-        the checkpoint does not fit.
+        If the architecture is unknown, its function fails or does not return the same network each time, or the
+        checkpoint does not fit.
     """
     check_model(spec)
     with torch.random.fork_rng(devices=[]):
@@ -131,7 +131,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
 
 @contextmanager
 def naming(spec: dict) -> Iterator[None]:
-    """Put the place of a model in the config before messages about its network."""
+    """Prefix messages about a network with the config key of its model."""
     try:
         yield
     except InputError as error:
@@ -139,12 +139,12 @@ def naming(spec: dict) -> Iterator[None]:
 
 
 def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
-    """Replace the last linear layer of a network by a new one, with random weights and as many outputs as are needed.
+    """Replace the last linear layer of a network by a new one, with random weights and a given number of outputs.
 
     Parameters
     ----------
     network : nn.Module
-        Is changed, and returned.
+        Network, which is changed in place and returned.
     n_outputs : int
         Number of outputs.
     spec : dict
@@ -171,15 +171,15 @@ def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
 
 
 def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dict[str, Layer]:
-    """Return the layers of a network that is shown stimuli of some shape, as `trace` finds them.
+    """Return the layers that `trace` finds in a network, for stimuli of some shape.
 
-    The stimuli are two examples of the modality, always the same, so that how large a layer's values are is about what
-    it is for natural stimuli, but depends on none.
+    The stimuli are two fixed examples of the modality. So the values of a layer are about as large as for natural
+    stimuli, but do not depend on a stimulus set.
 
     Raises
     ------
     InputError
-        If the network cannot be shown such stimuli.
+        If the network fails on such stimuli.
     """
     with naming(spec):
         return trace(network, examples(2, shape, spec), modality_asked(spec).hint)
@@ -195,26 +195,26 @@ def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: 
     layers : sequence of Layer
         From `choose_layers`.
     shape : tuple of int
-        Of a stimulus, such as (3, height, width).
+        Shape of a stimulus, such as (3, height, width).
     spec : dict
         From `resolve_model`.
 
     Raises
     ------
     InputError
-        As `ventral.models.repeatability.check_repeatable`.
+        As for `ventral.models.repeatability.check_repeatable`.
     """
     with naming(spec):
         check_repeatable(network, layers, lambda number: examples(3, shape, spec, number))
 
 
 def examples(n: int, shape: tuple[int, ...], spec: dict, number: int = 0) -> Tensor:
-    """Return examples (n, ...) of the modality as a network is shown them, others for each number."""
+    """Return examples (n, ...) of the modality as inputs of a network, different ones for each `number`."""
     return preprocess(torch.from_numpy(modality_asked(spec).examples(n, shape, number)), spec)
 
 
 def weights_sha256(network: nn.Module) -> str:
-    """Return the SHA-256 over the names and values of a network's parameters and buffers, of whatever type."""
+    """Return the SHA-256 over the names and values of a network's parameters and buffers of any type."""
     digest = hashlib.sha256()
     for name, values in sorted(network.state_dict().items()):
         _digest_values(digest, name, values)
@@ -238,7 +238,7 @@ def _quantisation(values: Tensor) -> tuple:
 
 
 def preprocess(stimuli: Tensor, spec: dict) -> Tensor:
-    """Return what a network is shown (n, ...) of stimuli (n, ...) as the store of a set has them, on any device."""
+    """Return the input (n, ...) of a network for stimuli (n, ...) of the store of a set, on any device."""
     return modality_asked(spec).prepare(stimuli, spec)
 
 
@@ -248,7 +248,7 @@ def _last_linear(network: nn.Module) -> str | None:
 
 
 def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
-    """Load a checkpoint into a network, and return the name of the readout where that is not read."""
+    """Load a checkpoint into a network, and return the name of the readout if it was not read."""
     path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
     checkpoint, readout = read_checkpoint(path, key), _last_linear(network)
     if checkpoint.trained_here and f"{readout}.weight" in checkpoint.tensors:
@@ -257,7 +257,7 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
     state, read_whole = fitted(checkpoint, network.state_dict(), readout, subject)
     network.load_state_dict(state, strict=read_whole)
     if not read_whole:
-        # The same in every job, whatever it was drawn from.
+        # Reset the readout, so that it is the same in every job.
         for values in network.get_submodule(readout).parameters():
             nn.init.zeros_(values)
     if checkpoint.remarks:
@@ -266,7 +266,7 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
 
 
 def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
-    """Refuse layers that may depend on a readout whose weights were not read: those not complete before it is."""
+    """Refuse layers that may depend on a readout without weights, because they complete after it."""
     traced = trace_stimuli(network, modality_asked(spec).any_shape, spec)
     names = list(traced)
     before = names[: names.index(readout)] if readout in traced and traced[readout].calls == 1 else []

@@ -12,38 +12,38 @@ from torch.nn import functional
 
 from ventral.models.controls import Control, Joined
 
-# In pixels: with stimuli of 128 pixels, 32 to 4 cycles an image.
+# Wavelengths in pixels; for stimuli of 128 pixels these are 32 to 4 cycles per image.
 WAVELENGTHS = (4, 8, 16, 32)
 ORIENTATIONS = 8
 # Full width at half height, in octaves: the median of macaque V1 (De Valois et al. 1982, Vision Research 22:545).
 BANDWIDTH = 1.4
-# Contrast, in units of a filter's own grating.
+# Contrast at half saturation, in units of a filter's own grating.
 SEMI_SATURATION = 0.1
-# Side of the windows that combinations are averaged in, and their distance, in positions half a wavelength apart.
+# Side and distance of the windows for averages of combinations, in positions half a wavelength apart.
 WINDOW, WINDOW_STEP = 8, 4
 # Displacements (down, right) of neighbours, in positions.
 NEIGHBOURS = ((0, 2), (2, 0), (2, 2), (2, -2))
-# Added to a variance, so that windows in which nothing varies have no correlation.
+# Added to variances, so that windows without variation have correlation 0.
 LEAST_VARIANCE = 0.01
 
 
 class V1Like(Control):
     """Simple and complex cells: Gabor filters, divisively normalised.
 
-    Filters of eight orientations at four wavelengths an octave apart, each as a pair in quadrature (e, o), stand half a
-    wavelength apart. With the energy E = e² + o², averaged over the orientations and a Gaussian neighbourhood of one
-    wavelength (standard deviation) to P, and the semi-saturation s,
+    Filters have eight orientations and four wavelengths an octave apart, with pairs in quadrature (e, o), at positions
+    half a wavelength apart. The energy E = e² + o² is averaged over orientations and a Gaussian neighbourhood with a
+    standard deviation of one wavelength, which gives P. With the semi-saturation s,
 
         simple:  ⌊±e⌋ / √(s² + P),  ⌊±o⌋ / √(s² + P)        complex:  √E / √(s² + P)
 
-    (energy: Adelson and Bergen 1985, Journal of the Optical Society of America A 2:284; normalisation: Heeger 1992,
-    Visual Neuroscience 9:181; as a control: Pinto, Cox and DiCarlo 2008, PLoS Computational Biology 4:e27). Images are
-    continued beyond their edges by their outermost pixels.
+    The energy is that of Adelson and Bergen 1985 (Journal of the Optical Society of America A 2:284). The normalisation
+    is that of Heeger 1992 (Visual Neuroscience 9:181). Pinto, Cox and DiCarlo 2008 (PLoS Computational Biology 4:e27)
+    used the model as a control. The outermost pixels continue images beyond their edges.
 
     Attributes
     ----------
     simple : Joined
-        Four phases of each filter: 174,080 features of images of 128 pixels.
+        Four phases of each filter, with 174,080 features for images of 128 pixels.
     complex : Joined
         43,520 features.
     """
@@ -65,7 +65,7 @@ class V1Like(Control):
         Returns
         -------
         pairs : list of (n, 2 * orientations, rows, columns) tensors
-            Of the filters, all even ones before all odd ones.
+            Responses of the filters, all even ones before all odd ones.
         complexes : list of (n, orientations, rows, columns) tensors
         """
         pairs, complexes = [], []
@@ -81,13 +81,13 @@ class V1Like(Control):
 class V2Like(Control):
     """Combinations of neighbouring V1-like complex cells, within windows four wavelengths wide.
 
-    Of the responses a and b of two complex cells that look at the same place with different orientations, at
-    neighbouring places with the same orientation, or through filters an octave apart, with the mean ⟨⟩ over a window:
+    Let a and b be the responses of two complex cells, and ⟨⟩ the mean over a window. The cells have different
+    orientations at the same place, the same orientation at neighbouring places, or wavelengths an octave apart.
 
         product:  √⟨ab⟩        correlation:  (⟨ab⟩ - ⟨a⟩⟨b⟩) / √((⟨a²⟩ - ⟨a⟩² + v)(⟨b²⟩ - ⟨b⟩² + v))
 
-    Such statistics describe textures (Portilla and Simoncelli 2000, International Journal of Computer Vision 40:49); V2
-    is sensitive to them, V1 is not (Freeman et al. 2013, Nature Neuroscience 16:974).
+    Such statistics describe textures (Portilla and Simoncelli 2000, International Journal of Computer Vision 40:49). V2
+    is sensitive to them, and V1 is not (Freeman et al. 2013, Nature Neuroscience 16:974).
 
     Attributes
     ----------
@@ -112,12 +112,12 @@ class V2Like(Control):
 
 
 class Quadrature(nn.Module):
-    """Even and odd Gabor filters of one wavelength, at positions half a wavelength apart, from a quarter of one on.
+    """Even and odd Gabor filters of one wavelength, at positions half a wavelength apart from a quarter wavelength on.
 
     Parameters
     ----------
     wavelength : int
-        In pixels, a multiple of 4.
+        Wavelength in pixels, a multiple of 4.
     """
 
     def __init__(self, wavelength: int) -> None:
@@ -142,7 +142,7 @@ def gabor_filters(wavelength: float, orientations: int) -> tuple[NDArray, NDArra
     Parameters
     ----------
     wavelength : float
-        In pixels.
+        Wavelength in pixels.
     orientations : int
         Number of orientations; the first varies along the columns of the image.
 
@@ -164,7 +164,7 @@ def gabor_filters(wavelength: float, orientations: int) -> tuple[NDArray, NDArra
 
 
 def cut_or_filled(kernel: NDArray, reach: int) -> NDArray:
-    """Return a kernel of odd sides cut or filled up with zeros to the side 2 * reach + 1, about the same centre."""
+    """Return a kernel with odd sides, cut or padded with zeros to the side 2 * reach + 1 about the same centre."""
     sides = [side // 2 for side in kernel.shape]
     filled = np.pad(kernel, [(max(0, reach - side),) * 2 for side in sides])
     rows, columns = (slice(side // 2 - reach, side // 2 + reach + 1) for side in filled.shape)
@@ -172,7 +172,7 @@ def cut_or_filled(kernel: NDArray, reach: int) -> NDArray:
 
 
 def combinations(complexes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """Return pairs of maps of equal shape, to be combined place by place.
+    """Return pairs of maps with equal shapes, which are combined position by position.
 
     Parameters
     ----------
@@ -182,8 +182,8 @@ def combinations(complexes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     Returns
     -------
     list of pairs of (n, combinations, rows, columns) tensors
-        For each wavelength every pair of orientations, and every orientation with itself at each of `NEIGHBOURS`; then,
-        for each two wavelengths that follow each other, every orientation of one with every orientation of the other.
+        For each wavelength, all pairs of orientations, and each orientation with itself at each of `NEIGHBOURS`. Then,
+        for each two successive wavelengths, all orientations of one with all orientations of the other.
     """
     pairs = []
     reach = max(max(map(abs, displacement)) for displacement in NEIGHBOURS)
@@ -196,7 +196,7 @@ def combinations(complexes: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
             top, left = reach + down, reach + right
             pairs.append((responses, continued[:, :, top : top + rows, left : left + columns]))
     for fine, coarse in pairwise(complexes):
-        # Positions of the finer filters stand in fours about one of the coarser.
+        # Four positions of the finer filters surround each position of the coarser ones.
         fine = functional.adaptive_avg_pool2d(fine, coarse.shape[-2:])
         orientations = fine.shape[1]
         pairs.append((fine.repeat_interleave(orientations, dim=1), coarse.repeat(1, orientations, 1, 1)))

@@ -1,4 +1,4 @@
-"""The control HMAX: alternating layers that match templates and pool their matches over position and scale."""
+"""The control HMAX: alternating layers that match templates and pool the matches over position and scale."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ from ventral.models.controls import Control, Joined, luminance_of
 from ventral.models.gabor import cut_or_filled
 from ventral.stimuli.photographs import crops
 
-# Of each band the side of the smaller filters (the larger ones have two pixels more) and of C1's windows, in pixels.
+# Side of each band's smaller filters (the larger ones have two pixels more) and of its C1 windows, in pixels.
 BANDS = ((7, 8), (11, 10), (15, 12), (19, 14), (23, 16), (27, 18), (31, 20), (35, 22))
-# From this side on, filters stand two pixels apart.
+# Filters with at least this side have positions two pixels apart.
 COARSE_FROM = 11
 ORIENTATIONS = 4
-# Sides of prototypes, in positions of C1, and how many there are of each.
+# Sides of prototypes in positions of C1, and number of prototypes of each side.
 PROTOTYPE_SIDES, PROTOTYPES = (4, 8, 12, 16), 128
-# Photographs' parts that prototypes are taken from.
+# Side and number of the parts of each photograph from which prototypes are taken.
 CROP, CROPS = 128, 1
-# Of the stimuli's luminance; an even patch of it has no response.
+# Smallest norm of a patch's luminance, so that uniform patches have no response.
 LEAST_NORM = 1e-3
 
 
@@ -30,26 +30,26 @@ class HMAX(Control):
 
     - S1: Gabor filters of four orientations and sixteen sizes, |filter · patch| / ‖patch‖, 0 to 1.
     - C1: the largest S1 response among two neighbouring sizes, in a window; windows overlap by half.
-    - S2: exp(-‖X - P‖² / d) for each prototype P and each piece X of C1 that is as large, where d is the mean squared
-      distance between two prototypes of that size.
+    - S2: `exp(-‖X - P‖² / d)` for each prototype P and each piece X of C1 with the size of P. Here d is the mean
+      squared distance between two prototypes of that size.
     - C2: the largest S2 response of each prototype, over all places and sizes.
 
-    (Riesenhuber and Poggio 1999, Nature Neuroscience 2:1019; parameters of S1 and C1: Serre et al. 2007, IEEE
-    Transactions on Pattern Analysis and Machine Intelligence 29:411.) Prototypes are pieces of C1's responses to
-    photographs, at random places. Filters of 11 pixels and more stand two pixels apart. Images are continued beyond
-    their edges by their outermost pixels.
+    The model is that of Riesenhuber and Poggio 1999 (Nature Neuroscience 2:1019). Parameters of S1 and C1 are those of
+    Serre et al. 2007 (IEEE Transactions on Pattern Analysis and Machine Intelligence 29:411). Prototypes are pieces of
+    C1's responses to photographs, at random places. Filters of at least 11 pixels have positions two pixels apart. The
+    outermost pixels continue images beyond their edges.
 
     Parameters
     ----------
     seed : int
-        Of the prototypes.
+        Seed of the prototypes.
 
     Attributes
     ----------
     s1, c1, s2 : Joined
-        All maps of the layer; of images of 128 pixels, 360,448, 13,296 and 710,528 features.
+        All maps of the layer, with 360,448, 13,296 and 710,528 features for images of 128 pixels.
     c2 : Largest
-        512 features, one a prototype.
+        512 features, one for each prototype.
     """
 
     def __init__(self, seed: int) -> None:
@@ -81,7 +81,7 @@ class Band(nn.Module):
     Parameters
     ----------
     side : int
-        Of the smaller filters, in pixels.
+        Side of the smaller filters, in pixels.
     window : int
         Side of a window, in pixels.
     """
@@ -112,7 +112,7 @@ class Band(nn.Module):
 
 
 class Prototypes(nn.Module):
-    """S2: how similar each place of C1 is to each prototype.
+    """S2: the similarity of each place of C1 to each prototype.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Prototypes(nn.Module):
     def __init__(self, patches: NDArray) -> None:
         super().__init__()
         self.side = patches.shape[-1]
-        # The mean squared distance between two of them is twice their variance.
+        # The mean squared distance between two prototypes is twice their variance.
         self.width = 2 * np.square(patches - patches.mean(axis=0)).sum() / (len(patches) - 1)
         self.weight = nn.Parameter(torch.from_numpy(patches).float(), requires_grad=False)
 
@@ -147,10 +147,11 @@ class Largest(nn.Module):
 
 
 def centred_filters(side: int, reach: int) -> NDArray:
-    """Return the S1 filters (orientations, 2 * reach + 1, 2 * reach + 1) of one size, of sum 0 and norm 1.
+    """Return the S1 filters (orientations, 2 * reach + 1, 2 * reach + 1) of one size, with sum 0 and norm 1.
 
-    Zero outside a circle of diameter `side`. Standard deviation and wavelength follow the table of Serre et al. 2007:
-    0.0036 side² + 0.35 side + 0.18, and that / 0.8; the Gaussian is 1 / 0.3 times as long as wide.
+    Filters are 0 outside a circle of diameter `side`. Their parameters follow the table of Serre et al. 2007. The
+    standard deviation is `0.0036 side² + 0.35 side + 0.18`, and the wavelength is that divided by 0.8. The Gaussian is
+    1 / 0.3 times as long as wide.
     """
     from skimage.filters import gabor_kernel
 
@@ -182,7 +183,7 @@ def _sums(extent: int, side: int, step: int) -> Tensor:
 def _learned(bands: Sequence[Band], seed: int) -> list[NDArray]:
     """Return prototypes (PROTOTYPES, orientations, side, side) of each side, from photographs."""
     rng = np.random.default_rng(seed)
-    # In double precision and rounded, prototypes are the same to the last bit on every machine.
+    # Double precision and rounding make prototypes equal to the last bit on every machine.
     luminance = luminance_of(torch.from_numpy(crops(CROP, CROPS, seed)).double() / 255)
     with torch.no_grad():
         complexes = [band.pooled(band(luminance)).numpy() for band in bands]

@@ -1,4 +1,4 @@
-"""The layers of a network: their names, their order, how deep they are, and which to take."""
+"""The layers of a network: their names, order and depth, and the choice among them."""
 
 import math
 import re
@@ -13,7 +13,7 @@ from ventral.errors import InputError, nearest, shown
 from ventral.models.passes import problem_of, telling_errors
 from ventral.models.zoo import GLOB
 
-# What ends a block is not what only passes it on, drops parts of it, or pools it.
+# Modules that only pass on, drop or pool the output of a block do not count as its end.
 NOT_THE_END_OF_A_BLOCK = (
     nn.Dropout,
     nn.Dropout1d,
@@ -36,20 +36,19 @@ class Layer:
     Attributes
     ----------
     name : str
-        As in ``named_modules``.
+        Name in ``named_modules``.
     depth : float
-        Share of the network's simple modules with weights that have been passed when the layer's output is there,
-        0 to 1.
+        Share of the network's simple modules with weights that have run when the layer's output is complete, 0 to 1.
     shape : tuple of int
-        Of its output to one stimulus.
+        Shape of the output for one stimulus.
     calls : int
-        How often it ran in the forward pass.
+        Number of runs in the forward pass.
     largest : float
-        Largest absolute value of its output; NaN where that is of whole numbers, or no features.
+        Largest absolute value of the output; NaN for whole numbers, or outputs that are not features.
     floating : bool
-        Whether its output is of floating-point numbers.
+        True if the output has floating-point numbers.
     problem : str
-        Why its output cannot be read as a layer's features, as the predicate of a sentence; empty where it can.
+        Reason why the output cannot be read as features, as the predicate of a sentence; empty if it can.
     """
 
     name: str
@@ -67,9 +66,9 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode.
+        Network in evaluation mode.
     example : (2, ...) tensor
-        Two stimuli as the network is shown them.
+        Input of the network for two stimuli.
     hint : function of str
         As for `ventral.models.passes.telling_errors`.
 
@@ -88,7 +87,7 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
         name = names.get(id(module))
         if name:
             calls = completed.pop(name)[1].calls + 1 if name in completed else 1
-            # Now: the next module may work in place.
+            # Read the output now, because the next module may change it in place.
             completed[name] = (len(passed), _layer(name, output, calls, len(example)))
 
     handles = [module.register_forward_hook(complete) for module in network.modules() if not is_compiled(module)]
@@ -104,7 +103,7 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
 
 
 def check_modules(network: nn.Module) -> None:
-    """Refuse a network that TorchScript has compiled: its modules cannot be seen at work.
+    """Refuse a network that TorchScript has compiled, because hooks cannot see its modules.
 
     Raises
     ------
@@ -119,12 +118,12 @@ def check_modules(network: nn.Module) -> None:
 
 
 def is_compiled(module: nn.Module) -> bool:
-    """Say whether TorchScript has compiled a module: modules within it run unseen."""
+    """Tell whether TorchScript has compiled a module, within which modules run without hooks."""
     return isinstance(module, torch.jit.ScriptModule)
 
 
 def _layer(name: str, output, calls: int, n: int) -> Layer:
-    """Return what the output of a module to n stimuli shows, its depth aside."""
+    """Return the layer of a module, without its depth, from its output for n stimuli."""
     problem = problem_of(output, n)
     if problem:
         shape, largest, floating = (), math.nan, False
@@ -151,14 +150,13 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
     traced : dict of Layer
         From `trace`.
     spec : dict
-        `layers`: names and globs, where ``*`` stands for one part of a dotted name, or ``auto`` for the ends of blocks;
-        `max_layers`, how many of those at most, evenly spaced; `name`, for messages.
+        `layers` has names and globs, where ``*`` matches one part of a dotted name, or is ``auto`` for the ends of
+        blocks. `max_layers` is the largest number of these, evenly spaced. `name` is for messages.
 
     Raises
     ------
     InputError
-        For a name or glob that fits no layer, for a named module whose output cannot be read as features, and where
-        `auto` finds no layer.
+        If a name, a glob or `auto` matches no layer, or the output of a named module cannot be read as features.
     """
     key = f"models.{spec['name']}.layers"
     usable = {name: layer for name, layer in traced.items() if not layer.problem}
@@ -179,7 +177,7 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
 
 
 def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[str, str]:
-    """Return the modules that `auto` or globs would take if their outputs could be read as features.
+    """Return the modules that match `auto` or globs, but whose outputs cannot be read as features.
 
     Parameters
     ----------
@@ -189,7 +187,7 @@ def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[s
     Returns
     -------
     dict of str
-        For each module, why it is left out, as the predicate of a sentence.
+        Reason why each module is left out, as the predicate of a sentence.
     """
     if spec["layers"] == "auto":
         return {layer.name: layer.problem for layer in _ends_of_blocks(network, traced) if layer.problem}
@@ -207,7 +205,7 @@ def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[s
 
 
 def listed(reasons: dict[str, str]) -> str:
-    """Return modules and why they are no layers as text, modules of one reason together."""
+    """Return modules with the reasons why they are no layers as text, grouped by reason."""
     of_reason: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         of_reason.setdefault(reason, []).append(name)
@@ -215,7 +213,7 @@ def listed(reasons: dict[str, str]) -> str:
 
 
 def _why_not(name: str, modules: dict[str, nn.Module], traced: dict[str, Layer]) -> str:
-    """Return why a module of a network is no layer, as the predicate of a sentence, and '' where it is one."""
+    """Return the reason why a module of a network is no layer, as the predicate of a sentence; '' if it is one."""
     if name in traced:
         return traced[name].problem
     parts = name.split(".")
@@ -267,12 +265,12 @@ def _evenly(layers: Sequence[Layer], most: int) -> list[Layer]:
 def _ends_of_blocks(network: nn.Module, ran: dict[str, Layer]) -> list[Layer]:
     """Return the last layer of each block, in order.
 
-    A block is a composite module that stands in a chain (the network itself, or a container opened below); of simple
-    modules in a row, such as convolution, normalisation and rectification, the last is the end of a block.
+    A block is a composite module in a chain. A chain is the network itself, or a container that is opened below. The
+    last of several consecutive simple modules, such as convolution, normalisation and rectification, also ends a block.
     """
     blocks = [name for name in _blocks("", network, level=0) if name in ran]
     modules = dict(network.named_modules())
-    # A module that holds the next one's place in the chain is its beginning.
+    # A simple module with a matrix of weights begins a new block; one without continues the block before it.
     simple = {name for name in blocks if not any(modules[name].children())}
     order = [name for name in ran if name in set(blocks)]
     ends = []
@@ -300,11 +298,11 @@ def _blocks(prefix: str, module: nn.Module, level: int) -> list[str]:
 def _is_opened(module: nn.Module, level: int) -> bool:
     children = list(module.children())
     if isinstance(module, CONTAINERS):
-        # Further down, a chain of simple modules is one block: convolution, normalisation, rectification.
+        # Below the top level, a chain of simple modules is one block.
         return level == 0 or any(any(child.children()) for child in children)
     if level > 0 or not children:
         return False
-    # A transformer's encoder: a module of its own around a chain that holds nearly all of its weights.
+    # A transformer's encoder is a module around a chain with nearly all of its weights.
     size = sum(parameter.numel() for parameter in module.parameters())
     return any(
         isinstance(child, CONTAINERS) and sum(parameter.numel() for parameter in child.parameters()) > 0.9 * size

@@ -1,9 +1,9 @@
-"""Networks made to be trained here, of different depth and width, for images of about 64 x 64 pixels.
+"""Networks of different depth and width for training in this workflow, for images of about 64 x 64 pixels.
 
-Each is a chain of blocks, then `pooled`, the mean of the last block's map over the parts of a grid, then `readout`, a
-linear map of that. The blocks of the convolutional networks are a convolution, batch normalisation (Ioffe and Szegedy
-2015, arXiv:1502.03167), rectification, and the maximum over 2 x 2; those of the residual network are the basic blocks
-of He et al. 2016 (arXiv:1512.03385). The first convolution takes every second pixel.
+Each is a chain of blocks, followed by `pooled` and `readout`. `pooled` has the means of the last block's map over the
+parts of a grid, and `readout` is linear. A block of the convolutional networks has a convolution, batch normalisation
+(Ioffe and Szegedy 2015, arXiv:1502.03167), rectification, and the maximum over 2 x 2. The residual network has the
+basic blocks of He et al. 2016 (arXiv:1512.03385). The first convolution has a stride of two pixels.
 """
 
 from collections import OrderedDict
@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Of the readout before it is replaced by the one that is trained.
+# Number of outputs of the readout, which training replaces.
 N_OUTPUTS = 8
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut, which is a 1 x 1 convolution where the block changes the shape.
+    """Two 3 x 3 convolutions with a shortcut, which is a 1 x 1 convolution if the block changes the shape.
 
     Parameters
     ----------
     n_before, n_after : int
-        Channels of the map before and after it.
+        Numbers of channels of the maps before and after the block.
     stride : int
-        Of the first convolution.
+        Stride of the first convolution.
     """
 
     def __init__(self, n_before: int, n_after: int, stride: int) -> None:
@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the map (n, n_after, height / stride, width / stride) of maps (n, n_before, height, width)."""
+        """Return the maps (n, n_after, height / stride, width / stride) for maps (n, n_before, height, width)."""
         residual = functional.relu(self.norm1(self.conv1(images)), inplace=True)
         return functional.relu(self.norm2(self.conv2(residual)) + self.shortcut(images), inplace=True)
 
@@ -51,7 +51,7 @@ def convolutional(widths: Sequence[int], first_size: int, grid: int) -> nn.Modul
     Parameters
     ----------
     widths : sequence of int
-        Channels of each block. The fourth block and later ones do not halve the map.
+        Number of channels of each block. The fourth block and later ones do not halve the map.
     first_size : int
         Side of the first block's filters in pixels; the others have a side of 3.
     grid : int
@@ -72,9 +72,9 @@ def residual(widths: Sequence[int], blocks_each: int) -> nn.Module:
     Parameters
     ----------
     widths : sequence of int
-        Channels of the stem, and of each group of blocks, the first of which halves the map.
+        Numbers of channels of the stem and of each group of blocks, whose first block halves the map.
     blocks_each : int
-        Blocks in a group.
+        Number of blocks in a group.
     """
     modules, n_before = OrderedDict(stem=nn.Sequential(*_normalised(3, widths[0], 5, 2))), widths[0]
     for width in widths[1:]:
@@ -84,7 +84,7 @@ def residual(widths: Sequence[int], blocks_each: int) -> nn.Module:
     return _read_out(modules, n_before, grid=1)
 
 
-# `ventral.models.families.small` has each of these names, with what it is shown and which layers are taken.
+# `ventral.models.families.small` has the preprocessing and the layers for each of these names.
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "conv1": lambda: convolutional([64], first_size=7, grid=4),
     "conv2": lambda: convolutional([32, 64], first_size=5, grid=4),
@@ -108,6 +108,6 @@ def _read_out(modules: "OrderedDict[str, nn.Module]", n_channels: int, grid: int
     network = nn.Sequential(modules)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            # Keeps the variance of what is passed on through rectifications (He et al. 2015, arXiv:1502.01852).
+            # This keeps the variance through rectifications (He et al. 2015, arXiv:1502.01852).
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network

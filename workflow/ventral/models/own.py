@@ -1,4 +1,4 @@
-"""A user's own function that returns a network: found without running any code, then imported and called."""
+"""A user's own function that returns a network: finding it without running code, importing and calling it."""
 
 import importlib
 import importlib.machinery
@@ -21,15 +21,15 @@ def check_own(architecture: str, key: str) -> None:
     Parameters
     ----------
     architecture : str
-        What the config names.
+        Value in the config.
     key : str
-        Key of the config, for messages.
+        Config key, for messages.
 
     Raises
     ------
     InputError
-        If it is not of this form, there is no such module, or the source of the module, or of a package around it, is
-        not valid Python.
+        If the value does not have this form, or the module is missing. Also if the source of the module, or of a
+        package around it, is not valid Python.
     """
     module, _, function = architecture.partition(":")
     is_path = "/" in module or module.endswith(".py")
@@ -46,13 +46,13 @@ def check_own(architecture: str, key: str) -> None:
 
 
 def import_own(architecture: str, key: str) -> Callable:
-    """Import a user's module, and return the function of it that is named.
+    """Import a user's module, and return the function that the config names.
 
     Raises
     ------
     InputError
-        For whatever goes wrong in the user's code, with its file and line, but for an interruption from the keyboard;
-        and if there is no such function, or it needs arguments.
+        If the user's code raises any exception except an interruption from the keyboard; the message has file and line.
+        Also if the function is missing, or needs arguments.
     """
     module, _, name = architecture.partition(":")
     with _told(f"{key}: importing {module} failed"):
@@ -75,24 +75,24 @@ def import_own(architecture: str, key: str) -> Callable:
 
 
 def call_own(function: Callable, architecture: str, key: str) -> object:
-    """Return what a user's function returns.
+    """Call a user's function, and return its result.
 
     Raises
     ------
     InputError
-        For whatever goes wrong in it, as of `import_own`.
+        If the function raises an exception, as for `import_own`.
     """
     with _told(f"{key}: {architecture}() failed"):
         return function()
 
 
 def _specs(module: str, architecture: str, key: str) -> Iterator[importlib.machinery.ModuleSpec]:
-    """Give the spec of each package around a module, and its own, found without importing any of them."""
+    """Yield the spec of each package around a module, and of the module, without importing them."""
     parts, search = module.split("."), None
     for end in range(1, len(parts) + 1):
         name = ".".join(parts[:end])
         with _told(f"{key}: looking for the module {module} of {architecture} failed"):
-            # A package may change where its modules are found: only when it is imported is this known.
+            # An imported package may find its modules elsewhere, which is known only after the import.
             spec = _find_spec(name, search) or (importlib.util.find_spec(name) if end > 1 else None)
         if spec is None:
             raise InputError(
@@ -134,7 +134,7 @@ def _refuse_arguments(function: Callable, architecture: str, key: str) -> None:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Turn whatever a user's code raises into an error of the config, with the place in that code."""
+    """Turn any exception of a user's code into an error of the config, with the place in that code."""
     try:
         yield
     except (KeyboardInterrupt, InputError):

@@ -1,4 +1,4 @@
-"""Networks that users' own functions return: taken, and refused where jobs could not work with them."""
+"""Networks from users' own functions, with checks that jobs can work with them."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def own_network(spec: dict) -> nn.Module:
-    """Return the network of a user's function, of float32, on the CPU.
+    """Return the network of a user's function, in float32, on the CPU.
 
     Parameters
     ----------
@@ -24,11 +24,11 @@ def own_network(spec: dict) -> nn.Module:
     Raises
     ------
     InputError
-        If the function fails, or returns something else or another network each time.
+        If the function fails, does not return a network, or returns another network each time.
     """
     name, key = spec["architecture"], f"models.{spec['name']}.architecture"
     function = import_own(name, key)
-    # After the import, which may draw numbers once.
+    # Save the state after the import, which may draw numbers once.
     generator = torch.get_rng_state()
     network = _made(function, name, key)
     if weights_file(spec) is None:
@@ -64,11 +64,11 @@ def _tensors(network: nn.Module) -> list[Tensor]:
 
 
 def _refuse_unseeded(network: nn.Module, function: Callable, name: str, key: str) -> None:
-    """Refuse a function that returns other weights each time: no two jobs would have the same network."""
+    """Refuse a function that returns other weights each time, since every job would have another network."""
     try:
         first, second = network.state_dict(), _made(function, name, key).state_dict()
     except InputError:
-        # Some cannot be called twice in one process; extraction compares weights with the description's.
+        # Some functions cannot be called twice in one process; extraction compares weights with the description.
         return
     differing = first.keys() ^ second.keys() or {entry for entry in first if not _is_same(first[entry], second[entry])}
     if differing:

@@ -1,4 +1,4 @@
-"""Forward passes of networks that others wrote: the outputs of chosen layers, and what goes wrong, in plain words."""
+"""Forward passes of networks: the outputs of chosen layers, and clear messages for errors in networks' code."""
 
 import re
 import traceback
@@ -24,22 +24,22 @@ SHAPE = re.compile(r"shape|size|dimension|height|width|position|elements|channel
 
 
 class NotEnoughMemory(InputError, MemoryError):  # noqa: N818
-    """Memory does not suffice for a forward pass; fewer stimuli at once may."""
+    """An error for too little memory in a forward pass, for which fewer stimuli at once may suffice."""
 
 
 class _AllLayersSeen(BaseException):
-    """The last chosen layer has given its output. A network that catches every Exception does not catch this one."""
+    """An end of the forward pass after the last chosen layer, which networks that catch Exception do not catch."""
 
 
 class LayerOutputs:
-    """Chosen layers of a network, whose outputs are taken in every forward pass.
+    """Hooks on the chosen layers of a network, which collect their outputs in every forward pass.
 
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode.
+        Network in evaluation mode.
     layers : sequence of Layer
-        As `ventral.models.layers.trace` saw them, in the order in which they complete.
+        Layers from `ventral.models.layers.trace`, in the order in which they complete.
     """
 
     def __init__(self, network: nn.Module, layers: Sequence["Layer"]) -> None:
@@ -51,7 +51,7 @@ class LayerOutputs:
         ]
 
     def remove(self) -> None:
-        """Let the network run as before."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
 
@@ -61,14 +61,14 @@ class LayerOutputs:
         Parameters
         ----------
         stimuli : (n, ...) tensor
-            Stimuli as the network is shown them.
+            Input of the network.
         take : function of str and tensor
-            Is called with the name and the output (n, ...) of each layer, before the next module can change it.
+            Gets the name and the output (n, ...) of each layer before the next module can change the output.
 
         Raises
         ------
         InputError
-            If the forward pass fails, or a layer does not run once, or gives something else than in the trace.
+            If the forward pass fails, a layer does not run exactly once, or its output differs in kind from the trace.
         """
         self._stimuli, self._take, self._departed = stimuli, take, ""
         self._waiting = {layer.name for layer in self._layers}
@@ -76,7 +76,7 @@ class LayerOutputs:
             with telling_errors(self._network, stimuli), suppress(_AllLayersSeen):
                 self._network(stimuli)
         finally:
-            # What they hold of a GPU's memory is free for the next batch.
+            # Free their memory on a GPU for the next batch.
             self._stimuli = self._take = None
         if self._departed:
             raise InputError(self._departed)
@@ -89,7 +89,7 @@ class LayerOutputs:
 
     def _hook(self, layer: "Layer", is_last: bool):
         def complete(_module, _inputs, output) -> None:
-            # Nothing is raised but the end: a network's own `except` might hide an error.
+            # Errors are recorded, not raised, because a network's own `except` might hide them.
             if not self._departed:
                 self._departed = self._departure(layer, output)
             if not self._departed:
@@ -101,7 +101,7 @@ class LayerOutputs:
         return complete
 
     def _departure(self, layer: "Layer", output) -> str:
-        """Return in which way an output is not what the trace saw, and '' where it is."""
+        """Return the difference of an output from the trace; '' if there is none."""
         if layer.name not in self._waiting:
             return f"layer {layer.name!r} runs more than once, where the trace saw one run: its output is not one layer"
         problem = problem_of(output, len(self._stimuli))
@@ -119,7 +119,7 @@ class LayerOutputs:
 
 
 def problem_of(output, n: int) -> str:
-    """Return why a module's output to n stimuli cannot be read as features of each, or '' where it can."""
+    """Return the reason why a module's output for n stimuli cannot be read as features; '' if it can."""
     if not isinstance(output, Tensor):
         return f"gives a {type(output).__name__}, not a tensor"
     if output.is_quantized or output.is_nested or output.layout != torch.strided:
@@ -140,23 +140,23 @@ def problem_of(output, n: int) -> str:
 def telling_errors(
     network: nn.Module, stimuli: Tensor, hint: Callable[[str], str] = lambda _message: ""
 ) -> Iterator[None]:
-    """Turn what a network's own code raises into an error that says what, where, and what may help.
+    """Turn an exception of a network's own code into an error with the problem, the place, and advice.
 
     Parameters
     ----------
     network : nn.Module
-        Whose forward pass runs in the block.
+        Network whose forward pass runs in the block.
     stimuli : (n, ...) tensor
-        As the network is shown them.
+        Input of the network.
     hint : function of str
-        What may help, by the error's message, as the stimuli's modality knows; empty where it knows nothing.
+        Returns the advice of the stimuli's modality for an error message; empty if there is none.
 
     Raises
     ------
     NotEnoughMemory
         If memory runs out.
     InputError
-        For everything else, `sys.exit` included.
+        For all other exceptions, including `sys.exit`.
     """
     shape = " x ".join(map(str, stimuli.shape[1:]))
     try:
@@ -175,12 +175,12 @@ def telling_errors(
 
 
 def place_of(frames: Iterator[tuple[FrameType, int]], network: nn.Module) -> str:
-    """Return the innermost module and the innermost line of somebody's own code among frames, outermost first.
+    """Return the innermost module and the innermost line of a user's code among frames, outermost first.
 
     Returns
     -------
     str
-        Such as `` in module 'head' (Linear), at /home/me/net.py, line 12``; '' where no frame belongs to a network.
+        Such as `` in module 'head' (Linear), at /home/me/net.py, line 12``; '' if no frame belongs to a network.
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     inner = module = ""

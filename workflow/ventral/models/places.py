@@ -1,11 +1,11 @@
-"""Which line of somebody's code an error comes from."""
+"""The line of a user's code from which an error comes."""
 
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
 STANDARD_LIBRARY, INSTALLED = (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib"))
-# Whose lines say nothing about a mistake in a network.
+# Lines in these folders do not help to find a mistake in a network.
 OF_TORCH = (INSTALLED / "torch", INSTALLED / "torchvision")
 HERE = Path(__file__).resolve().parents[1]
 
@@ -21,12 +21,12 @@ def line_of_user_code(lines: Iterable[tuple[str, int]]) -> tuple[Path, int] | No
     Returns
     -------
     (Path, int) or None
-        None where all lines are of this package, of Python itself or of torch.
+        None if all lines belong to this package, to Python itself or to torch.
     """
     own = installed = None
     for file, line in lines:
         path = Path(file).resolve()
-        # Code that was made of text has no file, but a name in angle brackets.
+        # Code that was compiled from text has a name in angle brackets instead of a file.
         if file.startswith("<") or any(folder in path.parents for folder in (HERE, *OF_TORCH)):
             continue
         if INSTALLED in path.parents:

@@ -10,12 +10,12 @@ from ventral.models import families
 from ventral.models.families import ModelFamily
 from ventral.stimuli.modality import MODALITIES, Modality
 
-# Options of networks, in which the stimuli themselves have no part.
+# Options of networks that do not apply to the stimuli themselves as a model.
 OF_NETWORKS = ("sha256", "seed", "layers", "max_layers", "trained_on")
 
 
 def declared_families() -> dict[str, ModelFamily]:
-    """Return what each module of `ventral.models.families` declares, by the module's name."""
+    """Return the family that each module of `ventral.models.families` declares, by the module's name."""
     names = sorted(module.name for module in pkgutil.iter_modules(families.__path__))
     modules = {name: importlib.import_module(f"{families.__name__}.{name}") for name in names}
     if undeclared := [module.__file__ for module in modules.values() if not hasattr(module, "FAMILY")]:
@@ -40,29 +40,29 @@ def _family_of_baseline(modality: Modality) -> ModelFamily:
         architectures={baseline.name: {"weights": None, **baseline.options, "layers": [baseline.name]}},
         modality=modality.name,
         is_trained=False,
-        without_effect=dict.fromkeys(unused, f"of `{baseline.name}`, {baseline.taken}"),
+        without_effect=dict.fromkeys(unused, f"on `{baseline.name}`, {baseline.taken}"),
     )
 
 
 def architectures() -> dict[str, Mapping]:
-    """Return the architectures that families have by name, each with the options that differ from the usual ones."""
+    """Return the architectures that families list by name, each with the options that differ from the defaults."""
     return {name: preset for family in model_families().values() for name, preset in family.architectures.items()}
 
 
 def family_of(architecture: str, key: str = "architecture") -> ModelFamily:
-    """Return the family of an architecture: the one that has its name, or else the first that covers it.
+    """Return the family of an architecture: the one that lists its name, or else the first that covers it.
 
     Parameters
     ----------
     architecture : str
-        Its name.
+        Name of the architecture.
     key : str
-        Key of the config, for messages.
+        Config key, for messages.
 
     Raises
     ------
     InputError
-        If there is none, or the name is almost that of an architecture.
+        If there is no such family, or the name is almost that of an architecture.
     """
     declared = model_families().values()
     for family in declared:

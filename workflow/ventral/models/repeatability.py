@@ -1,4 +1,4 @@
-"""Whether a network gives a stimulus the same features in every batch, as all that is computed of them assumes."""
+"""A check that the features of a stimulus are the same in every batch, which all scores assume."""
 
 import random
 import sys
@@ -14,18 +14,17 @@ from ventral.errors import InputError
 from ventral.models.layers import Layer
 from ventral.models.passes import LayerOutputs, place_of
 
-# Largest relative difference that rounding may make between a layer's features of one stimulus in two batches: the sum
-# of absolute differences over the sum of absolute values. Kernels differ with a batch's size and the place in it.
-# `benchmarks/batch_differences.py` found 4e-7 between batches and 4e-6 between kernels, over the networks offered by
-# name. The measure sums absolute values because rounding alone can turn over a unit that compares or counts: such a
-# unit is one of many.
+# Largest relative difference between a layer's features of one stimulus in two batches that counts as rounding. It is
+# the sum of absolute differences divided by the sum of absolute values. Kernels differ with a batch's size and the
+# place in it. `benchmarks/batch_differences.py` found 4e-7 between batches and 4e-6 between kernels, over the networks
+# offered by name. Sums are used because rounding can flip single units that compare or count.
 ROUNDING = 1e-3
-# Batches of stimuli A, B and C (0, 1 and 2), and which rows of the first are compared with which of the others. A
-# stimulus changes its place, its neighbours, and the size of its batch. Whichever stimulus has the largest (or
-# smallest) values, A or B is once in a batch with it and once without.
+# Batches of stimuli A, B and C (0, 1 and 2), with the rows that are compared. A stimulus changes its place, its
+# neighbours, and the size of its batch. For any stimulus with the largest (or smallest) values, A or B is once in a
+# batch with it and once without.
 FIRST = (0, 1)
 OTHERS = (((2, 0, 2), {0: 1}), ((1, 2), {1: 0}))
-# How often the first batch is shown again where random numbers are drawn: chance may be rare.
+# Number of repetitions of the first batch if random numbers are drawn, since chance may act rarely.
 REPETITIONS_OF_CHANCE = 16
 
 
@@ -35,22 +34,22 @@ def check_repeatable(network: nn.Module, layers: Sequence[Layer], examples: Call
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode.
+        Network in evaluation mode.
     layers : sequence of Layer
-        Those that are chosen, in the order in which they complete; others do not matter.
+        Chosen layers, in the order in which they complete; others do not matter.
     examples : function of int
-        Returns three stimuli (3, ...) as the network is shown them, others for each number.
+        Returns the input of the network for three stimuli (3, ...), different ones for each number.
 
     Raises
     ------
     InputError
-        If the features of a layer differ by more than `ROUNDING` between batches, for either of two sets of stimuli; if
-        a layer does not run in a batch, or changes its shape.
+        If the features of a layer differ by more than `ROUNDING` between batches, for both of two sets of stimuli. Also
+        if a layer does not run in a batch, or changes its shape.
     """
     differences = largest_differences(network, layers, examples(0))
     if max(differences.values(), default=0) <= ROUNDING:
         return
-    # Rounding may turn over a unit of a layer that has few, but not for every set of stimuli.
+    # Rounding may flip a unit of a layer with few units, but not for every set of stimuli.
     again = largest_differences(network, layers, examples(1))
     for layer in layers:
         if min(differences[layer.name], again[layer.name]) > ROUNDING:
@@ -63,20 +62,20 @@ def check_repeatable(network: nn.Module, layers: Sequence[Layer], examples: Call
 
 
 def largest_differences(network: nn.Module, layers: Sequence[Layer], examples: Tensor) -> dict[str, float]:
-    """Return by how much the features of one stimulus differ between batches.
+    """Return the differences of the features of one stimulus between batches.
 
     Parameters
     ----------
     network, layers
         As for `check_repeatable`.
     examples : (3, ...) tensor
-        Different stimuli, as the network is shown them.
+        Input of the network for three different stimuli.
 
     Returns
     -------
     dict of float
-        For each layer, the largest sum of absolute differences as a share of the sum of absolute values: 0 to 2, or
-        infinity where only some are numbers.
+        Largest sum of absolute differences of each layer, as a share of the sum of absolute values. It is 0 to 2, or
+        infinity if only some values are numbers.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def largest_differences(network: nn.Module, layers: Sequence[Layer], examples: T
 def difference(a: Tensor, b: Tensor) -> float:
     """Return the sum of absolute differences of two tensors, as a share of their mean sum of absolute values.
 
-    It is 0 where both are equal, infinities and NaN included, and infinite where only one of them is finite.
+    The result is 0 if both are equal, including infinities and NaN, and infinite if only one of them is finite.
     """
     a, b = a.double(), b.double()
     apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0, a - b).abs().sum()
@@ -123,12 +122,12 @@ def difference(a: Tensor, b: Tensor) -> float:
 
 
 def _states_of_generators() -> tuple[bytes, str, int]:
-    """Return what changes when random numbers are drawn by torch, NumPy or Python."""
+    """Return the states of the random generators of torch, NumPy and Python, which change with every draw."""
     return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state()), hash(random.getstate())  # noqa: NPY002
 
 
 def _cause(network: nn.Module, layer: Layer, examples: Tensor) -> str:
-    """Return what in a forward pass up to a layer may make its features depend on chance or the batch."""
+    """Return the likely reason why a layer's features depend on chance or on the batch."""
     suspects = _Suspects(network)
     buffers = {name: values.clone() for name, values in network.named_buffers()}
     before = _states_of_generators()
@@ -149,7 +148,7 @@ def _cause(network: nn.Module, layer: Layer, examples: Tensor) -> str:
 
 
 class _Suspects(TorchDispatchMode):
-    """Notes the first operation that draws random numbers, or normalises by a batch's own mean and variance."""
+    """Records the first operation that draws random numbers, or normalises by a batch's own mean and variance."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

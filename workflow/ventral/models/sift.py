@@ -1,4 +1,4 @@
-"""The control SIFT bag of words: which local patterns an image has, and roughly where."""
+"""The control SIFT bag of words: the local patterns of an image, and their rough positions."""
 
 import numpy as np
 import torch
@@ -15,33 +15,34 @@ CELLS, STEP = (4, 8), 4
 WORDS = 256
 # An image is cut into 1, 2 x 2 and 4 x 4 parts.
 PARTS = (1, 2, 4)
-# Photographs' parts that the vocabulary is learned from, and descriptors taken of all of them.
+# Side and number of the parts of each photograph for learning the vocabulary, and number of descriptors in total.
 CROP, CROPS, DESCRIPTORS = 128, 3, 10_000
 
 
 class SIFTBag(Control):
     """Bag of visual words, from SIFT descriptors on a grid.
 
-    Descriptors of 16 and 32 pixels (Lowe 2004, International Journal of Computer Vision 60:91; normalised as by
-    Arandjelović and Zisserman 2012, CVPR, p. 2911) stand four pixels apart. Each is taken for the nearest word of a
-    vocabulary, which k-means has found in photographs, and the square root of every word's share of an image is its
-    feature (Csurka et al. 2004, ECCV Workshop on Statistical Learning in Computer Vision; square root: Vedaldi and
-    Zisserman 2012, IEEE Transactions on Pattern Analysis and Machine Intelligence 34:480).
+    Descriptors have 16 and 32 pixels (Lowe 2004, International Journal of Computer Vision 60:91) and are four pixels
+    apart. They are normalised as by Arandjelović and Zisserman 2012 (CVPR, p. 2911). Each descriptor becomes the
+    nearest word of a vocabulary, which k-means finds in photographs. The features are the square roots of the words'
+    shares of an image. Bags of words are those of Csurka et al. 2004 (ECCV Workshop on Statistical Learning in Computer
+    Vision). The square root follows Vedaldi and Zisserman 2012 (IEEE Transactions on Pattern Analysis and Machine
+    Intelligence 34:480).
 
     Parameters
     ----------
     seed : int
-        Of the vocabulary.
+        Seed of the vocabulary.
 
     Attributes
     ----------
     descriptors : Joined
-        208,512 features of images of 128 pixels.
+        208,512 features for images of 128 pixels.
     bag : Shares
-        256 features, one a word.
+        256 features, one for each word.
     pyramid : Shares
-        The same of the whole, its quarters and its sixteenths (Lazebnik, Schmid and Ponce 2006, CVPR, p. 2169): 5,376
-        features.
+        Shares in the whole image, its quarters and its sixteenths (Lazebnik, Schmid and Ponce 2006, CVPR, p. 2169),
+        with 5,376 features.
     """
 
     def __init__(self, seed: int) -> None:
@@ -61,12 +62,12 @@ class SIFTBag(Control):
 
 
 class Vocabulary(nn.Module):
-    """Words, and which of them is nearest.
+    """The words of a vocabulary, and the choice of the nearest word.
 
     Parameters
     ----------
     words : (words, length) array
-        Of descriptors.
+        Words, each of which is a descriptor.
     """
 
     def __init__(self, words: NDArray) -> None:
@@ -118,6 +119,6 @@ def _learned(sift: nn.ModuleList, seed: int) -> NDArray:
     with torch.no_grad():
         found = np.concatenate([maps(luminance).permute(0, 2, 3, 1).flatten(0, 2).numpy() for maps in sift])
     taken = np.random.default_rng(seed).choice(len(found), DESCRIPTORS, replace=False)
-    # Rounded before and after, words are the same to the last bit on every machine.
+    # Rounding before and after makes words equal to the last bit on every machine.
     found = np.round(found[taken], 5)
     return np.round(KMeans(WORDS, init="random", n_init=1, random_state=seed).fit(found).cluster_centers_, 5)

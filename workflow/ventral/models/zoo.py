@@ -1,4 +1,4 @@
-"""Models by name: what a name and a few options stand for, without loading any network."""
+"""Descriptions of models from their names and options, without loading networks."""
 
 import os
 import re
@@ -11,40 +11,40 @@ from ventral.models.registry import family_of
 from ventral.outputs import sha256
 from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 
-# Beside these, every modality has its own, with their defaults.
+# Options of all models; every modality adds its own.
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
 OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
-# What a user may say that weights from elsewhere were trained on, and the family that follows.
+# Values of `trained_on` for weights from elsewhere, with the resulting families.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 GLOB = re.compile(r"[*?\[]")
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
 
 
 def resolve_model(name: str, options: dict | None = None) -> dict:
-    """Return the complete description of a model, from its name and the options that differ from what the name says.
+    """Return the complete description of a model, from its name and the options that the user gives.
 
     Parameters
     ----------
     name : str
-        Name of the model. It is also its architecture, unless the options name one; a suffix ``_random`` stands for
-        the same network before training.
+        Name of the model. It is also the architecture, unless the options name one. A suffix ``_random`` means the same
+        network before training.
     options : dict, optional
-        Any of `OPTIONS`, and those of the modality, numbers in the types and limits of the config's schema.
+        Any of `OPTIONS`, and those of the modality, with numbers in the types and limits of the config's schema.
 
     Returns
     -------
     dict
-        `name`, every key of `OPTIONS` and every option of the modality; `trained_on` and `train` only if they are
-        given, `modality` only if the network is not shown images. `architecture` is of one of
-        `ventral.models.registry.model_families`; `weights` is `pretrained`, `random`, or the path of a checkpoint, with
-        `train` those that training starts from; None of what is not trained, and of a function's network as that
-        returns it.
+        Has `name`, every key of `OPTIONS` and every option of the modality. It has `trained_on` and `train` only if
+        they are given, and `modality` only for modalities other than images. `architecture` belongs to one of
+        `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`, or the path of a checkpoint; with
+        `train` these are the weights before training. `weights` is None for models without training, and for a
+        function's network with its own weights.
 
     Raises
     ------
     InputError
-        For an option that is not known or has no effect, a modality that is not known or not that of the architecture,
-        and an architecture that is no text or that no family has.
+        If an option is unknown or has no effect, or the architecture is not text or not in a family. Also if the
+        modality is unknown or not that of the architecture.
     """
     options = options or {}
     architecture, before_training = re.subn(r"_random$", "", name)
@@ -72,7 +72,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
 
 
 def _modality_of(architecture: str, family: ModelFamily, options: dict, name: str) -> Modality:
-    """Return the modality of an architecture: as the user says of a function's network, known of all others."""
+    """Return the modality of an architecture, which the user states for a function's network."""
     if family.brings_weights:
         return declared_modality(options, f"models.{name}.modality")
     if options.get("modality", family.modality) != family.modality:
@@ -84,12 +84,12 @@ def _modality_of(architecture: str, family: ModelFamily, options: dict, name: st
 
 
 def is_baseline(spec: dict) -> bool:
-    """Say whether a model is the stimuli themselves, and so no network."""
+    """Tell whether a model is a baseline, whose features are the stimuli themselves."""
     return family_of(spec["architecture"]).build is None
 
 
 def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
-    """Refuse an option that a user gave and that changes nothing about this model."""
+    """Refuse an option of the user that has no effect on this model."""
     family = family_of(spec["architecture"])
     reason = ""
     if option in family.without_effect:
@@ -97,7 +97,7 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
     elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
-        reason = "but with `layers: auto`"
+        reason = "without `layers: auto`"
     elif option in modality.model_options:
         reason = modality.without_effect(option, spec)
     if reason:
@@ -105,37 +105,42 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
 
 
 def preprocessing(spec: dict) -> dict:
-    """Return the part of a model's description that says what is done to stimuli before it sees them."""
+    """Return the part of a model's description that determines the preprocessing of stimuli."""
     return {option: spec[option] for option in modality_asked(spec).model_options}
 
 
 def modality_asked(spec: dict) -> Modality:
-    """Return the modality of the stimuli that a model is shown."""
+    """Return the modality of the stimuli of a model."""
     return declared_modality(spec, f"models.{spec['name']}.modality")
 
 
 def weights_file(spec: dict) -> str | None:
-    """Return the path of the checkpoint that a model's weights are read from, None where they come from elsewhere."""
+    """Return the path of the checkpoint with a model's weights; None if they come from elsewhere."""
     return None if spec["weights"] in (None, "pretrained", "random") else spec["weights"]
 
 
 def family(spec: dict) -> str:
-    """Return what kind of model this is, so that models can be compared by it.
+    """Return the family of a model, by which models are compared.
 
     Parameters
     ----------
     spec : dict
-        From `resolve_model`. What was trained in this workflow has `trained_by`, its checkpoints `epoch`, and
-        `fitted_to` where it learned the responses of a recording. Where training began from other than random
-        weights, `begun_as` is their family.
+        From `resolve_model`. A model trained in this workflow has `trained_by`, its checkpoints have `epoch`, and a
+        model fitted to the responses of a recording has `fitted_to`. If training began from weights that were not
+        random, `begun_as` is their family.
 
     Returns
     -------
     str
-        `classical`: baselines, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
-        elsewhere; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
-        workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
-        `trained_on`.
+        One of these families:
+
+        - `classical`: baselines, and models of fixed form;
+        - `untrained`: random weights;
+        - `pretrained`: trained on ImageNet elsewhere;
+        - `trained`: trained in this workflow to the end;
+        - `checkpoint`: after some epoch of training in this workflow;
+        - `fitted`: trained on the responses of neuroids;
+        - `unknown`: weights from elsewhere without `trained_on`.
     """
     architecture = family_of(spec["architecture"])
     if not architecture.is_trained:
@@ -156,18 +161,18 @@ def family(spec: dict) -> str:
 
 
 def check_model(spec: dict) -> None:
-    """Check a model's description as far as this can be done without loading it.
+    """Check a model's description as far as possible without loading the model.
 
     Parameters
     ----------
     spec : dict
-        From `resolve_model`. A checkpoint of training in this workflow has `trained_by`, and need not be there yet.
+        From `resolve_model`. A checkpoint of training in this workflow has `trained_by`, and may not exist yet.
 
     Raises
     ------
     InputError
-        For values of the wrong kind, an unknown architecture, a module that is not installed, weights that nobody has,
-        or a checkpoint that is missing or another one than its hash says.
+        If a value has the wrong kind, the architecture is unknown, a module is not installed, or weights do not exist.
+        Also if a checkpoint is missing, or its hash does not match.
     """
     key = f"models.{spec['name']}"
     if "train" in spec:
@@ -201,7 +206,7 @@ def _check_weights(spec: dict, key: str) -> None:
         raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
     if weights == "pretrained" and family.brings_weights:
         raise InputError(
-            f"{key}.weights: nobody but you knows which weights {architecture} returns; leave `weights` out, and say "
+            f"{key}.weights: only you know which weights {architecture} returns; leave `weights` out, and give "
             f"`trained_on: ImageNet` where they were trained on it"
         )
     if weights == "pretrained" and family.architectures.get(architecture, {}).get("weights") == "random":
@@ -219,18 +224,18 @@ def _check_trained_on(spec: dict, key: str) -> None:
     said = spec["trained_on"]
     if said not in list(TRAINED_ON):
         raise InputError(
-            f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
-            f"anything else, leave it out: tables then say `unknown`"
+            f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Leave it out for a network that was "
+            f"trained on anything else: tables then say `unknown`"
         )
     if not family_of(spec["architecture"]).is_trained or spec["weights"] in ("pretrained", "random"):
         raise InputError(
-            f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
-            f"{spec['architecture']} is, is known; leave it out"
+            f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint, and "
+            f"{spec['architecture']} is known; leave it out"
         )
 
 
 def are_names(values) -> bool:
-    """Say whether a value is a list of names, at least one."""
+    """Tell whether a value is a list of at least one name."""
     return isinstance(values, list) and bool(values) and all(isinstance(value, str) and value for value in values)
 
 
@@ -270,7 +275,7 @@ def _check_checkpoint(spec: dict, key: str) -> None:
 
 
 def check_taken(wanted: Sequence[str], layers: Sequence[str], key: str, model: str) -> None:
-    """Raise InputError if a layer that a key of the config names is not among those that are taken of the model."""
+    """Raise InputError if a layer in the config is not among the chosen layers of the model."""
     for layer in wanted:
         if layer not in layers:
             raise InputError(

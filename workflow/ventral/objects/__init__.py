@@ -1,7 +1,7 @@
-"""Objects made by code: eight categories to test with, and others to train with, each with any number of exemplars.
+"""Objects made by code: eight categories for tests and others for training, each with any number of exemplars.
 
-The categories are those of Yamins et al. 2014 (PNAS 111:8619): the tested ones are their animals, boats, cars, chairs,
-faces, fruits, planes and tables; the others are among those of their screening set, which shares none with it.
+The categories are those of Yamins et al. 2014 (PNAS 111:8619). The tested ones are animals, boats, cars, chairs, faces,
+fruits, planes and tables. The others are part of their screening set, which shares no category with the tested ones.
 """
 
 import importlib

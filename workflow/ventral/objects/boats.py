@@ -46,7 +46,7 @@ HULLS = [
      (1, 0.004, 0.4, 0.55, 1)],
 ]
 # fmt: on
-# Above the water, the band along the sheer, and below the water.
+# Colours above the water, of the band along the sheer, and below the water.
 COLOURS = [
     ((0.93, 0.93, 0.92), (0.1, 0.2, 0.5), (0.12, 0.25, 0.5)),
     ((0.15, 0.2, 0.25), (0.15, 0.2, 0.25), (0.55, 0.14, 0.12)),

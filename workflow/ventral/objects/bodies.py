@@ -30,7 +30,7 @@ RUNNING = {"arms": [(-62, 12, 28, 0), (42, 14, 125, -20)], "legs": [(68, 3, -18,
 DANCING = {"arms": [(15, 88, 25, 108), (60, 50, 85, 8)], "legs": [(0, 3, 0, 2), (-62, 18, -74, 12)], "lean": 14}
 REACHING = {"arms": [(62, 22, 88, 2), (66, 16, 96, 4)], "legs": [(6, 6, 2, 5), (-4, 6, -6, 6)], "lean": 2}
 
-# Clothes: how far sleeves and trouser legs reach (1 is all the way), how wide they are, and a skirt's length and flare.
+# Clothes: relative length of sleeves and trouser legs (1 is full length), their width, and a skirt's length and flare.
 # Colours are those of shirt, trousers or skirt, shoes and pattern.
 DESIGNS = (
     {
@@ -70,7 +70,7 @@ DESIGNS = (
 )  # fmt: skip
 SKINS = ((0.93, 0.76, 0.65), (0.85, 0.65, 0.5), (0.66, 0.45, 0.32), (0.42, 0.28, 0.2))
 HIP, SHOULDER, NECK = 0.9, 1.43, 1.58
-# Of the trunk from crotch to neck: height, half the width, half the depth, and how far it is set forward.
+# Sections of the trunk from crotch to neck: height, half the width, half the depth, and forward shift.
 TRUNK = np.array(
     [
         [0.8, 0.06, 0.05, 0], [0.83, 0.13, 0.1, -0.01], [0.91, 0.17, 0.125, -0.015], [1.0, 0.158, 0.11, -0.005],

@@ -33,7 +33,7 @@ SIZES = [
     (0.26, 0.24, 0.43, 0.4),
     (0.24, 0.24, 0.45, 0.42),
 ]
-# Of what one sits on, and of the frame.
+# Colours of the seat and of the frame.
 COLOURS = [
     ((0.75, 0.68, 0.5), (0.45, 0.25, 0.12)),
     ((0.62, 0.2, 0.22), (0.25, 0.15, 0.1)),

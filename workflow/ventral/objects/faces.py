@@ -35,7 +35,7 @@ EYE, NOSE, MOUTH = 0.02, -0.36, -0.68
 
 
 class Person(NamedTuple):
-    """What a head is like; measures are factors of an average head's, unless stated."""
+    """The shape of a head; measures are relative to an average head, unless stated."""
 
     wide: float
     jaw: float  # width of the lower face

@@ -18,10 +18,10 @@ from ventral.objects.shapes import (
 )
 
 GREEN = (0.25, 0.48, 0.18)
-# Whorls of petals: how many, length, width, elevation at the base and its change towards the tip (degrees), place of
-# the widest part (0 base, 1 tip), pointedness of the tip, cupping across, turn of the whorl, and height of its base.
-# A bloom has one colour at the base of its petals and one at the tip, and a tilt forward. Stem: height, radius and how
-# far it sways. Leaves: how many, length, width, elevation and bend.
+# Whorls of petals: number, length, width, elevation at the base and its change towards the tip (degrees). Then place of
+# the widest part (0 base, 1 tip), pointedness of the tip, cupping across, rotation of the whorl, and height of its
+# base. A bloom has one colour at the base of its petals and one at the tip, and a tilt forward. Stem: height, radius
+# and sway. Leaves: number, length, width, elevation and bend.
 DESIGNS = (
     {
         "whorls": [(21, 1.0, 0.2, 12, -14, 0.65, 0.9, 0.1, 0, 0), (20, 0.92, 0.2, 22, -12, 0.65, 0.9, 0.1, 9, 0.02)],
@@ -141,7 +141,7 @@ def _bloom(whorls: list, base: Colour, tip: Colour, rng: np.random.Generator) ->
 
 
 def _heart(design: int, base: Colour, tip: Colour, rng: np.random.Generator) -> list[Part]:
-    """Return what is in the middle of a bloom."""
+    """Return the centre of a bloom."""
     if design in (0, 3):
         radius, colour = ((0.34, (0.92, 0.7, 0.1)), (0.55, (0.32, 0.2, 0.1)))[design == 3]
         colour = varied(colour, rng)

@@ -20,8 +20,8 @@ from ventral.objects.shapes import (
 )
 
 # Lengths in foot lengths. Sole: half width at ball and heel, pointedness of the toe, thickness at toe and heel, height
-# the heel is lifted to. Upper: height of toe box; opening: its front, half width, and height in front and behind;
-# shaft: height above the opening and how much wider its top is.
+# of the lifted heel. Toe: height of the toe box. Opening: front, half width, and height in front and behind. Shaft:
+# height above the opening, and widening towards the top.
 DESIGNS = (
     {
         "sole": (0.19, 0.14, 0.15, 0.07, 0.1, 0.0), "toe": 0.17, "opening": (0.5, 0.09, 0.36, 0.36),
@@ -89,7 +89,7 @@ def _outline(ball: float, heel: float, pointed: float, m: int = 112) -> NDArray:
 
 
 def _lifted(x: NDArray, lift: float) -> NDArray:
-    """Return how high a lifted heel raises the foot at some x, from the ball of the foot backwards."""
+    """Return the height to which a lifted heel raises the foot at some x, from the ball of the foot backwards."""
     t = np.clip((0.68 - x) / 0.55, 0, 1)
     spring = 0.05 * np.clip((x - 0.75) / 0.25, 0, 1) ** 2
     return lift * t**2 * (3 - 2 * t) + spring

@@ -32,7 +32,7 @@ SIZES = [
     (0.9, 0.38, 0.74),
     (1.15, 0.65, 0.8),
 ]
-# Of the top, and of what bears it.
+# Colours of the top and of its support.
 COLOURS = [
     ((0.5, 0.29, 0.14), (0.36, 0.19, 0.09)),
     ((0.85, 0.84, 0.82), (0.16, 0.16, 0.18)),

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from ventral.objects.shapes import Colour, Part, curve, grid, joined, painted, placed, tube, varied
 
 BARK = (0.36, 0.26, 0.18)
-# Trees of branches with leaves in clumps: height of the trunk, its radius, levels of branching, branches at each fork,
-# angle between branch and stem (degrees), length of a branch relative to its stem, upward pull (down if below 0), size
-# of a clump (across, high), leaves in a clump, size of a leaf, its colour and bark's.
+# Trees of branches with leaves in clumps. Trunk: height and radius. Branches: levels, number at each fork, angle to the
+# stem (degrees), length relative to the stem, and upward pull (down if below 0). Leaves: size of a clump (across,
+# high), number in a clump, size, colour, and colour of the bark.
 BRANCHED = {
     0: {
         "trunk": (1.0, 0.17), "levels": 3, "forks": 4, "angle": 48, "ratio": 0.72, "pull": 0.15,

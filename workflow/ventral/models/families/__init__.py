@@ -1,6 +1,6 @@
-"""Model families: each module of this folder declares one, `FAMILY`, and is found by that.
+"""Model families: each module of this folder declares one as `FAMILY`, by which it is found.
 
-The modules are read whenever a config is, so that none of them imports torch but within `build`.
+Every reading of a config imports these modules, so they import torch only within `build`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,41 +12,40 @@ from ventral.stimuli.modality import FIRST
 
 @dataclass(frozen=True)
 class ModelFamily:
-    """What is declared of a family of models, which are built in the same way.
+    """The declaration of a family of models that are built in the same way.
 
     Attributes
     ----------
     meaning : str
-        What its models are, in a line.
+        Description of the models in one line.
     sentence : str
-        What the methods say of those that were compared, with `{models}` for their names.
+        Sentence for the methods about the models that were compared, with `{models}` for their names.
     build : callable, optional
-        Returns the network, a `torch.nn.Module`, of a description from `ventral.models.zoo.resolve_model`, with
-        pretrained weights where it names them. Weights are drawn from torch's own generator, or with `seed`. None of
-        the baseline of a modality, which has no network.
+        Returns the network, a `torch.nn.Module`, given a description from `ventral.models.zoo.resolve_model`. It has
+        pretrained weights if the description names them. Random weights come from torch's generator, or from `seed`.
+        None for the baseline of a modality, which has no network.
     architectures : dict of dicts
-        Its architectures by name, each with the options that differ from `ventral.models.zoo.DEFAULTS` and from
-        those of the modality: `weights` (`pretrained`, `random`, or None of what is not trained), what the network is
-        shown, and which `layers` are taken.
+        Options of each architecture that differ from `ventral.models.zoo.DEFAULTS` and from those of the modality, by
+        name. They are `weights` (`pretrained`, `random`, or None for models without training), the preprocessing of
+        stimuli, and the chosen `layers`.
     covered : str
-        What else is of the family than the architectures that it has by name, in words; empty if nothing is.
+        Further architectures of the family, in words; empty if there are none.
     covers : callable
-        Whether an architecture that no family has by name is of this one.
+        Returns whether an architecture that no family lists by name belongs to this one.
     defaults : dict
-        Options of the architectures that are covered, as those of `architectures`.
+        Options of such further architectures, as in `architectures`.
     check : callable, optional
-        Refuses what is wrong with the name of an architecture, without loading anything; of the architecture and the
-        key of the config.
+        Refuses wrong names of architectures without loading anything, given the architecture and its config key.
     modality : str
-        What the networks are shown, as `ventral.stimuli.modality.MODALITIES` has it; a user's own say it themselves.
+        Modality of the stimuli, from `ventral.stimuli.modality.MODALITIES`. A user's own network states its modality.
     is_trained : bool
-        Whether its models are trained for a task, here or elsewhere.
+        True if its models are trained for a task, in this workflow or elsewhere.
     brings_weights : bool
-        Whether a network comes with weights of which nothing is known.
+        True if a network comes with weights of unknown origin.
     without_effect : dict of str
-        Options that change nothing, each with the reason; `{architecture}` stands for the name.
+        Reasons why options have no effect, by option; `{architecture}` stands for the name.
     references : dict of str
-        The works, by how the methods cite them.
+        References, by their citations in the methods.
     """
 
     meaning: str
@@ -64,5 +63,5 @@ class ModelFamily:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
-# What models of fixed form are shown: luminance is in 0 to 1.
+# Preprocessing for models of fixed form, whose luminance is in 0 to 1.
 FIXED_FORM = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}

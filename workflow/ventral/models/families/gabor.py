@@ -27,6 +27,6 @@ FAMILY = ModelFamily(
         "v2like": {**FIXED_FORM, "layers": ["products", "correlations"]},
     },
     is_trained=False,
-    without_effect={"seed": "of {architecture}, in which nothing is random"},
+    without_effect={"seed": "on {architecture}, in which nothing is random"},
     references={"Heeger 1992": "Heeger DJ (1992). Visual Neuroscience 9:181."},
 )

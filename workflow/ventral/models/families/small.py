@@ -1,4 +1,4 @@
-"""Networks made to be trained here: `ventral.models.networks.NETWORKS` has what they are."""
+"""Small networks for training in this workflow, from `ventral.models.networks.NETWORKS`."""
 
 from typing import TYPE_CHECKING
 

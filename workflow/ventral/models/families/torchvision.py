@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build(spec: dict) -> "nn.Module":
-    """Return a network of torchvision, with its newest weights where these are `pretrained`.
+    """Return a network of torchvision, with its newest weights if they are `pretrained`.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def build(spec: dict) -> "nn.Module":
     from torchvision import models
 
     name, pretrained = spec["architecture"], spec["weights"] == "pretrained"
-    # The list without a module's filter also has segmentation, detection and video.
+    # Without this filter, the list also has networks for segmentation, detection and video.
     known = models.list_models(module=models)
     if name not in known:
         near = get_close_matches(name, known, n=3)
@@ -33,7 +33,7 @@ def build(spec: dict) -> "nn.Module":
         raise InputError(
             f"models.{spec['name']}.architecture: torchvision has no classification network {name!r}{guess}"
         )
-    # Some networks initialise auxiliary heads with a warning unless they are told to.
+    # These networks warn unless the initialisation of auxiliary heads is requested.
     options = {"init_weights": True} if name in ("googlenet", "inception_v3") and not pretrained else {}
     try:
         return models.get_model(name, weights="DEFAULT" if pretrained else None, **options)
@@ -56,7 +56,7 @@ FAMILY = ModelFamily(
     sentence="{models} came from torchvision (Marcel and Rodriguez 2010).",
     build=build,
     covered="any classification network of torchvision such as resnet50",
-    # Which of these there are only torchvision knows.
+    # Only torchvision knows which of these names exist.
     covers=lambda architecture: re.fullmatch(r"[a-z0-9_]+", architecture) is not None,
     references={"Marcel and Rodriguez 2010": "Marcel S, Rodriguez Y (2010). ACM Multimedia, p. 1485."},
 )
