@@ -518,8 +518,8 @@ def test_a_good_description_passes(tmp_path):
 
 def test_a_name_that_hides_what_it_is_is_refused(tmp_path):
     said = message(resolve, configured(tmp_path, {}, name="monkey1"))
-    assert said.startswith("config key recordings.monkey1: the name of a recording that is made with `simulate` has")
-    assert said.endswith("call it `simulated_monkey1`")
+    assert said.startswith("config key recordings.monkey1: the name of a recording made with `simulate` must contain")
+    assert said.endswith("rename the recording to `simulated_monkey1`")
 
 
 @pytest.mark.parametrize(
