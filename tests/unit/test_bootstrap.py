@@ -276,7 +276,7 @@ def test_tables_that_do_not_belong_together_are_refused(tmp_path):
     for n in (3, 4):
         lists = {name: [np.zeros(n, "f4")] for name in RESAMPLED}
         write_bootstraps(pd.DataFrame({**{key: [value] for key, value in row.items()}, **lists}), tmp_path / f"{n}")
-    with pytest.raises(InputError, match="resampled 3, 4 times"):
+    with pytest.raises(InputError, match="numbers of resamples differ: 3, 4"):
         read_bootstraps([tmp_path / "3", tmp_path / "4"])
 
 

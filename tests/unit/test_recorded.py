@@ -241,7 +241,7 @@ def test_without_repetitions_areas_of_one_recording_do_not_predict_each_other(tm
             tmp_path, recording(responses, ["V4"] * 4 + ["IT"] * 3), stimuli=stimulus_set(size=np.linspace(0, 1, N))
         )
     assert set(table["target"]) == {"size"}
-    assert "rec, IT: does not predict V4: without repetitions" in caplog.text
+    assert "recording rec: IT does not predict V4, because without repetitions" in caplog.text
 
 
 def test_properties_and_categories_are_predicted_from_areas_too(tmp_path):

@@ -280,7 +280,7 @@ def test_images_that_are_held_out_and_seen_in_the_fit_are_told_and_counted(exper
     expected = 2 * (fold_of[0] != fold_of[1]) + 2 * (fold_of[15] != fold_of[44])
     assert set(table[table.split == "stimuli"]["n_leaked"]) == {expected}
     assert set(table[table.split == "objects"]["n_leaked"]) == {2}
-    assert "split objects: 2 have the same pixels as one of the fit that predicts them" in caplog.text
+    assert "split objects: 2 have the same pixels as a stimulus in the fit that predicts" in caplog.text
     assert "image15, image44" in caplog.text
     assert "image0," not in caplog.text.split("split objects")[1]
 

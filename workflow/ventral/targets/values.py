@@ -186,7 +186,7 @@ def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
     """Return the splits whose folds are held out in turn, and warn of other splits, which `what` cannot use."""
     if others := [name for name, split in splits.items() if not split.is_nested]:
         logger.warning(
-            "%s uses only splits whose folds are held out in turn; left out: split %s", what, ", ".join(others)
+            "%s: only splits whose folds are held out in turn are used; left out: split %s", what, ", ".join(others)
         )
     return {name: split for name, split in splits.items() if split.is_nested}
 
