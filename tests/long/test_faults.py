@@ -151,7 +151,7 @@ def test_a_killed_extraction_goes_on_after_its_last_whole_shard(undisturbed, tmp
     (unfinished,) = tmp_path.glob(".killed.*/output")
     made = {shard: (unfinished / f"{shard}.zarr" / "zarr.json").stat().st_mtime_ns for shard in (0, 1)}
     assert start("killed").wait() == 0
-    assert "2 of 5 shards are there from an earlier attempt" in (tmp_path / "killed.log").read_text()
+    assert "2 of 5 shards are kept from an earlier attempt" in (tmp_path / "killed.log").read_text()
     for shard, when in made.items():
         assert (tmp_path / "killed" / f"{shard}.zarr" / "zarr.json").stat().st_mtime_ns == when
     assert digest(tmp_path / "killed") == digest(tmp_path / "never stopped")

@@ -118,7 +118,7 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
         "n_units": [12, 0],
         "n_marked": [3, 0],
         "evidence": "net blocks.3 0.68, pixels 0.30",
-        "note": ["of these networks only", float("nan")],
+        "note": ["these networks only", float("nan")],
         "verdict": ["holds", "undecided"],
     }
     made = {

@@ -361,8 +361,8 @@ def test_batches_are_halved_when_memory_runs_out(stimuli, own, tmp_path, monkeyp
     assert set(batches[3:]) == {2}
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings == [
-        "out of memory: batches of 4 from here on",
-        "out of memory: batches of 2 from here on",
+        "out of memory: continuing with batches of 4",
+        "out of memory: continuing with batches of 2",
     ]
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])

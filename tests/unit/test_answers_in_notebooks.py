@@ -56,12 +56,12 @@ def test_features_that_are_not_there_are_named(results):
     folder, _ = results
     with pytest.raises(InputError, match=r"no layer 'lat'; did you mean `late`\? allowed: early.0, late"):
         ventral.open_features(folder, "m", "s", "lat")
-    with pytest.raises(InputError, match=r"activations/n/s: no features .*keep: true.* This folder has m of s"):
+    with pytest.raises(InputError, match=r"n/s: features are missing.*keep: true.* This results folder has m of s"):
         ventral.open_features(folder, "n", "s", "late")
     (folder / "stimuli" / "s.zarr").rename(folder / "gone")
     other = xr.Dataset(coords={"stimulus": ["a"]}).assign_attrs(name="s", sha256="3" * 64)
     write_dataset(other, folder / "stimuli" / "s.zarr")
-    with pytest.raises(InputError, match="other stimuli than s.zarr holds now"):
+    with pytest.raises(InputError, match="s.zarr holds other stimuli now"):
         ventral.open_features(folder, "m", "s", "late")
 
 
@@ -138,7 +138,7 @@ def test_a_table_of_something_else_is_refused(tmp_path):
 
     rows = score_table({"a": 1})
     write_parquet(rows[["r", "area"]], tmp_path / "other.parquet")
-    with pytest.raises(InputError, match=r"other.parquet: no score table: it has no column model"):
+    with pytest.raises(InputError, match=r"other.parquet: not a score table: the columns model"):
         ventral.open_scores(tmp_path / "other.parquet")
 
 

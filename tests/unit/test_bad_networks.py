@@ -584,13 +584,13 @@ def test_a_batch_unlike_the_trace_is_refused_and_stored_nowhere(own, stimuli, tm
 def test_an_overflow_under_autocast_is_told_about_autocast(own, stimuli, tmp_path, dtype):
     spec = spec_of(own, "overflowing_in_float16", ["1"])
     options = {"device": "cpu", "batch_size": 8, "dtype": dtype}
-    with pytest.raises(InputError, match="overflow in the forward pass already: set `extraction: {autocast: bfloat"):
+    with pytest.raises(InputError, match="overflow within the forward pass: set `extraction: {autocast: bfloat"):
         extract(stimuli, spec, 0, N, tmp_path / "a.zarr", autocast="float16", **options)
     extract(stimuli, spec, 0, N, tmp_path / "a.zarr", autocast="bfloat16", **options)
 
 
 def test_features_that_are_no_numbers_are_not_told_about_types(own, stimuli, tmp_path):
-    with pytest.raises(InputError, match="the network gives no number for it"):
+    with pytest.raises(InputError, match="the network's output for this stimulus is not a number"):
         extract(stimuli, spec_of(own, "not_a_number", ["last"]), 0, N, tmp_path / "a.zarr", dtype="float16")
 
 

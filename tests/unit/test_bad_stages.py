@@ -279,10 +279,10 @@ def test_a_table_that_says_little_is_summarised_in_words(made_of, name):
     if said in (NOTHING, NO_MODELS):
         assert "WARNING no best layer: no layer of a model has a score" in logs["best_layers"]
         assert "WARNING nothing is compared" in logs["compare"]
-    unsummarised = "so that nothing is summarised: " in logs["layer_profile"]
+    unsummarised = "Nothing is summarised for: " in logs["layer_profile"]
     assert unsummarised == (name == "one area unreliable" or said == NOTHING)
     if name == "one area unreliable":
-        assert "nothing is summarised: rec, V4, stimuli, ridge\n" in logs["layer_profile"]
+        assert "Nothing is summarised for: rec, V4, stimuli, ridge\n" in logs["layer_profile"]
 
 
 @pytest.mark.parametrize("stage", FROM_SCORES)
@@ -309,12 +309,12 @@ def test_where_nothing_is_scored_tables_have_no_rows(made_of, stage):
 def test_no_tables_are_joined_to_one_without_rows_and_tables_without_rows_are_refused(here):
     status, log = ran("join", {"tables": []}, {"output": "scores.parquet"}, {})
     assert status == 0, log
-    assert "no model and no recorded area is scored" in log
+    assert "the score table has no rows, because no model or area is scored" in log
     assert list(pd.read_parquet("scores.parquet").columns) == list(COLUMNS)
     write_table(SCORES.head(0), Path("none.parquet"))
     status, log = ran("join", {"tables": "none.parquet"}, {"output": "scores.parquet"}, {})
     assert status == 1
-    assert "join: none.parquet: no rows; score a recording with at least one neuroid" in log
+    assert "join: none.parquet: rows are missing; score a recording with at least one neuroid" in log
     assert "Traceback" not in log
 
 
@@ -369,7 +369,7 @@ def test_inputs_that_cannot_be_scored_are_told(here, name):
     status, log = ran("fit", SCORED, {"output": "fit.parquet", "bootstraps": "resamples.parquet"}, fitted)
     assert status == 0, log
     if name == "a stimulus a fold":
-        assert f"WARNING stimuli set, split stimuli: {N} of {N} folds hold one stimulus alone" in log
+        assert f"WARNING stimuli set, split stimuli: {N} of {N} folds hold a single stimulus" in log
     together = RIDGE | {"n_folds": folds, "layers": ["a", "b"]}
     status, log = ran("banded", SCORED, {"output": "banded.parquet"}, together)
     assert status == 0, log

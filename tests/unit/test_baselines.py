@@ -54,7 +54,7 @@ def test_the_layer_that_predicts_the_baseline_best_is_compared_with_chance(tmp_p
     assert found["n_neuroids"].tolist() == [NEURONS, NEURONS]
     levels = {record.getMessage().split(":")[0]: record.levelname for record in caplog.records}
     assert levels == {"baseline of rec, IT": "WARNING", "baseline of rec, V4": "INFO"}
-    assert "at most 0.098 by chance; look at the time of onset" in caplog.text
+    assert "at most 0.098 by chance; check the time of onset" in caplog.text
 
 
 def test_chance_exceeds_the_bound_as_rarely_as_is_said(tmp_path):

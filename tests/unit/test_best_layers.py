@@ -181,7 +181,7 @@ def test_a_neuron_without_r_over_all_folds_is_left_out(repetitions):
 
 def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     score_table({"net": 3}).drop(columns=["r_odd", "reliability_odd"]).to_parquet(tmp_path / "scores.parquet")
-    with pytest.raises(InputError, match=r"scores.parquet: .*lacks the columns r_odd, reliability_odd; .* delete it"):
+    with pytest.raises(InputError, match=r"the columns r_odd, reliability_odd are missing; .* delete the file"):
         best_layers(tmp_path / "scores.parquet", tmp_path / "best.csv", 0.1, seed=0)
     assert not (tmp_path / "best.csv").exists()
 

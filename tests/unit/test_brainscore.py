@@ -132,7 +132,7 @@ def test_a_neuroid_that_lacks_a_stimulus_is_named_and_changes_no_other(caplog):
     with caplog.at_level(logging.WARNING):
         lacking = compare(gram, responses, OBJECTS, "my_set")
     assert (
-        "my_set: neuroids without a response to some stimulus have no Brain-Score (the first column is 1): 1"
+        "my_set: neuroids with missing responses to some stimuli have no Brain-Score (the first column is 1): 1"
         in caplog.text
     )
     assert np.isnan(lacking.r[:, 0]).all()
@@ -181,8 +181,8 @@ def test_splits_hold_out_a_tenth_of_every_object():
     ("objects", "n", "said"),
     [
         (["a"] * 5 + ["b"] * 4, 9, "my_set: 9 stimuli are too few for Brain-Score's splits; 20 or more are needed"),
-        (["a"] * 29 + ["b"], 30, "two stimuli or more of every object; there is one of: b"),
-        (np.repeat(np.arange(10), 3), 30, "hold out a tenth of the stimuli, 3, which cannot show each of 10 objects"),
+        (["a"] * 29 + ["b"], 30, "at least two stimuli of every object; these have one: b"),
+        (np.repeat(np.arange(10), 3), 30, "a tenth of the stimuli, 3, which is too few to show each of 10 objects"),
     ],
 )
 def test_splits_that_cannot_be_made_are_refused(objects, n, said):

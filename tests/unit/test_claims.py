@@ -162,11 +162,11 @@ def test_training_is_compared_within_architectures(tmp_path):
     levels = {"trained_a": {"late": 0.6}, "untrained_a": {"late": 0.4}, "untrained_b": {"late": 0.8}}
     found = judged_levels(tmp_path, levels)
     assert found.loc[TRAINED_HERE, "verdict"] == "holds"
-    assert found.loc[TRAINED_HERE, "note"] == f"of these networks only; {RAW}"
+    assert found.loc[TRAINED_HERE, "note"] == f"these networks only; {RAW}"
     del levels["untrained_a"]
     found = judged_levels(tmp_path, levels)
     assert found.loc[TRAINED_HERE, "verdict"] == "fails"
-    assert found.loc[TRAINED_HERE, "note"] == f"of these networks only, whose architectures differ; {RAW}"
+    assert found.loc[TRAINED_HERE, "note"] == f"these networks only, whose architectures differ; {RAW}"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_held_out_objects_are_the_units_of_their_split(tmp_path, n_objects, verd
     row = judged(tmp_path, files).loc[PIXELS]
     assert row[["verdict", "unit", "n_units"]].to_list() == [verdict, "objects", n_objects]
     assert row["measure"] == "mean r over objects and neurons"
-    noted = {4: "4 objects: +0.", 6: "6 objects; smallest detectable difference", 9: "of these networks only"}
+    noted = {4: "4 objects: +0.", 6: "6 objects; smallest detectable difference", 9: "these networks only"}
     assert row["note"].startswith(noted[n_objects])
     assert np.isnan(row["low"]) == (n_objects == 4)
 
@@ -213,11 +213,11 @@ def test_scores_of_held_out_objects_are_raw_whatever_the_reliability(tmp_path):
 def test_of_an_architecture_layers_are_compared_that_both_networks_have(tmp_path):
     levels = {"trained_a": {"late": 0.4, "middle": 0.8}, "untrained_a": {"late": 0.4, "early": 0.1}}
     row = judged_levels(tmp_path, levels).loc[TRAINED_HERE]
-    assert (row["verdict"], row["note"]) == ("undecided", f"of these networks only; {RAW}")
+    assert (row["verdict"], row["note"]) == ("undecided", f"these networks only; {RAW}")
     assert "middle" not in row["evidence"]
     levels = {"trained_a": {"late": 0.6, "middle": 0.8}, "untrained_a": {"early": 0.1}}
     row = judged_levels(tmp_path, levels).loc[TRAINED_HERE]
-    assert row["note"] == f"of these networks only; best of 2 layers against best of 1; {RAW}"
+    assert row["note"] == f"these networks only; best of 2 layers against best of 1; {RAW}"
 
 
 def test_an_area_without_a_neuron_that_can_be_compared_has_a_row_that_says_so(tmp_path):
@@ -261,7 +261,7 @@ def test_a_single_neuron_is_no_sample(tmp_path):
     predictions, responses, folds = layers_of_scores(layers(TRUE), n_neurons=1)
     row = judged(tmp_path, [write_table(tmp_path / "i.parquet", predictions, neurons(responses), folds)]).loc[PIXELS]
     assert row["unit"] == "stimuli"
-    assert row["note"] == f"of this neuron only; of these networks only; {RAW}"
+    assert row["note"] == f"this neuron only; these networks only; {RAW}"
 
 
 def matrix_table(path, levels, n, subjects, comparison="spearman", with_influences=True):
@@ -285,9 +285,9 @@ def matrix_table(path, levels, n, subjects, comparison="spearman", with_influenc
 @pytest.mark.parametrize(
     ("n", "subjects", "verdict", "unit", "note"),
     [
-        (10, [pd.NA], "undecided", "stimuli", "no interval: 10 stimuli, and 20 are needed"),
-        (92, [pd.NA], "holds", "stimuli", f"{NOT_SAMPLED}; of these networks only"),
-        (92, [1, 2, 3, 4], "holds", "stimuli and subjects", "of these networks only"),
+        (10, [pd.NA], "undecided", "stimuli", "no interval: 10 stimuli, but 20 are needed"),
+        (92, [pd.NA], "holds", "stimuli", f"{NOT_SAMPLED}; these networks only"),
+        (92, [1, 2, 3, 4], "holds", "stimuli and subjects", "these networks only"),
     ],
 )
 def test_matrices_have_stimuli_and_subjects_as_units(tmp_path, n, subjects, verdict, unit, note):
@@ -435,7 +435,7 @@ def test_layers_of_other_stimuli_neurons_or_groups_are_never_joined(tmp_path):
             judged(tmp_path, [*files, other])
         assert f"{files[0]}" in str(raised.value)
         assert f"{other}" in str(raised.value)
-    with pytest.raises(InputError, match="both have scores of the same layer"):
+    with pytest.raises(InputError, match="two scores of the same layer"):
         judged(tmp_path, [*files, *files])
     groups = np.split(np.arange(200), 5), "objects"
     files = [write_table(tmp_path / "rest.parquet", rest, targets, *groups, list("abcde"))]
@@ -447,7 +447,7 @@ def test_layers_of_other_stimuli_neurons_or_groups_are_never_joined(tmp_path):
 def test_a_file_that_is_no_table_of_influences_is_named(tmp_path):
     scores().drop(columns="family").to_parquet(tmp_path / "none.parquet")
     scores().to_parquet(tmp_path / "scores.parquet")
-    with pytest.raises(InputError, match="no table of influences: it lacks the columns family"):
+    with pytest.raises(InputError, match="not a table of influences: the columns .*family.* are missing"):
         claims(tmp_path / "scores.parquet", [tmp_path / "none.parquet"], tmp_path / "claims.csv", {}, 0.1, 0)
 
 

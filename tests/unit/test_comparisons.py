@@ -187,8 +187,8 @@ def test_scores_that_no_resample_has_stay_unknown():
 
 def test_too_few_resamples_for_holm_are_named(caplog):
     comparisons_of(*bootstraps(100))
-    assert "100 resamples say of 3 comparisons" in caplog.text
-    assert "`bootstrap: 120` could say less than 0.05" in caplog.text
+    assert "100 resamples of 3 comparisons" in caplog.text
+    assert "set `bootstrap: 120` for values below 0.05" in caplog.text
     caplog.clear()
     comparisons_of(*bootstraps(200))
     assert not caplog.text

@@ -81,7 +81,7 @@ def test_more_layers_to_choose_from_cost_more():
 def test_sides_are_apart_and_scores_known():
     of = estimates(5, 3)
     for sides in (([0], []), ([0, 1], [1])):
-        with pytest.raises(ValueError, match="two sides without a common layer"):
+        with pytest.raises(ValueError, match="two sides must have no common layer"):
             contrast(of, *sides, seed=0)
     with pytest.raises(ValueError, match="scores must be finite"):
         contrast(Estimates(np.full(3, np.nan), of.units, of.neurons), [0], [1], seed=0)

@@ -269,7 +269,7 @@ def test_without_repetitions_no_noise_is_matched(stores, tmp_path, caplog):
     paths = [stores / "gram.zarr", tmp_path / "recording.zarr", stores / "stimuli.zarr", tmp_path / "net.parquet"]
     decode(*paths, **OPTIONS | {"draws": 1, "splits": ["stimuli"]})
     assert set(pd.read_parquet(paths[-1])["noise"]) == {"none"}
-    assert "its noise cannot be matched" in caplog.text
+    assert "noise cannot be matched" in caplog.text
 
 
 def test_neuroids_that_lack_stimuli_or_are_not_reliable_are_not_read(stores, tmp_path, caplog):
@@ -286,7 +286,7 @@ def test_neuroids_that_lack_stimuli_or_are_not_reliable_are_not_read(stores, tmp
     )
     table = pd.read_parquet(tmp_path / "areas.parquet")
     assert table["units"].max() == 3
-    assert "3 of 5 neuroids are read; 1 lack stimuli, 1 more are not reliable" in caplog.text
+    assert "3 of 5 neuroids are read; 1 have missing stimuli, 1 more are not reliable" in caplog.text
 
 
 def test_the_reliability_that_noise_is_matched_to_chose_no_neuroid(tmp_path):
@@ -338,7 +338,7 @@ def test_stimuli_with_nothing_to_read_give_an_empty_table_and_a_warning(stores, 
     decode_areas(stores / "recording.zarr", tmp_path / "plain.zarr", tmp_path / "areas.parquet", **options)
     for name in ("net", "areas"):
         assert pd.read_parquet(tmp_path / f"{name}.parquet").empty
-    assert "stimuli set: no labels that differ, and no property: nothing is decoded" in caplog.text
+    assert "stimuli set: nothing is decoded, because labels that differ and properties are missing" in caplog.text
 
 
 def test_draws_take_no_unit_twice_and_are_the_same_every_time():

@@ -63,15 +63,15 @@ def test_a_network_that_is_fitted_to_neuroids_needs_no_labels():
         ({"exclude": ["car"]}, "exclude: 'car' is no category or object of the stimulus set 'shown'; the nearest are"),
         ({"see": ["fcaes"]}, "see: 'fcaes' is no category of the stimulus set 'shown'; the nearest are faces"),
         ({"see": ["car_0"]}, "see: 'car_0' is no category of the stimulus set 'shown'; the nearest are cars"),
-        ({"see": ["cars"], "exclude": ["cars"]}, "see: 'cars' is under `exclude`, too"),
+        ({"see": ["cars"], "exclude": ["cars"]}, "see: 'cars' is also under `exclude`"),
         ({"exclude": ["cars", "bears"]}, "stimuli: only category 'faces' of the stimulus set 'shown' is left"),
         ({"exclude": ["cars", "bears", "faces"]}, "stimuli: nothing of the stimulus set 'shown' is left"),
-        ({"labels": {}}, "label: the stimulus set 'shown' has no column `category`; it has no labels"),
+        ({"labels": {}}, "label: the stimulus set 'shown' has no column `category`; the set has no labels"),
         (
             {"labels": {"object": LABELS["object"]}},
-            "label: the stimulus set 'shown' has no column `category`; it has object",
+            "label: the stimulus set 'shown' has no column `category`; the set has object",
         ),
-        ({"labels": {}, "label": None, "exclude": ["cars"]}, "exclude: 'cars' is no .*; it has no such labels"),
+        ({"labels": {}, "label": None, "exclude": ["cars"]}, "exclude: 'cars' is no .*; the set has no such labels"),
     ],
 )
 def test_what_is_wrong_is_said(options, message):

@@ -221,7 +221,7 @@ def test_words_say_what_the_table_says():
     )
     assert "With noise as in IT: third" in line
     assert "as in V4" not in line
-    assert line.index("Of the recorded areas: IT 0.5") < line.index("V4 0.3")
+    assert line.index("Recorded areas: IT 0.5") < line.index("V4 0.3")
     assert any(line.startswith("- **object** (balanced accuracy, chance 0.10, 4 units)") for line in text)
 
 

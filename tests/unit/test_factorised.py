@@ -276,9 +276,7 @@ def test_rows_of_the_score_table(experiment, caplog):
     folder, maps, responses = experiment
     with caplog.at_level(logging.INFO):
         table = score(folder)
-    assert (
-        "left out, no channels x height x width, so that it would be a ridge regression: vector, pooled" in caplog.text
-    )
+    assert "without channels x height x width, where it would be a ridge regression: vector, pooled" in caplog.text
     assert list(table.columns) == list(COLUMNS)
     assert set(table["mapping"]) == {"factorised"}
     assert set(table["layer"]) == {"maps"}

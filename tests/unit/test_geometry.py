@@ -338,7 +338,7 @@ def test_neuroids_that_lack_stimuli_are_left_out_and_named(caplog):
     assert area == "IT"
     assert population.rows.tolist() == [k for k in range(N) if k != 7]
     assert population.responses.shape == (3, N - 1, 4)
-    assert "rec, IT: 1 of 5 neuroids lack stimuli and are not compared by rsa or cka: n1" in caplog.text
+    assert "rec, IT: 1 of 5 neuroids have missing stimuli and are not compared by rsa or cka: n1" in caplog.text
     comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["spearman"]})
     layer = np.random.default_rng(1).normal(size=(N, 20))
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
@@ -354,7 +354,7 @@ def test_an_area_without_a_common_set_of_stimuli_is_named(caplog):
     responses[:, :4, 0], responses[:, 8:, 1] = np.nan, np.nan
     with caplog.at_level(logging.WARNING):
         assert list(populations(recording(responses))) == []
-    assert "rec, IT: 0 neuroids have all of its 12 stimuli; it is not compared by rsa or cka" in caplog.text
+    assert "rec, IT: 0 neuroids have all 12 stimuli, too few to compare this area by rsa or cka" in caplog.text
 
 
 def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
@@ -364,5 +364,5 @@ def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
     with caplog.at_level(logging.WARNING):
         table = geometry_rows(representation_of(np.ones((N, 3))), "dead", geometries, comparisons, 0.1, seed=0)
     assert table["r"].isna().all()
-    assert "layer dead: its 3 features do not vary over 12 stimuli, or these are too few: no biased CKA" in caplog.text
+    assert "its 3 features do not vary over 12 stimuli, or these are too few; biased CKA is missing" in caplog.text
     assert "layer dead: its euclidean distances are the same for all pairs of 12 stimuli" in caplog.text

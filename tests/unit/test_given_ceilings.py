@@ -295,4 +295,4 @@ def test_populations_without_repetitions_are_chosen_and_made_noisy_by_given_ceil
     spec = recording(tmp_path, ceiling={"column": "oracle"}, oracle=[0.5, 0.2, 0.8, np.nan])
     (population,) = populations(taken_in(spec, stimuli), np.split(np.arange(STIMULI), 3), 0.1).values()
     np.testing.assert_allclose(population.reliability, [0.25, 0.64])
-    assert "the square of ceilings that came with the data chooses neuroids" in caplog.text
+    assert "squared ceilings that came with the data choose neuroids" in caplog.text

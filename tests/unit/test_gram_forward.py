@@ -141,7 +141,7 @@ def test_what_is_finished_is_kept(stimuli, spec, tmp_path, by_the_disk, passes, 
     with caplog.at_level(logging.INFO):
         assert forwarded(stimuli, spec, path) == by_the_disk
     assert passes == [[(1, 0, 432), (2, 0, 5)]]
-    assert "1 of 3 layers are there from an earlier attempt" in caplog.text
+    assert "1 of 3 layers are kept from an earlier attempt" in caplog.text
 
 
 @pytest.mark.parametrize("changed", [{}, {"seed": 5}])

@@ -164,18 +164,20 @@ def test_blocks_in_flight_keep_to_the_memory(tmp_path, features, monkeypatch):
 def test_too_little_memory_says_how_much_is_needed(tmp_path, features, monkeypatch):
     shards = shards_of(tmp_path, features, [0, 23])
     monkeypatch.setattr(grams, "FEATURES_PER_BLOCK", 2**20)
-    with pytest.raises(InputError, match=r"grams\.memory_mb: 1 does not suffice for 23 stimuli; set it to \d+ or more"):
+    with pytest.raises(
+        InputError, match=r"grams\.memory_mb: 1 does not suffice for 23 stimuli; set grams\.memory_mb to \d+"
+    ):
         gram(shards, tmp_path / "gram.zarr", memory_mb=1)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"start": 11}, "starts at stimulus 11, expected 10"),
+        ({"start": 11}, "starts at stimulus 11, expected stimulus 10"),
         ({"weights_sha256": "2" * 64}, "weights_sha256 differs"),
         ({"stimuli_sha256": "2" * 64}, "stimuli_sha256 differs"),
         ({"dtype": "float32"}, "dtype differs"),
-        ({"stop": 20}, r"10\.zarr: ends at stimulus 20 of 23; extract the others"),
+        ({"stop": 20}, r"10\.zarr: ends at stimulus 20 of 23; extract the rest"),
     ],
 )
 def test_shards_that_do_not_fit_together(tmp_path, features, changes, message):
@@ -197,6 +199,6 @@ def test_the_store_is_one_file_and_the_same_each_time(tmp_path, features):
 
 def test_features_that_are_not_finite(tmp_path, features):
     features["late"][4, 2] = np.inf
-    with pytest.raises(InputError, match="layer late: features of stimulus 4 are not finite"):
+    with pytest.raises(InputError, match="layer late: the features of stimulus 4 are not finite"):
         gram(shards_of(tmp_path, features, [0, 23]), tmp_path / "gram.zarr")
     assert not (tmp_path / "gram.zarr").exists()

@@ -132,7 +132,7 @@ def test_neurons_are_chosen_by_responses_and_ceilings_alone():
 def test_a_missing_prediction_is_an_error():
     layers, responses, ceilings = sample(7)
     layers[1][4, 3] = np.nan
-    with pytest.raises(ValueError, match="no prediction of neuron 3"):
+    with pytest.raises(ValueError, match="predictions of neuron 3 are missing"):
         layer_estimates(layers, responses, FOLDS, ceilings)
 
 

@@ -250,7 +250,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
 
 def test_a_model_and_stimuli_of_two_modalities_are_refused(signals, tmp_path):
     ingest(signals[1], tmp_path / "set.zarr", name="mine")
-    with pytest.raises(InputError, match="pixels: it is shown images, and the stimuli of mine are signals"):
+    with pytest.raises(InputError, match="pixels: this model takes images, but the stimuli of mine are signals"):
         extract(tmp_path / "set.zarr", resolve_model("pixels"), 0, N, tmp_path / "0.zarr")
     assert not (tmp_path / "0.zarr").exists()
 

@@ -137,5 +137,5 @@ def test_pairs_are_told_once_with_the_splits_that_part_them(caplog):
         stimuli.attrs["near_duplicates"] = [["c", "d"]]
         warn_of_near_duplicates(stimuli, {"objects": splits["objects"]})
     (record,) = caplog.records
-    assert record.getMessage().startswith("stimuli set: 3 pairs are nearly the same, and a fit on one predicts")
+    assert record.getMessage().startswith("stimuli set: 3 pairs are nearly identical, and a fit on one predicts")
     assert record.getMessage().endswith("a ~ b (stimuli), c ~ e (stimuli, objects), b ~ e (objects)")

@@ -32,7 +32,7 @@ def test_one_warning_names_layers_edges_and_options(caplog):
     )
     warn_of_edges(table, "net", "rec", GRID)
     assert [record.getMessage() for record in caplog.records] == [
-        "model net, recording rec: ridge penalties chosen at an edge of the grid, of targets with r above 0: the "
+        "model net, recording rec: ridge penalties chosen at an edge of the grid, for targets with r above 0: the "
         "lowest one, 0.001, in a (stimuli, 30%): set `penalties.lowest` lower than 0.001; the highest one, 1000, in b "
         "(stimuli, 75%): set `penalties.highest` higher than 1000"
     ]

@@ -285,7 +285,7 @@ def test_the_size_is_said_before_the_fits(run, caplog, monkeypatch):
 def test_where_no_layer_is_best_the_store_has_none(run, caplog):
     store = opening(run.write("none.zarr", "best", reliability_threshold=1.0))
     assert store["predicted"].shape == (0, 3, 2, N, 5)
-    assert "model net: no predictions: no layer has a score of a neuron that is reliable enough" in caplog.text
+    assert "model net: no predictions: no layer has a score for a reliable enough neuron" in caplog.text
 
 
 def test_the_same_run_gives_the_same_store(run, opened):

@@ -242,7 +242,7 @@ def test_other_weights_are_refused(made, tmp_path):
     shutil.copytree(made.folder / "readouts", tmp_path / "copy")
     other = ventral.load_readout(tmp_path / "copy" / "5.zarr.zip")
     other.attributes["model"] = spec
-    with pytest.raises(InputError, match=r"5.zarr.zip: made of .* weights of SHA-256 [0-9a-f]{64}; those here have"):
+    with pytest.raises(InputError, match=r"5.zarr.zip: made with .* of SHA-256 [0-9a-f]{64}, but the loaded"):
         other.predict(images(2, 0))
 
 
@@ -258,19 +258,19 @@ def test_a_checkpoint_may_lie_elsewhere_if_it_is_the_same(made, tmp_path):
     for weights in (None, tmp_path / "nowhere.safetensors", tmp_path / "other.safetensors"):
         readout = ventral.load_readout(path, weights)
         readout.attributes["model"] = moved
-        with pytest.raises(InputError, match=r"no such file|those here have"):
+        with pytest.raises(InputError, match=r"no such file|is missing|but the loaded weights"):
             readout.predict(new)
     same = ventral.load_readout(path, tmp_path / "same.safetensors")
     same.attributes["model"] = moved
     np.testing.assert_array_equal(same.predict(new), ventral.load_readout(path).predict(new))
-    with pytest.raises(InputError, match="the network's weights are None, no file; leave `weights` out"):
+    with pytest.raises(InputError, match="the network's weights are None, not a file; leave `weights` out"):
         ventral.load_readout(path, tmp_path / "same.safetensors").predict(new)
 
 
 def test_what_is_no_readout_is_refused(made, tmp_path):
-    with pytest.raises(InputError, match=r"nowhere.zarr.zip: no such file; a readout is"):
+    with pytest.raises(InputError, match=r"nowhere.zarr.zip: file is missing; a readout is"):
         ventral.load_readout("nowhere.zarr.zip")
-    with pytest.raises(InputError, match=r"gram.zarr.zip: no readout that this version knows"):
+    with pytest.raises(InputError, match=r"gram.zarr.zip: not a readout of this version"):
         ventral.load_readout(made.folder / "gram.zarr.zip")
     (tmp_path / "text.zarr.zip").write_text("text")
     with pytest.raises(InputError, match=r"text.zarr.zip: "):
@@ -294,7 +294,7 @@ def test_layers_are_taken_by_name_and_others_are_refused(made, caplog):
         made.readouts("wrong", ["0", "3"])
     assert not (made.folder / "wrong").exists()
     assert taken_layers("best", [{"name": "0"}], {}, "net", "readouts") == []
-    assert "no layer has a score of a neuron that is reliable enough" in caplog.text
+    assert "no layer has a score for a reliable enough neuron" in caplog.text
 
 
 def test_a_wrong_name_of_a_layer_is_told_when_the_model_is_described(made, tmp_path):
@@ -464,7 +464,7 @@ def test_the_command_predicts_a_folder(made, loaded, tmp_path):
 @pytest.mark.parametrize(
     ("output", "size", "said"),
     [
-        ("table.txt", SIDE, "its ending says no format; right are .csv, .parquet"),
+        ("table.txt", SIDE, "unknown ending; use one of .csv, .parquet"),
         ("table.csv", 20, "new.png: 20 x 20 pixels (width x height); 18 x 18 are right"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_layer_is_an_area_with_all_its_complete_neurons_standardised(tmp_path,
     with caplog.at_level(logging.WARNING):
         write_dataset(recording(responses, ["V4"] * 4 + ["IT"] * 3), tmp_path / "rec.zarr")
         recorded_gram(tmp_path / "rec.zarr", tmp_path / "gram.zarr")
-    assert "1 neuroids lack stimuli and are not part of their area's representation: n1" in caplog.text
+    assert "1 neuroids have missing stimuli and are left out of their area's representation: n1" in caplog.text
     store = open_store(tmp_path / "gram.zarr")
     assert store.attrs["family"] == "recorded"
     assert store.attrs["model"] == "rec"
@@ -241,7 +241,7 @@ def test_without_repetitions_areas_of_one_recording_do_not_predict_each_other(tm
             tmp_path, recording(responses, ["V4"] * 4 + ["IT"] * 3), stimuli=stimulus_set(size=np.linspace(0, 1, N))
         )
     assert set(table["target"]) == {"size"}
-    assert "rec, IT: does not predict V4: without repetitions" in caplog.text
+    assert "recording rec: IT does not predict V4, because without repetitions" in caplog.text
 
 
 def test_properties_and_categories_are_predicted_from_areas_too(tmp_path):

@@ -588,6 +588,6 @@ def test_claims_are_shown_with_interval_units_and_note():
     assert ">Marked<" in text
     assert '<td class="number">3</td>' in text
     assert ">Marked<" not in claims_section(results.claims.assign(n_marked=0))
-    assert "of these networks only" in text
+    assert "these networks only" in text
     # As read from a file in which no claim has a note.
     assert "nan" not in claims_section(results.claims.assign(note=np.nan, area=np.nan))

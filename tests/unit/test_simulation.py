@@ -490,7 +490,7 @@ PLACE = "recordings.simulated_rec.simulate"
         ({"teacher": teacher(size=0)}, f"{PLACE}.teacher.size: 0 is less than the minimum of 1"),
         ({"teacher": teacher(weights="best.pth")}, f"{PLACE}.teacher.weights: no such file: best.pth"),
         ({"teacher": {"weights": "random"}}, f"{PLACE}.teacher.architecture: missing; a teacher is the name"),
-        ({"teacher": teacher(layers=["0"])}, f"{PLACE}.teacher.layers: not of a teacher"),
+        ({"teacher": teacher(layers=["0"])}, f"{PLACE}.teacher.layers: a teacher does not have this option"),
         ({"teacher": ["conv2"]}, f"{PLACE}.teacher: "),
         ({"areas": {}}, f"{PLACE}.areas: "),
         ({"areas": {"V1": {"neuroids": 2}}}, f"missing key in `{PLACE}.areas.V1`: layer"),
@@ -518,8 +518,8 @@ def test_a_good_description_passes(tmp_path):
 
 def test_a_name_that_hides_what_it_is_is_refused(tmp_path):
     said = message(resolve, configured(tmp_path, {}, name="monkey1"))
-    assert said.startswith("config key recordings.monkey1: the name of a recording that is made with `simulate` has")
-    assert said.endswith("call it `simulated_monkey1`")
+    assert said.startswith("config key recordings.monkey1: the name of a recording made with `simulate` must contain")
+    assert said.endswith("rename the recording to `simulated_monkey1`")
 
 
 @pytest.mark.parametrize(
@@ -539,7 +539,7 @@ def test_the_teacher_is_not_among_the_models(tmp_path, model, is_teacher):
         assert said.startswith(
             f"config key {PLACE}.teacher: the model `student` is the same network, hiddenteacher:make"
         )
-        assert "take `student` out of `models`" in said
+        assert "Take `student` out of `models`" in said
     else:
         resolve(config)
 

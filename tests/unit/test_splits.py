@@ -51,12 +51,12 @@ def test_fewer_stimuli_than_folds():
 
 
 def test_too_few_objects_to_hold_out():
-    with pytest.raises(InputError, match="at least 3 objects; the column `object` has 2: car, dog"):
+    with pytest.raises(InputError, match="at least 3 objects, .* turn; the column `object` has 2: car, dog"):
         make_folds("objects", {"object": np.array(["car", "dog"] * 5)}, 10, 5, 0, "s")
 
 
 def test_a_split_without_its_label():
-    with pytest.raises(InputError, match="split `categories` needs a column `category`.*it has object"):
+    with pytest.raises(InputError, match="split `categories` needs a column `category`.*the table has object"):
         make_folds("categories", {"object": np.array(["a"] * 9)}, 9, 3, 0, "s")
 
 
@@ -201,11 +201,11 @@ PART = ["train"] * 12 + ["test"] * 8
 @pytest.mark.parametrize(
     ("spec", "columns", "message"),
     [
-        ({"column": "film"}, {"movie": MOVIES}, r"stimuli\.set: split `mine` needs a column `film`.*it has movie"),
+        ({"column": "film"}, {"movie": MOVIES}, r"stimuli\.set: split `mine` needs a column `film`.*table has movie"),
         (
             {"column": "movie"},
             {"movie": np.repeat(["a", "b"], 10)},
-            r"at least 3 groups; the column `movie` has 2",
+            r"at least 3 groups, .*; the column `movie` has 2",
         ),
         ({"column": "movie", "folds": 6}, {"movie": MOVIES}, r"5 groups of the column `movie` cannot fill 6 folds"),
         ({"column": "movie"}, {"movie": np.where(MOVIES == 10, np.nan, MOVIES)}, r"no value in data rows 19, 20"),

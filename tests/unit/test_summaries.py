@@ -187,7 +187,7 @@ def test_tables_that_are_no_score_tables(tmp_path):
         read_scores(path)
     scores = score_table({"net": 1}, labels={"object": 0.1})
     scores.drop(columns="r").to_parquet(path)
-    with pytest.raises(InputError, match="not a score table: it lacks the columns r"):
+    with pytest.raises(InputError, match="not a score table: the columns r"):
         read_scores(path)
     scores[scores["target_kind"] == "category"].to_parquet(path)
     with pytest.raises(InputError, match="none with target_kind 'neuron' or 'matrix'"):

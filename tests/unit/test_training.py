@@ -261,7 +261,7 @@ def test_training_that_is_killed_goes_on_to_the_same_bytes(shown, tmp_path, capl
     assert not (tmp_path / "net").exists()
     with caplog.at_level(logging.INFO, "ventral"):
         train(shown, tmp_path / "net", spec)
-    assert "train net: goes on after epoch" in caplog.text
+    assert "train net: resuming after epoch" in caplog.text
     assert not (tmp_path / ".net.training").exists()
     train(shown, tmp_path / "undisturbed", spec)
     assert contents(tmp_path / "net") == contents(tmp_path / "undisturbed")
@@ -300,7 +300,7 @@ def test_networks_that_draw_numbers_themselves_go_on_to_the_same_bytes(own, show
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("options", "state.pt is of training with other options or stimuli"),
+        ("options", "state.pt belongs to training with other options or stimuli"),
         ("state", "state.pt is damaged"),
         ("cut", "state.pt is damaged"),
         ("checkpoint", "epoch_0000.safetensors is damaged or missing"),
@@ -322,7 +322,7 @@ def test_a_state_that_cannot_be_used_is_discarded(own, shown, tmp_path, monkeypa
     if damage == "checkpoint":
         (folder / "epoch_0000.safetensors").write_bytes(b"")
     train(shown, tmp_path / "net", spec)
-    assert f"train net: starts anew: {folder}/{said}" in caplog.text
+    assert f"train net: starting over: {folder}/{said}" in caplog.text
     train(shown, tmp_path / "undisturbed", spec)
     assert contents(tmp_path / "net") == contents(tmp_path / "undisturbed")
 
@@ -426,15 +426,15 @@ def test_labels_are_numbered_alike_whatever_is_excluded(shown, tmp_path):
     ("architecture", "options", "message"),
     [
         ("without_linear", {}, "net.train: networks_to_train:without_linear has no torch.nn.Linear that could be its"),
-        ("more_after_linear", {}, r"net.architecture: in evaluation, .* gives \(2, 1, 3\) for 2 stimuli, where a"),
-        ("Two", {}, "net.architecture: in training, networks_to_train:Two gives tuple for 2 stimuli, where a tensor"),
+        ("more_after_linear", {}, r"net.architecture: in evaluation, .* gives \(2, 1, 3\) for 2 stimuli; training"),
+        ("Two", {}, "net.architecture: in training, networks_to_train:Two gives tuple for 2 stimuli; training"),
         (
             "Failing",
             {},
             "net: the network's forward pass fails .* KeyError: 'weights', at .*to_train.py, line",
         ),
         ("plain", {"learning_rate": 1e30}, "net.train: the loss is not finite in epoch 1; a `learning_rate` lower"),
-        ("plain", {"validation": 0.001}, "net.train.validation: 0.001 of 48 stimuli with 3 labels is not one stimulus"),
+        ("plain", {"validation": 0.001}, "net.train.validation: 0.001 of 48 stimuli with 3 labels is less"),
         ("plain", {"exclude": ["bears", "cars"]}, "net.train.stimuli: only category 'faces' of the stimulus set 'show"),
     ],
 )
@@ -463,7 +463,7 @@ def test_memory_that_does_not_suffice(own, shown, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
 
     monkeypatch.setattr(trainer.Trainer, "run", out_of_memory)
-    with pytest.raises(InputError, match=r"models\.net\.train\.batch_size: memory does not suffice for 64 images"):
+    with pytest.raises(InputError, match=r"models\.net\.train\.batch_size: memory does not suffice for batches of 64"):
         train(shown, tmp_path / "net", spec_of(f"{own}:plain"))
 
 
@@ -472,7 +472,7 @@ def test_tested_stimuli_without_labels_are_told(own, shown, tmp_path, caplog):
     create_set(tmp_path / "bare.zarr", table, MODALITIES["images"], (3, 4, 4))[:] = 1
     complete_set(tmp_path / "bare.zarr", "bare", table, [b"a", b"b"])
     train(shown, tmp_path / "net", spec_of(f"{own}:plain", epochs=1), tested=[tmp_path / "bare.zarr"])
-    assert "train net: the stimuli of bare have no labels; none of them can be excluded" in caplog.text
+    assert "train net: the stimuli of bare have no labels, so none can be excluded" in caplog.text
 
 
 @pytest.mark.parametrize("move", [trainer.moved, trainer._indexed], ids=["on the CPU", "as on a GPU"])

@@ -1,1 +1,1 @@
-"""Features of all layers, from one forward pass."""
+"""Extraction of the features of all layers in one forward pass."""

@@ -1,4 +1,4 @@
-"""Blocks of a layer's features of all stimuli, read straight from the files of shards, by as many threads as ask."""
+"""Read blocks of a layer's features from the files of shards, on any number of threads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,16 +12,15 @@ from ventral.activations.shardfile import CHECKSUM, crc32c
 if TYPE_CHECKING:
     import zarr
 
-# Of a chunk in the index of a shard: where it begins, and its length.
+# Bytes of an index entry: the start and the length of one chunk.
 ENTRY = 16
 
 
 class BlockReader:
-    """The features of one layer (n, p), of which blocks of columns are read.
+    """Reader of blocks of columns of one layer's features (n, p).
 
-    zarr reads no faster on several threads than on one. A chunk as wide as the block is read here into its place, and
-    compared with its checksum. Whatever is laid out or filled otherwise is read by zarr, which also says what is wrong
-    with a damaged file.
+    zarr reads no faster on several threads than on one. This reader therefore reads a chunk as wide as the block into
+    its place, and compares the chunk with its checksum. zarr reads every other layout, and reports damaged files.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class BlockReader:
         self._indices: dict[Path, NDArray[np.int64] | None] = {}
 
     def read(self, start: int, stop: int, out: NDArray | None = None) -> NDArray:
-        """Return the columns of a range (n, stop - start), in `out` where it is given.
+        """Return a range of columns (n, stop - start), written to `out` if given.
 
         Raises
         ------
@@ -68,7 +67,7 @@ class BlockReader:
                 of_chunk[:] = chunk[: of_chunk.shape[0], : of_chunk.shape[1]]
 
     def _read_chunk(self, path: Path, number: int, n_chunks: int, chunk: NDArray) -> bool:
-        """Read one chunk of a shard, and say whether it is there, whole, and as its checksum says."""
+        """Read one chunk of a shard; return False if the chunk is missing, incomplete or differs from its checksum."""
         checksum = bytearray(CHECKSUM)
         try:
             with path.open("rb", buffering=0) as file:
@@ -86,7 +85,7 @@ class BlockReader:
 
 
 def _is_plain(array: "zarr.Array") -> bool:
-    """Say whether an array is as `ventral.store.create_array` makes one of features: rows of chunks, not compressed."""
+    """Return whether an array has the layout of stored features: one row of uncompressed chunks in each shard."""
     import zarr
     from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec
 
@@ -103,7 +102,7 @@ def _is_one_chunk(array: "zarr.Array", start: int, stop: int) -> bool:
 
 
 def _read_index(file, n_chunks: int) -> NDArray[np.int64] | None:
-    """Return where each chunk of a shard begins and its length (chunks, 2); None where the index is damaged."""
+    """Return start and length of each chunk of a shard (chunks, 2), or None if the index is damaged."""
     content = bytearray(n_chunks * ENTRY + CHECKSUM)
     file.seek(-len(content), 2)
     if file.readinto(content) != len(content):

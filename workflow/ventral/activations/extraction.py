@@ -1,4 +1,4 @@
-"""Features of every layer of a model for ranges of stimuli, from one forward pass each."""
+"""Extract the features of every layer of a model, with one forward pass for each batch of stimuli."""
 
 import logging
 from collections import deque
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 FEATURES_PER_CHUNK = 4096
 BATCHES_READ_AHEAD = 2
 MEBIBYTE = 2**20
-# More than two are of use where a block is one batch, and its files differ in size.
+# More than two blocks help where a block is one batch, whose files differ in size.
 MOST_BLOCKS = 4
 
 
@@ -49,16 +49,17 @@ def extract(stimuli: str | Path, spec: dict, start: int, stop: int, output: str 
     start, stop : int
         Range of stimuli.
     output : path
-        Store to write: one array (stop - start, features) a layer, its attribute `scale` the power of two by which the
-        features in it were multiplied: 1 but for float16 and layers whose values are not in the middle of its range.
+        Store to write, with one array (stop - start, features) for each layer. The array's attribute `scale` is the
+        power of two by which its features were multiplied. The scale is 1, except for float16 features outside the
+        middle of float16's range.
     options
         As for `Extraction.opened`.
 
     Raises
     ------
     InputError
-        If the model or its layers cannot be had, there is no such device, memory does not suffice for one stimulus, or
-        features are not finite numbers of this type.
+        If the model or one of its layers cannot be loaded, or the device is missing. Also if memory does not suffice
+        for one stimulus, or features are not finite numbers of `dtype`.
     """
     with Extraction.opened(stimuli, spec, **options) as extraction:
         extraction.write(
@@ -74,10 +75,10 @@ def extract_shards(
     model: str | Path | None = None,
     **options,
 ) -> None:
-    """Write the features of several shards of the stimuli, by a network that is loaded once.
+    """Write the features of several shards of the stimuli with one loaded network.
 
-    Shards that are whole when the job fails or is killed are kept. The next attempt goes on after them, unless anything
-    has changed that features can depend on: then it starts over.
+    If the job fails or is killed, finished shards are kept and the next attempt continues after them. If anything has
+    changed that features can depend on, the next attempt starts over.
 
     Parameters
     ----------
@@ -86,14 +87,14 @@ def extract_shards(
     shards : mapping of int to (int, int)
         Range of stimuli of each shard, by its number.
     output : path
-        Folder to write: for each shard a store `NUMBER.zarr` as of `extract`.
+        Folder to write: for each shard a store `NUMBER.zarr`, as `extract` writes one.
     model : path, optional
         The model's description, from `ventral.models.description.describe`.
 
     Raises
     ------
     InputError
-        As `extract`, and if the network has other weights than its description says.
+        As for `extract`, and if the network's weights differ from those in its description.
     """
     with Extraction.opened(stimuli, spec, **options) as extraction:
         if model is not None:
@@ -103,7 +104,7 @@ def extract_shards(
             missing = {shard: rows for shard, rows in shards.items() if not (unfinished / f"{shard}.zarr").exists()}
             found = len(shards) - len(missing)
             if found:
-                logger.info("%d of %d shards are there from an earlier attempt", found, len(shards))
+                logger.info("%d of %d shards are kept from an earlier attempt", found, len(shards))
             n = sum(stop - start for start, stop in missing.values())
             progress = Progress(f"extract {spec['name']}", n, extraction.modality.name)
             for shard, (start, stop) in missing.items():
@@ -126,16 +127,16 @@ def extract_part(
     batch_size: int = 32,
     cores: int = 1,
 ) -> None:
-    """Write the features of one job's shards of the stimuli, as `extract_shards` does.
+    """Write the features of one job's share of the shards, as `extract_shards` does.
 
     Parameters
     ----------
     stimuli, spec, output, model
         As for `extract_shards`.
     part, parts : int
-        Which job, from 0, of how many.
+        Number of the job, from 0, and number of jobs.
     shards : int
-        Number of shards of the whole set, which the jobs share.
+        Number of shards of the whole set, divided among the jobs.
     dtype, autocast, channels_last, device, batch_size
         As for `Extraction.opened`.
     cores : int
@@ -144,7 +145,7 @@ def extract_part(
     Raises
     ------
     InputError
-        As `extract_shards`, and if there are more shards than stimuli.
+        As for `extract_shards`, and if there are more shards than stimuli.
     """
     of_part = shards_of_part(read_dataset(stimuli).sizes["stimulus"], shards, part, parts)
     precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
@@ -153,16 +154,16 @@ def extract_part(
 
 
 class Extraction:
-    """A model and a stimulus set, ready to write features of any range of the stimuli.
+    """A loaded model and a stimulus set, ready to write the features of any range of stimuli.
 
-    Reading the next stimuli, the forward pass, and writing the last features overlap. Every forward pass has the same
-    number of stimuli, the last one filled up, so that no feature depends on where shards begin. Files have the same
-    bytes whatever the number of threads that write them.
+    Three steps overlap: reading the next stimuli, the forward pass, and writing the last features. Every forward pass
+    has the same number of stimuli; copies of the last stimulus fill up the last batch. No feature therefore depends on
+    where shards begin. The number of writing threads does not change the bytes of the files.
 
     Attributes
     ----------
     modality : Modality
-        Of the stimuli.
+        Modality of the stimuli.
     writers : int
         Threads that write.
     """
@@ -198,7 +199,7 @@ class Extraction:
         buffer_mb: int = 128,
         threads: int | None = None,
     ) -> Iterator["Extraction"]:
-        """Load the model for the time of a block.
+        """Load the model for the duration of a `with` block.
 
         Parameters
         ----------
@@ -209,16 +210,16 @@ class Extraction:
         batch_size : int
             Stimuli in a forward pass; halved, down to 1, when memory runs out.
         dtype : str
-            Of the stored features: 'float16' or 'float32'.
+            Type of the stored features: 'float16' or 'float32'.
         autocast : str, optional
-            'bfloat16' or 'float16', the reduced precision of the forward pass.
+            Reduced precision of the forward pass: 'bfloat16' or 'float16'.
         channels_last : bool
             Memory layout of the forward pass.
         buffer_mb : int
-            Memory for features that wait to be written, in MiB: two to four blocks, of one batch at least. Beside it,
-            each thread that writes has memory for one chunk, or for a mebibyte of smaller ones.
+            Memory for features that wait to be written, in MiB: two to four blocks of at least one batch. In addition,
+            each writing thread has memory for one chunk, or for one mebibyte of smaller chunks.
         threads : int, optional
-            Threads of the forward pass on the CPU, and threads that write; as many as there are cores by default.
+            Threads of the forward pass on the CPU, and writing threads; by default, one for each core.
         """
         dataset, modality = read_dataset(stimuli), modality_asked(spec)
         _refuse_other_modality(dataset, modality, spec, stimuli)
@@ -237,7 +238,7 @@ class Extraction:
             yield cls(stimuli, spec, dataset, representation, precision, batch_size, buffer_mb, writers)
 
     def made_of(self) -> dict:
-        """Return everything that features can depend on but the range of stimuli, in the types of JSON."""
+        """Return everything that features depend on, except the range of stimuli, as JSON types."""
         machine = hardware()
         return {
             "spec": self._spec,
@@ -251,18 +252,18 @@ class Extraction:
         }
 
     def refuse_other_weights(self, model: str | Path) -> None:
-        """Refuse a network with other weights than those that a description names: every job would have its own."""
+        """Refuse a network whose weights differ from its description, because each job would use other weights."""
         described = read_description(Path(model))["weights_sha256"]
         found = self._representation.weights_sha256
         if found != described:
             raise InputError(
                 f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
-                f"those that were described: their SHA-256 is {found}, that in {model} is {described}. Let its "
-                f"function return the same network each time, delete that file, and start again"
+                f"those that were described: their SHA-256 is {found}, but {model} has {described}. Make the "
+                f"function return the same network each time, delete {model}, and start again"
             )
 
     def attributes(self, start: int, stop: int) -> dict:
-        """Return what the store of a range of stimuli says of itself."""
+        """Return the attributes of the store of a range of stimuli."""
         representation = self._representation
         return {
             "model": self._spec["name"],
@@ -281,26 +282,26 @@ class Extraction:
 
     @property
     def representation(self) -> "Network | _Baseline":
-        """The network, or the baseline, that gives the features."""
+        """The network or baseline that computes the features."""
         return self._representation
 
     def batches(self, buffers: Mapping) -> Iterator[tuple[int, int]]:
-        """Compute the features of all stimuli into the same buffers, batch after batch.
+        """Compute the features of all stimuli, batch by batch, into the same buffers.
 
         Parameters
         ----------
         buffers : mapping of (rows, p) arrays or tensors
-            As the representation's `buffers` makes them, on any device; with rows for a batch or for all stimuli.
+            Buffers from the representation's `buffers`, on any device, with rows for one batch or for all stimuli.
 
         Yields
         ------
         first, after : int
-            Of which stimuli the buffers hold the features until the next ones are asked for.
+            Range of stimuli whose features the buffers hold until the next item is requested.
 
         Raises
         ------
         InputError
-            As `write`.
+            As for `write`.
         """
         stored, names = open_store(self._stimuli)[self.modality.array], self._dataset["stimulus"].values
         rows = len(next(iter(buffers.values())))
@@ -348,21 +349,21 @@ class Extraction:
             with ShardWriters(self.writers) as writers:
                 blocks = _Blocks(arrays, representation, rows, at_once, writers)
                 _fill(blocks, passes, open_store(self._stimuli)[self.modality.array], (start, stop), progress)
-            # Memory that did not suffice once does not suffice for the next shard.
+            # A batch size that exceeded memory once would exceed memory again in the next shard.
             self._batch_size = passes.batch_size
 
 
 class _Baseline:
-    """The stimuli themselves, as their modality takes them, as a representation of one layer.
+    """Baseline: the stimuli themselves as a representation with one layer.
 
     Parameters
     ----------
     spec : dict
         The model.
     example : (1, ...) array
-        A stimulus as the store of the set has it.
+        One stimulus in the form that the stimulus store has.
     dtype : str
-        Of the stored features.
+        Type of the stored features.
     """
 
     device = "cpu"
@@ -388,43 +389,43 @@ class _Baseline:
 
 
 class _Blocks:
-    """Memory for the features of some blocks of stimuli, which are filled and written in turn.
+    """Memory for the features of some blocks of stimuli, filled and written in turn.
 
     Parameters
     ----------
     arrays : dict of zarr.Array
-        Where the features go, by layer.
+        Arrays to write, by layer.
     representation
-        Makes the memory.
+        Network or baseline, which allocates the memory.
     rows : int
-        Stimuli of a block.
+        Stimuli in a block.
     at_once : int
         Blocks in memory.
     writers : ShardWriters
-        They write each layer of a block.
+        Threads that write each layer of a block.
     """
 
     def __init__(
         self, arrays: dict[str, zarr.Array], representation, rows: int, at_once: int, writers: ShardWriters
     ) -> None:
         self.rows = rows
-        # The largest first: the last to be waited for are small.
+        # The largest layer is written first, so that the final wait is for small layers.
         self._arrays = dict(sorted(arrays.items(), key=lambda item: -item[1].shape[1]))
         self._buffers = [representation.buffers(rows) for _ in range(at_once)]
         self._writing: list[list[Future]] = [[] for _ in range(at_once)]
         self._writers = writers
 
     def is_free(self, block: int) -> bool:
-        """Say whether a block can be filled at once: the one before in the same memory is written."""
+        """Return whether a block can be filled now, because the previous block in the same memory is written."""
         return all(future.done() for future in self._writing[block % len(self._writing)])
 
     def memory(self, block: int) -> dict:
-        """Return the memory (rows, features) of each layer for a block, when it is free.
+        """Wait until a block's memory is free, and return its memory (rows, features) for each layer.
 
         Raises
         ------
         OSError
-            If the block before in the same memory could not be written.
+            If writing the previous block in the same memory failed.
         """
         place = block % len(self._buffers)
         for future in self._writing[place]:
@@ -432,7 +433,7 @@ class _Blocks:
         return self._buffers[place]
 
     def write(self, block: int, row: int, rows: int) -> None:
-        """Begin to write the first rows of a block to the arrays from a row on."""
+        """Begin to write the first rows of a block to the arrays, starting at a given row."""
         place = block % len(self._buffers)
         features = {name: np.asarray(buffer)[:rows] for name, buffer in self._buffers[place].items()}
         self._writing[place] = [
@@ -445,19 +446,19 @@ class _Blocks:
         Raises
         ------
         OSError
-            If something could not be written.
+            If writing failed.
         """
         for place in range(len(self._buffers)):
             self.memory(place)
 
 
 class _Passes:
-    """Forward passes, one after the other; features of one are looked at when the next has begun: a GPU never waits.
+    """Successive forward passes, each checked after the next has begun, so that a GPU never waits.
 
     Attributes
     ----------
     batch_size : int
-        Stimuli in a pass; halved, down to 1, when memory runs out.
+        Stimuli in a forward pass; halved, down to 1, when memory runs out.
     """
 
     def __init__(self, representation: "Network | _Baseline", batch_size: int, names: NDArray, precision: dict) -> None:
@@ -466,17 +467,17 @@ class _Passes:
         self._to_settle: list[Callable[[], None]] = []
 
     def staged(self, stimuli: NDArray):
-        """Return stimuli as `compute` takes them."""
+        """Return stimuli in the form that `compute` takes."""
         return self._representation.staged(stimuli)
 
     def compute(self, stimuli, buffers: dict, row: int, first: int) -> None:
-        """Begin to compute the features of stimuli, from the first on in the set, into the buffers from a row on.
+        """Begin to compute features of stimuli, writing into the buffers from a given row.
 
         Raises
         ------
         InputError
-            If memory does not suffice for one stimulus, the forward pass fails, or features of the pass before are not
-            finite.
+            If memory does not suffice for one stimulus, the forward pass fails, or features of the previous pass are
+            not finite.
         """
         done = 0
         while done < len(stimuli):
@@ -491,23 +492,23 @@ class _Passes:
             done += len(batch)
 
     def then(self, step: Callable[[], None]) -> None:
-        """Take a step when the features of the last pass are there, and are finite."""
+        """Schedule a step for when the features of the last pass are computed and known to be finite."""
         self._to_settle.append(step)
 
     def settle(self) -> None:
-        """Wait for the features of the last pass, and take the steps that wait for them.
+        """Wait for the features of the last pass, and run the steps scheduled for them.
 
         Raises
         ------
         InputError
-            If some are not finite.
+            If some features are not finite.
         """
         steps, self._to_settle = self._to_settle, []
         for step in steps:
             step()
 
     def _begun(self, batch, buffers: dict, row: int, names: Sequence[str]) -> Callable | None:
-        """Begin a pass, and return what waits for its features; None where memory ran out and the batch was halved."""
+        """Begin a pass; return a function that waits for its features, or None after halving a batch too large."""
         try:
             return self._representation.compute(batch, self.batch_size, buffers, row)
         except (MemoryError, RuntimeError) as error:
@@ -515,11 +516,11 @@ class _Passes:
                 raise
             if self.batch_size == 1:
                 raise InputError(
-                    "memory does not suffice for a forward pass of one stimulus; run on a device with more of it, or "
-                    "use a smaller network or a smaller `size`"
+                    "memory does not suffice for a forward pass of one stimulus; run on a device with more memory, "
+                    "or use a smaller network or a smaller `size`"
                 ) from error
             self.batch_size //= 2
-            logger.warning("out of memory: batches of %d from here on", self.batch_size)
+            logger.warning("out of memory: continuing with batches of %d", self.batch_size)
             return None
         except InputError as error:
             shown = f"{names[0]} to {names[-1]}"
@@ -540,33 +541,33 @@ def _refuse_other_modality(dataset: xr.Dataset, asked: Modality, spec: dict, sti
     shown = declared_modality(dataset.attrs, str(stimuli))
     if shown.name != asked.name:
         raise InputError(
-            f"models.{spec['name']}: it is shown {asked.name}, and the stimuli of {dataset.attrs['name']} are "
-            f"{shown.name}; score it against recordings of {asked.name} alone"
+            f"models.{spec['name']}: this model takes {asked.name}, but the stimuli of {dataset.attrs['name']} are "
+            f"{shown.name}; score this model against recordings of {asked.name} alone"
         )
 
 
 def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:
-    """Return how many stimuli's features are gathered before they are written, as one file a layer."""
+    """Return how many stimuli are gathered before their features are written, one file for each layer."""
     bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize
-    # One half is filled while the other is written. Whole batches: a part of one costs as much as all of it.
+    # One half is filled while the other is written. A partial batch costs as much as a whole one.
     batches = buffer_mb * MEBIBYTE // 2 // (bytes_each * batch_size)
     return min(max(1, batches) * batch_size, rows)
 
 
 def _blocks_at_once(layers: list[dict], rows: int, rows_of_block: int, dtype: str, buffer_mb: int) -> int:
-    """Return how many blocks of features are in memory: one is filled while the others are written."""
+    """Return how many blocks of features are in memory, one being filled while the others are written."""
     bytes_each = sum(layer["n_features"] for layer in layers) * np.dtype(dtype).itemsize * rows_of_block
     return min(max(2, min(buffer_mb * MEBIBYTE // bytes_each, MOST_BLOCKS)), -(-rows // rows_of_block))
 
 
 def _fill(blocks: _Blocks, passes: _Passes, stored: zarr.Array, rows: tuple[int, int], progress: Progress) -> None:
-    """Write the features of some stimuli of a set, block by block, and wait until they are written."""
+    """Write the features of a range of stimuli block by block, and wait for the writes."""
     start, stop = rows
     for block, first, stimuli in _read_ahead(stored, passes, start, stop, blocks.rows):
         begin = start + block * blocks.rows
         end, last = min(begin + blocks.rows, stop), first + len(stimuli)
         if first == begin and not blocks.is_free(block):
-            # What is written is waited for: the block before may as well be written now.
+            # Filling must wait for a free block, so the previous block's features are checked and written now.
             passes.settle()
         passes.compute(stimuli, blocks.memory(block), first - begin, first)
         if last == end:
@@ -577,7 +578,7 @@ def _fill(blocks: _Blocks, passes: _Passes, stored: zarr.Array, rows: tuple[int,
 
 
 def _read_ahead(stored: zarr.Array, passes: _Passes, start: int, stop: int, rows_of_block: int) -> Iterator[tuple]:
-    """Give block, first row and stimuli of each batch; the next is read while one is computed."""
+    """Yield block, first row and stimuli of each batch, reading the next batch while one is computed."""
 
     def read(first: int, last: int):
         return passes.staged(stored[first:last])
@@ -592,7 +593,7 @@ def _read_ahead(stored: zarr.Array, passes: _Passes, start: int, stop: int, rows
 
 
 def _batches(start: int, stop: int, rows_of_block: int, passes: _Passes) -> Iterator[tuple[int, int, int]]:
-    """Give block, first row and the row after the last of each batch, which never crosses the end of a block."""
+    """Yield block, first row and end row of each batch; no batch crosses the end of a block."""
     for block, begin in enumerate(range(start, stop, rows_of_block)):
         end = min(begin + rows_of_block, stop)
         first = begin
@@ -603,16 +604,16 @@ def _batches(start: int, stop: int, rows_of_block: int, passes: _Passes) -> Iter
 
 
 def _refuse_not_finite(layer: str, was_finite: bool, features, names, scale: float, precision: dict) -> None:
-    # Those of a network may be on a GPU.
+    # A network's features may be on a GPU.
     features = features if isinstance(features, np.ndarray) else features.cpu().numpy()
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     dtype = precision["dtype"]
     if was_finite:
         remedy = "set `extraction: {dtype: float32}`"
     elif precision["autocast"] == "float16":
-        remedy = "they overflow in the forward pass already: set `extraction: {autocast: bfloat16}`, or to null"
+        remedy = "they overflow within the forward pass: set `extraction: {autocast: bfloat16}`, or autocast to null"
     else:
-        remedy = "the network gives no number for it"
+        remedy = "the network's output for this stimulus is not a number; check the network"
     raise InputError(
         f"layer {layer}: the features of stimulus {names[bad[0]]} are not finite as {dtype} (largest: "
         f"{float(np.finfo(dtype).max) / scale:g}); {remedy}"

@@ -1,4 +1,4 @@
-"""The features of one layer as a labelled array, for a notebook."""
+"""Open the features of one layer as a labelled array, for notebooks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from ventral.store import read_dataset
 if TYPE_CHECKING:
     import xarray as xr
 
-# Names of the axes of a layer's features of one stimulus, by their number.
+# Names of the axes of one stimulus's features, by the number of axes.
 AXES = {2: ("row", "column"), 3: ("channel", "row", "column")}
 
 
 def open_features(results: str | Path, model: str, stimuli: str, layer: str) -> "xr.DataArray":
-    """Open the features of one layer of a finished run, all shards joined, in the network's own units.
+    """Open the features of one layer of a finished run in the network's own units, with all shards joined.
 
-    Values are read when they are used, chunk by chunk: `open_features(...)[:100].values` reads 100 stimuli.
+    Values are read chunk by chunk when they are used: `open_features(...)[:100].values` reads 100 stimuli.
 
     Parameters
     ----------
@@ -32,14 +32,15 @@ def open_features(results: str | Path, model: str, stimuli: str, layer: str) -> 
     Returns
     -------
     DataArray
-        (stimulus, feature), float32. `stimulus` has the columns of the stimulus set; `feature` has `channel`, `row` and
-        `column` where a stimulus has a map of features in this layer, else `row` and `column`, or nothing more.
-        Attributes name the model, the layer, the set, and the SHA-256 of weights and of stimuli.
+        (stimulus, feature), float32. `stimulus` has the columns of the stimulus set. `feature` has coordinates
+        `channel`, `row` and `column` for maps of channels, and `row` and `column` for two-dimensional features.
+        Features of one dimension have no further coordinates. Attributes name the model, the layer, the set, and the
+        SHA-256 of weights and of stimuli.
 
     Raises
     ------
     InputError
-        If the run kept no features of this model and set, or the model has no such layer.
+        If the run kept no features of this model and set, or the model does not have this layer.
     """
     import dask.array as da
     import xarray as xr
@@ -51,15 +52,15 @@ def open_features(results: str | Path, model: str, stimuli: str, layer: str) -> 
     shown_to = read_dataset(Path(results) / "stimuli" / f"{stimuli}.zarr")
     if shown_to.attrs["sha256"] != stores[0].attrs["stimuli_sha256"]:
         raise InputError(
-            f"{results}: the features of {model} are those of other stimuli than {stimuli}.zarr holds now; start the "
-            f"run again, and they are extracted anew"
+            f"{results}: the features of {model} are out of date: {stimuli}.zarr holds other stimuli now; rerun the "
+            f"workflow to extract them again"
         )
     arrays = [store[layer] for store in stores]
     values = da.concatenate([da.from_array(array, chunks=array.shards or array.chunks) for array in arrays])
     attributes = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256")
     described = layers[layer]
     return xr.DataArray(
-        # The scale is a power of two: to divide by it changes no digit.
+        # Dividing by the scale is exact, because the scale is a power of two.
         values.astype(np.float32) / np.float32(scale_of(arrays[0])),
         dims=("stimulus", "feature"),
         coords={
@@ -82,14 +83,14 @@ def _shards(results: Path, model: str, stimuli: str) -> list:
     if not parts:
         kept = sorted(f"{path.parent.name} of {path.name}" for path in (results / "activations").glob("*/*"))
         raise InputError(
-            f"{folder}: no features are there; a run keeps them by `extraction: {{keep: true}}`. This folder has "
-            f"{shown(kept) if kept else 'none of any model'}"
+            f"{folder}: features are missing; set `extraction: {{keep: true}}` to keep them. This results folder has "
+            f"{shown(kept) if kept else 'no features of any model'}"
         )
     return open_parts(parts)
 
 
 def _places(shape: Sequence[int]) -> Mapping[str, tuple[str, np.ndarray]]:
-    """Return where each feature lies in a layer, in the order of its flattened features."""
+    """Return coordinates of each feature within its layer, in the order of the flattened features."""
     names = AXES.get(len(shape), ())
     places = np.unravel_index(np.arange(int(np.prod(shape))), shape) if names else ()
     return {name: ("feature", place) for name, place in zip(names, places, strict=True)}

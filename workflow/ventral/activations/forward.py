@@ -1,4 +1,4 @@
-"""The forward pass of a network, with the output of every chosen layer taken as it appears."""
+"""Run the forward pass of a network, and copy the output of every chosen layer."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,28 +18,28 @@ from ventral.models.repeatability import ROUNDING, difference
 from ventral.running.devices import choose_device
 from ventral.running.slurm import allocated_cores
 
-# Largest absolute values that float16 holds as they are: far below its largest, 65504, and so far above its smallest,
-# 2^-24, that what is lost there does not count.
+# Range of a layer's largest absolute value within which float16 needs no scale. The upper bound is far below float16's
+# largest number, 65504. The lower bound is far above its smallest, 2^-24, so that underflow is negligible.
 AS_THEY_ARE = (2.0**-4, 2.0**10)
-# Where others are brought: largest values of at least 2^2, and below 2^3.
+# Other layers are scaled so that their largest value lies between 2^2 and 2^3.
 EXPONENT = 3
-# Powers of two, and what they are multiplied by, stay within float32.
+# This limit keeps the scales and the scaled features within float32.
 LARGEST_EXPONENT = 126
-# Largest share by which features may differ between batches where autocast keeps 8 bits of them.
+# Largest relative difference between batches allowed under autocast, which keeps 8 bits.
 ROUNDING_OF_AUTOCAST = 0.05
-# With one thread and fewer stimuli PyTorch takes another kernel for convolutions of 1 x 1 (`ConvParams::use_mkldnn`).
+# With one thread and fewer stimuli, PyTorch uses another kernel for 1 x 1 convolutions (`ConvParams::use_mkldnn`).
 FEWEST_STIMULI_FOR_ONE_THREAD = 16
 
 
 class Network:
-    """A network on a device, whose chosen layers write their outputs into buffers.
+    """A network on a device that writes the outputs of its chosen layers into buffers.
 
     Attributes
     ----------
     layers : list of dict
         `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete.
     scales : dict of float
-        By layer, the power of two that its features are multiplied by before they are stored: 1 but for float16.
+        Power of two, by layer, by which features are multiplied before they are stored; 1 except for float16.
     weights_sha256 : str
         Hash of the weights.
     device : str
@@ -66,9 +66,9 @@ class Network:
             }
             for layer in layers
         ]
-        # From one pass on the CPU that shows no stimulus: the same whatever the shard, its batches and its device.
+        # The scales come from one CPU pass without stimuli, so shard, batch size and device do not change them.
         self.scales = {layer.name: scale_for_float16(layer.largest) if dtype == "float16" else 1.0 for layer in layers}
-        # Only maps of channels have a memory layout of their own.
+        # The option `channels_last` applies only to maps of channels.
         maps = len(shape) == 3
         self._format = torch.channels_last if channels_last and maps else torch.contiguous_format
         self._network = network.to(self._device, memory_format=self._format)
@@ -79,54 +79,54 @@ class Network:
     @classmethod
     @contextmanager
     def opened(cls, spec, shape, *, dtype, device, autocast, channels_last, threads) -> Iterator["Network"]:
-        """Give a network for the time of a block, in which float32 products are exact and repeatable."""
+        """Open a network for the duration of a `with` block, with exact and repeatable float32 products."""
         with exact_products(threads):
             yield cls(spec, shape, dtype, device, autocast, channels_last)
 
     def buffers(self, rows: int) -> dict[str, Tensor]:
-        """Return memory for the features (rows, n_features) of each layer, into which a GPU copies by itself."""
+        """Return memory for each layer's features (rows, n_features), pinned for copies from a GPU."""
         pinned = self.device == "cuda"
         return {
             layer["name"]: host_memory((rows, layer["n_features"]), self._dtype, pinned=pinned) for layer in self.layers
         }
 
     def staged(self, stimuli: NDArray) -> Tensor:
-        """Return stimuli (n, ...) in memory from which a GPU copies by itself."""
+        """Return stimuli (n, ...) in memory pinned for asynchronous copies to a GPU."""
         return self._transfers.staged(torch.from_numpy(stimuli))
 
     def compute(
         self, stimuli: Tensor, batch_size: int, buffers: dict[str, Tensor], row: int
     ) -> Callable[[], tuple[str, bool] | None]:
-        """Begin to put the features of some stimuli, times their layer's scale, into the buffers from a row on.
+        """Begin to compute features times their layer's scale, writing into the buffers from a given row.
 
-        A GPU computes and copies on after the return, so that it has the next batch before it is done with this one.
+        A GPU goes on computing and copying after this function returns, and so can queue the next batch early.
 
         Parameters
         ----------
         stimuli : (n, ...) tensor, as the store of the set has them
-            From `staged`. At most `batch_size` stimuli; fewer are filled up with copies of the last.
+            Stimuli from `staged`, at most `batch_size`. Copies of the last stimulus fill up a smaller batch.
         batch_size : int
             Stimuli in the forward pass.
         buffers : dict of (rows, n_features) tensors
-            From `buffers`.
+            Memory from the method `buffers`.
         row : int
             Row of the first stimulus.
 
         Returns
         -------
         function that returns (str, bool) or None
-            Waits until the features are in the buffers. Returns a layer whose features are not finite in the type of
-            the buffers, and whether they were before they were rounded to this type.
+            Function that waits until the features are in the buffers. If a layer's features are not finite in the
+            buffers' type, the function returns the layer's name, and whether the features were finite before rounding.
 
         Raises
         ------
         NotEnoughMemory
             If memory does not suffice.
         InputError
-            If the forward pass fails, a layer does not run, or gives something else than in the trace.
+            If the forward pass fails, or if a layer does not run or its output differs from the trace.
         """
         if batch_size < FEWEST_STIMULI_FOR_ONE_THREAD and torch.get_num_threads() == 1:
-            # The same kernel, and so the same bits, on one core and on many.
+            # Two threads select the same kernel, and give the same bits, on one core and on many.
             torch.set_num_threads(2)
         n = len(stimuli)
         targets = {name: buffer[row : row + n] for name, buffer in buffers.items()}
@@ -135,7 +135,7 @@ class Network:
         def take(name: str, output: Tensor) -> None:
             taken, scale = output[:n], self.scales[name]
             extremes[name] = torch.stack(torch.aminmax(_in_order_of_memory(taken))).float() * scale
-            # Copied before the next module runs: one that works in place would change it.
+            # The output is copied before the next module runs, because an in-place module would change it.
             self._transfers.to_host(taken if scale == 1 else taken * scale, targets[name].view(taken.shape))
 
         with torch.inference_mode(), self._precision():
@@ -162,9 +162,9 @@ class Network:
         return torch.autocast(self.device, dtype=getattr(torch, self._autocast)) if self._autocast else nullcontext()
 
     def _compare_with_small_batch(self, shown: Tensor, features: dict[str, Tensor]) -> None:
-        """Refuse features of the first stimulus that differ when the stimulus is alone with its copy.
+        """Refuse features of the first stimulus that change when its batch holds only the stimulus and a copy.
 
-        The model's description compares batches of two and three; a network may treat larger batches differently.
+        The model's description compares batches of two and three, but a network may treat larger batches differently.
         """
         self._was_compared = True
         tolerance = ROUNDING if self._autocast is None else ROUNDING_OF_AUTOCAST
@@ -180,7 +180,7 @@ class Network:
             if found > tolerance:
                 raise InputError(
                     f"layer {name!r}: the features of a stimulus in a batch of {len(shown)} differ by {found:.2g} of "
-                    f"their size from those in a batch of 2, where rounding makes {tolerance:g} at most. Features "
+                    f"their size from those in a batch of 2; rounding explains {tolerance:g} at most. Features "
                     f"must depend on the stimulus alone: check how forward() treats a batch"
                 )
 
@@ -191,12 +191,12 @@ def _filled(stimuli: Tensor, batch_size: int) -> Tensor:
 
 
 def _in_order_of_memory(values: Tensor) -> Tensor:
-    """Return values with the axes permuted: a reduction along memory takes a tenth of the time of one across."""
+    """Return values with axes permuted to the order in memory, which makes reductions ten times faster."""
     return values.permute(sorted(range(values.ndim), key=values.stride, reverse=True))
 
 
 def _not_finite(layers: list[str], largest: Tensor, dtype: torch.dtype) -> tuple[str, bool] | None:
-    """Return the first layer whose largest absolute value is not finite in a type, and whether this value is."""
+    """Return the first layer whose largest absolute value overflows a type, and whether the value itself is finite."""
     for name, value, rounded in zip(layers, largest.tolist(), largest.to(dtype).tolist(), strict=True):
         if not math.isfinite(rounded):
             return name, math.isfinite(value)
@@ -205,7 +205,7 @@ def _not_finite(layers: list[str], largest: Tensor, dtype: torch.dtype) -> tuple
 
 @contextmanager
 def exact_products(threads: int | None = None) -> Iterator[None]:
-    """Make float32 products exact and repeatable for the time of a block, on some threads of the CPU."""
+    """Make float32 products exact and repeatable within a `with` block, on a given number of CPU threads."""
     threads_before = torch.get_num_threads()
     if threads:
         torch.set_num_threads(allocated_cores(threads))
@@ -222,12 +222,12 @@ def scale_for_float16(largest: float) -> float:
     Parameters
     ----------
     largest : float
-        About the largest absolute value of the layer's features.
+        Approximate largest absolute value of the layer's features.
 
     Returns
     -------
     float
-        1 where they are there already, and where `largest` says nothing: 0, infinite or NaN.
+        Power of two; 1 if the features need no scale, or if `largest` is 0, infinite or NaN.
     """
     lowest, highest = AS_THEY_ARE
     if largest == 0 or not math.isfinite(largest) or lowest <= largest <= highest:

@@ -1,4 +1,4 @@
-"""Features of one layer for stimuli that are in memory, as extraction writes them of stimuli in a store."""
+"""Compute features of one layer for stimuli in memory, identical to the features that extraction stores."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from ventral.models.zoo import is_baseline, modality_asked
 
 
 class LayerFeatures:
-    """A model of which one layer is taken, for stimuli of one shape.
+    """One layer of a model, ready to compute features of stimuli of one shape.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class LayerFeatures:
     layer : str
         Name of the layer.
     shape : tuple of int
-        Of a stimulus as the store of a set has it, such as (3, height, width).
+        Shape of one stimulus in the stimulus store, such as (3, height, width).
     dtype, autocast, channels_last
         Precision of the features and of the forward pass, as for `ventral.activations.extraction.Extraction.opened`.
     device : str
@@ -28,14 +28,14 @@ class LayerFeatures:
     Attributes
     ----------
     weights_sha256 : str
-        Hash of the weights; empty of a baseline.
+        Hash of the weights; empty for a baseline.
     n_features : int
-        Features of the layer.
+        Number of features of the layer.
 
     Raises
     ------
     InputError
-        If the model or the layer cannot be had.
+        If the model or the layer cannot be loaded.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class LayerFeatures:
             return
         from ventral.activations.forward import Network
 
-        # The network runs no further than the layer.
+        # With one layer chosen, the network stops after this layer.
         self._network = Network({**spec, "layers": [layer]}, shape, dtype, device, autocast, channels_last)
         self.weights_sha256 = self._network.weights_sha256
         self.n_features = self._network.layers[0]["n_features"]
 
     def compute(self, stimuli: NDArray, batch_size: int) -> Iterator[NDArray]:
-        """Give the features (batch, p) of stimuli (n, ...), batch after batch, rounded as those that are stored.
+        """Yield the features (batch, p) of stimuli (n, ...), batch by batch, rounded like stored features.
 
         Raises
         ------
@@ -86,5 +86,5 @@ class LayerFeatures:
         with exact_products():
             bad = self._network.compute(self._network.staged(stimuli), batch_size, buffers, 0)()
         if bad is not None:
-            raise InputError(f"layer {self._layer}: features of a stimulus are not finite as {self._dtype}")
+            raise InputError(f"layer {self._layer}: the features of a stimulus are not finite as {self._dtype}")
         return np.asarray(buffers[self._layer]).astype(np.float64) / self._network.scales[self._layer]

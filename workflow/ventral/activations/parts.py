@@ -1,4 +1,4 @@
-"""The stores of all jobs that extracted one model's features, as one."""
+"""Open the activation stores of all jobs that extracted one model's features as one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ def open_parts(parts: Sequence[str | Path]) -> list[zarr.Group]:
     Parameters
     ----------
     parts : sequence of paths
-        Stores, or folders of these, that together hold every stimulus once.
+        Stores, or folders of stores, that together hold every stimulus once.
 
     Raises
     ------
     InputError
-        If the stores are not parts of one model's features, or some rows are missing.
+        If the stores are not parts of one model's features, or if rows are missing.
     """
     stores = sorted((open_store(shard) for shard in stores_of_parts(parts)), key=lambda store: store.attrs["start"])
     _check_together(stores)
@@ -34,22 +34,22 @@ def scale_of(array: zarr.Array) -> float:
 
 
 def _check_together(stores: Sequence[zarr.Group]) -> None:
-    """Raise InputError if activation stores, in the order of their rows, are not parts of one model's features."""
+    """Refuse activation stores, sorted by their rows, that are not parts of one model's features."""
     first = stores[0].attrs
     row = 0
     for store in stores:
         for key in ("model", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "layers"):
             if store.attrs[key] != first[key]:
-                raise InputError(f"{store.store}: {key} differs from that of {stores[0].store}; extract both again")
+                raise InputError(f"{store.store}: {key} differs from {key} of {stores[0].store}; extract both again")
         if store.attrs["start"] != row:
-            raise InputError(f"{store.store}: starts at stimulus {store.attrs['start']}, expected {row}")
+            raise InputError(f"{store.store}: starts at stimulus {store.attrs['start']}, expected stimulus {row}")
         row = store.attrs["stop"]
         for name in (layer["name"] for layer in first["layers"]):
             scale, expected = scale_of(store[name]), scale_of(stores[0][name])
             if scale != expected:
                 raise InputError(
-                    f"{store.store}: features of layer {name} are multiplied by {scale:g}, those of {stores[0].store} "
-                    f"by {expected:g}; extract both again"
+                    f"{store.store}: features of layer {name} are multiplied by {scale:g}, but those of "
+                    f"{stores[0].store} by {expected:g}; extract both again"
                 )
     if row != first["n_stimuli"]:
-        raise InputError(f"{stores[-1].store}: ends at stimulus {row} of {first['n_stimuli']}; extract the others")
+        raise InputError(f"{stores[-1].store}: ends at stimulus {row} of {first['n_stimuli']}; extract the rest")

@@ -1,4 +1,4 @@
-"""Files of a sharded Zarr array, written chunk by chunk, several files at once."""
+"""Write the files of a sharded Zarr array chunk by chunk, several files at once."""
 
 import ctypes
 import threading
@@ -13,33 +13,33 @@ import zarr
 from numpy.typing import NDArray
 
 CHECKSUM = 4
-# Bytes given to the system at once, where chunks are smaller.
+# Bytes of one write to the system if chunks are smaller.
 PIECE = 2**20
 PAGE = 4096
 
 
 class ShardWriter:
-    """Write whole shards of uncompressed, checksummed arrays, with at most one copy of the values and no new memory.
+    """Writer of whole shards of uncompressed, checksummed arrays, with at most one copy of the values.
 
-    zarr writes the same bytes with four copies, each into new memory; beside a forward pass on the same cores that
-    took a third of the time. The layout is that of the Zarr v3 ``sharding_indexed`` codec: the chunks, each with its
-    CRC-32C, then the offset and length of each chunk, then the CRC-32C of those.
+    zarr writes the same bytes with four copies, each into new memory. Beside a forward pass on the same cores, these
+    copies took a third of the time. The layout follows the Zarr v3 ``sharding_indexed`` codec. The chunks come first,
+    each with its CRC-32C. Their index follows: the offset and length of each chunk, and a CRC-32C.
     """
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
 
     def write(self, array: zarr.Array, row: int, values: NDArray) -> None:
-        """Write the shard that begins at a row of a two-dimensional array, and is as wide as the array.
+        """Write the shard that begins at a row of a two-dimensional array and spans its whole width.
 
         Parameters
         ----------
         array : zarr.Array
-            From `ventral.store.create_array` without compression, in a local store; shards hold one row of chunks.
+            Uncompressed array from `ventral.store.create_array`, in a local store; shards hold one row of chunks.
         row : int
-            A multiple of the shard's rows.
+            First row, a multiple of the shard's rows.
         values : (rows, columns) array
-            The shard's content; fewer rows than a shard has only at the end of the array.
+            The shard's content; only the last shard of the array may have fewer rows.
         """
         columns = array.chunks[1]
         starts = range(0, array.shape[1], columns)
@@ -59,12 +59,12 @@ class ShardWriter:
             file.write(_index(len(starts), size))
 
     def _encoded(self, parts: list[NDArray], shape: tuple[int, int], dtype: np.dtype, offset: int) -> NDArray[np.uint8]:
-        """Return chunks (rows, columns) and checksums, of parts that may be smaller, as bytes for a place in a file."""
+        """Join parts into chunks (rows, columns), and return chunks and checksums as bytes for a place in a file."""
         content_size = shape[0] * shape[1] * dtype.itemsize
         size = content_size + CHECKSUM
         if len(self._bytes) < len(parts) * size + 2 * PAGE:
             self._bytes = np.empty(len(parts) * size + 2 * PAGE, np.uint8)
-        # The system copies whole pages of memory to whole pages of the file.
+        # Alignment lets the system copy whole pages of memory to whole pages of the file.
         begin = -self._bytes.ctypes.data % PAGE + offset % PAGE
         encoded = self._bytes[begin : begin + len(parts) * size]
         for k, part in enumerate(parts):
@@ -78,10 +78,10 @@ class ShardWriter:
 
 
 class ShardWriters:
-    """Threads that write shards side by side, each file by one of them.
+    """Threads that write shards in parallel, with one thread for each file.
 
-    Each thread has memory for one chunk, or for a mebibyte of smaller ones. Leaving the block waits for the shards that
-    are being written, and after an error leaves out those that are not begun.
+    Each thread has memory for one chunk, or for one mebibyte of smaller chunks. Leaving the `with` block waits for the
+    shards that are being written. After an error, shards that are not begun are skipped.
     """
 
     def __init__(self, threads: int) -> None:
@@ -95,7 +95,7 @@ class ShardWriters:
         self._pool.shutdown(cancel_futures=error_type is not None)
 
     def submit(self, array: zarr.Array, row: int, values: NDArray) -> Future:
-        """Begin to write a shard as `ShardWriter.write` does; its values may not change until the future is done."""
+        """Begin to write a shard as `ShardWriter.write` does; the values must not change until the future is done."""
         return self._pool.submit(self._write, array, row, values)
 
     def _write(self, array: zarr.Array, row: int, values: NDArray) -> None:
@@ -109,7 +109,7 @@ def _path(array: zarr.Array, row: int) -> Path:
 
 
 def _index(n_chunks: int, size: int) -> bytes:
-    """Return offset and length of each chunk of a shard, and their checksum, as bytes."""
+    """Return the index of a shard as bytes: offset and length of each chunk, and the index's checksum."""
     index = np.array([(k * size, size) for k in range(n_chunks)], "<u8").view(np.uint8).ravel()
     return index.tobytes() + _checksum(index)
 
@@ -119,10 +119,10 @@ def _checksum(content: NDArray[np.uint8]) -> bytes:
 
 
 def _crc32c() -> Callable[[NDArray[np.uint8]], int]:
-    """Return the CRC-32C of an array of bytes as a function that lets other threads run.
+    """Return a function that computes the CRC-32C of an array of bytes while other threads run.
 
-    `google_crc32c.value` holds Python's lock: all threads together then check no faster than one. The function of the
-    C library behind it is called without the lock, where that library can be reached.
+    `google_crc32c.value` holds Python's global lock, so that many threads check no faster than one. The underlying C
+    function is called without the lock if its library can be loaded.
     """
     try:
         from google_crc32c import _crc32c as extension

@@ -1,4 +1,4 @@
-"""Copies between this machine's memory and a GPU's, beside the computation on the GPU."""
+"""Copy between host memory and a GPU while the GPU computes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ logger = logging.getLogger(__name__)
 
 
 def transfers(device: torch.device) -> "TransfersOnCpu | TransfersOnGpu":
-    """Return how tensors get to a device and back."""
+    """Return the copier of tensors to a device and back."""
     return TransfersOnGpu(device) if device.type == "cuda" else TransfersOnCpu()
 
 
 def host_memory(shape: Sequence[int], dtype: torch.dtype, *, pinned: bool) -> Tensor:
-    """Return memory of this machine: pinned, so that a GPU copies by itself, where asked for and to be had."""
+    """Return host memory, pinned for asynchronous copies if requested and available."""
     if pinned:
         try:
             return torch.empty(shape, dtype=dtype, pin_memory=True)
@@ -26,7 +26,7 @@ def host_memory(shape: Sequence[int], dtype: torch.dtype, *, pinned: bool) -> Te
 
 
 class TransfersOnCpu:
-    """Nothing has to be moved: copies are made at once."""
+    """Immediate copies on the CPU, where nothing has to be moved."""
 
     def staged(self, values: Tensor) -> Tensor:
         """Return the values as they are."""
@@ -41,15 +41,14 @@ class TransfersOnCpu:
         target.copy_(source)
 
     def waiting(self) -> Callable[[], None]:
-        """Return a function that does nothing: copies were made."""
+        """Return a function that does nothing, because all copies are finished."""
         return lambda: None
 
 
 class TransfersOnGpu:
-    """Copies on two streams of their own, one in each direction, which the stream of the computation does not wait for.
+    """Asynchronous copies on two streams, one for each direction, beside the stream that computes.
 
-    A tensor that such a copy reads or has made is known to both streams (`record_stream`): its memory is not used
-    again before both are done with it.
+    `record_stream` makes each copied tensor known to both streams, so that its memory is not reused before both finish.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -57,7 +56,7 @@ class TransfersOnGpu:
         self._up, self._down = torch.cuda.Stream(device), torch.cuda.Stream(device)
 
     def staged(self, values: Tensor) -> Tensor:
-        """Return a copy in pinned memory, or the values themselves where there is none."""
+        """Return a copy in pinned memory, or the values themselves if no pinned memory is available."""
         try:
             return values.pin_memory()
         except RuntimeError as error:
@@ -65,7 +64,7 @@ class TransfersOnGpu:
             return values
 
     def to_device(self, values: Tensor) -> Tensor:
-        """Return values on the GPU, for the current stream."""
+        """Return values on the GPU, ready for the current stream."""
         with torch.cuda.stream(self._up):
             copied = values.to(self._device, non_blocking=True)
         current = torch.cuda.current_stream(self._device)
@@ -74,9 +73,9 @@ class TransfersOnGpu:
         return copied
 
     def to_host(self, source: Tensor, target: Tensor) -> None:
-        """Begin to copy a tensor of the current stream, as it is now, into contiguous memory of this machine.
+        """Begin to copy the present values of a tensor of the current stream into contiguous host memory.
 
-        The type changes on the GPU: a copy that changes it on the way goes through ordinary memory, and waits.
+        The type is converted on the GPU, because a converting copy goes through ordinary memory and blocks.
         """
         copied = source.to(target.dtype, memory_format=torch.contiguous_format, copy=True)
         self._down.wait_stream(torch.cuda.current_stream(self._device))
@@ -85,14 +84,14 @@ class TransfersOnGpu:
         copied.record_stream(self._down)
 
     def waiting(self) -> Callable[[], None]:
-        """Return a function that waits for all copies to this machine that were begun until now."""
-        # Waiting threads sleep, and leave the core to those that write.
+        """Return a function that waits for all copies to host memory begun so far."""
+        # Blocking events let waiting threads sleep, which leaves the core to writing threads.
         event = torch.cuda.Event(blocking=True)
         event.record(self._down)
         return event.synchronize
 
 
-# Once for each reason, not for each layer.
+# The cache limits the warning to one for each reason instead of one for each layer.
 @cache
 def _warn(reason: str) -> None:
     logger.warning("pinned memory cannot be allocated (%s): copies from and to the GPU are slower", reason)

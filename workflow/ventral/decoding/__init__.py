@@ -1,1 +1,1 @@
-"""What populations of units make explicit."""
+"""Linear decoding of labels and properties from populations of units."""

@@ -1,4 +1,4 @@
-"""Which layer of which model, and which recorded area, makes a property of the stimuli most explicit."""
+"""Compare how explicit properties of the stimuli are in layers of models and in recorded areas."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,62 +11,63 @@ from ventral.grams.recorded import FAMILY
 from ventral.statistics.best_layers import chosen_and_scored, halves_of
 from ventral.statistics.summaries import range_in_words
 
-# From this depth on a layer is late.
+# Smallest depth of a late layer.
 LATE = 0.5
 READ = ["recording", "simulated", "stimuli", "target_kind", "target", "measure", "chance", "split"]
 CONDITION = ["noise", "matched_area", "time_bin"]
 REPRESENTATION = ["model", "family", "layer", "depth"]
 N_SPLITS = 100
 CHOSEN = (
-    "A layer that is named is the best over all draws of units and all stimuli. The score beside it is that of layers, "
-    "of any model, that were chosen on other draws and other stimuli than those that score them. So the score can "
-    "be compared with that of a recorded area."
+    "Each named layer is the best over all draws of units and all stimuli. The score beside the name is that of "
+    "layers, of any model, that were chosen on other draws and other stimuli than those that score them. This score is "
+    "comparable with the score of a recorded area."
 )
 
 
 def layer_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what is read of every layer and area, from the number of units that all share.
+    """Return the score of every layer and area, read from the same number of units.
 
     Returns
     -------
     DataFrame
-        A row for each of `READ`, `CONDITION` and `REPRESENTATION`, with `units`, `draws`, `score`, the mean over draws,
-        and a 95 % interval, `low` to `high`: of one draw of units and noise, and of such stimuli. It is mean plus and
-        minus Student's t times the standard deviation over draws, each of which has its own bootstrap sample of
-        the stimuli; NaN with a single draw. The neuroids of an area are a sample of those that it has: the interval
-        is wider by what draws that share neuroids do not show, and NaN for an area with one neuroid. `angular_error`
-        is the mean absolute error of circular properties.
+        A row for each combination of `READ`, `CONDITION` and `REPRESENTATION`, with `units` and `draws`. `score` is the
+        mean over draws, with a 95 % interval from `low` to `high`. The interval covers one draw of units and noise, and
+        such stimuli. Its half-width is Student's t times the standard deviation over draws, each with its own bootstrap
+        sample of the stimuli. A single draw gives NaN. The neuroids of an area are a sample of the area's neurons, and
+        draws that share neuroids vary too little. The interval is widened accordingly, and is NaN for an area with one
+        neuroid. `angular_error` is the mean absolute error of circular properties.
     """
     matched = rows[rows["matched_units"].astype(bool)]
     return _over_draws(matched, unseen_variance(rows))
 
 
 def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the layer of every model, and every recorded area, from which a target is read best.
+    """Return the layer of every model that reads a target best, and every recorded area.
 
-    The best of many layers beside an area would flatter the model. So a layer is also chosen on one random half of the
-    draws in every other fold, and scored on the other draws in the folds between; all four ways, for many halves.
+    Comparing the best of many layers with an area would favour the model. One random half of the draws, in every other
+    fold, therefore also chooses a layer. The other draws, in the folds between, score this layer. All four combinations
+    are used, for many random halves.
 
     Parameters
     ----------
     rows : DataFrame
-        From `ventral.decoding.populations`.
+        Rows from `ventral.decoding.populations`.
     layers : DataFrame
-        From `layer_table`.
+        Table of layers from `layer_table`.
     seed : int
-        Seed of the halves of draws.
+        Seed of the random halves of draws.
 
     Returns
     -------
     DataFrame
-        Those rows of `layers`, best first for each of `READ` and `CONDITION`. `score` and its interval are of the layer
-        that is named, chosen on the same draws and folds. `corrected` is the mean score of the model's layers chosen on
-        other draws and folds, of an area that of its draws in either half of the folds: these two are to be compared.
-        Where there is a choice of models, too, `corrected_over_models` is that of layers of whichever model. The ends
-        of their intervals, `_low` and `_high`, lie as far from them as those of the named layer from its score. `best`
-        is true where `corrected` is highest. `late_minus_early` is the mean over the model's layers from depth 0.5 on
-        less that over the others, with
-        `late_minus_early_low` and `_high`, NaN without layers of both kinds.
+        Rows of `layers`, best first for each combination of `READ` and `CONDITION`. `score` and its interval belong to
+        the named layer, chosen on the same draws and folds. `corrected` is comparable between models and areas. For a
+        model, `corrected` is the mean score of layers chosen on other draws and folds. For an area, `corrected` is the
+        mean score of its draws in each half of the folds. With several models, `corrected_over_models` is the corrected
+        score of layers of any model. The ends of their intervals, `_low` and `_high`, have the same distances as those
+        of the named layer from its score. `best` is true if `corrected` is highest. `late_minus_early` is the mean over
+        the model's layers from depth 0.5 on, minus the mean over the others. Its interval is `late_minus_early_low` to
+        `late_minus_early_high`; NaN without layers of both kinds.
     """
     is_area = layers["family"] == FAMILY
     known = layers[~is_area & layers["score"].notna()]
@@ -81,19 +82,19 @@ def explicit_table(rows: pd.DataFrame, layers: pd.DataFrame, seed: int) -> pd.Da
 
 
 def score_of_chosen(even: NDArray, odd: NDArray, seed: int) -> float:
-    """Return the mean score of layers that are chosen on other draws and in other folds.
+    """Return the mean score of layers chosen on other draws and in other folds.
 
     Parameters
     ----------
     even, odd : (layers, draws) arrays
-        Scores in every other fold, and in the folds between. A layer with a score that is NaN is not taken.
+        Scores in every other fold, and in the folds between. Layers with a NaN score are skipped.
     seed : int
-        Of the random halves of the draws. A single draw is halved by folds alone.
+        Seed of the random halves of the draws. A single draw is halved by folds alone.
 
     Returns
     -------
     float
-        NaN where no layer has a score.
+        Mean score; NaN if no layer has a score.
     """
     known = np.isfinite(even + odd).all(axis=1)
     if not known.any():
@@ -107,9 +108,9 @@ def score_of_chosen(even: NDArray, odd: NDArray, seed: int) -> float:
 
 
 def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the population curves of the representations of `explicit_table`: a row for each number of units.
+    """Return the population curves of the representations in `explicit_table`, a row for each number of units.
 
-    The columns are those of `layer_table`. Nothing is said of more units than were read.
+    The columns are those of `layer_table`. Curves end at the largest number of units that were read.
     """
     keys = [*READ, *CONDITION, *REPRESENTATION]
     curves = _over_draws(rows, unseen_variance(rows)).merge(table[keys], on=keys)
@@ -118,12 +119,12 @@ def curve_table(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:
-    """Give the summary in words: how layers are chosen, a heading for each recording and split, a line for each target.
+    """Yield the summary as text: the choice of layers, headings by recording and split, and a line for each target.
 
     Parameters
     ----------
     table : DataFrame
-        From `explicit_table`.
+        Table from `explicit_table`.
     """
     yield CHOSEN
     yield ""
@@ -143,7 +144,7 @@ def _describe_measure(rows: pd.DataFrame) -> str:
 
 def _describe_target(rows: pd.DataFrame) -> Iterator[str]:
     of_models, areas = rows[rows["family"] != FAMILY], rows[rows["family"] == FAMILY]
-    # Of several kinds of noise that of the area which reads the target best.
+    # Among several kinds of noise, the text uses that of the area that reads the target best.
     noises = ["", *(area for area in areas["layer"] if area in set(of_models["matched_area"]))][:2]
     for area in (noise for noise in noises if noise in set(of_models["matched_area"])):
         best = of_models[of_models["matched_area"] == area].iloc[0]
@@ -153,10 +154,10 @@ def _describe_target(rows: pd.DataFrame) -> Iterator[str]:
         else:
             yield f"best from {named}, {_with_interval(best, 'corrected_over_models')}."
             if np.isfinite(best["late_minus_early"]):
-                yield f"Its late layers less its early ones: {_with_interval(best, 'late_minus_early')}."
+                yield f"Late layers minus early layers: {_with_interval(best, 'late_minus_early')}."
     if len(areas):
         read = ", ".join(f"{row['layer']} {_with_interval(row, 'corrected')}" for _, row in areas.iterrows())
-        yield f"Of the recorded areas: {read}."
+        yield f"Recorded areas: {read}."
 
 
 def _with_interval(row: pd.Series, name: str) -> str:
@@ -171,10 +172,10 @@ def _means(values: NDArray, members: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _with_corrected(table: pd.DataFrame, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the best layers and the areas with scores of layers that are chosen on other draws and folds."""
+    """Add corrected scores, of layers chosen on other draws and folds, to the best layers and areas."""
     matched = rows[rows["matched_units"].astype(bool)]
     keys = [*READ, *CONDITION]
-    # Every area stands for itself, the layers of a model are chosen from.
+    # Layers of a model compete with each other, but each area stands alone.
     chosen_from = matched["layer"].where(matched["family"] == FAMILY, "")
     matched = matched.assign(chosen_from=chosen_from)
     corrected = _corrected(matched, [*keys, "model", "chosen_from"], "corrected", seed)
@@ -201,21 +202,21 @@ def _corrected(rows: pd.DataFrame, keys: Sequence[str], name: str, seed: int) ->
 
 
 def unseen_variance(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the variance of scores of areas that draws do not show, because they share neuroids.
+    """Return the variance of areas' scores that is missing over draws, because draws share neuroids.
 
-    Scores of k of K neuroids vary over draws by (K - k) / K of what they would over k neuroids of the area at large.
-    So k / (K - k) times the variance over draws is unseen. Draws of all K do not vary: theirs is that of the largest k
-    below, which is the delete-d jackknife (Shao and Wu 1989, Annals of Statistics 17:1176).
+    The variance over draws of k of K neuroids is (K - k) / K of the variance over k neurons of the whole area. k / (K -
+    k) times the variance over draws is therefore unseen. Draws of all K neuroids do not vary, and take the unseen
+    variance of the largest smaller k. This is the delete-d jackknife (Shao and Wu 1989, Annals of Statistics 17:1176).
 
     Parameters
     ----------
     rows : DataFrame
-        From `ventral.decoding.populations`, with all numbers of units of each area.
+        Rows from `ventral.decoding.populations`, with all numbers of units of each area.
 
     Returns
     -------
     DataFrame
-        A row for each area and number of units, with `unseen`; NaN with a single draw or neuroid.
+        A row for each area and number of units, with the column `unseen`; NaN with a single draw or neuroid.
     """
     keys = [*READ, *CONDITION, *REPRESENTATION]
     areas = rows[rows["family"] == FAMILY]
@@ -236,17 +237,17 @@ def _over_draws(rows: pd.DataFrame, unseen: pd.DataFrame) -> pd.DataFrame:
         angular_error=("angular_error", _mean),
     ).reset_index()
     table = table.merge(unseen, on=keys, how="left")
-    # The units of a layer are no sample.
+    # The units of a layer are not a sample, so their draws show the whole variance.
     variance = table.pop("variance") + table.pop("unseen").where(table["family"] == FAMILY, 0.0)
     table["deviation"] = np.sqrt(variance)
     table = _with_ends(table, "score", "low", "high")
-    # No score lies beyond these.
+    # Lowest possible scores, which limit the interval.
     worst = np.where(table["measure"] == ACCURACY, 0.0, -1.0)
     return table.assign(low=table["low"].clip(lower=worst), high=table["high"].clip(upper=1.0))
 
 
 def _mean(values: pd.Series) -> float:
-    # The mean of some draws would hide that others have no score.
+    # A mean over the remaining draws would hide missing scores.
     return values.mean(skipna=False)
 
 
@@ -261,7 +262,7 @@ def _with_ends(table: pd.DataFrame, centre: str, low: str, high: str) -> pd.Data
 
 
 def _late_minus_early(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the difference of late and early layers of each model, draw by draw."""
+    """Return the difference between late and early layers of each model, for each draw."""
     matched = rows[rows["matched_units"].astype(bool) & (rows["family"] != FAMILY)]
     keys = [*READ, *CONDITION, "model"]
     of_draws = (
@@ -284,10 +285,10 @@ def _late_minus_early(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def drawn_rows(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `layer_table` that the figure shows.
+    """Return the rows of `layer_table` for the figure.
 
-    All areas; and of each model the layers as noisy as the neuroids of the area that reads the target best or, where no
-    noise is known, as they are.
+    The rows include all areas. A model's layers have the noise of the area that reads the target best, or no noise if
+    none is known.
     """
     parts = []
     for _, rows in layers.groupby(READ, dropna=False):

@@ -1,26 +1,24 @@
-"""What a population makes explicit: labels and properties read linearly from a few units of a layer or a recorded area.
+"""Read labels and properties linearly from a few units of a layer or a recorded area.
 
-As Hong, Yamins, Majaj and DiCarlo 2016 (Nature Neuroscience 19:613) compare areas and layers, all are read on the same
-footing:
+Areas and layers are compared on equal terms, as by Hong, Yamins, Majaj and DiCarlo 2016 (Nature Neuroscience 19:613):
 
-- The number of units is the same. Units are drawn at random, several times, from those that a layer keeps
-  (`ventral.grams.representations`) and from an area's reliable neuroids. What does not vary over stimuli is never
+- The number of units is the same. Units are drawn at random, several times, from a layer's sample
+  (`ventral.grams.representations`) and from an area's reliable neuroids. Units that do not vary over stimuli are never
   drawn.
-- Every unit is standardised over all stimuli: its scale is an accident of a firing rate, an electrode or a layer's
-  weights, and the penalty would leave the reading to the few units with the largest variance. No label or property
-  is seen by it.
-- Recorded responses are means over a finite number of repetitions. So model units are read twice: as they are (noise
-  `none`), and with Gaussian noise, independent from unit to unit, of the variance
+- Every unit is standardised over all stimuli, without using labels or properties. Otherwise, the penalty would favour
+  the few units with the largest variance. The scale of a unit only depends on its firing rate, electrode or weights.
+- Recorded responses are means over a finite number of repetitions. Model units are therefore read twice: without noise
+  (noise `none`), and with independent Gaussian noise of the variance
 
       signal (1 - rho) / rho
 
   over stimuli, where rho is the reliability of a neuroid of the same draw (noise `matched`, for each recorded area).
-  Areas are read as they were recorded (noise `recorded`). Noise that neuroids share is not matched.
-- Reliability is within random halves of all stimuli, whatever the split (`ventral.targets.reliability`). Neuroids are
-  chosen by their reliability within the first half, and noise is matched to that within the other
-  (`ventral.targets.selection`): the estimate that chose a neuroid would make its noise too small.
+  Areas are read as recorded (noise `recorded`). Noise that neuroids share is not matched.
+- Reliability is computed within random halves of all stimuli, for every split (`ventral.targets.reliability`). The
+  reliability within the first half chooses neuroids, and noise is matched to that within the other half
+  (`ventral.targets.selection`). The estimate that chose a neuroid would make the matched noise too small.
 
-How labels and properties are read is said in `ventral.decoding.readouts`.
+`ventral.decoding.readouts` reads labels and properties.
 """
 
 import logging
@@ -86,22 +84,22 @@ COLUMNS = {
     "angular_error": "float64",
 }
 UNITS, NOISE, STIMULI = range(3)
-# Seeds the bootstrap samples of split `stimuli`, which once had another name: its draws stay the same.
+# Seed number of split `stimuli`, which keeps the draws of an earlier name.
 SPLIT_NUMBERS = {"stimuli": 3760176746}
 
 
 @dataclass(frozen=True)
 class Population:
-    """Units that can be drawn: those that vary over stimuli.
+    """A population of units that vary over stimuli, from which units are drawn.
 
     Attributes
     ----------
     units : (n, u) array
-        Each of mean 0 and variance 1 over stimuli.
+        Units of mean 0 and variance 1 over stimuli.
     reliability : (u,) array
-        Of neuroids, not clipped; NaN where none is known, and of model units.
+        Reliability of neuroids, not clipped; NaN if unknown, and for model units.
     area, time_bin : str
-        Of neuroids, `time_bin` where they are not untimed.
+        Area and time bin of neuroids; '' for model units, and without time bins.
     """
 
     units: NDArray[np.float64]
@@ -126,40 +124,40 @@ def decode(
     reliability_threshold: float,
     cores: int = 1,
 ) -> None:
-    """Read every label and property from every layer of a model, as many units as the areas of a recording have.
+    """Read every label and property from every layer of a model, with as many units as a recording's areas have.
 
-    The layer that reads a target best, for each split and kind of noise, is also read from 1, 2, 4, ... units, up to
-    twice as many as the largest area has.
+    The best layer for each target, split and kind of noise is also read from 1, 2, 4, ... units. The largest number is
+    twice that of the largest area.
 
     Parameters
     ----------
     gram, recording, stimuli : paths
-        Stores of the model's layers, of the recording, and of the stimuli that both are of.
+        Stores of the model's layers, of the recording, and of the stimuli of both.
     output : path
-        Parquet file to write, with `COLUMNS`, one row for each draw. `score` is of the held-out stimuli, `score_even`
-        and `score_odd` of those in every other fold and in the folds between; `resampled` is the same of a bootstrap
-        sample of them, drawn within folds, the same for every representation: its spread over draws has that of the
-        units, of the noise and of the stimuli. `matched_units` marks the number of units that all representations
-        share; the other rows are of population curves. An area in a bin of time is a population of its own, called 'IT,
-        70-90'; `time_bin` is that of the area that is matched.
+        Parquet file to write, with `COLUMNS` and one row for each draw. `score` uses all held-out stimuli, `score_even`
+        every other fold, and `score_odd` the folds between. `resampled` is the score on a bootstrap sample of the
+        stimuli, drawn within folds and equal for every representation. Its spread over draws includes that of units,
+        noise and stimuli. `matched_units` is true for the number of units that all representations share; other rows
+        belong to population curves. Each area in each time bin is a separate population, such as 'IT, 70-90';
+        `time_bin` is that of the matched area.
     splits, n_folds, seed, penalties
-        As for `ventral.scores.fitting.fit`; the seed is also that of all draws.
+        As for `ventral.scores.fitting.fit`; the seed also determines all draws.
     periods : mapping
         Periods of the circular properties, by name.
     units : int or None
-        Number of units; None takes as many as the smallest area has.
+        Number of units; None uses the number of the smallest area.
     draws : int
-        How often they are drawn.
+        Number of draws of units.
     reliability_threshold : float
-        Lowest reliability, within every other random fold, of a neuroid that is taken.
+        Lowest reliability, within every other random fold, of an included neuroid.
     cores : int
-        Layers that are read side by side.
+        Number of layers read in parallel.
 
     Raises
     ------
     InputError
-        If the stores are of other stimuli, a split cannot be made of them, or no neuroid can be taken and `units` is
-        None.
+        If a store was made from other stimuli, or the stimuli do not allow a split. Also if no neuroid is usable and
+        `units` is None.
     """
     stimulus_set = read_stimuli(stimuli, [recording, gram])
     responses, grams = read_recording(recording), open_store(gram)
@@ -167,7 +165,7 @@ def decode(
     areas = populations(responses, _dealt(stimulus_set, seed), reliability_threshold)
     units = matched_units(areas, responses.attrs["recording"], units)
     noises = [None, *(area for area, population in areas.items() if np.isfinite(population.reliability).all())]
-    # Far enough to lie beside the curves of the areas, which end where their neuroids do.
+    # Model curves reach beyond the curves of areas, which end at the number of their neuroids.
     largest = 2 * max([units, *(population.units.shape[1] for population in areas.values())])
     layers = grams.attrs["layers"]
     progress = Progress(f"decode {grams.attrs['model']}", len(layers), "layers")
@@ -222,10 +220,10 @@ def decode_areas(
     reliability_threshold: float,
     cores: int = 1,
 ) -> None:
-    """Read every label and property from every area of a recording, from the same number of units and from 1, 2, 4, ...
+    """Read every label and property from every area of a recording, with the shared and other numbers of units.
 
-    Parameters and errors are those of `decode`, and so are the rows: `model` is the recording, `layer` the area, and
-    `depth` unknown; `time_bin` is that of the area.
+    Parameters, errors and rows are those of `decode`. `model` is the recording, `layer` the area, `depth` is missing,
+    and `time_bin` is that of the area.
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording]), read_recording(recording)
     readouts = readouts_of(stimulus_set, splits, n_folds, seed, periods)
@@ -255,20 +253,20 @@ def decode_areas(
 def populations(
     responses: "xr.Dataset", folds: Sequence[NDArray], reliability_threshold: float
 ) -> dict[str, Population]:
-    """Return the neuroids of each recorded area and bin of time that are read: reliable, with responses to all stimuli.
+    """Return the reliable neuroids with responses to all stimuli, for each recorded area and time bin.
 
-    What came before the stimulus is not read. Where nothing is known of reliability, the square of a given ceiling
-    stands for it, if there are any; else all are taken. How many are left out is told in a warning.
+    Time bins before the stimulus are skipped. Without a known reliability, squared given ceilings replace the
+    reliability; without ceilings, all neuroids are used. A warning counts the neuroids left out.
 
     Parameters
     ----------
     responses : Dataset
-        Store of a recording, a column for each neuroid in each bin of time.
+        Store of a recording, with a column for each neuroid in each time bin.
     folds : sequence of integer arrays
-        Of all stimuli, two or more.
+        Rows of two or more folds of all stimuli.
     reliability_threshold : float
-        Lowest reliability, within the even folds, of a neuroid that is read; it must be positive. The reliability of
-        the populations is that within the other folds.
+        Lowest reliability, within the even folds, of an included neuroid; the reliability must be positive. The
+        populations have the reliability within the odd folds.
     """
     targets, name = neurons(responses), responses.attrs["recording"]
     complete = np.isfinite(targets.values).all(axis=0)
@@ -283,8 +281,8 @@ def populations(
             choosing[of_area] = given[of_area]
             rho = given
             logger.warning(
-                "recording %s, %s: no reliability: the square of ceilings that came with the data chooses neuroids, "
-                "and noise is matched to it",
+                "recording %s, %s: the reliability is missing: squared ceilings that came with the data choose "
+                "neuroids and set the matched noise",
                 name,
                 place,
             )
@@ -292,15 +290,15 @@ def populations(
         if np.isnan(choosing[of_area & complete]).all():
             reliable = of_area
             logger.warning(
-                "recording %s, %s: no reliability, without repetitions or with too few stimuli: its noise cannot be "
-                "matched in models",
+                "recording %s, %s: the reliability is missing, without repetitions or with too few stimuli: noise "
+                "cannot be matched in models",
                 name,
                 place,
             )
         taken = np.flatnonzero(of_area & reliable & complete)
         if len(taken) < of_area.sum():
             logger.warning(
-                "recording %s, %s: %d of %d neuroids are read; %d lack stimuli, %d more are not reliable",
+                "recording %s, %s: %d of %d neuroids are read; %d have missing stimuli, %d more are not reliable",
                 name,
                 place,
                 len(taken),
@@ -315,7 +313,7 @@ def populations(
 
 
 def _dealt(stimulus_set: "xr.Dataset", seed: int) -> list[NDArray[np.intp]]:
-    """Return two random halves of all stimuli, whatever they show."""
+    """Return two random halves of all stimuli, regardless of labels."""
     return folds_of_stimuli(None, stimulus_set.sizes["stimulus"], 2, seed, f"stimuli {stimulus_set.attrs['name']}")
 
 
@@ -326,7 +324,7 @@ def _kept(responses: "xr.Dataset") -> "xr.Dataset":
 def _reliability_of_halves(
     responses: "xr.Dataset", complete: NDArray[np.bool_], folds: Sequence[NDArray]
 ) -> NDArray[np.float64]:
-    """Return the reliability within even and odd folds (2, neuroids) of neuroids with all responses; NaN of others."""
+    """Return the reliability within even and odd folds (2, neuroids); NaN for neuroids with missing responses."""
     noise = noise_of_neurons(_kept(responses)).taken(np.flatnonzero(complete))
     reliability = np.full((2, len(complete)), np.nan)
     reliability[:, complete] = [reliability_of_half(noise, folds, first) for first in (0, 1)]
@@ -334,18 +332,18 @@ def _reliability_of_halves(
 
 
 def matched_units(areas: Mapping[str, Population], recording: str, units: int | None) -> int:
-    """Return how many units are read of every area and layer.
+    """Return the number of units to read from every area and layer.
 
     Raises
     ------
     InputError
-        If the config does not say and no area has a neuroid to count.
+        If the config sets no number, and no area has a usable neuroid.
     """
     if units is not None:
         for area, population in areas.items():
             if population.units.shape[1] < units:
                 logger.warning(
-                    "recording %s, %s: read from all its %d neuroids; %d units were asked for (decoding.units)",
+                    "recording %s, %s: read from all %d neuroids, fewer than the %d units of decoding.units",
                     recording,
                     area,
                     population.units.shape[1],
@@ -354,28 +352,28 @@ def matched_units(areas: Mapping[str, Population], recording: str, units: int | 
         return units
     if not areas:
         raise InputError(
-            f"recording {recording}: no neuroid is reliable and has responses to all stimuli, so there is no number of "
-            f"units to match; set `decoding.units`, lower `reliability_threshold`, or take `decoding` out"
+            f"recording {recording}: no neuroid is reliable and has responses to all stimuli, so the number of units "
+            f"to match is unknown; set `decoding.units`, lower `reliability_threshold`, or remove `decoding`"
         )
     return min(population.units.shape[1] for population in areas.values())
 
 
 def population_sizes(available: int) -> list[int]:
-    """Return 1, 2, 4, ... and all units that there are."""
+    """Return the sizes 1, 2, 4, ... and the number of available units."""
     return sorted({*(2**k for k in range(available.bit_length())), available} - {0})
 
 
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the layer with the highest mean score over draws, for each target, split and noise, where any is known."""
+    """Return the layer with the highest mean score over draws, for each target, split and noise."""
     condition = ["target", "split", "noise", "matched_area"]
     means = rows.groupby([*condition, "layer"], sort=False)["score"].mean().dropna().reset_index()
     return means.loc[means.groupby(condition, sort=False)["score"].idxmax()]
 
 
 def noisy(units: NDArray, reliability: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return units (n, u) with the noise that leaves them a reliability (u,), standardised again.
+    """Add noise to units (n, u) so that their reliability becomes (u,), and standardise them again.
 
-    An estimated reliability below 0 leaves noise alone.
+    An estimated reliability of 0 or less gives pure noise.
     """
     rho = np.clip(reliability, 0, 1)
     deviation = units.std(axis=0) * np.sqrt(1 - rho)
@@ -393,7 +391,7 @@ def _read_population(
     penalties: Sequence[float],
     seed: int,
 ) -> pd.DataFrame:
-    """Return a row for each readout, noise (None, or the area that is matched) and draw of units."""
+    """Return a row for each readout, noise (None, or the matched area) and draw of units."""
     available = population.units.shape[1]
     taken = min(units, available)
     rows = []
@@ -402,14 +400,14 @@ def _read_population(
         condition["time_bin"] = areas[noise].time_bin if noise else ""
         predictions = costs = None
         for draw in range(draws):
-            # Where all units are taken, without noise, one draw is like the other.
+            # Without noise, draws of all units are equal.
             if predictions is None or noise is not None or taken < available:
                 drawn = population.units[:, drawn_units(available, taken, seed, draw)]
                 if noise is not None:
                     reliability = _reliability_drawn(areas[noise].reliability, taken, seed, draw)
-                    # The same noise in all bins of time of an area, but for its size.
+                    # All time bins of an area share the same noise, except for its size.
                     drawn = noisy(drawn, reliability, _random(seed, NOISE, taken, draw, _number(areas[noise].area)))
-                # A choice for every draw would take more time than all fits; units of one population are alike.
+                # The first draw chooses C for all draws, because choices for each draw would take longer than all fits.
                 gram = gram_of_labels(drawn, readouts)
                 costs = costs_of_labels(gram, readouts) if costs is None else costs
                 predictions = predict(drawn, gram, readouts, penalties, costs)
@@ -442,12 +440,12 @@ def _row(readout: Readout, read: NDArray, seed: int, draw: int) -> dict:
 
 
 def drawn_units(available: int, units: int, seed: int, draw: int) -> NDArray[np.intp]:
-    """Return which of the available units a draw takes, ascending; none twice."""
+    """Draw units without replacement, and return their ascending numbers."""
     return np.sort(_random(seed, UNITS, units, draw).permutation(available)[:units])
 
 
 def _reliability_drawn(reliability: NDArray, units: int, seed: int, draw: int) -> NDArray[np.float64]:
-    """Return the reliabilities of a draw of neuroids; where there are too few, each may be drawn again."""
+    """Return the reliabilities of a draw of neuroids, with replacement if there are too few neuroids."""
     if units <= len(reliability):
         return reliability[drawn_units(len(reliability), units, seed, draw)]
     return reliability[_random(seed, UNITS, units, draw).integers(len(reliability), size=units)]
@@ -458,7 +456,7 @@ def _random(seed: int, purpose: int, first: int, second: int, number: int = 0) -
 
 
 def _number(name: str) -> int:
-    # Not Python's hash of the name, which is another one in every process.
+    # CRC-32 replaces Python's hash of the name, which differs between processes.
     return zlib.crc32(name.encode())
 
 
@@ -467,7 +465,7 @@ def _population_of_layer(gram: str | Path, layer: str) -> Population:
     units = standardised(units)
     varying = units.any(axis=0)
     if not varying.any():
-        logger.warning("layer %s: none of its %d units varies over stimuli: nothing is read", layer, len(varying))
+        logger.warning("layer %s: none of its %d units varies over stimuli; this layer is skipped", layer, len(varying))
         varying[0] = True
     units = units[:, varying]
     return Population(units, np.full(units.shape[1], np.nan))

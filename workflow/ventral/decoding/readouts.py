@@ -1,7 +1,7 @@
-"""Labels and properties of stimuli, read linearly from features: a few standardised units.
+"""Read labels and properties of stimuli linearly from a few standardised units.
 
-Labels are read by a linear support vector machine, properties by ridge regression, circular ones as sine and cosine;
-each from stimuli that the fit, and the choice of its penalty or C, never saw.
+A linear support vector machine reads labels, and ridge regression reads properties, circular ones as sine and cosine.
+Neither the fit nor the choice of its penalty or C sees the stimuli that are read.
 """
 
 import logging
@@ -31,26 +31,26 @@ ACCURACY, CORRELATION, CIRCULAR = "balanced accuracy", "r", "circular r"
 
 @dataclass(frozen=True)
 class Readout:
-    """One label or property, to be read on stimuli that one split holds out.
+    """One label or property to read on the held-out stimuli of one split.
 
     Attributes
     ----------
     target : str
-        Its name.
+        Name of the label or property.
     kind : str
         'category' for a label, as in the score table, or 'property'.
     split : str
         Name of the split.
     values : (n,) array
-        Labels as text, or numbers, NaN where there is none.
+        Labels as text, or numbers with NaN for missing values.
     folds : sequence of integer arrays
-        Rows of each fold, of the stimuli that have a value.
+        Rows of the stimuli with a value in each fold.
     period : float or None
-        Of a circular property, after which a value is the same again.
+        Period of a circular property, after which values repeat.
     directed : bool
-        Whether a circular property has a mean direction.
+        True if a circular property has a mean direction.
     chance : float
-        Score of a representation that says nothing.
+        Score of an uninformative representation.
     """
 
     target: str
@@ -64,22 +64,22 @@ class Readout:
 
     @property
     def measure(self) -> str:
-        """What the score is: balanced accuracy, Pearson's r, or the circular correlation."""
+        """Name of the score: balanced accuracy, Pearson's r, or the circular correlation."""
         return ACCURACY if self.kind == "category" else CIRCULAR if self.period else CORRELATION
 
 
 def readouts_of(
     stimulus_set: "xr.Dataset", splits: Sequence[str], n_folds: int, seed: int, periods: Mapping[str, float]
 ) -> list[Readout]:
-    """Return what can be read of a set of stimuli: its labels, where each is seen in every fit, and its properties.
+    """Return the readouts of a stimulus set: its properties, and its labels if every fit sees each label.
 
     Parameters
     ----------
     stimulus_set : Dataset
         Store of the stimuli.
     splits, n_folds, seed, periods
-        As for `decode`. A property that has values in fewer than three folds is named in a warning and left out. Of a
-        split by a numeric column, this column is no property.
+        As for `decode`. A property with values in fewer than three folds is left out with a warning. A split by a
+        numeric column does not read this column as a property.
     """
     labels, of_stimuli = labels_of(stimulus_set), properties(stimulus_set)
     made = splits_of(stimulus_set, splits, n_folds, seed)
@@ -97,31 +97,32 @@ def readouts_of(
             present = [fold for fold in present if len(fold)]
             period = periods.get(name)
             if len(present) < FEWEST_FOLDS:
-                logger.warning("%s: not decoded on held-out %s: values in %d folds alone", name, split, len(present))
+                logger.warning("%s: not decoded on held-out %s: only %d folds have values", name, split, len(present))
             else:
                 directed = period is None or has_direction(values, period)
                 readouts.append(Readout(name, "property", split, values, present, period, directed))
     if not readouts:
         logger.warning(
-            "stimuli %s: no labels that differ, and no property: nothing is decoded", stimulus_set.attrs["name"]
+            "stimuli %s: nothing is decoded, because labels that differ and properties are missing",
+            stimulus_set.attrs["name"],
         )
     return readouts
 
 
 def gram_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> NDArray[np.float64] | None:
-    """Return the Gram matrix (n, n) of units (n, u), by which labels are read; None where no label is."""
+    """Return the Gram matrix (n, n) of units (n, u) for reading labels, or None if no label is read."""
     return units @ units.T if any(readout.kind == "category" for readout in readouts) else None
 
 
 def costs_of_labels(gram: NDArray[np.float64] | None, readouts: Sequence[Readout]) -> list[NDArray | None]:
-    """Return the C (folds,) with which each label is read, chosen within training; None for properties.
+    """Return C (folds,) for each label, chosen within training stimuli, or None for properties.
 
     Parameters
     ----------
     gram : (n, n) array, or None
-        From `gram_of_labels`.
+        Gram matrix from `gram_of_labels`.
     readouts : sequence of Readout
-        What is read.
+        Labels and properties to read.
     """
     return [
         chosen_costs(gram, readout.values, readout.folds) if readout.kind == "category" else None
@@ -136,25 +137,25 @@ def predict(
     penalties: Sequence[float],
     costs: Sequence[NDArray | None],
 ) -> list[NDArray]:
-    """Return what is read of each held-out stimulus by the fit without its fold.
+    """Predict the value of each held-out stimulus by the fit without its fold.
 
     Parameters
     ----------
     units : (n, u) array
         Standardised units.
     gram : (n, n) array, or None
-        From `gram_of_labels`.
+        Gram matrix from `gram_of_labels`.
     readouts : sequence of Readout
-        What is read.
+        Labels and properties to read.
     penalties : sequence of float
-        Candidates, times the mean squared distance of the units' vectors from their mean.
+        Candidate penalties, in units of the mean squared distance of the stimuli's vectors from their mean.
     costs : sequence of (folds,) arrays, or None
-        From `costs_of_labels`, of these units or of others of the same population.
+        C from `costs_of_labels`, for these units or other units of the same population.
 
     Returns
     -------
     list of (n,) arrays
-        Of each readout, labels or numbers; '' or NaN where there is nothing to read.
+        Predicted labels or numbers for each readout; '' or NaN if missing.
     """
     predictions: list[NDArray] = [np.full(len(units), np.nan) for _ in readouts]
     together: dict[tuple, list[int]] = {}
@@ -162,7 +163,7 @@ def predict(
         if readout.kind == "category":
             predictions[k] = svm_predictions(gram, readout.values, readout.folds, costs[k])
         else:
-            # Those that are held out alike share the fit's matrices.
+            # Properties with the same held-out stimuli share the fit's matrices.
             together.setdefault((readout.split, np.isfinite(readout.values).tobytes()), []).append(k)
     for members in together.values():
         rows = np.flatnonzero(np.isfinite(readouts[members[0]].values))
@@ -190,25 +191,25 @@ def _read(units: NDArray, values: NDArray, folds: Sequence[NDArray], penalties: 
         return nested_ridge_in_turn(units, values, folds, list(scaled)).predictions
     gram = units @ units.T
     graphs = nested_ridge_graphs([(gram, penalty) for penalty in scaled], values, [folds])
-    # These fits are a part of a task: draws and layers run side by side.
+    # Draws and layers already run in parallel, so a task's own fits run one after the other.
     (result,) = dask.compute(*graphs, scheduler="synchronous")
     return result.predictions
 
 
 def score(readout: Readout, predictions: NDArray, folds: Sequence[NDArray]) -> float:
-    """Return how well a readout was read.
+    """Return the score of a readout's predictions.
 
-    Balanced accuracy is averaged over folds. Correlations are those of the score table: predictions and values are
-    centred within folds and taken together (`ventral.mappings.correlation.pooled_r`), circular ones alike.
+    Balanced accuracy is averaged over folds. Correlations follow the score table: predictions and values are centred
+    within folds and pooled (`ventral.mappings.correlation.pooled_r`), also for circular properties.
 
     Parameters
     ----------
     readout : Readout
-        What was read.
+        Label or property that was read.
     predictions : (n,) array
-        From `predict`.
+        Predictions from `predict`.
     folds : sequence of integer arrays
-        Those of the readout, or bootstrap samples of each.
+        Folds of the readout, or bootstrap samples of each fold.
     """
     if readout.kind == "category":
         return balanced_accuracy(readout.values, predictions, folds)

@@ -1,1 +1,1 @@
-"""What is kept of a representation: inner products between stimuli."""
+"""Gram matrices of representations: inner products between stimuli."""

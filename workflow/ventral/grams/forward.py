@@ -1,4 +1,4 @@
-"""Gram matrices from the forward pass itself: features never leave the memory of the device that computes them."""
+"""Compute Gram matrices during the forward pass, without storing features on disk."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Of a layer of which a part is added.
+# File that keeps the sums of a partly added layer.
 UNFINISHED_SUMS = "unfinished_layer.npz"
-# The share of a GPU's free memory that features may take; the rest is for what its allocator cannot join.
+# Share of a GPU's free memory for features; the rest is lost to fragmentation by the allocator.
 SHARE_FOR_FEATURES = 0.85
 
 
 class Columns(NamedTuple):
-    """A range of the features of a layer, by its number, that is held in memory for all stimuli."""
+    """A range of features of one layer, held in memory for all stimuli; `layer` is the layer's number."""
 
     layer: int
     start: int
@@ -62,19 +62,19 @@ def gram_forward(
     memory_mb: int = 2048,
     cores: int = 1,
 ) -> None:
-    """Compute the Gram matrices of all layers of one model by forward passes, with no features on the disk.
+    """Compute the Gram matrices of all layers of one model from forward passes, without features on disk.
 
-    The features of all stimuli are held in memory, rounded and multiplied as extraction would store them, for as many
-    layers as there is memory for; of a layer too large for it, for a range of features. Then the products of blocks are
-    added, in the order in which `ventral.grams.streaming.gram` adds them. The forward pass is repeated for the layers
-    and features that follow. On the CPU the store is that of `extract` and `gram`, to the last bit; on a GPU the
-    features are those that extraction would store there, and products as in `ventral.grams.products.add_blocks`.
+    Each forward pass over all stimuli keeps as many layers in memory as fit. If a layer is too large for memory, the
+    pass keeps a range of its features. The features are rounded and scaled as extraction would store them. The products
+    of blocks are then added in the order of `ventral.grams.streaming.gram`. The forward pass is repeated for the
+    remaining layers and features. On the CPU, the store equals the result of `extract` and `gram` to the last bit. On a
+    GPU, the features equal those that extraction would store there, and `ventral.grams.products.add_blocks` multiplies
+    them.
 
-    A range of features instead of pairs of shards of stimuli: for as much memory the forward pass is repeated as often,
-    and the order of all sums stays the same.
+    Ranges of features need as many forward passes as pairs of shards of stimuli would, and keep the order of all sums.
 
-    Layers that are finished when the job fails or is killed are kept, and so is what was added of the next one, unless
-    anything has changed that features can depend on.
+    If the job fails or is killed, finished layers and the partial sums of the next layer are kept. Everything is
+    discarded if anything has changed that features can depend on.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def gram_forward(
     spec : dict
         The model, from `ventral.models.zoo.resolve_model`.
     output : path
-        Zarr store to write, as of `ventral.grams.streaming.gram`.
+        Zarr store to write, in the form of `ventral.grams.streaming.gram`.
     model : path, optional
         The model's description, from `ventral.models.description.describe`.
     seed : int
@@ -91,14 +91,15 @@ def gram_forward(
     dtype, autocast, channels_last, device, batch_size
         As for `ventral.activations.extraction.Extraction.opened`.
     memory_mb : int
-        On the CPU, peak memory of features and sums in MiB, beside the forward pass. A GPU says itself what is free.
+        Peak memory of features and sums on the CPU in MiB, in addition to the forward pass. On a GPU, the free memory
+        is the limit.
     cores : int
-        Threads of the forward pass on the CPU, and blocks computed side by side.
+        Threads of the forward pass on the CPU, and number of blocks computed in parallel.
 
     Raises
     ------
     InputError
-        As `ventral.activations.extraction.extract_part` and `ventral.grams.streaming.gram`.
+        As for `ventral.activations.extraction.extract_part` and `ventral.grams.streaming.gram`.
     """
     precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
     with Extraction.opened(
@@ -123,7 +124,7 @@ def gram_forward(
 
 
 class _Place(Protocol):
-    """Where features are held and multiplied: the memory of this machine, or of a GPU."""
+    """Memory in which features are held and multiplied: host memory or a GPU's memory."""
 
     buffers: dict
     room: int
@@ -134,12 +135,12 @@ class _Place(Protocol):
 
 
 class InMemory:
-    """The memory of this machine.
+    """Host memory for features and their products.
 
     Attributes
     ----------
     buffers : dict of (batch, p) arrays or tensors
-        Where a batch's features go.
+        Memory for one batch's features.
     room : int
         Bytes for the features of all stimuli.
     """
@@ -155,7 +156,7 @@ class InMemory:
                 f"grams.memory_mb: {memory_mb} does not suffice for {n} stimuli in batches of {rows}; set it to "
                 f"{needed} or more, or make extraction.batch_size smaller"
             )
-        # Half of what is left is for blocks side by side, at most.
+        # Blocks computed in parallel get at most half of the remaining memory.
         left = memory_mb * MEBIBYTE - squares - one_block - of_batch - fewest
         self._workers = workers_within(n, (squares + one_block + left // 2) / MEBIBYTE, cores)
         self.room = fewest + left - (self._workers - 1) * one_block
@@ -169,19 +170,19 @@ class InMemory:
 
     @contextmanager
     def adding(self) -> Iterator[Callable[..., LayerSums]]:
-        """Give the function that adds blocks of features."""
-        # Only now: during the forward pass, BLAS has all threads.
+        """Yield the function that adds blocks of features."""
+        # Threads are divided only here, because BLAS needs all of them during the forward pass.
         with computing(self._cores):
             yield partial(add_blocks, workers=self._workers)
 
 
 class OnDevice:
-    """The memory of a GPU.
+    """GPU memory for features and their products.
 
     Attributes
     ----------
     buffers, room
-        As of `InMemory`, on the GPU.
+        As for `InMemory`, but on the GPU.
     """
 
     def __init__(self, extraction: Extraction, rows: int, n: int, dtype: str, device: str) -> None:
@@ -191,7 +192,7 @@ class OnDevice:
 
         self._dtype, self._device = getattr(torch, dtype), torch.device(device)
         self.buffers = self._buffers(extraction.representation.layers, rows)
-        # The first batch takes what every forward pass needs, and leaves it with torch.
+        # The first batch allocates the memory that every forward pass needs, so the free memory is measured after it.
         next(extraction.batches(self.buffers))
         free = free_memory(self._device)
         self.room = int(SHARE_FOR_FEATURES * free) - bytes_on_device(n)
@@ -200,8 +201,8 @@ class OnDevice:
             needed = (bytes_on_device(n) + fewest) / SHARE_FOR_FEATURES
             raise InputError(
                 f"config key grams.from: for {n} stimuli, `forward` needs {needed / MEBIBYTE:,.0f} MiB of the GPU "
-                f"beside its forward passes, and {free / MEBIBYTE:,.0f} MiB are free; make extraction.batch_size "
-                f"smaller than {rows}, take a GPU with more memory, or set grams.from to `activations`"
+                f"beside its forward passes, but {free / MEBIBYTE:,.0f} MiB are free; make extraction.batch_size "
+                f"smaller than {rows}, use a GPU with more memory, or set grams.from to `activations`"
             )
 
     def _buffers(self, layers: Sequence[dict], rows: int) -> dict[str, "torch.Tensor"]:
@@ -214,10 +215,10 @@ class OnDevice:
                 if rows == 1:
                     raise InputError(
                         "config key grams.from: for `forward`, the memory of the GPU does not suffice for the features "
-                        "of one stimulus; take fewer layers, or set it to `activations`"
+                        "of one stimulus; choose fewer layers, or set grams.from to `activations`"
                     ) from error
             rows //= 2
-            logger.warning("out of memory: batches of %d from here on", rows)
+            logger.warning("out of memory: continuing with batches of %d", rows)
 
     def empty(self, n: int, columns: int) -> "torch.Tensor":
         """Return memory for some features of n stimuli."""
@@ -227,49 +228,49 @@ class OnDevice:
 
     @contextmanager
     def adding(self) -> Iterator[Callable[..., LayerSums]]:
-        """Give the function that adds blocks of features."""
+        """Yield the function that adds blocks of features."""
         from ventral.grams import products
 
         yield partial(products.add_blocks, device=str(self._device))
 
 
 def free_memory(device: "torch.device") -> int:
-    """Return the bytes of a GPU's memory that nobody has."""
+    """Return the free bytes of a GPU's memory."""
     import torch
 
     return torch.cuda.mem_get_info(device)[0]
 
 
 class Held:
-    """Some features of all stimuli, as blocks are read of them.
+    """A range of features of all stimuli, held in memory and read in blocks.
 
     Parameters
     ----------
     values : (n, columns) array or tensor
         The features.
     start : int
-        Number of the first in its layer.
+        Number of the first feature within its layer.
     """
 
     def __init__(self, values, start: int) -> None:
         self._values, self._start = values, start
 
     def read(self, start: int, stop: int):
-        """Return the columns of a range of the layer's features."""
+        """Return a range of the layer's columns."""
         return self._values[:, start - self._start : stop - self._start]
 
 
 def columns_within(unfinished: Sequence[Columns], room: int, bytes_each: int) -> list[Columns]:
-    """Return the features that are held next, in order: whole layers, and of the last as many blocks as there is room.
+    """Return the features to hold next: whole layers in order, and as many blocks of a last layer as fit.
 
     Parameters
     ----------
     unfinished : sequence of Columns
-        What is still to be added of each layer.
+        Features of each layer that are not added yet.
     room : int
         Memory for features in bytes.
     bytes_each : int
-        What one feature of all stimuli takes.
+        Bytes that one feature takes for all stimuli.
     """
     taken = []
     for columns in unfinished:
@@ -285,13 +286,13 @@ def columns_within(unfinished: Sequence[Columns], room: int, bytes_each: int) ->
 
 
 def _finish_layers(extraction: Extraction, place: _Place, folder: Path, seed: int) -> None:
-    """Write the group of each layer that is not in a folder yet."""
+    """Write the group of each layer that is missing from a folder."""
     attributes = extraction.attributes(0, 0)
     name, layers, n = attributes["model"], attributes["layers"], attributes["n_stimuli"]
     missing = [k for k, layer in enumerate(layers) if not (folder / layer["name"]).exists()]
     begun, sums = _read_sums(folder) if (folder / UNFINISHED_SUMS).exists() else (-1, LayerSums.none(0))
     if len(missing) < len(layers) or begun in missing:
-        logger.info("%d of %d layers are there from an earlier attempt", len(layers) - len(missing), len(layers))
+        logger.info("%d of %d layers are kept from an earlier attempt", len(layers) - len(missing), len(layers))
     unfinished = [Columns(k, sums.features if k == begun else 0, layers[k]["n_features"]) for k in missing]
     bytes_each = n * np.dtype(attributes["dtype"]).itemsize
     while unfinished:
@@ -304,7 +305,7 @@ def _finish_layers(extraction: Extraction, place: _Place, folder: Path, seed: in
             if not _is_for_memory(error) or smaller < bytes_each * FEATURES_PER_BLOCK:
                 raise
             place.room = smaller
-            logger.warning("out of memory: %d MiB for features from here on", smaller // MEBIBYTE)
+            logger.warning("out of memory: continuing with %d MiB for features", smaller // MEBIBYTE)
             continue
         with place.adding() as add:
             for columns in held:
@@ -328,7 +329,7 @@ def _is_for_memory(error: BaseException) -> bool:
 
 
 def _features(extraction: Extraction, place: _Place, held: Sequence[Columns], progress: Progress) -> dict:
-    """Return some features (n, columns) of all stimuli, by the number of their layer."""
+    """Return the held features (n, columns) of all stimuli, by number of layer."""
     layers, n = extraction.representation.layers, extraction.attributes(0, 0)["n_stimuli"]
     features = {columns.layer: place.empty(n, columns.stop - columns.start) for columns in held}
     for first, after in extraction.batches(place.buffers):
@@ -339,7 +340,7 @@ def _features(extraction: Extraction, place: _Place, held: Sequence[Columns], pr
 
 
 def _keep_layer(folder: Path, layer: dict, sums: LayerSums, sampled: NDArray, scale: float) -> None:
-    """Write the group of a layer, whole or not at all."""
+    """Write the group of a layer completely or not at all."""
     with writing(folder / layer["name"]) as unfinished:
         alone = unfinished.with_name("alone")
         with new_store(alone) as group:
@@ -360,7 +361,7 @@ def _keep_sums(folder: Path, layer: int, sums: LayerSums) -> None:
 
 
 def _read_sums(folder: Path) -> tuple[int, LayerSums]:
-    """Return the number of the layer of which a part is added, and its sums."""
+    """Return the number of the partly added layer, and its sums."""
     with np.load(folder / UNFINISHED_SUMS, allow_pickle=False) as kept:
         sums = LayerSums(kept["matrix"], kept["row_sums"], [kept["sample"]], int(kept["features"]))
         return int(kept["layer"]), sums

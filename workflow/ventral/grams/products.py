@@ -1,4 +1,4 @@
-"""Products of blocks of features on a GPU."""
+"""Multiply blocks of features on a GPU."""
 
 import logging
 from collections import deque
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Features in one product of float32: products of float16 are exact in it, and so few sums lose little.
+# Features in one float32 product. Products of float16 numbers are exact in float32, and so few sums lose little.
 FEATURES_PER_FLOAT32_PRODUCT = 512
 
 
@@ -40,21 +40,21 @@ def add_blocks(
     Parameters
     ----------
     sums : LayerSums
-        Is changed.
+        Sums to add to, changed in place.
     features, stop, sampled, progress
-        As there; `features.read` may also give tensors on the device.
+        As for `ventral.grams.streaming.add_blocks`; `features.read` may also return tensors on the device.
     device : str
-        Of torch.
+        Torch device.
     readers : int
-        Blocks read side by side.
+        Number of blocks read in parallel.
     float64 : bool, optional
-        Whether products are float64; None asks the device. Otherwise products of 512 features are float32, and their
-        sums float64.
+        Use float64 products; None chooses by the device. If False, products of 512 features are float32, and their sums
+        float64.
 
     Returns
     -------
     LayerSums
-        K_ij is that of the CPU within 1e-13 sqrt(K_ii K_jj); where products are float32, within 3e-6 of it.
+        K_ij agrees with the CPU's within 1e-13 sqrt(K_ii K_jj), or within 3e-6 sqrt(K_ii K_jj) if products are float32.
 
     Raises
     ------
@@ -77,10 +77,10 @@ def add_blocks(
                 _add_block(matrix, row_sums, block, float64)
                 if progress:
                     progress.advance(end - start)
-        # Both triangles the same, to the last bit.
+        # Copying one triangle makes the matrix symmetric to the last bit.
         lower = torch.tril(matrix)
         matrix.copy_(lower).add_(lower.tril_(-1).T)
-        # No earlier: each transfer waits for all that the device has been told.
+        # Sums are transferred only once, because each transfer waits for all queued work.
         sums.matrix, sums.row_sums = matrix.cpu().numpy(), row_sums.cpu().numpy()
         sums.samples.append(torch.cat(samples, dim=1).cpu().numpy())
     except (MemoryError, RuntimeError) as error:
@@ -89,14 +89,14 @@ def add_blocks(
         needed = bytes_on_device(n) // MEBIBYTE
         raise InputError(
             f"the memory of the GPU does not suffice for the Gram matrix of {n} stimuli, which takes about {needed:,} "
-            f"MiB; take a GPU with more, or set grams.device to `cpu` and grams.from to `activations`"
+            f"MiB; use a GPU with more memory, or set grams.device to `cpu` and grams.from to `activations`"
         ) from error
     sums.features = stop
     return sums
 
 
 def bytes_on_device(n: int) -> int:
-    """Return what sums over features of n stimuli take on a device: the matrix, copies of its halves, and a block."""
+    """Return the bytes that sums for n stimuli take on a device: matrix, copies of its triangles, and one block."""
     return 3 * 8 * n**2 + 2 * n * FEATURES_PER_BLOCK * (4 + 8)
 
 
@@ -111,7 +111,7 @@ def _on(place: "torch.device", values: NDArray, *, begun: bool) -> "torch.Tensor
 
 
 def _add_block(matrix: "torch.Tensor", row_sums: "torch.Tensor", block: "torch.Tensor", float64: bool) -> None:
-    """Add X X^T and the row sums of a block X (n, columns); in parts, where memory does not suffice for all of it."""
+    """Add X X^T and the row sums of a block X (n, columns), in parts if memory does not suffice."""
     waiting = [block] if float64 else list(reversed(block.split(FEATURES_PER_FLOAT32_PRODUCT, dim=1)))
     while waiting:
         part = waiting.pop()
@@ -120,12 +120,12 @@ def _add_block(matrix: "torch.Tensor", row_sums: "torch.Tensor", block: "torch.T
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error) or part.shape[1] == 1:
                 raise
-            logger.warning("out of memory: products of %d features", part.shape[1] // 2)
+            logger.warning("out of memory: continuing with products of %d features", part.shape[1] // 2)
             waiting += reversed(part.tensor_split(2, dim=1))
 
 
 def _add_product(matrix: "torch.Tensor", row_sums: "torch.Tensor", values: "torch.Tensor") -> None:
-    # All that needs memory comes before the first sum changes: after an error, the same block can be added in parts.
+    # All allocations come before the first sum changes, so that a block can be added in parts after an error.
     of_block = values.sum(dim=1, dtype=matrix.dtype)
     if values.dtype == matrix.dtype:
         matrix.addmm_(values, values.T)
@@ -137,7 +137,7 @@ def _add_product(matrix: "torch.Tensor", row_sums: "torch.Tensor", values: "torc
 def _read_ahead(
     features, blocks: Sequence[tuple[int, int]], place: "torch.device", readers: int
 ) -> Iterator["torch.Tensor"]:
-    """Give blocks of features on a device; those that lie in files are read by several threads."""
+    """Yield blocks of features on a device, reading files with several threads."""
     if not isinstance(features, BlockReader):
         yield from (features.read(*block) for block in blocks)
         return

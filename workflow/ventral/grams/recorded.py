@@ -1,7 +1,7 @@
-"""Recorded areas as representations: how well one area, animal or session predicts another.
+"""Make representations of recorded areas, to test how well one area, animal or session predicts another.
 
-What a recorded area predicts of other neurons is what a perfect model of it could, with as many neurons and as noisy:
-a mark beside the layers of models, which are scored on the same stimuli, splits and targets.
+A recorded area predicts other neurons as well as a perfect model of the area with equally many, equally noisy neurons.
+Its score is a reference for the layers of models, which are scored on the same stimuli, splits and targets.
 """
 
 import logging
@@ -31,18 +31,18 @@ FAMILY = "recorded"
 
 @dataclass(frozen=True)
 class RecordedArea:
-    """Neuroids that make one representation.
+    """Neuroids that form one representation.
 
     Attributes
     ----------
     name : str
-        The area, and the animal and bin of time where the recording has several: 'IT', 'IT, animal X', 'IT, 70-90'.
+        Name of the area, with animal and time bin if the recording has several: 'IT', 'IT, animal X', 'IT, 70-90'.
     area, animal : str
-        `animal` is '' where it is not known.
+        Names of area and animal; `animal` is '' if unknown.
     neuroids : (p,) integer array
-        Which columns of the recording these are, as `ventral.recordings.time_bins.columns_of` has them.
+        Columns of the recording, numbered as in `ventral.recordings.time_bins.columns_of`.
     time_bin : str
-        '' of an untimed recording.
+        Name of the time bin; '' for a recording without time bins.
     """
 
     name: str
@@ -55,23 +55,23 @@ class RecordedArea:
 def recorded_gram(recording: str | Path, output: str | Path) -> None:
     """Write the Gram matrix of every area of a recording, in the form of `ventral.grams.streaming.gram`.
 
-    An area's features are the mean responses of its neuroids over all repetitions, each standardised over stimuli:
-    spike counts would weight a neuron by its rate. Neuroids that lack a stimulus are left out, and named. An area in a
-    bin of time is a representation of its own.
+    An area's features are the mean responses of its neuroids over all repetitions. Each neuroid is standardised over
+    stimuli, because spike counts would weight a neuron by its rate. Neuroids with missing stimuli are left out and
+    named in the log. An area has a separate representation in each time bin.
 
     Parameters
     ----------
     recording : path
         Store of a recording of neuroids.
     output : path
-        Zarr store to write, packed in one file. A layer is an area, of an animal where there are several; its `depth`
-        is unknown (None), its `sample` has all neuroids. The attribute `layers` says of each its `area`, `animal` and
-        `neuroids`, and, where the recording has bins of time, its `time_bin`.
+        Zarr store to write, packed in one file. Each layer is an area, or an area of one animal if there are several
+        animals. Its `depth` is None, and its `sample` has all neuroids. The attribute `layers` lists `area`, `animal`
+        and `neuroids` of each layer, and `time_bin` if the recording has time bins.
 
     Raises
     ------
     InputError
-        If the recording is of dissimilarity matrices, or no neuroid has responses to all stimuli.
+        If the recording has dissimilarity matrices, or if no neuroid has responses to all stimuli.
     """
     from ventral.grams.streaming import write_layer
 
@@ -111,14 +111,14 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
 
 
 def recorded_areas(responses: "xr.Dataset") -> list[RecordedArea]:
-    """Return the areas of a recording in each bin, with the neuroids of each that can be used and have all stimuli.
+    """Return the areas of a recording in each time bin, with their usable neuroids that have all stimuli.
 
-    What came before the stimulus represents nothing.
+    Time bins before the stimulus are skipped, because their responses represent nothing.
 
     Raises
     ------
     InputError
-        If there are none.
+        If there is no such area.
     """
     responses = columns_of(responses)
     name = responses.attrs["recording"]
@@ -129,7 +129,7 @@ def recorded_areas(responses: "xr.Dataset") -> list[RecordedArea]:
     complete = np.isfinite(mean_responses(responses).values).all(axis=0)
     if (usable & ~complete).any():
         logger.warning(
-            "recording %s: %d neuroids lack stimuli and are not part of their area's representation: %s",
+            "recording %s: %d neuroids have missing stimuli and are left out of their area's representation: %s",
             name,
             (usable & ~complete).sum(),
             ", ".join(map(place_of, ids[usable & ~complete], bin_of[usable & ~complete])),
@@ -144,22 +144,22 @@ def recorded_areas(responses: "xr.Dataset") -> list[RecordedArea]:
         if len(members):
             areas.append(RecordedArea(called, area, animal, members, time_bin))
         else:
-            logger.warning("recording %s: %s: no neuroid has all stimuli; it represents nothing", name, called)
+            logger.warning("recording %s: %s: no neuroid has all stimuli; this area is left out", name, called)
     if not areas:
         raise InputError(
-            f"recording {name}: no neuroid has responses to all stimuli, so none of its areas can stand for a model; "
-            f"leave it out of `recorded_models` and `reverse`"
+            f"recording {name}: no neuroid has responses to all stimuli, so none of its areas can serve as a model; "
+            f"leave {name} out of `recorded_models` and `reverse`"
         )
     return areas
 
 
 def representation_of(features: NDArray[np.float64]) -> Representation:
-    """Return the representation that features (n, p) make, all of them kept."""
+    """Return the representation made of features (n, p), keeping all of them."""
     p = features.shape[1]
     return Representation(features @ features.T, features.sum(axis=1), features, np.arange(p), p)
 
 
 def area_and_bin(layer: Mapping) -> tuple[str, str]:
-    """Return the area, of an animal where there are several, and the bin of time of a layer of `recorded_gram`."""
+    """Return the area, with animal if there are several, and the time bin of a layer of `recorded_gram`."""
     time_bin = layer.get("time_bin", "")
     return layer["name"].removesuffix(place_of("", time_bin)), time_bin

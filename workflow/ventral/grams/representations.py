@@ -1,4 +1,4 @@
-"""What is kept of a representation, a layer of a model or a recorded area, once its features are gone."""
+"""Read representations, of model layers or recorded areas, from Gram matrices and samples of features."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +21,11 @@ class Representation:
     row_sums : (n,) array
         Sum of each stimulus's features.
     units : (n, u) array
-        Columns of X, drawn at random; all of them, in order, where p is not above what is kept.
+        Columns of X, drawn at random; all columns, in order, if p does not exceed the number kept.
     unit_features : (u,) integer array
-        Which columns these are, ascending.
+        Numbers of these columns, ascending.
     n_features : int
-        p.
+        Number p of features.
     """
 
     gram: NDArray[np.float64]
@@ -36,11 +36,11 @@ class Representation:
 
     @property
     def has_all_features(self) -> bool:
-        """Whether `units` is X itself."""
+        """True if `units` holds all columns of X."""
         return self.units.shape[1] == self.n_features
 
     def select_stimuli(self, rows: NDArray) -> "Representation":
-        """Return the representation of some stimuli alone; itself, uncopied, of all in their order."""
+        """Return the representation of a subset of stimuli, or `self` if `rows` lists all stimuli in order."""
         if np.array_equal(rows, np.arange(len(self.gram))):
             return self
         return replace(self, gram=self.gram[np.ix_(rows, rows)], row_sums=self.row_sums[rows], units=self.units[rows])

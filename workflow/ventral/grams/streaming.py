@@ -1,4 +1,4 @@
-"""The Gram matrix of every layer of a model, streamed over blocks of features."""
+"""Compute the Gram matrix of every layer of a model by streaming over blocks of features."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +22,11 @@ from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.store import create_array, new_store
 
-# A constant, not an option: the order of summation, and with it the last bit, depends on it.
+# The block size is no option, because the order of summation, and with it the last bit, depends on it.
 FEATURES_PER_BLOCK = 4096
 UNITS_SAMPLED = 2000
 MEBIBYTE = 2**20
-# What a store of Gram matrices says as the activations did.
+# Attributes that a store of Gram matrices copies from the activations.
 KEPT = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256", "dtype", "preprocessing")
 
 
@@ -41,27 +41,29 @@ def gram(
 ) -> None:
     """Compute the Gram matrices K = X X^T of all layers of one model from its activation shards.
 
-    Products and sums are float64: float32 takes half the time, but moves predictions of partial least squares by 1e-5
+    Products and sums are float64; float32 takes half the time, but shifts predictions of partial least squares by 1e-5
     standard deviations. One block of features is read from all shards at a time, so that memory depends on the number
-    of stimuli alone. Blocks are computed side by side and added in their order, each with one BLAS thread: the result
-    does not depend on the shards, the cores or the memory. It is in the network's own units: the power of two that
-    stored features were multiplied by is divided out again, which is exact. On a GPU the result is that of
-    `ventral.grams.products.add_blocks`.
+    of stimuli alone. Blocks are computed in parallel with one BLAS thread each, and added in their order. The result
+    therefore does not depend on shards, cores or memory. The result is in the network's own units: the power of two
+    that scales stored features is divided out, which is exact. On a GPU, `ventral.grams.products.add_blocks` computes
+    the result.
 
     Parameters
     ----------
     parts : sequence of paths
-        Activation stores, or folders of these, that together hold every stimulus once.
+        Activation stores, or folders of such stores, that together hold every stimulus once.
     output : path
-        Zarr store to write, packed in one file: for each layer a group with `gram` (n, n) float64, `row_sums` (n,)
-        float64, `sample` (n, min(2000, p)), of the type of the shards, or float32 where their features were multiplied,
-        and `sampled_features`, the columns of the sample; attributes `n_features` and `depth`.
+        Zarr store to write, packed in one file, with a group for each layer. Its arrays are `gram` (n, n) float64,
+        `row_sums` (n,) float64, `sample` (n, min(2000, p)) and `sampled_features`, the columns of the sample. The
+        sample has the type of the shards, or float32 if their features were scaled. The attributes are `n_features` and
+        `depth`.
     device : str
         'auto', 'cpu' or 'cuda'.
     memory_mb : int
-        Peak memory of the arrays in MiB; fewer blocks are computed side by side to keep to it.
+        Peak memory of the arrays in MiB, which limits the number of blocks computed in parallel.
     cores : int
-        Blocks computed side by side at most, on each node where Dask has several; on a GPU, blocks read side by side.
+        Largest number of blocks computed in parallel, on each node if Dask has several. On a GPU, number of blocks read
+        in parallel.
     seed : int
         Seed of the sample of units.
 
@@ -86,7 +88,7 @@ def gram(
 
 @contextmanager
 def summing(n: int, device: str, memory_mb: int, cores: int) -> Iterator[Callable[..., "LayerSums"]]:
-    """Give the function that adds blocks of features of n stimuli, `add_blocks`, with what of the machine it may use.
+    """Yield the function `add_blocks` for n stimuli, bound to a device and its share of memory and cores.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def summing(n: int, device: str, memory_mb: int, cores: int) -> Iterator[Callabl
 
 
 def write_sums(group: zarr.Group, layer: dict, sums: "LayerSums", sampled: NDArray, scale: float) -> None:
-    """Write a layer whose blocks are all added, in the network's own units.
+    """Write the Gram matrix of a layer from its complete sums, in the network's own units.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def write_sums(group: zarr.Group, layer: dict, sums: "LayerSums", sampled: NDArr
     matrix, row_sums, sample = sums.matrix, sums.row_sums, np.concatenate(sums.samples, axis=1)
     if not np.isfinite(np.diag(matrix)).all():
         row = int(np.flatnonzero(~np.isfinite(np.diag(matrix)))[0])
-        raise InputError(f"layer {layer['name']}: features of stimulus {row} are not finite")
+        raise InputError(f"layer {layer['name']}: the features of stimulus {row} are not finite")
     if scale != 1:
         matrix /= scale**2
         row_sums /= scale
@@ -123,7 +125,7 @@ def write_sums(group: zarr.Group, layer: dict, sums: "LayerSums", sampled: NDArr
 
 @dataclass
 class LayerSums:
-    """Sums over the first features of a layer.
+    """Sums over the features of a layer that have been added so far.
 
     Attributes
     ----------
@@ -132,9 +134,9 @@ class LayerSums:
     row_sums : (n,) array
         Sum of each stimulus's features.
     samples : list of (n, units) arrays
-        The sampled columns of X, by blocks.
+        Sampled columns of X, one array for each block.
     features : int
-        How many features have been added.
+        Number of features added so far.
     """
 
     matrix: NDArray[np.float64]
@@ -144,7 +146,7 @@ class LayerSums:
 
     @classmethod
     def none(cls, n: int) -> "LayerSums":
-        """Return the sums over no features of n stimuli."""
+        """Return empty sums for n stimuli."""
         return cls(np.zeros((n, n)), np.zeros(n), [], 0)
 
 
@@ -177,16 +179,16 @@ def add_blocks(
     progress: Progress | None = None,
     workers: int = 1,
 ) -> LayerSums:
-    """Add the blocks of a layer's features that follow those already added, in their order, and return the sums.
+    """Add the next blocks of a layer's features in their order, and return the sums.
 
     Parameters
     ----------
     sums : LayerSums
-        Is changed.
+        Sums to add to, changed in place.
     features : object
-        Whose `read` gives the columns (n, stop - start) of a range.
+        Object whose method `read` returns a range of columns (n, stop - start).
     stop : int
-        Number of features to have added: a multiple of `FEATURES_PER_BLOCK`, or all.
+        Number of features added after the call: a multiple of `FEATURES_PER_BLOCK`, or all.
     sampled : (units,) integer array
         Ascending columns to keep.
     progress : Progress, optional
@@ -212,41 +214,43 @@ def add_blocks(
 
 
 def blocks_between(start: int, stop: int) -> list[tuple[int, int]]:
-    """Return the first column, and that after the last, of each block of a range of features."""
+    """Return first column and end column of each block of a range of features."""
     return [(first, min(first + FEATURES_PER_BLOCK, stop)) for first in range(start, stop, FEATURES_PER_BLOCK)]
 
 
 def sampled_within(sampled: NDArray, start: int, stop: int) -> NDArray:
-    """Return which columns of a block are kept, counted from its first."""
+    """Return the sampled columns of a block, counted from the block's first column."""
     return sampled[(sampled >= start) & (sampled < stop)] - start
 
 
 def sample_of_units(n_features: int, seed: int) -> NDArray:
-    """Return the ascending indices of at most 2000 features, drawn without replacement."""
+    """Draw at most 2000 features without replacement, and return their ascending indices."""
     rng = np.random.default_rng(seed)
     return np.sort(rng.choice(n_features, size=min(UNITS_SAMPLED, n_features), replace=False))
 
 
 def workers_within(n: int, memory_mb: float, cores: int) -> int:
-    """Return how many blocks of n stimuli are computed side by side within a memory in MiB, no more than cores.
+    """Return how many blocks of n stimuli fit into a memory in MiB in parallel, at most one for each core.
 
     Raises
     ------
     InputError
-        If the memory does not suffice for one.
+        If the memory does not suffice for one block.
     """
     squares, one_block = bytes_of_sums(n)
     affordable = int((memory_mb * MEBIBYTE - squares) // one_block)
     if affordable < 1:
         needed = -(-(squares + one_block) // MEBIBYTE)
-        raise InputError(f"grams.memory_mb: {memory_mb} does not suffice for {n} stimuli; set it to {needed} or more")
+        raise InputError(
+            f"grams.memory_mb: {memory_mb} does not suffice for {n} stimuli; set grams.memory_mb to {needed} or more"
+        )
     return min(cores, affordable)
 
 
 def bytes_of_sums(n: int) -> tuple[int, int]:
-    """Return what sums of n stimuli take in bytes, and what each block takes beside them."""
+    """Return the bytes that sums for n stimuli take, and the bytes that each block adds."""
     square = n * n * 8
-    # The sum and, while it is written, its copy; a block in storage and in float64, and its product.
+    # Sums need a copy while they are written; a block needs its stored form, its float64 form and its product.
     return 2 * square, n * FEATURES_PER_BLOCK * (4 + 8) + square
 
 
@@ -258,7 +262,7 @@ def _block_products(features: BlockReader, start: int, stop: int, sampled: NDArr
 
 
 def _add_rows(matrix: NDArray, products: Sequence[NDArray], rows: NDArray) -> None:
-    """Add some rows of products to those of a matrix, product after product."""
+    """Add some rows of each product to a matrix, one product after the other."""
     if len(rows):
         band = slice(rows[0], rows[-1] + 1)
         for product in products:
@@ -266,7 +270,7 @@ def _add_rows(matrix: NDArray, products: Sequence[NDArray], rows: NDArray) -> No
 
 
 def write_layer(group: zarr.Group, layer: dict, matrix, row_sums, sample, sampled) -> None:
-    """Write a layer of a store of Gram matrices: its arrays as `gram` describes them, its attributes from `layer`."""
+    """Write a layer's arrays, as `gram` describes them, and its attributes from `layer`."""
     n = len(matrix)
     target = group.create_group(layer["name"])
     target.attrs.update({"n_features": layer["n_features"], "depth": layer["depth"], "shape": layer["shape"]})

@@ -1,1 +1,1 @@
-"""Held-out predictions of chosen layers, written beside the responses that were measured."""
+"""Held-out predictions of chosen layers, stored with the measured responses."""

@@ -1,4 +1,4 @@
-"""The predictions that scores are computed from, of chosen layers, with the responses, in one labelled store."""
+"""Write the held-out predictions behind the scores of chosen layers, with the responses, to one labelled store."""
 
 import logging
 import warnings
@@ -29,30 +29,30 @@ from ventral.targets.values import Targets, neurons, splits_of
 
 logger = logging.getLogger(__name__)
 
-# Stimuli, and neuroids, whose predictions are read at once.
+# Number of stimuli, and of neuroids, in a chunk.
 PER_CHUNK = 1024
-# Axes that a store has where there are several places on them.
+# Axes that a store leaves out if they have a single place.
 WHERE_SEVERAL = ("layer", "mapping")
 NAMES_OF_ARRAYS = ("predicted", "measured", "penalty", "held_out")
 NOT_SCORED = -1
-# Axes that one file has whole.
+# Axes that a file spans completely.
 OF_A_FILE = ("held_out", "stimulus", "neuroid")
-# What a store says of the Gram matrices that it was made of.
+# Attributes that a store copies from the Gram matrices.
 OF_THE_MODEL = ("model", "family", "stimuli", "stimuli_sha256", "weights_sha256")
 
 
 @dataclass(frozen=True)
 class Axes:
-    """What lies along the axes of a store of predictions.
+    """Labels along the axes of a store of predictions.
 
     Attributes
     ----------
     layers, mappings : list of str
-        Names.
+        Names of layers and mappings.
     splits : dict of Split
-        By name.
+        Splits by name.
     targets : Targets
-        The neuroids, in each bin of time.
+        Neuroids, in each time bin.
     """
 
     layers: list[str]
@@ -62,7 +62,7 @@ class Axes:
 
     @property
     def folds(self) -> dict[str, list[NDArray[np.intp]]]:
-        """Folds by the places along the axis `split`: each random draw, which overlaps with others, has its own."""
+        """Folds by place along the axis `split`; each random draw of a split has a separate place."""
         folds = {}
         for name, split in self.splits.items():
             of_draws = {place_of_split(name, draw): [fold] for draw, fold in enumerate(split.folds)}
@@ -71,7 +71,7 @@ class Axes:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many places an axis has, in the order of a store's axes."""
+        """Size of each axis, in the order of a store's axes."""
         return {
             "layer": len(self.layers),
             "mapping": len(self.mappings),
@@ -82,13 +82,13 @@ class Axes:
         }
 
     def kept(self, *names: str) -> dict[str, int]:
-        """Return the axes that an array over some of them has in a store, and their sizes."""
+        """Return the axes among `names` that a stored array has, with their sizes."""
         sizes = self.sizes
         return {name: sizes[name] for name in names if name not in WHERE_SEVERAL or sizes[name] != 1}
 
 
 def place_of_split(split: str, draw: int | None) -> str:
-    """Return the name of a place along the axis `split`: the split, or one of its random draws, from 1."""
+    """Return the name of a place along the axis `split`: the split, or its random draw numbered from 1."""
     return split if draw is None else f"{split}, draw {draw + 1}"
 
 
@@ -110,26 +110,26 @@ def predictions(
     cores: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Write what layers of one model predict for stimuli held out of the fit, and what was measured.
+    """Write predictions of a model's layers for held-out stimuli, with the measured responses.
 
-    The fits are those of the score table: r of these predictions is the table's `r`.
+    The fits are those of the score table, and r of these predictions is the table's `r`.
 
     Parameters
     ----------
     gram, recording, stimuli : paths
-        Stores of the model's Gram matrices, of the recording, and of the stimuli that both are of.
+        Stores of the model's Gram matrices, of the recording, and of the stimuli of both.
     scores : path
         Score table of this model and recording.
     output : path
         Store to write, which `xarray.open_zarr` opens. `predicted` (layer, mapping, split, stimulus, neuroid) is NaN
-        where a stimulus is not scored, `measured` (stimulus, neuroid) is the mean response, and `penalty` (layer,
-        split, held_out, neuroid) that of ridge regression for each fold that was held out, all float64. An axis `layer`
-        or `mapping` of one place is left out; its name is then a coordinate alone. A neuroid has a place for each bin
-        of time. `fold` (split, stimulus) is the fold of each stimulus, -1 in none. A split of random draws
-        has a place for each.
+        for stimuli that are not scored. `measured` (stimulus, neuroid) is the mean response. `penalty` (layer, split,
+        held_out, neuroid) is that of ridge regression for each held-out fold. These three arrays are float64. An axis
+        `layer` or `mapping` with a single place is left out, and its name remains as a coordinate. A neuroid has a
+        place for each time bin. `fold` (split, stimulus) is the fold of each stimulus, or -1 outside all folds. A split
+        of random draws has a place for each draw.
     layers : str or sequence of str
-        `best`, the layer with the highest score for each area and bin of time, as `ventral.readouts.making.best_places`
-        has it; `all`; or names of layers.
+        `best`, the layer with the highest score for each area and time bin, from `ventral.readouts.making.best_places`;
+        `all`; or names of layers.
     mappings, splits, n_folds, seed, penalties, components
         As for `ventral.scores.fitting.fit`.
     reliability_threshold : float
@@ -142,8 +142,8 @@ def predictions(
     Raises
     ------
     InputError
-        If the stores do not fit together, a split cannot be made of the stimuli, the model has no layer of a name, or
-        there is no such device or its memory does not suffice.
+        If the stores do not fit together, the stimuli do not allow a split, or a named layer is missing. Also if the
+        device is missing or its memory does not suffice.
     """
     queue = device_queue(device)
     grams = open_store(gram)
@@ -180,15 +180,15 @@ def fill(store: zarr.Group, axes: Axes, gram: str | Path, layers: Sequence[Mappi
     Parameters
     ----------
     store : zarr.Group
-        With the coordinates.
+        Store that has the coordinates already.
     axes : Axes
-        What lies along them.
+        Labels along the axes.
     gram : path
         Store of the model's Gram matrices.
     layers : sequence of dicts
-        The `name` and `n_features` of each layer that is taken.
+        The `name` and `n_features` of each chosen layer.
     options : Options
-        How targets are predicted.
+        Options of the mappings.
     """
     _new_array(store, "measured", axes.kept("stimulus", "neuroid"))[...] = axes.targets.values
     predicted = _new_array(store, "predicted", axes.kept("layer", "mapping", "split", "stimulus", "neuroid"))
@@ -212,13 +212,13 @@ def labels(axes: Axes, layers: Sequence[Mapping], best: Mapping[str, Sequence[st
     Parameters
     ----------
     axes : Axes
-        What lies along them.
+        Labels along the axes.
     layers : sequence of dicts
         The `name` and `depth` of each layer.
     best : mapping of sequences of str
-        Areas, each with its bin of time, by the layer that is best there.
+        Areas with their time bins, by best layer.
     stimuli : Dataset
-        Names and columns of the stimuli. A column that is called as another coordinate is put after `stimulus_`.
+        Names and columns of the stimuli. A column with the name of another coordinate gets the prefix `stimulus_`.
     """
     targets = axes.targets
     named = {
@@ -240,7 +240,7 @@ def labels(axes: Axes, layers: Sequence[Mapping], best: Mapping[str, Sequence[st
 
 
 def numbers_of_folds(axes: Axes) -> NDArray[np.intp]:
-    """Return the number of the fold of each stimulus in each split (splits, n), -1 where it is in none."""
+    """Return the number of each stimulus's fold in each split (splits, n), or -1 outside all folds."""
     numbers = np.full((len(axes.folds), len(axes.targets.values)), NOT_SCORED)
     for of_split, folds in zip(numbers, axes.folds.values(), strict=True):
         for number, fold in enumerate(folds):
@@ -251,22 +251,22 @@ def numbers_of_folds(axes: Axes) -> NDArray[np.intp]:
 def predictions_of_layer(
     axes: Axes, parts: Sequence[Predicted], predictions: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Return the predictions of a layer, with the axes `mapping` (where several), split, stimulus and neuroid.
+    """Return the predictions of a layer, with the axes mapping (if several), split, stimulus and neuroid.
 
     Parameters
     ----------
     axes : Axes
-        What lies along them.
+        Labels along the axes.
     parts : sequence of Predicted
-        Of which targets, stimuli, split and mapping each of the predictions are.
+        Targets, stimuli, split and mapping of each array of predictions.
     predictions : sequence of (m, targets) arrays
-        Computed.
+        Computed predictions.
     """
     values = np.full((len(axes.mappings), len(axes.folds), *axes.targets.values.shape), np.nan)
     splits = list(axes.folds)
     for part, of_part in zip(parts, predictions, strict=True):
         place = values[axes.mappings.index(part.mapping), splits.index(place_of_split(part.split, part.draw))]
-        # Stimuli in no fold are not scored.
+        # Stimuli outside all folds are not scored.
         scored = np.concatenate(part.folds)
         place[np.ix_(part.rows[scored], _columns(part, axes))] = of_part[scored]
     return values[0] if len(axes.mappings) == 1 else values
@@ -275,16 +275,16 @@ def predictions_of_layer(
 def penalties_of_layer(
     axes: Axes, parts: Sequence[Predicted], penalties: Sequence[NDArray[np.float64] | None]
 ) -> NDArray[np.float64]:
-    """Return the penalties (splits, folds, neuroids) of a layer, NaN for folds in which a neuroid has no response.
+    """Return the penalties (splits, folds, neuroids) of a layer; NaN for folds in which a neuroid has no response.
 
     Parameters
     ----------
     axes : Axes
-        What lies along them.
+        Labels along the axes.
     parts : sequence of Predicted
-        Of which targets, folds and split each of the penalties are.
+        Targets, folds and split of each array of penalties.
     penalties : sequence of (folds, targets) arrays or None
-        Computed; None of a mapping without.
+        Computed penalties; None for a mapping without penalties.
     """
     sizes = axes.sizes
     values = np.full((sizes["split"], sizes["held_out"], sizes["neuroid"]), np.nan)
@@ -302,20 +302,20 @@ def _columns(part: Predicted, axes: Axes) -> NDArray[np.intp]:
 
 
 def _named_apart(name: str, taken: Collection[str]) -> str:
-    """Return the name of a column after `stimulus_`, as often as there is another of that name."""
+    """Prefix the name of a column with `stimulus_` until the name is unique."""
     name = f"stimulus_{name}"
     return _named_apart(name, taken) if name in taken else name
 
 
 def _consolidate(store: zarr.Group) -> None:
-    """Gather all descriptions at the top of a store: `xarray.open_zarr` warns of a store without them."""
+    """Consolidate the metadata at the top of a store, without which `xarray.open_zarr` warns."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
         zarr.consolidate_metadata(store.store)
 
 
 def _new_array(store: zarr.Group, name: str, sizes: Mapping[str, int]) -> zarr.Array:
-    """Create an array over axes of some sizes, in files of whole splits."""
+    """Create an array over axes of given sizes, with one file for each split, layer and mapping."""
     alone = tuple(size if axis in OF_A_FILE else 1 for axis, size in sizes.items())
     chunks = tuple(min(size, PER_CHUNK) for size in alone)
     return create_array(store, name, tuple(sizes.values()), "float64", chunks, alone, dimension_names=tuple(sizes))

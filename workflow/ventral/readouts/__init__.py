@@ -1,1 +1,1 @@
-"""Readouts of layers that predict recorded neurons for new stimuli: made, described, loaded and used."""
+"""Readouts of layers that predict recorded neurons for new stimuli: fitting, model cards, loading and use."""

@@ -1,4 +1,4 @@
-"""The model card of a readout: what it was made of, how well it predicts, and what has to be right to use it."""
+"""Write the model card of a readout: its sources, its accuracy, and the conditions of its use."""
 
 import importlib.metadata
 from collections.abc import Iterator, Mapping
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 # Packages whose versions predictions can depend on.
 PACKAGES = ("ventral", "numpy", "scipy", "torch", "torchvision")
 LICENCE = (
-    "The workflow is under the MIT licence, which covers neither the stimuli and responses that the readout was fitted "
-    "to, nor the weights of the network. Weights and intercepts are made of all three: before you share the readout, "
-    "ask whether their licences allow it, and name their sources."
+    "The workflow is under the MIT licence. This licence covers neither the stimuli and responses that the readout was "
+    "fitted to, nor the weights of the network. The readout's weights and intercepts derive from all three. Before you "
+    "share the readout, check that their licences allow sharing, and name their sources."
 )
 
 
@@ -27,7 +27,7 @@ def model_card(attributes: Mapping, values: Mapping[str, NDArray]) -> str:
     Parameters
     ----------
     attributes : mapping
-        What the readout says of itself, as `ventral.readouts.making.readout` writes it.
+        Attributes of the readout, as written by `ventral.readouts.making.readout`.
     values : mapping of arrays
         `r`, `reliability` and `predictivity` (splits, neuroids); `penalty` and `n_stimuli` (neuroids,).
     """
@@ -49,16 +49,16 @@ def model_card(attributes: Mapping, values: Mapping[str, NDArray]) -> str:
         f"{attributes['n_folds']} folds (seed {attributes['seed']}), {_span(values['penalty'])}.",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in attributes['versions'].items())}.",
         "",
-        "## Stimuli that are right",
+        "## Valid stimuli",
         "",
-        f"- Shape {tuple(stimuli['shape'])} and type {stimuli['dtype']}, as the fit's; others are refused.",
+        f"- Shape {tuple(stimuli['shape'])} and type {stimuli['dtype']}, as in the fit; other stimuli are refused.",
         f"- Shown to the network after: {_listed(attributes['preprocessing'])}. Nothing is cropped.",
-        "- Field of view: not known to the readout. Show what subtended the same visual angle as in the experiment.",
+        "- Field of view: the readout does not know it. Use stimuli of the same visual angle as in the experiment.",
         "",
         "## Accuracy",
         "",
         "Medians over neuroids, on stimuli held out of the fits of the score table. The readout itself was fitted on "
-        "all stimuli, so its fit to these says nothing. The ceiling of r is the root of the reliability.",
+        "all stimuli, so its fit to these stimuli is no test. The ceiling of r is the square root of the reliability.",
         "",
         "| split | area | neuroids | r | reliability | r over its ceiling |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -89,7 +89,7 @@ def _median(values: NDArray) -> str:
 
 
 def _span(values: NDArray) -> str:
-    """Return the lowest and the highest of some numbers in words."""
+    """Return the range of some numbers as text."""
     if not len(values):
         return "no"
     low, high = f"{values.min():.4g}", f"{values.max():.4g}"

@@ -1,4 +1,4 @@
-"""A readout as a person uses it: loaded from its file, with its network, to predict responses to new stimuli."""
+"""Load a readout with its network, and predict responses to new stimuli."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from ventral.activations.layer_features import LayerFeatures
 
 BATCH_SIZE = 32
-# Rows of weights that are turned into float64 at a time.
+# Rows of weights converted to float64 at a time.
 FEATURES_AT_ONCE = 4096
 
 
 def load_readout(path: str | Path, weights: str | Path | None = None) -> "Readout":
-    """Load a readout of a layer. Its network is loaded with the first prediction.
+    """Load the readout of a layer; the first prediction loads its network.
 
     Parameters
     ----------
     path : path
-        A file LAYER.zarr.zip that the workflow has written to `results/readouts`.
+        File LAYER.zarr.zip that the workflow wrote to `results/readouts`.
     weights : path, optional
-        The checkpoint of the network's weights, where it is not where it was. They must be the same weights.
+        Checkpoint of the network's weights, if the file has moved. The weights must be the same.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is no readout, or damaged.
+        If the file is missing, damaged, or not a readout.
     """
     if not Path(path).exists():
-        raise InputError(f"{path}: no such file; a readout is a file LAYER.zarr.zip in results/readouts")
+        raise InputError(f"{path}: file is missing; a readout is a file LAYER.zarr.zip in results/readouts")
     group = open_store(path)
     if group.attrs.get("format") != FORMAT:
         raise InputError(
-            f"{path}: no readout that this version knows (its format is {group.attrs.get('format')!r}; right is "
-            f"{FORMAT!r}); a readout is a file LAYER.zarr.zip in results/readouts"
+            f"{path}: not a readout of this version (its format is {group.attrs.get('format')!r}, not {FORMAT!r}); "
+            f"a readout is a file LAYER.zarr.zip in results/readouts"
         )
     return Readout(Path(path), group, weights)
 
@@ -59,14 +59,14 @@ class Readout:
     Attributes
     ----------
     path : Path
-        The file.
+        File of the readout.
     attributes : dict
-        What the readout says of itself.
+        Description of the readout.
     card : str
         The model card, in Markdown.
     neuroids : DataFrame
-        A row for each split and neuroid: `split`, `neuroid`, `area`, `time_bin`, `n_stimuli` and `penalty` of the fit,
-        and of the score table `r` on held-out stimuli, `reliability`, and `predictivity`, r over the root of that.
+        A row for each split and neuroid, with `split`, `neuroid`, `area` and `time_bin`. `n_stimuli` and `penalty` are
+        those of the fit. `r` on held-out stimuli, `reliability` and `predictivity` come from the score table.
     """
 
     def __init__(self, path: Path, group: "zarr.Group", weights: str | Path | None = None) -> None:
@@ -77,7 +77,7 @@ class Readout:
 
     @cached_property
     def neuroids(self) -> pd.DataFrame:
-        """The neuroids and how well each is predicted, as the class describes them."""
+        """Table of the neuroids and their accuracy, as described in the class."""
         known = {name: self.attributes[name] for name in ("neuroid", "area", "time_bin")}
         known |= {name: self._group[name][:] for name in ("n_stimuli", "penalty")}
         tables = [
@@ -88,7 +88,7 @@ class Readout:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a stimulus as it has to be, such as (3, height, width)."""
+        """Required shape of a stimulus, such as (3, height, width)."""
         return tuple(self.attributes["stimuli"]["shape"])
 
     def predict(
@@ -99,9 +99,9 @@ class Readout:
         Parameters
         ----------
         images : array or sequence
-            Images (n, 3, height, width) or (n, height, width, 3) of the size that the readout was fitted to: uint8, or
-            floats from 0 to 1, which are rounded to 8 bits. Or a list of images of Pillow's, or of paths. Stimuli of
-            another modality are an array as the store of a set has them.
+            Images (n, 3, height, width) or (n, height, width, 3) of the size that the readout was fitted to. Values are
+            uint8, or floats from 0 to 1, which are rounded to 8 bits. Alternatively, a list of Pillow images or of
+            paths. Stimuli of another modality are an array in the form of the stimulus store.
         device : str
             'auto', 'cpu' or 'cuda'.
         batch_size : int
@@ -110,13 +110,13 @@ class Readout:
         Returns
         -------
         (n, neuroids) DataArray
-            In the units of the responses, with the axes `stimulus` and `neuroid`, and `area` and `time_bin` of each
-            neuroid. Of a list of paths, `stimulus` has the paths.
+            Predictions in the units of the responses, with the axes `stimulus` and `neuroid`, and `area` and `time_bin`
+            of each neuroid. For a list of paths, `stimulus` has the paths.
 
         Raises
         ------
         InputError
-            If stimuli are of another size or range, or the network or its weights cannot be had.
+            If stimuli have another size or range, or if the network or its weights cannot be loaded.
         """
         stimuli = MODALITIES[self.attributes["stimuli"]["modality"]].given(images, self.shape)
         features = self._features_on(device)
@@ -126,7 +126,7 @@ class Readout:
         return labelled.assign_coords(stimulus=paths) if paths and len(paths) == len(images) else labelled
 
     def _features_on(self, device: str) -> "LayerFeatures":
-        """Return the network, loaded once for each device, or raise InputError if its weights are other ones."""
+        """Return the network, loaded once for each device, or raise InputError if its weights differ."""
         if device not in self._features:
             from ventral.activations.layer_features import LayerFeatures
 
@@ -135,38 +135,38 @@ class Readout:
             try:
                 loaded = LayerFeatures(self._spec, layer, self.shape, device=device, **precision)
             except InputError as error:
-                raise InputError(f"{self.path}: its network cannot be had: {error}") from error
+                raise InputError(f"{self.path}: the network cannot be loaded: {error}") from error
             self._refuse_another(loaded)
             self._features[device] = loaded
         return self._features[device]
 
     @property
     def _spec(self) -> dict:
-        """The model, with the checkpoint where the user says that it is."""
+        """Description of the model, with the checkpoint's path given by the user."""
         spec = self.attributes["model"]
         if self._weights_file is None:
             return spec
         if weights_file(spec) is None:
             raise InputError(
-                f"weights: {self._weights_file}: the network's weights are {spec['weights']!r}, no file; leave "
+                f"weights: {self._weights_file}: the network's weights are {spec['weights']!r}, not a file; leave "
                 f"`weights` out"
             )
         if not Path(self._weights_file).is_file():
-            raise InputError(f"weights: no such file: {self._weights_file}")
+            raise InputError(f"weights: file {self._weights_file} is missing; give the path of the checkpoint")
         return {**spec, "weights": str(self._weights_file), "sha256": sha256(self._weights_file)}
 
     def _refuse_another(self, loaded: "LayerFeatures") -> None:
         expected, layer = self.attributes["weights_sha256"], self.attributes["layer"]
         if loaded.weights_sha256 != expected:
             raise InputError(
-                f"{self.path}: made of the network {self.attributes['model']['architecture']} with weights of SHA-256 "
-                f"{expected}; those here have {loaded.weights_sha256}. Take the same weights: `weights` names their "
-                f"checkpoint"
+                f"{self.path}: made with the network {self.attributes['model']['architecture']} and weights of SHA-256 "
+                f"{expected}, but the loaded weights have {loaded.weights_sha256}. Use the same weights: `weights` "
+                f"names their checkpoint"
             )
         if loaded.n_features != layer["n_features"]:
             raise InputError(
-                f"{self.path}: layer {layer['name']} has {loaded.n_features} features here, and the readout is of "
-                f"{layer['n_features']}; take the network that the readout was made of"
+                f"{self.path}: layer {layer['name']} has {loaded.n_features} features here, but the readout needs "
+                f"{layer['n_features']}; use the network that the readout was made with"
             )
 
     @cached_property

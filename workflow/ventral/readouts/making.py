@@ -1,4 +1,4 @@
-"""Readouts of layers: ridge regression on all stimuli of a recording, written to be used without them."""
+"""Fit readouts of layers by ridge regression on all stimuli of a recording, and write them for later use."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -38,25 +38,25 @@ logger = logging.getLogger(__name__)
 
 FORMAT = "readout of ventral, 1"
 MAPPING = "ridge"
-# The split by which a readout's penalty is chosen, and by which `best` goes where it is scored.
+# Split whose folds choose a readout's penalty, and which `best` uses if the split is scored.
 SPLIT = "stimuli"
-# What the score table knows of a neuroid that a readout repeats.
+# Columns of the score table that a readout repeats for each neuroid.
 ACCURACY = ("r", "reliability", "predictivity")
 MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True)
 class Group:
-    """Neuroids that have responses to the same m stimuli.
+    """A group of neuroids that have responses to the same m stimuli.
 
     Attributes
     ----------
     columns : (neuroids,) integer array
-        Their places among all targets.
+        Positions of the neuroids among all targets.
     rows : (m,) integer array
-        Which stimuli these are.
+        Rows of these stimuli.
     folds : list of integer arrays
-        Folds among the m stimuli.
+        Folds of the m stimuli.
     """
 
     columns: NDArray[np.intp]
@@ -66,14 +66,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Fit:
-    """Readouts of one layer.
+    """Fitted readouts of one layer.
 
     Attributes
     ----------
     coefficients : (n, targets) array
-        c of `ventral.mappings.ridge_on_all`; 0 for stimuli without a response.
+        Coefficients c of `ventral.mappings.ridge_on_all`; 0 for stimuli without a response.
     penalty : (targets,) array
-        In the units of the layer's Gram matrix.
+        Penalties in the units of the layer's Gram matrix.
     """
 
     coefficients: NDArray[np.float64]
@@ -99,43 +99,42 @@ def readout(
     seed: int,
     cores: int = 1,
 ) -> None:
-    """Write readouts of layers of one model, which predict the neuroids of one recording for new stimuli.
+    """Write readouts of a model's layers that predict the neuroids of a recording for new stimuli.
 
-    Each neuroid is fitted on all stimuli that it has responses to. Its penalty is the one with the smallest squared
-    error on stimuli held out of the fit, in the folds of split `stimuli`. Weights w = X^T c are made from one block of
-    features at a time.
+    Each neuroid is fitted on all stimuli with responses. Its penalty has the smallest squared error on held-out stimuli
+    in the folds of split `stimuli`. Weights w = X^T c are computed from one block of features at a time.
 
     Parameters
     ----------
     parts : sequence of paths
-        Activation stores of the model, or folders of these, that together hold every stimulus once.
+        Activation stores of the model, or folders of stores, that together hold every stimulus once.
     gram, recording, stimuli : paths
-        Stores of the model's Gram matrices, of the recording, and of the stimuli that all are of.
+        Stores of the model's Gram matrices, of the recording, and of the stimuli of all stores.
     scores : path
         Score table of this model and recording.
     output : path
-        Folder to write: for each layer the store `LAYER.zarr.zip` and its model card `LAYER.md`. The store has
-        `weights` (features, neuroids) float32, `intercept`, `penalty` and `n_stimuli` (neuroids,), and `r`,
-        `reliability` and `predictivity` (splits, neuroids) of the score table. Its attributes say the rest.
+        Folder to write, with a store `LAYER.zarr.zip` and a model card `LAYER.md` for each layer. The store has
+        `weights` (features, neuroids) float32, and `intercept`, `penalty` and `n_stimuli` (neuroids,). `r`,
+        `reliability` and `predictivity` (splits, neuroids) come from the score table. Attributes have everything else.
     layers : str or sequence of str
-        `best`, the layer with the highest score for each area and bin of time; `all`; or names of layers.
+        `best`, the layer with the highest score for each area and time bin; `all`; or names of layers.
     spec : dict
         The model, from `ventral.models.zoo.resolve_model`.
     dtype, autocast, channels_last
         Precision of the features, as for `ventral.activations.extraction.Extraction.opened`.
     penalties : sequence of float
-        Candidates, times the mean squared distance of the stimuli's feature vectors from their mean.
+        Candidate penalties, in units of the mean squared distance of the stimuli's feature vectors from their mean.
     reliability_threshold : float
         As for `ventral.statistics.best_layers.best_layers`.
     n_folds, seed : int
-        Folds of split `stimuli`, and the seed of their deal and of the halves of best layers.
+        Number of folds of split `stimuli`, and seed of their deal and of the halves that choose best layers.
     cores : int
         Threads that Dask spreads penalties and blocks of features over.
 
     Raises
     ------
     InputError
-        If the stores do not fit together, the folds cannot be dealt, or the model has no layer of a name.
+        If the stores do not fit together, the folds cannot be dealt, or a named layer is missing.
     """
     shards = stores_of_parts(parts)
     stores = open_parts(shards)
@@ -146,7 +145,7 @@ def readout(
     best = best_places(table, reliability_threshold, seed)
     taken = taken_layers(layers, stores[0].attrs["layers"], best, spec["name"], "readouts")
     if not groups:
-        logger.warning("recording %s: no readout: no neuroid can be fitted", responses.attrs["recording"])
+        logger.warning("recording %s: no neuroid can be fitted, so no readout is made", responses.attrs["recording"])
         taken = []
     modality = declared_modality(stimulus_set.attrs, str(stimuli))
     described = {
@@ -191,9 +190,9 @@ def readout(
 
 
 def fitted_targets(targets: Targets, split: Split) -> tuple[Targets, list[Group]]:
-    """Return the targets that can be fitted, in groups that have values for the same stimuli.
+    """Return the targets with enough values for a fit, in groups that have values for the same stimuli.
 
-    Targets with values in fewer than three folds are left out, and named in a warning.
+    Targets with values in fewer than three folds are left out with a warning.
     """
     groups = []
     for columns, rows in same_stimuli(targets.values):
@@ -202,28 +201,28 @@ def fitted_targets(targets: Targets, split: Split) -> tuple[Targets, list[Group]
             groups.append(Group(columns, rows, remaining))
             continue
         names = list(map(place_of, targets.names[columns], targets.time_bins[columns]))
-        logger.warning("no readout, values in fewer than %d folds: %s", FEWEST_FOLDS, shown(names))
+        logger.warning("no readout for neuroids with values in fewer than %d folds: %s", FEWEST_FOLDS, shown(names))
     kept = np.sort(np.concatenate([group.columns for group in groups])) if groups else np.empty(0, dtype=np.intp)
     groups = [replace(group, columns=np.searchsorted(kept, group.columns)) for group in groups]
     return targets.taken(kept, np.arange(len(targets.values))), groups
 
 
 def ridge_scores(scores: str | Path) -> pd.DataFrame:
-    """Return the rows of a score table that are of neurons, predicted by ridge regression."""
+    """Return the rows of a score table for neurons predicted by ridge regression."""
     table = read_scores(Path(scores))
     return table[(table["target_kind"] == "neuron") & (table["mapping"] == MAPPING)]
 
 
 def splits_in_order(table: pd.DataFrame) -> list[str]:
-    """Return the names of the splits of a score table, `stimuli` first where it is one of them."""
+    """Return the names of the splits of a score table, with `stimuli` first if the table has this split."""
     return sorted(table["split"].unique(), key=lambda split: (split != SPLIT, split))
 
 
 def best_places(table: pd.DataFrame, reliability_threshold: float, seed: int) -> dict[str, list[str]]:
-    """Return the areas, each with its bin of time, of which a layer is the best, by the name of the layer.
+    """Return the areas and time bins for which each layer is best, by name of layer.
 
-    The layer is that of `ventral.statistics.best_layers`, which goes by all neurons and folds, on the first split of
-    `splits_in_order`. What other models score changes nothing about it.
+    The best layer is that of `ventral.statistics.best_layers` by all neurons and folds, on the first split of
+    `splits_in_order`. Scores of other models do not matter.
     """
     splits = splits_in_order(table)
     found = best_layers_of(table[table["split"].isin(splits[:1])], reliability_threshold, seed=seed, n_splits=1)
@@ -236,9 +235,9 @@ def best_places(table: pd.DataFrame, reliability_threshold: float, seed: int) ->
 def taken_layers(
     wanted: str | Sequence[str], layers: Sequence[Mapping], best: Collection[str], model: str, output: str
 ) -> list[Mapping]:
-    """Return the layers of a model that an output is wanted of: `all`, the `best` of some area, or those named."""
+    """Return the layers of a model requested for an output: `all`, the `best` for some area, or named layers."""
     if wanted == "best" and not best:
-        logger.warning("model %s: no %s: no layer has a score of a neuron that is reliable enough", model, output)
+        logger.warning("model %s: no %s: no layer has a score for a reliable enough neuron", model, output)
     known = [layer["name"] for layer in layers]
     names = {"all": known, "best": best}[wanted] if isinstance(wanted, str) else wanted
     check_taken(names, known, f"outputs.{output}", model)
@@ -246,7 +245,7 @@ def taken_layers(
 
 
 def accuracy_of_layer(table: pd.DataFrame, layer: str, targets: Targets, splits: Sequence[str]) -> dict[str, NDArray]:
-    """Return `ACCURACY` (splits, neuroids) of one layer; NaN where the score table has none."""
+    """Return the columns `ACCURACY` (splits, neuroids) of one layer; NaN if the score table has no row."""
     of_layer = table[table["layer"] == layer].set_index(["split", "target", "time_bin"])
     places = [
         pd.MultiIndex.from_arrays([[split] * len(targets.names), targets.names, targets.time_bins]) for split in splits
@@ -265,11 +264,11 @@ def fit_layer(gram: NDArray, targets: Targets, groups: Sequence[Group], penaltie
     Parameters
     ----------
     gram : (n, n) array
-        Of the layer.
+        Gram matrix of the layer.
     targets, groups
-        From `fitted_targets`.
+        Targets and their groups, from `fitted_targets`.
     penalties : sequence of float
-        Candidates, times `penalty_scale`.
+        Candidate penalties, in units of `penalty_scale`.
     """
     scale = penalty_scale(gram)
     whole = delayed(gram, pure=False)
@@ -303,20 +302,20 @@ def write_readout(
     accuracy: Mapping[str, NDArray],
     at_once: int = 1,
 ) -> None:
-    """Write the readout of one layer, and its model card beside it; the same fit gives the same bytes.
+    """Write the readout of one layer, and its model card beside it; equal fits give equal bytes.
 
     Parameters
     ----------
     path : path
         File to write, LAYER.zarr.zip; the card is LAYER.md.
     attributes : dict
-        What the readout says of itself.
+        Description of the readout, for its attributes and its card.
     arrays : sequence of (rows, p) arrays
         Features of the layer, cut into shards by rows.
     fit, targets, groups
-        Of the layer, from `fit_layer` and `fitted_targets`.
+        Fit and targets of the layer, from `fit_layer` and `fitted_targets`.
     accuracy : mapping of (splits, neuroids) arrays
-        From `accuracy_of_layer`.
+        Accuracy from `accuracy_of_layer`.
     at_once : int
         Blocks of features in flight at a time.
     """
@@ -341,18 +340,18 @@ def write_readout(
 def fill_weights(
     weights: zarr.Array, arrays: Sequence[zarr.Array], coefficients: NDArray, groups: Sequence[Group], at_once: int
 ) -> NDArray[np.float64]:
-    """Write X^T c block by block of features, and return what the weights make of each target's mean features.
+    """Write X^T c in blocks of features, and return the weights applied to each target's mean features.
 
     Parameters
     ----------
     weights : (p, targets) zarr array
-        Is filled.
+        Array to fill.
     arrays : sequence of (rows, p) arrays
-        X, cut into shards by rows, each feature times the scale that the arrays have.
+        X, cut into shards by rows, with features multiplied by the scale of the arrays.
     coefficients : (n, targets) array
         c.
     groups : sequence of Group
-        Which stimuli each target was fitted on.
+        Groups of targets with their fitted stimuli.
     at_once : int
         Blocks in flight at a time, each in float64.
     """

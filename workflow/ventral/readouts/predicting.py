@@ -1,4 +1,4 @@
-"""The command that predicts responses to a folder of stimuli."""
+"""Command that predicts responses to a folder of stimuli."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,19 +26,19 @@ def predict_folder(
     device: str = "auto",
     batch_size: int = BATCH_SIZE,
 ) -> None:
-    """Write what a readout predicts for the stimuli of a folder.
+    """Write a readout's predictions for a folder of stimuli.
 
     Parameters
     ----------
     readout : path
-        A file of `ventral.readouts.making.readout`.
+        File written by `ventral.readouts.making.readout`.
     stimuli : path
         Folder or zip of stimuli.
     output : path
-        CSV or Parquet file to write, by its ending: a row for each stimulus, in the natural order of the files' names,
-        and a column for each neuroid in each bin of time, in the units of the responses.
+        CSV or Parquet file to write, by its ending. Rows are stimuli, in the natural order of the files' names. Columns
+        are neuroids in each time bin. Values are in the units of the responses.
     weights : path, optional
-        Checkpoint of the network's weights, where it is not where it was.
+        Checkpoint of the network's weights, if the file has moved.
     device : str
         'auto', 'cpu' or 'cuda'.
     batch_size : int
@@ -47,10 +47,10 @@ def predict_folder(
     Raises
     ------
     InputError
-        As `ventral.readouts.loading.Readout.predict`, and if the output has another ending.
+        As for `ventral.readouts.loading.Readout.predict`, and if the output has another ending.
     """
     if Path(output).suffix not in FORMATS:
-        raise InputError(f"--output {output}: its ending says no format; right are {shown(FORMATS)}")
+        raise InputError(f"--output {output}: unknown ending; use one of {shown(FORMATS)}")
     loaded = load_readout(readout, weights)
     modality = MODALITIES[loaded.attributes["stimuli"]["modality"]]
     listing = list_files(Path(stimuli), modality.suffixes, "--stimuli", modality.name)
@@ -74,7 +74,7 @@ def _predict_files(loaded: Readout, folder: Path, files: Sequence[str], device: 
         open_file = stack.enter_context(opener(folder))
         streams = [stack.enter_context(open_file(file)) for file in files]
         for stream, file in zip(streams, files, strict=True):
-            # What comes out of a zip has no name of its own.
+            # Files inside a zip have no name, which messages need.
             if not hasattr(stream, "name"):
                 stream.name = f"{folder}: {file}"
         predicted = loaded.predict(streams, device=device, batch_size=batch_size)

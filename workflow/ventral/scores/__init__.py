@@ -1,1 +1,1 @@
-"""How well representations predict, or compare with, what was recorded: the score table."""
+"""Scores of representations against recordings: predictions, comparisons and the score table."""

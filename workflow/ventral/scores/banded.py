@@ -1,4 +1,4 @@
-"""Scores of layers that predict together, and what each layer adds to the others."""
+"""Score layers that predict together, and measure the unique contribution of each."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,26 +45,26 @@ def banded(
     cores: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Score some layers of a model together, and all but each of them, against a recording of neuroids.
+    """Score some layers of a model together against a recording, and again without each of them.
 
     Parameters
     ----------
     gram, recording, stimuli : paths
-        Stores of the model's Gram matrices, of the recording, and of the stimuli that both are of.
+        Stores of the model's Gram matrices, of the recording, and of the stimuli of both.
     output : path
-        Parquet file to write: rows of the score table with mapping `banded`, `layer` the names joined by ' + ', no
-        `depth`, and, beside its columns, `weights`: mean over the folds of the g chosen for each of these layers.
+        Parquet file to write, with rows of the score table for mapping `banded`. `layer` has the names joined by ' + ',
+        and `depth` is missing. An additional column `weights` has the mean over folds of the chosen weight g of each
+        layer.
     layers : sequence of str
-        Two or more.
+        Names of two or more layers.
     splits, n_folds, seed, penalties, cores, device
-        As for `ventral.scores.fitting.fit`, of splits whose folds are held out in turn; the seed is that of the points
-        that are searched, too.
+        As for `ventral.scores.fitting.fit`. Only splits whose folds are held out in turn are used. The seed also draws
+        the weightings to search.
 
     Raises
     ------
     InputError
-        If the model has no such layer, the stores do not fit together, or there is no such device or its memory does
-        not suffice.
+        If a layer is missing, the stores do not fit together, the device is missing, or its memory does not suffice.
     """
     queue = device_queue(device)
     group = open_store(gram)
@@ -85,7 +85,7 @@ def banded(
             if queue is None:
                 results = banded_ridge(of_rows, targets.values, *asked, progress)
             else:
-                # The matrix of each point, as made and as centred.
+                # Each weighting has two matrices, raw and centred.
                 with fitting_in_memory(len(rows), queue.device, 2 * len(points)):
                     of_device = [as_tensor(values, queue.device) for values in (of_rows, targets.values)]
                     results = banded_ridge_of_tensors(*of_device, *asked)
@@ -104,18 +104,18 @@ def banded(
 def contributions(
     tables: Sequence[str | Path], output: str | Path, *, reliability_threshold: float, n_bootstrap: int, seed: int
 ) -> None:
-    """Write what each layer adds to the others, as medians over the neuroids of an area.
+    """Write the unique contribution of each layer, as medians over the neuroids of an area.
 
     Parameters
     ----------
     tables : sequence of paths
-        From `banded`.
+        Tables from `banded`.
     output : path
-        CSV to write, from `unique_contributions`.
+        CSV to write, with the table of `unique_contributions`.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability of an included neuroid.
     n_bootstrap, seed : int
-        Number of bootstrap samples of neuroids, and the seed of their draw.
+        Number of bootstrap samples of neuroids, and seed of their draw.
     """
     table = pd.concat(
         [unique_contributions(read_parquet(path), reliability_threshold, n_bootstrap, seed) for path in tables],
@@ -128,30 +128,28 @@ def contributions(
 def unique_contributions(
     scores: pd.DataFrame, reliability_threshold: float, n_bootstrap: int, seed: int
 ) -> pd.DataFrame:
-    """Return what each layer adds to the others in predicting the neuroids of an area.
+    """Return the unique contribution of each layer to predicting the neuroids of an area.
 
-    All numbers are of raw r. Reliability chooses neuroids and divides nothing, so that no noise which raised it is
-    counted as signal.
+    All numbers use raw r. Reliability only chooses neuroids, so that noise in its estimate does not count as signal.
 
     Parameters
     ----------
     scores : DataFrame
         Rows of one model and recording, from `banded`.
     reliability_threshold : float
-        Lowest reliability, over all folds, of a neuroid that is taken; all are, where none has a reliability.
+        Lowest reliability, over all folds, of an included neuroid. If no neuroid has a reliability, all are included.
     n_bootstrap, seed : int
-        Number of bootstrap samples of neuroids, and the seed of their draw.
+        Number of bootstrap samples of neuroids, and seed of their draw.
 
     Returns
     -------
     DataFrame
-        A row for each `area`, `time_bin`, `split` and `layer`, in the order of the config, with `r` and `r2`, medians
-        of the fit on all layers over neuroids (r2 is the square of r, 0 where r is negative: such a prediction explains
-        nothing);
-        `unique_r` and `unique_r2`, these less the medians of the fit on all other layers over the same neuroids, each
-        with the ends of its 95 % interval over bootstrap samples of neuroids (`_low`, `_high`; NaN with fewer than
-        two); `weight`, mean over neuroids and folds of the layer's g in the fit on all layers, which sum to 1; and
-        `n_neuroids`, `n_left_out`.
+        A row for each `area`, `time_bin`, `split` and `layer`, in the order of the config. `r` and `r2` are medians
+        over neuroids of the fit on all layers. r2 is the square of r, or 0 if r is negative, because such a prediction
+        explains nothing. `unique_r` and `unique_r2` subtract the medians of the fit on all other layers over the same
+        neuroids. Each has the ends `_low` and `_high` of its 95 % interval over bootstrap samples of neuroids, NaN with
+        fewer than two. `weight` is the mean over neuroids and folds of the layer's g in the fit on all layers; these
+        weights sum to 1. `n_neuroids` and `n_left_out` count neuroids.
     """
     rows = []
     for (area, time_bin, split), of_area in scores.groupby(["area", "time_bin", "split"]):
@@ -178,7 +176,7 @@ def unique_contributions(
 
 
 def _difference(measure: str, values: NDArray, n_bootstrap: int, seed: int) -> dict[str, float]:
-    """Return the median of values (2, neuroids) in the first row, and how much it is above that in the second."""
+    """Return the median of the first row of values (2, neuroids), and its difference from the second row's."""
     medians, low, high = np.full(2, np.nan), np.nan, np.nan
     if values.shape[1]:
         medians = np.median(values, axis=1)

@@ -1,18 +1,18 @@
-"""Brain-Score's neural scores, for numbers that can be put beside theirs.
+"""Compute Brain-Score's neural scores, for comparison with published numbers.
 
-What version 2.4.2 of brainscore-vision does (Schrimpf et al. 2018, bioRxiv 407007; its
-`metrics/regression_correlation`, `metrics/internal_consistency` and `benchmark_helpers/neural_common`):
+The procedure is that of brainscore-vision 2.4.2 (Schrimpf et al. 2018, bioRxiv 407007), in
+`metrics/regression_correlation`, `metrics/internal_consistency` and `benchmark_helpers/neural_common`:
 
-- ten random splits, 90 % of the stimuli to fit and 10 % to predict, in equal parts of each object;
-- partial least squares with 25 components, scikit-learn's at its default tolerance, which stops each component
-  before it has converged; Pearson's r for each neuroid and split;
-- a ceiling for each neuroid: r between the means over random halves of the repetitions, the same halves for all
-  stimuli, in ten splits, each corrected by Spearman-Brown, 2 r / (1 + r);
-- of either the median over neuroids, then the mean over splits, with its standard error;
-- the score: the squared mean of the first, divided by the mean of the second. The error given with it is that of r.
+- Ten random splits use 90 % of the stimuli to fit and 10 % to predict, in equal parts of each object.
+- Partial least squares has 25 components. scikit-learn's default tolerance stops each component before it has
+  converged. The result is Pearson's r for each neuroid and split.
+- A ceiling for each neuroid is r between the means over random halves of the repetitions. All stimuli share the
+  halves. The ceiling is computed in ten splits, each corrected by Spearman-Brown, 2 r / (1 + r).
+- Both r and ceiling are summarised by the median over neuroids, then the mean over splits, with its standard error.
+- The score is the squared mean r divided by the mean ceiling. Its error is the error of r.
 
-It differs in three ways from what the rest of this package does: splits overlap, the ceiling divides the medians rather
-than each neuroid's r, and no neuroid is left out for its reliability.
+This procedure differs in three ways from the rest of this package. Splits overlap, the ceiling divides medians instead
+of each neuroid's r, and unreliable neuroids are included.
 """
 
 import logging
@@ -48,18 +48,18 @@ MOST_ITERATIONS = 500
 
 @dataclass(frozen=True)
 class Comparison:
-    """One representation against one recording, as Brain-Score would have it.
+    """Brain-Score's result for one representation and one recording.
 
     Attributes
     ----------
     r : (splits, neuroids) array
-        Pearson's r between predicted and mean responses to the held-out stimuli; NaN where it is not defined.
+        Pearson's r between predicted and mean responses to the held-out stimuli; NaN if undefined.
     consistency : (splits, neuroids) array
-        Corrected r between halves of the repetitions; NaN where it is not defined.
+        Corrected r between halves of the repetitions; NaN if undefined.
     raw, raw_error : float
         Mean over splits of the median r over neuroids, and its standard error.
     ceiling, ceiling_error : float
-        The same of the consistency.
+        Mean over splits of the median consistency over neuroids, and its standard error.
     score : float
         raw ** 2 / ceiling.
     """
@@ -74,23 +74,23 @@ class Comparison:
 
 
 def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str | Path, output: str | Path) -> None:
-    """Score every layer of every model against each area of a recording as Brain-Score does, and write a table.
+    """Write Brain-Score's score of every layer of every model for each area of a recording.
 
     Parameters
     ----------
     grams : sequence of paths
         Stores of the models' Gram matrices.
     recording, stimuli : paths
-        Stores of the recording, which has responses, and of its stimuli.
+        Stores of a recording with responses, and of its stimuli.
     output : path
-        CSV file: `model`, `layer`, `depth`, `recording`, `area`, `time_bin`, `n_neuroids`, `raw`, `raw_error`,
-        `ceiling`, `ceiling_error` and `score`, as for `Comparison`. Without repetitions there is no ceiling and no
-        score.
+        CSV file to write. Columns `model`, `layer`, `depth`, `recording`, `area`, `time_bin` and `n_neuroids` identify
+        a row. Columns `raw`, `raw_error`, `ceiling`, `ceiling_error` and `score` are those of `Comparison`. Without
+        repetitions, ceiling and score are missing.
 
     Raises
     ------
     InputError
-        If a store is of other stimuli, or the splits cannot be made of these.
+        If a store was made from other stimuli, or if these stimuli do not allow the splits.
     """
     stimulus_set, dataset = read_stimuli(stimuli, [recording, *grams]), read_recording(recording)
     kept = dataset.isel(neuroid=np.flatnonzero(dataset["left_out"].values == ""))
@@ -127,26 +127,26 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
 def compare(gram: ArrayLike, responses: ArrayLike, objects: ArrayLike | None, source: str) -> Comparison:
     """Score a representation against the responses of neuroids of one area.
 
-    The splits depend on the order of the stimuli, and on that of the sorted objects: other names draw other splits.
-    Brain-Score's stimuli are in the order of its assembly after averaging: sorted by the coordinates of its
-    presentations, the first of which usually is the stimulus's id.
+    The splits depend on the order of the stimuli and of the sorted objects, so that other names draw other splits.
+    Brain-Score's stimuli have the order of its averaged assembly. This order sorts by the coordinates of presentations,
+    usually first by the stimulus's id.
 
     Parameters
     ----------
     gram : (n, n) array
-        Inner products of the stimuli's feature vectors. With fewer than 25 independent features there are as many
-        components as features, where Brain-Score stops with an error.
+        Inner products of the stimuli's feature vectors. With fewer than 25 independent features, the number of
+        components is the number of features; Brain-Score stops with an error.
     responses : (repetitions, n, neuroids) array
-        NaN where not shown. A neuroid that lacks a stimulus has no r.
+        Responses; NaN if not shown. A neuroid with a missing stimulus has no r.
     objects : (n,) array or None
-        Label to stratify by; None draws without regard to labels.
+        Label to stratify by; None ignores labels.
     source : str
-        What the stimuli are called in messages.
+        Name of the stimuli in messages.
 
     Raises
     ------
     InputError
-        If the splits cannot be made of these stimuli.
+        If these stimuli do not allow the splits.
     """
     responses = np.asarray(responses, dtype=np.float64)
     splits = random_splits(objects, responses.shape[1], source)
@@ -154,7 +154,7 @@ def compare(gram: ArrayLike, responses: ArrayLike, objects: ArrayLike | None, so
     complete = np.isfinite(means).all(axis=0)
     if not complete.all():
         logger.warning(
-            "%s: neuroids without a response to some stimulus have no Brain-Score (the first column is 1): %s",
+            "%s: neuroids with missing responses to some stimuli have no Brain-Score (the first column is 1): %s",
             source,
             shown([str(column + 1) for column in np.flatnonzero(~complete)]),
         )
@@ -171,12 +171,12 @@ def compare(gram: ArrayLike, responses: ArrayLike, objects: ArrayLike | None, so
 def random_splits(
     objects: ArrayLike | None, n_stimuli: int, source: str
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return the rows to fit and the rows to predict of each of Brain-Score's ten splits.
+    """Return the rows to fit and to predict in each of Brain-Score's ten splits.
 
     Raises
     ------
     InputError
-        If a tenth of the stimuli cannot hold one of every object, or an object has one stimulus alone.
+        If a tenth of the stimuli is smaller than the number of objects, or if an object has a single stimulus.
     """
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
@@ -189,13 +189,13 @@ def random_splits(
     values, counts = np.unique(objects, return_counts=True)
     if counts.min() < 2:
         raise InputError(
-            f"{source}: Brain-Score's splits need two stimuli or more of every object; there is one of: "
+            f"{source}: Brain-Score's splits need at least two stimuli of every object; these have one: "
             f"{shown([str(value) for value in values[counts < 2]])}"
         )
     if n_test < len(values):
         raise InputError(
-            f"{source}: Brain-Score's splits hold out a tenth of the stimuli, {n_test}, which cannot show each of "
-            f"{len(values)} objects; give more stimuli, or labels of fewer objects"
+            f"{source}: Brain-Score's splits hold out a tenth of the stimuli, {n_test}, which is too few to show each "
+            f"of {len(values)} objects; add stimuli, or label fewer objects"
         )
     splitter = StratifiedShuffleSplit(N_SPLITS, train_size=TRAINING, random_state=SEED)
     return list(splitter.split(np.zeros(n_stimuli), objects))
@@ -204,7 +204,7 @@ def random_splits(
 def pls_correlations(
     gram: ArrayLike, responses: ArrayLike, splits: Sequence[tuple[NDArray, NDArray]]
 ) -> NDArray[np.float64]:
-    """Return Pearson's r (splits, neuroids) between responses (n, neuroids) and Brain-Score's predictions of them."""
+    """Return Pearson's r (splits, neuroids) between responses (n, neuroids) and Brain-Score's predictions."""
     responses = np.asarray(responses, dtype=np.float64)
     return np.stack(
         [
@@ -219,17 +219,18 @@ def pls_correlations(
 
 
 def early_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float64]:
-    """Return the direction (t,) of targets at which scikit-learn's power iteration stops.
+    """Return the direction (t,) of targets where scikit-learn's power iteration stops.
 
     Parameters
     ----------
     targets, covaried : (n, t) arrays
-        Y and K Y, as for `pls.dominant_direction`. With weights X^T Y c the iteration takes c to Y^T K Y c, and what it
-        compares, the squared distance of successive weights of unit length, is that of the c in the metric Y^T K Y.
+        Y and K Y, as for `pls.dominant_direction`. With weights X^T Y c, the iteration maps c to Y^T K Y c.
+        scikit-learn compares successive weights of unit length by their squared distance. This is the squared distance
+        of the vectors c in the metric Y^T K Y.
     """
     n, t = targets.shape
     square = targets.T @ covaried if t <= n else None
-    # It starts from the first target that is not explained yet.
+    # scikit-learn starts from the first target that is not yet explained.
     following = (np.arange(t) == np.any(targets != 0, axis=0).argmax()).astype(float)
     previous = None
     for _ in range(MOST_ITERATIONS):
@@ -247,7 +248,7 @@ def early_direction(targets: NDArray, covaried: NDArray) -> NDArray[np.float64]:
 def internal_consistency(responses: NDArray) -> NDArray[np.float64]:
     """Return the corrected r (splits, neuroids) between halves of the repetitions (repetitions, n, neuroids).
 
-    NaN without two repetitions, and for a neuroid that in some half was not shown a stimulus at all.
+    The result is NaN without two repetitions, and for a neuroid with a stimulus missing in some half.
     """
     from sklearn.model_selection import ShuffleSplit
 
@@ -265,7 +266,7 @@ def internal_consistency(responses: NDArray) -> NDArray[np.float64]:
 def mean_of_medians(values: NDArray) -> tuple[float, float]:
     """Return the mean over splits of the median over neuroids (splits, neuroids), and its standard error.
 
-    Neuroids without a value are passed over, as are splits without any neuroid.
+    Neuroids without a value and splits without a neuroid are skipped.
     """
     defined = values[np.isfinite(values).any(axis=1)]
     if not len(defined):

@@ -1,4 +1,4 @@
-"""Scores of the readout that is factorised into space and channels."""
+"""Score readouts that factorise into space and channels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,21 +34,21 @@ def factorise(
     seed: int,
     cores: int = 1,
 ) -> None:
-    """Score the factorised readout of every layer of a model that has maps, against a recording of neuroids.
+    """Score the factorised readout of every layer with maps against a recording of neuroids.
 
-    Layers without space, of which it would be a ridge regression, are left out, and named in the log. One layer's maps
-    are in memory at a time, as float32, averaged down to `LONGEST_SIDE`; of more than `MOST_CHANNELS` channels, the
-    first principal components stand for all.
+    Layers without spatial maps are left out and named in the log, because their factorised readout would be a ridge
+    regression. One layer's maps are in memory at a time, as float32, averaged down to `LONGEST_SIDE`. If a layer has
+    more than `MOST_CHANNELS` channels, the first principal components replace the channels.
 
     Parameters
     ----------
     parts : sequence of paths
-        Activation stores of one model, or folders of these, that together hold every stimulus once.
+        Activation stores of one model, or folders of stores, that together hold every stimulus once.
     recording, stimuli : paths
-        Stores of the recording, and of the stimuli that both are of.
+        Stores of the recording and of the stimuli.
     output : path
-        Parquet file to write: rows of the score table with mapping `factorised`. `n_features` are the features after
-        this; `alpha` is the penalty as a share of the smallest one at which nothing is predicted.
+        Parquet file to write, with rows of the score table for mapping `factorised`. `n_features` counts features after
+        averaging. `alpha` is the penalty as a share of the smallest penalty at which all weights are 0.
     splits, n_folds, seed
         As for `ventral.scores.fitting.fit`; only splits whose folds are held out in turn are used.
     cores : int
@@ -57,7 +57,7 @@ def factorise(
     Raises
     ------
     InputError
-        If the stores do not fit together, or a split cannot be made of these stimuli.
+        If the stores do not fit together, or if these stimuli do not allow a split.
     """
     stores = open_parts(parts)
     attributes = stores[0].attrs
@@ -66,7 +66,7 @@ def factorise(
     without = [layer["name"] for layer in attributes["layers"] if not _has_maps(layer["shape"])]
     if without:
         logger.info(
-            "factorised: left out, no channels x height x width, so that it would be a ridge regression: %s",
+            "factorised: left out layers without channels x height x width, where it would be a ridge regression: %s",
             ", ".join(without),
         )
     nested = nested_alone(benchmark.splits, "factorised")
@@ -96,18 +96,18 @@ def _rows_of_layer(maps: NDArray, layer: dict, neurons: Targets, splits: Mapping
 
 
 def read_maps(arrays: Sequence[zarr.Array], shape: Sequence[int]) -> NDArray[np.float32]:
-    """Return the maps of a layer (n, channels, positions), averaged down to sides of `LONGEST_SIDE` at most.
+    """Return the maps of a layer (n, channels, positions), averaged down to sides of at most `LONGEST_SIDE`.
 
     Parameters
     ----------
     arrays : sequence of (rows, p) arrays
-        Its features, cut into shards by rows.
+        Features of the layer, cut into shards by rows.
     shape : (3,) sequence
-        Channels, height and width, p in all.
+        Channels, height and width, whose product is p.
     """
     parts = []
     for array in arrays:
-        # A chunk holds no more rows than extraction had memory for.
+        # One chunk of rows fits into memory, because extraction held the same rows.
         for start in range(0, array.shape[0], array.chunks[0]):
             features = array[start : start + array.chunks[0]].astype(np.float32) / np.float32(scale_of(array))
             averaged = averaged_down(features.reshape(-1, *shape))

@@ -1,4 +1,4 @@
-"""Networks fitted to neurons, scored as ridge regression is: on fold 0, which both were not fitted to."""
+"""Score networks fitted to neurons on fold 0, which neither they nor ridge regression were fitted to."""
 
 from pathlib import Path
 
@@ -26,23 +26,23 @@ def fitted_network(
     seed: int,
     reliability_threshold: float,
 ) -> None:
-    """Write score and influences of a network on its held-out fold, as `fit` does of ridge regression on this fold.
+    """Write score and influences of a fitted network on its held-out fold, as `fit` does for ridge regression.
 
     Parameters
     ----------
     network : path
         Folder of a network fitted to the recording, from `ventral.training.training.train`.
     recording, stimuli : paths
-        Stores of the recording, and of the stimuli that it is of.
+        Stores of the recording and of its stimuli.
     output : path
-        Parquet file to write, as `ventral.statistics.influence_table` describes it.
+        Parquet file to write, a table of `ventral.statistics.influence_table`.
     n_folds, seed, reliability_threshold
         As for `ventral.scores.fitting.fit`.
 
     Raises
     ------
     InputError
-        If stores are of other stimuli, or the network was tested on others than those of fold 0.
+        If a store was made from other stimuli, or if the network was tested on other stimuli than fold 0.
     """
     network = Path(network)
     benchmark = read_benchmark([], recording, stimuli, ["stimuli"], n_folds, seed)
@@ -61,14 +61,14 @@ def fitted_network(
 def _outputs(path: Path, benchmark: Benchmark, fold: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the network's outputs (fold, neurons).
 
-    A neuron whose responses are the same to all that the network was trained on has none: the network predicts 0.
+    A neuron with equal responses to all training stimuli has no output, and its prediction is 0.
     """
     table = read_parquet(path).pivot(index="stimulus", columns=["neuroid", "time_bin"], values="output")
     names = benchmark.stimulus_set["stimulus"].values.astype(str)[fold]
     if sorted(table.index) != sorted(names):
         raise InputError(
-            f"{path.parent}: tested on other stimuli than fold 0 of {benchmark.recording}; delete this folder, and the "
-            f"network will be trained again"
+            f"{path.parent}: tested on other stimuli than fold 0 of {benchmark.recording}; delete this folder, and a "
+            f"rerun trains the network again"
         )
     neurons = pd.MultiIndex.from_arrays([benchmark.neurons.names, benchmark.neurons.time_bins])
     return table.reindex(index=names, columns=neurons).fillna(0.0).to_numpy(float)

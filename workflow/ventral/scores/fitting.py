@@ -1,4 +1,4 @@
-"""How well every layer of a model predicts every target, on stimuli held out of the fit."""
+"""Score how well every layer of a model predicts every target on held-out stimuli."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What tells the rows of one target of a layer from those of others.
+# Columns that identify the rows of one target of a layer.
 OF_TARGET = ["area", "time_bin", "target", "target_kind", "split", "mapping"]
 
 
@@ -79,66 +79,66 @@ def fit(
 ) -> None:
     """Score every layer of one model against one recording, and write the rows of the score table.
 
-    A recording given as dissimilarity matrices is compared with the layer's own dissimilarities, whatever the mappings;
-    by `rsa` and `cka`, so is one of neuroids. Nothing is fitted for these rows, and they have split `none`.
+    A recording of dissimilarity matrices is always compared with the layer's own dissimilarities. A recording of
+    neuroids is compared so with the mappings `rsa` and `cka`. These rows need no fit, and have split `none`.
 
     Parameters
     ----------
     gram, recording, stimuli : paths
-        Stores of the model's Gram matrices, of the recording, and of the stimuli that both are of.
+        Stores of the model's Gram matrices, of the recording, and of the stimuli of both.
     output : path
         Parquet file to write.
     bootstraps : path, optional
-        Parquet file to write, of the medians over neuroids in resamples of stimuli and neuroids, as
-        `ventral.statistics.bootstrap` describes it. A recording's own areas have none: their r is a mean over halves.
+        Parquet file to write with medians over neuroids in resamples of stimuli and neuroids, as described in
+        `ventral.statistics.bootstrap`. A recording's own areas have no rows, because their r is a mean over halves.
     influences : path, optional
-        Parquet file to write, of what each stimulus and each neuroid adds to a layer's score, as
-        `ventral.statistics.influence_table` describes it; none of a recording's own areas either.
+        Parquet file to write with the influence of each stimulus and neuroid on a layer's score, as described in
+        `ventral.statistics.influence_table`. A recording's own areas have no rows.
     mappings : sequence of str
-        How targets are predicted, `ridge`, `ols`, `pls`, `one_to_one`; or compared without a fit, `rsa`, `cka`.
+        Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`) or compare without a fit (`rsa`, `cka`).
     splits, n_folds, seed
         As for `ventral.targets.splits.make_splits`.
     penalties : sequence of float
-        Candidates, times the mean squared distance of the stimuli's feature vectors from their mean.
+        Candidate penalties, in units of the mean squared distance of the stimuli's feature vectors from their mean.
     components : int
-        Of `pls`.
+        Number of components of `pls`.
     rsa : dict, optional
-        `distances` and `comparisons` of mapping `rsa`, those of `geometry.Comparison`; by default correlation
-        distances, and Spearman's correlation between them.
+        Options `distances` and `comparisons` of mapping `rsa`, as in `geometry.Comparison`; by default correlation
+        distances, compared by Spearman's correlation.
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
-        Lowest reliability within half of the folds of a neuroid that their medians take on the others, and within all
-        folds of one that influences take.
+        Lowest reliability of an included neuroid: for resampled medians within the other half of the folds, and for
+        influences within all folds.
     prediction_reliability : bool
-        Whether to fit on halves of the repetitions, too, and write how reliable predictions are. A recording's own
-        areas, which are fitted on halves as it is, have none.
+        True to also fit on halves of the repetitions, and write the reliability of predictions. A recording's own
+        areas, which are always fitted on halves, have none.
     first_fold : bool
-        Whether to write the influences of ridge regression on fold 0 of split `stimuli` alone, too: networks that are
-        fitted to the recording are tested there.
+        True to also write the influences of ridge regression on fold 0 of split `stimuli` alone, where networks fitted
+        to the recording are tested.
     cores : int
         Threads that Dask spreads layers, splits and penalties over.
     device : str
-        'auto', 'cpu' or 'cuda': where ridge regressions are computed, on a GPU one layer after the other. All else is
-        computed by the cores meanwhile.
+        Device of ridge regressions: 'auto', 'cpu' or 'cuda'. A GPU computes one layer after the other, while the CPU
+        cores compute everything else.
 
     Raises
     ------
     InputError
-        If the stores are of other stimuli or of an earlier version, a split cannot be made of these stimuli, or there
-        is no such device or its memory does not suffice.
+        If a store was made from other stimuli or by an earlier version, or if these stimuli do not allow a split. Also
+        if the device is missing or its memory does not suffice.
     """
     grams = open_store(gram)
     if "family" not in grams.attrs:
-        raise InputError(f"{gram}: does not say which kind of model it is of; delete it, and it will be made again")
+        raise InputError(f"{gram}: the model's family is missing; delete {gram}, and a rerun makes it again")
     model, family, layers = (grams.attrs[name] for name in ("model", "family", "layers"))
     benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
-    # A recording's own areas, where they stand for a model: they predict each other, and never themselves.
+    # If a recording's own areas serve as a model, they predict each other but never themselves.
     own_areas = {}
     if family == FAMILY and model == benchmark.recording:
         own_areas = {area.name: area for area in recorded_areas(benchmark.responses)}
     if len(own_areas) == 1:
-        logger.warning("recording %s: %s is its only area, and predicts no neurons of it", model, *own_areas)
+        logger.warning("recording %s: %s is the only area, so no other area predicts its neurons", model, *own_areas)
     options = Options(mappings, penalties, components, device_queue(device))
     geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
     compared = _compared_splits(benchmark.splits)
@@ -198,18 +198,18 @@ def fit(
 
 
 def _compared_splits(splits: Mapping[str, Split]) -> dict[str, Split]:
-    """Return the splits that layers are compared on; of random test sets, which overlap, nothing is claimed."""
+    """Return the splits on which layers are compared, without random test sets, which overlap."""
     if repeated := [name for name, split in splits.items() if split.repeated]:
         logger.warning(
-            "split %s: random test sets overlap: its scores have no intervals over stimuli, and no claim is made of "
-            "them",
+            "split %s: random test sets overlap, so that scores have no intervals over stimuli, and claims skip this "
+            "split",
             ", ".join(repeated),
         )
     return {name: split for name, split in splits.items() if not split.repeated}
 
 
 def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
-    """Return what a layer predicts: if it is one of the recording's own areas, nothing that shares its trials."""
+    """Return the targets of a layer; an own area of the recording predicts only neurons from other trials."""
     targets = properties(benchmark.stimulus_set)
     if own_area is not None:
         return together(targets, neurons_elsewhere(benchmark.responses, own_area))
@@ -219,12 +219,12 @@ def _targets_of(benchmark: Benchmark, own_area: RecordedArea | None) -> Targets:
 def _geometries(
     benchmark: Benchmark, own_areas: bool, mappings: Sequence[str], rsa: Mapping[str, Sequence[str]], seed: int
 ):
-    """Return the dissimilarities or inner products that layers are compared with, and how."""
+    """Return the dissimilarities or inner products to compare layers with, and the comparisons."""
     if benchmark.neurons is None:
         comparisons = comparisons_of({"rsa", *mappings}, rsa)
         return geometries_of_matrices(published_matrices(benchmark.responses), comparisons), comparisons
     comparisons = comparisons_of(mappings, rsa)
-    # Areas that were recorded together are alike by the noise that they share, too.
+    # Areas recorded together share noise, which would make them more alike.
     if own_areas or not comparisons:
         return [], comparisons
     return geometries_of_neuroids(benchmark.responses, comparisons, seed=seed), comparisons
@@ -249,7 +249,7 @@ def _resampled(
 
 
 def compared_in(benchmark: Benchmark, split: Split, reliability_threshold: float) -> Compared:
-    """Return what layers are compared on in one split."""
+    """Return the panels on which layers are compared in one split."""
     targets = _with_reliability_of_split(_targets_of(benchmark, None), benchmark, split.name)
     given = np.full(len(targets.names), np.nan)
     if benchmark.neurons is not None:
@@ -262,7 +262,7 @@ def compared_in(benchmark: Benchmark, split: Split, reliability_threshold: float
 def _shared_panels(
     benchmark: Benchmark, splits: Mapping[str, Split], mappings: Sequence[str], threshold: float, first_fold: bool
 ) -> dict[tuple[str, str], list[Delayed]]:
-    """Return what layers are compared on by split and mapping: fold 0 of stimuli apart, too, where this is asked."""
+    """Return the panels for comparing layers by split and mapping, and on fold 0 alone if requested."""
     compared = {name: compared_in(benchmark, split, threshold) for name, split in splits.items()}
     shared = {name: delayed(of_split, pure=False, traverse=False) for name, of_split in compared.items()}
     panels = {(name, mapping): [of_split] for name, of_split in shared.items() for mapping in mappings}
@@ -273,7 +273,7 @@ def _shared_panels(
 
 
 def _with_reliability_of_split(targets: Targets, benchmark: Benchmark, split: str) -> Targets:
-    """Return targets whose neurons have the reliability of exactly the responses that the split scores."""
+    """Return targets with the reliability of exactly the responses that the split scores."""
     if benchmark.neurons is None:
         return targets
     reliability = targets.reliability.copy()
@@ -283,7 +283,7 @@ def _with_reliability_of_split(targets: Targets, benchmark: Benchmark, split: st
 
 
 def _animals(responses: "xr.Dataset") -> dict[str, str]:
-    """Return the animal of each neuroid, where this is known."""
+    """Return the animal of each neuroid, if known."""
     if "animal" not in responses.coords:
         return {}
     return dict(zip(responses["neuroid"].values.astype(str), responses["animal"].values.astype(str), strict=True))
@@ -307,7 +307,7 @@ def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]
 
 
 def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
-    """Return rows of the score table, a table for each part; the draws of a part make one."""
+    """Return a table of score rows for each part, joining the random draws of a part."""
     of_parts: dict[tuple, list[Delayed]] = {}
     for k, part in enumerate(predicted):
         rows = delayed(prediction_rows, pure=False)(
@@ -358,7 +358,7 @@ def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, 
 def _write_bootstraps(
     layers: Sequence[dict], tables: Sequence[Sequence[pd.DataFrame]], described: Mapping[str, str], path: str | Path
 ) -> None:
-    """Write the resampled medians of every layer, of the model and recording that are described."""
+    """Write the resampled medians of every layer of a model for a recording."""
     rows = [
         table.assign(layer=layer["name"], depth=layer["depth"])
         for layer, of_layer in zip(layers, tables, strict=True)
@@ -372,7 +372,7 @@ def _write_bootstraps(
 def _write_influences(
     layers: Sequence[dict], rows: Sequence[Sequence[Sequence[dict]]], described: Mapping[str, str], path: str | Path
 ) -> None:
-    """Write the influences of every layer, of the model and recording that are described."""
+    """Write the influences of every layer of a model for a recording."""
     table = [
         row | {"layer": layer["name"], "depth": layer["depth"]}
         for layer, of_layer in zip(layers, rows, strict=True)
@@ -419,6 +419,6 @@ def _join_rows(
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = with_prediction_reliability(table, of_halves)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
-    # Of a recurrent network, a layer at one step is a representation with a name of its own.
+    # Each step of a recurrent layer is a separate representation.
     columns["step"] = layer.get("step", pd.NA)
     return table.assign(dimensionality=dimensionality, **columns)

@@ -1,10 +1,10 @@
-"""How alike a layer and a recorded area are without any fit, by RSA and by CKA: what is compared, and its rows.
+"""Compare layers with recorded areas without a fit, by RSA and CKA.
 
-An area was recorded as the responses of neuroids or as dissimilarity matrices. Its neuroids' mean responses, each
-standardised over stimuli so that none counts more for its rate, make a representation like that of a layer.
+An area was recorded as the responses of neuroids or as dissimilarity matrices. The neuroids' mean responses form a
+representation like that of a layer. Each neuroid is standardised over stimuli, so that none counts more for its rate.
 
-Values of RSA and CKA depend on how many neuroids there are: few of a population are less like a layer than many. Panels
-with different numbers are not to be compared, but for `r_population` of debiased CKA, which is corrected.
+Values of RSA and CKA depend on the number of neuroids: few neuroids of a population are less similar to a layer than
+many. Panels with different numbers are not comparable, except by `r_population` of debiased CKA, which is corrected.
 """
 
 import logging
@@ -43,28 +43,27 @@ logger = logging.getLogger(__name__)
 CKA_COMPARISONS = ("biased", "debiased")
 N_SPLITS = 20
 FEWEST_STIMULI = 4
-# Groups of stimuli that are taken away one at a time for the error of tau-a.
+# Groups of stimuli left out one at a time for the error of tau-a.
 DELETED_GROUPS = 20
-# From this standard error of the score of a perfect model on, a corrected value is marked.
+# Corrected values are marked if the standard error of a perfect model's score exceeds this limit.
 LARGEST_ERROR = 0.25
-# Noise adds to the length of patterns: below this reliability a perfect model scores 0.92 to 0.97 by RSA.
+# Noise lengthens patterns, so that below this reliability a perfect model scores only 0.92 to 0.97 by RSA.
 LOWEST_OF_DISTANCES = 0.6
 UNKNOWN = MatrixReliability(np.nan, np.nan)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One way to say how alike two representations are.
+    """A measure of the similarity of two representations.
 
     Attributes
     ----------
     mapping : str
         `rsa` or `cka`.
     distance : str
-        Between a layer's feature vectors, and between those of neuroids: `correlation`, `cosine` or `euclidean`; ''
-        for CKA.
+        Distance between feature vectors of stimuli: `correlation`, `cosine` or `euclidean`; '' for CKA.
     name : str
-        `spearman`, `pearson` or `kendall`; of CKA, `biased` or `debiased`.
+        `spearman`, `pearson` or `kendall`; for CKA, `biased` or `debiased`.
     """
 
     mapping: str
@@ -73,29 +72,29 @@ class Comparison:
 
     @property
     def has_ceiling(self) -> bool:
-        """Whether a value with noisy data is that with noiseless data times the root of a reliability.
+        """True if noise multiplies a value by the square root of a reliability.
 
-        Kendall's tau-a follows no such law. The noise of each stimulus is a part of biased CKA and of squared Euclidean
-        distances.
+        This law does not hold for Kendall's tau-a. It fails for biased CKA and squared Euclidean distances, too,
+        because they contain the noise of each stimulus.
         """
         return self.name in ("pearson", "spearman", "debiased") and self.distance != "euclidean"
 
     def prepared(self, representation: Representation) -> NDArray[np.float64]:
-        """Return what is compared of a representation."""
+        """Return the matrix of a representation that this measure compares."""
         if self.mapping == "cka":
             return unit_centred_gram(representation.gram, self.name)
         return comparable(representation.dissimilarities(self.distance), self.name)
 
     def value(self, layer: NDArray, measured: NDArray) -> float:
-        """Return how alike two representations are, given what was prepared of each."""
+        """Return the similarity of two representations, given their prepared matrices."""
         if self.mapping == "cka":
             return linear_cka(layer, measured)
         return float(compare(layer, measured[None], self.name)[0])
 
     def error(self, layer: NDArray, measured: NDArray, influences: NDArray, seed: int) -> float:
-        """Return the standard error of `value` for other stimuli: by influences, and of tau-a by groups of stimuli.
+        """Return the standard error of `value` for other stimuli, from influences, or from groups of stimuli for tau-a.
 
-        NaN where the value is; `seed` is that of the groups.
+        The error is NaN if the value is NaN; `seed` draws the groups.
         """
         if self.name != "kendall":
             return float(np.linalg.norm(influences))
@@ -110,30 +109,30 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What layers are compared with: that of an area's neuroids, or one published matrix of one or several subjects.
+    """Recorded matrices to compare layers with, from an area's neuroids or published for one or several subjects.
 
     Attributes
     ----------
     area, target : str
-        The target is called like the area, or like the matrix.
+        Name of the area, and name of the target: the area's or the matrix's name.
     rows : (m,) integer array
-        Which stimuli it is of.
+        Rows of the stimuli of the matrix.
     subjects : list of int or None
-        None where there is only one.
+        Numbers of the subjects; None if there is only one.
     prepared : dict of lists of arrays
-        For each comparison, what is compared of each subject.
+        Prepared matrix of each subject, for each comparison.
     reliability : dict of MatrixReliability
-        Of exactly the matrix that is compared; NaN where it is not defined.
+        Reliability of exactly the compared matrix, for each comparison; NaN if undefined.
     ceilings : dict of (low, high)
-        For each comparison, arrays (subjects,), from `subject_ceilings`.
+        Arrays (subjects,) from `subject_ceilings`, for each comparison.
     dimensionality : float
-        Effective dimensionality of the signal, without the noise; NaN without repetitions, and of published matrices.
+        Effective dimensionality of the signal without noise; NaN without repetitions and for published matrices.
     time_bin : str
-        '' where it is untimed.
+        Name of the time bin; '' without time bins.
     n_neuroids : int or None
-        None of published matrices.
+        Number of neuroids; None for published matrices.
     population_share : float
-        From `ventral.mappings.attenuation.population_share`; NaN of published matrices.
+        Result of `ventral.mappings.attenuation.population_share`; NaN for published matrices.
     """
 
     area: str
@@ -155,9 +154,9 @@ def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) ->
     Parameters
     ----------
     mappings : sequence of str
-        Those but `rsa` and `cka` are none.
+        Mappings; only `rsa` and `cka` give comparisons.
     rsa : dict
-        `distances` and `comparisons`.
+        Options `distances` and `comparisons` of mapping `rsa`.
     """
     chosen = []
     if "rsa" in mappings:
@@ -168,9 +167,9 @@ def comparisons_of(mappings: Sequence[str], rsa: Mapping[str, Sequence[str]]) ->
 
 
 def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]) -> list[Geometry]:
-    """Return what layers are compared with, of published matrices.
+    """Return the geometries of published matrices.
 
-    For CKA, dissimilarities are taken for squared distances (`ventral.mappings.cka.gram_of_dissimilarities`).
+    CKA interprets dissimilarities as squared distances (`ventral.mappings.cka.gram_of_dissimilarities`).
     """
     geometries = []
     for name in dict.fromkeys(matrices.names):
@@ -202,12 +201,12 @@ def geometries_of_matrices(matrices: Matrices, comparisons: Sequence[Comparison]
 def geometries_of_neuroids(
     responses: "xr.Dataset", comparisons: Sequence[Comparison], seed: int, n_splits: int = N_SPLITS
 ) -> list[Geometry]:
-    """Return what layers are compared with, of a recording of neuroids: one for each area in each bin of time.
+    """Return the geometries of a recording of neuroids, one for each area in each time bin.
 
-    Reliability is that of exactly the matrix compared (`ventral.mappings.attenuation`), over random halves of the
-    repetitions. In simulations a perfect model scores 0.97 to 1.03 by debiased CKA with reliabilities of 0.3 and more,
-    and 0.95 to 1.04 by RSA with 0.6 and more (`benchmarks/matrices.py`). There is no reliability where a stimulus was
-    shown once: the noise of that response is not known.
+    Reliability refers to exactly the compared matrix (`ventral.mappings.attenuation`), over random halves of the
+    repetitions. In simulations, a perfect model scored 0.97 to 1.03 by debiased CKA with reliabilities of 0.3 and more.
+    By RSA, a perfect model scored 0.95 to 1.04 with reliabilities of 0.6 and more (`benchmarks/matrices.py`). If a
+    stimulus was shown only once, the reliability is unknown, because the noise of that response is.
 
     Parameters
     ----------
@@ -215,7 +214,7 @@ def geometries_of_neuroids(
         Store of a recording.
     comparisons : sequence of Comparison
     seed, n_splits : int
-        Seed of the random halves, and their number.
+        Seed and number of the random halves.
     """
     geometries = []
     for area, time_bin, population in populations(responses):
@@ -242,14 +241,14 @@ def geometries_of_neuroids(
 
 @dataclass(frozen=True)
 class Population:
-    """The neuroids of an area that have all of its stimuli, standardised over these.
+    """The neuroids of an area that have all of its stimuli, standardised over these stimuli.
 
     Attributes
     ----------
     rows : (m,) integer array
-        Which stimuli of the recording these are.
+        Rows of these stimuli in the recording.
     responses : (repetitions, m, neuroids) array
-        NaN where not shown.
+        Responses; NaN if not shown.
     """
 
     rows: NDArray[np.intp]
@@ -261,7 +260,7 @@ class Population:
         return np.nanmean(self.responses, axis=0)
 
     def halves(self, n_splits: int, seed: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
-        """Give the mean responses in random halves, and the stimuli that all neuroids have in both; none if too few."""
+        """Yield the mean responses in two random halves, and the stimuli that all neuroids have in both halves."""
         for pair in means_of_halves(self.responses, n_splits, seed):
             both = np.flatnonzero(np.isfinite(pair).all(axis=(0, 2)))
             if len(both) >= FEWEST_STIMULI:
@@ -269,10 +268,10 @@ class Population:
 
 
 def populations(responses: "xr.Dataset") -> Iterator[tuple[str, str, Population]]:
-    """Give the population of each area and bin of time, in the order of their names.
+    """Yield the population of each area and time bin, in the order of their names.
 
-    Stimuli that no neuroid of the area was shown are not part of it, and neither is a neuroid that lacks one of
-    the others: these are named in a warning, as are areas with fewer than four stimuli.
+    Stimuli that no neuroid of the area was shown are left out. Neuroids that lack one of the other stimuli are left out
+    with a warning, and so are areas with fewer than four stimuli.
     """
     responses = columns_of(responses)
     bin_of = bins_of(responses)
@@ -285,7 +284,7 @@ def populations(responses: "xr.Dataset") -> Iterator[tuple[str, str, Population]
         complete = present[np.ix_(rows, members)].all(axis=0)
         if not complete.all():
             logger.warning(
-                "recording %s, %s: %d of %d neuroids lack stimuli and are not compared by rsa or cka: %s",
+                "recording %s, %s: %d of %d neuroids have missing stimuli and are not compared by rsa or cka: %s",
                 responses.attrs["recording"],
                 place_of(area, time_bin),
                 (~complete).sum(),
@@ -294,7 +293,7 @@ def populations(responses: "xr.Dataset") -> Iterator[tuple[str, str, Population]
             )
         if not complete.any() or len(rows) < FEWEST_STIMULI:
             logger.warning(
-                "recording %s, %s: %d neuroids have all of its %d stimuli; it is not compared by rsa or cka",
+                "recording %s, %s: %d neuroids have all %d stimuli, too few to compare this area by rsa or cka",
                 responses.attrs["recording"],
                 place_of(area, time_bin),
                 complete.sum(),
@@ -315,30 +314,30 @@ def geometry_rows(
     reliability_threshold: float,
     seed: int,
 ) -> pd.DataFrame:
-    """Return the rows of the score table that compare a layer with what was recorded, without a fit.
+    """Return the rows of the score table that compare a layer with recorded matrices, without a fit.
 
     Parameters
     ----------
     representation : Representation
-        Of all stimuli.
+        Representation of all stimuli.
     layer : str
-        Its name, for messages.
+        Name of the layer, for messages.
     geometries : sequence of Geometry
     comparisons : sequence of Comparison
     reliability_threshold : float
-        Corrected values with a lower reliability are marked.
+        Lowest reliability of a corrected value that is not marked.
     seed : int
-        Of the groups of stimuli that the error of tau-a is taken over.
+        Seed of the groups of stimuli for the error of tau-a.
 
     Returns
     -------
     DataFrame
-        A row for each comparison and geometry, and for each of its subjects, with `r` (CKA included), its standard
-        error `r_error` for other stimuli, `n_neuroids`, `reliability`, `predictivity`, `explained_variance`, the
-        `standard_error` of the score of a perfect model and whether that or the reliability lets the corrected value be
-        `marked`, `r_population` (debiased CKA as with all neurons of the population, without noise), and `ceiling_low`
-        and `ceiling_high` of the subject: how well it agrees with the mean of the other subjects, and of all; and
-        `influences`, what each stimulus adds to `r`.
+        A row for each comparison, geometry and subject. `r` is the value, also for CKA, and `r_error` its standard
+        error for other stimuli. `n_neuroids`, `reliability`, `predictivity` and `explained_variance` are those of the
+        score table. `standard_error` belongs to the score of a perfect model. `marked` is true if this error or the
+        reliability makes the corrected value unsafe. `r_population` is debiased CKA as with all neurons of the
+        population and without noise. `ceiling_low` and `ceiling_high` are the subject's agreement with the mean of the
+        other subjects, and of all subjects. `influences` has the influence of each stimulus on `r`.
     """
     parts = []
     for geometry in geometries:
@@ -407,7 +406,7 @@ def _is_marked(comparison: Comparison, reliability: MatrixReliability, threshold
 def _compare_halves(
     population: Population, comparisons: Sequence[Comparison], n_splits: int, seed: int
 ) -> tuple[dict[Comparison, MatrixReliability], float, float]:
-    """Return the reliability of each comparison, the share of CKA with the population, and the signal's dimensions."""
+    """Return the reliability of each comparison, the population share for CKA, and the signal's dimensionality."""
     whole = population.means
     traces, in_both = [], np.zeros(len(whole), dtype=bool)
     for first, second, rows in population.halves(n_splits, seed):
@@ -446,18 +445,18 @@ def _reliability(halves: Iterable[tuple], whole: NDArray, comparison: Comparison
 
 def _ceilings(prepared: Sequence[NDArray], comparison: Comparison) -> tuple[NDArray, NDArray]:
     measured = np.stack(prepared)
-    # The entries of a centred matrix have mean 0: their Pearson correlation is the cosine that CKA is.
+    # CKA is the cosine of two centred matrices, which is their Pearson correlation because their entries have mean 0.
     return subject_ceilings(
         measured.reshape(len(measured), -1), comparison.name if comparison.mapping == "rsa" else "pearson"
     )
 
 
 def _warn(representation: Representation, layer: str, comparison: Comparison, stimuli: NDArray) -> None:
-    """Say why there is nothing to compare of a layer; `stimuli` are the rows that the representation is of."""
+    """Warn that a layer cannot be compared, with the reason; `stimuli` are the rows of the representation."""
     n = len(stimuli)
     if comparison.mapping == "cka":
         logger.warning(
-            "layer %s: its %d features do not vary over %d stimuli, or these are too few: no %s CKA",
+            "layer %s: its %d features do not vary over %d stimuli, or these are too few; %s CKA is missing",
             layer,
             representation.n_features,
             n,
@@ -468,7 +467,7 @@ def _warn(representation: Representation, layer: str, comparison: Comparison, st
     constant = stimuli[undefined.sum(axis=1) == n - 1]
     if len(constant):
         logger.warning(
-            "layer %s: its %d features are all %s for %d stimuli (the first in row %d): no %s distance",
+            "layer %s: its %d features are all %s for %d stimuli (the first in row %d); %s distances are missing",
             layer,
             representation.n_features,
             "0" if comparison.distance == "cosine" else "the same",
@@ -478,7 +477,7 @@ def _warn(representation: Representation, layer: str, comparison: Comparison, st
         )
     else:
         logger.warning(
-            "layer %s: its %s distances are the same for all pairs of %d stimuli: no correlation with others",
+            "layer %s: its %s distances are the same for all pairs of %d stimuli; their correlation is undefined",
             layer,
             comparison.distance,
             n,

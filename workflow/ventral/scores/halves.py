@@ -1,15 +1,16 @@
-"""How well one recorded area predicts neurons that were recorded together with it: one half of the trials each.
+"""Predict neurons from an area recorded with them, using different halves of the trials.
 
-Neurons that were recorded together share trials, and with them noise that no stimulus evoked. Their means over the same
-repetitions would predict each other by that noise, too. So within an animal of a recording the mean over one half of
-the repetitions predicts the mean over the other half, in both directions, for several random halves. Its r is
+Neurons recorded together share trials, and therefore noise that no stimulus evoked. Means over the same repetitions
+would predict each other through that noise, too. Within an animal of a recording, the mean over one half of the
+repetitions therefore predicts the mean over the other half. Both directions and several random halves are used. The
+reported r is
 
     r = r_half sqrt((1 + (f - 1) rho) / f),
 
-what it would be for the mean over all repetitions, where f is the share of repetitions in the half that is predicted
-and rho the reliability of the neuron's mean response within the same folds (Spearman-Brown; the predictors' noise stays
-that of a half, so that r is rather too low than too high). Neurons of another recording or another animal share no
-trials: means over all repetitions predict means over all.
+which is r for the mean over all repetitions (Spearman-Brown). f is the share of repetitions in the predicted half, and
+rho the reliability of the neuron's mean response within the same folds. The predictors keep the noise of a half, so
+that r is rather too low than too high. Neurons of another recording or another animal share no trials, and means over
+all repetitions are used.
 """
 
 import logging
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HALVINGS = 5
-# Correlations with the neuron's mean response, and the reliability of this within the same folds.
+# Correlations with a neuron's mean response, each with the response's reliability within the same folds.
 RELIABILITIES = {
     "r": "reliability",
     "r_folds": "fold_reliability",
@@ -44,16 +45,16 @@ RELIABILITIES = {
 
 @dataclass(frozen=True)
 class Halved:
-    """An area's responses in one half of the repetitions, and those of other areas in the other half.
+    """An area's responses in one half of the repetitions, and other areas' responses in the other half.
 
     Attributes
     ----------
     features : (n, p) array
-        From `standardised`, 0 for stimuli that some neuroid of the area lacks in this half.
+        Responses from `standardised`; 0 for stimuli that some neuroid of the area lacks in this half.
     targets : Targets
-        Means over the other half, NaN for stimuli that `features` lack.
+        Means over the other half; NaN for stimuli that `features` lack.
     share : dict of float
-        For each target by name and bin of time, which share of its repetitions is in this half.
+        Share of each target's repetitions in its half, by name and time bin.
     """
 
     features: NDArray[np.float64]
@@ -62,7 +63,7 @@ class Halved:
 
 
 def neurons_elsewhere(responses: "xr.Dataset", area: RecordedArea) -> Targets:
-    """Return the neurons of a recording that share no trials with an area's: those of other animals."""
+    """Return the neurons of a recording from other animals, which share no trials with an area."""
     responses = columns_of(responses)
     animals = responses["animal"].values.astype(str) if "animal" in responses.coords else None
     if animals is None or not area.animal:
@@ -71,9 +72,9 @@ def neurons_elsewhere(responses: "xr.Dataset", area: RecordedArea) -> Targets:
 
 
 def neurons_beside(responses: "xr.Dataset", area: RecordedArea) -> "xr.Dataset":
-    """Return the part of a recording that shares trials with an area, but for the area itself.
+    """Return the part of a recording that shares trials with an area, without the area itself.
 
-    Where an animal is not known, it may be the same. The area itself is so in all bins of time.
+    An unknown animal counts as the same animal. The area is left out in all time bins.
     """
     responses = columns_of(responses)
     other = responses["area"].values.astype(str) != area.area
@@ -84,24 +85,24 @@ def neurons_beside(responses: "xr.Dataset", area: RecordedArea) -> "xr.Dataset":
 
 
 def halved(responses: "xr.Dataset", area: RecordedArea, seed: int) -> Iterator[Halved]:
-    """Give an area's responses in one half of the repetitions with those beside it in the other, for random halves.
+    """Yield an area's responses in one half of the repetitions, with other areas' in the other half.
 
-    Repetitions are dealt stimulus by stimulus, the same for all neuroids: no trial is in both halves.
+    Repetitions are dealt for each stimulus, equally for all neuroids, so that no trial is in both halves.
 
     Parameters
     ----------
     responses : Dataset
         Store of the recording.
     area : RecordedArea
-        What predicts.
+        Predicting area.
     seed : int
-        Halving k is drawn by NumPy's generator seeded by (seed, k).
+        Seed; NumPy's generator with seed (seed, k) draws the k-th halves.
 
     Yields
     ------
     Halved
-        Twice for each of five halvings, each half predicting the other. None where there are no other neurons that
-        share trials, or no repetitions: these are named in a warning.
+        Two results for each of five random divisions, with each half predicting the other. Nothing is yielded without
+        other neurons that share trials, or without repetitions, with a warning.
     """
     responses = columns_of(responses)
     beside = neurons_beside(responses, area)
@@ -110,7 +111,7 @@ def halved(responses: "xr.Dataset", area: RecordedArea, seed: int) -> Iterator[H
         return
     if not responses.attrs["has_repetitions"]:
         logger.warning(
-            "recording %s, %s: does not predict %s: without repetitions, noise that they share looks like signal",
+            "recording %s: %s does not predict %s, because without repetitions shared noise looks like signal",
             responses.attrs["recording"],
             area.name,
             ", ".join(sorted(set(targets.areas))),
@@ -140,22 +141,22 @@ def halved(responses: "xr.Dataset", area: RecordedArea, seed: int) -> Iterator[H
 def averaged(
     parts: Sequence[pd.DataFrame], shares: Sequence[Mapping[tuple[str, str], float]], ceilings: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return one row for each target of the rows that several halves made.
+    """Average the rows of several halves to one row for each target.
 
     Parameters
     ----------
     parts : sequence of DataFrame
-        Rows of the score table, those of each `Halved`.
+        Rows of the score table for each `Halved`.
     shares : sequence of dict
-        Its `share`.
+        `share` of each `Halved`.
     ceilings : DataFrame
-        From `ventral.targets.ceilings.ceilings_of_neurons`, of the whole recording.
+        Ceilings of the whole recording, from `ventral.targets.ceilings.ceilings_of_neurons`.
 
     Returns
     -------
     DataFrame
-        Correlations, as they would be with means over all repetitions, averaged over halves, NaN where one is; `alpha`
-        the geometric mean; of counts, the smallest.
+        Correlations, corrected to means over all repetitions, are averaged over halves; NaN if one is NaN. `alpha` is
+        the geometric mean. Counts are the smallest of all halves.
     """
     rows = pd.concat(
         [
@@ -181,7 +182,7 @@ def averaged(
 
 
 def _dealt_in_halves(shown: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which repetitions (repetitions, n) are in either half of those shown of each stimulus."""
+    """Deal the shown repetitions of each stimulus into two halves, and return their masks (repetitions, n)."""
     keys = np.where(shown, rng.random(shown.shape), np.inf)
     rank = np.argsort(np.argsort(keys, axis=0), axis=0)
     first = rank < shown.sum(axis=0) // 2
@@ -189,7 +190,7 @@ def _dealt_in_halves(shown: NDArray[np.bool_], rng: np.random.Generator) -> tupl
 
 
 def _mean_over(responses: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the mean (n, neuroids) over chosen repetitions (repetitions, n); NaN where there is none."""
+    """Return the mean (n, neuroids) over chosen repetitions (repetitions, n); NaN if there are none."""
     taken = chosen[:, :, None] & ~np.isnan(responses)
     counts = taken.sum(axis=0)
     sums = np.where(taken, responses, 0).sum(axis=0)

@@ -1,4 +1,4 @@
-"""The score table as labelled arrays: for xarray, and in the form of BrainIO."""
+"""Open the score table as labelled arrays for xarray, and in the form of BrainIO."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from ventral.tables import read_parquet
 if TYPE_CHECKING:
     import xarray as xr
 
-# Which rows share a place on each axis. Comparisons without a fit are measures of their own.
+# Columns that define the places on each axis. Each comparison without a fit is a separate measure.
 AXES = {
     "layer": ["model", "layer", "step"],
     "target": ["recording", "area", "time_bin", "target", "target_kind", "subject"],
@@ -20,7 +20,7 @@ AXES = {
 }
 # Columns that have one value for each place on an axis.
 BESIDE = {"layer": ["family", "depth", "n_features"], "target": ["stimuli", "simulated"], "measure": []}
-# The same, of tables with ceilings that came with the data.
+# Columns of `target` that only tables with given ceilings have.
 OF_CEILINGS = ["given_ceiling_kind"]
 
 
@@ -35,15 +35,15 @@ def open_scores(path: str | Path) -> "xr.Dataset":
     Returns
     -------
     Dataset
-        Every number of the table by (layer, target, measure), NaN where the table has no row. Coordinates along `layer`
-        are `model`, `layer_name`, `step`, `family`, `depth` and `n_features`; along `target` `recording`, `area`,
-        `time_bin`, `target_name`, `target_kind`, `subject`, `stimuli`, `simulated` and `given_ceiling_kind`; along
-        `measure` `split`, `mapping`, `distance` and `comparison`.
+        Every number of the table by (layer, target, measure); NaN if the table has no row. Coordinates along `layer`
+        are `model`, `layer_name`, `step`, `family`, `depth` and `n_features`. Coordinates along `target` are
+        `recording`, `area`, `time_bin`, `target_name`, `target_kind`, `subject`, `stimuli`, `simulated` and
+        `given_ceiling_kind`. Coordinates along `measure` are `split`, `mapping`, `distance` and `comparison`.
 
     Raises
     ------
     InputError
-        If there is no such file, or the file is no score table.
+        If the file is missing, or is not a score table.
     """
     table = _read(path)
     beside = {**BESIDE, "target": [*BESIDE["target"], *(name for name in OF_CEILINGS if name in table)]}
@@ -64,30 +64,31 @@ def open_scores(path: str | Path) -> "xr.Dataset":
 def brainio_scores(
     path: str | Path, recording: str, split: str, mapping: str = "ridge", value: str = "r"
 ) -> "xr.DataArray":
-    """Return the scores of a recording's neurons under the names of BrainIO's coordinates.
+    """Return the scores of a recording's neurons with the names of BrainIO's coordinates.
 
-    `brainio_scores(...).to_netcdf(FILE)` writes a NetCDF file of one variable, as BrainIO has assemblies.
+    `brainio_scores(...).to_netcdf(FILE)` writes a NetCDF file with one variable, like BrainIO's assemblies.
 
     Parameters
     ----------
     path : path
         `scores.parquet` of a finished run.
     recording, split, mapping : str
-        Which rows.
+        Names that select the rows.
     value : str
-        A column of numbers of the table, such as `r`, `predictivity` or `explained_variance`.
+        Numeric column of the table, such as `r`, `predictivity` or `explained_variance`.
 
     Returns
     -------
     DataArray
-        (layer, neuroid), NaN where there is no row. Along `layer`: `model`, `layer_name`, `depth`. Along `neuroid`:
-        `neuroid_id`, `region`, `ceiling` (the root of the reliability within folds, NaN where this is not positive),
-        and `time_bin` where there are bins. Attributes `identifier` and `stimulus_set_identifier`, as in BrainIO.
+        (layer, neuroid); NaN if the table has no row. Coordinates along `layer` are `model`, `layer_name` and `depth`.
+        Coordinates along `neuroid` are `neuroid_id`, `region` and `ceiling`, and `time_bin` for recordings with time
+        bins. `ceiling` is the square root of the reliability within folds, or NaN if that is not positive. The
+        attributes are `identifier` and `stimulus_set_identifier`, as in BrainIO.
 
     Raises
     ------
     InputError
-        If there is no such file, or the table has no such recording, split, mapping or column.
+        If the file is missing, or the table lacks the recording, split, mapping or column.
     """
     scores = open_scores(path)
     if value not in scores:
@@ -105,10 +106,10 @@ def brainio_scores(
     if scores.sizes["measure"] != 1 or not scores[value].notnull().any():
         raise InputError(
             f"{path}: no neuron of recording {recording!r} has a {value} by mapping {mapping!r} with split {split!r}; "
-            f"a mapping that predicts neurons is right, such as ridge"
+            f"choose a mapping that predicts neurons, such as ridge"
         )
     scores = scores.isel(measure=0)
-    # Every layer has the same ceiling; a layer without a row of a neuron has none.
+    # The maximum finds a neuron's ceiling, which is equal for all layers but missing for layers without a row.
     reliability = scores["reliability"].max("layer").values
     bins = {"time_bin": ("neuroid", scores["time_bin"].values)} if (scores["time_bin"] != "").any() else {}
     array = scores[value].transpose("layer", "target").rename(target="neuroid").reset_coords(drop=True)
@@ -128,14 +129,14 @@ def _read(path: str | Path) -> pd.DataFrame:
     missing = [name for axis in AXES for name in (*AXES[axis], *BESIDE[axis]) if name not in table]
     if missing:
         raise InputError(
-            f"{path}: no score table: it has no column {', '.join(missing)}; `scores.parquet` in the folder of results "
-            f"is right"
+            f"{path}: not a score table: the columns {', '.join(missing)} are missing; open `scores.parquet` in the "
+            f"folder of results"
         )
     return table
 
 
 def _plain(column: pd.Series) -> np.ndarray:
-    """Return a column as NumPy has it: text as objects, and numbers as float, NaN where there is none."""
+    """Return a column as a NumPy array: text as objects, numbers as float with NaN for missing values."""
     if pd.api.types.is_string_dtype(column.dtype):
         return column.fillna("").to_numpy(dtype=object)
     return column.to_numpy(dtype="float64", na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Penalties that were chosen at an edge of their grid, where a wider grid may predict better."""
+"""Warn of penalties chosen at an edge of their grid, where a wider grid may predict better."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ventral.mappings.correlation import sums_within_folds
 
 logger = logging.getLogger(__name__)
 
-# Share of the choices of a layer on a split, from which an edge is told.
+# Share of choices at an edge, for a layer and split, that triggers a warning.
 MANY = 0.2
 EDGES = {"lowest": "lower", "highest": "higher"}
 
@@ -28,25 +28,26 @@ def choices_at_edges(
 ) -> pd.DataFrame:
     """Count the choices of a penalty at each edge of the grid, over targets with a positive r.
 
-    A target that is not predicted is best predicted by its mean, at any high penalty: an edge says nothing there.
+    Targets that cannot be predicted are skipped: their mean is the best prediction, at any high penalty.
 
     Parameters
     ----------
     layer, split : str
         Names.
     predictions, values : (n, targets) arrays
-        Held-out predictions, and what was measured.
+        Held-out predictions and measured values.
     folds : sequence of integer arrays
         Rows of each fold.
     candidate : (folds, targets) integer array
-        Which penalty was chosen; the first is the lowest.
+        Index of the chosen penalty, counted from the lowest.
     n_penalties : int
         Number of candidates.
 
     Returns
     -------
     DataFrame
-        One row with `layer`, `split`, and the numbers of choices: all (`choices`), and at the `lowest` and `highest`.
+        One row with `layer`, `split` and numbers of choices: of all penalties (`choices`), of the `lowest` and of the
+        `highest`.
     """
     chosen = candidate[:, sums_within_folds(predictions, values, folds).pooled().r[0] > 0]
     counts = {"lowest": (chosen == 0).sum(), "highest": (chosen == n_penalties - 1).sum()}
@@ -54,16 +55,16 @@ def choices_at_edges(
 
 
 def warn_of_edges(counts: pd.DataFrame, model: str, recording: str, penalties: Sequence[float]) -> None:
-    """Name, in one warning, the layers of which many choices lie at an edge, and the option that moves the edge.
+    """Warn of layers with many choices at an edge of the grid, naming the option that moves the edge.
 
     Parameters
     ----------
     counts : DataFrame
-        Rows of `choices_at_edges`; those of one layer and split are summed.
+        Rows of `choices_at_edges`; rows of one layer and split are summed.
     model, recording : str
         Names.
     penalties : sequence of float
-        The grid, ascending. A single penalty has no edge.
+        Grid of penalties, ascending. A single penalty has no edge.
     """
     if len(penalties) < 2 or counts.empty:
         return
@@ -78,7 +79,7 @@ def warn_of_edges(counts: pd.DataFrame, model: str, recording: str, penalties: S
             )
     if told:
         logger.warning(
-            "model %s, recording %s: ridge penalties chosen at an edge of the grid, of targets with r above 0: %s",
+            "model %s, recording %s: ridge penalties chosen at an edge of the grid, for targets with r above 0: %s",
             model,
             recording,
             "; ".join(told),

@@ -1,4 +1,4 @@
-"""Predictions of targets for stimuli that were held out of the fit, by every mapping, as a Dask graph."""
+"""Predict targets on held-out stimuli with every mapping, as a Dask graph."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,25 +21,25 @@ from ventral.targets.values import Targets, grouped_over_splits
 
 logger = logging.getLogger(__name__)
 
-# Stimuli times squared targets from which partial least squares takes eight cores longer than a GPU: some 10 ms of one
-# core for a component, where a GPU takes a hundred calls.
+# Stimuli times squared targets above which a GPU computes partial least squares faster than eight cores. A component
+# then takes one core about 10 ms, and a GPU a hundred calls.
 PLS_ON_GPU = 1e8
 
 
 @dataclass(frozen=True)
 class Options:
-    """How targets are predicted.
+    """Options of the mappings that predict targets.
 
     Attributes
     ----------
     mappings : sequence of str
-        Those of `MAPPINGS` that predict, and others, which are left to others.
+        Names from `MAPPINGS`; mappings that do not predict are ignored here.
     penalties : sequence of float
-        Candidates of ridge, times the mean squared distance of the feature vectors from their mean.
+        Candidate penalties of ridge, in units of the mean squared distance of the feature vectors from their mean.
     components : int
-        Of partial least squares, which the neuroids of an area share.
+        Number of components of partial least squares, shared by the neuroids of an area.
     queue : DeviceQueue or None
-        Of the GPU that computes ridge regressions, and partial least squares of many targets; None where the CPU does.
+        Queue of the GPU that computes ridge regressions, and partial least squares of many targets; None on the CPU.
     """
 
     mappings: Sequence[str]
@@ -50,26 +50,26 @@ class Options:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions of the targets that have values for the same stimuli, of those m stimuli that are scored.
+    """Predictions for the m scored stimuli of targets that have values for the same stimuli.
 
     Attributes
     ----------
     split, mapping : str
     targets : Targets
-        Their values of these m stimuli.
+        Targets, with values for these m stimuli.
     rows : (m,) integer array
-        Which stimuli these are.
+        Rows of these stimuli.
     folds : list of integer arrays
-        Folds among the m stimuli; of a single test set, all of them.
+        Folds of the m stimuli; a single test set is one fold.
     predictions : (m, targets) array, delayed
     penalty : (folds, targets) array, delayed, or None
-        Chosen penalties, of mappings that have one.
+        Chosen penalties, for mappings with penalties.
     candidate : (folds, targets) integer array, delayed, or None
-        Their places among the candidates.
+        Indices of the chosen penalties among the candidates.
     halves : pair of lists of integer arrays, or None
-        Folds of either half of a single test set, as `ventral.targets.splits.Split` has them.
+        Folds of each half of a single test set, as in `ventral.targets.splits.Split`.
     draw : int or None
-        Which random draw of a training and a test set this is, where there are several.
+        Number of the random draw of training and test sets, if there are several.
     """
 
     split: str
@@ -84,7 +84,7 @@ class Predicted:
     draw: int | None = None
 
     def without_property(self, name: str) -> "Predicted":
-        """Return the predictions of all targets but a property of some name."""
+        """Return the predictions without the property of a given name."""
         kept = np.flatnonzero((self.targets.kinds != "property") | (self.targets.names != name))
         if len(kept) == len(self.targets.names):
             return self
@@ -96,20 +96,20 @@ class Predicted:
 def predict(
     representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
 ) -> list[Predicted]:
-    """Predict targets from one representation, on every split and by every mapping that predicts.
+    """Predict targets from one representation, on every split and with every predicting mapping.
 
-    A split by a numeric column predicts no property of this name: the column tells groups apart, and no group that is
-    held out has a value that the fit has seen.
+    A split by a numeric column does not predict the property of this name, because held-out groups have values that the
+    fit never saw.
 
     Parameters
     ----------
     representation : Representation, delayed
     layer : dict
-        Its `name` and `n_features`.
+        `name` and `n_features` of the layer.
     targets : Targets
-        Of all n stimuli.
+        Targets, with values for all n stimuli.
     splits : dict of Split
-        By name.
+        Splits by name.
     options : Options
     """
     scale = delayed(penalty_scale, pure=False)(representation.gram)
@@ -131,7 +131,7 @@ def predict(
 
 @dataclass(frozen=True)
 class _HeldOutInTurn:
-    """Targets that have values for the same stimuli, these rows, and the folds of each split of these."""
+    """Targets that have values for the same stimuli, with these rows and their folds in each split."""
 
     group: Targets
     rows: NDArray[np.intp]
@@ -144,7 +144,7 @@ class _HeldOutInTurn:
 
 @dataclass(frozen=True)
 class _TestSet:
-    """Targets that have values for the same stimuli, these rows of n, and a test set, perhaps one of several draws."""
+    """Targets that have values for the same stimuli, with these rows and one test set."""
 
     group: Targets
     rows: NDArray[np.intp]
@@ -154,7 +154,7 @@ class _TestSet:
 
     @property
     def fits(self) -> TestSetFit:
-        """The fit from the matrix of all n stimuli, whichever the targets have: no part is copied."""
+        """Fit that uses the matrix of all n stimuli, so that no part is copied."""
         ((training, test),) = self.split.fits
         responses = np.full((self.n, len(self.group.names)), np.nan)
         responses[self.rows] = self.group.values
@@ -163,7 +163,7 @@ class _TestSet:
 
 
 def _questions(targets: Targets, splits: Mapping[str, Split]) -> Iterator[_HeldOutInTurn | _TestSet]:
-    """Give what is asked of every layer, for each group of targets with values for the same stimuli."""
+    """Yield the questions to every layer, for each group of targets with values for the same stimuli."""
     for group, rows, splits_of in grouped_over_splits(targets, splits):
         if folds := {name: split.folds for name, split in splits_of.items() if split.is_nested}:
             yield _HeldOutInTurn(group, rows, folds)
@@ -180,7 +180,7 @@ def _ridges(
     penalties: Sequence[Delayed],
     queue: DeviceQueue | None,
 ) -> list[Sequence[Delayed]]:
-    """Return the ridge regressions of each question, a list: those of all its splits, or the one of a test set."""
+    """Return the ridge regressions of each question as lists: one for each split, or one for a test set."""
     fits = [asked.fits for asked in questions]
     if queue is None:
         read = [part if isinstance(fit, NestedFits) else representation for part, fit in zip(parts, fits, strict=True)]
@@ -194,7 +194,7 @@ def _ridges(
 def _held_out_in_turn(
     part: Delayed, layer: Mapping, asked: _HeldOutInTurn, ridges: Sequence[Delayed], options: Options
 ) -> list[Predicted]:
-    """Return the predictions of all stimuli of a group of targets, each by the fit without its fold."""
+    """Predict all stimuli for a group of targets, each by the fit without its fold."""
     group, rows, folds_of = asked.group, asked.rows, asked.folds
     predicted = [
         Predicted(name, "ridge", group, rows, folds_of[name], ridge.predictions, ridge.penalty, ridge.candidate)
@@ -210,7 +210,7 @@ def _held_out_in_turn(
 def _test_set_predicted(
     representation: Delayed, layer: Mapping, asked: _TestSet, ridges: Sequence[Delayed], options: Options
 ) -> list[Predicted]:
-    """Return the predictions of the test stimuli of a group of targets, by the fit on the training stimuli."""
+    """Predict the test stimuli for a group of targets, by the fit on the training stimuli."""
     one, group, rows = asked.split, asked.group, asked.rows
     ((training, test),), every = one.fits, np.arange(len(group.names))
     scored = group.taken(every, test)
@@ -243,12 +243,12 @@ def _test_set_predicted(
 
 
 def _features(part: Delayed, layer: Mapping) -> Delayed | None:
-    """Return all features of a layer, where they are at hand."""
+    """Return all features of a layer if the store of Gram matrices holds them, else None."""
     return part.units if layer["n_features"] <= UNITS_SAMPLED else None
 
 
 def _others(options: Options) -> dict[str, dict]:
-    """Return the options of each mapping that predicts by a function of features, responses and folds."""
+    """Return the options of each mapping that predicts with a function of features, responses and folds."""
     declared = {mapping: MAPPINGS[mapping] for mapping in options.mappings if mapping in MAPPINGS}
     return {
         mapping: {name: getattr(options, name) for name in of.options}
@@ -258,9 +258,9 @@ def _others(options: Options) -> dict[str, dict]:
 
 
 def penalty_scale(gram: NDArray) -> float:
-    """Return the mean squared distance of the feature vectors from their mean, trace of the centred Gram / n.
+    """Return the mean squared distance of the feature vectors from their mean, the trace of the centred Gram / n.
 
-    1 where the features do not vary between stimuli: any penalty then predicts the mean.
+    The result is 1 if the features do not vary between stimuli, where any penalty predicts the mean.
     """
     n = len(gram)
     scale = (np.trace(gram) - gram.sum() / n) / n
@@ -270,7 +270,7 @@ def penalty_scale(gram: NDArray) -> float:
 def _graph(
     queue: DeviceQueue | None, mapping: str, part: Delayed, layer: str, targets: Targets, folds, options: Mapping
 ) -> Delayed:
-    """Return predictions by a mapping, delayed: by the cores, or by a GPU, if there is one, where that is faster."""
+    """Return delayed predictions by a mapping, on a GPU if that is available and faster."""
     arguments = mapping, part, layer, targets, folds, options
     if queue is None or mapping != "pls" or not _is_faster_on_gpu(targets, queue.device):
         return delayed(_predictions, pure=False)(*arguments)
@@ -293,7 +293,7 @@ def _predictions(
     options: Mapping,
     device: str | None = None,
 ) -> NDArray:
-    """Return predictions (n, targets); of partial least squares by a device, if one is named."""
+    """Return predictions (n, targets), computing partial least squares on a device if given."""
     declared, responses = MAPPINGS[mapping], targets.values
     if mapping == "pls":
         _warn_of_fewer_components(representation, layer, responses, folds, **options)
@@ -332,8 +332,8 @@ def _warn_of_fewer_components(
     fewest = len(responses) - max(map(len, folds)) - 1
     if components > min(representation.n_features, fewest):
         logger.warning(
-            "layer %s: pls has %d components, fewer than the %d asked for: there are %d features and %d stimuli "
-            "in training",
+            "layer %s: pls has %d components, fewer than the requested %d, because there are %d features and %d "
+            "training stimuli",
             layer,
             min(representation.n_features, fewest),
             components,
@@ -343,7 +343,7 @@ def _warn_of_fewer_components(
 
 
 def _fitted_together(targets: Targets) -> list[NDArray]:
-    """Return the targets that share components: the neuroids of an area in a bin; each property has its own."""
+    """Return groups of targets that share components: the neuroids of an area in a time bin, or one property."""
     of_area = [
         np.flatnonzero((targets.kinds == "neuron") & (targets.areas == area) & (targets.time_bins == time_bin))
         for area, time_bin in sorted(set(zip(targets.areas, targets.time_bins, strict=True)))

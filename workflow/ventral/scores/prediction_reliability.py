@@ -1,7 +1,7 @@
-"""How reliable predictions are, which are noisy because the responses are that they were fitted to.
+"""Estimate the reliability of predictions, which inherit noise from the fitted responses.
 
-Fits on two random halves of the repetitions predict the same held-out stimuli; the correlation of their predictions is
-corrected to all repetitions by `ventral.mappings.correlation.prediction_reliability`.
+Fits on two random halves of the repetitions predict the same held-out stimuli.
+`ventral.mappings.correlation.prediction_reliability` corrects the correlation of their predictions to all repetitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ KEYS = ["split", "mapping", "target", "time_bin"]
 
 
 def halves_of_repetitions(responses: "xr.Dataset", seed: int) -> list[tuple[Targets, Targets]]:
-    """Return the neurons of a recording with their means over either half of the repetitions, for two random halvings.
+    """Return the neurons of a recording with means over each half of the repetitions, for two random divisions.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def halves_of_repetitions(responses: "xr.Dataset", seed: int) -> list[tuple[Targ
     Returns
     -------
     list
-        Empty without repetitions.
+        Pairs of halves; empty without repetitions.
     """
     responses = columns_of(responses)
     if not responses.attrs["has_repetitions"]:
@@ -59,19 +59,19 @@ def predict_from_halves(
     splits: Mapping[str, Split],
     options: Options,
 ) -> list[Delayed]:
-    """Return tables of the reliability of predictions, one for each split and mapping that predicts.
+    """Return tables of the reliability of predictions, one for each split and predicting mapping.
 
     Parameters
     ----------
     representation, layer, splits, options
         As for `ventral.scores.prediction.predict`.
     halves : sequence of pairs of Targets
-        From `halves_of_repetitions`.
+        Targets from `halves_of_repetitions`.
 
     Returns
     -------
     list of DataFrame, delayed
-        `split`, `mapping`, `target`, `time_bin` and `prediction_reliability`.
+        Tables with `split`, `mapping`, `target`, `time_bin` and `prediction_reliability`.
     """
     parts: dict[tuple[str, str], dict[int | None, list]] = {}
     for halving, pair in enumerate(halves):
@@ -94,7 +94,7 @@ def predict_from_halves(
 
 
 def with_prediction_reliability(rows: pd.DataFrame, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return rows of one layer with the column of tables from `predict_from_halves`, where these have their targets."""
+    """Add the reliabilities from `predict_from_halves` to rows of one layer."""
     if not tables:
         return rows
     found = pd.concat(tables).set_index(KEYS)["prediction_reliability"]

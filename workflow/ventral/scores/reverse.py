@@ -1,8 +1,8 @@
-"""Reverse predictivity: how well recorded neurons predict the units of a model (Muzellec and Kar 2025).
+"""Score reverse predictivity: how well recorded neurons predict the units of a model (Muzellec and Kar 2025).
 
-A model may hold everything that the neurons do, and much else beside: it then predicts them better than they predict
-it. The splits, folds, penalties and the ridge regression are those of the forward direction; what changes sides are the
-neurons, which are the features now, and the units, which are the targets.
+A model may represent everything that the neurons do, and much more. The model then predicts the neurons better than the
+neurons predict the model. Splits, folds, penalties and ridge regression are those of the forward direction. Neurons are
+now the features, and units the targets.
 """
 
 import logging
@@ -32,7 +32,7 @@ from ventral.targets.values import Targets, n_leaked, splits_of
 
 logger = logging.getLogger(__name__)
 
-# Their units share the factorisations; more would take more memory.
+# Layers whose units share the factorisations; more layers would need more memory.
 LAYERS_AT_ONCE = 4
 
 
@@ -49,7 +49,7 @@ def reverse(
     cores: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Predict a sample of the units of every layer from every area of a recording, and write the rows of a score table.
+    """Predict sampled units of every layer from every area of a recording, and write rows of a score table.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ def reverse(
     gram : path
         Store of the model's Gram matrices, whose `sample` holds at most 2000 units of a layer.
     stimuli : path
-        Store of the stimuli that both are of.
+        Store of the stimuli of both.
     output : path
-        Parquet file to write, with the columns of the score table: `target_kind` is 'unit', `target` the index of the
-        unit among the layer's features, `area` and `time_bin` what predicts it, `n_features` the number of neuroids
-        that do. `r` is NaN for units that do not vary, over all stimuli or within every fold. There is no reliability:
-        units have no noise.
+        Parquet file to write, with the columns of the score table. `target_kind` is 'unit', and `target` the index of
+        the unit among the layer's features. `area` and `time_bin` name the predicting neuroids, and `n_features` is
+        their number. `r` is NaN for units that do not vary over all stimuli or within every fold. The reliability is
+        missing, because units have no noise.
     splits, n_folds, seed, penalties, cores, device
         As for `ventral.scores.fitting.fit`.
 
     Raises
     ------
     InputError
-        If the stores are of other stimuli, a split cannot be made of these, or there is no such device or its memory
-        does not suffice.
+        If a store was made from other stimuli, or if these stimuli do not allow a split. Also if the device is missing
+        or its memory does not suffice.
     """
     queue = device_queue(device)
     stimulus_set = read_stimuli(stimuli, [areas, gram])
@@ -106,22 +106,22 @@ def unit_rows(
     penalties: Sequence[float],
     queue: DeviceQueue | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the rows of the sampled units of some layers, by layer.
+    """Return the rows of the score table for the sampled units of some layers, by layer.
 
     Parameters
     ----------
     predictor : Representation
-        The area's neuroids.
+        Representation of the area's neuroids.
     area : str
-        Its name.
+        Name of the area.
     layers : dict of Representation
-        Of whose `units` each one is predicted; those that do not vary are not fitted, and their r is NaN.
+        Layers whose `units` are predicted. Units that do not vary are not fitted, and their r is NaN.
     splits : dict of Split
-        By name.
+        Splits by name.
     penalties : sequence of float
-        Candidates relative to the mean squared distance of the predictor's feature vectors from their mean.
+        Candidate penalties, in units of the mean squared distance of the predictor's feature vectors from their mean.
     queue : DeviceQueue, optional
-        Of the GPU that computes the fits, if one does.
+        Queue of the GPU that computes the fits, if any.
     """
     values = np.concatenate([layer.units for layer in layers.values()], axis=1, dtype=np.float64)
     varying = np.flatnonzero(varies(np.ptp(values, axis=0), np.abs(values).max(axis=0)))
@@ -159,7 +159,7 @@ def unit_rows(
 
 
 def _parts(splits: Mapping[str, Split]) -> list[Split]:
-    """Return the splits whose folds are held out in turn, then the training and test sets of the others."""
+    """Return the splits whose folds are held out in turn, then each training and test set of the other splits."""
     nested = [split for split in splits.values() if split.is_nested]
     return nested + [one for split in splits.values() if not split.is_nested for one in split.sets]
 
@@ -171,7 +171,7 @@ def _graphs(
     parts: Sequence[Split],
     queue: DeviceQueue | None,
 ) -> list[Delayed]:
-    """Return the fits of all units (n, units), a graph for each part."""
+    """Return the fits of all units (n, units), with a graph for each part."""
     nested = [part.folds for part in parts if part.is_nested]
     fits = [NestedFits(np.arange(len(values)), values, nested)] if nested else []
     fits += [TestSetFit(values, *part.fits[0], part.inner[0]) for part in parts if not part.is_nested]

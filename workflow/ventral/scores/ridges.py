@@ -1,7 +1,7 @@
-"""Ridge regressions of one representation: on the CPU a Dask graph of many tasks, on a GPU one task.
+"""Run ridge regressions of one representation, as many Dask tasks on the CPU or as one task on a GPU.
 
-The GPU always takes the Gram matrix, the CPU the cheaper of Gram matrix and features. Both choose the same penalties,
-and their predictions differ by at most 1e-8 of the standard deviation of a target's responses.
+The GPU always uses the Gram matrix. The CPU uses the Gram matrix or the features, whichever is cheaper. Both choose the
+same penalties, and their predictions differ by at most 1e-8 of the standard deviation of a target's responses.
 """
 
 import traceback
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-# Matrices (n, n) of float64 that a fit on a GPU holds at least: given, centred, and three of one penalty.
+# A fit on a GPU holds at least five (n, n) matrices of float64: given, centred, and three for one penalty.
 FEWEST_MATRICES = 5
 
 
 @dataclass(frozen=True)
 class NestedFits:
-    """Fits of targets whose folds are held out in turn, on several splits of the same stimuli.
+    """Fits of targets on several splits of the same stimuli, with folds held out in turn.
 
     Attributes
     ----------
     rows : (m,) integer array
-        Which stimuli of the representation these are.
+        Rows of these stimuli in the representation.
     responses : (m, targets) array
-        Finite.
+        Finite responses.
     splits : sequence of sequences of integer arrays
-        Folds of each split among the m stimuli.
+        Folds of the m stimuli in each split.
     """
 
     rows: NDArray[np.intp]
@@ -48,17 +48,17 @@ class NestedFits:
 
     @property
     def n_results(self) -> int:
-        """One for each split."""
+        """Number of results, one for each split."""
         return len(self.splits)
 
     def graphs(
         self, gram: NDArray | Delayed, features: NDArray | Delayed | None, n_features: int, penalties: Sequence
     ) -> list[Delayed]:
-        """Return the `NestedRidge` of each split as a Dask graph, given matrices of the m stimuli."""
+        """Return a `NestedRidge` for each split as a Dask graph, given matrices of the m stimuli."""
         return cheaper_graphs(gram, features, n_features, penalties, self.responses, self.splits)
 
     def on_device(self, gram: "Tensor", penalties: NDArray) -> list[NestedRidge]:
-        """Return the `NestedRidge` of each split, given the Gram matrix of all stimuli on a device."""
+        """Return a `NestedRidge` for each split, given the Gram matrix of all stimuli on a device."""
         from ventral.mappings.ridge_on_device import nested_ridge_on_device
 
         gram = _selected(gram, self.rows)
@@ -68,18 +68,18 @@ class NestedFits:
 
 @dataclass(frozen=True)
 class TestSetFit:
-    """A fit of targets on one training set, which predicts one test set.
+    """A fit of targets on one training set that predicts one test set.
 
     Attributes
     ----------
     responses : (n, targets) array
-        Of all stimuli of the representation; NaN of those that are in no set.
+        Responses to all stimuli of the representation; NaN for stimuli in neither set.
     training, test : integer arrays
     inner : sequence of integer arrays
-        What chooses the penalties, as for `ventral.mappings.ridge_test_set.test_set_ridge`.
+        Rows that choose the penalties, as for `ventral.mappings.ridge_test_set.test_set_ridge`.
     """
 
-    # No class of tests, whatever pytest takes its name for.
+    # pytest would otherwise collect this class because of its name.
     __test__ = False
 
     responses: NDArray[np.float64]
@@ -107,17 +107,17 @@ class TestSetFit:
 def ridges_on_device(
     gram: NDArray, penalties: Sequence[float], fits: Sequence[NestedFits | TestSetFit], device: str
 ) -> list[list[NestedRidge | TestSetRidge]]:
-    """Return the results of all fits of one representation, in lists, computed on one device.
+    """Compute all fits of one representation on one device, and return lists of results.
 
     Parameters
     ----------
     gram : (n, n) array
         Inner products of the feature vectors of all stimuli.
     penalties : sequence of float
-        Candidates, in the units of the Gram matrix.
+        Candidate penalties, in the units of the Gram matrix.
     fits : sequence of NestedFits or TestSetFit
     device : str
-        torch's name of a device.
+        Name of a torch device.
 
     Raises
     ------
@@ -132,28 +132,28 @@ def ridges_on_device(
 def queued_ridges(
     queue: DeviceQueue, gram: Delayed | NDArray, penalties: Sequence, fits: Sequence[NestedFits | TestSetFit]
 ) -> list[list[Delayed]]:
-    """Return the results of all fits of one representation, in lists, delayed: one task of a queue."""
+    """Return delayed lists of results of all fits of one representation, as one task of a queue."""
     of_all = queue.task(ridges_on_device, gram, penalties, delayed(fits, pure=False, traverse=False))
     return [[of_all[k][s] for s in range(fit.n_results)] for k, fit in enumerate(fits)]
 
 
 @contextmanager
 def fitting_in_memory(n: int, device: str, n_matrices: int = FEWEST_MATRICES) -> Iterator[None]:
-    """Turn an error of memory of a device inside the block into one that says what would fit.
+    """Turn an out-of-memory error within a `with` block into a message that says how many stimuli would fit.
 
     Parameters
     ----------
     n : int
-        Stimuli.
+        Number of stimuli.
     device : str
-        torch's name of a device.
+        Name of a torch device.
     n_matrices : int
-        Matrices (n, n) that are held at least.
+        Smallest number of (n, n) matrices held in memory.
 
     Raises
     ------
     InputError
-        If memory does not suffice for the smallest blocks, into which fits are cut before.
+        If memory does not suffice even after fits are cut into the smallest blocks.
     """
     import torch
 
@@ -161,13 +161,13 @@ def fitting_in_memory(n: int, device: str, n_matrices: int = FEWEST_MATRICES) ->
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         reason = str(error).partition("\n")[0]
-        # Frames of the fit hold its tensors.
+        # The traceback's frames hold the fit's tensors, and so their memory.
         traceback.clear_frames(error.__traceback__)
         raise InputError(_too_large(n, n_matrices, _free_bytes(device), reason)) from None
 
 
 def _free_bytes(device: str) -> int | None:
-    """Return the bytes that are free on a GPU; None on another device."""
+    """Return the free bytes of a GPU; None on another device."""
     import torch
 
     if torch.device(device).type != "cuda":
@@ -182,12 +182,12 @@ def _too_large(n: int, n_matrices: int, free: int | None, reason: str) -> str:
     fitting = "" if free is None else f"; about {int((free / (8 * n_matrices)) ** 0.5)} stimuli would fit"
     return (
         f"{KEY_OF_FITS}: memory of the GPU does not suffice for a fit of {n} stimuli, which takes at least "
-        f"{needed / 2**30:.1f} GiB{room}{fitting}; set it to `cpu`, or take a GPU with more memory ({reason})"
+        f"{needed / 2**30:.1f} GiB{room}{fitting}; set {KEY_OF_FITS} to `cpu`, or use a GPU with more memory ({reason})"
     )
 
 
 def _selected(gram: "Tensor", rows: NDArray[np.intp]) -> "Tensor":
-    """Return the Gram matrix of some stimuli; of all in their order, the given one."""
+    """Return the Gram matrix of some stimuli, or the given matrix itself for all stimuli in order."""
     if np.array_equal(rows, np.arange(len(gram))):
         return gram
     import torch
@@ -197,7 +197,7 @@ def _selected(gram: "Tensor", rows: NDArray[np.intp]) -> "Tensor":
 
 
 def as_tensor(values: NDArray, device: "torch.device | str") -> "Tensor":
-    """Return values as a tensor of float64 on a device."""
+    """Return values as a float64 tensor on a device."""
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64)).to(device)

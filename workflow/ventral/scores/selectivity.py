@@ -1,4 +1,4 @@
-"""What the units of each layer make of one category: how selective they are for it, and how well it can be read out."""
+"""Measure the selectivity of each layer's units for one category, and how well the category can be decoded."""
 
 import logging
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ from ventral.targets.values import labels_of
 
 logger = logging.getLogger(__name__)
 
-# From here on a unit is called selective, as neurons of macaque face patches are: Aparicio, Issa and DiCarlo 2016
-# (J. Neurosci. 36:12729).
+# Smallest d' of a selective unit, as for neurons of macaque face patches: Aparicio, Issa and DiCarlo 2016 (J. Neurosci.
+# 36:12729).
 SELECTIVE = 0.65
 
 
 def selectivity(
     grams: Sequence[str | Path], stimuli: str | Path, output: str | Path, *, category: str, n_folds: int, seed: int
 ) -> None:
-    """Write, for every layer of some models, how it treats one category of stimuli beside all others.
+    """Write the selectivity and decoding accuracy of every layer for one category of stimuli.
 
     Parameters
     ----------
@@ -36,19 +36,20 @@ def selectivity(
     stimuli : path
         Store of the stimuli, with the label `category`.
     output : path
-        CSV to write, a row a layer: `model`, `family`, `layer`, `depth`, `category`, `n_units` (sampled), `selective`
-        (share of units with d' above 0.65), `dprime` (mean over units), `n_stimuli`, `balanced_accuracy` of a linear
-        support vector machine that tells the category from all others, each of the two with the same weight, on
-        held-out stimuli (chance: 0.5), and its `standard_error`.
+        CSV to write, with a row for each layer. `model`, `family`, `layer`, `depth` and `category` identify a row.
+        `n_units` counts sampled units, and `n_stimuli` stimuli. `selective` is the share of units with d' above 0.65,
+        and `dprime` the mean d' over units. `balanced_accuracy` is that of a linear support vector machine on held-out
+        stimuli (chance: 0.5), with its `standard_error`. The machine separates the category from all other stimuli,
+        with equal weights.
     category : str
-        The category.
+        Name of the category.
     n_folds, seed : int
-        Folds of held-out stimuli, and the seed of their deal.
+        Number of held-out folds, and seed of their deal.
 
     Raises
     ------
     InputError
-        If the stimuli have no such category, or a store is of other stimuli.
+        If the stimuli lack the category, or if a store was made from other stimuli.
     """
     stimulus_set = read_stimuli(stimuli, grams)
     labels = labels_of(stimulus_set)
@@ -88,21 +89,21 @@ def selectivity(
 def standard_error(is_category: NDArray, predictions: NDArray, folds: Sequence[NDArray]) -> float:
     """Return the standard error of the balanced accuracy over folds, for other stimuli.
 
-    The variance of a label's hits is p (1 - p) with p = (hits + 1) / (n + 2), which is no 0 where all are hits (the
-    rule of succession), times that of training parts, as in `ventral.statistics.influence`.
+    The variance of a label's hits is p (1 - p). p = (hits + 1) / (n + 2), the rule of succession, avoids a variance of
+    0 if all are hits. The variance is multiplied by the factor for training sets of `ventral.statistics.influence`.
 
     Parameters
     ----------
     is_category : (n,) boolean array
     predictions : (n,) array of str
-        What each stimulus was taken for; '' is no prediction.
+        Predicted label of each stimulus; '' for no prediction.
     folds : sequence of integer arrays
-        Held-out rows of each fold, which have both labels.
+        Held-out rows of each fold, with both labels in each.
 
     Returns
     -------
     float
-        NaN where a stimulus has no prediction.
+        Standard error; NaN if a stimulus has no prediction.
     """
     if (predictions == "").any():
         return float("nan")
@@ -116,7 +117,7 @@ def standard_error(is_category: NDArray, predictions: NDArray, folds: Sequence[N
 
 
 def dprime(responses: NDArray, is_category: ArrayLike) -> NDArray[np.float64]:
-    """Return how far each unit's responses to a category lie above those to all other stimuli.
+    """Return d' of each unit between a category and all other stimuli.
 
     d' = (mean to the category - mean to the others) / sqrt((variance to the category + variance to the others) / 2).
 
@@ -128,7 +129,7 @@ def dprime(responses: NDArray, is_category: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     (units,) array
-        0 where a unit's responses do not differ.
+        d'; 0 if a unit's responses do not differ.
     """
     responses, is_category = np.asarray(responses, np.float64), np.asarray(is_category, bool)
     within, others = responses[is_category], responses[~is_category]

@@ -1,4 +1,4 @@
-"""The score table: its columns, and the rows that held-out predictions make."""
+"""Define the score table's columns, and compute its rows from held-out predictions."""
 
 import logging
 from collections.abc import Sequence
@@ -74,20 +74,20 @@ SORTED_BY += ["distance", "comparison", "subject"]
 
 
 def join(tables: Sequence[str | Path], output: str | Path) -> None:
-    """Join the tables of all models and recordings into the one that every figure is a query on.
+    """Join the tables of all models and recordings into the score table, from which all figures are made.
 
     Raises
     ------
     InputError
-        If there are tables, and none has a row. Without any, where nothing is to be scored, the table has no rows.
+        If there are tables but none has a row. Without tables, because nothing is scored, the score table has no rows.
     """
     if not tables:
-        logger.warning("no model and no recorded area is scored against a recording: the score table has no rows")
+        logger.warning("the score table has no rows, because no model or area is scored against a recording")
     rows = [read_parquet(table) for table in tables]
     if rows and not any(map(len, rows)):
         raise InputError(
-            f"{shown([str(table) for table in tables])}: no rows; score a recording with at least one neuroid that "
-            f"responds differently to different stimuli, or a dissimilarity matrix"
+            f"{shown([str(table) for table in tables])}: rows are missing; score a recording with at least one neuroid "
+            f"that responds differently to different stimuli, or a dissimilarity matrix"
         )
     with writing(output) as unfinished:
         write_table(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), unfinished)
@@ -102,27 +102,27 @@ def prediction_rows(
     penalty: NDArray | None,
     halves: tuple[Sequence[NDArray], Sequence[NDArray]] | None = None,
 ) -> pd.DataFrame:
-    """Return a row for each target that a mapping predicted for stimuli held out of its fit.
+    """Return a row of the score table for each target that a mapping predicted on held-out stimuli.
 
-    `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), `r_folds` the mean over folds; `r_even` and
-    `r_odd` are pooled over folds 0, 2, ... and those between, or within either half of a single test set. `n_alone`
-    counts folds of one stimulus, which add nothing to r. The ceilings of neurons are added by
-    `ventral.targets.ceilings.with_ceilings`.
+    `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), and `r_folds` is the mean over folds. `r_even`
+    and `r_odd` are pooled over folds 0, 2, ... and the folds between, or within each half of a single test set.
+    `n_alone` counts folds of one stimulus, which add nothing to r. `ventral.targets.ceilings.with_ceilings` adds the
+    ceilings of neurons.
 
     Parameters
     ----------
     predictions : (n, targets) array
-        Of each stimulus, by the fit without its fold.
+        Prediction of each stimulus by the fit without its fold.
     targets : Targets
-        What was measured, of the same n stimuli.
+        Measured values for the same n stimuli.
     folds : sequence of integer arrays
         Rows of each fold.
     split, mapping : str
-        Names of the split that the folds are of, and of the mapping.
+        Names of the folds' split and of the mapping.
     penalty : (folds, targets) array or None
-        Penalty chosen for each target in each fold, for mappings that have one.
+        Chosen penalty of each target in each fold, for mappings with penalties.
     halves : pair of sequences of integer arrays, optional
-        Folds of either half of a single test set, those of `ventral.targets.splits.halves_of` if not given.
+        Folds of each half of a single test set; by default from `ventral.targets.splits.halves_of`.
     """
     sums = sums_within_folds(predictions, targets.values, folds)
     if len(folds) > 1:
@@ -150,20 +150,20 @@ def prediction_rows(
 
 
 def median_over_draws(tables: Sequence[pd.DataFrame], keys: Sequence[str]) -> pd.DataFrame:
-    """Return one row for each target of the rows that several draws of a training and a test set made.
+    """Join the rows of several random draws of training and test sets to one row for each target.
 
     Parameters
     ----------
     tables : sequence of DataFrame
-        Rows of each draw; of a single table, nothing changes.
+        Rows of each draw; a single table is returned unchanged.
     keys : sequence of str
-        Columns that say which rows are of the same target.
+        Columns that identify a target.
 
     Returns
     -------
     DataFrame
-        Medians over draws, NaN where one of them is; of `r_even` and `r_odd` over draws with stimuli in that half.
-        `r_folds` is the mean over draws, and `n_folds`, where there is any, their number.
+        Medians over draws; NaN if one is NaN. `r_even` and `r_odd` use the draws with stimuli in that half. `r_folds`
+        is the mean over draws. `n_folds`, if present, is the number of draws.
     """
     if len(tables) == 1:
         return tables[0]
@@ -188,20 +188,20 @@ def correlation_in_folds(predictions: NDArray, values: NDArray, folds: Sequence[
     Parameters
     ----------
     predictions, values : (n, targets) arrays
-        Held-out predictions and what was measured.
+        Held-out predictions and measured values.
     folds : sequence of integer arrays
         Rows of each fold.
 
     Returns
     -------
     (targets,) array
-        NaN where predictions or values do not vary within some fold.
+        Mean r; NaN if predictions or values do not vary within some fold.
     """
     return np.mean([_pearson(predictions[fold], values[fold]) for fold in folds], axis=0)
 
 
 def _r_of_half(predictions: NDArray, values: NDArray, half: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return r (targets,) pooled over some folds; NaN where these are empty."""
+    """Return r (targets,) pooled over some folds; NaN if these are empty."""
     folds = [fold for fold in half if len(fold)]
     if not folds:
         return np.full(values.shape[1], np.nan)
@@ -212,14 +212,14 @@ def _pearson(a: NDArray, b: NDArray) -> NDArray:
     deviations = []
     for values in (a, b):
         columns, varying = unit_columns(values)
-        # Deviations at the size of rounding carry no sign.
+        # The sign of deviations as small as rounding errors has no meaning.
         columns[:, ~varying] = np.nan
         deviations.append(columns)
     return np.einsum("ij,ij->j", *deviations)
 
 
 def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
-    """Write rows as a score table, with all columns and `more`, in an order that their making does not change."""
+    """Write rows as a score table with all columns and `more`, sorted so that equal rows give equal files."""
     table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS)
     table = table.fillna({"time_bin": "", "distance": "", "comparison": ""})
     write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)

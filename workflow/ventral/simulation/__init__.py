@@ -1,1 +1,1 @@
-"""Recordings that are simulated from networks."""
+"""Simulation of recordings from networks."""

@@ -1,29 +1,28 @@
-"""Simulated neurons, made of a layer's output.
+"""Simulate neurons from a layer's output.
 
-A neuron reads one layer of a network, the teacher, which is not among the models that are scored. Which depth of a
-network predicts it best, how reliable it is, and which object it prefers are known by construction. From layer to
-spikes:
+A neuron reads one layer of a network, the teacher, which is not among the scored models. The neuron's best depth, its
+reliability and its preferred object are known by construction. Four steps lead from layer to spikes:
 
-1. Receptive field. The signals of a neuron are the means of channels over a square of the layer's map; how much of the
-   map's side it covers is the area's `field`, 1 for all of it. A neuron with a smaller one reads few channels, as
-   many as the square root of their number, drawn at random, over a square at a random place.
-2. Drive. The signals, each of mean 0 and variance 1 over stimuli, are weighted by standard normal numbers. Where the
-   field is the whole map, and the stimuli are of several objects, the neuron prefers one of these: its drive is
+1. Receptive field. The signals of a neuron are the means of channels over a square of the layer's map. The area's
+   `field` is the share of the map's side that the square covers, 1 for the whole map. With a smaller field, the square
+   lies at a random place. The neuron then reads few channels: the square root of their number, drawn at random.
+2. Drive. The signals, each of mean 0 and variance 1 over stimuli, are weighted by standard normal numbers. If the field
+   is the whole map and the stimuli show several objects, the neuron prefers one object. Its drive is then
 
        s a + sqrt(1 - s^2) b,    s = SELECTIVITY,
 
-   where a is the projection of the signals on the direction of the preferred object's mean from the mean over all
-   stimuli, and b on a random direction, both of variance 1.
-3. Rate. The mean response to a stimulus is m g(z) / mean g(z), where z is the drive, of mean 0 and variance 1, and
-   g(z) = log(1 + exp z)^EXPONENT, a smooth threshold and an accelerating power (Heeger 1992, Visual Neuroscience
+   where a projects the signals on the direction from the mean over all stimuli to the preferred object's mean. b
+   projects the signals on a random direction. Both have variance 1.
+3. Rate. The mean response to a stimulus is m g(z) / mean g(z), where z is the drive, of mean 0 and variance 1.
+   g(z) = log(1 + exp z)^EXPONENT is a smooth threshold with an accelerating power (Heeger 1992, Visual Neuroscience
    9:181; Priebe and Ferster 2008, Neuron 57:482). The neuron's mean m over stimuli is lognormal over neurons (Buzsaki
-   and Mizuseki 2014, Nature Reviews Neuroscience 15:264): the mean over neurons is `spikes`, and the standard
-   deviation of its logarithm SPREAD.
-4. Noise. A response is F times a Poisson number of mean rate / F, F being `fano`: its mean is the rate, its variance
-   F times the rate. Repetitions are independent.
+   and Mizuseki 2014, Nature Reviews Neuroscience 15:264). The mean of m over neurons is `spikes`, and the standard
+   deviation of its logarithm is SPREAD.
+4. Noise. A response is F times a Poisson number of mean rate / F, where F is `fano`. Its mean is the rate, and its
+   variance F times the rate. Repetitions are independent.
 
-Every neuron has random numbers of its own, which go by `seed`, its area and its number in the area: it does not depend
-on which others there are, and its first repetitions not on how many follow.
+Every neuron has its own random numbers, seeded by `seed`, its area and its number in the area. A neuron therefore does
+not depend on the other neurons, nor its first repetitions on the number of repetitions.
 """
 
 import logging
@@ -44,31 +43,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ventral")
 
 
-# What the name of a recording and of its areas must say.
+# Word that the names of a simulated recording and of its areas must contain.
 MARK = "simulated"
-# Share of the map's side that a receptive field covers, where the config does not say it. Those of neurons in areas
-# further on are larger (Freeman and Simoncelli 2011, Nature Neuroscience 14:1195), as the units of later layers have
-# larger fields of their own.
+# Default share of the map's side that a receptive field covers. Fields grow along the ventral stream (Freeman and
+# Simoncelli 2011, Nature Neuroscience 14:1195), as they do over a network's layers.
 FIELDS = {"V1": 1 / 32, "V2": 1 / 8, "V4": 1 / 4, "IT": 1.0}
 WHOLE = 1.0
 SELECTIVITY = 0.8
 EXPONENT = 1.2
 SPREAD = 0.5
-# Each neuron's random numbers for what it is made of, and for its noise.
+# Streams of each neuron's random numbers, for its tuning and for its noise.
 TUNING, NOISE = 0, 1
 VALUES_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What a neuron reads of a layer.
+    """Part of a layer that a neuron reads.
 
     Attributes
     ----------
     channels : tuple of int
-        Ascending.
+        Channels that the neuron reads, ascending.
     top, left, height, width : int
-        The square of the map over which channels are averaged.
+        Square of the map over which channels are averaged.
     """
 
     channels: tuple[int, ...]
@@ -78,7 +76,7 @@ class ReceptiveField:
     width: int
 
     def signals(self, maps: NDArray) -> NDArray[np.float64]:
-        """Return the means (n, channels) over the field, of maps (n, all channels, rows, columns)."""
+        """Average maps (n, all channels, rows, columns) over the field, and return the signals (n, channels)."""
         square = maps[:, :, self.top : self.top + self.height, self.left : self.left + self.width]
         return square.mean(axis=(2, 3), dtype=np.float64)[:, self.channels]
 
@@ -93,27 +91,27 @@ def population(
     spikes: float,
     seed: int,
 ) -> tuple["pd.DataFrame", NDArray[np.float64]]:
-    """Return the neurons of one area and their rates.
+    """Simulate the neurons of one area, and return them with their rates.
 
     Parameters
     ----------
     features : (n, p) array
-        A layer's output to every stimulus, flattened; in memory, or a store that is read by rows.
+        A layer's flattened output to every stimulus, in memory or in a store that is read by rows.
     shape : tuple of int
-        Of the output to one stimulus, as for `map_shape`.
+        Shape of the output to one stimulus, as for `map_shape`.
     objects : (n,) array of str, or None
-        The object that each stimulus shows.
+        Object shown by each stimulus.
     area : str
         Name of the area.
     options : dict
-        `field` and `neuroids`, as in the config.
+        Options `field` and `neuroids`, as in the config.
     spikes, seed
         As in the config.
 
     Returns
     -------
     neuroids : DataFrame
-        `area`, `mean_rate` and `preferred_object`, by the neuroids' names.
+        Columns `area`, `mean_rate` and `preferred_object`, indexed by the names of neuroids.
     rates : (n, neuroids) array
         Mean responses.
     """
@@ -133,7 +131,7 @@ def population(
     silent = (np.ptp(rates, axis=0) == 0).sum()
     if silent:
         logger.warning(
-            "%s: %d of %d neurons respond alike to all stimuli, as does what they read of the layer",
+            "%s: %d of %d neurons respond equally to all stimuli, because the part of the layer that they read does",
             area,
             silent,
             len(fields),
@@ -152,8 +150,9 @@ def population(
 def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Return channels, rows and columns of a layer's output to one stimulus.
 
-    Three axes are channels, rows, columns; or rows, columns, channels where this makes the map square and the other
-    does not. Two are positions in no order, such as a transformer's tokens, and channels. One is channels.
+    Three axes are read as channels, rows, columns; or as rows, columns, channels if only this order makes the map
+    square. Two axes are read as unordered positions, such as a transformer's tokens, and channels. One axis is read as
+    channels.
     """
     if len(shape) == 3:
         return tuple(shape[axis] for axis in _axes_of_map(shape))
@@ -168,9 +167,9 @@ def receptive_field(shape: tuple[int, int, int], share: float, random: np.random
     shape : tuple of int
         Channels, rows and columns of the layer.
     share : float
-        Of the map's sides that it covers; 1 takes all positions and all channels.
+        Share of the map's sides that the field covers; 1 takes all positions and all channels.
     random : Generator
-        Of the neuron.
+        Random numbers of the neuron.
     """
     channels, *sides = shape
     if share == WHOLE:
@@ -182,16 +181,16 @@ def receptive_field(shape: tuple[int, int, int], share: float, random: np.random
 
 
 def drive(signals: NDArray, belongs: ArrayLike | None, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return a neuron's drive, of mean 0 and variance 1 over stimuli; 0 where its signals do not vary.
+    """Return a neuron's drive, of mean 0 and variance 1 over stimuli; 0 if its signals do not vary.
 
     Parameters
     ----------
     signals : (n, channels) array
-        What it reads.
+        Signals of the neuron.
     belongs : (n,) boolean array, optional
-        Which stimuli show the object that it prefers.
+        Mask of the stimuli that show the neuron's preferred object.
     random : Generator
-        Of the neuron.
+        Random numbers of the neuron.
 
     Returns
     -------
@@ -201,32 +200,32 @@ def drive(signals: NDArray, belongs: ArrayLike | None, random: np.random.Generat
     by_chance = _unit_variance(signals @ random.normal(size=signals.shape[1]))
     if belongs is None:
         return by_chance
-    # The mean over all stimuli is 0.
+    # The mean over all stimuli is 0, so the object's mean is the direction.
     towards_object = _unit_variance(signals @ signals[np.asarray(belongs)].mean(axis=0))
     return _unit_variance(SELECTIVITY * towards_object + np.sqrt(1 - SELECTIVITY**2) * by_chance)
 
 
 def firing_rates(drive: NDArray, mean: float) -> NDArray[np.float64]:
-    """Return the rate of a neuron for each stimulus, above 0, from its drive and its mean over stimuli."""
+    """Return a neuron's rate for each stimulus, above 0, from its drive and its mean rate."""
     shaped = np.logaddexp(0, drive) ** EXPONENT
     return mean * shaped / shaped.mean()
 
 
 def noisy(rates: NDArray, repetitions: int, fano: float, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return responses (repetitions, n) whose mean is the rate (n,), and whose variance is `fano` times the rate."""
+    """Draw responses (repetitions, n) whose mean is the rate (n,), and whose variance is `fano` times the rate."""
     return fano * random.poisson(np.asarray(rates) / fano, (repetitions, len(rates)))
 
 
 def true_reliability(rates: NDArray, fano: float, repetitions: int) -> NDArray[np.float64]:
-    """Return the share of the variance over stimuli of mean responses that is the rates', not noise.
+    """Return the share of the variance of mean responses over stimuli that comes from the rates.
 
-    This is what `ventral.recordings.reliability.split_half_reliability` estimates:
+    `ventral.recordings.reliability.split_half_reliability` estimates this share:
 
-        Var(rate) / (Var(rate) + mean(fano rate) / repetitions),
+        Var(rate) / (Var(rate) + mean(fano rate) / repetitions).
 
-    with the variance that divides by n - 1, of which that of the mean responses is an unbiased estimate. Twice the
-    noise turns a reliability of rho into rho / (2 - rho); twice the repetitions into 2 rho / (1 + rho), as Spearman and
-    Brown have it.
+    The variance divides by n - 1, so that its estimate from mean responses is unbiased. Twice the noise turns a
+    reliability of rho into rho / (2 - rho). Twice the repetitions turn rho into 2 rho / (1 + rho), the Spearman-Brown
+    formula.
 
     Parameters
     ----------
@@ -235,7 +234,7 @@ def true_reliability(rates: NDArray, fano: float, repetitions: int) -> NDArray[n
     fano : float
         Variance of a response over its mean.
     repetitions : int
-        Of each stimulus.
+        Number of repetitions of each stimulus.
 
     Returns
     -------
@@ -246,13 +245,13 @@ def true_reliability(rates: NDArray, fano: float, repetitions: int) -> NDArray[n
 
 
 def random_numbers(seed: int, area: str, neuroid: int, purpose: int) -> np.random.Generator:
-    """Return the random numbers of one neuron for one purpose."""
-    # Not Python's hash of the name, which is another one in every process.
+    """Return the random number generator of one neuron for one purpose."""
+    # CRC-32 replaces Python's hash of the name, which differs between processes.
     return np.random.default_rng([seed, zlib.crc32(area.encode()), neuroid, purpose])
 
 
 def _unit_variance(values: NDArray) -> NDArray[np.float64]:
-    """Return values (n, ...) of mean 0 and variance 1 over stimuli, 0 where they vary by no more than rounding."""
+    """Standardise values (n, ...) to mean 0 and variance 1 over stimuli; 0 if only rounding makes them vary."""
     centred = values - values.mean(axis=0)
     deviation = centred.std(axis=0)
     varying = varies(deviation, np.abs(values).max(axis=0), ROUNDING_OF_FLOAT32)
@@ -260,7 +259,7 @@ def _unit_variance(values: NDArray) -> NDArray[np.float64]:
 
 
 def _signals(features, shape: tuple[int, ...], fields: list[ReceptiveField]) -> dict[ReceptiveField, NDArray]:
-    """Return the signals (n, channels) of each field, reading the features once, some rows at a time."""
+    """Return the signals (n, channels) of each field, reading the features once in blocks of rows."""
     parts: dict[ReceptiveField, list[NDArray]] = {field: [] for field in fields}
     rows = max(1, VALUES_AT_ONCE // features.shape[1])
     for start in range(0, features.shape[0], rows):

@@ -1,4 +1,4 @@
-"""Simulated recordings: neurons made of a network's layers, so that the right answers are known."""
+"""Simulate recordings from a network's layers, so that the right answers are known."""
 
 from pathlib import Path
 
@@ -22,30 +22,30 @@ def simulate(
 ) -> None:
     """Write the store of a simulated recording.
 
-    It is that of an ingested recording (`ventral.recordings.ingestion`) with the attribute `simulated`, areas called
-    `simulated V1` and so on, the variable `rates` (stimulus, neuroid), the responses without noise, and for each
-    neuroid `mean_rate` (over stimuli), `true_reliability` (see the function) and `preferred_object`, '' for those
-    without.
+    The store has the form of an ingested recording (`ventral.recordings.ingestion`), with the attribute `simulated` and
+    areas called `simulated V1` and so on. The variable `rates` (stimulus, neuroid) has the responses without noise.
+    Each neuroid has `mean_rate` (over stimuli), `true_reliability` (see the function) and `preferred_object`, '' if the
+    neuroid prefers none.
 
     Parameters
     ----------
     spec : dict
-        From `ventral.simulation.teacher.resolve_simulation`.
+        Description of the recording, from `ventral.simulation.teacher.resolve_simulation`.
     stimuli : path
-        Store of the stimuli that are shown.
+        Store of the stimuli shown.
     output : path
-        The store to write; while it works, the teacher's layers lie beside it.
+        Store to write; the teacher's layers lie beside it during the job.
     name : str
         Name of the recording.
     device, batch_size, cores
-        Of the teacher's forward pass, as for `ventral.activations.extraction.extract_part`.
+        Options of the teacher's forward pass, as for `ventral.activations.extraction.extract_part`.
     n_splits, seed : int
         As for `ventral.recordings.reliability.split_half_reliability`.
 
     Raises
     ------
     InputError
-        If the teacher or its layers cannot be had, or an area's field is part of a map that its layer does not have.
+        If the teacher or its layers cannot be loaded, or if an area's field needs a map and its layer has none.
     """
     import pandas as pd
 
@@ -57,7 +57,7 @@ def simulate(
     objects = stimulus_set["object"].values.astype(str) if "object" in stimulus_set.coords else None
     key = f"recordings.{name}.simulate"
     options = {"device": device, "batch_size": batch_size, "threads": cores}
-    # One stimulus first: a layer without a map is told before the others are shown.
+    # One stimulus comes first, so that a layer without a map is reported before the long forward pass.
     with layers_of_teacher(spec, stimuli, 1, output, key, **options | {"batch_size": 1}) as layers:
         for area, wanted in spec["areas"].items():
             check_field(wanted, layers[wanted["layer"]][1], f"{key}.areas.{area}")

@@ -1,4 +1,4 @@
-"""The teacher of a simulated recording: the network whose layers its neurons are made of."""
+"""Describe and run the teacher of a simulated recording: the network whose layers make its neurons."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,37 +21,37 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
     Parameters
     ----------
     spec : dict
-        `teacher`, the name of a model or a mapping with its `architecture` and other options of `resolve_model`;
-        `areas`, for each its `layer` by name, its number of `neuroids`, and `field`, which may be left out where
-        `FIELDS` knows it; `repetitions`, `fano`, `spikes`, `seed`.
+        Options of the recording. `teacher` is the name of a model, or a mapping with its `architecture` and other
+        options of `resolve_model`. `areas` gives each area its `layer` by name, its number of `neuroids`, and `field`,
+        which is optional for areas in `FIELDS`. The rest are `repetitions`, `fano`, `spikes` and `seed`.
     models : dict of dict
-        The models that are scored against the recording, from `resolve_model`, by name.
+        Models scored against the recording, from `resolve_model`, by name.
     name : str
         Name of the recording.
 
     Returns
     -------
     dict
-        As `spec`, `teacher` from `resolve_model` and each area with its `field`.
+        `spec` with `teacher` from `resolve_model` and a `field` for each area.
 
     Raises
     ------
     InputError
-        If the name does not say that it is simulated, the teacher is also a model that is scored, or an area's layer
-        or field is not told.
+        If the recording's name lacks the word `simulated`, the teacher is also a scored model, or an area's layer or
+        field is missing.
     """
     key = f"recordings.{name}.simulate"
     if MARK not in name:
         raise InputError(
-            f"config key recordings.{name}: the name of a recording that is made with `simulate` has the word `{MARK}` "
-            f"in it, so that no table or figure passes it off as measured; call it `{MARK}_{name}`"
+            f"config key recordings.{name}: the name of a recording made with `simulate` must contain `{MARK}`, so "
+            f"that no table or figure presents it as measured; rename the recording to `{MARK}_{name}`"
         )
     teacher = _resolved_teacher(spec["teacher"], f"{key}.teacher")
     for model, description in models.items():
         if _is_same_network(description, teacher):
             raise InputError(
                 f"config key {key}.teacher: the model `{model}` is the same network, {teacher['architecture']} with "
-                f"the same weights; a teacher scored against its own neurons says nothing of how well models do: take "
+                f"the same weights; a teacher scored against its own neurons does not test a model. Take "
                 f"`{model}` out of `models`, or name another teacher"
             )
     areas = {area: _resolved_area(area, options, f"{key}.areas.{area}") for area, options in spec["areas"].items()}
@@ -59,14 +59,14 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
 
 
 def check(spec: dict, key: str) -> None:
-    """Check the teacher as far as this can be done without loading it.
+    """Check the teacher's options without loading the network.
 
     Parameters
     ----------
     spec : dict
-        From `resolve_simulation`.
+        Description of the recording, from `resolve_simulation`.
     key : str
-        Place of `spec` in the config, for messages.
+        Config key of `spec`, for messages.
 
     Raises
     ------
@@ -78,12 +78,12 @@ def check(spec: dict, key: str) -> None:
 
 
 def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
-    """Write what the teacher is and which layers it has, as is done of models, and check the areas' layers.
+    """Write a description of the teacher and its layers, as for models, and check the areas' layers.
 
     Parameters
     ----------
     spec : dict
-        From `resolve_simulation`.
+        Description of the recording, from `resolve_simulation`.
     output : path
         JSON file to write.
     name : str
@@ -92,7 +92,7 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
     Raises
     ------
     InputError
-        If the teacher cannot be had, or has no such layers.
+        If the teacher cannot be loaded, or if a layer is missing.
     """
     from ventral.models.description import describe
     from ventral.outputs import writing
@@ -114,7 +114,7 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
 def layers_of_teacher(
     spec: dict, stimuli: str | Path, n: int, output: str | Path, key: str, **options
 ) -> Iterator[dict[str, tuple["zarr.Array", tuple[int, ...]]]]:
-    """Show the first n stimuli to the teacher, and give features and shape of its layers for the time of a block."""
+    """Show the first n stimuli to the teacher, and yield features and shape of its layers within a `with` block."""
     from ventral.activations.extraction import extract
     from ventral.store import open_store
 
@@ -130,11 +130,11 @@ def layers_of_teacher(
 
 
 def check_field(options: dict, shape: tuple[int, ...], key: str) -> None:
-    """Refuse a receptive field that is a part of a map, where a layer has no map."""
+    """Refuse a receptive field smaller than the map if a layer has no map."""
     if options["field"] != WHOLE and len(shape) != 3:
         raise InputError(
             f"{key}.layer: {options['layer']!r} has no map of channels, rows and columns (its output is {shape}), "
-            f"of which receptive fields could be a part; name a layer with a map, or set `field: 1`"
+            f"as small receptive fields need; name a layer with a map, or set `field: 1`"
         )
 
 
@@ -148,8 +148,8 @@ def _resolved_teacher(given: str | dict, key: str) -> dict:
     for option in ("layers", "max_layers", "train"):
         if option in options:
             raise InputError(
-                f"config key {key}.{option}: not of a teacher, which is taken as it is, by the layers of its `areas`; "
-                f"leave it out"
+                f"config key {key}.{option}: a teacher does not have this option, because its `areas` name the "
+                f"layers; remove `{option}`"
             )
     with _said_of({"name": name}, key):
         return resolve_model(name, options)
@@ -157,13 +157,11 @@ def _resolved_teacher(given: str | dict, key: str) -> dict:
 
 def _resolved_area(area: str, options: dict, key: str) -> dict:
     if any(character in options["layer"] for character in "*?["):
-        raise InputError(
-            f"config key {key}.layer: {options['layer']!r} stands for several layers; an area is made of one"
-        )
+        raise InputError(f"config key {key}.layer: {options['layer']!r} stands for several layers; name a single layer")
     if options.get("field") is None and area not in FIELDS:
         raise InputError(
-            f"config key {key}.field: missing; the share of the map's side that a receptive field covers is known for "
-            f"{', '.join(FIELDS)} alone"
+            f"config key {key}.field: missing; set the share of the map's side that a receptive field covers, which "
+            f"has a default only for {', '.join(FIELDS)}"
         )
     return {**options, "field": float(options.get("field") or FIELDS[area])}
 
@@ -172,14 +170,14 @@ def _is_same_network(first: dict, second: dict) -> bool:
     if first["architecture"] != second["architecture"]:
         return False
     if first["weights"] != second["weights"]:
-        # The same checkpoint may lie in two places.
+        # Hashes are compared, because the same checkpoint may have two paths.
         return first["sha256"] is not None and str(first["sha256"]).lower() == str(second["sha256"]).lower()
     return first["weights"] != "random" or first["seed"] == second["seed"]
 
 
 @contextmanager
 def _said_of(teacher: dict, key: str) -> Iterator[None]:
-    """Let messages about a model name the teacher's place in the config."""
+    """Make messages about a model name the teacher's config key."""
     try:
         yield
     except InputError as error:

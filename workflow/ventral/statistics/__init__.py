@@ -1,1 +1,1 @@
-"""What the scores say of areas, layers and models, and how surely."""
+"""Statistics of scores: summaries, comparisons and claims, with their uncertainty."""

@@ -1,4 +1,4 @@
-"""Whether models predict responses before the stimulus appeared, which only a mistake can bring about."""
+"""Check that models do not predict responses before stimulus onset, which would reveal a mistake."""
 
 import logging
 from pathlib import Path
@@ -12,7 +12,7 @@ from ventral.tables import read_parquet
 
 logger = logging.getLogger("ventral")
 
-# What each median is of, and among what its layer is chosen.
+# Columns that define a group: one median each, of a layer chosen within the group.
 GROUP = ["recording", "area", "split", "mapping", "model"]
 READ = [*GROUP, "family", "layer", "time_bin", "target_kind", "n_stimuli", "r"]
 LEVEL = 0.05
@@ -20,19 +20,19 @@ COLUMNS = [*GROUP, "layer", "n_neuroids", "n_stimuli", "r", "largest_by_chance",
 
 
 def baselines(scores: str | Path, output: str | Path) -> None:
-    """Write how well models predict the bin `baseline` of each area, at the layer that predicts the bin best.
+    """Write how well each model's best layer predicts the time bin `baseline` of each area.
 
-    Where responses do not depend on the stimulus, the r of a neuroid over n held-out stimuli has a standard error of
-    1 / sqrt(n) around 0. Neuroids share trials, so the median over them is taken to vary as much as one of them.
-    `largest_by_chance` is the value that the largest of all layers' medians exceeds in 5 % of experiments at most
-    (Bonferroni). All neuroids count, reliable or not: there should be no reliable ones.
+    If responses do not depend on the stimulus, a neuroid's r over n held-out stimuli has a standard error of 1 /
+    sqrt(n) around 0. Neuroids share trials, so the median over neuroids is assumed to vary as much as a single neuroid.
+    The largest of all layers' medians exceeds `largest_by_chance` in at most 5 % of experiments (Bonferroni). All
+    neuroids count, because no neuroid should be reliable before onset.
 
     Parameters
     ----------
     scores : path
         The score table.
     output : path
-        CSV: a row for each recording, area, split, mapping and model, recorded areas not among these.
+        CSV with a row for each recording, area, split, mapping and model. Recorded areas do not count as models.
     """
     table = read_parquet(scores, READ)
     table = table[
@@ -41,7 +41,7 @@ def baselines(scores: str | Path, output: str | Path) -> None:
     rows = [_worst_layer(group, rows) for group, rows in table.dropna(subset="r").groupby(GROUP, sort=True)]
     found = pd.DataFrame(rows, columns=COLUMNS)
     for row in found.itertuples():
-        say, verdict = (logger.info, "near 0") if row.near_zero else (logger.warning, "more than chance makes of it")
+        say, verdict = (logger.info, "near 0") if row.near_zero else (logger.warning, "more than chance explains")
         say(
             "baseline of %s, %s: median r of %d neuroids %.3f by %s (%s, %s), %s: at most %.3f by chance%s",
             row.recording,
@@ -53,14 +53,14 @@ def baselines(scores: str | Path, output: str | Path) -> None:
             row.split,
             verdict,
             row.largest_by_chance,
-            "" if row.near_zero else "; look at the time of onset, and at an order of stimuli that repeats",
+            "" if row.near_zero else "; check the time of onset, and whether the order of stimuli repeats",
         )
     with writing(output) as unfinished:
         found.to_csv(unfinished, index=False)
 
 
 def _worst_layer(group: tuple[str, ...], rows: pd.DataFrame) -> tuple:
-    """Return the row of a group: the layer with the largest median over neuroids."""
+    """Return the output row of a group, for the layer with the largest median over neuroids."""
     from scipy.special import ndtri
 
     medians = rows.groupby("layer", sort=False)["r"].median()

@@ -1,12 +1,14 @@
-"""Each model's best layer, chosen on some neurons and folds and scored on the others.
+"""Choose each model's best layer on some neurons and folds, and score it on the others.
 
-The maximum over layers is scored by the data that chose the layer, and the more layers there are, the more it flatters
-(circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). Layers err alike for all neurons, because all
-were shown the same stimuli: neurons that had no part in the choice undo little of that. So the folds are halved, too.
+The maximum over layers uses the same data to choose and to score a layer. Its optimism grows with the number of layers
+(circular analysis, Kriegeskorte et al. 2009, Nature Neuroscience 12:535). A layer's errors are alike for all neurons,
+because all neurons saw the same stimuli. Scoring on other neurons therefore removes little optimism, and the folds are
+halved, too.
 
-Fits within one half of the folds were trained on stimuli of the other, too. So with few stimuli some of the optimism is
-left: in simulations of 18 equal layers with ridge regression (benchmarks/optimism.py), of 0.111, 0.054 and 0.030 with
-120, 300 and 640 stimuli 0.066, 0.017 and 0.006; halves of neurons alone leave 0.075, 0.039 and 0.022.
+Fits that predict one half of the folds are also trained on the other half, so that some optimism remains with few
+stimuli. In simulations of 18 equal layers with ridge regression (benchmarks/optimism.py), optimism was 0.111, 0.054 and
+0.030 with 120, 300 and 640 stimuli. Halving neurons and folds left 0.066, 0.017 and 0.006; halving neurons alone left
+0.075, 0.039 and 0.022.
 """
 
 import logging
@@ -47,16 +49,16 @@ N_SPLITS = 500
 
 @dataclass(frozen=True)
 class Halves:
-    """Scores of one panel in either half of the folds, rows the layers, columns the same neuroids.
+    """Scores of one panel in each half of the folds, with layers as rows and neuroids as columns.
 
     Attributes
     ----------
     measure : str
-        `predictivity`, or `r` of recordings without repetitions.
+        `predictivity`, or `r` for recordings without repetitions.
     whole : (layers,) Series
-        Median over the neuroids that are taken: of r, or the mean over both halves of that of predictivity.
+        Median r over the included neuroids, or the mean over both halves of the median predictivity.
     even, odd : (layers, neuroids) DataFrames
-        NaN where there is none; infinite where a reliability is not positive.
+        Scores; NaN if missing, infinite if a reliability is not positive.
     """
 
     measure: str
@@ -73,53 +75,54 @@ def best_layers(scores: Path, output: Path, reliability_threshold: float, seed: 
     scores : path
         The joined score table.
     output : path
-        CSV to write: the rows of `best_layers_of`.
+        CSV to write, with the rows of `best_layers_of`.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability of an included neuroid.
     seed : int
-        Seed of the halves.
+        Seed of the random halves.
 
     Raises
     ------
     InputError
-        If the table is none of scores, or lacks those of half of the folds.
+        If the file is not a score table, or lacks the scores in halves of the folds.
     """
     with writing(output) as unfinished:
         table = best_layers_of(read_scores(scores), reliability_threshold, seed=seed)
         if table.empty:
-            logger.warning("no best layer: no layer of a model has a score of a neuron that is taken")
+            logger.warning("no best layer: no layer of a model has a score for a reliable neuron")
         table.to_csv(unfinished, index=False, lineterminator="\n")
 
 
 def best_layers_of(
     scores: pd.DataFrame, reliability_threshold: float, seed: int, n_splits: int = N_SPLITS
 ) -> pd.DataFrame:
-    """Return a row for each model, recorded area, bin of time, split and mapping.
+    """Return the best layer of each model, for each recorded area, time bin, split and mapping.
 
-    The layer with the highest median over a random half of an area's neurons, in every other fold, is scored by the
-    median over the other neurons in the folds between; all four ways, for many halves, the same for all models and bins
-    of time. Which neurons are reliable enough to be scored in some folds is told by the reliability in the others.
+    A random half of an area's neurons chooses the layer with the highest median in every other fold. The median over
+    the other neurons in the folds between is its score. All four combinations are used, for many random halves, which
+    are the same for all models and time bins. The reliability in one half of the folds chooses the neurons to score in
+    the other half.
 
     Parameters
     ----------
     scores : DataFrame
-        Score table; rows of matrices, which have no neurons to halve, and of recorded areas are not taken.
+        Score table. Rows of matrices, which have no neurons to halve, and of recorded areas are skipped.
     reliability_threshold : float
-        Lowest reliability, in the other folds, of a neuroid that is taken.
+        Lowest reliability, in the other folds, of an included neuroid.
     seed, n_splits : int
-        Seed of the random splits into halves, and their number.
+        Seed and number of the random halves.
 
     Returns
     -------
     DataFrame
-        `measure` (`predictivity`, or `r` of recordings without repetitions), `n_layers`, `n_neuroids` (taken in either
-        half of the folds); `best_layer` by all neurons and folds, its `best_depth`, and its score, `maximum`: the
-        median of r, or the mean over both halves of the folds of the median predictivity; `corrected`, the mean score
-        of layers chosen on other neurons and other folds; `optimism`, the rest, `maximum` less `corrected`;
-        `share_chosen`, how often the best layer was chosen, and `chosen`, how often each layer was. What takes halves
-        is NaN with fewer than two neurons.
+        Table with these columns. `measure` is `predictivity`, or `r` for recordings without repetitions. `n_layers` and
+        `n_neuroids` count layers, and neuroids included in at least one half of the folds. `best_layer` is chosen by
+        all neurons and folds, and `best_depth` is its depth. `maximum` is its score: the median r, or the mean over
+        both halves of the folds of the median predictivity. `corrected` is the mean score of layers chosen on other
+        neurons and other folds. `optimism` is `maximum` minus `corrected`. `share_chosen` is how often the best layer
+        was chosen, and `chosen` how often each layer was. Columns that need halves are NaN with fewer than two neurons.
     """
-    # How models compare is asked of models: a recorded area is none.
+    # Comparisons of models skip recorded areas.
     neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
     over_bins = [name for name in PANEL if name != "time_bin"]
     found = [
@@ -131,19 +134,19 @@ def best_layers_of(
 
 
 def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
-    """Return the scores of one panel's neuroids in either half of the folds.
+    """Return the scores of one panel's neuroids in each half of the folds.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the score table, those of one panel.
+        Rows of the score table for one panel.
     threshold : float
-        Lowest reliability in the other half of the folds of a neuroid that is taken, which must be positive; where
-        none has a reliability, lowest square of a given ceiling.
+        Lowest reliability, in the other half of the folds, of an included neuroid; the reliability must be positive. If
+        no neuroid has a reliability, lowest square of a given ceiling.
     """
     of_all = rows.pivot(index=LAYER, columns="target", values="r").astype(float)
     r = [rows.pivot(index=LAYER, columns="target", values=f"r_{half}").astype(float) for half in HALVES]
-    # A neuroid without r over all folds has no score.
+    # A neuroid without r over all folds has no score in the table.
     r = [half.where(of_all.notna()) for half in r]
     first = rows.groupby("target").first()
     rho = np.stack([first[f"reliability_{half}"][of_all.columns].astype(float) for half in HALVES])
@@ -160,21 +163,21 @@ def values_in_halves(rows: pd.DataFrame, threshold: float) -> Halves:
 def corrected_over_halves(
     even: NDArray[np.float64], odd: NDArray[np.float64], first: NDArray[np.bool_]
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return the mean score of layers that are chosen on other neurons and other folds.
+    """Return the mean score of layers chosen on other neurons and other folds.
 
     Parameters
     ----------
     even, odd : (layers, neuroids) arrays
-        Scores in either half of the folds.
+        Scores in each half of the folds.
     first : (splits, neuroids) array
-        Which neuroids are in the first of two halves, in each split.
+        Mask of the neuroids in the first half, for each random split into halves.
 
     Returns
     -------
     corrected : float
-        Over the ways in which both halves have a score; NaN without any.
+        Mean over the combinations in which both halves have a score; NaN if there is none.
     shares : (layers,) array
-        How often each layer was chosen.
+        Share of choices that fell on each layer.
     """
     members = first.astype(int)
     of_parts = [[medians_of_halves(part, some) for some in (members, 1 - members)] for part in (even, odd)]
@@ -186,34 +189,34 @@ def corrected_over_halves(
 
 
 def medians_of_halves(values: NDArray[np.float64], members: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the median of each layer's values (layers, neuroids) over some neuroids, as `medians_of_samples` does.
+    """Return the median of each layer's values (layers, neuroids) over subsets of neuroids.
 
-    Infinite values count; NaN where the median is infinite.
+    The medians are those of `medians_of_samples`: infinite values count, but infinite medians become NaN.
     """
     medians = medians_of_samples(values, members)
     return np.where(np.isfinite(medians), medians, np.nan)
 
 
 def halves_of(n_neuroids: int, n_splits: int, seed: int) -> NDArray[np.bool_]:
-    """Return which n_neuroids // 2 neuroids are in the first of two random halves, (n_splits, n_neuroids)."""
+    """Draw random halves, and return masks (n_splits, n_neuroids) of the n_neuroids // 2 neuroids in the first half."""
     keys = np.random.default_rng(seed).random((n_splits, n_neuroids))
     return np.argsort(np.argsort(keys, axis=1), axis=1) < n_neuroids // 2
 
 
 def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
-    """Return what the choice of a layer by some medians is worth by others.
+    """Choose a layer by some medians, and score it by others.
 
     Parameters
     ----------
     medians, others : (layers, samples) arrays
-        NaN where a layer has none.
+        Medians; NaN if a layer has none.
 
     Returns
     -------
     chosen : (samples,) integer array
-        Layer with the highest of `medians`, the first of several; -1 where no layer has one.
+        Layer with the highest of `medians`, the first if several are equal; -1 if no layer has a median.
     apparent, scored : (samples,) arrays
-        The chosen layer's median, and the other one.
+        The chosen layer's values in `medians` and in `others`.
     """
     samples = np.arange(medians.shape[1])
     chosen = np.where(np.isnan(medians), -np.inf, medians).argmax(axis=0)
@@ -224,7 +227,7 @@ def chosen_and_scored(medians: NDArray[np.float64], others: NDArray[np.float64])
 
 def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, seed: int) -> Iterator[dict]:
     of_bins = {time_bin: values_in_halves(of_bin, threshold) for time_bin, of_bin in rows.groupby("time_bin")}
-    # The same halves of the same neurons in all bins.
+    # All time bins share the same halves of the same neurons.
     names = reduce(pd.Index.union, [taken_neuroids(halves) for halves in of_bins.values()])
     first = halves_of(len(names), n_splits, seed)
     for time_bin, halves in of_bins.items():
@@ -234,12 +237,12 @@ def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, see
 
 
 def taken_neuroids(halves: Halves) -> pd.Index:
-    """Return the names of the neuroids that any layer has a score of."""
+    """Return the names of the neuroids for which any layer has a score."""
     return halves.even.columns[(halves.even.notna() | halves.odd.notna()).any()]
 
 
 def _choose_in_bin(whole: pd.Series, even: pd.DataFrame, odd: pd.DataFrame, first: NDArray[np.bool_]) -> Iterator[dict]:
-    """Give the best layer of each model, of scores (layers, neuroids) and the neuroids in the first of two halves."""
+    """Yield the best layer of each model, given scores (layers, neuroids) and masks of first halves."""
     for (model, family), of_model in whole.groupby(level=["model", "family"]):
         if of_model.isna().all():
             continue

@@ -1,4 +1,4 @@
-"""Resampled stimuli and neuroids, the same for every layer, model and mapping, so that all differences are paired."""
+"""Resample stimuli and neuroids, equally for all layers, models and mappings, so that differences are paired."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ COLUMNS = {
     "n_neuroids": "int64",
     "median": "float64",
 }
-# Medians of every resample, a list in each row: over all neuroids, and over each of two halves of them.
+# Columns with the medians of every resample as lists: over all neuroids, and over each half of them.
 RESAMPLED = ["medians", "first_halves", "second_halves"]
 SORTED_BY = ["recording", "area", "time_bin", "split", "mapping", "model", "depth", "layer"]
 VALUES_AT_ONCE = 2**20
@@ -38,16 +38,16 @@ VALUES_AT_ONCE = 2**20
 
 @dataclass(frozen=True)
 class Resamples:
-    """Stimuli and neuroids drawn with replacement; number 0 is not drawn, but the sample itself.
+    """Stimuli and neuroids drawn with replacement; resample 0 is the original sample.
 
     Attributes
     ----------
     stimuli : (1 + n_bootstrap, n) array of uint8
-        How often each stimulus is drawn: from each fold, as many as the fold has.
+        Number of draws of each stimulus; the draws within a fold sum to the size of the fold.
     neuroids : mapping of (1 + n_bootstrap, k) integer arrays
-        Of each area and bin of time, which of the recording's targets are drawn: the same k neuroids in all bins of an
-        area, -1 where a neuroid is no target in this bin. The first k // 2 are drawn from one random half of the area's
-        neuroids and the others from the rest, so that no neuroid is in both.
+        Drawn targets of the recording, for each area and time bin. All bins of an area have the same k neuroids; -1
+        marks a neuroid that is no target in a bin. The first k // 2 are drawn from one random half of the area's
+        neuroids, and the others from the other half.
     """
 
     stimuli: NDArray[np.uint8]
@@ -56,18 +56,18 @@ class Resamples:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Held-out predictions of neuroids that have responses to the same m stimuli.
+    """Held-out predictions for neuroids that have responses to the same m stimuli.
 
     Attributes
     ----------
     predictions, values : (m, k) arrays
         Predictions and mean responses.
     rows : (m,) integer array
-        Which stimuli these are.
+        Rows of these stimuli.
     folds : sequence of integer arrays
-        Folds among the m stimuli.
+        Folds of the m stimuli.
     columns : (k,) integer array
-        Which targets of the recording the neuroids are.
+        Positions of the neuroids among the recording's targets.
     """
 
     predictions: NDArray[np.float64]
@@ -78,18 +78,18 @@ class Predictions:
 
 
 def draw(neurons: Targets, folds: Sequence[NDArray], stimuli_sha256: str, n_bootstrap: int, seed: int) -> Resamples:
-    """Draw the resamples of a recording, which depend on its stimuli and neuroids, and on nothing of any model.
+    """Draw the resamples of a recording, which depend on its stimuli and neuroids but not on models.
 
     Parameters
     ----------
     neurons : Targets
-        All neuroids of the recording, in each bin of time.
+        All neuroids of the recording, in each time bin.
     folds : sequence of integer arrays
-        Rows of each fold. Of the n stimuli, those in no fold are not drawn.
+        Rows of each fold. Stimuli outside all folds are not drawn.
     stimuli_sha256 : str
-        Hash of the stimulus set: recordings of the same stimuli draw the same ones.
+        Hash of the stimulus set; recordings with the same stimuli share the draws of stimuli.
     n_bootstrap, seed : int
-        Number of resamples, and the seed of their draw.
+        Number of resamples, and seed of their draw.
     """
     rng = np.random.default_rng([seed, int(stimuli_sha256[:16], 16)])
     stimuli = np.ones((1 + n_bootstrap, len(neurons.values)), dtype=np.uint8)
@@ -124,32 +124,31 @@ def bootstrap_rows(
     reliability_threshold: float,
     resamples: Resamples,
 ) -> pd.DataFrame:
-    """Return a row for each area and bin of time that neuroids were predicted of, with its median in every resample.
+    """Return the median score in every resample, with a row for each predicted area and time bin.
 
     Parameters
     ----------
     parts : sequence of (predictions, group, rows, folds)
-        Held-out predictions of each group of targets that have the same stimuli, which stimuli these are, and the folds
-        among them, as `ventral.targets.values.grouped_by_missing` gives them. Of other targets than neurons there are
-        no rows.
+        Held-out predictions, targets, stimuli and folds of each group of targets with the same stimuli, as from
+        `ventral.targets.values.grouped_by_missing`. Only targets that are neurons give rows.
     neurons : Targets
         All neuroids of the recording.
     ceilings : DataFrame
-        From `ventral.targets.ceilings.ceilings_of_neurons`.
+        Ceilings from `ventral.targets.ceilings.ceilings_of_neurons`.
     split, mapping : str
-        Names of the split that the folds are of, and of the mapping.
+        Names of the folds' split and of the mapping.
     reliability_threshold : float
-        Lowest reliability within half of the folds of a neuroid that is scored on the others, as for
+        Lowest reliability, within one half of the folds, of a neuroid scored on the other half, as for
         `ventral.statistics.summaries.area_summary`.
     resamples : Resamples
-        From `draw`, for the same neuroids and folds.
+        Resamples from `draw`, for the same neuroids and folds.
 
     Returns
     -------
     DataFrame
-        `area`, `time_bin`, `split`, `mapping`, `n_neuroids`, `median` (that of `area_summary`, of predictivity, or of r
-        in an area without any reliability), and the lists of `RESAMPLED`, float32. No row of an area that no neuroid
-        is predicted of.
+        Columns `area`, `time_bin`, `split`, `mapping`, `n_neuroids`, `median` and the float32 lists of `RESAMPLED`.
+        `median` equals that of `area_summary`: of predictivity, or of r in an area without any reliability. Areas
+        without a predicted neuroid have no row.
     """
     placed = [_placed(*part, neurons) for part in parts]
     of_neurons = ceilings_in_order(ceilings, neurons, split)
@@ -159,7 +158,7 @@ def bootstrap_rows(
     raw = np.where(attainable(of_neurons["given_ceiling"].to_numpy(float), reliability_threshold), 1.0, np.nan)
     divisors = np.where(unknown, raw, ceilings_of_chosen(of_halves, reliability_threshold))
     medians = resampled_medians(placed, divisors, unknown, resamples)
-    # In the last place what -1 draws: no target.
+    # The last entry stands for index -1: no target.
     taken = np.zeros(len(neurons.names) + 1, dtype=bool)
     for part in placed:
         scored = np.isfinite(pooled_r(sums_within_folds(part.predictions, part.values, part.folds)))
@@ -193,40 +192,43 @@ def _placed(
 
 
 def _without_ceiling(neurons: Targets, unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Say of each neuroid whether its reliability and that of all others of its area and bin of time are unknown."""
+    """Return a mask of neuroids in areas and time bins where no neuroid has a known reliability."""
     places = pd.Series(unknown).groupby([neurons.areas, neurons.time_bins])
     return places.transform("all").to_numpy(bool)
 
 
 def write_bootstraps(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of resampled medians, its rows in one order."""
+    """Write a table of resampled medians with sorted rows."""
     table = table.reindex(columns=[*COLUMNS, *RESAMPLED]).astype(COLUMNS)
     write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
 
 
 def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read and join the tables that `ventral.scores.fitting.fit` wrote of several models and recordings.
+    """Read and join the tables that `ventral.scores.fitting.fit` wrote for several models and recordings.
 
     Raises
     ------
     InputError
-        If one of them is no such table, or they have different numbers of resamples.
+        If a file is not such a table, or if tables have different numbers of resamples.
     """
     tables = []
     for path in paths:
         table = read_parquet(path)
         if missing := [column for column in (*COLUMNS, *RESAMPLED) if column not in table]:
-            raise InputError(f"{path}: no table of resampled medians: it lacks the columns {', '.join(missing)}")
+            raise InputError(f"{path}: not a table of resampled medians: the columns {', '.join(missing)} are missing")
         tables.append(table)
     joined = pd.concat(tables, ignore_index=True).sort_values(SORTED_BY, ignore_index=True, kind="stable")
     if joined["medians"].map(len).nunique() > 1:
         counts = ", ".join(map(str, sorted(joined["medians"].map(len).unique())))
-        raise InputError(f"{paths[0]} and others: resampled {counts} times; delete them, and they will be made again")
+        raise InputError(
+            f"{paths[0]} and others: numbers of resamples differ: {counts}; delete these files, and a rerun makes "
+            f"them again"
+        )
     return joined
 
 
 def intervals(bootstraps: pd.DataFrame) -> pd.DataFrame:
-    """Return the 95 % interval of each row's median, `both_low` and `both_high`, with what the row is of."""
+    """Return the 95 % interval of each row's median, `both_low` and `both_high`, with the identifying columns."""
     table = bootstraps[["recording", "area", "time_bin", "split", "mapping", "model", "layer"]].copy()
     if table.empty:
         return table.assign(both_low=np.nan, both_high=np.nan)
@@ -243,30 +245,30 @@ def resampled_medians(
 ) -> dict[tuple[str, str], NDArray[np.float64]]:
     """Return the median over an area's neuroids of r within folds, divided by the ceiling, in every resample.
 
-    Stimuli and neuroids are resampled both and independently (the pigeonhole bootstrap, Owen 2007, Annals of Applied
-    Statistics 1:386). It errs on the side of caution: noise that belongs to single pairs of a neuroid and a stimulus is
-    counted three times, so that intervals of differences that come of nothing else are the square root of 3 too wide.
-    Predictions and ceilings are held as they are: no model is fitted anew.
+    Stimuli and neuroids are resampled independently (the pigeonhole bootstrap, Owen 2007, Annals of Applied Statistics
+    1:386). This bootstrap is conservative, because noise of single pairs of neuroid and stimulus counts three times. If
+    differences come only from such noise, their intervals are too wide by the square root of 3. Predictions and
+    ceilings stay fixed: no model is refitted.
 
-    r is pooled over folds 0, 2, ... and over those between, or over either half of a single test set, and the medians
-    of the two scores are averaged; of neuroids that are not chosen, it is pooled over all folds.
+    r is pooled over folds 0, 2, ... and over the folds between, or over each half of a single test set. The medians of
+    the two scores are averaged. For neuroids without a known ceiling, r is pooled over all folds.
 
     Parameters
     ----------
     parts : sequence of Predictions
     divisors : (2, targets) array
-        What r within even and odd folds is divided by; NaN leaves a neuroid out, 0 makes its score infinite.
+        Divisors of r within even and odd folds; NaN leaves a neuroid out, 0 makes its score infinite.
     unchosen : (targets,) boolean array
-        Of which neuroids no ceiling is known; their divisors are the same for all folds.
+        Mask of neuroids without a known ceiling; their divisors are the same for all folds.
     resamples : Resamples
-        From `draw`.
+        Resamples from `draw`.
 
     Returns
     -------
     dict of (3, 1 + n_bootstrap) arrays
-        Of each area and bin of time: the medians over all neuroids of a resample, over its first and over its second
-        half; number 0 is the sample itself, whose halves mean nothing. A neuroid whose r is not defined is left out;
-        NaN where no neuroid is left, or where the median is infinite.
+        Medians over all neuroids of a resample, over its first half and over its second half, for each area and time
+        bin. Resample 0 is the original sample, whose halves have no meaning. Neuroids with undefined r are left out. A
+        median is NaN if no neuroid is left, or if the median is infinite.
     """
     n_resamples, n = resamples.stimuli.shape
     n_targets = divisors.shape[1]
@@ -274,7 +276,7 @@ def resampled_medians(
     rows_at_once, columns_at_once = max(1, VALUES_AT_ONCE // max(1, n_targets)), max(1, VALUES_AT_ONCE // n)
     for start in range(0, n_resamples, rows_at_once):
         block = slice(start, start + rows_at_once)
-        # In the last place what -1 draws: no target.
+        # The last entry stands for index -1: no target.
         scores = np.full((2, len(resamples.stimuli[block]), n_targets + 1), np.nan)
         for part in parts:
             weights = resamples.stimuli[block][:, part.rows]
@@ -292,26 +294,26 @@ def resampled_medians(
 
 
 def _resampled_r(part: Predictions, some: slice, weights: NDArray, unchosen: NDArray) -> NDArray[np.float64]:
-    """Return r of some neuroids (2, resamples, k), pooled over even folds and over odd ones, or twice over all."""
+    """Return r of some neuroids (2, resamples, k), pooled over even and odd folds, or twice over all folds."""
     x, y = part.predictions[:, some], part.values[:, some]
     even, odd = (resampled_sums(x, y, half, weights) for half in halves_of(part.folds))
     r = np.stack([even.r, odd.r])
     if unchosen.any():
-        # Both halves of a single test set have one mean.
+        # Both halves of a single test set share one mean.
         pooled = even + odd if len(part.folds) > 1 else resampled_sums(x, y, part.folds, weights)
         r[:, :, unchosen] = pooled.r[:, unchosen]
     return r
 
 
 def _median_of_both(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean (resamples,) of the medians of scores (2, resamples, neuroids), NaN where it is not finite."""
+    """Return the mean (resamples,) of the medians of scores (2, resamples, neuroids); NaN if not finite."""
     with np.errstate(invalid="ignore"):
         median = (_medians(scores[0]) + _medians(scores[1])) / 2
     return np.where(np.isfinite(median), median, np.nan)
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of each row, over what is known of it."""
+    """Return the median of the known values of each row."""
     ordered = np.sort(np.append(values, np.full((len(values), 1), np.nan), axis=1), axis=1)
     n_known = (~np.isnan(values)).sum(axis=1)
     rows = np.arange(len(values))

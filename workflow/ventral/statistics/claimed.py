@@ -1,7 +1,7 @@
-"""The claims of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613): one entry each.
+"""Test the claims of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613).
 
-Every entry says what is sampled, when nothing is there, and which effect is found in most experiments
-(`benchmarks/claims.json`), and gives its findings.
+Every claim has an entry with its sampled unit, its null hypothesis and an effect that most experiments detect
+(`benchmarks/claims.json`). A function of the entry yields the findings.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,35 +26,35 @@ from ventral.statistics.groups import (
 from ventral.statistics.influence import Estimates
 from ventral.statistics.influence_table import FIRST_FOLD, PANEL, panel_estimates
 
-# Of a model of family `unknown` nothing is claimed that depends on its training.
+# Claims about training skip models of family `unknown`.
 TRAINED = ("pretrained", "trained")
 FITTED = "fitted"
-# Checkpoints are the network that they are of, except those before training, whose family is `untrained`.
+# Checkpoints count as their network, except checkpoints before training, whose family is `untrained`.
 TRAINED_OR_IN_TRAINING = (*TRAINED, "checkpoint")
-# Where along a network's depth an area is expected to be predicted best, by the last word of its name.
+# Range of depths expected to predict an area best, by the last word of the area's name.
 PLACES = {"EVC": (0.0, 0.6), "V1": (0.0, 0.4), "V2": (0.0, 0.6), "V4": (0.2, 0.8), "IT": (0.6, 1.0)}
-# What is claimed of training and categorisation is claimed of V4 and IT.
+# Claims about training and categorisation concern V4 and IT, not these areas.
 NOT_CLAIMED = ("EVC", "V1")
-# Properties of rendered stimuli that Hong et al. read out: position, size and pose.
+# Properties of rendered stimuli that Hong et al. decoded: position, size and pose.
 PROPERTIES = ("position_x", "position_y", "size", "rotation_x", "rotation_y", "rotation_z")
 LATE = 0.5
 # Balanced accuracy above which a category counts as decoded; chance is 0.5.
 DECODED = 0.6
 USUAL = (["ridge", "", ""], ["rsa", "correlation", "spearman"])
-# Influences on a matrix were simulated with as few stimuli as this.
+# Simulations tested influences on a matrix with this many stimuli or more.
 FEWEST_STIMULI = 20
-# Which networks there are is no sample: layers of several are compared as those of one.
-THESE_NETWORKS = "of these networks only"
+# Networks are not a random sample, so layers of several networks are compared like layers of one.
+THESE_NETWORKS = "these networks only"
 NOT_SAMPLED = "neurons or subjects of this matrix are not sampled"
-# In place of all claims about an area without neurons that can be compared.
+# Replaces all claims about an area without comparable neurons.
 NOTHING_CLAIMED = "models differ in how well they predict this area"
-# Of fewer networks there is no correlation.
+# Fewer networks give no correlation.
 FEWEST_NETWORKS = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is found of a claim: a row of the table.
+    """A finding on a claim: one row of the table of claims.
 
     Attributes
     ----------
@@ -62,19 +62,19 @@ class Finding:
     verdict : str
         `holds`, `fails` or `undecided`.
     estimate, low, high : float
-        What the claim is about, and its 95 % interval; NaN where there is none.
+        Estimate of the claimed effect, and its 95 % interval; NaN if missing.
     p : float
-        Two-sided.
+        Two-sided p value.
     unit : str
-        What is sampled.
+        Sampled unit, such as 'stimuli and neurons'.
     n_units : int
-        Its number; of stimuli and neurons, whichever are fewer.
+        Number of units; for stimuli and neurons, the smaller number.
     n_marked : int
-        Of the neurons or matrices that are compared, those whose corrected score is marked in the score table.
+        Number of compared neurons or matrices whose corrected score is marked in the score table.
     note : str
-        How far the verdict reaches, or why there is none.
+        Scope of the verdict, or the reason why there is none.
     measure : str
-        What the numbers in `evidence` are; `estimate` is a difference of two, unless it is a correlation.
+        Name of the numbers in `evidence`; `estimate` is a difference of two such numbers, or a correlation.
     """
 
     claim: str
@@ -97,7 +97,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Panel:
-    """The layers of all models that are compared on the same stimuli and neurons.
+    """All models' layers that are compared on the same stimuli and neurons.
 
     Attributes
     ----------
@@ -119,13 +119,13 @@ class Panel:
 
     @property
     def how(self) -> str:
-        """How it was compared; ridge regression, and Spearman's r of correlation distances, go without saying."""
+        """Mapping in parentheses; '' for ridge regression, and for Spearman's r of correlation distances."""
         how = list(self._first[["mapping", "distance", "comparison"]])
         return "" if how in USUAL else f" ({', '.join(filter(None, how))})"
 
     @property
     def unit(self) -> str:
-        """What is sampled."""
+        """Sampled unit."""
         if self._first["kind"] == "groups":
             return self._first["split"]
         sampled = self._first["sampled"] if self.estimates.neurons.shape[1] else ""
@@ -133,42 +133,42 @@ class Panel:
 
     @property
     def n_units(self) -> int:
-        """Number of units; of stimuli and neurons, whichever are fewer."""
+        """Number of units; for stimuli and neurons, the smaller number."""
         n_units, n_neurons = (part.shape[1] for part in (self.estimates.units, self.estimates.neurons))
         return n_units if self._first["kind"] == "groups" else min(n_units, n_neurons or n_units)
 
     @property
     def reach(self) -> str:
-        """What is not sampled, so that the verdict is of these alone."""
+        """Note on the neurons or subjects that are not sampled and limit the verdict; '' if none are."""
         kind, sampled = self._first["target_kind"], self.estimates.neurons.shape[1]
-        return {"neuron": "of this neuron only", "matrix": NOT_SAMPLED}.get(kind, "") if not sampled else ""
+        return {"neuron": "this neuron only", "matrix": NOT_SAMPLED}.get(kind, "") if not sampled else ""
 
     @property
     def no_interval(self) -> str:
-        """Why there is no interval; '' where there is one."""
+        """Reason why there is no interval; '' if there is one."""
         n = self.estimates.units.shape[1]
         if n == 0:
             return "no interval: too many stimuli for the influences of this comparison"
         if self._first["target_kind"] == "matrix" and n < FEWEST_STIMULI:
-            return f"no interval: {n} stimuli, and {FEWEST_STIMULI} are needed"
+            return f"no interval: {n} stimuli, but {FEWEST_STIMULI} are needed"
         return f"1 of the {self.unit}: no interval" if n < 2 else ""
 
     def rows(self, chosen: pd.Series) -> NDArray[np.intp]:
-        """Return the places of some layers."""
+        """Return the row numbers of the chosen layers."""
         return np.flatnonzero(chosen.to_numpy())
 
     def named(self, layer: int) -> str:
-        """Return a layer with its score in words."""
+        """Return a layer's name with its score."""
         row = self.layers.iloc[layer]
         name = row["model"] if row["model"] == row["layer"] else f"{row['model']} {row['layer']}"
         return f"{name} {self.estimates.theta[layer]:.2f}"
 
     def best(self, layers: NDArray[np.intp]) -> int:
-        """Return the layer with the highest score of some."""
+        """Return the layer with the highest score among some."""
         return int(layers[self.estimates.theta[layers].argmax()])
 
     def finding(self, claim: str, evidence: str, **found) -> Finding:
-        """Return a finding of this panel, whose evidence begins with the measure."""
+        """Return a finding for this panel, whose evidence begins with the measure."""
         place = {name: self._first[name] for name in ("recording", "area", "time_bin", "split")}
         said = {"unit": self.unit, "n_units": self.n_units, "n_marked": self.n_marked, "measure": self.measure} | found
         # An area may have several matrices.
@@ -177,7 +177,7 @@ class Panel:
         return Finding(claim, **place, evidence=f"{of_what}: {evidence}", **said)
 
     def compared(self, claim: str, better: NDArray, worse: NDArray, seed: int, note: str = "") -> Finding:
-        """Return whether the best of some layers scores better than the best of others."""
+        """Test whether the best of some layers scores better than the best of others."""
         best, other = self.best(better), self.best(worse)
         evidence = f"{self.named(best)}, {self.named(other)}"
         if self.no_interval:
@@ -197,7 +197,7 @@ class Panel:
 
     @property
     def measure(self) -> str:
-        """What the scores are. Tables of areas have the median over neurons, where claims have the mean."""
+        """Name of the measure. Claims use the mean over neurons; tables of areas use the median."""
         measure = "predictivity" if self._first["has_ceiling"] else "r"
         if self._first["kind"] == "groups":
             return f"mean r over {self._first['split']} and neurons"
@@ -207,14 +207,14 @@ class Panel:
 
     @property
     def why_raw(self) -> str:
-        """Why the scores of neurons are not r over the root of a reliability."""
+        """Reason why the scores of neurons are not divided by a ceiling; '' if they are."""
         first = self._first
         raw = first["target_kind"] == "neuron" and first["kind"] == "stimuli" and not first["has_ceiling"]
         return "raw r: no repetitions" if raw else ""
 
     @property
     def n_marked(self) -> int:
-        """Neurons or matrices whose corrected score is marked; no score of held-out groups is corrected."""
+        """Number of neurons or matrices with a marked corrected score; scores of held-out groups are not corrected."""
         return 0 if self._first["kind"] == "groups" else int(self._first["n_marked"])
 
     @property
@@ -224,20 +224,20 @@ class Panel:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that claims are judged by.
+    """Evidence for all claims.
 
     Attributes
     ----------
     influences : DataFrame
-        From `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each model, and
-        `n_marked` of its panel.
+        Influences from `ventral.statistics.influence_table.read_influences`, with `architecture` and `network` of each
+        model, and `n_marked` of each panel.
     accuracies : DataFrame
         Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
         `balanced_accuracy`.
     selectivity : DataFrame or None
-        Table of a category that was never seen (`ventral.scores.selectivity`).
+        Table for a category that networks never saw (`ventral.scores.selectivity`).
     seed : int
-        Of the draws of `ventral.statistics.contrasts.contrast`.
+        Seed of the draws in `ventral.statistics.contrasts.contrast`.
     """
 
     influences: pd.DataFrame
@@ -247,20 +247,20 @@ class Evidence:
 
     @cached_property
     def areas(self) -> list[Panel]:
-        """The panels of recorded areas. Biased CKA is near 1 with few stimuli whatever the features: it has none."""
+        """Panels of recorded areas, without biased CKA, which is near 1 with few stimuli for any features."""
         rows = self.influences[self.influences["target_kind"].isin(["neuron", "matrix"])]
         rows = rows[rows["split"] != FIRST_FOLD]
         return _panels(rows[rows["comparison"] != "biased"], PANEL)
 
     @cached_property
     def first_folds(self) -> list[Panel]:
-        """The panels of areas on fold 0 alone: layers by ridge regression, and networks fitted to the neurons."""
+        """Panels of areas on fold 0 alone: layers with ridge regression, and networks fitted to the neurons."""
         rows = self.influences[self.influences["split"] == FIRST_FOLD]
         return _panels(rows, ["recording", "area", "time_bin"])
 
     @cached_property
     def properties(self) -> list[Panel]:
-        """The panels of properties of stimuli, which may be those of several recordings."""
+        """Panels of properties of stimuli, one for recordings that share stimuli."""
         rows = self.influences[self.influences["target_kind"] == "property"]
         rows = rows.drop_duplicates(["stimuli", "target", "split", "mapping", "model", "layer"])
         return _panels(rows, ["stimuli", "target", "split", "mapping"])
@@ -271,14 +271,14 @@ def _panels(rows: pd.DataFrame, place: list[str]) -> list[Panel]:
 
 
 def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Iterator[Finding]:
-    """Give an area of which nothing can be claimed on a split, because no layer is compared there.
+    """Yield a finding for each area without claims on a split, because no layer is compared there.
 
     Parameters
     ----------
     scores : DataFrame
         Score table.
     influences : DataFrame
-        From `ventral.statistics.influence_table.read_influences`.
+        Influences from `ventral.statistics.influence_table.read_influences`.
     """
     place = ["recording", "area", "time_bin", "split"]
     compared = set(influences[influences["target_kind"] == "neuron"][place].itertuples(index=False, name=None))
@@ -305,7 +305,7 @@ def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Ite
 
 
 def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Finding]:
-    """Give whether networks of a family predict better than untrained ones of the same architectures."""
+    """Test whether networks of a family predict better than untrained ones of the same architectures."""
     for panel in evidence.areas:
         layers = panel.layers
         trained, untrained = layers["family"] == family, layers["family"] == "untrained"
@@ -327,9 +327,9 @@ def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Fi
 
 
 def _layers_of_both(layers: pd.DataFrame, trained: pd.Series, untrained: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return both sides with the layers of an architecture that both have; with all of them where they share none.
+    """Restrict both sides to the layers of an architecture that both have, or keep all layers if they share none.
 
-    The best of many layers beats the best of few, whatever training does.
+    Otherwise the best of many layers would beat the best of few, regardless of training.
     """
     names = pd.MultiIndex.from_frame(layers[["architecture", "layer"]])
     in_both = pd.Series(names.isin(names[trained]) & names.isin(names[untrained]), layers.index)
@@ -338,7 +338,7 @@ def _layers_of_both(layers: pd.DataFrame, trained: pd.Series, untrained: pd.Seri
 
 
 def _pair(panel: Panel, trained: pd.Series, untrained: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the layers of one trained and one untrained network of an architecture: of one network if there is one."""
+    """Return the layers of one trained and one untrained network of an architecture."""
     layers = panel.layers
     begun = set(layers.loc[untrained, "network"])
     pairs = layers.loc[trained].assign(apart=~layers.loc[trained, "network"].isin(begun))
@@ -369,7 +369,7 @@ def _over_architectures(
 
 
 def untrained_beats_pixels(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether the best layer of untrained networks predicts better than pixels."""
+    """Test whether the best layer of untrained networks predicts better than pixels."""
     for panel in evidence.areas:
         untrained, pixels = panel.layers["family"] == "untrained", panel.layers["model"] == "pixels"
         if panel.word not in NOT_CLAIMED and untrained.any() and pixels.any():
@@ -378,7 +378,7 @@ def untrained_beats_pixels(name: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 def best_layer_lies_in_range(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether the best layer of trained networks lies where an area's is expected: inside against outside."""
+    """Test whether the best layer of trained networks lies in the range of depths expected for an area."""
     for panel in evidence.areas:
         trained = panel.layers["family"].isin(TRAINED)
         if panel.word not in PLACES or not trained.any():
@@ -396,7 +396,7 @@ def best_layer_lies_in_range(name: str, evidence: Evidence) -> Iterator[Finding]
 
 
 def categorisation_goes_with_prediction(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether trained networks that categorise better predict better, at the best layer of each."""
+    """Test whether trained networks that categorise better predict better, at each network's best layer."""
     for panel in evidence.areas:
         layers = panel.layers[panel.layers["family"].isin(TRAINED_OR_IN_TRAINING)]
         if panel.word in NOT_CLAIMED or layers.empty:
@@ -418,7 +418,7 @@ def categorisation_goes_with_prediction(name: str, evidence: Evidence) -> Iterat
 
 
 def late_layers_are_more_explicit(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether late layers of trained networks tell more about a property than their first layers."""
+    """Test whether late layers of trained networks predict a property better than their first layers."""
     for panel in evidence.properties:
         layers, target = panel.layers, panel.layers["target"].iloc[0]
         trained = layers["family"].isin(TRAINED)
@@ -433,9 +433,9 @@ def late_layers_are_more_explicit(name: str, evidence: Evidence) -> Iterator[Fin
 
 
 def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether ridge regression on networks trained on objects predicts better than each network fitted to neurons.
+    """Test whether ridge regression on networks trained on objects beats each network fitted to neurons.
 
-    Both were fitted to other stimuli than fold 0, and are compared there.
+    Both were fitted to stimuli outside fold 0, and are compared on fold 0.
     """
     for panel in evidence.first_folds:
         layers = panel.layers
@@ -446,10 +446,10 @@ def objects_beat_neurons(name: str, evidence: Evidence) -> Iterator[Finding]:
 
 
 def trained_networks_tell_unseen(name: str, evidence: Evidence) -> Iterator[Finding]:
-    """Give whether every trained network has a layer from which a category is decoded.
+    """Test whether every trained network has a layer from which a category is decoded.
 
-    "holds" if each network has a layer above the criterion, "fails" if all layers of one network are below, with
-    quantiles of the normal distribution for the number of layers, or of networks (Bonferroni).
+    The verdict is "holds" if each network has a layer above the criterion, and "fails" if all layers of one network are
+    below. Quantiles of the normal distribution are corrected for the number of layers or of networks (Bonferroni).
     """
     if evidence.selectivity is None:
         return
@@ -472,10 +472,10 @@ def trained_networks_tell_unseen(name: str, evidence: Evidence) -> Iterator[Find
 
 
 def _decoded_by_all(networks: Sequence[pd.DataFrame]) -> dict:
-    """Return estimate, interval, p and verdict of the worst network's best layer, from rows of `selectivity`."""
+    """Return estimate, interval, p and verdict for the worst network's best layer, from rows of `selectivity`."""
     tests = [_best_decoded(rows["balanced_accuracy"], rows["standard_error"], len(networks)) for rows in networks]
     estimate, low, high = (min(values) for values in zip(*(test[:3] for test in tests), strict=True))
-    # Above for every network; or below for any of them.
+    # The claim holds if every network is above the criterion, and fails if any network is below.
     p_above, p_below = max(test[3] for test in tests), min(test[4] for test in tests)
     return {
         "estimate": estimate,
@@ -483,12 +483,12 @@ def _decoded_by_all(networks: Sequence[pd.DataFrame]) -> dict:
         "high": high,
         "p": min(1.0, 2 * min(p_above, p_below)),
         "verdict": HOLDS if low > DECODED else FAILS if high < DECODED else OPEN,
-        "note": f"{THESE_NETWORKS}; decoded is above {DECODED:g}",
+        "note": f"{THESE_NETWORKS}; decoded means above {DECODED:g}",
     }
 
 
 def _best_decoded(accuracy: pd.Series, error: pd.Series, n_networks: int) -> tuple[float, float, float, float, float]:
-    """Return the best layer's accuracy, its interval, and one-sided p values of being above and below the criterion."""
+    """Return the best layer's accuracy, its interval, and one-sided p values above and below the criterion."""
     from scipy.special import ndtr, ndtri
 
     accuracy, error = accuracy.to_numpy(float), error.to_numpy(float)
@@ -504,20 +504,20 @@ def _best_decoded(accuracy: pd.Series, error: pd.Series, n_networks: int) -> tup
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, and how it is judged.
+    """A claim and its test.
 
     Attributes
     ----------
     name : str
-        Its text; what differs between panels in braces.
+        Text of the claim, with braces for the parts that differ between panels.
     judge : callable
-        Gives the findings of a name and the evidence.
+        Function of name and evidence that yields the findings.
     unit : str
-        What is sampled.
+        Sampled unit.
     null : str
-        When nothing is there.
+        Null hypothesis.
     effect : str
-        What is found in how many experiments.
+        Effect that most experiments detect.
     """
 
     name: str
@@ -527,14 +527,14 @@ class Claim:
     effect: str
 
     def findings(self, evidence: Evidence) -> Iterator[Finding]:
-        """Give what the evidence says of the claim, panel by panel."""
+        """Yield the findings on the claim, panel by panel."""
         return self.judge(self.name, evidence)
 
 
 _TRAINING = {
-    "unit": "architectures; of fewer than three, stimuli and neurons",
+    "unit": "architectures; stimuli and neurons if there are fewer than three",
     "null": "training changes the best layer of an architecture by 0 on average",
-    "effect": "0.2 over 4 architectures; of fewer, 18 layers 0.05 above 18 others",
+    "effect": "0.2 over 4 architectures; with fewer, 18 layers 0.05 above 18 others",
 }
 CLAIMS = (
     Claim(
@@ -550,21 +550,21 @@ CLAIMS = (
     Claim(
         "an untrained network predicts better than pixels",
         judge=untrained_beats_pixels,
-        unit="stimuli and neurons; of held-out objects or categories, these",
+        unit="stimuli and neurons; held-out objects or categories in place of stimuli",
         null="the best untrained layer and pixels score the same",
         effect="0.05",
     ),
     Claim(
         "the best layer for {area} lies at a depth of {low:g} to {high:g}",
         judge=best_layer_lies_in_range,
-        unit="stimuli and neurons; of held-out objects or categories, these",
+        unit="stimuli and neurons; held-out objects or categories in place of stimuli",
         null="the best layers inside and outside the range score the same",
         effect="a layer inside 0.05 above 17 outside",
     ),
     Claim(
         "the better a model categorises ({label}), the better it predicts",
         judge=categorisation_goes_with_prediction,
-        unit="trained networks; states of one network in training are one",
+        unit="trained networks; checkpoints of one network count as one",
         null="accuracy and score are unrelated over networks",
         effect="r of 0.85 over 8 networks",
     ),

@@ -1,4 +1,4 @@
-"""The table of claims: which hold on the recordings of a run, with the numbers that say so."""
+"""Write the table of claims: the verdict on each claim, with its evidence."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,37 +32,37 @@ def claims(
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
-    Its columns: `claim`, `recording`, `area`, `time_bin`, `split`, `simulated`; `measure`, what the numbers in
-    `evidence` are; `estimate`, a difference of two of these or a correlation, with the ends `low` and `high` of its
-    95 % interval; `p`, two-sided, and `p_holm`, adjusted for the number of claims in the table (Holm 1979); `unit`,
-    what is sampled, `n_units`, and `n_marked`; `evidence`, `note` and `verdict`.
+    The columns `claim`, `recording`, `area`, `time_bin`, `split` and `simulated` identify a finding. `measure` names
+    the numbers in `evidence`. `estimate` is a difference of two such numbers, or a correlation, with its 95 % interval
+    from `low` to `high`. `p` is two-sided; `p_holm` is adjusted for the number of claims in the table (Holm 1979).
+    `unit` is the sampled unit, with the counts `n_units` and `n_marked`. The rest are `evidence`, `note` and `verdict`.
 
     Parameters
     ----------
     scores : path
         The joined score table.
     influences : sequence of paths
-        Tables that `ventral.scores.fitting.fit` wrote beside scores, and `ventral.scores.fitted_network` of networks
-        fitted to neurons.
+        Tables that `ventral.scores.fitting.fit` wrote beside scores, and tables of networks fitted to neurons from
+        `ventral.scores.fitted_network`.
     output : path
         CSV to write.
     networks : mapping of mappings
-        Of each model, its `architecture`, and the `network` that it is, or is a checkpoint of.
+        For each model, its `architecture` and its `network`; checkpoints of a network share this name.
     reliability_threshold : float
-        Lowest reliability of a neuron or matrix that is compared.
+        Lowest reliability of a compared neuron or matrix.
     seed : int
-        Of the draws of critical values.
+        Seed for the draws of critical values.
     selectivity : path, optional
-        Table of a category that was never seen (`ventral.scores.selectivity`).
+        Table for a category that networks never saw (`ventral.scores.selectivity`).
 
     Raises
     ------
     InputError
-        If a table cannot be read, or layers that are compared were scored on different stimuli or neurons.
+        If a table cannot be read, or if compared layers were scored on different stimuli or neurons.
     """
     rows = read_scores(scores)
     marks = n_marked(read_parquet(scores, [*PANEL, "subject", "reliability", "marked"]), reliability_threshold)
-    # Of what came before the stimulus, no claim is made; each one more would cost the others.
+    # Claims about responses before the stimulus would only make the correction for multiple claims stricter.
     rows = rows[rows["time_bin"] != BASELINE].reset_index(drop=True)
     read = read_influences(influences)
     read = read[read["time_bin"] != BASELINE].reset_index(drop=True)
@@ -76,8 +76,8 @@ def claims(
     found += areas_without_neurons(rows, evidence.influences)
     table = pd.DataFrame(found, columns=[field.name for field in fields(Finding)])
     if table.empty:
-        logger.warning("no claim can be judged: no two kinds of models, and no trained network, have scores of an area")
-    # What is said of stimuli alone is of no recording, simulated or not.
+        logger.warning("no claim can be tested: scores of an area lack two kinds of models and a trained network")
+    # Claims about stimuli alone belong to no recording, and so have no value of `simulated`.
     simulated = read_parquet(scores, ["recording", "simulated"]).groupby("recording")["simulated"].first()
     table = table.assign(simulated=table["recording"].map(simulated), p_holm=holm_adjusted(table["p"].to_numpy(float)))
     with writing(output) as unfinished:
@@ -85,20 +85,20 @@ def claims(
 
 
 def _with_networks(influences: pd.DataFrame, networks: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Return influences with `architecture` and `network` of each model."""
+    """Add `architecture` and `network` of each model to influences."""
     of_models = {key: {name: network[key] for name, network in networks.items()} for key in ("architecture", "network")}
     return influences.assign(**{key: influences["model"].map(found) for key, found in of_models.items()})
 
 
 def n_marked(scores: pd.DataFrame, reliability_threshold: float) -> pd.Series:
-    """Return how many neurons or matrices that are compared are marked, by panel of the table of influences.
+    """Count the compared neurons or matrices that are marked, for each panel of the table of influences.
 
     Parameters
     ----------
     scores : DataFrame
-        Score table. Its `target` does not tell panels of neurons apart.
+        Score table.
     reliability_threshold : float
-        Lowest reliability of what is compared.
+        Lowest reliability of a compared neuron or matrix.
     """
     rho = scores["reliability"].astype(float)
     taken = scores["target_kind"].isin(RECORDED) & (rho >= reliability_threshold) & (rho > 0)
@@ -109,12 +109,12 @@ def n_marked(scores: pd.DataFrame, reliability_threshold: float) -> pd.Series:
 
 
 def _with_marks(influences: pd.DataFrame, marks: pd.Series) -> pd.DataFrame:
-    """Return influences with `n_marked` of each panel."""
+    """Add `n_marked` of each panel to influences."""
     return influences.merge(marks.reset_index(), on=PANEL, how="left").fillna({"n_marked": 0})
 
 
 def _accuracies(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how well labels are read from each layer on held-out stimuli."""
+    """Return the balanced accuracy of each label, read from each layer on held-out stimuli."""
     rows = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'stimuli'")
     rows = rows.rename(columns={"target": "label"})
     return rows[["recording", "model", "layer", "label", "balanced_accuracy"]]

@@ -1,4 +1,4 @@
-"""Which layers of a model, and which models, differ in how well they predict an area, by the paired bootstrap."""
+"""Test which layers and which models differ in how well they predict an area, with the paired bootstrap."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ LEVEL = 0.05
 
 
 def compare(bootstraps: Sequence[Path], best_layers: Path, output: Path) -> None:
-    """Write every pair of layers of a model, and every pair of models at their best layers, with the test of each.
+    """Write a test for every pair of layers of a model, and for every pair of models at their best layers.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def compare(bootstraps: Sequence[Path], best_layers: Path, output: Path) -> None
     best_layers : path
         Table of `ventral.statistics.best_layers`.
     output : path
-        CSV to write: the rows of `comparisons_of`.
+        CSV to write, with the rows of `comparisons_of`.
     """
     with writing(output) as unfinished:
         table = comparisons_of(read_bootstraps(bootstraps), read_csv(best_layers, "best_layer"))
@@ -58,60 +58,60 @@ def compare(bootstraps: Sequence[Path], best_layers: Path, output: Path) -> None
 
 
 def comparisons_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each pair of layers of a model, and each pair of models, in each panel.
+    """Return a test for each pair of layers of a model, and for each pair of models, in each panel.
 
     All pairs of a model's layers in a panel are one family of tests, and all pairs of models in a panel another.
 
     Parameters
     ----------
     bootstraps : DataFrame
-        From `ventral.statistics.bootstrap.read_bootstraps`.
+        Resampled medians from `ventral.statistics.bootstrap.read_bootstraps`.
     best : DataFrame
-        From `ventral.statistics.best_layers.best_layers_of`.
+        Best layers from `ventral.statistics.best_layers.best_layers_of`.
 
     Returns
     -------
     DataFrame
-        `compared` ('layers' or 'models'), `model_a`, `layer_a`, `model_b`, `layer_b`; `score_a` and `score_b`, the
-        median over neurons of layers, and of models `corrected`, the score of layers that other neurons and other folds
-        chose (the layer named is the best by all); their `difference` with the ends of its 95 % interval, `low` and
-        `high`; `p`, two-sided;
-        `p_holm`, `p_stepdown` and `q`, corrected for `n_comparisons`; and `differs`, whether `p_stepdown` is below
-        0.05: any false difference in a whole family at most one time in twenty.
+        Table with these columns. `compared` is 'layers' or 'models'; `model_a`, `layer_a`, `model_b` and `layer_b` are
+        the pair. `score_a` and `score_b` are the median over neurons for layers. For models they are `corrected`, the
+        score of layers chosen on other neurons and other folds; the named layer is the best by all data. `difference`
+        has the 95 % interval from `low` to `high`. `p` is two-sided; `p_holm`, `p_stepdown` and `q` are corrected for
+        `n_comparisons`. `differs` is true if `p_stepdown` is below 0.05. A family then has any false difference in at
+        most 5 % of experiments.
     """
     families = [family for _, panel in bootstraps.groupby(PANEL) for family in _families(panel, best)]
     if not families:
-        logger.warning("nothing is compared: no two layers of a model, and no two models, have scores of an area")
+        logger.warning("nothing is compared: no area has scores of two layers of a model, or of two models")
         return pd.DataFrame(columns=COLUMNS)
     _warn_of_few_resamples(families)
     return pd.concat(families, ignore_index=True)[COLUMNS]
 
 
 def corrected_scores(first_halves: NDArray, second_halves: NDArray) -> NDArray[np.float64]:
-    """Return a model's score in each resample, by neurons that had no part in the choice of its layer.
+    """Return a model's score in each resample, using neurons that had no part in the choice of its layer.
 
     Parameters
     ----------
     first_halves, second_halves : (layers, n_bootstrap) arrays
-        Medians over either half of a resample's neurons.
+        Medians over each half of a resample's neurons.
 
     Returns
     -------
     (n_bootstrap,) array
-        Mean over both ways of choosing by one half and scoring by the other.
+        Mean over both ways to choose by one half and score by the other.
     """
     return (chosen_and_scored(first_halves, second_halves)[2] + chosen_and_scored(second_halves, first_halves)[2]) / 2
 
 
 def resampled_scores(panel: pd.DataFrame, corrected: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-    """Return the score of each model in each resample (n_bootstrap,), spread around the printed one.
+    """Return the score of each model in each resample (n_bootstrap,), centred on the reported score.
 
     Parameters
     ----------
     panel : DataFrame
         Rows of a panel of resampled medians.
     corrected : mapping
-        Score of each model that is compared, from `ventral.statistics.best_layers`. Others are left out.
+        Score of each compared model, from `ventral.statistics.best_layers`. Other models are left out.
     """
     return {
         model: centred_on(
@@ -123,20 +123,20 @@ def resampled_scores(panel: pd.DataFrame, corrected: Mapping[str, float]) -> dic
 
 
 def centred_on(resampled: NDArray[np.float64], score: float) -> NDArray[np.float64]:
-    """Return resampled scores (n_bootstrap,), moved so that their mean is the score that is printed.
+    """Return resampled scores (n_bootstrap,), shifted so that their mean is the reported score.
 
-    Within a resample neurons alone are halved, so that the more layers a model has, the more its scores there flatter.
-    Their spread says how sure the score is; where they lie does not.
+    A resample halves only neurons, so that the optimism of its scores grows with the number of layers. The spread of
+    these scores is used, but their mean is biased.
     """
     return resampled if np.isnan(resampled).all() else resampled - np.nanmean(resampled) + score
 
 
 def interval_and_p(differences: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the 95 % interval of resampled differences and the two-sided p of there being none.
+    """Return the 95 % interval of resampled differences, and the two-sided p value of no difference.
 
-    The interval is that of percentiles; p is the level at which it just reaches 0: twice the smaller share of resamples
-    with a difference of 0 or beyond, (k + 1) / (B + 1), so that B resamples never say less than 2 / (B + 1) (Davison
-    and Hinkley 1997, Bootstrap Methods and their Application, chapters 4 and 5).
+    The interval is the percentile interval, and p is the level at which the interval just reaches 0. p is twice the
+    smaller share of resamples at 0 or beyond, counted as (k + 1) / (B + 1). B resamples therefore give p of 2 / (B + 1)
+    or more (Davison and Hinkley 1997, Bootstrap Methods and their Application, chapters 4 and 5).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def interval_and_p(differences: NDArray[np.float64]) -> tuple[NDArray, NDArray, 
     Returns
     -------
     low, high, p : (pairs,) arrays
-        Over the resamples in which a difference is defined; NaN where it is in none.
+        Computed over the resamples in which the difference is defined; NaN if there is none.
     """
     n_defined = np.isfinite(differences).sum(axis=1)
     low, high, p = np.full((3, len(differences)), np.nan)
@@ -166,27 +166,27 @@ def benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def stepdown(observed: NDArray[np.float64], differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p (m,) corrected for all pairs together, as they vary together over the same resamples.
+    """Return p values (m,) corrected for all pairs jointly, using their covariation over resamples.
 
-    The studentised step-down test of Romano and Wolf (2005, Econometrica 73:1237; 2016, Statistics and Probability
-    Letters 113:38): the largest |d| / s is held against the resampled distribution of the largest |d* - d| / s of all
-    pairs, the next against that of all but the first, and so on. Like Holm's, it keeps any false rejection as rare as
-    stated; but pairs of layers vary together, so that it says more, and B resamples can say 1 / (B + 1) of however many
-    pairs, where Holm's product says no less than 2 m / (B + 1).
+    This is the studentised step-down test of Romano and Wolf (2005, Econometrica 73:1237; 2016, Statistics and
+    Probability Letters 113:38). The largest |d| / s is compared with the resampled distribution of the largest |d* - d|
+    / s of all pairs. The next is compared with the distribution for all pairs but the first, and so on. Like Holm's
+    method, the test controls the probability of any false rejection. Pairs of layers covary, which gives this test more
+    power. With B resamples, its p can reach 1 / (B + 1) for any number of pairs, but Holm's only 2 m / (B + 1).
 
     Parameters
     ----------
     observed : (m,) array
-        d, the difference of each pair.
+        Difference d of each pair.
     differences : (m, B) array
-        d*, that of each resample; a resample in which one is not defined is not taken.
+        Differences d* in each resample; resamples with an undefined difference are skipped.
     """
     complete = differences[:, np.isfinite(differences).all(axis=0)]
     spread = complete.std(axis=1)
     scale = np.where(spread > 0, spread, 1)
     statistic = np.where(spread > 0, np.abs(observed) / scale, np.where(observed == 0, 0, np.inf))
     order = np.argsort(statistic)
-    # From the smallest up: each row has the largest of the pairs that are not rejected before it.
+    # Accumulating from the smallest up gives each row the largest of the pairs not yet rejected.
     largest = np.maximum.accumulate(np.abs(complete - observed[:, None])[order] / scale[order, None], axis=0)
     p = ((largest >= statistic[order, None]).sum(axis=1) + 1) / (complete.shape[1] + 1)
     adjusted = np.empty_like(p)
@@ -212,7 +212,7 @@ def _families(panel: pd.DataFrame, best: pd.DataFrame) -> Iterator[pd.DataFrame]
 
 
 def _family(compared: pd.DataFrame, scores: NDArray[np.float64]) -> pd.DataFrame:
-    """Return the test of every pair of what has a `model`, `layer` and `score`, and scores (rows, B) in resamples."""
+    """Test every pair of rows with `model`, `layer` and `score`, given scores (rows, B) in resamples."""
     first, second = np.triu_indices(len(compared), k=1)
     table = pd.concat(
         [compared.iloc[rows].reset_index(drop=True).add_suffix(end) for rows, end in ((first, "_a"), (second, "_b"))],
@@ -227,7 +227,7 @@ def _family(compared: pd.DataFrame, scores: NDArray[np.float64]) -> pd.DataFrame
         p = table.loc[known, "p"].to_numpy()
         together = stepdown(table.loc[known, "difference"].to_numpy(), differences[known])
         table.loc[known, "p_holm"], table.loc[known, "q"] = holm_adjusted(p), benjamini_hochberg(p)
-        # A pair is never surer among others than alone.
+        # The corrected p of a pair is never below its uncorrected p.
         table.loc[known, "p_stepdown"] = np.maximum(p, together)
     table["differs"] = table["p_stepdown"] < LEVEL
     return table.assign(n_comparisons=int(known.sum()), n_bootstrap=scores.shape[1])
@@ -238,8 +238,8 @@ def _warn_of_few_resamples(families: Sequence[pd.DataFrame]) -> None:
     m, n_bootstrap = int(largest["n_comparisons"]), int(largest["n_bootstrap"])
     if 2 * m / (n_bootstrap + 1) >= LEVEL:
         logger.warning(
-            "%d resamples say of %d comparisons (%s of %s, %s) at best p_holm = %.2f; `bootstrap: %d` could say less "
-            "than %g; p_stepdown, which `differs` goes by, has no such limit",
+            "%d resamples of %d comparisons (%s of %s, %s) allow at best p_holm = %.2f; set `bootstrap: %d` for values "
+            "below %g; p_stepdown, which decides `differs`, has no such limit",
             n_bootstrap,
             m,
             largest["compared"],

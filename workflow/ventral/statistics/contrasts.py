@@ -1,8 +1,8 @@
-"""Whether some layers score better than others: the best of each side compared, however many there are.
+"""Test whether the best of some layers scores better than the best of others.
 
-A beats B if every layer of B is beaten by some layer of A: an intersection-union test (Berger 1982, Technometrics
-24:295) of max-t tests (Westfall and Young 1993, Resampling-Based Multiple Testing). So ties of best layers, on one side
-or on both, are no evidence, and the search for the best layer is paid for.
+A beats B if every layer of B is beaten by some layer of A. This is an intersection-union test (Berger 1982,
+Technometrics 24:295) of max-t tests (Westfall and Young 1993, Resampling-Based Multiple Testing). Ties of best layers,
+on one side or on both, are therefore no evidence. The test also corrects for the search for the best layer.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from ventral.mappings.standardisation import varies
 from ventral.statistics.influence import Estimates
 
 HOLDS, FAILS, OPEN = "holds", "fails", "undecided"
-# One side's error: claims are decided in at most 5 % of experiments in which nothing is there.
+# One-sided error rate: claims are decided in at most 5 % of null experiments.
 LEVEL = 0.025
 N_DRAWS = 1000
-# Layers of a side that may be its best lie within this many standard errors of the one that seems to be.
+# Candidates for the best layer of a side lie within this many standard errors of its highest score.
 NEAR_BEST = 3.0
 POWER = 0.8
 
@@ -30,18 +30,18 @@ class Contrast:
     Attributes
     ----------
     best, other : int
-        The layer of each side with the highest score.
+        Layer of each side with the highest score.
     difference : float
-        Score of the first less that of the second.
+        Score of the first layer minus the score of the second.
     low, high : float
-        95 % interval of the difference. It excludes 0 where the verdict is not `undecided`.
+        95 % interval of the difference. The interval excludes 0 unless the verdict is `undecided`.
     p : float
-        Two-sided.
+        Two-sided p value.
     verdict : str
         `holds` if the first side beats the second, `fails` if the second beats the first, else `undecided`.
     degrees_of_freedom : int
     detectable : float
-        Difference of these two layers that would be decided in 80 % of experiments.
+        Difference of these two layers that 80 % of experiments would decide.
     """
 
     best: int
@@ -56,20 +56,21 @@ class Contrast:
 
 
 def contrast(estimates: Estimates, better: Sequence[int], worse: Sequence[int], seed: int) -> Contrast:
-    """Return whether the best of some layers scores better than the best of others.
+    """Test whether the best of some layers scores better than the best of others.
 
-    With d the difference of a layer a of A and a layer b of B, s its standard error and q_b the critical value of the
-    largest d/s over A where nothing is there, A beats B if for every b some a has d > q_b s. This test, inverted, gives
-    the ends of the interval of max theta_A - max theta_B: the lower one is min over b of max over a of d - q_b s.
+    Let d be the difference of a layer a of A and a layer b of B, and s its standard error. Let q_b be the critical
+    value of the largest d/s over A under the null hypothesis. A beats B if for every b some a has d > q_b s. The
+    inverted test gives the interval of max theta_A - max theta_B. Its lower end is the minimum over b of the maximum
+    over a of d - q_b s.
 
     Parameters
     ----------
     estimates : Estimates
-        Of all layers, on the same stimuli and neurons.
+        Estimates of all layers, on the same stimuli and neurons.
     better, worse : sequences of int
         Layers of A and of B, with none in common.
     seed : int
-        Of the normal draws that critical values are quantiles of.
+        Seed of the normal draws that give critical values.
 
     Raises
     ------
@@ -79,11 +80,11 @@ def contrast(estimates: Estimates, better: Sequence[int], worse: Sequence[int], 
     better, worse = np.asarray(better, dtype=int), np.asarray(worse, dtype=int)
     chosen = np.concatenate([better, worse])
     if not (len(better) and len(worse)) or len(set(chosen)) < len(chosen):
-        raise ValueError(f"two sides without a common layer are compared, got {better.tolist()} and {worse.tolist()}")
+        raise ValueError(f"two sides must have no common layer, got {better.tolist()} and {worse.tolist()}")
     theta, df = estimates.theta, estimates.degrees_of_freedom
     if not np.isfinite(theta[chosen]).all() or df < 1:
         raise ValueError(
-            f"scores must be finite, of two units and neurons at least; got {theta[chosen]}, {df + 1} units"
+            f"scores must be finite, from at least two units and neurons; got {theta[chosen]}, {df + 1} units"
         )
     covariance = estimates.covariance
     draws = np.random.default_rng(seed).multivariate_normal(
@@ -107,14 +108,14 @@ def contrast(estimates: Estimates, better: Sequence[int], worse: Sequence[int], 
 
 
 def detectable_difference(error: float, df: int) -> float:
-    """Return the difference that a two-sided t test at 5 % decides in 80 % of experiments, given its standard error."""
+    """Return the difference that a two-sided t test at 5 % detects with 80 % power, given its standard error."""
     from scipy.special import stdtrit
 
     return float(-(stdtrit(df, LEVEL) + stdtrit(df, 1 - POWER)) * error)
 
 
 def holm_adjusted(p: NDArray) -> NDArray[np.float64]:
-    """Return p values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6:65); NaN stays NaN."""
+    """Adjust p values for their number (Holm 1979, Scandinavian Journal of Statistics 6:65); NaN stays NaN."""
     p = np.asarray(p, dtype=float)
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p)[: np.isfinite(p).sum()]
@@ -126,10 +127,10 @@ def holm_adjusted(p: NDArray) -> NDArray[np.float64]:
 def _beaten_by(
     theta: NDArray, covariance: NDArray, draws: NDArray, better: NDArray, worse: NDArray, df: int
 ) -> tuple[float, float]:
-    """Return the lower end of the best of `better` less the best of `worse`, and the one-sided p value."""
+    """Return the lower end of the interval of best `better` minus best `worse`, and the one-sided p value."""
     better = _near_best(theta, covariance, better)
     errors = _standard_errors(covariance, better, worse)
-    # Layers that predict the same differ by rounding, of which nothing follows.
+    # Layers with equal predictions differ only by rounding, which counts as no difference.
     differences = np.where(errors > 0, theta[better][:, None] - theta[worse], 0.0)
     ratios = np.divide(differences, errors, out=np.zeros_like(errors), where=errors > 0)
     low, p = np.inf, 0.0
@@ -148,7 +149,7 @@ def _near_best(theta: NDArray, covariance: NDArray, layers: NDArray) -> NDArray:
 
 
 def _standard_errors(covariance: NDArray, first: Sequence[int], second: Sequence[int]) -> NDArray[np.float64]:
-    """Return the standard error of every difference (first, second); 0 where it is rounding."""
+    """Return the standard error of every difference (first, second); 0 if only rounding makes layers differ."""
     variances = np.diag(covariance)
     sums = variances[first][:, None] + variances[second]
     of_differences = sums - 2 * covariance[np.ix_(first, second)]
@@ -156,7 +157,7 @@ def _standard_errors(covariance: NDArray, first: Sequence[int], second: Sequence
 
 
 def _critical(scaled: NDArray, n_layers: int, df: int) -> float:
-    """Return the critical value of the largest of several t: of the draws, or Bonferroni's where that is smaller."""
+    """Return the critical value of the largest of several t, from draws or Bonferroni's if that is smaller."""
     from scipy.special import ndtr, stdtrit
 
     of_all = -stdtrit(df, LEVEL / n_layers)
@@ -165,7 +166,7 @@ def _critical(scaled: NDArray, n_layers: int, df: int) -> float:
 
 
 def _p_value(ratio: float, scaled: NDArray, n_layers: int, df: int) -> float:
-    """Return the one-sided p value of the largest of several t, at most `LEVEL` where `_critical` is exceeded."""
+    """Return the one-sided p value of the largest of several t, at most `LEVEL` if `_critical` is exceeded."""
     from scipy.special import ndtri, stdtr
 
     of_one = stdtr(df, -ratio)

@@ -1,19 +1,20 @@
-"""Claims whose units are few: held-out objects and categories, animals, and networks.
+"""Judge claims with few units: held-out objects and categories, animals, and networks.
 
-Fits for different held-out groups share most of their training stimuli, so that results of two groups correlate. Where
-the correlation is rho, and s^2 is the variance over k groups, the variance of their mean is
+Fits for different held-out groups share most of their training stimuli, so that results of two groups correlate. If the
+correlation is rho, and s^2 is the variance over k groups, the variance of their mean is
 
     (1 / k + rho / (1 - rho)) s^2
 
-(Nadeau and Bengio 2003, Machine Learning 52:239). rho cannot be estimated from the groups. Nadeau and Bengio take the
-tested share of stimuli, 1 / k. Here rho is tested over training groups, 1 / (k - 1), and the variance is f s^2 / k with
+(Nadeau and Bengio 2003, Machine Learning 52:239). rho cannot be estimated from the groups. Nadeau and Bengio use the
+tested share of stimuli, 1 / k. Here rho is the ratio of tested to training groups, 1 / (k - 1), and the variance is f
+s^2 / k with
 
     f = 2 (k - 1) / (k - 2).
 
-In simulations with ridge regression (benchmarks/held_out_groups.py), f should have been 2.3 to 3.0 with 5 objects, 1.8
-to 2.2 with 8, 2.2 with 12, and 1.7 to 2.1 with 20; the formula has 2.67, 2.33, 2.20 and 2.11. Without f, 7 to 17 % of
-null experiments were decided. With f, 2 to 6.5 % are. With a rho of 1 / k, 7.3 % were in one design: 5 objects, neurons
-much alike.
+Simulations with ridge regression (benchmarks/held_out_groups.py) gave the right f. f was 2.3 to 3.0 with 5 objects, 1.8
+to 2.2 with 8, 2.2 with 12, and 1.7 to 2.1 with 20. The formula gives 2.67, 2.33, 2.20 and 2.11. Without f, 7 to 17 % of
+null experiments were decided; with f, 2 to 6.5 %. With rho = 1 / k, 7.3 % were decided in one design, with 5 objects
+and similar neurons.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,26 +34,26 @@ from ventral.statistics.contrasts import (
 )
 from ventral.statistics.influence import Estimates, sampled_influences, unit_within_folds
 
-# With fewer units nothing is decided; with fewer than the second number, a verdict says how many there are.
+# Fewer units than the first number decide nothing; fewer than the second are counted in the note.
 FEWEST_UNITS, MANY_UNITS = 5, 8
 FEWEST_PAIRS = 3
-ONLY_THESE = "of these networks only"
+ONLY_THESE = "these networks only"
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, and what a reader has to know of it.
+    """A verdict on a claim, with its numbers and a note for the reader.
 
     Attributes
     ----------
     estimate, low, high : float
-        What the claim is about, and its 95 % interval; NaN where there is none.
+        Estimate of the claimed effect, and its 95 % interval; NaN if missing.
     p : float
-        Two-sided.
+        Two-sided p value.
     verdict : str
         `holds`, `fails` or `undecided`.
     note : str
-        How many units there are where these are few, and what could be detected with them; else ''.
+        Number of units and smallest detectable effect if units are few; else ''.
     """
 
     estimate: float
@@ -64,25 +65,25 @@ class Judged:
 
 
 def group_estimates(predictions: Iterable[NDArray], responses: NDArray, groups: Sequence[NDArray]) -> Estimates:
-    """Return the score of each layer as the mean over held-out groups, which are its units.
+    """Return the score of each layer as the mean over held-out groups, which are the units.
 
-    r is Pearson's within a group, averaged over neurons; groups have equal weights, whatever their size. Neurons are
-    the second unit. r is not divided by a ceiling: the reliability within a single group is not known. Influences of
-    groups lack the error of training parts, which `with_training` adds.
+    r is Pearson's r within a group, averaged over neurons. Groups of all sizes have equal weights. Neurons are the
+    second unit. r is not divided by a ceiling, because the reliability within a single group is unknown. Influences of
+    groups lack the error from training sets, which `with_training` adds.
 
     Parameters
     ----------
     predictions : iterable of (n, K) arrays
         Held-out predictions of each layer.
     responses : (n, K) array
-        NaN where a neuron has no response.
+        Responses; NaN if missing.
     groups : sequence of integer arrays
         Rows of each object or category.
 
     Returns
     -------
     Estimates
-        `units` has a column for each group in which some neuron's responses vary: `varying_groups`.
+        `units` has a column for each group in which some neuron's responses vary (`varying_groups`).
     """
     groups = [group for group, varying in zip(groups, varying_groups(responses, groups), strict=True) if varying]
     found = [_group_influences(of_layer, responses, groups) for of_layer in predictions]
@@ -91,24 +92,24 @@ def group_estimates(predictions: Iterable[NDArray], responses: NDArray, groups: 
 
 
 def varying_groups(responses: NDArray, groups: Sequence[NDArray]) -> NDArray[np.bool_]:
-    """Return in which groups the responses (n, K) of some neuron vary; no prediction has a part in it."""
+    """Return a mask of the groups in which the responses (n, K) of some neuron vary, independent of predictions."""
     return np.array([_unit(responses[group]).any() for group in groups])
 
 
 def training_factor(n_groups: ArrayLike) -> NDArray[np.float64]:
-    """Return the variance of a mean over held-out groups with that of training parts, over that without.
+    """Return the factor f of the variance of a mean over held-out groups, due to shared training stimuli.
 
     Parameters
     ----------
     n_groups : array of int
-        Each is held out in turn. Two, which decide nothing, have the factor of three.
+        Number of groups, each held out in turn. Two groups, which decide nothing, have the factor of three.
     """
     n_groups = np.maximum(np.asarray(n_groups, dtype=float), 3)
     return 2 * (n_groups - 1) / (n_groups - 2)
 
 
 def with_training(estimates: Estimates) -> Estimates:
-    """Return estimates of `group_estimates` whose influences of groups hold the error of training parts, too."""
+    """Add the error from training sets to the influences of groups in estimates from `group_estimates`."""
     return replace(estimates, units=estimates.units * np.sqrt(training_factor(estimates.units.shape[1])))
 
 
@@ -122,29 +123,29 @@ def group_differences(estimates: Estimates, first: int, second: int) -> NDArray[
 def judged_over_groups(
     estimates: Estimates, better: Sequence[int], worse: Sequence[int], noun: str, seed: int
 ) -> tuple[Contrast, str]:
-    """Return the contrast of two sides over held-out groups, and a note where groups are few.
+    """Contrast two sides over held-out groups, with a note if groups are few.
 
     Parameters
     ----------
     estimates : Estimates
-        From `group_estimates`.
+        Estimates from `group_estimates`.
     better, worse : sequences of int
         Layers of the two sides.
     noun : str
-        What the groups are, in the plural.
+        Plural noun for the groups, such as 'objects'.
     seed : int
         As for `contrast`.
 
     Returns
     -------
     contrast : Contrast
-        `undecided` with fewer than five groups, and with no interval.
+        Contrast; `undecided` and without interval for fewer than five groups.
     note : str
-        Of fewer than five groups, the difference in each; of five to seven, the smallest detectable difference.
+        Difference in each group for fewer than five groups; smallest detectable difference for five to seven; else ''.
     """
     size = estimates.units.shape[1]
     if size < 2:
-        raise ValueError(f"a contrast over {noun} needs two of them at least, got {size}")
+        raise ValueError(f"a contrast over {noun} needs at least two of them, got {size}")
     found = contrast(with_training(estimates), better, worse, seed)
     if size < FEWEST_UNITS:
         each = ", ".join(f"{value:+.2f}" for value in group_differences(estimates, found.best, found.other))
@@ -153,22 +154,22 @@ def judged_over_groups(
 
 
 def few_units(size: int, noun: str, detectable: float) -> str:
-    """Return what a verdict of five to seven units says beside it; '' with more."""
+    """Return the note of a verdict over five to seven units; '' for more units."""
     return f"{size} {noun}; smallest detectable difference {detectable:.2f}" if size < MANY_UNITS else ""
 
 
 def trained_against_untrained(
     estimates: Estimates, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], seed: int
 ) -> Judged:
-    """Return whether trained networks score better than untrained ones of the same architecture.
+    """Test whether trained networks score better than untrained ones of the same architecture.
 
-    The unit is the architecture: the best layer of its trained network less the best of its untrained one, which has as
-    many layers. Errors of stimuli and neurons, common to all pairs, are added to those of architectures.
+    The unit is the architecture: the best layer of its trained network minus the best of its untrained one, which has
+    as many layers. Errors of stimuli and neurons, common to all pairs, are added to those of architectures.
 
     Parameters
     ----------
     estimates : Estimates
-        Of all layers of all networks.
+        Estimates of all layers of all networks.
     pairs : sequence of pairs of sequences of int
         Layers of the trained and of the untrained network of each architecture.
     seed : int
@@ -177,8 +178,8 @@ def trained_against_untrained(
     Returns
     -------
     Judged
-        With fewer than three pairs, the contrast of all trained and all untrained layers, which is of these networks
-        only.
+        Verdict. With fewer than three pairs, the verdict contrasts all trained with all untrained layers, and holds for
+        these networks only.
     """
     if len(pairs) < FEWEST_PAIRS:
         trained, untrained = (np.concatenate(side) for side in zip(*pairs, strict=True))
@@ -197,21 +198,21 @@ def trained_against_untrained(
 
 
 def correlation_over_networks(x: NDArray, y: NDArray, networks: Sequence[str]) -> Judged:
-    """Return whether two measures of networks go together, by Pearson's r.
+    """Test whether two measures of networks correlate, by Pearson's r.
 
-    Its interval is that of Fisher's z (1921, Metron 1:3).
+    The interval uses Fisher's z (1921, Metron 1:3).
 
     Parameters
     ----------
     x, y : (rows,) arrays
-        Rows that lack one are left out.
+        Measures; rows with a missing value are left out.
     networks : sequence of str
-        Network of each row: its checkpoints are one, by their means.
+        Network of each row; the checkpoints of a network are averaged to one point.
 
     Returns
     -------
     Judged
-        `undecided` with fewer than five networks.
+        Verdict; `undecided` with fewer than five networks.
     """
     known = np.isfinite(x) & np.isfinite(y)
     names, member = np.unique(np.asarray(networks)[known], return_inverse=True)
@@ -239,7 +240,7 @@ def _judged_by_t(estimate: float, error: float, df: int, note: str) -> Judged:
     half = -stdtrit(df, LEVEL) * error
     low, high = float(estimate - half), float(estimate + half)
     p = float(2 * stdtr(df, -abs(estimate) / error)) if error > 0 else np.nan
-    # Without any spread the error is unknown.
+    # Without spread over units, the error is unknown.
     return Judged(float(estimate), low, high, p, _verdict(low, high) if error > 0 else OPEN, note)
 
 
@@ -262,5 +263,5 @@ def _group_influences(predictions: NDArray, responses: NDArray, groups: Sequence
 
 
 def _unit(values: NDArray) -> NDArray[np.float64]:
-    """Return the values (n, K) of one group centred and of unit length; 0 where unknown or nowhere varying."""
+    """Centre values (n, K) of one group and scale them to unit length; 0 if unknown or constant."""
     return unit_within_folds(values, [np.arange(len(values))])

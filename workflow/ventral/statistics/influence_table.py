@@ -1,7 +1,7 @@
-"""The table of influences, which `fit` writes beside scores: what layers are compared by, without a refit.
+"""Write and read the table of influences, which lets layers be compared without a refit.
 
-A panel is what layers are compared on: the neurons of an area in a bin of time, one property of the stimuli, or one
-recorded matrix. All layers of all models have the same units and neurons in a panel.
+`fit` writes this table beside scores. Layers are compared within a panel: the neurons of an area in a time bin, one
+property of the stimuli, or one recorded matrix. All layers of all models have the same units and neurons in a panel.
 """
 
 import hashlib
@@ -45,44 +45,45 @@ COLUMNS = {
     "stimuli_sha256": "string",
     "neuron_names_sha256": "string",
 }
-# Influences of units and of neurons, and the names of units that are groups: a list in each row.
+# Columns of lists: influences of units and of neurons, and the names of units that are groups.
 LISTS = ["units", "neurons", "group_names"]
 PANEL = ["recording", "area", "time_bin", "target", "target_kind", "split", "mapping", "distance", "comparison"]
 SORTED_BY = [*PANEL, "model", "depth", "layer"]
-# What networks fitted to neurons are tested on, and ridge regression beside them.
+# Split on which networks fitted to neurons are tested and compared with ridge regression.
 FIRST_FOLD = "stimuli, fold 0"
-# Who compares layers on other rows than these compares nothing.
+# Columns that must be equal for layers to be comparable.
 THE_SAME = {"stimuli_sha256": "stimuli", "neuron_names_sha256": "neurons", "group_names": "groups of stimuli"}
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What layers are compared on, on one split; no prediction has a part in it.
+    """Neurons, stimuli and folds on which layers are compared on one split, independent of predictions.
 
     Attributes
     ----------
     area, time_bin, target, target_kind : str
-        `target` is '' for the neurons of an area, and the name of a property.
+        Labels of the panel; `target` is the name of a property, or '' for the neurons of an area.
     columns : (K,) integer array
-        Which of all targets these are.
+        Positions of these neurons among all targets.
     rows : (m,) integer array
-        Which stimuli are in a fold and have a response of one of them.
+        Rows of the stimuli that are in a fold and have a response of one of these neurons.
     responses : (m, K) array
-        NaN where a neuron has no response.
+        Responses; NaN if missing.
     folds : list of integer arrays
-        Held-out folds among the m stimuli.
+        Held-out folds of the m stimuli.
     group_names : (folds,) array of str
-        What each fold holds out, such as an object; empty of stimuli dealt at random, and of a published test set.
+        Name of the group that each fold holds out, such as an object; empty for random folds and for a published test
+        set.
     ceilings : (K,) array
-        1 where nothing was repeated.
+        Ceilings of the neurons; 1 without repetitions.
     has_ceiling : bool
-        Whether r is divided by ceilings. For held-out groups r is not, and ceilings only choose neurons.
+        True if r is divided by ceilings. For held-out groups, ceilings only choose neurons.
     animals : (K,) array of str
-        Of each neuron, where at least five animals were recorded; else empty.
+        Animal of each neuron if at least five animals were recorded; else empty.
     n_training : (K,) integer array or None
-        Stimuli of the training set, where there is one.
+        Number of training stimuli of each neuron, for a split with a training set.
     names_sha256 : str
-        Of the names of the targets.
+        Hash of the names of the targets.
     """
 
     area: str
@@ -101,7 +102,7 @@ class Panel:
     names_sha256: str
 
     def estimates(self, predictions: NDArray) -> Estimates:
-        """Return score and influences of one layer, given its held-out predictions (m, K)."""
+        """Return score and influences of one layer from its held-out predictions (m, K)."""
         if len(self.group_names):
             found = group_estimates([predictions], self.responses, self.folds)
         else:
@@ -109,7 +110,7 @@ class Panel:
         return summed_over_animals(found, self.animals) if len(self.animals) else found
 
     def in_fold(self, fold: NDArray[np.intp]) -> "Panel":
-        """Return the same neurons, those that vary there, on the stimuli of one fold alone."""
+        """Return the panel restricted to the stimuli of one fold, and to the neurons that vary there."""
         inside = np.flatnonzero(np.isin(self.rows, fold))
         responses, of_fold = self.responses[inside], [np.arange(len(inside))]
         kept = comparable_neurons(responses, of_fold, self.ceilings)
@@ -135,13 +136,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Compared:
-    """The panels of one split.
+    """Panels of one split.
 
     Attributes
     ----------
     split : str
     targets : Targets
-        All that is predicted.
+        All targets.
     panels : sequence of Panel
     set_sha256 : str
         SHA-256 of the stimulus set.
@@ -153,7 +154,7 @@ class Compared:
     set_sha256: str
 
     def in_first_fold(self, fold: NDArray[np.intp]) -> "Compared":
-        """Return the areas on fold 0 alone, given its rows."""
+        """Return the panels of areas restricted to fold 0, given its rows."""
         of_areas = [panel for panel in self.panels if panel.target_kind == "neuron" and np.isin(panel.rows, fold).any()]
         within = [panel.in_fold(fold) for panel in of_areas]
         return replace(self, split=FIRST_FOLD, panels=[panel for panel in within if len(panel.columns)])
@@ -166,21 +167,20 @@ def panels_of(
     animals: Mapping[str, str],
     given_ceilings: NDArray | None = None,
 ) -> list[Panel]:
-    """Return the panels of one split: the areas in each bin of time, and, over all stimuli, each property.
+    """Return the panels of one split: each area in each time bin, and each property.
 
     Parameters
     ----------
     targets : Targets
-        All that is predicted, of all n stimuli.
+        All targets, with values for all n stimuli.
     split : Split
-        Its folds are disjoint.
+        Split with disjoint folds.
     threshold : float
-        Lowest reliability of a neuron that is compared. In an area without any reliability, lowest square of a given
-        ceiling.
+        Lowest reliability of a compared neuron. In an area without any reliability, lowest square of a given ceiling.
     animals : mapping of str
-        Animal of each neuron, where this is known.
+        Animal of each neuron, if known.
     given_ceilings : (targets,) array, optional
-        Largest attainable r that came with the data, NaN where there is none; none at all, if not given.
+        Largest attainable r that came with the data; NaN if missing, and all missing if not given.
     """
     of_neurons = targets.kinds == "neuron"
     given = np.full(len(of_neurons), np.nan) if given_ceilings is None else given_ceilings
@@ -197,9 +197,9 @@ def panels_of(
 
 
 def _ceilings(reliability: NDArray, given: NDArray, threshold: float) -> tuple[NDArray[np.float64], bool]:
-    """Return the ceilings of an area's neurons, NaN where reliability is too low, and whether there are any.
+    """Return the ceilings of an area's neurons (NaN if reliability is too low), and whether any neuron has one.
 
-    Without any reliability, r is compared as it is, of neurons whose given ceiling suffices.
+    Without any reliability, neurons with a high enough given ceiling are compared by r.
     """
     if np.isnan(reliability).all():
         return np.where(attainable(given, threshold), 1.0, np.nan), False
@@ -237,18 +237,18 @@ def _panel(
 
 
 def sha256_of(*parts: object) -> str:
-    """Return the SHA-256 of texts or numbers, in their order."""
+    """Return the SHA-256 of a sequence of texts or numbers."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
 def influence_rows(parts: Sequence[tuple[NDArray, Targets, NDArray]], of_split: Compared, mapping: str) -> list[dict]:
-    """Return the rows of one layer for a split and a mapping; none of a panel that it does not predict all of.
+    """Return the rows of one layer for a split and a mapping, skipping panels with unpredicted neurons.
 
     Parameters
     ----------
     parts : sequence of (predictions, group, rows)
-        Held-out predictions of each group of targets that have the same stimuli, and which stimuli these are, as
-        `ventral.targets.values.grouped_by_missing` gives them.
+        Held-out predictions, targets and stimuli of each group of targets with the same stimuli, as from
+        `ventral.targets.values.grouped_by_missing`.
     of_split : Compared
     mapping : str
     """
@@ -288,7 +288,7 @@ def _keys(targets: Targets) -> Iterator[tuple[str, str, str]]:
 
 
 def _numbers(estimates: Estimates) -> dict:
-    """Return the numbers of one layer; float32 is more than their sampling errors have."""
+    """Return the numbers of one layer as float32, which is more precise than their sampling errors."""
     return {
         "theta": float(estimates.theta[0]),
         "units": estimates.units[0].astype(np.float32),
@@ -299,16 +299,16 @@ def _numbers(estimates: Estimates) -> dict:
 def matrix_influence_rows(
     rows: pd.DataFrame, threshold: float, stimuli: Mapping[tuple[str, str, str], NDArray], set_sha256: str
 ) -> list[dict]:
-    """Return the rows of one layer for recorded matrices, whose second units are subjects.
+    """Return the rows of one layer for recorded matrices, with subjects as the second unit.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the score table, with the column `influences` from `ventral.scores.geometry.geometry_rows`.
+        Rows of the score table, with the column `influences` from `ventral.scores.geometry.geometry_rows`.
     threshold : float
-        Lowest reliability of a comparison; where there is none, r is not divided.
+        Lowest reliability of a compared matrix. Without a reliability, r is not divided.
     stimuli : mapping of integer arrays
-        Which stimuli each matrix is of, by area, bin of time and target.
+        Rows of each matrix's stimuli, by area, time bin and target.
     set_sha256 : str
         SHA-256 of the stimulus set.
     """
@@ -343,24 +343,24 @@ def matrix_influence_rows(
 
 
 def write_influences(table: pd.DataFrame, path: Path) -> None:
-    """Write a table of influences, its rows in one order."""
+    """Write a table of influences with sorted rows."""
     table = table.reindex(columns=[*COLUMNS, *LISTS]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
     write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
 
 
 def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read and join the tables that `ventral.scores.fitting.fit` wrote, with the column `file`.
+    """Read and join the tables that `ventral.scores.fitting.fit` wrote, adding the column `file`.
 
     Raises
     ------
     InputError
-        If one of them is no such table.
+        If a file is not such a table.
     """
     tables = [pd.DataFrame(columns=[*COLUMNS, *LISTS, "file"]).astype(COLUMNS)]
     for path in paths:
         table = read_parquet(path)
         if missing := [column for column in (*COLUMNS, *LISTS) if column not in table]:
-            raise InputError(f"{path}: no table of influences: it lacks the columns {', '.join(missing)}")
+            raise InputError(f"{path}: not a table of influences: the columns {', '.join(missing)} are missing")
         if len(table):
             tables.append(table.assign(file=str(path)))
     table = pd.concat(tables[1:] or tables, ignore_index=True)
@@ -368,24 +368,24 @@ def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def sampling_errors(influences: pd.DataFrame) -> pd.DataFrame:
-    """Return the standard error of each layer's score of an area's neurons for other stimuli, or other held-out groups.
+    """Return the standard error of each layer's score of an area, for other stimuli or other held-out groups.
 
     Parameters
     ----------
     influences : DataFrame
-        From `read_influences`.
+        Influences from `read_influences`.
 
     Returns
     -------
     DataFrame
-        `recording`, `area`, `time_bin`, `split`, `mapping`, `model` and `layer`; `unit_error`, which is of r over the
-        ceiling if `over_ceiling`, else of r; `unit`, what is sampled; and `n_units`. A row with fewer than two units is
-        left out.
+        Columns `recording`, `area`, `time_bin`, `split`, `mapping`, `model` and `layer`, and four more. `unit_error` is
+        the standard error of r over the ceiling if `over_ceiling`, else of r. `unit` is the sampled unit, and `n_units`
+        its number. Rows with fewer than two units are left out.
     """
     keys = ["recording", "area", "time_bin", "split", "mapping", "model", "layer"]
     n_units = influences["units"].map(len)
     rows = influences[(influences["target_kind"] == "neuron") & (n_units > 1)]
-    # Influences of stimuli hold the error of training parts already.
+    # Influences of stimuli already include the error from training sets.
     factor = np.where(rows["kind"] == "groups", training_factor(n_units[rows.index]), 1.0)
     return rows[keys].assign(
         unit_error=rows["units"].map(np.linalg.norm).astype(float) * np.sqrt(factor),
@@ -396,30 +396,30 @@ def sampling_errors(influences: pd.DataFrame) -> pd.DataFrame:
 
 
 def panel_estimates(rows: pd.DataFrame) -> Estimates:
-    """Return what `ventral.statistics.contrasts.contrast` compares, of the layers of a panel.
+    """Return the estimates of a panel's layers for `ventral.statistics.contrasts.contrast`.
 
     Parameters
     ----------
     rows : DataFrame
-        From `read_influences`, those of one panel.
+        Rows of one panel, from `read_influences`.
 
     Raises
     ------
     InputError
-        If layers were scored on different stimuli, neurons or groups, or there are two scores of one layer.
+        If layers were scored on different stimuli, neurons or groups, or if a layer has two scores.
     """
     for column, noun in THE_SAME.items():
         values = [tuple(value) if column == "group_names" else value for value in rows[column]]
         other = next((k for k, value in enumerate(values) if value != values[0]), None)
         if other is not None:
-            raise _not_joined(rows, other, f"they are of different {noun}")
+            raise _not_joined(rows, other, f"scores of different {noun}")
     for column in ("units", "neurons"):
         sizes = rows[column].map(len).to_numpy()
         if (sizes != sizes[0]).any():
             other = int(np.flatnonzero(sizes != sizes[0])[0])
-            raise _not_joined(rows, other, f"they have influences of {sizes[0]} and {sizes[other]} {column}")
+            raise _not_joined(rows, other, f"influences of {sizes[0]} and {sizes[other]} {column}")
     if (twice := rows.duplicated(["model", "layer"])).any():
-        raise _not_joined(rows, int(np.flatnonzero(twice)[0]), "both have scores of the same layer")
+        raise _not_joined(rows, int(np.flatnonzero(twice)[0]), "two scores of the same layer")
     units, neurons = (np.stack(rows[column].to_list()).astype(float) for column in ("units", "neurons"))
     return Estimates(rows["theta"].to_numpy(float), units, neurons)
 
@@ -428,5 +428,5 @@ def _not_joined(rows: pd.DataFrame, other: int, reason: str) -> InputError:
     place = ", ".join(filter(None, rows.iloc[0][["area", "time_bin", "target", "split", "mapping"]]))
     files = " and ".join(dict.fromkeys(rows["file"].iloc[[0, other]]))
     return InputError(
-        f"{files}: {place}: {reason}, and cannot be compared; delete the files, and they will be made again"
+        f"{files}: {place}: {reason} cannot be compared; delete these files, and a rerun makes them again"
     )

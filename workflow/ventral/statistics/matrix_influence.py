@@ -1,9 +1,9 @@
-"""What every stimulus adds to RSA and to CKA, in the form in which layers are compared by `contrast`.
+"""Compute the influence of every stimulus on RSA and CKA scores, to compare layers with `contrast`.
 
-A pair of stimuli i and j has the weight w_i w_j, and the influence of stimulus i is the derivative by w_i at w = 1: the
-infinitesimal jackknife (Jaeckel 1972, Bell Laboratories MM 72-1215-11). No stimulus is drawn twice, so that no distance
-of 0 of a stimulus from itself comes in, as happens in a bootstrap. Centring has no part in it: what it changes is
-constant in rows or columns, over which the other, centred matrix sums to 0.
+A pair of stimuli i and j has the weight w_i w_j. The influence of stimulus i is the derivative by w_i at w = 1: the
+infinitesimal jackknife (Jaeckel 1972, Bell Laboratories MM 72-1215-11). Unlike in a bootstrap, no stimulus is drawn
+twice, which would add a distance of 0 from itself. The derivative of centring vanishes: centring changes constants in
+rows or columns, over which the other, centred matrix sums to 0.
 """
 
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ from ventral.mappings.cka import linear_cka
 from ventral.mappings.rsa import matrix_of_pairs, standardised_ranks, standardised_values, tau_a, upper_triangle
 from ventral.statistics.influence import Estimates, sampled_influences
 
-# Without one stimulus at a time, tau-a is computed as often as there are stimuli.
+# The jackknife of tau-a needs one computation for each stimulus, and is limited to this many stimuli.
 MOST_JACKKNIFED = 100
 
 
 def stimulus_influences(
     mapping: str, comparison: str, layer: NDArray, measured: NDArray
 ) -> tuple[float, NDArray[np.float64]]:
-    """Return how alike a layer and a recorded matrix are, and what each stimulus adds to that value.
+    """Return the similarity of a layer and a recorded matrix, with the influence of each stimulus.
 
     Parameters
     ----------
     mapping, comparison : str
-        `cka` with `biased` or `debiased`, or `rsa` with `pearson`, `spearman` or `kendall`.
+        Mapping and comparison: `cka` with `biased` or `debiased`, or `rsa` with `pearson`, `spearman` or `kendall`.
     layer, measured : arrays
-        What is compared: (n, n) from `ventral.mappings.cka.unit_centred_gram`, or (n (n - 1) / 2,) from
+        Matrices to compare: (n, n) from `ventral.mappings.cka.unit_centred_gram`, or (n (n - 1) / 2,) from
         `ventral.mappings.rsa.comparable`.
 
     Returns
     -------
     value : float
     influences : (n,) array
-        (0,) for `kendall` of more than 100 stimuli, which would take too long.
+        Influences; (0,) for `kendall` with more than 100 stimuli, which would take too long.
     """
     if mapping == "cka":
         return cka_influences(layer, measured)
@@ -48,21 +48,21 @@ def stimulus_influences(
 
 
 def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[float, NDArray[np.float64]]:
-    """Return the correlation of two sets of dissimilarities, and what each stimulus adds to it.
+    """Return the correlation of two sets of dissimilarities, with the influence of each stimulus.
 
     Parameters
     ----------
     layer, measured : (n (n - 1) / 2,) arrays
-        In the order of `ventral.mappings.rsa.upper_triangle`.
+        Dissimilarities in the order of `ventral.mappings.rsa.upper_triangle`.
     comparison : str
-        `pearson` or `spearman`. The ranks of Spearman's change with every stimulus, too, which is part of its
-        influence. Kendall's tau-a has no form that costs less than all pairs of pairs: take `jackknifed_influences`.
+        `pearson` or `spearman`. For `spearman`, influences include the change of all ranks. Kendall's tau-a has no form
+        that costs less than all pairs of pairs; use `jackknifed_influences`.
 
     Returns
     -------
     r : float
     influences : (n,) array
-        They sum to 0; NaN with r.
+        Influences, which sum to 0; NaN if r is NaN.
     """
     influences = {"pearson": _pearson_influences, "spearman": _spearman_influences}[comparison]
     r, of_pairs = influences(layer, measured)
@@ -70,12 +70,12 @@ def rsa_influences(layer: NDArray, measured: NDArray, comparison: str) -> tuple[
 
 
 def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.float64]]:
-    """Return the linear CKA of two representations, and what each stimulus adds to it.
+    """Return the linear CKA of two representations, with the influence of each stimulus.
 
     Parameters
     ----------
     first, second : (n, n) arrays
-        From `ventral.mappings.cka.unit_centred_gram`, with the same comparison.
+        Matrices from `ventral.mappings.cka.unit_centred_gram`, with the same comparison.
 
     Returns
     -------
@@ -88,27 +88,28 @@ def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.f
 
 
 def deleted_groups(n: int, n_groups: int, seed: int) -> list[NDArray[np.intp]]:
-    """Return the rows that are left when each of some random groups of n stimuli or neurons is taken away."""
+    """Divide n stimuli or neurons into random groups, and return the rows left without each group."""
     groups = np.array_split(np.random.default_rng(seed).permutation(n), n_groups)
     return [np.setdiff1d(np.arange(n), group) for group in groups]
 
 
 def jackknifed_influences(values: NDArray) -> NDArray[np.float64]:
-    """Return what each group adds to a statistic, from its values (groups,) on `deleted_groups`.
+    """Return the influence of each group on a statistic, from its values (groups,) on `deleted_groups`.
 
-    Squares sum to the delete-group jackknife's variance (Shao and Tu 1995, The Jackknife and Bootstrap). It serves any
-    statistic, at the cost of one computation a group, which is then the unit.
+    The squares sum to the delete-group jackknife's variance (Shao and Tu 1995, The Jackknife and Bootstrap). This
+    jackknife serves any statistic, at the cost of one computation for each group. Groups are then the units.
     """
     return np.sqrt((len(values) - 1) / len(values)) * (values.mean() - values)
 
 
 def matrix_estimates(layers: Sequence[Sequence[tuple[float, NDArray]]]) -> Estimates:
-    """Return what `contrast` compares, given the value and influences of each layer for each subject.
+    """Return estimates for `contrast` from the value and influences of each layer for each subject.
 
     Parameters
     ----------
     layers : sequence of sequences of (value, influences)
-        Of each layer, one pair for each subject, or one for an area without subjects: then stimuli are the only units.
+        One pair for each layer and subject. An area without subjects has one pair for each layer, and stimuli as its
+        only units.
     """
     values = np.array([[value for value, _ in subjects] for subjects in layers])
     units = np.array([np.mean([influences for _, influences in subjects], axis=0) for subjects in layers])
@@ -116,7 +117,7 @@ def matrix_estimates(layers: Sequence[Sequence[tuple[float, NDArray]]]) -> Estim
 
 
 def _tau_influences(layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
-    """Return what each stimulus adds to tau-a of two square matrices, by leaving each out; (0,) of too many stimuli."""
+    """Return the influence of each stimulus on tau-a of two square matrices, by leaving each out; (0,) if too many."""
     n = len(layer)
     if n > MOST_JACKKNIFED:
         return np.empty(0)
@@ -126,12 +127,12 @@ def _tau_influences(layer: NDArray, measured: NDArray) -> NDArray[np.float64]:
 
 
 def _summed_over_pairs(influences: NDArray) -> NDArray[np.float64]:
-    """Return what each stimulus adds, by all of its pairs."""
+    """Sum the influences of each stimulus over all of its pairs."""
     return _small_sample(matrix_of_pairs(influences).sum(axis=1))
 
 
 def _small_sample(influences: NDArray) -> NDArray[np.float64]:
-    """Return influences as large as those of the delete-one jackknife are, to the order of 1/n, for pairs."""
+    """Scale influences of pairs to the size of the delete-one jackknife's, to the order of 1/n."""
     n = len(influences)
     return influences * np.sqrt(n / max(n - 2, 1))
 
@@ -147,12 +148,12 @@ def _spearman_influences(first: NDArray, second: NDArray) -> tuple[float, NDArra
 
 
 def _rank_influences(u: NDArray, v: NDArray) -> tuple[float, NDArray[np.float64]]:
-    """Return Spearman's r of ranks, and the influence of each pair of stimuli: through its own rank, and on all others.
+    """Return Spearman's r, with the influence of each pair of stimuli through its own rank and all other ranks.
 
     Parameters
     ----------
     u, v : (pairs,) arrays
-        From `ventral.mappings.rsa.standardised_ranks`.
+        Ranks from `ventral.mappings.rsa.standardised_ranks`.
     """
     r = float(np.clip(u @ v, -1, 1))
     if not np.isfinite(r):
@@ -162,10 +163,9 @@ def _rank_influences(u: NDArray, v: NDArray) -> tuple[float, NDArray[np.float64]
 
 
 def _sums_above(ranks: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    """Return for each value the weights of larger ones and half of those of equal ones, by the norm of the ranks.
+    """Return, for each value, the weights of larger values plus half of those of equal values, over the ranks' norm.
 
-    The largest rank, and with it the norm that ranks were divided by, follows from the number of its ties. Nothing is
-    sorted again.
+    The largest rank and its number of ties give the norm that divided the ranks, so that nothing is sorted again.
     """
     largest = ranks.max()
     norm = (len(ranks) - (ranks == largest).sum()) / 2 / largest

@@ -1,4 +1,4 @@
-"""What the score table says of whole areas, over neuroids or subjects, with intervals, and its relation to a label."""
+"""Summarise the score table over the neuroids or subjects of each area, with intervals."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -50,17 +50,17 @@ COLUMNS = [
     "chance",
 ]
 PANEL = ["recording", "area", "time_bin", "split", "mapping"]
-# Of mappings that compare without a fit, a panel has one way to.
+# A panel has a single distance and comparison for mappings that compare without a fit.
 COMPARED = [*PANEL, "distance", "comparison"]
-# What is recorded, one or the other: an area is summarised over its neuroids, or over its matrices or their subjects.
+# Kinds of recorded targets: an area is summarised over its neuroids, or over its matrices or their subjects.
 RECORDED = ("neuron", "matrix")
-# Of fewer points there is no correlation.
+# Fewer points give no correlation.
 FEWEST_POINTS = 3
 LAYER = ["model", "family", "depth", "layer"]
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """Read a score table that has scores of neuroids or of dissimilarity matrices, or no rows, where nothing is scored.
+    """Read a score table with scores of neuroids or dissimilarity matrices, or with no rows.
 
     Parameters
     ----------
@@ -70,26 +70,26 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns that summaries need. The `target` of a matrix of several subjects names the subject, too.
+        Columns that summaries need. The `target` of a matrix of several subjects also names the subject.
 
     Raises
     ------
     InputError
-        If there is no such table, or it was damaged, lacks columns, or has rows, but none of neuroids or matrices.
+        If the file is missing, damaged, lacks columns, or has rows but none for neuroids or matrices.
     """
     scores = read_parquet(path)
     missing = [column for column in COLUMNS if column not in scores]
     if missing:
         raise InputError(
-            f"{path}: not a score table: it lacks the columns {', '.join(missing)}; if an older version wrote it, "
-            f"delete it and the folder `scores` beside it, and start the same command again: both are made anew"
+            f"{path}: not a score table: the columns {', '.join(missing)} are missing; if an older version wrote this "
+            f"file, delete the file and the folder `scores` beside it: a rerun makes both again"
         )
     if len(scores) and not scores["target_kind"].isin(RECORDED).any():
         raise InputError(
             f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
             f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
-    # Layers that predict together have no depth, and a table of their own.
+    # Banded ridge joins layers, has no depth, and is summarised in a separate table.
     scores = scores.loc[scores["mapping"] != "banded", COLUMNS]
     of_subject = scores["subject"].notna()
     named = scores["target"] + ", subject " + scores["subject"].astype("Int64").astype("string")
@@ -103,51 +103,53 @@ def area_summary(
     seed: int,
     errors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return the median over neuroids, or mean over matrices, of every layer, area, split and mapping, with intervals.
+    """Return each layer's median over neuroids, or mean over matrices, in every panel, with intervals.
 
-    The predictivity of an area is by neuroids that were chosen on other folds than those they are scored on, as in
-    `ventral.targets.selection`: those with a reliability within odd folds of at least the threshold are scored on even
-    folds, by the median of r / sqrt(reliability) there, and the other way; the two medians are averaged. Noise that
-    raises an estimate of reliability would otherwise choose the neuroids whose score is divided by too much. A chosen
-    neuroid with a reliability of 0 or less where it is scored counts as beyond all others. Neuroids that no way takes
-    are counted as left out, and so are those without a score.
+    The predictivity of an area uses neuroids chosen on other folds than those that score them, as in
+    `ventral.targets.selection`. Neuroids with a reliability within odd folds of at least the threshold are scored on
+    even folds, by the median of r / sqrt(reliability) there. The two halves then swap roles, and the two medians are
+    averaged. Otherwise, noise that raises an estimate of reliability would choose the neuroids whose score is divided
+    by too much. A chosen neuroid whose reliability in the scored folds is 0 or less ranks beyond all others. Neuroids
+    that neither half chooses, and neuroids without a score, count as left out.
 
-    Beside it stands the sum ratio sqrt(sum r |r| / sum reliability) over all neuroids, which needs no threshold.
+    The sum ratio sqrt(sum r |r| / sum reliability) over all neuroids needs no threshold, and is reported, too.
 
-    An area of which no neuroid has a reliability was recorded without repetitions: r is raw, and all its neuroids are
-    taken but those whose given ceiling, squared, is below the threshold. Matrices stand for neuroids in rows of RSA and
-    CKA: there is one of an area's neuroids, and a published one for each subject; those less reliable than the
-    threshold are left out.
+    If no neuroid of an area has a reliability, the area was recorded without repetitions and r is raw. All its neuroids
+    are included, except those whose squared given ceiling is below the threshold. Rows of RSA and CKA have matrices
+    instead of neuroids. A matrix comes from an area's neuroids, or is published for a subject. Matrices less reliable
+    than the threshold are left out.
 
-    Intervals, of 95 %, are percentiles of the same number in bootstrap samples of neuroids (Efron 1979, Annals of
-    Statistics 7:1), and of matrices those of `matrix_intervals`, over stimuli and, where there are several, subjects.
-    All layers of all models are resampled alike, so that their differences are those of paired samples, and so are all
-    bins of time of an area. Where `errors` has an error of a layer, the intervals of r and of predictivity are over
-    stimuli, or over held-out objects or categories, as well (`with_unit_errors`).
+    The 95 % intervals are percentiles over bootstrap samples of neuroids (Efron 1979, Annals of Statistics 7:1). Those
+    for matrices come from `matrix_intervals`, over stimuli, and over subjects if there are several. All layers of all
+    models, and all time bins of an area, share their samples, so that differences are paired. If `errors` has an error
+    for a layer, the intervals of r and of predictivity also cover stimuli, or held-out objects or categories
+    (`with_unit_errors`).
 
     Parameters
     ----------
     scores : DataFrame
         Score table, its rows in any order.
     reliability_threshold : float
-        Lowest reliability within half of the folds of a neuroid that is scored on the others.
+        Lowest reliability, within one half of the folds, of a neuroid scored on the other half.
     n_bootstrap, seed : int
-        Number of bootstrap samples, and the seed of their draw.
+        Number of bootstrap samples, and seed of their draw.
     errors : DataFrame, optional
-        From `ventral.statistics.influence_table.sampling_errors`.
+        Standard errors from `ventral.statistics.influence_table.sampling_errors`.
 
     Returns
     -------
     DataFrame
-        Sorted by `recording`, `area`, `time_bin`, `split`, `mapping`, `distance`, `comparison`, `model`, `depth`,
-        `layer`, with `family`, `predictivity` and `summed` (NaN without repetitions, and `summed` of matrices), `r`
-        (median or mean over the neuroids that either way takes, or subjects), the ends of their intervals
-        `predictivity_low`, `predictivity_high` and so on (NaN with fewer than two, or where infinite), `n_neuroids` (or
-        matrices) that either way takes, `interval_over` (what the intervals of r and predictivity are over: `neurons`,
-        `stimuli and neurons`, `objects and neurons` and so on; of matrices `stimuli`, `stimuli and subjects`; '' where
-        there is none), `n_left_out`, `n_unreliable` (neuroids with a reliability of 0 or less over all
-        folds), `has_ceiling`, and `ceiling_low` and `ceiling_high`, the noise ceiling of r over subjects (NaN where
-        there are none). `n_marked` counts those of `n_neuroids` whose corrected score is `marked` in the score table.
+        Summary, sorted by `recording`, `area`, `time_bin`, `split`, `mapping`, `distance`, `comparison`, `model`,
+        `depth` and `layer`, with `family` and these columns. `predictivity` and `summed` are NaN without repetitions;
+        `summed` is also NaN for matrices. `r` is the median over included neuroids, or the mean over subjects.
+        `predictivity_low`, `predictivity_high` and so on are the ends of intervals, NaN with fewer than two neuroids,
+        or if infinite. `n_neuroids` counts the neuroids that at least one half chooses, or the matrices.
+        `interval_over` names the units of the intervals of r and predictivity, such as `neurons`, `stimuli and neurons`
+        or `objects and neurons`. For matrices, these are `stimuli` or `stimuli and subjects`; '' means no interval.
+        `n_left_out` and `n_unreliable` count neuroids left out, and neuroids with a reliability of 0 or less over all
+        folds. `has_ceiling` tells whether scores are divided by a ceiling. `ceiling_low` and `ceiling_high` are the
+        noise ceiling of r over subjects, or NaN. `n_marked` counts the included neuroids whose corrected score is
+        `marked` in the score table.
     """
     neurons = scores[scores["target_kind"].isin(RECORDED)]
     columns = [*COMPARED, "model", "family", "layer", "depth"]
@@ -168,19 +170,20 @@ def area_summary(
 
 
 def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
-    """Return an area summary whose intervals over neuroids are over stimuli or held-out groups as well.
+    """Widen the intervals over neuroids of an area summary to cover stimuli or held-out groups.
 
-    The error of a mean over neuroids for other stimuli is taken for that of the median: neuroids err alike. The two
-    errors are independent, and an end lies sqrt(a^2 + b^2) from the number, with a its distance over neuroids, and b
-    the error times the quantile of Student's t (Zou and Donner 2008, Statistics in Medicine 27:1693). Ceilings are
-    held: an error of r over ceilings is that of r times the root of the median reliability.
+    The error of the median for other stimuli is approximated by the error of the mean, because errors of neuroids are
+    alike. The errors over neuroids and over stimuli are independent. An end of the interval lies sqrt(a^2 + b^2) from
+    the estimate, where a is the distance over neuroids. b is the error over stimuli times the quantile of Student's t
+    (Zou and Donner 2008, Statistics in Medicine 27:1693). Ceilings are fixed: the error of r is the error of r over
+    ceilings, times the square root of the median reliability.
 
     Parameters
     ----------
     summary : DataFrame
-        Rows of `area_summary`, with the `root_reliability` of the neuroids that are taken.
+        Rows of `area_summary`, with the `root_reliability` of the included neuroids.
     errors : DataFrame
-        From `ventral.statistics.influence_table.sampling_errors`.
+        Standard errors from `ventral.statistics.influence_table.sampling_errors`.
     """
     from scipy.special import stdtrit
 
@@ -203,14 +206,14 @@ def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFram
 
 
 def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) -> None:
-    """Name the panels of `area_summary` of which no neuroid or matrix is taken, in a warning."""
+    """Warn of the panels of `area_summary` without an included neuroid or matrix."""
     taken = summary.groupby(COMPARED)["n_neuroids"].max()
     empty = [", ".join(filter(None, panel)) for panel in taken[taken == 0].index]
     if empty:
         logger.warning(
-            "no neuroid or matrix has a score and, where there are repetitions, a reliability of %g or more "
-            "(`reliability_threshold`) within half of the held-out parts, or of a single test set, of which each half "
-            "needs more than %d stimuli, so that nothing is summarised: %s",
+            "no neuroid or matrix has a score and, with repetitions, a reliability of %g or more "
+            "(`reliability_threshold`) within half of the held-out stimuli. Each half of a single test set needs more "
+            "than %d stimuli. Nothing is summarised for: %s",
             reliability_threshold,
             FEWEST_OF_SAMPLE,
             shown(empty),
@@ -218,9 +221,9 @@ def warn_of_empty_panels(summary: pd.DataFrame, reliability_threshold: float) ->
 
 
 def drawn_measure(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return `median`, `low` and `high` of each row: of predictivity where there is a ceiling, else of r.
+    """Return `median`, `low` and `high` of each row: of predictivity if there is a ceiling, else of r.
 
-    Of matrices, `median` is the mean.
+    For matrices, `median` is the mean.
     """
     return pd.DataFrame(
         {
@@ -231,36 +234,36 @@ def drawn_measure(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def models_by_predictivity(summary: pd.DataFrame) -> list[str]:
-    """Return the models, the one with the highest median of any layer first; by raw r where no recording has a ceiling.
+    """Return the models sorted by the highest median of any layer, or by raw r if no recording has a ceiling.
 
-    Models of which nothing is known come last, and equal ones by name.
+    Models without a score come last; ties are sorted by name.
     """
     best = summary.groupby("model")[["predictivity", "r"]].max().fillna(-np.inf).sort_index()
     return best.sort_values(["predictivity", "r"], ascending=False, kind="stable").index.tolist()
 
 
 def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the area summary with how well labels are read from each layer, and how the two go together.
+    """Add the balanced accuracy of each label to the area summary, with the correlation of accuracy and score.
 
     Parameters
     ----------
     scores : DataFrame
-        Score table. Accuracies are those of a support vector machine on held-out stimuli, whatever the split that
-        predictivity is of: how well a layer tells objects apart is a property of the layer.
+        Score table. Accuracies are those of a support vector machine on held-out stimuli, for all splits of
+        predictivity, because accuracy is a property of the layer.
     summary : DataFrame
-        From `area_summary`.
+        Summary from `area_summary`.
 
     Returns
     -------
     DataFrame
-        The rows of `summary`, once for each label (`object`, `category`) of its stimuli, with `label`,
-        `balanced_accuracy`, `chance`, `best_layer` (of its model in this panel, by the median over neuroids), and, of
-        all layers in the panel, `n_points` and the `correlation` of the two (Pearson's r); and the same with the prefix
-        `models_`, of the best layers alone, one point a model. There are no intervals: layers of a network, and
-        checkpoints of one training, are not independent. Where a recording's stimuli have no scored label, `label` is
-        '' and these are NaN.
+        Rows of `summary`, once for each label (`object`, `category`) of the stimuli, with `label`, `balanced_accuracy`,
+        `chance` and `best_layer`. `best_layer` is the model's best layer in this panel, by the median over neuroids.
+        `correlation` is Pearson's r of accuracy and score over all `n_points` layers in the panel. Columns with the
+        prefix `models_` use the best layers alone, one point for each model. Intervals are left out, because layers of
+        a network, and checkpoints of one training, are not independent. If a recording's stimuli have no scored label,
+        `label` is '' and these columns are NaN.
     """
-    # How models compare is asked of models: a recorded area is none.
+    # Comparisons of models skip recorded areas.
     summary = summary[summary["family"] != FAMILY]
     accuracies = scores.query("target_kind == 'category' and mapping == 'svm' and split == 'stimuli'")
     accuracies = accuracies[["recording", "model", "layer", "target", "balanced_accuracy", "chance"]]
@@ -277,7 +280,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
 
 
 def range_in_words(counts: pd.Series) -> str:
-    """Return the smallest and the largest of some counts; one number where they are the same."""
+    """Return the range of some counts as text, such as '3 to 5', or '3' if all are equal."""
     return f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
 
 
@@ -287,77 +290,76 @@ def _correlations(points: pd.DataFrame) -> dict[str, float]:
 
 
 def _correlation(points: pd.DataFrame) -> dict[str, float]:
-    """Return Pearson's r of accuracies and medians, NaN with fewer than three points or where one does not vary."""
+    """Return Pearson's r of accuracies and medians; NaN with fewer than three points, or if one does not vary."""
     pairs = points[["balanced_accuracy", "median"]].dropna().to_numpy(float)
     known = len(pairs) >= FEWEST_POINTS and (np.ptp(pairs, axis=0) > 0).all()
     return {"n_points": len(pairs), "correlation": float(np.corrcoef(pairs.T)[0, 1]) if known else np.nan}
 
 
 def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
-    """Return the medians over bootstrap samples of neuroids, the same samples for all layers.
+    """Return each layer's medians over bootstrap samples of neuroids, which all layers share.
 
     Parameters
     ----------
     values : (layers, neuroids) array
-        A layer's median is over those of a sample's neuroids that it has a value for.
+        Values; a layer's median skips the neuroids of a sample without a value.
     n_bootstrap, seed : int
-        Number of samples, and the seed of their draw.
+        Number of samples, and seed of their draw.
 
     Returns
     -------
     (layers, n_bootstrap) array
-        NaN where a layer has no value for any neuroid of a sample.
+        Medians; NaN if a layer has no value for any neuroid of a sample.
     """
     return medians_of_samples(values, _samples(values.shape[1], n_bootstrap, seed))
 
 
 def medians_of_samples(values: NDArray[np.float64], counts: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the median of each layer's values (layers, neuroids) in samples that have neuroid k `counts` times.
+    """Return the median of each layer's values in samples that hold each neuroid `counts` times.
 
     Parameters
     ----------
     values : (layers, neuroids) array
-        NaN is in no sample.
+        Values; NaN belongs to no sample.
     counts : (samples, neuroids) array
 
     Returns
     -------
     (layers, samples) array
-        NaN where a layer has no value for any neuroid of a sample.
+        Medians; NaN if a layer has no value for any neuroid of a sample.
     """
     return np.stack([_medians_of_samples(of_layer, counts) for of_layer in values])
 
 
 def _medians_of_samples(values: NDArray, counts: NDArray) -> NDArray:
-    # A sample says how often it has each value: its median is found by counting up through the sorted values, which
-    # are sorted once.
+    # The values are sorted only once; a sample's median is found by counting up through them.
     order = np.argsort(values)[: (~np.isnan(values)).sum()]
     up_to = np.cumsum(counts[:, order], axis=1)
     size = up_to[:, -1:] if len(order) else np.zeros((len(counts), 1), int)
     ranked = np.append(values[order], np.nan)
     lower = (up_to < (size + 1) // 2).sum(axis=1)
     upper = (up_to < size // 2 + 1).sum(axis=1)
-    # Between infinite values of either sign there is no median.
+    # The mean of two infinite values of opposite sign is NaN.
     with np.errstate(invalid="ignore"):
         return (ranked[lower] + ranked[upper]) / 2
 
 
 def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.DataFrame], bool]:
-    """Return the scores over all folds of one panel's neuroids or matrices, those that are reliable over all folds.
+    """Return the scores over all folds of one panel's reliable neuroids or matrices.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the score table, those of one panel.
+        Rows of the score table for one panel.
     threshold : float
-        Lowest reliability of a neuroid that is taken; without repetitions, lowest square of a given ceiling.
+        Lowest reliability of an included neuroid; without repetitions, lowest square of a given ceiling.
 
     Returns
     -------
     values : dict of DataFrame
-        `predictivity` and `r`, by `model`, `family`, `depth` and `layer`; NaN for what is not taken or not defined.
+        Scores `predictivity` and `r`, by `model`, `family`, `depth` and `layer`; NaN if left out or undefined.
     has_ceiling : bool
-        Whether any neuroid has a reliability.
+        True if any neuroid has a reliability.
     """
     reliability = rows.groupby("target")["reliability"].first()
     has_ceiling = bool(reliability.notna().any())
@@ -376,21 +378,21 @@ def panel_values(rows: pd.DataFrame, threshold: float) -> tuple[dict[str, pd.Dat
 def values_in_bins(
     rows: pd.DataFrame, threshold: float
 ) -> tuple[dict[str, tuple[dict[str, pd.DataFrame], bool]], NDArray[np.bool_]]:
-    """Return the scores of one panel's neuroids in each bin of time, the same neuroids as columns in all bins.
+    """Return the scores of one panel's neuroids in each time bin, with the same neuroids as columns in all bins.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the score table, those of one panel in all bins.
+        Rows of the score table for one panel in all time bins.
     threshold : float
         As for `panel_values`.
 
     Returns
     -------
     values : dict of (dict of DataFrame, bool)
-        By bin, as from `panel_values`; NaN for a neuroid that is not in a bin.
+        Results of `panel_values` by bin; NaN for a neuroid that is missing in a bin.
     members : (neuroids,) boolean array
-        Which neuroids are taken in any bin: samples of them serve all bins.
+        Mask of the neuroids included in any bin, whose samples serve all bins.
     """
     found = {time_bin: panel_values(of_bin, threshold) for time_bin, of_bin in rows.groupby("time_bin")}
     names = reduce(pd.Index.union, [values["r"].columns for values, _ in found.values()])
@@ -402,7 +404,7 @@ def values_in_bins(
 
 
 def taken_of(values: dict[str, pd.DataFrame], has_ceiling: bool) -> NDArray[np.bool_]:
-    """Return which neuroids are taken for which layer (layers, neuroids), given what `panel_values` returns."""
+    """Return a mask (layers, neuroids) of the included neuroids, given the results of `panel_values`."""
     return values["predictivity" if has_ceiling else "r"].notna().to_numpy()
 
 
@@ -411,7 +413,7 @@ def _with_columns(table: pd.DataFrame, names: pd.Index) -> pd.DataFrame:
 
 
 def _summaries_in_bins(rows: pd.DataFrame, threshold: float, n_bootstrap: int, seed: int) -> Iterator[pd.DataFrame]:
-    """Give the summary of a panel in each of its bins of time."""
+    """Yield the summary of a panel in each time bin."""
     summarise = _summaries_of_matrices if rows["target_kind"].iloc[0] == "matrix" else _summaries_of_neuroids
     for time_bin, summary in summarise(rows, threshold, n_bootstrap, seed):
         of_bin = rows[rows["time_bin"] == time_bin]
@@ -451,7 +453,7 @@ def _summaries_of_neuroids(
     of_bins = {time_bin: numbers_of_neuroids(of_bin, names) for time_bin, of_bin in rows.groupby("time_bin")}
     ways = {time_bin: chosen_scores(numbers, threshold) for time_bin, (_, numbers) in of_bins.items()}
     taken = {time_bin: (~np.isnan(scores)).any(axis=0) for time_bin, scores in ways.items()}
-    # Samples of these neuroids serve all bins.
+    # All time bins share the samples of these neuroids.
     members = np.any([of_bin.any(axis=0) for of_bin in taken.values()], axis=0)
     counts = _samples(int(members.sum()), n_bootstrap, seed)
     for time_bin, (layers, numbers) in of_bins.items():
@@ -480,29 +482,29 @@ def _summaries_of_neuroids(
 
 
 def _marked(rows: pd.DataFrame) -> NDArray:
-    """Return the neuroids or matrices of a panel's rows whose corrected scores are marked."""
+    """Return the neuroids or matrices among a panel's rows with marked corrected scores."""
     return rows.loc[rows["marked"].eq(True).fillna(False), "target"].unique()
 
 
 def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dict[str, NDArray]:
-    """Return intervals of the mean over matrices, of each layer, for other stimuli and, of several matrices, subjects.
+    """Return intervals of each layer's mean over matrices, for other stimuli and other subjects.
 
-    The variance is that over stimuli plus that of the mean over subjects. The error over stimuli is the mean of the
-    matrices' errors, which is too large as far as their errors are independent. The interval is one of Student's t on
-    Fisher's z scale, whose degrees of freedom are those of Satterthwaite 1946 (Biometrics Bulletin 2:110). Ceilings are
-    held.
+    The variance is that over stimuli, plus that of the mean over subjects if there are several matrices. The error over
+    stimuli is the mean of the matrices' errors, which is too large if their errors are partly independent. The interval
+    uses Student's t on Fisher's z scale, with degrees of freedom from Satterthwaite 1946 (Biometrics Bulletin 2:110).
+    Ceilings are fixed.
 
     Parameters
     ----------
     rows : DataFrame
-        Of the score table, those of one panel in one bin of time.
+        Rows of the score table for one panel in one time bin.
     values : dict of DataFrame
-        From `panel_values`: `predictivity` and `r`, NaN for what is not taken.
+        Scores `predictivity` and `r` from `panel_values`; NaN if left out.
 
     Returns
     -------
     dict of (layers,) arrays
-        `r_low`, `r_high`, `predictivity_low`, `predictivity_high`, NaN where no error is known, and `interval_over`.
+        `r_low`, `r_high`, `predictivity_low` and `predictivity_high`, NaN if no error is known, and `interval_over`.
     """
     from scipy.special import stdtrit
 
@@ -537,21 +539,21 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
 
 
 def numbers_of_neuroids(rows: pd.DataFrame, names: pd.Index) -> tuple[pd.MultiIndex, dict[str, NDArray[np.float64]]]:
-    """Return numbers of the score table, a row for each layer, a column for each neuroid.
+    """Return numbers of the score table as arrays with a row for each layer and a column for each neuroid.
 
     Parameters
     ----------
     rows : DataFrame
-        Of neuroids in one panel.
+        Rows of neuroids in one panel.
     names : Index
-        Which neuroids.
+        Names of the neuroids to include.
 
     Returns
     -------
     layers : MultiIndex
         `model`, `family`, `depth` and `layer`.
     numbers : dict of (layers, neuroids) arrays
-        `r` and `reliability`, over all folds and (`r_even` and so on) over each half of them; and `given_ceiling`.
+        `r` and `reliability` over all folds and, as `r_even` and so on, over each half; also `given_ceiling`.
     """
     columns = ["given_ceiling"]
     columns += [f"{name}{end}" for name in ("r", "reliability") for end in ("", *(f"_{half}" for half in HALVES))]
@@ -560,20 +562,21 @@ def numbers_of_neuroids(rows: pd.DataFrame, names: pd.Index) -> tuple[pd.MultiIn
 
 
 def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) -> NDArray[np.float64]:
-    """Return the scores within either half of the folds of neuroids that were chosen within the other.
+    """Return the scores within each half of the folds of neuroids chosen within the other half.
 
     Parameters
     ----------
     numbers : mapping of (layers, neuroids) arrays
-        From `numbers_of_neuroids`.
+        Numbers from `numbers_of_neuroids`.
     threshold : float
-        Lowest reliability of a chosen neuroid; one with a reliability of 0 or less is never chosen.
+        Lowest reliability of a chosen neuroid. Neuroids with a reliability of 0 or less are never chosen.
 
     Returns
     -------
     (2, layers, neuroids) array
-        r / sqrt(reliability) within even and odd folds; infinite where that reliability is not positive, NaN where not
-        chosen. Where no neuroid has a reliability, r over all folds, twice, of those whose given ceiling suffices.
+        r / sqrt(reliability) within even and odd folds; infinite if that reliability is not positive, NaN if not
+        chosen. If no neuroid has a reliability, both halves have r over all folds, for neuroids with a high enough
+        given ceiling.
     """
     if not np.isfinite(numbers["reliability"]).any():
         r = np.where(attainable(numbers["given_ceiling"], threshold), numbers["r"], np.nan)
@@ -584,16 +587,16 @@ def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) 
 
 
 def _samples(n: int, n_bootstrap: int, seed: int) -> NDArray[np.integer]:
-    """Return how often each of n neuroids is in each bootstrap sample, (n_bootstrap, n)."""
+    """Draw bootstrap samples, and return the count of each of n neuroids in each sample (n_bootstrap, n)."""
     if n == 0:
         return np.zeros((n_bootstrap, 0), dtype=int)
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
 
 
 def _mean_of_medians(scores: NDArray[np.float64], counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
-    """Return the mean over ways of the medians of scores (ways, layers, neuroids) in samples, (layers, samples).
+    """Return the medians of scores (ways, layers, neuroids) in samples, averaged over ways: (layers, samples).
 
-    Without counts, in the one sample that has each neuroid once, (layers,).
+    Without counts, the result (layers,) uses each neuroid once.
     """
     samples = np.ones((1, scores.shape[2]), dtype=int) if counts is None else counts
     with np.errstate(invalid="ignore"):
@@ -602,9 +605,9 @@ def _mean_of_medians(scores: NDArray[np.float64], counts: NDArray[np.integer] | 
 
 
 def _summed(r: NDArray, reliability: NDArray, counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
-    """Return sqrt(sum r |r| / sum reliability) in samples of neuroids, (layers, samples), or without counts (layers,).
+    """Return sqrt(sum r |r| / sum reliability) in samples of neuroids (layers, samples), or (layers,) without counts.
 
-    As `ventral.mappings.correlation.summed_predictivity`, over the neuroids (layers, neuroids) that have both.
+    The sums run over the neuroids with both numbers, as in `ventral.mappings.correlation.summed_predictivity`.
     """
     samples = np.ones((1, r.shape[1]), dtype=int) if counts is None else counts
     known = np.isfinite(r) & np.isfinite(reliability)
@@ -615,7 +618,7 @@ def _summed(r: NDArray, reliability: NDArray, counts: NDArray[np.integer] | None
 
 
 def _add(summary: pd.DataFrame, measure: str, centre: NDArray | float, samples: NDArray, known: NDArray) -> None:
-    """Add a measure of each layer with the interval of its samples (layers, samples) of `known` neuroids."""
+    """Add a measure of each layer to a summary, with an interval from samples (layers, samples) of `known` neuroids."""
     summary[measure] = np.where(np.isfinite(centre), centre, np.nan)
     ends = np.full((2, len(summary)), np.nan)
     some = (known > 1) & ~np.isnan(samples).all(axis=1)

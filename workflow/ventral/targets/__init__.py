@@ -1,1 +1,1 @@
-"""What is predicted, and on which held-out stimuli."""
+"""Prediction targets, held-out stimuli and ceilings."""

@@ -1,4 +1,4 @@
-"""What the layers of a model are scored against: a recording, its stimuli, and which of them are held out."""
+"""Read a benchmark: a recording, its stimuli, and the splits that hold stimuli out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ DIGITS_SHOWN = 12
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A recording, with its splits.
+    """A recording with its stimuli, splits and ceilings.
 
     Attributes
     ----------
     stimulus_set, responses : Dataset
-        Stores of the stimuli and of the recording, this one with a column for each neuroid in each bin of time.
+        Stores of the stimuli and of the recording. The recording has a column for each neuroid in each time bin.
     neurons : Targets or None
-        Mean responses of the neuroids that are not left out; None where there are dissimilarity matrices instead.
+        Mean responses of the neuroids that are not left out; None for a recording of dissimilarity matrices.
     splits : dict of Split
-        By name.
+        Splits by name.
     ceilings : DataFrame
-        Of each split, and neuroid and bin of time, from `ventral.targets.ceilings`.
+        Ceilings for each split, neuroid and time bin, from `ventral.targets.ceilings`.
     n_leaked : dict of int
-        Of each split, scored stimuli with a duplicate in the fit that predicts them.
+        Number of scored stimuli with a duplicate in the fit that predicts them, for each split.
     """
 
     stimulus_set: "xr.Dataset"
@@ -51,7 +51,7 @@ class Benchmark:
         return self.responses.attrs["recording"]
 
     def described(self, rows: pd.DataFrame, model: str, family: str) -> pd.DataFrame:
-        """Return rows of the score table with the columns that say what was scored against what, and the ceilings."""
+        """Add the columns that identify model, recording and stimuli, and the ceilings, to rows of the score table."""
         return with_ceilings(rows, self.ceilings).assign(
             model=model,
             family=family,
@@ -75,7 +75,7 @@ def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> "
     Raises
     ------
     InputError
-        If one of them was made from stimuli of another SHA-256 or number.
+        If the stimuli of one store differ in number or SHA-256.
     """
     stimulus_set = read_dataset(stimuli)
     expected = (stimulus_set.sizes.get("stimulus"), stimulus_set.attrs.get("sha256"))
@@ -84,7 +84,7 @@ def read_stimuli(stimuli: str | Path, made_from_them: Iterable[str | Path]) -> "
         if found != expected:
             raise InputError(
                 f"{path}: made from other stimuli than {stimuli} ({_described(*found)}; not {_described(*expected)}); "
-                f"delete {path}, and it will be made again"
+                f"delete {path}, and a rerun makes it again"
             )
     return stimulus_set
 
@@ -97,21 +97,21 @@ def read_benchmark(
     n_folds: int,
     seed: int,
 ) -> Benchmark:
-    """Read a recording and the stimuli that it and some models' stores are of, and make the splits.
+    """Read a recording and its stimuli, check that models' stores have the same stimuli, and make the splits.
 
     Parameters
     ----------
     models : sequence of paths
-        Stores of what is scored: Gram matrices or activations.
+        Stores of the models to score: Gram matrices or activations.
     recording, stimuli : paths
-        Stores of the two.
+        Stores of the recording and of the stimuli.
     splits, n_folds, seed
         As for `ventral.targets.splits.make_splits`.
 
     Raises
     ------
     InputError
-        If a store is of other stimuli, or a split cannot be made of these.
+        If a store was made from other stimuli, or if these stimuli do not allow a split.
     """
     stimulus_set, responses = read_stimuli(stimuli, [recording, *models]), read_recording(recording)
     made = splits_of(stimulus_set, splits, n_folds, seed)
@@ -127,7 +127,7 @@ def read_benchmark(
 
 
 def _made_from(path: str | Path) -> tuple[int | None, str | None]:
-    """Return the number and the SHA-256 of the stimuli that a store was made from, None where it does not say."""
+    """Return number and SHA-256 of the stimuli that a store was made from; None if the store does not record them."""
     store = open_store(path)
     if "stimulus" in store:
         n_stimuli = store["stimulus"].shape[0]

@@ -1,4 +1,4 @@
-"""The ceilings of the scores of a recording's neurons: the reliability of their responses within held-out folds."""
+"""Estimate the ceilings of neurons' scores from the reliability of their responses within held-out folds."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from ventral.targets.values import Targets, same_stimuli
 if TYPE_CHECKING:
     import xarray as xr
 
-# What a ceiling belongs to. Several bins of time, and splits, have ceilings of their own.
+# Columns that identify a ceiling. Each split and time bin has a separate ceiling.
 KEYS = ["split", "target", "time_bin"]
 HALVES = ("even", "odd")
 WITHIN_FOLDS = ("reliability", "standard_error", *(f"reliability_{half}" for half in HALVES))
@@ -37,25 +37,26 @@ def ceilings_of_neurons(
     responses : Dataset
         Store of a recording.
     splits : mapping of Split
-        By name. Test sets that were drawn again and again share the ceilings of all stimuli, as one fold.
+        Splits by name. Repeated random test sets share one ceiling, computed with all stimuli as one fold.
     seed, n_splits : int
         As for `ventral.recordings.reliability.split_half_reliability`.
 
     Returns
     -------
     DataFrame
-        By `split`, `target` and `time_bin`: `reliability` within folds, not clipped, and with noise of the same half
-        `reliability_even` within folds 0, 2, ... and `reliability_odd` within those between; `standard_error` of the
-        score of a perfect model, and whether a score is `marked`, because this is too large or known too badly;
-        `fold_reliability`, split halves within folds. All are missing without repetitions, and all but the last for
-        neuroids with too few stimuli for the fits of a split. `given_ceiling`, the largest attainable r, came with the
-        data, as numbers of the kind `given_ceiling_kind`; missing where none did. Made of `snr` or `ncsnr`, it is that
-        of the stimuli that the split scores. No rows of a recording of dissimilarity matrices.
+        Ceilings by `split`, `target` and `time_bin`, with these columns. `reliability` within folds is not clipped.
+        `reliability_even` is the reliability within folds 0, 2, ... with noise from these folds, and `reliability_odd`
+        within the folds between. `standard_error` belongs to the score of a perfect model. `marked` is true if this
+        error is too large or too poorly known. `fold_reliability` comes from split halves within folds. All these
+        columns are missing without repetitions. All except `fold_reliability` are missing for neuroids with too few
+        stimuli for a split's fits. `given_ceiling` is the largest attainable r that came with the data, and
+        `given_ceiling_kind` names its kind; both are missing without such a ceiling. A ceiling computed from `snr` or
+        `ncsnr` applies to the stimuli that the split scores. A recording of dissimilarity matrices has no rows.
     """
     if "responses" not in responses:
         return _table({})
     responses = columns_of(responses)
-    # Read once: noise, split halves and given ceilings are all of these.
+    # The responses are read once, because noise, split halves and given ceilings all need them.
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == "")).load()
     values, noise = _repeated(kept), noise_of_neurons(kept)
     names, bins = kept["neuroid"].values.astype(str), bins_of(kept)
@@ -77,14 +78,14 @@ def ceilings_of_neurons(
 
 
 def given_ceilings(responses: "xr.Dataset", rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the largest attainable r (neuroids,) on some stimuli, by what came with the data; NaN where there is none.
+    """Return the largest attainable r (neuroids,) that came with the data, for some stimuli; NaN if missing.
 
-    A ceiling that is made of a ratio of variances depends on how often these stimuli were repeated.
+    A ceiling computed from a ratio of variances depends on how often these stimuli were repeated.
 
     Parameters
     ----------
     responses : Dataset
-        Store of a recording, a column for each neuroid in each bin of time.
+        Store of a recording, with a column for each neuroid in each time bin.
     rows : (stimuli,) integer array
         Stimuli that are scored.
     """
@@ -97,30 +98,30 @@ def given_ceilings(responses: "xr.Dataset", rows: NDArray[np.intp]) -> NDArray[n
 
 
 def noise_of_neurons(responses: "xr.Dataset") -> Noise:
-    """Return the noise of all neuroids of a recording's store, one column each, or of some of them."""
+    """Estimate the noise of the neuroids in a recording's store, one column for each neuroid."""
     values = _repeated(responses)
     return noise_of(values, blocks=repetitions_are_blocks(values))
 
 
 def ceilings_in_order(ceilings: pd.DataFrame, neurons: Targets, split: str) -> pd.DataFrame:
-    """Return the ceilings of one split, a row for each of the neurons; missing where there are none."""
+    """Return the ceilings of one split, with a row for each neuron; missing if a neuron has none."""
     places = pd.MultiIndex.from_arrays([np.full(len(neurons.names), split), neurons.names, neurons.time_bins])
     return ceilings.reindex(places).reset_index(drop=True)
 
 
 def with_ceilings(rows: pd.DataFrame, ceilings: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of the score table with the ceilings of neurons, and what r makes of them.
+    """Add the ceilings of neurons, and r divided by these ceilings, to rows of the score table.
 
-    `predictivity_both` is r over the roots of the reliabilities of responses and predictions, where the rows have
-    `prediction_reliability`. `predictivity_given` is r over the ceiling that came with the data.
+    If rows have `prediction_reliability`, `predictivity_both` is r over the square roots of the reliabilities of
+    responses and predictions. `predictivity_given` is r over the ceiling that came with the data.
 
     Parameters
     ----------
     rows : DataFrame
-        Of one recording. Of rows that are of no neuron, nothing changes. Where nothing was predicted, there is no `r`,
-        and they are returned as they are.
+        Rows of one recording. Rows of other targets than neurons stay unchanged. Rows without a column `r` come from
+        scores without predictions, and are returned unchanged.
     ceilings : DataFrame
-        From `ceilings_of_neurons`.
+        Ceilings from `ceilings_of_neurons`.
     """
     if "r" not in rows:
         return rows
@@ -143,7 +144,7 @@ def _repeated(responses: "xr.Dataset") -> NDArray[np.float64]:
 
 
 def _within_folds(noise: Noise, split: Split) -> dict[str, NDArray]:
-    """Return the ceilings (neuroids,) that the noise gives."""
+    """Return the ceilings (neuroids,) within folds, computed from the noise."""
     n = noise.means.shape[1]
     found = {name: np.full(n, np.nan) for name in WITHIN_FOLDS}
     found["marked"] = np.zeros(n, dtype=bool)

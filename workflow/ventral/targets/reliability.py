@@ -1,11 +1,11 @@
-"""The reliability of exactly the responses that are scored: the share of their variance within folds that is no noise.
+"""Estimate the reliability of the scored responses: the share of their variance within folds that is not noise.
 
     rho = 1 - N / SS,
 
-where SS is the sum of squares of mean responses within folds, and N what noise alone would give: the sum over folds of
-(1 - 1/n_f) times the sum over a fold's n_f stimuli of noise variance / count, times 1 - (5/3) / df for small samples
-(`small_sample_factor`). rho is not clipped: without clipping its mean over neurons is that of the truth. A perfect
-model's pooled r is the root of it, whatever the counts and the folds.
+where SS is the sum of squares of mean responses within folds, and N the sum of squares that noise alone would give. N
+sums noise variance / count over a fold's n_f stimuli, times (1 - 1/n_f), and adds these sums over folds. N also has the
+factor 1 - (5/3) / df for small samples (`small_sample_factor`). rho is not clipped, so that its mean over neurons is
+unbiased. A perfect model's pooled r is the square root of rho, for all counts and folds.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from ventral.mappings.correlation import deviations_within_folds, sums_by_fold
 from ventral.recordings.noise import Noise
 
-# Standard error of a perfect model's score, up to which a number that is divided by the ceiling counts as valid.
+# Largest standard error of a perfect model's score for which scores divided by the ceiling are valid.
 LARGEST_STANDARD_ERROR = 0.25
 SMALL_SAMPLE = 5 / 3
-# Degrees of freedom of its noise, from which on it does.
+# Fewest degrees of freedom of the noise for which this standard error is trusted.
 FEWEST_DEGREES_OF_FREEDOM = 20
-# Degrees of freedom of the responses' sum of squares, below which there is no reliability.
+# Fewest degrees of freedom of the responses' sum of squares for which a reliability is computed.
 FEWEST_OF_SAMPLE = 10
 
 
@@ -33,12 +33,12 @@ class Reliability:
     Attributes
     ----------
     squares, noise : (folds, neuroids) arrays
-        SS and N of each fold, N with the factor for small samples. The noise is NaN where the neuroid was shown no
-        stimulus twice.
+        SS and N of each fold; N includes the factor for small samples. N is NaN if the neuroid has no repeated
+        stimulus.
     standard_error : (neuroids,) array
-        Of the score of a perfect model; infinite where rho is not positive.
+        Standard error of the score of a perfect model; infinite if rho is not positive.
     degrees_of_freedom : (neuroids,) array
-        Of the estimate of the noise.
+        Degrees of freedom of the noise estimate.
     """
 
     squares: NDArray[np.float64]
@@ -48,14 +48,14 @@ class Reliability:
 
     @property
     def rho(self) -> NDArray[np.float64]:
-        """Reliability (neuroids,); NaN where no fold varies, nothing was repeated, or too few stimuli share folds."""
+        """Reliability (neuroids,); NaN if no fold varies, no stimulus was repeated, or folds have too few stimuli."""
         return _reliability(self.noise.sum(axis=0), self.squares.sum(axis=0))
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """Whether a score divided by the ceiling has a standard error (neuroids,) that lets it be read.
+        """Neuroids (neuroids,) whose score divided by the ceiling has a small enough standard error.
 
-        The standard error itself is an estimate that needs some degrees of freedom of noise.
+        The standard error is itself an estimate, and needs enough degrees of freedom of the noise.
         """
         enough = self.degrees_of_freedom >= FEWEST_DEGREES_OF_FREEDOM
         return enough & (self.standard_error <= LARGEST_STANDARD_ERROR)
@@ -66,17 +66,17 @@ def reliability_within_folds(
 ) -> Reliability:
     """Return the reliability of mean responses within held-out folds.
 
-    A fold in which a neuroid's responses are constant adds nothing to SS, but its estimated noise to N: noise can make
-    few counts of spikes equal by chance, and to leave just these folds out would raise rho.
+    A fold with constant responses adds nothing to SS, but adds its estimated noise to N. Noise can make a few spike
+    counts equal by chance, and leaving these folds out would raise rho.
 
     Parameters
     ----------
     noise : Noise
-        From `ventral.recordings.noise.noise_of`.
+        Noise from `ventral.recordings.noise.noise_of`.
     folds : sequence of integer arrays
         Rows of each fold, none empty.
     scored : (n, neuroids) array, optional
-        Which responses are scored; all that there are, if not given.
+        Mask of the scored responses; all available responses if not given.
     """
     known = np.isfinite(noise.means) if scored is None else np.isfinite(noise.means) & scored
     deviations = deviations_within_folds(noise.means, known, folds)
@@ -95,7 +95,7 @@ def noise_within_folds(variances: NDArray, known: NDArray[np.bool_], folds: Sequ
     variances : (n, neuroids) array
         Noise variance of each mean response.
     known : (n, neuroids) array
-        Which responses are scored.
+        Mask of the scored responses.
     folds : sequence of integer arrays
         Rows of each fold, none empty.
     """
@@ -111,23 +111,23 @@ def standard_error(
 
         (1 - rho) / (2 rho) sqrt(2 n / (n - folds) sum m^-2 / (sum m^-1)^2 + 2 / sum (m - 1)),
 
-    with the sums over counts m of the n scored stimuli and of all repeated ones. The first term under the root is the
-    variance of the noise's sum of squares in the responses, of which each fold's mean takes one degree of freedom. The
-    second is that of the estimate of noise.
+    where m are counts of repetitions. The first sums run over the n scored stimuli, the last over all repeated stimuli.
+    The first term under the root is the variance of the noise's sum of squares in the responses. Each fold's mean takes
+    one degree of freedom from it. The second term is the variance of the noise estimate.
 
     Parameters
     ----------
     rho : (neuroids,) array
     noise : Noise
     known : (n, neuroids) array
-        Which responses are scored.
+        Mask of the scored responses.
     folds : sequence of integer arrays
         Rows of each fold, none empty.
 
     Returns
     -------
     (neuroids,) array
-        Infinite where rho is not positive, NaN where there is none.
+        Standard error; infinite if rho is not positive, NaN if rho is missing.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         of_sample = 2 / degrees_of_freedom_of_sample(noise, known, folds)
@@ -140,8 +140,9 @@ def degrees_of_freedom_of_sample(
 ) -> NDArray[np.float64]:
     """Return the degrees of freedom (neuroids,) of the noise's sum of squares in the scored responses.
 
-    (n - folds) / n (sum m^-1)^2 / sum m^-2 over counts m, for noise of equal variance (Satterthwaite 1946, Biometrics
-    Bulletin 2:110); each fold's mean takes one. NaN where nothing is scored.
+    The formula is (n - folds) / n (sum m^-1)^2 / sum m^-2 over counts m, for noise of equal variance (Satterthwaite
+    1946, Biometrics Bulletin 2:110). Each fold's mean takes one degree of freedom. The result is NaN if nothing is
+    scored.
     """
     rows = np.concatenate(folds)
     inverse = np.where(known[rows], 1 / np.maximum(noise.counts[rows], 1), 0.0)
@@ -152,12 +153,12 @@ def degrees_of_freedom_of_sample(
 
 
 def small_sample_factor(noise: Noise, known: NDArray[np.bool_], folds: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return 1 - (5/3) / df (neuroids,), which N is multiplied by; NaN where df is below 10.
+    """Return the factor 1 - (5/3) / df (neuroids,) of N for small samples; NaN if df is below 10.
 
-    The responses' sum of squares varies from sample to sample, and so N / SS is too large on average: a perfect model's
-    median score is 0.98 to 1.06 with 100 stimuli at rho = 0.2 to 0.3, in seven designs of counts. With the factor it is
-    0.95 to 1.02 there, and sqrt(sum r |r| / sum rho) 1.00 to 1.04 in place of 1.02 to 1.09. With 600 stimuli both
-    change by 0.01 at most. The 5/3 comes of these simulations.
+    The responses' sum of squares varies from sample to sample, which makes N / SS too large on average. In simulations
+    with 100 stimuli, rho = 0.2 to 0.3 and seven designs of counts, a perfect model's median score was 0.98 to 1.06.
+    With the factor, the median was 0.95 to 1.02. The factor changed sqrt(sum r |r| / sum rho) from 1.02 to 1.09 into
+    1.00 to 1.04. With 600 stimuli, both scores changed by 0.01 at most. These simulations gave the constant 5/3.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ def small_sample_factor(noise: Noise, known: NDArray[np.bool_], folds: Sequence[
     df = degrees_of_freedom_of_sample(noise, known, folds)
     with np.errstate(divide="ignore"):
         factor = 1 - SMALL_SAMPLE / df
-    # So few responses vary too much from sample to sample for any ceiling.
+    # Fewer responses vary too much from sample to sample for any ceiling.
     return np.where(df >= FEWEST_OF_SAMPLE, factor, np.nan)
 
 

@@ -1,7 +1,7 @@
-"""An area's score by neurons that were chosen on other folds than those they are scored on.
+"""Score an area with neurons that were chosen on other folds than those that score them.
 
-The reliability that a score is divided by is an estimate. Who keeps the neurons whose estimate is high, and divides by
-the same estimate, divides by too much: noise that raised it is counted as signal.
+The reliability that divides a score is an estimate. Choosing neurons by a high estimate, and dividing by the same
+estimate, divides by too much: noise that raised the estimate counts as signal.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from ventral.targets.splits import halves_of
 
 @dataclass(frozen=True)
 class ChosenScore:
-    """Score of the chosen neurons, averaged over both ways to choose on half of the folds and score on the others.
+    """Score of the chosen neurons, averaged over both ways to choose on one half of the folds and score on the other.
 
     Attributes
     ----------
     median : float
-        Of predictivity, from `ventral.mappings.correlation.median_predictivity`.
+        Median predictivity, from `ventral.mappings.correlation.median_predictivity`.
     summed : float
         sqrt(sum r |r| / sum rho).
     n_neurons : int
         Neurons with a reliability and an r.
     n_unreliable : int
-        Of these, with a reliability over all folds that is not positive.
+        Number of these neurons whose reliability over all folds is not positive.
     n_left_out : tuple of int
-        Of these, not chosen: on the one half of folds, and on the other.
+        Number of these neurons that are not chosen on either half of the folds.
     """
 
     median: float
@@ -44,28 +44,28 @@ class ChosenScore:
 def score_of_chosen(
     sums: Sums, noise: Noise, scored: NDArray[np.bool_], folds: Sequence[NDArray], threshold: float
 ) -> ChosenScore:
-    """Choose neurons by their reliability in every other fold, score them in the folds between, and the other way.
+    """Choose neurons by their reliability in every other fold, score them in the folds between, and swap the two.
 
-    The noise of stimuli shown once is estimated from repeated stimuli of the same half of the folds: an error that both
-    halves shared would choose neurons by the ceiling of their score.
+    The noise of stimuli shown once is estimated from repeated stimuli in the same half of the folds. A shared error in
+    both halves would choose neurons by the ceiling of their score.
 
     Parameters
     ----------
     sums : Sums
-        From `ventral.mappings.correlation.sums_within_folds`.
+        Sums from `ventral.mappings.correlation.sums_within_folds`.
     noise : Noise
-        Of the responses.
+        Noise of the responses.
     scored : (n, neurons) array
         Which responses are scored.
     folds : sequence of integer arrays
         Rows of each held-out fold, two folds or more, none empty.
     threshold : float
-        Lowest reliability of a chosen neuron, 0 or more; one with a reliability of 0 or less is never chosen.
+        Lowest reliability of a chosen neuron, 0 or more. Neurons with a reliability of 0 or less are never chosen.
 
     Returns
     -------
     ChosenScore
-        NaN where a way chooses no neuron.
+        Scores; NaN if one half of the folds chooses no neuron.
     """
     reliability = reliability_within_folds(noise, folds, scored).rho
     counted = np.isfinite(sums.pooled().r[0]) & np.isfinite(reliability)
@@ -82,45 +82,47 @@ def score_of_chosen(
 
 
 def chosen(reliability: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
-    """Say which neurons are chosen by a reliability: positive, and at least the threshold."""
+    """Return a mask of the neurons whose reliability is positive and at least the threshold."""
     return (reliability > 0) & (reliability >= threshold)
 
 
 def ceilings_of_chosen(reliability: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
-    """Return the ceiling of each neuron within either half of the folds, if the other half chooses the neuron.
+    """Return the ceiling of each neuron within each half of the folds, if the other half chooses the neuron.
 
     Parameters
     ----------
     reliability : (2, ..., neurons) array
-        Within either half of the folds.
+        Reliability within each half of the folds.
     threshold : float
-        Lowest reliability of a chosen neuron; one with a reliability of 0 or less is never chosen.
+        Lowest reliability of a chosen neuron. Neurons with a reliability of 0 or less are never chosen.
 
     Returns
     -------
     (2, ..., neurons) array
-        Root of the reliability within the same half, 0 where that is not positive; NaN where the neuron is not chosen.
+        Square root of the reliability within the same half, or 0 if that is not positive; NaN if the neuron is not
+        chosen.
     """
     return np.sqrt(np.where(chosen(reliability[::-1], threshold), np.maximum(reliability, 0), np.nan))
 
 
 def over_ceilings(r: NDArray[np.float64], ceilings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return r over ceilings, infinite on the side of r where a ceiling is 0."""
+    """Return r divided by ceilings; infinite with the sign of r if a ceiling is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return r / ceilings
 
 
 def attainable(given_ceiling: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
-    """Say which neurons are taken where no reliability is known, by the largest r that came with the data.
+    """Return a mask of neurons to keep by the largest r that came with the data, without a known reliability.
 
-    Its square is a reliability: positive, and at least the threshold. Neurons without any ceiling are taken.
+    The square of this r is a reliability, and must be positive and at least the threshold. Neurons without a ceiling
+    are kept.
 
     Parameters
     ----------
     given_ceiling : (neurons,) array
-        NaN where there is none.
+        Largest attainable r; NaN if missing.
     threshold : float
-        Lowest reliability of a neuron that is taken.
+        Lowest reliability of a neuron to keep.
     """
     return np.isnan(given_ceiling) | chosen(given_ceiling**2, threshold)
 
@@ -128,21 +130,21 @@ def attainable(given_ceiling: NDArray[np.float64], threshold: float) -> NDArray[
 def reliability_of_half(
     noise: Noise, folds: Sequence[NDArray], first: int, scored: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Return the reliability (neurons,) within every other fold, or, of one fold, every other stimulus.
+    """Return the reliability (neurons,) within every other fold, or within every other stimulus of a single fold.
 
-    The variances of stimuli shown once are those that repeated stimuli of these folds let expect, and of every other
-    stimulus in no fold.
+    The variances of stimuli shown once are estimated from repeated stimuli: those in these folds, and every other
+    stimulus outside all folds.
 
     Parameters
     ----------
     noise : Noise
-        Of the responses.
+        Noise of the responses.
     folds : sequence of integer arrays
         Rows of each held-out fold, none empty.
     first : int
-        0 for the folds 0, 2, ...; 1 for those between.
+        0 for the folds 0, 2, ...; 1 for the folds between.
     scored : (n, neurons) array, optional
-        Which responses are scored; all that there are, if not given.
+        Mask of the scored responses; all available responses if not given.
     """
     of_half = halves_of(folds)[first]
     unscored = np.setdiff1d(np.arange(len(noise.means)), np.concatenate(folds))

@@ -1,4 +1,4 @@
-"""Which stimuli are fitted and which are held out, and why."""
+"""Split stimuli into fitted and held-out sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from ventral.errors import InputError, allowed_instead, shown
 
 LABEL_OF_SPLIT = {"stimuli": None, "objects": "object", "categories": "category"}
 FEWEST_FOLDS = 3
-# Stimuli to fit on, and to score, of a single training and test set: two in each half of either.
+# Fewest stimuli in a single training set and in a single test set: two in each half.
 FEWEST_OF_SET = 4
 PARTS = ("train", "validation", "test")
 
@@ -21,30 +21,31 @@ def _none() -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Split:
-    """Stimuli that are held out of fits.
+    """A division of stimuli into fitted and held-out sets.
 
-    A fold is predicted by the fit on `training` and all other folds. Where no stimulus is in `training`, the folds are
-    a partition, and where `repeated`, test sets that were drawn one by one.
+    A fold is predicted by the fit on `training` and all other folds. If `training` is empty, the folds are a partition.
+    If `repeated`, the folds are independently drawn test sets.
 
     Attributes
     ----------
     name : str
         Column `split` of the score table.
     folds : list of integer arrays
-        Rows of the stimuli that are scored together; disjoint, except where repeated.
+        Rows of the stimuli that are scored together; disjoint unless `repeated`.
     training : integer array
-        Rows that every fit sees and none is scored on, such as those of a published training set.
+        Rows that every fit uses and that are never scored, such as a published training set.
     validation : integer array
-        Rows that choose penalties, and are neither fitted nor scored.
+        Rows that choose penalties, but are neither fitted nor scored.
     repeated : bool
-        Whether the folds are test sets of random draws, which overlap. The score is the median over them.
+        True if the folds are random test sets, which overlap. The score is the median over these test sets.
     inner : list of lists of integer arrays
-        Of each fold, the parts of its training stimuli by which the penalty is chosen, each left out of a fit in turn;
-        or one part that no fit sees, the validation stimuli. Empty where the other folds are these parts.
+        Parts of the training stimuli, for each fold, that choose the penalty, each left out of a fit in turn. With
+        validation stimuli, these are the only part, and no fit uses them. Empty if the other folds serve as these
+        parts.
     groups : tuple of str
-        What each fold holds out, where it is whole groups of stimuli, such as objects; else empty.
+        Names of the groups of stimuli, such as objects, that each fold holds out; empty if folds are not groups.
     column : str
-        Which column tells these groups; else ''.
+        Column that defines these groups; '' if folds are not groups.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Split:
 
     @property
     def is_nested(self) -> bool:
-        """Whether the folds are held out in turn, and choose the penalty for each other."""
+        """True if the folds are held out in turn and choose each other's penalty."""
         return not self.inner
 
     @property
@@ -68,7 +69,7 @@ class Split:
 
     @property
     def fits(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Rows of the stimuli of each fit, and of those that it predicts."""
+        """Rows of the fitted and of the predicted stimuli of each fit."""
         rows = np.union1d(self.training, self.scored)
         return [(np.setdiff1d(rows, fold), fold) for fold in self.folds]
 
@@ -82,18 +83,18 @@ class Split:
 
     @property
     def halves(self) -> tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]:
-        """Folds of either half of what is held out, as `halves_of`; of random test sets, even rows and odd ones."""
+        """Folds of each half of the held-out stimuli, from `halves_of`; even and odd rows for random test sets."""
         if not self.repeated:
             return halves_of(self.folds)
         return tuple([fold[fold % 2 == first] for fold in self.folds] for first in (0, 1))
 
     @property
     def whole(self) -> "Split":
-        """The split that the ceilings of its scores are of: of random test sets, all stimuli as one fold."""
+        """Split that the ceilings refer to: the split itself, or all stimuli as one fold for random test sets."""
         return Split(self.name, [np.union1d(self.training, self.scored)]) if self.repeated else self
 
     def placed(self, rows: NDArray[np.intp]) -> "Split":
-        """Return the split of some stimuli alone, ascending rows, by their places among these."""
+        """Return the split restricted to some stimuli (ascending rows), renumbered by their place among these."""
 
         def places(of: NDArray[np.intp]) -> NDArray[np.intp]:
             return np.searchsorted(rows, of[np.isin(of, rows)])
@@ -110,7 +111,7 @@ class Split:
         )
 
     def suffices(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Say for which targets (targets,) there are fits, given the stimuli (n, targets) that they have values of."""
+        """Return a mask of targets (targets,) with enough stimuli for fits, given known values (n, targets)."""
         if self.is_nested:
             return sum(known[fold].any(axis=0).astype(int) for fold in self.folds) >= FEWEST_FOLDS
         fewest_parts = 1 if len(self.validation) else 2
@@ -122,14 +123,14 @@ class Split:
 
     @property
     def needed(self) -> str:
-        """What `suffices` asks for, in words."""
+        """Description of the requirement of `suffices`, for messages."""
         if self.is_nested:
             return f"at least {FEWEST_FOLDS} folds are needed"
         return f"at least {FEWEST_OF_SET} stimuli to fit on and {FEWEST_OF_SET} to score are needed"
 
 
 def halves_of(folds: Sequence[NDArray]) -> tuple[list[NDArray], list[NDArray]]:
-    """Return the folds of either half of what is held out: folds 0, 2, ... and those between; of one, alternate rows.
+    """Return two halves of the held-out folds: folds 0, 2, ... and the folds between, or alternate rows of one fold.
 
     Parameters
     ----------
@@ -142,12 +143,12 @@ def halves_of(folds: Sequence[NDArray]) -> tuple[list[NDArray], list[NDArray]]:
 
 
 def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, seed: int, source: str) -> list[NDArray]:
-    """Deal the stimuli at random into folds of equal size, every label in equal parts.
+    """Deal the stimuli at random into folds of equal size, stratified by label.
 
     Parameters
     ----------
     labels : (n_stimuli,) array or None
-        Label to stratify by, usually the object; None deals without regard to labels.
+        Label to stratify by, usually the object; None ignores labels.
     n_stimuli : int
         Number of stimuli.
     n_folds : int
@@ -155,7 +156,7 @@ def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, see
     seed : int
         Seed of the deal.
     source : str
-        What the stimuli are called in messages.
+        Name of the stimuli in messages.
 
     Returns
     -------
@@ -174,8 +175,8 @@ def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, see
     if (counts < n_folds).any() and len(values) > 1:
         scarce = ", ".join(f"{values[k]} ({counts[k]})" for k in np.flatnonzero(counts < n_folds)[:10])
         raise InputError(
-            f"{source}: split `stimuli` puts every object into each of {n_folds} folds, but fewer stimuli than that "
-            f"show: {scarce}; set `folds` to {max(FEWEST_FOLDS, counts.min())} or fewer, merge those objects, or "
+            f"{source}: split `stimuli` puts every object into each of {n_folds} folds, but these objects have fewer "
+            f"stimuli: {scarce}; set `folds` to {max(FEWEST_FOLDS, counts.min())} or fewer, merge those objects, or "
             f"leave the column `object` out"
         )
     rng = np.random.default_rng(seed)
@@ -183,14 +184,14 @@ def folds_of_stimuli(labels: ArrayLike | None, n_stimuli: int, n_folds: int, see
     next_fold = 0
     for code in range(len(values)):
         rows = rng.permutation(np.flatnonzero(codes == code))
-        # Each label starts where the last one stopped, so that fold sizes differ by one at most.
+        # Each label starts at the fold where the last one stopped, so that fold sizes differ by one at most.
         fold[rows] = (next_fold + np.arange(len(rows))) % n_folds
         next_fold = (next_fold + len(rows)) % n_folds
     return [np.flatnonzero(fold == k) for k in range(n_folds)]
 
 
 def groups_of_labels(labels: ArrayLike, source: str, split: str, column: str) -> tuple[list[NDArray], list[str]]:
-    """Hold out each label in turn: all stimuli of one object, say.
+    """Hold out each label in turn, such as all stimuli of one object.
 
     Returns
     -------
@@ -207,21 +208,21 @@ def groups_of_labels(labels: ArrayLike, source: str, split: str, column: str) ->
     if len(values) < FEWEST_FOLDS:
         noun = split if split in LABEL_OF_SPLIT else "groups"
         raise InputError(
-            f"{source}: split `{split}` holds out each of at least {FEWEST_FOLDS} {noun}; the column "
+            f"{source}: split `{split}` needs at least {FEWEST_FOLDS} {noun}, each held out in turn; the column "
             f"`{column}` has {len(values)}: {', '.join(values)}"
         )
     return [np.flatnonzero(codes == code) for code in range(len(values))], values.tolist()
 
 
 def folds_of_groups(sizes: Sequence[int], n_folds: int, seed: int) -> list[NDArray[np.intp]]:
-    """Deal groups of stimuli into folds: the largest first, each into the fold with the fewest stimuli so far.
+    """Deal groups of stimuli into folds, largest first, each into the fold with the fewest stimuli so far.
 
     Parameters
     ----------
     sizes : (groups,) sequence of int
         Stimuli of each group.
     n_folds, seed : int
-        Number of folds, none of which stays empty, and the seed of the order of groups of equal size.
+        Number of folds, all non-empty, and seed for the order of groups of equal size.
 
     Returns
     -------
@@ -250,18 +251,19 @@ def make_splits(
     Parameters
     ----------
     specs : sequence of str or dict
-        `stimuli`, `objects`, `categories`; or with a `name` each: `column`, of which every group is held out in turn,
-        or `folds` of whole groups; `partition`, a column that says train, validation or test; or `random`, a number of
-        draws, with `train`, the number of stimuli to fit on, or their share if below 1.
+        `stimuli`, `objects`, `categories`, or a mapping with a `name` and one of three designs. `column` holds out
+        every group of a column in turn, or `folds` of whole groups. `partition` names a column with the values train,
+        validation and test. `random` is a number of draws, with `train`, the number of stimuli to fit on, or their
+        share if below 1.
     columns : dict of (n_stimuli,) arrays
         The stimuli's labels and properties by name.
     n_stimuli, n_folds, seed, source
-        As for `folds_of_stimuli`. Within a training set, the penalty is chosen by `n_folds` random folds, too.
+        As for `folds_of_stimuli`. Within a training set, `n_folds` random folds choose the penalty.
 
     Raises
     ------
     InputError
-        If a split needs a column that the stimuli lack, or one of its parts has too few stimuli.
+        If a split needs a column that is missing, or if one of its parts has too few stimuli.
     """
     made = [_made(spec, columns, n_stimuli, n_folds, seed, source) for spec in specs]
     return {split.name: split for split in made}
@@ -283,10 +285,10 @@ def _made(
 
 
 def _column(columns: Mapping[str, ArrayLike], column: str, split: str, source: str) -> NDArray[np.str_]:
-    """Return the groups (n,) that a column tells, as text."""
+    """Return the groups (n,) in a column as text."""
     if column not in columns:
         raise InputError(
-            f"{source}: split `{split}` needs a column `{column}` in the stimulus table; it has "
+            f"{source}: split `{split}` needs a column `{column}` in the stimulus table; the table has "
             f"{', '.join(columns) or 'no labels'}. Add the column, or take `{split}` out of `splits`"
         )
     values = np.asarray(columns[column])
@@ -351,12 +353,12 @@ def _dealt(rows: NDArray[np.intp], n_folds: int) -> list[NDArray[np.intp]]:
 
 
 def _check_sizes(n_training: int, n_test: int, n_folds: int, split: str) -> None:
-    """Refuse a training or a test set that is too small."""
+    """Refuse a training or test set with too few stimuli."""
     fewest = max(FEWEST_OF_SET, n_folds)
     if n_training < fewest or n_test < FEWEST_OF_SET:
         raise InputError(
-            f"{split}: {n_training} stimuli to train on and {max(n_test, 0)} to test on; at least {fewest} to train on "
-            f"and {FEWEST_OF_SET} to test on are needed"
+            f"{split}: the split has {n_training} stimuli to train on and {max(n_test, 0)} to test on; at least "
+            f"{fewest} to train on and {FEWEST_OF_SET} to test on are needed"
         )
 
 
@@ -378,7 +380,7 @@ def leaked(split: Split, duplicates: Sequence[Sequence[int]]) -> NDArray[np.intp
 
 
 def splits_apart(splits: Mapping[str, Split], pairs: Sequence[Sequence[int]]) -> list[list[str]]:
-    """Return, for each pair of rows, the names of the splits in which a fit on one of the two predicts the other.
+    """Return, for each pair of stimuli, the names of the splits in which a fit on one predicts the other.
 
     Parameters
     ----------
@@ -400,23 +402,23 @@ def _places(split: Split) -> Iterator[tuple[set[int], set[int]]]:
 
 
 def held_out(split: str) -> str:
-    """Return in words what the split of some name holds out."""
+    """Return a description of the held-out stimuli of a split, such as 'held-out objects'."""
     if split == "none":
         return "nothing held out"
     return f"held-out {split}" if split in LABEL_OF_SPLIT else f"split {split}"
 
 
 def check_category(category: str, labels: dict[str, ArrayLike], stimuli: str, key: str) -> None:
-    """Check that a set of stimuli has a category.
+    """Check that a stimulus set has a category.
 
     Parameters
     ----------
     category : str
-        Its name.
+        Name of the category.
     labels : dict of arrays
-        The stimuli's labels by name.
+        Labels of the stimuli, by name.
     stimuli, key : str
-        Name of the set, and place of the category in the config, for messages.
+        Name of the set, and config key of the category, for messages.
 
     Raises
     ------

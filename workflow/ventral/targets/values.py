@@ -1,4 +1,4 @@
-"""What is to be predicted for every stimulus: recorded neurons, and properties of the stimuli."""
+"""Collect the values to predict for every stimulus: responses of neurons and properties of stimuli."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What is known of each target beside its values.
+# Attributes of each target beside its values.
 OF_TARGETS = ("kinds", "names", "areas", "reliability", "time_bins")
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Values to be predicted, one column a target.
+    """Values to predict, with one column for each target.
 
     Attributes
     ----------
     values : (n, targets) array
-        NaN where a target has no value for a stimulus.
+        Values; NaN if a target has no value for a stimulus.
     kinds, names, areas : (targets,) arrays of str
-        Of each target whether it is a 'neuron' or a 'property', its name, and its area ('' for a property).
+        Kind of each target ('neuron' or 'property'), its name, and its area ('' for a property).
     reliability : (targets,) array
-        Split-half reliability over all stimuli, which the recording's store has; NaN where there is none.
+        Split-half reliability over all stimuli, from the recording's store; NaN if missing.
     time_bins : (targets,) array of str
-        Bin of time of each, '' of untimed ones, which all are if nothing is said. Targets of the same name in several
-        bins are one neuron.
+        Time bin of each target, or '' without time bins, which is the default. Targets of the same name in several bins
+        are one neuron.
     """
 
     values: NDArray[np.float64]
@@ -51,17 +51,17 @@ class Targets:
             object.__setattr__(self, "time_bins", np.full(len(self.names), ""))
 
     def places_of(self, names: NDArray, time_bins: NDArray) -> NDArray[np.intp]:
-        """Return the places among these targets of some of them, by their names and bins of time."""
+        """Return the positions of targets given by name and time bin."""
         places = {key: place for place, key in enumerate(zip(self.names, self.time_bins, strict=True))}
         return np.array([places[key] for key in zip(names, time_bins, strict=True)], dtype=np.intp)
 
     def taken(self, columns: NDArray[np.intp], rows: NDArray[np.intp]) -> "Targets":
-        """Return some of the targets, by their places, with their values for some stimuli."""
+        """Return a subset of the targets, by position, with their values for a subset of stimuli."""
         return Targets(self.values[np.ix_(rows, columns)], *(getattr(self, name)[columns] for name in OF_TARGETS))
 
 
 def neurons(responses: "xr.Dataset") -> Targets:
-    """Return the mean responses of the neuroids of a recording, in each bin of time, that are not left out."""
+    """Return the mean responses in each time bin of the neuroids that are not left out."""
     responses = columns_of(responses)
     kept = responses.isel(neuroid=np.flatnonzero(responses["left_out"].values == ""))
     return Targets(
@@ -75,7 +75,7 @@ def neurons(responses: "xr.Dataset") -> Targets:
 
 
 def properties(stimuli: "xr.Dataset") -> Targets:
-    """Return the numeric properties of the stimuli that vary."""
+    """Return the numeric properties of the stimuli that vary between stimuli."""
     columns = {
         name: coordinate.values.astype(float)
         for name, coordinate in sorted(stimuli.coords.items())
@@ -89,7 +89,7 @@ def properties(stimuli: "xr.Dataset") -> Targets:
 
 
 def together(*targets: Targets) -> Targets:
-    """Return all targets as one: those with values for the same stimuli share one factorisation for each penalty."""
+    """Join targets, so that targets with values for the same stimuli share one factorisation for each penalty."""
     return Targets(
         np.concatenate([some.values for some in targets], axis=1),
         *(np.concatenate([getattr(some, name) for some in targets]) for name in OF_TARGETS),
@@ -97,12 +97,12 @@ def together(*targets: Targets) -> Targets:
 
 
 def labels_of(stimuli: "xr.Dataset") -> dict[str, NDArray]:
-    """Return the labels of the stimuli, `object` and `category` where there are any, as text."""
+    """Return the labels `object` and `category` of the stimuli as text, if the set has them."""
     return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
 
 
 def same_stimuli(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Give groups of columns of values (n, targets) that are finite for the same rows, and these rows."""
+    """Yield groups of columns of values (n, targets) that are finite in the same rows, with these rows."""
     present = np.isfinite(values)
     patterns, group_of = np.unique(present, axis=1, return_inverse=True) if present.shape[1] else (present, [])
     for k in range(patterns.shape[1]):
@@ -110,17 +110,17 @@ def same_stimuli(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp]
 
 
 def grouped_by_missing(targets: Targets, split: Split) -> Iterator[tuple[Targets, NDArray[np.intp], Split]]:
-    """Give the targets in groups that have values for the same stimuli.
+    """Yield the targets in groups that have values for the same stimuli.
 
     Yields
     ------
     group : Targets
-        Targets of the group, their values (m, targets) for the m stimuli they have.
+        Targets of the group, with values (m, targets) for the group's m stimuli.
     rows : (m,) integer array
-        Which stimuli these are.
+        Rows of these stimuli.
     split : Split
-        The split among the m stimuli. Targets with too few stimuli for its fits, such as values in fewer than three
-        folds, are not given, and are named in a warning.
+        Split restricted to the m stimuli. Targets with too few stimuli for its fits, such as values in fewer than three
+        folds, are left out with a warning.
     """
     for columns, rows in same_stimuli(targets.values):
         remaining = split.placed(rows)
@@ -139,9 +139,9 @@ def grouped_by_missing(targets: Targets, split: Split) -> Iterator[tuple[Targets
 def grouped_over_splits(
     targets: Targets, splits: Mapping[str, Split]
 ) -> list[tuple[Targets, NDArray[np.intp], dict[str, Split]]]:
-    """Return groups of targets that have values for the same stimuli, these rows, and every split among them.
+    """Return groups of targets that have values for the same stimuli, with these rows and the restricted splits.
 
-    As `grouped_by_missing` has them of one split; a split that does not suffice for a fit is not among a group's.
+    Groups are formed as in `grouped_by_missing`. A split with too few stimuli for a fit is left out of a group.
     """
     groups: dict[bytes, tuple[Targets, NDArray, dict]] = {}
     for name, split in splits.items():
@@ -151,7 +151,7 @@ def grouped_over_splits(
 
 
 def splits_of(stimulus_set: "xr.Dataset", specs: Sequence[str | Mapping], n_folds: int, seed: int) -> dict[str, Split]:
-    """Return the splits of a stimulus set by name; folds of one stimulus, which add nothing to r, are told.
+    """Return the splits of a stimulus set by name, and warn of folds with a single stimulus.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def splits_of(stimulus_set: "xr.Dataset", specs: Sequence[str | Mapping], n_fold
         alone = sum(len(fold) == 1 for fold in split.folds)
         if alone:
             logger.warning(
-                "%s, split %s: %d of %d folds hold one stimulus alone: such a fold adds nothing to r (column "
+                "%s, split %s: %d of %d folds hold a single stimulus; such a fold adds nothing to r (column "
                 "`n_alone`), and the mean over folds, `r_folds`, is not defined",
                 source,
                 name,
@@ -183,7 +183,7 @@ def splits_of(stimulus_set: "xr.Dataset", specs: Sequence[str | Mapping], n_fold
 
 
 def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
-    """Return the splits whose folds are held out in turn; others, which `what` cannot use, are named in a warning."""
+    """Return the splits whose folds are held out in turn, and warn of other splits, which `what` cannot use."""
     if others := [name for name, split in splits.items() if not split.is_nested]:
         logger.warning(
             "%s: only splits whose folds are held out in turn are used; left out: split %s", what, ", ".join(others)
@@ -192,7 +192,7 @@ def nested_alone(splits: Mapping[str, Split], what: str) -> dict[str, Split]:
 
 
 def n_leaked(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> dict[str, int]:
-    """Return, for each split, how many stimuli have a duplicate in the fit that predicts them, and name them."""
+    """Count the stimuli of each split with a duplicate in the fit that predicts them, and warn of them."""
     names = stimulus_set["stimulus"].values.astype(str).tolist()
     row_of = {name: row for row, name in enumerate(names)}
     duplicates = [[row_of[name] for name in alike] for alike in stimulus_set.attrs.get("duplicates", [])]
@@ -202,7 +202,7 @@ def n_leaked(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> dict[st
         counts[name] = len(rows)
         if len(rows):
             logger.warning(
-                "stimuli %s, split %s: %d have the same pixels as one of the fit that predicts them (column "
+                "stimuli %s, split %s: %d have the same pixels as a stimulus in the fit that predicts them (column "
                 "`n_leaked`): %s",
                 stimulus_set.attrs["name"],
                 name,
@@ -213,9 +213,9 @@ def n_leaked(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> dict[st
 
 
 def warn_of_near_duplicates(stimulus_set: "xr.Dataset", splits: Mapping[str, Split]) -> None:
-    """Name the pairs of stimuli that are nearly the same where a fit on one predicts the other, and the splits, once.
+    """Warn once of pairs of nearly identical stimuli of which a fit on one predicts the other, naming the splits.
 
-    Stores of an earlier version know no such pairs.
+    Stores from earlier versions do not list such pairs.
     """
     names = stimulus_set["stimulus"].values.astype(str).tolist()
     row_of = {name: row for row, name in enumerate(names)}
@@ -224,8 +224,8 @@ def warn_of_near_duplicates(stimulus_set: "xr.Dataset", splits: Mapping[str, Spl
     told = [f"{a} ~ {b} ({', '.join(some)})" for (a, b), some in zip(pairs, apart, strict=True) if some]
     if told:
         logger.warning(
-            "stimuli %s: %d pairs are nearly the same, and a fit on one predicts the other. Better keep one of each, "
-            "and give the responses to both as its repetitions: %s",
+            "stimuli %s: %d pairs are nearly identical, and a fit on one predicts the other. Keep one of each pair, "
+            "and enter the responses to both as its repetitions: %s",
             stimulus_set.attrs["name"],
             len(told),
             shown(told),

@@ -1,1 +1,1 @@
-"""Networks that are trained here."""
+"""Training of networks on stimuli or recordings."""

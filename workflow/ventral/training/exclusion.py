@@ -1,4 +1,4 @@
-"""What a network must not see in training: the categories and objects of the stimuli that it is tested on."""
+"""Exclude categories and objects of the test stimuli from training."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -15,39 +15,43 @@ FEWEST_CLASSES = 2
 def training_rows(
     training: dict, labels: Mapping[str, ArrayLike], n_stimuli: int, tested: Mapping[str, Mapping[str, ArrayLike]]
 ) -> tuple[NDArray[np.intp], dict[str, list[str]]]:
-    """Return which stimuli of a set a network may be trained on, and what is excluded.
+    """Return the stimuli that a network may be trained on, and the excluded categories and objects.
 
-    Excluded are every category of the tested sets but those under `see`, every object of the tested sets, and what is
-    named under `exclude`. Where the training set has only one of the two labels, it is compared with both.
+    Every category of the tested sets is excluded, except those under `see`. Every object of the tested sets and every
+    name under `exclude` is excluded, too. If the training set has only one of the labels `category` and `object`, this
+    label is compared with both.
 
     Parameters
     ----------
     training : dict
-        `name` of the model, `stimuli`, `label` (None for a network that is fitted to a recording), `exclude`, `see`.
+        Options of the training: `name` of the model, `stimuli`, `label` (None for a network fitted to a recording),
+        `exclude` and `see`.
     labels : mapping of (n_stimuli,) arrays
-        Labels of the training set, by `category` and `object`, as far as it has them.
+        Labels `category` and `object` of the training set, if the set has them.
     n_stimuli : int
-        Stimuli in the training set.
+        Number of stimuli in the training set.
     tested : mapping
-        The same of each set that the network is tested on, by the set's name.
+        Labels of each set that the network is tested on, by name of the set.
 
     Returns
     -------
     rows : integer array
-        Ascending.
+        Rows that may be trained on, ascending.
     excluded : dict of lists
-        Names of `category` and `object`, sorted.
+        Excluded names for `category` and `object`, sorted.
 
     Raises
     ------
     InputError
-        If the training set lacks the label, `exclude` or `see` names what it does not have, or too little is left.
+        If the training set lacks the label, `exclude` or `see` names an unknown label, or too few stimuli are left.
     """
     key, source = f"models.{training['name']}.train", f"the stimulus set {training['stimuli']!r}"
     labels = {kind: np.asarray(labels[kind]).astype(str) for kind in KINDS if kind in labels}
     label = training["label"]
     if label and label not in labels:
-        raise InputError(f"{key}.label: {source} has no column `{label}`; it has {', '.join(labels) or 'no labels'}")
+        raise InputError(
+            f"{key}.label: {source} has no column `{label}`; the set has {', '.join(labels) or 'no labels'}"
+        )
     _check_names(training, labels, key, source)
     named = {kind: set(training["exclude"]) & set(labels.get(kind, ())) for kind in KINDS}
     of_tests = {
@@ -73,10 +77,10 @@ def _check_names(training: dict, labels: Mapping[str, NDArray], key: str, source
                 near = ", ".join(get_close_matches(name, known, n=3, cutoff=0.4) or known[:5])
                 raise InputError(
                     f"{key}.{option}: {name!r} is no {means} of {source}; "
-                    f"{f'the nearest are {near}' if near else 'it has no such labels'}"
+                    f"{f'the nearest are {near}' if near else 'the set has no such labels'}"
                 )
             if option == "see" and name in training["exclude"]:
-                raise InputError(f"{key}.see: {name!r} is under `exclude`, too; take it out of one of the two")
+                raise InputError(f"{key}.see: {name!r} is also under `exclude`; remove {name!r} from one of the two")
 
 
 def _check_left(training, labels, kept, excluded, tested, key, source) -> None:
@@ -89,6 +93,6 @@ def _check_left(training, labels, kept, excluded, tested, key, source) -> None:
     remains = f"only {label} {str(left[0])!r} of {source} is left" if kept.any() else f"nothing of {source} is left"
     sets = f" (tested on: {', '.join(tested)})" if tested else ""
     raise InputError(
-        f"{key}.stimuli: {remains} to train on, where {FEWEST_CLASSES} labels or more are right; excluded are "
-        f"{taken or 'none'}{sets}. Categories under `see` are shown all the same, tested objects never"
+        f"{key}.stimuli: {remains} to train on, but at least {FEWEST_CLASSES} labels are needed; excluded are "
+        f"{taken or 'none'}{sets}. Categories under `see` are never excluded, tested objects always"
     )

@@ -1,4 +1,4 @@
-"""How far training has come, and the files that keep the state and the weights."""
+"""Save and read the progress of training and the trained weights."""
 
 import hashlib
 import io
@@ -27,28 +27,28 @@ def epoch_file(epoch: int) -> str:
 
 @dataclass
 class State:
-    """How far training has come, beside the weights and the optimiser's moments.
+    """Progress of training, without the weights and the optimiser's moments.
 
     Attributes
     ----------
     epoch : int
-        The last one that is over.
+        Last completed epoch.
     history : list of dict
         Rows of metrics.csv.
     seen : (n,) int64 tensor
-        How often each image was put through the network for training.
+        Number of training passes of each image.
     best_epoch, best_loss, best_weights
-        Of the epoch with the lowest validation loss.
+        Number, loss and weights of the epoch with the lowest validation loss.
     checkpoints : dict of str
         SHA-256 of the file of each checkpoint so far, by epoch.
     problem : str
-        Why training cannot go on, '' if it can.
+        Reason why training cannot continue; '' if it can.
     correlations : dict of (neuroids,) tensors
-        Of the final network, by part.
+        Correlations of the final network's outputs with responses, by part.
     held_out : (test stimuli, neuroids) tensor or None
         Outputs of the final network for the test part.
     finished : bool
-        Nothing is left to do but to write the results.
+        True if only the results remain to be written.
     """
 
     seen: Tensor
@@ -65,12 +65,12 @@ class State:
 
 
 def read_state(folder: Path, fingerprint: str) -> dict | None:
-    """Return what `Trainer._save` has written, None where nothing is.
+    """Return the state written by `Trainer._save`, or None if there is no state file.
 
     Raises
     ------
     ValueError
-        If it is damaged, or belongs to other training.
+        If the file is damaged, or belongs to training with other options.
     """
     path = folder / STATE
     if not path.exists():
@@ -80,7 +80,7 @@ def read_state(folder: Path, fingerprint: str) -> dict | None:
         raise ValueError(f"{path} is damaged")
     saved = torch.load(io.BytesIO(content[DIGEST_BYTES:]), map_location="cpu", weights_only=True)
     if saved["fingerprint"] != fingerprint:
-        raise ValueError(f"{path} is of training with other options or stimuli")
+        raise ValueError(f"{path} belongs to training with other options or stimuli")
     saved["progress"] = State(**saved["progress"])
     for epoch, expected in saved["progress"].checkpoints.items():
         path = folder / epoch_file(epoch)
@@ -90,7 +90,7 @@ def read_state(folder: Path, fingerprint: str) -> dict | None:
 
 
 def write_weights(path: Path, task: Task, state_dict: dict[str, Tensor], epoch: int) -> None:
-    """Write weights as safetensors, with what they were trained for; the same weights give the same bytes."""
+    """Write weights as safetensors with a description of their training; equal weights give equal bytes."""
     from safetensors.torch import save
 
     about = {
@@ -99,7 +99,7 @@ def write_weights(path: Path, task: Task, state_dict: dict[str, Tensor], epoch: 
         "epoch": epoch,
         "neuroids" if task.spec["recording"] else "classes": task.outputs,
     }
-    # One entry: the file keeps several in an order that differs from time to time.
+    # The metadata is a single entry, because the order of several entries would vary.
     metadata = {TRAINED: json.dumps(about, sort_keys=True)}
     tensors = {name: values.detach().cpu().contiguous().clone() for name, values in state_dict.items()}
     with writing(path) as unfinished:

@@ -1,4 +1,4 @@
-"""What a network is trained on: images, targets, and the parts that they are divided into."""
+"""Prepare training data: images, targets, and the parts for training, validation and test."""
 
 import hashlib
 import json
@@ -41,26 +41,26 @@ ROWS_PER_READ = 1024
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained, on what; the same in all processes.
+    """Network options and data of one training; the same in all processes.
 
     Attributes
     ----------
     spec : dict
         As for `train`.
     fingerprint : str
-        Of everything that the result depends on.
+        Hash of everything that the result depends on.
     stimuli : DataFrame
-        `stimulus` and labels of the images that are read.
+        Names (`stimulus`) and labels of the images.
     pixels : (n, 3, size, size) uint8 tensor
-        Of the same.
+        Pixels of these images.
     targets : (n,) int64 tensor, or (n, neuroids) float32 tensor
-        Number of the label, or z-scored mean response, NaN where there is none.
+        Number of the label, or z-scored mean response; NaN if missing.
     outputs : list of str
         Labels or neuroids, in the order of the network's outputs.
     parts : dict of integer arrays
         Rows of `train`, `validation` and, for a recording, `test`.
     neuroids : DataFrame or None
-        `neuroid`, `area`, `reliability`, of a recording.
+        Columns `neuroid`, `area` and `reliability` of a recording.
     """
 
     spec: dict
@@ -74,17 +74,17 @@ class Task:
 
     @property
     def n_batches(self) -> int:
-        """Batches in an epoch: all as good as equal in size, so that none is a small rest."""
+        """Number of batches in an epoch, whose sizes differ by one at most, so that no batch is a small remainder."""
         return max(1, len(self.parts["train"]) // self.spec["batch_size"])
 
     @property
     def most_images(self) -> int:
-        """Images in a batch at most."""
+        """Largest number of images in a batch."""
         return -(-len(self.parts["train"]) // self.n_batches)
 
 
 def prepare(stimuli, spec: dict, tested, recording) -> Task:
-    """Read what is trained on, once."""
+    """Read the training data."""
     dataset = read_stimuli(stimuli, [recording] if spec["recording"] else [])
     labels, n = labels_of(dataset), dataset.sizes["stimulus"]
     rows = _left(spec, dataset, labels, tested)
@@ -119,14 +119,14 @@ def prepare(stimuli, spec: dict, tested, recording) -> Task:
 
 
 def _left(spec: dict, dataset, labels: Mapping[str, NDArray], tested) -> NDArray[np.intp]:
-    """Return the rows that may be trained on, and say in the log what is excluded."""
+    """Return the rows that may be trained on, and log the exclusions."""
     stores = [read_dataset(path) for path in tested]
     sets = {store.attrs["name"]: labels_of(store) for store in stores}
     rows, excluded = training_rows(spec, labels, dataset.sizes["stimulus"], sets)
     for name in [name for name, of_set in sets.items() if not of_set]:
-        logger.warning("train %s: the stimuli of %s have no labels; none of them can be excluded", spec["name"], name)
+        logger.warning("train %s: the stimuli of %s have no labels, so none can be excluded", spec["name"], name)
     logger.info(
-        "train %s: %d of %d stimuli of %s may be shown; excluded: %s",
+        "train %s: training uses %d of %d stimuli of %s; excluded: %s",
         spec["name"],
         len(rows),
         dataset.sizes["stimulus"],
@@ -137,7 +137,7 @@ def _left(spec: dict, dataset, labels: Mapping[str, NDArray], tested) -> NDArray
 
 
 def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray], rows: NDArray[np.intp]):
-    """Return z-scored mean responses (n, neuroids), the table of neuroids, and the rows of the parts."""
+    """Return z-scored mean responses (n, neuroids), the table of neuroids, and the rows of each part."""
     responses = read_recording(recording)
     name, key = responses.attrs["recording"], f"models.{spec['name']}.train.recording"
     source = f"stimuli {dataset.attrs['name']}"
@@ -150,7 +150,7 @@ def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray]
     scale[present] = np.nanstd(means[train][:, present], axis=0)
     kept = scale > 0
     if not kept.any():
-        raise InputError(f"{key}: no neuroid of {name} has responses that differ between the stimuli trained on")
+        raise InputError(f"{key}: no neuroid of {name} has responses that differ between the training stimuli")
     logger.info("train %s: fitted to %d of %d neuroids of %s", spec["name"], kept.sum(), len(kept), name)
     targets = (means[:, kept] - np.nanmean(means[train][:, kept], axis=0)) / scale[kept]
     table = {column: responses[column].values[kept] for column in ("neuroid", "area", "reliability")}
@@ -160,24 +160,25 @@ def _read_neuroids(spec: dict, recording, dataset, labels: Mapping[str, NDArray]
 
 
 def _divided(rows: NDArray[np.intp], labels: NDArray | None, spec: dict) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Divide rows into those trained on and a share for validation, every label in equal parts."""
+    """Divide rows into training and validation parts, stratified by label."""
     generator = np.random.default_rng(spec["network"]["seed"])
     of_rows = np.zeros(len(rows), dtype=int) if labels is None else labels[rows]
     held = np.zeros(len(rows), dtype=bool)
     for label in np.unique(of_rows):
         places = generator.permutation(np.flatnonzero(of_rows == label))
-        # One at least to be trained on; halves are rounded up.
+        # At least one stimulus of each label is trained on; halves are rounded up.
         held[places[: min(len(places) - 1, math.floor(len(places) * spec["validation"] + 0.5))]] = True
     if not held.any():
         raise InputError(
             f"models.{spec['name']}.train.validation: {spec['validation']} of {len(rows)} stimuli with "
-            f"{len(np.unique(of_rows))} labels is not one stimulus of any; set it higher, or train on more stimuli"
+            f"{len(np.unique(of_rows))} labels is less than one stimulus of each; set a higher share, or train on "
+            f"more stimuli"
         )
     return rows[~held], rows[held]
 
 
 def _read_resized(stimuli, n_stimuli: int, rows: NDArray[np.intp], network: dict) -> Tensor:
-    """Return the pixels of some rows, at the network's size."""
+    """Return the pixels of some rows, resized to the network's input size."""
     blocks = []
     for start in range(0, n_stimuli, ROWS_PER_READ):
         wanted = rows[(rows >= start) & (rows < start + ROWS_PER_READ)]
@@ -188,13 +189,13 @@ def _read_resized(stimuli, n_stimuli: int, rows: NDArray[np.intp], network: dict
 
 
 def network_for(task: Task) -> nn.Module:
-    """Return the network before training, with a readout for the task."""
+    """Build the network before training, with a readout for the task."""
     network = task.spec["network"]
     return with_outputs(build(network, new_readout=True), len(task.outputs), network).requires_grad_(True)
 
 
 def check_network(task: Task, layers: dict | None) -> None:
-    """Refuse a network without the layers that are wanted of it, or whose output is not that of its last linear one."""
+    """Refuse a network that lacks a requested layer, or whose output is not the output of its last linear layer."""
     spec = task.spec["network"]
     network, expected = network_for(task), (2, len(task.outputs))
     shape = tuple(task.pixels.shape[1:])
@@ -209,6 +210,6 @@ def check_network(task: Task, layers: dict | None) -> None:
         found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         if found != expected:
             raise InputError(
-                f"models.{spec['name']}.architecture: in {state}, {spec['architecture']} gives {found} for 2 stimuli, "
-                f"where a tensor {expected}, the output of its last linear layer, is needed to train it"
+                f"models.{spec['name']}.architecture: in {state}, {spec['architecture']} gives {found} for 2 stimuli; "
+                f"training needs a tensor {expected}, the output of its last linear layer"
             )

@@ -1,13 +1,13 @@
-"""How networks are trained: to tell labels apart, or to respond as recorded neuroids do.
+"""Train networks to classify labels, or to predict the responses of recorded neuroids.
 
-Labels are learned by cross-entropy. Responses are fitted by the mean squared error of z-scored mean responses, over the
-pairs of stimulus and neuroid that there are. The optimiser is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101), its
-rate rises over the first steps and then falls as half a cosine. The weights that count are those of the epoch with the
-lowest loss on the validation part.
+Labels are learned with cross-entropy. Responses are fitted with the mean squared error of z-scored mean responses, over
+all recorded pairs of stimulus and neuroid. The optimiser is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). The
+learning rate rises over the first steps and then falls as half a cosine. The final weights are those of the epoch with
+the lowest loss on the validation part.
 
-What is drawn depends on the seed, the epoch and the image alone, never on how training came there: stopped at any time
-and started again, it ends in the same weights, bit for bit. On the CPU it uses one thread, so that the weights are the
-same whatever the number of cores; train several networks side by side instead.
+Random numbers depend only on the seed, the epoch and the image. Training that is stopped and resumed therefore ends in
+the same weights, bit for bit. Training uses one CPU thread, so that the number of cores does not change the weights. To
+use more cores, train several networks in parallel.
 """
 
 import hashlib
@@ -40,13 +40,13 @@ logger = logging.getLogger("ventral")
 
 # Largest shift of an image in training, as a share of its side.
 SHIFT = 1 / 8
-# Most of a GPU's free memory that images take.
+# Largest share of a GPU's free memory for images.
 SHARE_OF_IMAGES = 0.5
 WARM_UP = 0.05
 
 
 def spawn(processes: int, task: Task, folder: Path, place: str) -> None:
-    """Train in several processes on this machine, one a GPU; what they log goes where this process logs."""
+    """Train in several processes on this machine, one for each GPU, and forward their log messages."""
     queue = multiprocessing.get_context("spawn").Queue()
     listener = logging.handlers.QueueListener(queue, *logging.getLogger().handlers)
     listener.start()
@@ -60,7 +60,7 @@ def spawn(processes: int, task: Task, folder: Path, place: str) -> None:
 
 
 def work(rank: int, world: int, task: Task, folder: Path, place: str, meeting: str = "", queue=None) -> None:
-    """Train as one of several processes, or alone."""
+    """Train in one process, alone or as one of several."""
     if queue is not None:
         logger.setLevel(logging.INFO)
         logging.getLogger().addHandler(logging.handlers.QueueHandler(queue))
@@ -80,7 +80,7 @@ def work(rank: int, world: int, task: Task, folder: Path, place: str, meeting: s
 
 @contextmanager
 def _repeatable(device: torch.device) -> Iterator[None]:
-    """Compute with one thread and the same algorithms each time, for the time of a block."""
+    """Compute with one thread and deterministic algorithms within a `with` block."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -95,14 +95,14 @@ def _repeatable(device: torch.device) -> Iterator[None]:
 
 
 class Trainer:
-    """A network in training, in one process of `world`: each takes its share of every batch."""
+    """Trainer of one network, in one of `world` processes that share every batch."""
 
     def __init__(self, rank: int, world: int, task: Task, folder: Path, device: torch.device) -> None:
         self.rank, self.world, self.task, self.folder, self.device = rank, world, task, folder, device
         self.spec = task.spec
         self.network = network_for(task).to(device, memory_format=torch.channels_last)
         self.pixels, self.targets = resident(task.pixels, device), task.targets.to(device)
-        # What a mean over some rows is divided by: stimuli, or pairs of stimulus and neuroid.
+        # Divisors of mean losses: the number of stimuli, or of pairs of stimulus and neuroid.
         self.counts = (~task.targets.isnan()).reshape(len(task.targets), -1).sum(1).numpy()
         grey = [round(255 * value) for value in self.spec["network"]["mean"]]
         self.grey = torch.tensor(grey, dtype=torch.uint8, device=device)[:, None, None]
@@ -111,7 +111,7 @@ class Trainer:
             autocast = "bfloat16" if device.type == "cuda" else None
         self.precision = torch.autocast(device.type, getattr(torch, autocast)) if autocast else nullcontext()
         parameters = list(self.network.parameters())
-        # Biases and the scales of normalisations are not pulled to 0.
+        # Weight decay would pull biases and the scales of normalisations to 0.
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.spec["weight_decay"]},
@@ -126,7 +126,7 @@ class Trainer:
             )
 
     def run(self) -> None:
-        """Train from where it was stopped, or from the start, and leave the end in the state's file."""
+        """Train to the end, from the start or from a saved state, and save the final state."""
         state = self._resumed() or self._started()
         left = (self.spec["epochs"] - state.epoch) * len(self.task.parts["train"])
         progress = None
@@ -148,7 +148,7 @@ class Trainer:
         return state
 
     def _resumed(self) -> State | None:
-        """Return the state that an earlier run left, with the network and the optimiser put into it."""
+        """Return the saved state of an earlier run, and load network and optimiser from it."""
         try:
             saved = read_state(self.folder, self.task.fingerprint)
             if saved is None:
@@ -157,10 +157,10 @@ class Trainer:
             self.optimiser.load_state_dict(saved["optimiser"])
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
             if self.rank == 0:
-                logger.warning("train %s: starts anew: %s", self.spec["name"], error)
+                logger.warning("train %s: starting over: %s", self.spec["name"], error)
             return None
         if self.rank == 0:
-            logger.info("train %s: goes on after epoch %d", self.spec["name"], saved["progress"].epoch)
+            logger.info("train %s: resuming after epoch %d", self.spec["name"], saved["progress"].epoch)
         return saved["progress"]
 
     def _save(self, state: State) -> None:
@@ -174,7 +174,7 @@ class Trainer:
             buffer = io.BytesIO()
             torch.save(content, buffer)
             with writing(self.folder / STATE) as unfinished:
-                # torch does not check what it reads.
+                # torch does not check files for damage, hence the hash.
                 unfinished.write_bytes(hashlib.sha256(buffer.getbuffer()).digest() + buffer.getbuffer())
 
     def _train_epoch(self, state: State, progress: Progress | None) -> None:
@@ -184,12 +184,12 @@ class Trainer:
         furthest = int(SHIFT * min(self.task.pixels.shape[-2:]))
         shifts = generator.integers(-furthest, furthest, (len(rows), 2), endpoint=True)
         flips = generator.random(len(rows)) < 0.5
-        # Of what the network itself draws, such as dropout.
+        # This seed is for random numbers inside the network, such as dropout.
         torch.manual_seed(int(generator.integers(2**62)) + self.rank)
         self.parallel.train()
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         seen = torch.zeros_like(state.seen)
-        # A copy for every step would wait for the step before.
+        # Copies are made once for all steps, because a copy at each step would wait for the previous step.
         on_device = [torch.from_numpy(values[order]).to(self.device) for values in (rows, shifts, flips)]
         parts = zip(*(values.tensor_split(self.task.n_batches) for values in on_device), strict=True)
         batches = np.array_split(rows[order], self.task.n_batches)
@@ -199,7 +199,7 @@ class Trainer:
             seen[mine] += 1
             pixels = self._images(mine, places)
             if self.task.neuroids is None:
-                # Neuroids know left from right, and where: what they are fitted with stays in its place.
+                # Only labels allow shifts and mirroring, because neuroids have receptive fields.
                 pixels = moved(pixels, down_and_right, mirrored, self.grey)
             rate = self._learning_rate((epoch - 1) * self.task.n_batches + number)
             for group in self.optimiser.param_groups:
@@ -208,7 +208,7 @@ class Trainer:
             targets = self.targets[places]
             loss = self._loss(outputs, targets)
             self.optimiser.zero_grad()
-            # Gradients are averaged over processes, and each has summed over its share alone.
+            # Gradients are averaged over processes, but each process sums over its share alone.
             (loss * self.world / self._count(batch)).backward()
             self.optimiser.step()
             sums += torch.stack([loss.detach().double(), self._n_right(outputs.detach(), targets)])
@@ -230,7 +230,7 @@ class Trainer:
         return self.pixels[rows].pin_memory().to(self.device, non_blocking=True)
 
     def _learning_rate(self, step: int) -> float:
-        """Return the rate of a step, the first being 0."""
+        """Return the learning rate of a step, counted from 0."""
         steps = self.spec["epochs"] * self.task.n_batches
         rising = (step + 1) / max(1.0, WARM_UP * steps)
         return self.spec["learning_rate"] * min(rising, (1 + math.cos(math.pi * step / steps)) / 2)
@@ -255,14 +255,14 @@ class Trainer:
         return right.sum().double()
 
     def _add_up(self, values: Tensor) -> None:
-        """Add what all processes have, in place."""
+        """Sum values over all processes, in place."""
         if self.world > 1:
             shared = values.to(self.device)
             distributed.all_reduce(shared)
             values.copy_(shared)
 
     def _close_epoch(self, state: State, metrics: dict) -> None:
-        """Measure the network at the end of an epoch, and note what is to be kept."""
+        """Evaluate the network at the end of an epoch, and record metrics, checkpoints and best weights."""
         if self.world > 1:
             for buffer in self.network.buffers():
                 distributed.broadcast(buffer, 0)
@@ -304,7 +304,7 @@ class Trainer:
             state.held_out = self._outputs(self.task.parts["test"])
 
     def _outputs(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return the network's outputs (len(rows), outputs) in evaluation, on the CPU, the same in all processes."""
+        """Return the network's outputs (len(rows), outputs) in evaluation mode on the CPU, equal in all processes."""
         self.network.eval()
         outputs = torch.zeros(len(rows), len(self.task.outputs), device=self.device)
         with torch.inference_mode():
@@ -331,25 +331,25 @@ class Trainer:
 
 
 def resident(pixels: Tensor, device: torch.device, share: float = SHARE_OF_IMAGES) -> Tensor:
-    """Return images on a device where they take at most a share of what its memory has free, else where they are."""
+    """Move images to a device if they take at most a given share of its free memory."""
     if device.type == "cuda" and pixels.nbytes > share * torch.cuda.mem_get_info(device)[0]:
         return pixels
     return pixels.to(device)
 
 
 def moved(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Tensor:
-    """Return images (n, 3, height, width), each mirrored or not and then shifted, on the device of all of them.
+    """Mirror and shift images (n, 3, height, width), each by its own flip and shift.
 
     Parameters
     ----------
     pixels : (n, 3, height, width) uint8 tensor
         Images.
     shifts : (n, 2) int64 tensor
-        Down and to the right, in pixels, fewer than the image has.
+        Shifts down and to the right in pixels, smaller than the image.
     flips : (n,) bool tensor
-        Which to mirror, left to right.
+        True for images to mirror left to right.
     grey : (3, 1, 1) uint8 tensor
-        What fills the rest.
+        Colour that fills the uncovered pixels.
     """
     if pixels.device.type == "cpu":
         return torch.from_numpy(_copied(*(values.numpy() for values in (pixels, shifts, flips, grey))))
@@ -357,7 +357,7 @@ def moved(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Tensor
 
 
 def _copied(pixels: NDArray, shifts: NDArray, flips: NDArray, grey: NDArray) -> NDArray[np.uint8]:
-    """Move images one after the other: on one core in a fraction of the time that indices take."""
+    """Move images one by one, which is much faster on one core than indexing."""
     filled = np.empty_like(pixels)
     filled[:] = grey
     height, width = pixels.shape[2:]
@@ -370,7 +370,7 @@ def _copied(pixels: NDArray, shifts: NDArray, flips: NDArray, grey: NDArray) -> 
 
 
 def _indexed(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Tensor:
-    """Move all images at once, by the place that every pixel comes from."""
+    """Move all images at once, by indexing the source of every pixel."""
     height, width = pixels.shape[2:]
     number, channel, row, column = (torch.arange(n, device=pixels.device) for n in pixels.shape)
     row, column = row - shifts[:, :1], column - shifts[:, 1:]
@@ -382,7 +382,7 @@ def _indexed(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Ten
 
 
 def correlations(predicted: NDArray, measured: NDArray) -> NDArray[np.float64]:
-    """Return Pearson's r of each column (n, columns) over the rows that were measured; NaN where it is not defined."""
+    """Return Pearson's r of each column (n, columns) over its measured rows; NaN if undefined."""
     r = np.full(predicted.shape[1], np.nan)
     for column in range(len(r)):
         there = ~np.isnan(measured[:, column])

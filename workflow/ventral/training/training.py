@@ -1,4 +1,4 @@
-"""Training of a network, as one job: from stores of stimuli and a recording to a folder of weights."""
+"""Job that trains one network, from stores of stimuli and a recording to a folder of weights."""
 
 import logging
 import shutil
@@ -32,51 +32,51 @@ def train(
     device: str = "auto",
     processes: int | None = None,
 ) -> None:
-    """Train a network, and write its weights and what it saw.
+    """Train a network, and write its weights, metrics and seen stimuli.
 
-    The folder has ``final.safetensors`` and one file for each checkpoint, such as ``epoch_0004.safetensors``;
-    ``metrics.csv``, one row an epoch, from epoch 0, before training; ``seen.csv``, every stimulus that was put through
-    the network for training, and how often; and for a network that is fitted to neuroids ``neurons.csv``, the
-    correlation of each neuroid's responses with the final network's on the training and the test part, and
-    ``held_out.parquet``, `output` of the final network for each `stimulus` of the test part, `neuroid` and `time_bin`.
-    The test part, fold 0 of split `stimuli`, takes no part in training, nor in the choice of the epoch.
+    The folder has ``final.safetensors`` and one file for each checkpoint, such as ``epoch_0004.safetensors``.
+    ``metrics.csv`` has one row for each epoch, starting with epoch 0 before training. ``seen.csv`` lists every training
+    stimulus and its number of passes. A network fitted to neuroids adds two files. ``neurons.csv`` has each neuroid's
+    correlation with the final network on the training and test parts. ``held_out.parquet`` has the final network's
+    `output` for each `stimulus` of the test part, `neuroid` and `time_bin`. The test part is fold 0 of split `stimuli`.
+    Neither training nor the choice of the epoch uses this part.
 
     Parameters
     ----------
     stimuli : path
         Store of the training set.
     output : path
-        Folder to write. The state of unfinished training lies beside it.
+        Folder to write. The state of unfinished training lies in a folder beside it.
     spec : dict
-        From `ventral.configuration.resolution.resolve`, under `trainings`: `name`; `network`, its description before
-        training; `label` or `recording`; `exclude` and `see`, as for `training_rows`; `epochs`, `patience`,
-        `batch_size`, `learning_rate`, `weight_decay`, `validation`, `checkpoints`, `autocast`; `folds` and
-        `folds_seed` of the split.
+        Options, from `trainings` in `ventral.configuration.resolution.resolve`. `name` is the model's name, and
+        `network` its description before training. `label` or `recording` is the target. `exclude` and `see` are those
+        of `training_rows`. `folds` and `folds_seed` define the split. The rest are `epochs`, `patience`, `batch_size`,
+        `learning_rate`, `weight_decay`, `validation`, `checkpoints` and `autocast`.
     tested : sequence of paths
         Stores of the stimulus sets that the network is tested on.
     recording : path, optional
-        Store of the recording that it is fitted to.
+        Store of the recording that the network is fitted to.
     layers : dict, optional
-        `layers` and `max_layers` that are wanted of the trained network: training does not depend on them, but a name
-        that is not there is told before it starts.
+        Requested `layers` and `max_layers` of the trained network. Training does not depend on them, but unknown names
+        are reported before training starts.
     device : str
         'auto', 'cpu' or 'cuda'.
     processes : int, optional
-        Processes among which each batch is divided; by default one for every GPU, and one without. Each normalises
-        batches (`nn.BatchNorm2d`) by its own share.
+        Number of processes that share each batch; by default one for each GPU, or one without a GPU. Each process
+        normalises batches (`nn.BatchNorm2d`) by its own share.
 
     Raises
     ------
     InputError
-        If too little is left to train on, the network cannot be had or has no readout, training diverges, there is no
-        such device, or its memory does not suffice.
+        If too few stimuli are left to train on, the network cannot be loaded or has no readout, or training diverges.
+        Also if the device is missing or its memory does not suffice.
     """
     key = f"models.{spec['name']}.train"
     output, place = Path(output), choose_device(device, f"{key}.device")
     task = prepare(stimuli, spec, tested, recording)
     check_network(task, layers)
     processes = processes or (torch.cuda.device_count() if place == "cuda" else 1)
-    # Every process needs two images of every batch, or there is no variance within it.
+    # Batch normalisation needs a variance, so every process needs two images of every batch.
     processes = max(1, min(processes, len(task.parts["train"]) // task.n_batches // 2))
     folder = output.with_name(f".{output.name}.training")
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def train(
         if not is_out_of_memory(error):
             raise
         raise InputError(
-            f"{key}.batch_size: memory does not suffice for {spec['batch_size']} images in a batch; set it lower"
+            f"{key}.batch_size: memory does not suffice for batches of {spec['batch_size']} images; set a smaller size"
         ) from error
     state = read_state(folder, task.fingerprint)["progress"]
     if state.problem:
@@ -114,7 +114,10 @@ def _write_results(folder: Path, task: Task, state: State, unfinished: Path) -> 
         table.assign(epochs=state.best_epoch)[columns].to_csv(folder / "neurons.csv", index=False)
         write_parquet(_held_out(task, state.held_out.numpy()), folder / HELD_OUT)
     logger.info(
-        "train %s: the weights of epoch %d, validation loss %.4g", task.spec["name"], state.best_epoch, state.best_loss
+        "train %s: kept the weights of epoch %d, validation loss %.4g",
+        task.spec["name"],
+        state.best_epoch,
+        state.best_loss,
     )
 
 
