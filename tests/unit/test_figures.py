@@ -93,7 +93,7 @@ def test_marked_neurons_and_matrices_are_counted_in_words():
 
 def test_without_repetitions_the_axis_says_raw_r():
     (axes,) = draw_layer_profile(area_summary(SCORES["no repetitions"], 0.1, n_bootstrap=1000, seed=0)).axes
-    assert axes.get_ylabel() == "Median raw r"
+    assert axes.get_ylabel() == "Median r (no ceiling)"
     assert not [line for line in axes.lines if line.get_label() == "_ceiling"]
 
 
