@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Every data set has this option, beside its own.
 FOLDER = {
-    "description": "Folder of the published files; without it, those that can be are downloaded to `resources/`.",
+    "description": "Folder with the published files. Without a folder, downloads go to `resources/`.",
     "type": ["string", "null"],
     "format": "path",
 }
