@@ -204,7 +204,7 @@ def _draw_directions(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> No
             )
     recording, area, time_bin, split = rows[["recording", "area", "time_bin", "split"]].iloc[0]
     n = rows["n_predictors"].iloc[0]
-    title = f"{recording}, {place_of(area, time_bin)}\n{held_out(split)}, {n} neuroids"
+    title = f"{recording}, {place_of(area, time_bin)}\n{held_out(split)}, {n} neurons"
     axes.set_title(title, loc="left", fontsize=7, fontweight="bold")
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

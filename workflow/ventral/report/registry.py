@@ -199,7 +199,7 @@ TABLES = {
         title="Predictions before the stimulus",
         caption=(
             "How well each model predicts the responses in the bin `baseline`, before the stimulus appeared, where no "
-            "model should predict anything. The score is the median r over all neuroids at the layer that predicts "
+            "model should predict anything. The score is the median r over all neurons at the layer that predicts "
             "them best. Beside it stands the largest such value that chance reaches in at most 5 % of experiments. "
             "`near_zero` says whether r is below this value. A larger r is a sign of a wrong time of onset, or of "
             "stimuli in an order that repeats."
@@ -241,10 +241,10 @@ TABLES = {
     "banded": Shown(
         title="What layers add to each other",
         caption=(
-            "How much a layer adds to the others in predicting the neuroids of an area. `unique_r` is the median r of "
+            "How much a layer adds to the others in predicting the neurons of an area. `unique_r` is the median r of "
             "banded ridge regression on all layers, less the median r on all layers but this one. `unique_r2` is the "
-            "same for the squares of r. Each has a 95 % bootstrap interval over neuroids. No r is divided by a "
-            "ceiling: only neuroids with a reliability of {reliability_threshold} or more are included, but their "
+            "same for the squares of r. Each has a 95 % bootstrap interval over neurons. No r is divided by a "
+            "ceiling: only neurons with a reliability of {reliability_threshold} or more are included, but their "
             "reliability corrects nothing. `weight` is the share of the layer in the weighting that was chosen."
         ),
         function="scores.banded.contributions",
