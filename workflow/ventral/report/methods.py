@@ -391,9 +391,9 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
             yield _describe_given(facts, settings["reliability_threshold"])
     yield (
         f"An area is summarised by the median over its neurons, with a 95 % interval for other neurons and other "
-        f"stimuli. The interval for neurons has percentiles over {settings['bootstrap']:,} bootstrap samples, the same "
-        f"for all layers (Efron 1979). It was joined with the error from the influence of stimuli (Zou and Donner "
-        f"2008)."
+        f"stimuli. Its part for neurons is a percentile interval over {settings['bootstrap']:,} bootstrap samples of "
+        f"neurons, the same for all layers (Efron 1979). The error from the influence of stimuli was added (Zou and "
+        f"Donner 2008)."
     )
 
 

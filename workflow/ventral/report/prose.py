@@ -27,7 +27,7 @@ CLAIMS_TESTED = (
 PROFILE = (
     "Predictivity of each layer by its depth. Depth is the share of the network's layers with weights that lie at or "
     "before the layer. Lines are medians over neurons. Bands are 95 % intervals for other stimuli, by their influence "
-    "on scores, and for other neurons, from {bootstrap:,} bootstrap samples. Neurons with a reliability of "
+    "on scores, and for other neurons, from {bootstrap:,} bootstrap samples of neurons. Neurons with a reliability of "
     "{reliability_threshold:g} or more within one half of the held-out folds are scored on the other half. The two "
     "halves then swap roles, and the two medians are averaged. Neurons below this reliability in both halves are left "
     "out. A neuron is marked where the standard error of a perfect model's score is above 0.25 or badly known. Without "
