@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Every data set has this option, beside its own.
 FOLDER = {
-    "description": "Folder with the published files. Without a folder, downloads go to `resources/`.",
+    "description": "Folder with the published files. Without one, files that the workflow can download go to `resources/`.",
     "type": ["string", "null"],
     "format": "path",
 }
