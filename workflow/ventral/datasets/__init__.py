@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 # Every data set has this option, beside its own.
 FOLDER = {
-    "description": "Folder with the published files. Without one, files that the workflow can download go to `resources/`.",
+    "description": "Folder of the published files. Without one, files that can be downloaded go to `resources/`.",
     "type": ["string", "null"],
     "format": "path",
 }
