@@ -1,4 +1,4 @@
-"""Features on disk, as `ventral.activations.extraction.extract` writes them."""
+"""Write features to the disk as `ventral.activations.extraction.extract` does."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,13 +1,12 @@
-"""How much the features of one image differ between two batches by rounding, for every network offered by name.
+"""Measure the difference by rounding of one image's features between two batches, for every named network.
 
     nice -n 19 python benchmarks/batch_differences.py [--minutes 25] [--first alexnet_random]
 
-Two numbers a network, each the largest over its layers, which are those that it names and the ends of blocks. `batches`
-is what `ventral.models.repeatability` compares with ROUNDING. `kernels` is the difference between the two memory
-layouts of the same batch, for which PyTorch takes different kernels: what rounding can make where the place or the
-batch size changes the kernel. Networks have random weights, and those with weights that are installed are measured with
-these, too. Cheap networks come first; networks for which there is no time are named at the end, and `--first`
-goes on with one of them.
+Each network has two numbers, the largest over its named layers and the ends of blocks. `ventral.models.repeatability`
+compares `batches` with ROUNDING. `kernels` is the difference between the two memory layouts of the same batch. PyTorch
+uses different kernels for them, so this is the effect of rounding if the place or the batch size changes the kernel.
+Networks have random weights, and also their pretrained weights if installed. Cheap networks come first. Networks
+without time left are named at the end, and `--first` continues with one of them.
 """
 
 import argparse
@@ -31,7 +30,7 @@ SHAPE = (3, ANY_SIZE, ANY_SIZE)
 
 
 def names() -> list[str]:
-    """Return all models with a name of their own, `pixels` aside, which is no network."""
+    """Return all named models except `pixels`, which is not a network."""
     small = [name for name in architectures() if family_of(name).is_trained]
     installed = [name for name in small if architectures()[name].get("weights") != "random"]
     controls = [name for name in architectures() if family_of(name).build and name not in small]

@@ -1,8 +1,8 @@
-"""Brain-Score's partial least squares with 25 components on a large layer: ventral from disk, and Brain-Score's class.
+"""Time Brain-Score's partial least squares with 25 components on a large layer, in ventral and in Brain-Score.
 
-Ten splits of stimuli, 90 percent to fit, stratified by object. Brain-Score's regression is timed on one split, as it is
-called there, where `tol` is scikit-learn's default, at which it ends before it has converged. To compare predictions it
-is fitted once more, closer to convergence. Reading features is part of ventral's time, and not of theirs.
+The ten splits of stimuli are stratified by object, with 90 percent to fit. Brain-Score's regression is timed on one
+split with its own options. Their `tol` is scikit-learn's default, which stops before convergence. To compare
+predictions, the regression is fitted once more, closer to convergence. Only ventral's time includes reading features.
 """
 
 import json

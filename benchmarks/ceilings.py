@@ -1,10 +1,10 @@
-"""A perfect model scores 1: simulations with a known answer, before and after, as a table in Markdown.
+"""Simulate perfect models, which should score 1, before and after, as a table in Markdown.
 
     python benchmarks/ceilings.py [--quick] [--only CASE ...]
 
 The predictions are the noiseless rates. *Before* is the mean r over folds, over the root of the split-half reliability
-of repeated stimuli: `before` over all stimuli together, `before, folds` within the same folds. *After* is r pooled
-within folds over the root of the reliability of exactly the responses scored.
+of repeated stimuli. `before` takes this reliability over all stimuli, and `before, folds` within the same folds.
+*After* is r pooled within folds, over the root of the reliability of the scored responses.
 """
 
 import argparse
@@ -38,7 +38,7 @@ COLUMNS = ("case", "before", "before, folds", "after", "sum ratio", "after, othe
 
 @dataclass(frozen=True)
 class Size:
-    """How many neurons a case has, and whether all levels of reliability are simulated."""
+    """Number of neurons of a case, and whether all levels of reliability are simulated."""
 
     neurons: int
     levels: tuple[float, ...]

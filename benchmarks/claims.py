@@ -1,10 +1,10 @@
-"""How often claims are decided where nothing is there, and where something is: before and after, as Markdown.
+"""Simulate the share of decided claims without and with an effect, before and after, as Markdown.
 
     python benchmarks/claims.py [--experiments 1000] [--only WORDS] [--results FILE]
 
-Writes benchmarks/claims.json and prints its table. `before` is the bootstrap of neurons between the best layers of both
-sides, or what the claim had in its place; `after` is `ventral.statistics.contrasts` and `groups`. With `--only`, the
-other figures stay as they were.
+Writes benchmarks/claims.json and prints its table. `before` is the earlier method of a claim, mostly the bootstrap of
+neurons between the best layers of both sides. `after` is `ventral.statistics.contrasts` and `groups`. With `--only`,
+all other numbers stay the same.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def read(results: Path = RESULTS) -> dict:
-    """Return the results that are kept."""
+    """Return the stored results."""
     return json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
 
 

@@ -1,4 +1,4 @@
-"""RSA against rsatoolbox, CKA against its plain computation, PLS against ikpls: time, and whether numbers agree."""
+"""Compare RSA with rsatoolbox, CKA with its plain computation, and PLS with ikpls: time and agreement."""
 
 import shutil
 from pathlib import Path
@@ -42,7 +42,7 @@ def make(folder: str, problem: dict) -> None:
 
 @task("ventral")
 def gram(folders: list[str], repeats: int, threads: int) -> dict:
-    """Compute what all of ventral's mappings share: the Gram matrices of two layers; the seconds are of one of them."""
+    """Compute the Gram matrices of two layers, which all of ventral's mappings share; the seconds are for one."""
     from ventral.grams.streaming import sample_of_units, stream_gram
     from ventral.running.parallel import computing
 

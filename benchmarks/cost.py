@@ -1,6 +1,6 @@
-"""Cost against the number of stimuli, features and targets, and where the form on features overtakes that on stimuli.
+"""Measure cost by the number of stimuli, features and targets, and find where the p x p form is faster.
 
-python benchmarks/cost.py results.json figure.svg    # draws the figure from what was measured
+python benchmarks/cost.py results.json figure.svg    # draws the figure from the measurements
 """
 
 import json
@@ -29,7 +29,7 @@ QUICK = {
 
 
 def measure(scratch: Path, options) -> dict:
-    """Return, for each way that cost can grow, what was held and the seconds at each size."""
+    """Return, for each size that can grow, the fixed sizes and the seconds at each value."""
     sizes = QUICK if options.quick else FULL
     repeats = 1 if options.quick else 3
     given = {"repeats": repeats, "threads": options.threads}
@@ -64,7 +64,7 @@ def growth(n, p, targets, repeats: int, threads: int) -> dict:
 
 @task("ventral")
 def forms(n: int, p: list[int], targets: int, repeats: int, threads: int) -> dict:
-    """Return the seconds of both forms of nested ridge, given features, and which of them ventral chooses."""
+    """Return the seconds of both forms of nested ridge, given features, and the form that ventral chooses."""
     import dask
 
     from ventral.mappings.ridge import nested_ridge

@@ -1,10 +1,10 @@
-"""Speed and memory of the engine, side by side with others', in one run.
+"""Measure speed and memory of ventral and its peers side by side, in one run.
 
     python benchmarks/engine.py [--quick] [--only QUESTION ...] [--long] [--data-dir DIR]
 
-Writes benchmarks/results.json: the figures, each with its date and machine, and every package's version. Without
-`--long`, what takes tens of gigabytes of disk is left out. With `--only`, the other figures stay as they were. With
-`--quick` everything is so small that times say nothing, and the results go to results/benchmarks_quick.json.
+Writes benchmarks/results.json: the measurements, each with its date and machine, and every package's version. Only
+`--long` runs questions that need tens of gigabytes of disk. With `--only`, all other measurements stay the same. With
+`--quick`, sizes are too small for useful times, and the results go to results/benchmarks_quick.json.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def chosen(options: argparse.Namespace) -> list[str]:
-    """Return what is measured when nothing is named."""
+    """Return the questions that are measured by default."""
     without = set() if options.long else set(LONG)
     return [name for name in QUESTIONS if name not in without | ({"memory_vgg16"} if not options.data_dir else set())]
 

@@ -1,12 +1,12 @@
-"""Time per image of extraction against a bare forward pass, and against plain writes of as many bytes.
+"""Compare extraction's time per image with a bare forward pass, and with plain writes of as many bytes.
 
     python benchmarks/extraction.py [--images 192] [--repeats 3] [--models efficientnet_lite0 wide] [--folder /tmp]
 
-The forward pass is one of the same network, batches and threads, and plain writes are those of as many files by as many
-threads, from memory that is there. The three are measured in turn, and the median of the ratios of neighbours is
-quoted: the machine's speed drifts. Extraction can be no faster than the slower of both: `of_bound` is its share of
-that. `wide` is a network that computes little and has many features. All run first as in any process (`default`), then
-with freed memory kept, as jobs of the workflow run (`kept`).
+The forward pass has the same network, batches and threads. Plain writes have as many files and threads, from allocated
+memory. The three are measured in turn, and the result is the median of the ratios of neighbours, because the machine's
+speed drifts. The slower of the other two bounds extraction, and `of_bound` is the share of this bound. `wide` is a
+network that computes little and has many features. All run first as in any process (`default`). They run again with
+freed memory kept, as in jobs of the workflow (`kept`).
 """
 
 import argparse
@@ -77,7 +77,7 @@ def spec_of(name: str) -> dict:
 
 
 def plain_writes(written: Path, folder: Path, threads: int) -> float:
-    """Return the seconds that as many threads take to write as many bytes, in as many files, as a store has."""
+    """Return the seconds for writing as many bytes and files as a store has, with as many threads."""
     sizes = [path.stat().st_size for path in written.rglob("*") if path.is_file() and path.name != "zarr.json"]
     content = np.ones(max(sizes), np.uint8)
     folder.mkdir()

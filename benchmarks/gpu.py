@@ -1,14 +1,14 @@
-"""Speed and exactness on a GPU, from pixels to scores, with a table of what holds: at most four minutes.
+"""Measure speed and precision on a GPU, from pixels to scores, with a table of goals, in at most four minutes.
 
     python benchmarks/gpu.py [--wheels FOLDER] [--device cuda] [--small] [--only QUESTION ...] [--output FILE]
 
-In ventral's own environment, or wherever Python, torch and NumPy are. Without a network, the other packages come from a
-folder of wheels, which a machine with a network and the same Python fills before:
+Runs in ventral's own environment, or in any with Python, torch and NumPy. Without a network, the other packages come
+from a folder of wheels. A machine with a network and the same Python fills this folder first:
 
     python benchmarks/gpu.py --fetch FOLDER
 
-Writes `gpu` into benchmarks/results.json: the figures with the date, the machine and the card. With `--small` sizes are
-so small that times say nothing and a CPU will do; the results then go to results/benchmarks_gpu_small.json.
+Writes `gpu` into benchmarks/results.json: the measurements with the date, the machine and the card. With `--small`,
+sizes are too small for useful times, and a CPU is enough. The results then go to results/benchmarks_gpu_small.json.
 """
 
 import argparse
@@ -36,7 +36,7 @@ BOUND_SD = 1e-8
 
 @dataclass(frozen=True)
 class Goal:
-    """What was to be reached, and what was measured."""
+    """A goal, and its measurement."""
 
     name: str
     measured: float
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def answered(name: str, options: argparse.Namespace) -> tuple[dict, list[Goal]]:
-    """Return the figures and goals of a question; an error is a figure, too: the other questions are still asked."""
+    """Return the measurements and goals of a question; an error is stored, and the other questions continue."""
     began = time.perf_counter()
     print(f"{name} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -94,7 +94,7 @@ def answered(name: str, options: argparse.Namespace) -> tuple[dict, list[Goal]]:
 
 
 def forward_way(scratch: Path, options) -> tuple[dict, list[Goal]]:
-    """Pixels to Gram matrices without a disk, against the forward pass and the products alone; and by the disk."""
+    """Measure pixels to Gram matrices, with and without the disk, against the forward pass and products alone."""
     figures, goals = {}, []
     for model, images in NETWORKS.items():
         images, size = (8, 64) if options.small else (images, 224)
@@ -195,7 +195,7 @@ def _layers(store: Path) -> dict[str, int]:
 
 
 def _plain_writes(folder: Path, n_bytes: int, threads: int) -> float:
-    """Return the seconds that so many bytes take in plain writes of files from some threads."""
+    """Return the seconds for plain writes of `n_bytes` bytes with several threads."""
     piece = memoryview(os.urandom(2**24))
     files = max(1, n_bytes // len(piece))
 
@@ -213,7 +213,7 @@ def _plain_writes(folder: Path, n_bytes: int, threads: int) -> float:
 
 
 def _bare_forward(spec: dict, images: int, size: int, options) -> float:
-    """Return the seconds of the forward pass alone, as precise as extraction has it, of stimuli on the device."""
+    """Return the seconds of the forward pass alone, with extraction's precision, for stimuli on the device."""
     import torch
 
     from ventral.activations.forward import exact_products
@@ -248,7 +248,7 @@ def _bare_products(layers: dict[str, int], n: int, device: str) -> float:
 
 
 def nested(scratch: Path, options) -> tuple[dict, list[Goal]]:
-    """Nested ridge from the Gram matrix, against our own CPU engine and himalaya on the same card."""
+    """Measure nested ridge from the Gram matrix, against ventral on the CPU and himalaya on the same card."""
     size = {"n": 200, "p": 500, "targets": 16} if options.small else {"n": 2560, "p": 60_000, "targets": 256}
     figures = {**size, **_nested(scratch, size, options, check=True)}
     goals = [
@@ -266,7 +266,7 @@ def nested(scratch: Path, options) -> tuple[dict, list[Goal]]:
 
 
 def many_targets(scratch: Path, options) -> tuple[dict, list[Goal]]:
-    """Regressions in a second: targets times penalties times folds times (1 + inner folds)."""
+    """Measure regressions per second: targets times penalties times folds times (1 + inner folds)."""
     size = {"n": 200, "p": 500, "targets": 400} if options.small else {"n": 1000, "p": 4000, "targets": 20_000}
     figures = {**size, **_nested(scratch, size, options, check=False)}
     figures["regressions_per_second"] = size["targets"] * 20 * 25 / figures["seconds"]
@@ -321,7 +321,7 @@ def _himalaya(scratch: Path, form: str, device: str) -> float:
 
 
 def training_and_test_set(_: Path, options) -> tuple[dict, list[Goal]]:
-    """One layer with a training and a test set of the size of the THINGS recordings, from its Gram matrix."""
+    """Measure one layer with a training and a test set as large as the THINGS recordings, from its Gram matrix."""
     import numpy as np
     import torch
 
@@ -356,7 +356,7 @@ def training_and_test_set(_: Path, options) -> tuple[dict, list[Goal]]:
 
 
 def session(scratch: Path, options) -> tuple[dict, list[Goal]]:
-    """A session of the size of the V4 recordings: what its jobs take, from images to scores."""
+    """Measure the jobs of a session as large as the V4 recordings, from images to scores."""
     import numpy as np
 
     from ventral.grams.forward import gram_forward
@@ -413,7 +413,7 @@ QUESTIONS: dict[str, Callable] = {
 
 
 def table(goals: list[Goal]) -> str:
-    """Return what holds and what falls short, a line for each goal."""
+    """Return a line for each goal, reached or missed."""
     lines = [f"{'':12} {'measured':>12} {'goal':>12}"]
     for goal in goals:
         verdict = "holds" if goal.holds else "FALLS SHORT"
@@ -469,7 +469,7 @@ def _card(device: str) -> dict:
 
 
 def _requirements() -> list[str]:
-    """Return the pins of what jobs on a GPU need, without torch, NumPy and what torch brings, and of himalaya."""
+    """Return the pinned packages of GPU jobs and himalaya, without torch, NumPy and torch's own packages."""
     needed = (FOLDER.parent / "envs/gpu.yaml").read_text(encoding="utf-8")
     pins = re.findall(r"^  - (.+==.+)$", needed, re.MULTILINE)
     peers = re.findall(r"^himalaya==.+$", (FOLDER / "peers.txt").read_text(encoding="utf-8"), re.MULTILINE)
@@ -477,7 +477,7 @@ def _requirements() -> list[str]:
 
 
 def _in_new_environment(wheels: Path) -> int:
-    """Run again in an environment that has this one's packages, and before them those from the wheels."""
+    """Rerun in an environment with packages from the wheels first, and then this environment's packages."""
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder, "bin/python")
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -487,7 +487,7 @@ def _in_new_environment(wheels: Path) -> int:
         if files:
             subprocess.run([*install, *files], check=True)
         _share_packages(python)
-        # Of an option that is given twice, the last counts.
+        # The last of two equal options counts.
         return subprocess.run([python, __file__, *sys.argv[1:], "--wheels", ""], check=False).returncode
 
 
@@ -496,7 +496,7 @@ def _is_of_torchvision(wheel: Path) -> bool:
 
 
 def _share_packages(python: Path) -> None:
-    """Let an environment find this one's packages, too: its own way to do so leaves out those of an environment."""
+    """Let an environment find this one's packages; `--system-site-packages` leaves out those of environments."""
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     own = subprocess.run([python, "-c", ask], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     shared = [path for path in dict.fromkeys(sys.path) if Path(path).name in ("site-packages", "dist-packages")]

@@ -1,4 +1,4 @@
-"""How much the error of a mean over held-out objects is underestimated where fits share objects, and what is decided.
+"""Simulate how far shared fits underestimate the error of a mean over held-out objects, and the decisions.
 
 Two layers are equally good on average over objects. Fits are ridge regressions (`null_experiments.fitted_on_objects`).
 """
@@ -36,7 +36,7 @@ DESIGNS = {
 
 
 def simulate() -> Iterator[dict]:
-    """Give the variance over experiments and the shares that are decided, a row for each design."""
+    """Give a row for each design: the variance over experiments and the shares of decisions."""
     for name, design in DESIGNS.items():
         yield {"ridge fitted": name, **summary(*differences(design, N_EXPERIMENTS))}
 

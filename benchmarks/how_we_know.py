@@ -1,10 +1,10 @@
-"""Write docs/how_we_know.md: every simulation with a known answer, before and after, as tables.
+"""Write docs/how_we_know.md: tables of every simulation with a known answer, before and after.
 
     python benchmarks/how_we_know.py [--simulate [NAME ...]] [--experiments 1000]
 
-With `--simulate` the simulations that are named run anew, or all (about two hours on 2 cores); else the tables are
-those of benchmarks/ceilings.json, claims.json, optimism.json and simulations.json. Of claims, as many experiments are
-run as are asked for.
+With `--simulate`, the named simulations run anew, or all of them (about two hours on 2 cores). Otherwise, the tables
+come from benchmarks/ceilings.json, claims.json, optimism.json and simulations.json. `--experiments` is the number of
+experiments for claims.
 """
 
 import argparse
@@ -67,7 +67,7 @@ on 20 objects in 99 %.
 
 @dataclass(frozen=True)
 class Section:
-    """A simulation whose rows stand in benchmarks/simulations.json, and its part of the page.
+    """A simulation with rows in benchmarks/simulations.json, and its part of the page.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Section:
     formats: Mapping[str, str] = field(default_factory=dict)
 
     def markdown(self, rows: Sequence[Mapping]) -> str:
-        """Return the part of the page that these rows make."""
+        """Return the part of the page with these rows."""
         lines = [list(rows[0]), ["---", *["---:"] * (len(rows[0]) - 1)]]
         lines += [[self._cell(*cell) for cell in row.items()] for row in rows]
         return "\n".join([self.text, *(f"| {' | '.join(line)} |" for line in lines), ""])
@@ -161,7 +161,7 @@ NAMES = ("ceilings", *SECTIONS, "optimism", "claims")
 
 
 def simulate_ceilings() -> None:
-    """Run all simulations of a perfect model, and keep their results."""
+    """Run all simulations of a perfect model, and store their results."""
     results = {}
     for name, simulated in ceilings.CASES.items():
         with timed() as taken:
@@ -171,7 +171,7 @@ def simulate_ceilings() -> None:
 
 
 def simulate_section(name: str) -> None:
-    """Run the simulation of one section, and keep its rows beside those of the others."""
+    """Run the simulation of one section, and store its rows beside those of the others."""
     with timed() as taken:
         rows = list(SECTIONS[name].simulate())
     kept = read_simulations() | {name: entry({"rows": rows, **taken})}
@@ -180,7 +180,7 @@ def simulate_section(name: str) -> None:
 
 
 def read_simulations() -> dict:
-    """Return what is kept of the sections."""
+    """Return the stored rows of all sections."""
     return json.loads(SIMULATIONS.read_text(encoding="utf-8")) if SIMULATIONS.exists() else {}
 
 
@@ -199,7 +199,7 @@ def _with_nan(score: dict) -> dict:
 
 
 def page() -> str:
-    """Return the page, of the results that are kept."""
+    """Return the page with the stored results."""
     kept = read_simulations()
     sections = [section.markdown(kept[name]["figures"]["rows"]) for name, section in SECTIONS.items()]
     of_optimism = optimism.markdown(json.loads((FOLDER / "optimism.json").read_text(encoding="utf-8")))

@@ -1,7 +1,8 @@
-"""A perfect model scores 1 by RSA and CKA, and few neurons do not lower CKA: before and after.
+"""Simulate perfect models in RSA and CKA, and CKA with few neurons, before and after.
 
-The layer is the neurons' noiseless responses. *Before* is its value over the root of the agreement of halves of the
-repetitions, corrected by Spearman-Brown; *after*, over the root of `ventral.mappings.attenuation`.
+A perfect model should score 1, and few neurons should not lower CKA. The layer is the neurons' noiseless responses.
+*Before* is its value over the root of the agreement of halves of the repetitions, corrected by Spearman-Brown. *After*
+is its value over the root of `ventral.mappings.attenuation`.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""One measurement in a process of its own, so that it begins cold and its peak memory is its own.
+"""Run each measurement in its own process, with a cold start and its own peak memory.
 
-A question's file holds, side by side, one function for each way to answer it. Marked as a `task`, it runs as
-`python FILE NAME ARGUMENTS` in the environment that it names, and what it returns comes back as JSON. Only the block
-`with timed()` is timed, not imports nor the reading of inputs; peak memory is that of the whole process.
+A question's file has one function for each way to answer the question. A function marked as `task` runs as
+`python FILE NAME ARGUMENTS` in the environment that it names, and returns its result as JSON. Only the block
+`with timed()` is timed, without imports and the reading of inputs. Peak memory is that of the whole process.
 """
 
 import datetime
@@ -28,7 +28,7 @@ TASKS: dict[str, Callable] = {}
 
 
 def task(environment: str) -> Callable:
-    """Mark a function as one to be run in a process of its own; calling it does that, and returns what it measured.
+    """Mark a function that runs in its own process; calling it starts the process and returns the measurement.
 
     Arguments must have a form in JSON. The number of BLAS threads is the number of cores, or `threads` if that is
     among the arguments.
@@ -58,7 +58,7 @@ def task(environment: str) -> Callable:
 
 
 def run_task() -> None:
-    """Run the task that the command line names, if it names one; at the end of a question's file."""
+    """Run the task that the command line names, if any; belongs at the end of a question's file."""
     _, name, arguments = sys.argv
     figures = TASKS[name](**json.loads(arguments)) or {}
     print(json.dumps({**figures, "peak_mb": round(peak_mb())}))
@@ -75,7 +75,7 @@ def timed() -> Iterator[dict]:
 
 
 def repeated(times: int, function: Callable) -> tuple[dict, object]:
-    """Return the timing of the median of some calls, and what the last one returned."""
+    """Return the timing of the median of several calls, and the result of the last one."""
     timings = []
     for _ in range(times):
         with timed() as taken:
@@ -86,7 +86,7 @@ def repeated(times: int, function: Callable) -> tuple[dict, object]:
 
 
 def peak_mb() -> float:
-    """Return the most memory, in MiB, that this process had resident since it began."""
+    """Return the largest resident memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
         # What getrusage says begins with the memory of the process that started this one.
@@ -163,12 +163,12 @@ def environments() -> dict:
 
 
 def entry(figures: dict | list) -> dict:
-    """Return what was measured, with four significant digits, as it is kept: with the date and the machine."""
+    """Return a measurement for storing, with four significant digits, the date and the machine."""
     return {"date": now(), "machine": machine(), "figures": rounded(figures)}
 
 
 def rounded(value):
-    """Return what was measured with four significant digits, as types of JSON."""
+    """Return a measurement with four significant digits, as types of JSON."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -181,7 +181,7 @@ def rounded(value):
 
 
 def machine() -> dict:
-    """Return what this process runs on."""
+    """Return the machine of this process."""
     return {
         "cpu": _cpu_model(),
         "cores": cores(),

@@ -1,6 +1,6 @@
-"""Peak memory of jobs of the workflow: a Gram matrix of very many features, and a whole VGG16, from images to scores.
+"""Measure peak memory of jobs: a Gram matrix of very many features, and a whole VGG16 from images to scores.
 
-These take tens of minutes and tens of gigabytes of disk, which are freed afterwards.
+Both need tens of minutes and tens of gigabytes of disk, which are freed afterwards.
 """
 
 import json
@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 32
 
 
 def measure_gram(scratch: Path, options) -> dict:
-    """Return peak memory of the job `gram`, with as many features as none of today's layers has."""
+    """Return the peak memory of the job `gram` with more features than any layer of today has."""
     size = {"n": 96, "p": 10_000} if options.quick else {"n": 3200, "p": 1_000_000}
     write_features(folder=scratch, **size)
     return {**size, **gram(folder=scratch, memory_mb=1024, threads=options.threads)}

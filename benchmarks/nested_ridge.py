@@ -1,9 +1,9 @@
-"""Nested cross-validated ridge, Gram matrix included: ventral, himalaya, and the bare product X X^T.
+"""Time nested cross-validated ridge, Gram matrix included: ventral, himalaya, and the bare product X X^T.
 
-Each target has a penalty of its own, chosen in each outer fold by the other outer folds. himalaya's `KernelRidgeCV` is
-fitted once for each outer fold, its inner folds the other outer folds, in two ways: on features, as its users call it
-(`features`), and on parts of one kernel that was computed once (`kernel`), which is the fastest that it allows.
-Predictions and chosen penalties are compared with himalaya's in float64, and predictions with scikit-learn's `Ridge`.
+Each target has its own penalty, chosen in each outer fold by the other outer folds. himalaya's `KernelRidgeCV` is
+fitted once for each outer fold, with the other outer folds as inner folds. Its input is features, as its users call it
+(`features`), or parts of one kernel that is computed once (`kernel`), which is its fastest way. Predictions and chosen
+penalties are compared with himalaya's in float64, and predictions with scikit-learn's `Ridge`.
 """
 
 import itertools
@@ -20,7 +20,7 @@ PENALTIES = 20
 
 
 def measure(scratch: Path, options) -> list[dict]:
-    """Return what is measured with as many features as a network's late and early layers have."""
+    """Measure with as many features as a network's late and early layers have."""
     # Given features, himalaya needs many times as long, and at the larger size did not end within a quarter of an hour.
     sizes = {60_000: ("kernel", "features"), 400_000: ("kernel",)}
     if options.quick:
@@ -32,7 +32,7 @@ def measure(scratch: Path, options) -> list[dict]:
 
 
 def measure_many_targets(scratch: Path, options) -> dict:
-    """Return what is measured with as many targets as voxels: regressions in a second."""
+    """Measure regressions per second with as many targets as voxels."""
     size = {"n": 200, "p": 1000, "targets": 400} if options.quick else {"n": 1000, "p": 4000, "targets": 20_000}
     result = measure_problem(scratch / "many_targets", size, ("kernel",), options)
     result["regressions"] = size["targets"] * PENALTIES * FITS
@@ -71,7 +71,7 @@ def measure_problem(folder: Path, size: dict, forms: tuple[str, ...], options) -
 
 
 def himalaya_needs_gib(form: str, size: dict, dtype: str) -> float:
-    """Return the memory of the features and, for the form on these, about three times that of a training part."""
+    """Return the memory of the features and, for the form on features, about three times that of a training part."""
     copies = 3.5 if form == "features" else 1
     return copies * size["n"] * size["p"] * np.dtype(dtype).itemsize / 2**30
 

@@ -1,7 +1,7 @@
-"""Experiments with a known answer, and what is decided of them: today's claims before, `contrast` after.
+"""Simulate experiments with a known answer, and the decisions on them before and after (`contrast`).
 
-In an experiment of `null` nothing is there: all layers that compete are equally good over all stimuli and neurons that
-could be drawn. Each experiment draws both anew, and returns the verdict before and after.
+An experiment of `null` has no effect: all competing layers are equally good over all possible stimuli and neurons. Each
+experiment draws both anew, and returns the verdict before and after.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ N_BOOTSTRAP = 1000
 # Reliability of the responses, and the score of a layer that is no better than others.
 RELIABILITY, USUAL = 0.5, 0.6
 SHARED, IN_COMMON = 5, 0.7
-# Of a layer's features, where ridge regression is fitted.
+# Number of features of a layer, where ridge regression is fitted.
 DIMENSIONS = 60
 
 
@@ -54,9 +54,10 @@ def layers_of_quality(
 ) -> tuple[list[NDArray], NDArray, list[NDArray]]:
     """Return predictions of layers, responses (n, neurons), and five folds.
 
-    Half of the variance of responses is noise. Of what a layer gets wrong, layers have 70 % in common, and half is of
-    latent dimensions that neurons share. How well a layer predicts a neuron differs from its score by a standard
-    deviation of `spread`. All neurons weight one dimension of signal and of errors alike: its share is `alike`.
+    Half of the variance of responses is noise. Layers have 70 % of their errors in common, and half of the errors are
+    in latent dimensions that neurons share. A layer's score for a neuron differs from the layer's mean score by a
+    standard deviation of `spread`. All neurons weight one dimension of signal and of errors alike; its share is
+    `alike`.
     """
     signal = _population(rng, n, n_neurons, 20, alike)
     responses = signal + np.sqrt(1 / RELIABILITY - 1) * rng.standard_normal(signal.shape)

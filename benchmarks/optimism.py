@@ -1,11 +1,12 @@
-"""What is left of the optimism of a best layer, where all layers are equally good: before and after, as Markdown.
+"""Simulate the optimism of a best layer among equally good layers, before and after, as Markdown.
 
     python benchmarks/optimism.py [--experiments 100]
 
-Writes benchmarks/optimism.json and prints its table. Numbers are of scores over the ceiling, less the mean over layers:
-of the maximum over layers; `before`, where one half of the neurons chooses the layer and the other scores it, all on
-the same stimuli; `after`, `ventral.statistics.best_layers`, where neurons and folds are halved. Last, how often a model
-of 18 layers differs from one of a single layer as good (p < 0.05, `ventral.statistics.comparisons`).
+Writes benchmarks/optimism.json and prints its table. Numbers are scores over the ceiling, less the mean over layers.
+The first is the maximum over layers. In `before`, one half of the neurons chooses the layer and the other half scores
+it, on the same stimuli. `after` is `ventral.statistics.best_layers`, which halves neurons and folds. The last number
+compares a model of 18 layers with an equally good model of one layer. It is the share of experiments in which they
+differ (p < 0.05, `ventral.statistics.comparisons`).
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""How much of a run's time is not computing: starting jobs, waiting for them, and for a cluster to give them a place.
+"""Measure the part of a run's time without computing: starting jobs, and waiting for them and for a cluster.
 
     python benchmarks/overhead.py NAME RESULTS COMMAND...
 
-Times COMMAND, which runs the workflow into the empty folder RESULTS, and reads in the provenance of its jobs when each
-computed. Adds to benchmarks/results.json, as `overhead_NAME`: the wall time, what the jobs computed in sum, and how
-long none did.
+Times COMMAND, which runs the workflow into the empty folder RESULTS, and reads the times of its jobs from their
+records. Adds to benchmarks/results.json, as `overhead_NAME`: the wall time, the sum of the jobs' times, and the time
+without any computing job.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def computing(results: Path) -> dict:
-    """Return how many jobs a run had, how long they computed in sum, and how long at least one of them did."""
+    """Return the number of jobs of a run, the sum of their times, and the time with at least one computing job."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in results.glob("provenance/**/*.json")]
     spans = [(datetime.fromisoformat(record["started"]).timestamp(), record["seconds"]) for record in records]
     busy, until = 0.0, 0.0

@@ -1,4 +1,4 @@
-"""How often the interval of a population curve holds the score of the whole area, at numbers of units that were read.
+"""Simulate how often the interval of a population curve contains the score of the whole area.
 
 A score is the mean of standard normal values of the neuroids drawn, so that the score of the whole area is 0.
 """
@@ -35,7 +35,7 @@ def areas_of_experiments(n: int, neuroids: int, sizes: Sequence[int], draws: int
 
 
 def simulate() -> Iterator[dict]:
-    """Give the shares of experiments whose 95 % interval holds the score of the whole area."""
+    """Give the shares of experiments whose 95 % interval contains the score of the whole area."""
     rows = areas_of_experiments(N_EXPERIMENTS, N_NEUROIDS, SIZES)
     curves = curve_table(rows, layer_table(rows))
     after = ((curves["low"] <= 0) & (curves["high"] >= 0)).groupby(curves["units"]).mean()

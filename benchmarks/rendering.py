@@ -1,8 +1,8 @@
-"""Images rendered in a second, and memory, by the size of the image.
+"""Measure rendered images per second, and memory, by the size of the image.
 
     python benchmarks/rendering.py [--images 96] [--sizes 64 128 256]
 
-One process on one core, as one job of the workflow: objects are made, drawn, put before backgrounds and written.
+One process on one core does the work of one job: objects are made, drawn, put before backgrounds and written.
 """
 
 import argparse

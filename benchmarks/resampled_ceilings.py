@@ -1,7 +1,7 @@
-"""A perfect model in resamples of the stimuli: its ceiling estimated anew in each resample, and its ceiling held.
+"""Simulate a perfect model in resamples of the stimuli, with its ceiling recomputed in each or fixed.
 
-A stimulus that is drawn twice brings the same noise twice. Who counts its noise as that of two stimuli takes too much
-noise away from the sum of squares, the more, the smaller folds are.
+A stimulus that is drawn twice has the same noise twice. Counting this noise as that of two stimuli subtracts too much
+noise from the sum of squares, and more so in small folds.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ IN_FOLDS, RELIABILITIES = (4, 8, 48), (0.3, 0.6)
 
 
 def simulate() -> Iterator[dict]:
-    """Give the mean over resamples of a perfect model's score, and how often its 95 % interval holds 1."""
+    """Give the mean over resamples of a perfect model's score, and how often its 95 % interval contains 1."""
     for in_fold in IN_FOLDS:
         for rho in RELIABILITIES:
             rngs = [np.random.default_rng([SEED, in_fold, int(10 * rho), k]) for k in range(N_EXPERIMENTS)]

@@ -1,12 +1,13 @@
-"""How long it takes to plan a run of many models, with how much memory, and how many files such a run leaves.
+"""Measure time and memory of planning a run of many models, and count the files that such a run leaves.
 
     python benchmarks/scale.py [--quick]
 
 Plans with `snakemake --dry-run` 100 models of 20 layers against 10 recordings. Each recording has a stimulus set of its
 own, in 50 shards, which is the worst case: a model is extracted once for every set. Then 2 such models and 2 such
-recordings run to the end, and what they leave is counted: every file belongs to a model and a recording, to one of the
-two, or to the run, and so says how many there are of 100 and 10. Adds both to benchmarks/results.json as `dry_run`; the
-other figures stay. With `--quick` fewer are planned, and the figures go to results/benchmarks_quick.json.
+recordings run to the end, and their files are counted. Every file belongs to a model and a recording, to one of the
+two, or to the run. This gives the number of files with 100 models and 10 recordings. Adds both to
+benchmarks/results.json as `dry_run`; the other measurements stay. With `--quick`, fewer are planned, and the results go
+to results/benchmarks_quick.json.
 """
 
 import argparse
@@ -64,13 +65,13 @@ def main() -> None:
 
 
 def plan(folder: Path, models: int, recordings: int, shards: int) -> dict:
-    """Return how long a dry-run takes, its peak memory, what it plans, and how busy the machine was before."""
+    """Return the time and peak memory of a dry run, its number of jobs, and the load of the machine before."""
     write_experiment(folder, models, recordings, shards)
     load = os.getloadavg()[0]
     start = time.perf_counter()
     printed = snakemake(folder, "--dry-run", "--quiet", "rules")
     seconds = time.perf_counter() - start
-    # Of all processes ended so far: nothing was run before.
+    # The sum over all ended processes is right, because none ran before.
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)}
     return {
@@ -84,7 +85,7 @@ def plan(folder: Path, models: int, recordings: int, shards: int) -> dict:
 
 
 def count(folder: Path, models: int, recordings: int) -> Counter:
-    """Return how many files of each kind a run of some models and recordings leaves, from a run of 2 and 2."""
+    """Return the number of files of each kind after a run of many models and recordings, from a run of 2 and 2."""
     write_experiment(folder, models=2, recordings=2, shards=2)
     given = {path for path in folder.rglob("*") if path.is_file()}
     snakemake(folder, "--cores", "2")
@@ -98,7 +99,7 @@ def count(folder: Path, models: int, recordings: int) -> Counter:
 
 
 def describe(path: Path) -> tuple[str, str]:
-    """Return what kind of file this is, and its name, which says what it belongs to."""
+    """Return the kind of a file, and its name, which says where it belongs."""
     kind, name = "/".join(path.parts[:2]), path.as_posix()
     if kind == ".snakemake/metadata":
         # Snakemake names what it knows of an output by that output's path; a long one is cut into folders.
@@ -109,7 +110,7 @@ def describe(path: Path) -> tuple[str, str]:
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    """Run the workflow in a folder, and return what it printed."""
+    """Run the workflow in a folder, and return its printed text."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", SNAKEFILE, "--configfile", "config.yaml"]
     done = subprocess.run(
         [*command, *arguments],

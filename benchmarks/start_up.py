@@ -1,9 +1,9 @@
-"""How long the jobs of the workflow take to start: the time of loading each stage's module, in a process of its own.
+"""Measure the start-up of jobs: the time of loading each stage's module in a new process.
 
     python benchmarks/start_up.py [--repeats N]
 
-Adds to benchmarks/results.json, as `start_up`: for each stage the seconds of the fastest of some starts, interpreter
-included, and which of the libraries that take long were loaded.
+Adds to benchmarks/results.json, as `start_up`: the seconds of each stage's fastest start, interpreter included, and
+the slow libraries that it loads.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def modules() -> dict[str, str]:
 
 
 def started(module: str, repeats: int) -> dict:
-    """Return the seconds of the fastest of some starts, and which libraries were loaded."""
+    """Return the seconds of the fastest of several starts, and the slow libraries that were loaded."""
     script = f"import sys, ventral.__main__, {module}; print(*sys.modules.keys() & {set(LIBRARIES)}, sep=',')"
     seconds = []
     for _ in range(repeats):

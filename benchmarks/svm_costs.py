@@ -1,6 +1,7 @@
-"""Labels read by a linear support vector machine with one C for all layers, and with C chosen within training.
+"""Compare labels read by a linear support vector machine with one C for all layers, and with C chosen in training.
 
-A layer of few dimensions is read best with a small C, one of many dimensions with a large C: C decides their order.
+A layer of few dimensions is read best with a small C, and one of many dimensions with a large C. One C for all layers
+therefore decides their order.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""Features with a spectrum like that of networks' layers, and responses that depend on them to various degrees.
+"""Make features with the spectrum of a network's layers, and responses that depend on them.
 
-The Gram matrix of the features, centred, has eigenvalues that fall as 1/k, as those of visual cortex and of trained
-networks about do (Stringer et al. 2019, Nature 571:361). Each target is a linear function of the features plus noise;
-signal-to-noise ratios and how much of the signal is in directions of small variance differ between targets, and so does
-the best penalty. Everything is made in blocks: no more than one block of features is in memory.
+The eigenvalues of the centred Gram matrix fall as 1/k, roughly as in visual cortex and trained networks (Stringer et
+al. 2019, Nature 571:361). Each target is a linear function of the features plus noise. Targets differ in their
+signal-to-noise ratio, in the share of signal in directions of small variance, and so in their best penalty. Features
+are made in blocks, with one block in memory at a time.
 """
 
 import json

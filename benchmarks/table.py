@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, made from benchmarks/results.json.
+"""Make the tables of docs/benchmarks.md from benchmarks/results.json.
 
     python benchmarks/table.py [--results FILE] [--page docs/benchmarks.md | --print]
 
@@ -85,7 +85,7 @@ def _machines(results: dict) -> str:
 
 
 def _places(measures: dict) -> str:
-    """Return the machines; where there were several, with what was measured on each but the first."""
+    """Return the machines; with several, name the measurements on each except the first."""
     names: dict[str, list[str]] = {}
     for name, measure in measures.items():
         machine = measure["machine"]

@@ -1,8 +1,8 @@
-"""Ridge regression on one training and one test set, with more features than training stimuli: time and memory.
+"""Measure ridge regression on one training and one test set, with more features than training stimuli.
 
-Beside the Gram matrix each task holds one matrix of the training stimuli, and two run at once on two cores. The memory
-that ventral states before the run is compared with the most that the process had, and predictions are compared with
-those of scikit-learn's `Ridge` for some targets.
+Beside the Gram matrix, each task holds one matrix of the training stimuli, and two tasks run at once on two cores. The
+forecast of memory is compared with the peak memory of the process. Predictions of some targets are compared with
+scikit-learn's `Ridge`.
 """
 
 import shutil
@@ -17,7 +17,7 @@ QUICK = {"n": 1000, "p": 1600, "targets": 16}
 
 
 def measure(scratch: Path, options) -> dict:
-    """Return what one layer takes, from its features to predictions of the test stimuli."""
+    """Measure one layer, from its features to predictions of the test stimuli."""
     size = QUICK if options.quick else FULL
     folder = scratch / "test_set"
     make(folder=folder, **size)
@@ -81,7 +81,7 @@ def ridge(folder: str, threads: int) -> dict:
 
 @task("ventral")
 def scikit_learn(folder: str, targets: int, threads: int) -> dict:
-    """Return how far predictions are from those of `Ridge` at the same penalties."""
+    """Return the largest difference from the predictions of `Ridge` at the same penalties."""
     from sklearn.linear_model import Ridge
 
     features, values = np.load(Path(folder) / "features.npy"), np.load(Path(folder) / "responses.npy")

@@ -1,9 +1,10 @@
-"""False decisions about two layers on a published test set: `python benchmarks/test_sets.py` takes about ten minutes.
+"""Simulate false decisions about two layers on a published test set: `python benchmarks/test_sets.py`, ten minutes.
 
 Each experiment draws a training set, a test set, features of layers and neurons anew. Neurons depend on the features
-of all layers alike, so that no layer is better. Neurons have the share `alike` of their weights in common. Printed for
-each design: the share of experiments with a decision, which is false; f, and the variance of the difference of the
-scores that the neurons leave, over that of the test stimuli, which f stands for.
+of all layers equally, so that no layer is better. Neurons have the share `alike` of their weights in common. Each
+design prints the share of experiments with a decision, which is always false. It also prints f, and the ratio that f
+estimates. This ratio is the variance of the difference of scores that neurons do not explain, over that of the test
+stimuli.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ SPECTRUM = 1 / np.sqrt(np.arange(1, N_FEATURES + 1))
 def experiment(
     rng: np.random.Generator, n_training: int, n_test: int, alike: float, f: float
 ) -> tuple[bool, float, float, float]:
-    """Return whether there is a decision, the difference of the scores, and the variances of stimuli and neurons."""
+    """Return whether the claim is decided, the difference of the scores, and the variances of stimuli and neurons."""
     n = n_training + n_test
     common = np.sqrt(alike) * np.random.default_rng(99).standard_normal((N_FEATURES, 1))
     features = [rng.standard_normal((n, N_FEATURES)) * SPECTRUM for _ in range(2)]

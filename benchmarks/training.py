@@ -1,9 +1,9 @@
-"""Images trained on in a second, and memory, by network.
+"""Measure training images per second, and memory, by network.
 
     python benchmarks/training.py [--epochs 1] [--networks conv1 conv2 conv4 conv4_wide small_resnet]
 
-Training as a job of the workflow runs it: on a GPU where there is one, else on one core, with everything around the
-steps (reading, augmentation, validation, writing the state).
+Training runs as in a job of the workflow: on a GPU if there is one, otherwise on one core. Reading, augmentation,
+validation and writing the state are included.
 """
 
 import argparse

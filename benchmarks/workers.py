@@ -1,7 +1,7 @@
-"""Dask: from one worker to several, on threads, on processes and on a cluster given by address.
+"""Measure the speed-up of Dask from one worker to several, on threads, processes and a cluster.
 
-The work is that of the job `fit`: nested ridge for several layers, a task for each penalty. Nothing else changes but
-the number of workers, so that the times of one and of all of them give the speed-up.
+The work is that of the job `fit`: nested ridge for several layers, with a task for each penalty. Only the number of
+workers changes, so the times of one worker and of all give the speed-up.
 """
 
 import json
@@ -62,7 +62,7 @@ def _problem(folder: str):
 
 @task("ventral")
 def fit(folder: str, scheduler: str, workers: int, repeats: int) -> dict:
-    """Return the time of nested ridge for all layers, and how many BLAS threads a task had.
+    """Return the time of nested ridge for all layers, and the number of BLAS threads of a task.
 
     The environment sets as many BLAS threads as there are cores: that a task has one is ventral's doing.
     """
@@ -104,7 +104,7 @@ def _blas_threads(_) -> int:
 
 @contextmanager
 def _place(scheduler: str, workers: int) -> Iterator[str]:
-    """Give where work goes: `threads`, `processes`, or the address of a cluster whose processes are started here."""
+    """Give the place of work: `threads`, `processes`, or the address of a cluster that is started here."""
     if scheduler != "cluster":
         yield scheduler
         return
@@ -129,7 +129,7 @@ def _place(scheduler: str, workers: int) -> Iterator[str]:
 
 @task("ventral")
 def overhead(folder: str, repeats: int) -> dict:
-    """Return the time of a graph of as many empty tasks as `fit` has, as a share of that of `fit`, on one thread."""
+    """Return the time of as many empty tasks as `fit` has, as a share of the time of `fit`, on one thread."""
     import dask
     from dask.delayed import delayed
 

@@ -1,4 +1,4 @@
-"""Python runs this at its start where this folder is on its path: what memory the process peaked at is then written."""
+"""Record the peak memory of a process; Python runs this module at its start if this folder is on its path."""
 
 import atexit
 import json

@@ -205,7 +205,7 @@ def test_the_disk_is_full(undisturbed, experiment, tmp_path):
         scores = small / "results" / "scores.parquet"
         printed = finish(experiment.start(str(scores), results=str(small / "results")), expect=1)
         assert "no space left for" in printed
-        assert "start again: what is finished is kept" in printed
+        assert "start again: finished outputs are kept" in printed
         assert "Traceback" not in printed
         # Shards that were whole are kept, as everything else that is.
         unfinished = [path.relative_to(small) for path in small.glob("results/**/.*.unfinished")]

@@ -84,7 +84,7 @@ def record(stage: str, output: str, **changes) -> dict:
 
 
 def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
-    """All that the page is made of."""
+    """The contents of the page."""
     scores = scores_of_a_run() if scores is None else scores
     # As `read_scores` has them.
     of_subject = scores["subject"].notna()

@@ -112,7 +112,7 @@ def change_record(name: str, reseal: bool = True, **changes) -> None:
 def test_what_nobody_touched_is_verified(results):
     assert failing() == {}
     assert len(found()) == 8
-    assert found()[ACTIVATIONS][1] == "deleted once used: by its record alone"
+    assert found()[ACTIVATIONS][1] == "temporary and deleted after use, so only its record was checked"
 
 
 def test_results_may_lie_elsewhere_than_where_they_were_made(results, monkeypatch):
@@ -134,12 +134,12 @@ def test_one_flipped_bit_is_found(results, path):
     wrong = failing()
     assert wrong.keys() == {output}
     assert wrong[output][0] == "tampered"
-    assert "its bytes are not those that were recorded" in wrong[output][1]
+    assert "its bytes differ from the recorded ones" in wrong[output][1]
 
 
 def test_what_was_made_of_something_that_was_tampered_with_says_so(results):
     Path(GRAM).write_text("other")
-    assert found()[TABLE] == ("verified", f"made of {GRAM}, which is tampered")
+    assert found()[TABLE] == ("verified", f"made from {GRAM}, which is tampered")
 
 
 def test_a_record_of_before_warnings_were_kept_is_intact(results):
@@ -162,7 +162,7 @@ def test_a_record_that_is_sealed_anew_does_not_fit_the_others(results):
     change_record("gram", inputs={ACTIVATIONS: "0" * 64})
     verdict, reason = failing()[GRAM]
     assert verdict == "tampered"
-    assert f"by its record, its input {ACTIVATIONS} was another (SHA-256 000000000000… recorded" in reason
+    assert f"its record has another content of its input {ACTIVATIONS} (SHA-256 000000000000… recorded" in reason
 
 
 def test_a_record_that_cannot_be_read_is_tampered_with(results):
@@ -174,8 +174,8 @@ def test_a_missing_record_and_a_missing_output_are_told_apart(results):
     Path("results/provenance/gram.json").unlink()
     Path("results/sheet.svg").unlink()
     assert failing() == {
-        GRAM: ("no provenance", "there is no results/provenance/gram.json"),
-        "results/sheet.svg": ("missing", "it is not there"),
+        GRAM: ("no provenance", "results/provenance/gram.json is missing"),
+        "results/sheet.svg": ("missing", "the file is missing"),
     }
 
 
@@ -191,7 +191,7 @@ def test_a_changed_key_of_the_config_is_named_and_so_is_what_depends_on_it(resul
     assert wrong.keys() == {"results/models/net.json", ACTIVATIONS, GRAM, TABLE}
     why = 'config `spec.layers`: recorded ["a", "b"], now ["a"]'
     assert wrong["results/models/net.json"] == ("stale", why)
-    assert wrong[TABLE] == ("stale", f"made of {ACTIVATIONS}, which is stale ({why})")
+    assert wrong[TABLE] == ("stale", f"made from {ACTIVATIONS}, which is stale ({why})")
 
 
 def test_how_jobs_run_makes_nothing_stale(results):
@@ -235,7 +235,7 @@ def test_an_input_more_or_less_is_named(results):
         TABLE: ("stale", "it was made without results/models/net.json, which is an input of it now"),
     }
     change_record("gram", inputs={ACTIVATIONS: digest_recorded("extract", ACTIVATIONS), "old.zarr": "0"})
-    assert failing()[GRAM] == ("stale", "it was made of old.zarr, which is no input of it now")
+    assert failing()[GRAM] == ("stale", "it was made from old.zarr, which is not an input of it now")
 
 
 def digest_recorded(name: str, output: str) -> str:
@@ -246,7 +246,7 @@ def test_a_download_is_held_against_the_hash_of_its_command(results):
     pinned = json.dumps({"url": "u", "sha256": digest("images.bin")})
     line = f"\npython -m ventral fetch --options '{pinned}' --output output images.bin"
     assert failing(printed() + line) == {}
-    assert "its content is what its command names" in found(printed() + line)["images.bin"][1]
+    assert "its content has the SHA-256 in its command" in found(printed() + line)["images.bin"][1]
     Path("images.bin").write_text("others")
     assert failing(printed() + line)["images.bin"][0] == "tampered"
 

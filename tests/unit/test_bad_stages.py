@@ -195,7 +195,7 @@ def changed(rows: pd.Series = NEURONS_OF, **columns: object) -> pd.DataFrame:
     return table
 
 
-NOTHING = "No model has a score of any area"
+NOTHING = "No model has a score for any area"
 # What a table is, and what the page says of it.
 TABLES = {
     "all neurons unreliable": (changed(reliability=0.01), NOTHING),

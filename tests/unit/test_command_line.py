@@ -221,7 +221,7 @@ def test_how_a_job_runs_is_no_option():
     with pytest.raises(InputError, match="`cores`"):
         arguments_of(command, function_of("join"))
     command = Command("gram", {"parts": ()}, {"output": Path("o")}, {"cores": 2, "seed": 0})
-    with pytest.raises(InputError, match="`cores`: said by an argument of its own"):
+    with pytest.raises(InputError, match="`cores`: give an argument of its own"):
         arguments_of(command, function_of("gram"))
 
 

@@ -506,7 +506,7 @@ def test_layers_that_predict_together(config, banded, message):
 def test_layers_predict_together_where_there_are_neuroids(config):
     recording = config["recordings"]["rec"]
     recording["matrices"] = recording.pop("responses")
-    with pytest.raises(InputError, match=r"banded\.pixels: it is scored against no recording of neuroids"):
+    with pytest.raises(InputError, match=r"banded\.pixels: the model is scored against no recording of neuroids"):
         resolve(config | {"banded": {"pixels": ["pixels", "other"]}})
 
 
@@ -534,7 +534,7 @@ def test_what_is_wrong_with_decoding_is_said(config, decoding, message):
 def test_decoding_needs_neuroids(config):
     recording = config["recordings"]["rec"]
     recording["matrices"] = recording.pop("responses")
-    with pytest.raises(InputError, match="config key decoding: no recording is of neuroids"):
+    with pytest.raises(InputError, match="config key decoding: no recording has neuroids"):
         resolve(config | {"decoding": {}})
     with pytest.raises(InputError, match=r"decoding\.models: pixels is scored against no recording of neuroids"):
         resolve(config | {"decoding": {"models": ["pixels"]}})

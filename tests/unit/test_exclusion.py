@@ -228,7 +228,7 @@ def test_pixels_cannot_be_trained(config):
 
 def test_a_model_is_not_called_like_a_checkpoint(config):
     config["models"]["net.epoch0"] = {"architecture": "conv1"}
-    with pytest.raises(InputError, match=r"models\.net\.epoch0: so is called the checkpoint of net after epoch 0"):
+    with pytest.raises(InputError, match=r"models\.net\.epoch0: the checkpoint of net after epoch 0 has this name"):
         resolve(with_train(config, checkpoints=[0]))
 
 

@@ -194,7 +194,7 @@ def test_areas_or_models_alone_have_corrected_scores(kept):
 def test_a_table_of_an_older_version_says_what_to_do(tmp_path):
     decoded().drop(columns="score_odd").to_parquet(tmp_path / "old.parquet")
     outputs = [tmp_path / name for name in ("s.csv", "s.md", "c.csv", "f.svg", "f.pdf", "f.csv")]
-    with pytest.raises(InputError, match=r"old.parquet: lacks score_odd.*delete it"):
+    with pytest.raises(InputError, match=r"old.parquet: the columns score_odd.*delete the file"):
         explicit([tmp_path / "old.parquet"], *outputs, seed=0)
 
 

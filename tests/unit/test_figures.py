@@ -77,7 +77,7 @@ def test_neurons_without_a_positive_reliability_are_counted_in_words():
     scores.loc[some, ["reliability", "reliability_even", "reliability_odd"]] = -0.1
     summary = area_summary(scores, 0.1, n_bootstrap=100, seed=0)
     n = scores.loc[scores["target_kind"] == "neuron", "target"].nunique()
-    assert neuroids_taken(summary) == f"n = {n - 2} neuroids, 2 left out\nreliability not above 0: 2"
+    assert neuroids_taken(summary) == f"n = {n - 2} neurons, 2 left out\nreliability not above 0: 2"
     assert said_of_neuroids(summary) == f"{n - 2} neurons, 2 left out; reliability not above 0: 2"
 
 
@@ -93,7 +93,7 @@ def test_marked_neurons_and_matrices_are_counted_in_words():
 
 def test_without_repetitions_the_axis_says_raw_r():
     (axes,) = draw_layer_profile(area_summary(SCORES["no repetitions"], 0.1, n_bootstrap=1000, seed=0)).axes
-    assert axes.get_ylabel() == "Median raw r"
+    assert axes.get_ylabel() == "Median r (no ceiling)"
     assert not [line for line in axes.lines if line.get_label() == "_ceiling"]
 
 
@@ -253,7 +253,7 @@ def test_a_recorded_area_is_a_line_across_the_panel_that_it_predicts():
             split = "stimuli" if any("stimuli" in text.get_text() for text in axes.texts) else "objects"
             row = summary[(summary["model"] == "rec") & (summary["split"] == split)]
             assert lines["_V4"].get_ydata()[0] == row["predictivity"].iloc[0]
-            assert any("n = 7 neuroids" in text.get_text() for text in axes.texts)
+            assert any("n = 7 neurons" in text.get_text() for text in axes.texts)
     with_labels = categorisation_summary(pd.concat([scores, areas]), summary)
     assert set(with_labels["model"]) == {"net", "other"}
 

@@ -42,7 +42,7 @@ def test_a_first_run_says_what_will_tell(tmp_path):
     assert said["features"] == "not known yet: a, b (stage `model` tells, for models with a `size`)"
     assert said["disk"].startswith("features, deleted model by model: not known yet of 2 sets by models; Gram")
     assert said["memory"] == "what the rules ask for"
-    assert said["time"] == "no finished job here tells of extract (2), fit (2), gram (2), stimuli (1)"
+    assert said["time"] == "no finished job here has measured extract (2), fit (2), gram (2), stimuli (1)"
 
 
 def test_sizes_follow_from_stimuli_and_features(tmp_path):
@@ -78,7 +78,7 @@ def test_time_is_told_only_where_finished_jobs_measured_it(tmp_path):
     assert seconds_of_stages(tmp_path / "provenance") == {"fit": [10.0, 30.0, 12.0], "gram": [1.5]}
     assert told(tmp_path)["time"] == (
         "27 s of jobs one after another, by the median of finished ones (fit 2 x 12 s, gram 2 x 1.5 s); "
-        "no finished job here tells of extract (2), stimuli (1)"
+        "no finished job here has measured extract (2), stimuli (1)"
     )
 
 

@@ -232,7 +232,7 @@ def test_data_sets_that_are_not_known_are_said(config, expected):
 @pytest.mark.parametrize(
     ("recording", "expected"),
     [
-        ({}, r"recordings\.rec: it has neither; a recording has either `responses`, .* or `matrices`"),
+        ({}, r"recordings\.rec: it has neither; a recording has one of: `responses`, .* `matrices`"),
         ({"responses": "a.npy", "matrices": "a.npz"}, r"recordings\.rec: it has responses and matrices; "),
         ({"matrices": "a.npz", "neuroids": "a.csv"}, r"recordings\.rec\.neuroids: belongs to `responses`; "),
         ({"matrices": "a.npz", "ceiling": {"column": "snr"}}, r"recordings\.rec\.ceiling: belongs to `responses`; "),

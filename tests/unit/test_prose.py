@@ -23,6 +23,27 @@ def test_sentences_are_short_and_begin_with_their_subject(page):
     assert not of_something(text)
 
 
+def cells(text: str) -> Iterator[str]:
+    """Give the cells of a page's tables; a semicolon separates the entries of a cell."""
+    for line in FENCED.sub("\n", text).splitlines():
+        if line.startswith("|"):
+            yield from (entry.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|")) for entry in cell.split(";"))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_sentences_in_cells_of_tables_are_short_and_begin_with_their_subject(page):
+    for cell in cells(page.read_text(encoding="utf-8")):
+        assert not too_long(cell)
+        assert not begins_with_of(cell)
+
+
+@pytest.mark.parametrize(
+    "table", [f"| a | b |\n| --- | --- |\n| key | {'word ' * 26} |", "| key | Of two, one is taken. |"]
+)
+def test_a_bad_sentence_in_a_cell_is_found(table):
+    assert sum(len(too_long(cell)) + len(begins_with_of(cell)) for cell in cells(table)) == 1
+
+
 def test_the_readme_is_short():
     text = MARKUP_COMMENT.sub("", README.read_text(encoding="utf-8"))
     assert len(words(text)) <= LONGEST_README

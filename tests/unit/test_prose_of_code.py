@@ -6,28 +6,6 @@ from tests.documentation import ROOT
 from tests.prose import offences, texts
 
 FOLDERS = ["workflow/ventral", "workflow/snakemake_logger_plugin_ventral", "workflow/rules", "benchmarks"]
-# Their texts are still to be made plain.
-OPEN = [
-    "benchmarks",
-    "workflow/rules",
-    "workflow/snakemake_logger_plugin_ventral",
-    "workflow/ventral/activations",
-    "workflow/ventral/audit",
-    "workflow/ventral/configuration",
-    "workflow/ventral/crate",
-    "workflow/ventral/decoding",
-    "workflow/ventral/figures",
-    "workflow/ventral/grams",
-    "workflow/ventral/launch",
-    "workflow/ventral/predictions",
-    "workflow/ventral/readouts",
-    "workflow/ventral/report",
-    "workflow/ventral/scores",
-    "workflow/ventral/simulation",
-    "workflow/ventral/statistics",
-    "workflow/ventral/targets",
-    "workflow/ventral/training",
-]
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.suffix in {".py", ".smk"})
 
 LONG = "word " * 26
@@ -35,8 +13,6 @@ LONG = "word " * 26
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_texts_of_code_are_plain(file):
-    if any(file.is_relative_to(ROOT / path) for path in OPEN):
-        pytest.skip("still to be made plain")
     assert not [f"line {text.line}: {text.sentence}" for text in offences(file)]
 
 

@@ -166,7 +166,7 @@ def test_without_repetitions_the_page_says_r_and_why(results):
     without = Page(pages.page(results_of_a_run(scores)))
     assert "r by layer" in without.text
     assert "Categorisation against r" in without.text
-    assert "no stimulus was repeated" in without.text
+    assert "No stimulus was repeated" in without.text
     page = Page(pages.page(results))
     assert "Predictivity by layer" in page.text
     assert "no stimulus was repeated" not in page.text
@@ -293,9 +293,9 @@ def test_marked_neurons_are_counted_on_the_page():
     assert "2 marked)" in page.text
 
 
-@pytest.mark.parametrize("raw", ["PROFILE", "RANKING"])
-def test_captions_of_what_may_have_no_ceiling_say_raw_r(raw):
-    assert "raw r" in getattr(prose, raw)
+@pytest.mark.parametrize("caption", ["PROFILE", "RANKING"])
+def test_captions_of_scores_that_may_have_no_ceiling_say_so(caption):
+    assert "(no ceiling)" in getattr(prose, caption)
 
 
 def test_captions_say_where_the_standard_error_is_too_large():
@@ -412,8 +412,8 @@ def test_what_jobs_warned_of_stands_on_the_page_once(results):
     whole = pages.page(replace(results, records=records))
     assert "<b>3 files" not in whole
     text = Page(whole).text
-    assert "What jobs warned of" in text
-    assert "2 warnings: what was left out" in text
+    assert "Warnings of jobs" in text
+    assert "2 warnings: data that was left out" in text
     assert text.count("3 files") == 1
     assert f"fit {left_out} 2 results/a.parquet, results/b.parquet" in text
     assert "fit noise 1 results/b.parquet" in text
@@ -421,19 +421,19 @@ def test_what_jobs_warned_of_stands_on_the_page_once(results):
 
 def test_a_page_without_warnings_says_so(results):
     text = Page(pages.page(replace(results, records=[record("fit", "a.parquet")]))).text
-    assert "No job warned of anything." in text
+    assert "No job gave a warning." in text
     older = record("fit", "b.parquet")
     del older["warnings"]
     text = Page(pages.page(replace(results, records=[record("fit", "a.parquet"), older]))).text
     assert "1 job of an earlier version recorded no warnings" in text
-    assert "No job warned of anything." not in text
+    assert "No job gave a warning." not in text
 
 
 def test_very_many_and_very_long_warnings_are_cut(results):
     warnings = [f"{k:04} {'name, ' * 5000}" for k in range(250)]
     text = Page(pages.page(replace(results, records=[record("fit", "a.parquet", warnings=warnings)]))).text
     assert "250 warnings (the first 200)" in text
-    assert "all of it stands in the log" in text
+    assert "the log has the whole text" in text
     assert len(text) < 300_000
 
 
@@ -502,17 +502,17 @@ def test_methods_count_the_neurons_that_are_left_out():
     assert "not above 0" not in text
     assert "no reliability within either half" not in text
     short = scores.assign(reliability_even=float("nan"), reliability_odd=float("nan"))
-    assert "22 neurons had no reliability within either half, for which more than 10 held-out" in said(
+    assert "22 neurons had no reliability within either half, which needs more than 10 held-out" in said(
         short, [RECORDING]
     )
     # A neuron that is left out does not count as marked.
     scores["marked"] = scores["target"].isin(["V4_0", "V4_1", "IT_0"])
-    assert "Of those that were taken, 2 neurons were marked: the standard error" in said(scores, [RECORDING])
+    assert "Among those that were included, 2 neurons were marked: the standard error" in said(scores, [RECORDING])
     assert "marked" not in text
     scores.loc[first & (scores["target"] != "V4_0"), "reliability_odd"] = 0.3
     scores.loc[scores["target"] == "V4_0", "reliability"] = -0.1
-    of_stimuli = f"1 neuron of rec was left out of summaries of held-out stimuli {reason}"
-    assert f"{of_stimuli}; that over all folds was not above 0 for 1 neuron." in said(scores, [RECORDING])
+    of_stimuli = f"1 neuron of rec was left out of summaries of held-out stimuli {reason}."
+    assert f"{of_stimuli} The reliability over all folds was not above 0 for 1 neuron." in said(scores, [RECORDING])
 
 
 def test_methods_without_repetitions_promise_no_ceiling():
@@ -524,7 +524,7 @@ def test_methods_without_repetitions_promise_no_ceiling():
     assert "Neurons were left out where the square of this ceiling is below 0.1." in given
     assert "Neurons were left out" not in said(neurons(), [RECORDING | {"given_ceiling_kind": "oracle"}])
     assert "without repetitions" in text
-    assert "rec has no repetitions: there, raw r is given" in text
+    assert "rec has no repetitions and so no ceiling" in text
     assert "Predictivity is" not in text
     assert "left out of summaries" not in text
 
@@ -533,7 +533,8 @@ def test_methods_of_matrices_say_that_nothing_was_fitted():
     scores = scores_of_a_run().query("recording == 'fmri'")
     text = said(scores, [MATRICES], decoding=None)
     assert (
-        "Of fmri, published dissimilarity matrices of 640 stimuli (set set) were used, of human IT (3 subjects)" in text
+        "Recording fmri has published dissimilarity matrices of 640 stimuli (set set), for human IT (3 subjects)."
+        in text
     )
     assert "compared with those of an area by Spearman's r. Nothing was fitted." in text
     assert "Nili et al. 2014" in text

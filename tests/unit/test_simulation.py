@@ -571,7 +571,7 @@ def test_a_checkpoint_is_the_same_wherever_it_lies():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"responses": "a.npy"}, "it has responses and simulate; a recording has either `responses`"),
+        ({"responses": "a.npy"}, "it has responses and simulate; a recording has one of: `responses`"),
         ({"area": "V4"}, ".area: belongs to `responses`; `simulate` has its own `areas`"),
         ({"neuroids": "a.csv"}, ".neuroids: belongs to `responses`"),
     ],

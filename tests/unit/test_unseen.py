@@ -28,7 +28,7 @@ def test_each_measure_has_a_panel_with_a_line_for_each_model():
     table = unseen_table(SELECTIVITY, scores())
     figure = draw_unseen(table)
     assert [axes.get_ylabel() for axes in figure.axes] == list(dict.fromkeys(table["measure"]))
-    assert "RSA with macaque IT, raw r" in set(table["measure"])
+    assert "RSA with macaque IT, r (uncorrected)" in set(table["measure"])
     for axes in figure.axes:
         assert {"saw", "never_saw"} <= {line.get_label() for line in axes.lines}
     (line,) = [line for line in figure.axes[1].lines if line.get_label() == "never_saw"]
@@ -52,7 +52,7 @@ def test_several_subjects_are_drawn_as_their_mean_and_one_comparison_alone():
     subjects = matrix_table({"saw": 2, "never_saw": 2}, {"human IT": 3})
     other = subjects.assign(comparison="kendall", r=0.9)
     table = unseen_table(SELECTIVITY, pd.concat([subjects, other]))
-    rows = table[table["measure"] == "RSA with human IT, raw r"].set_index(["model", "layer"])["value"]
+    rows = table[table["measure"] == "RSA with human IT, r (uncorrected)"].set_index(["model", "layer"])["value"]
     expected = subjects.groupby(["model", "layer"])["r"].mean()
     pd.testing.assert_series_equal(rows, expected[rows.index], check_names=False)
     assert len(rows) == 4

@@ -118,7 +118,7 @@ def test_one_changed_line_of_code_is_found(copied):
     assert found[SCORES] == ("stale", "module ventral.mappings.ridge changed")
     assert found["results/scores.parquet"][0] == "stale"
     assert (
-        f"made of {SCORES}, which is stale (module ventral.mappings.ridge changed)"
+        f"made from {SCORES}, which is stale (module ventral.mappings.ridge changed)"
         in (found["results/scores.parquet"][1])
     )
     assert not {GRAM, "results/stimuli/mine.zarr", "results/recordings/rec.zarr"} & found.keys()
@@ -140,5 +140,5 @@ def test_one_changed_value_of_the_config_is_found(copied):
     assert found[SCORES][0] == "stale"
     assert found[SCORES][1].startswith("config `penalties`: recorded [0.0001, ")
     assert f"{SCORES}: stale: config `penalties`" in done.stdout + done.stderr
-    assert "made of results/scores/rec/" in found["results/figures/layer_profile.svg"][1]
+    assert "made from results/scores/rec/" in found["results/figures/layer_profile.svg"][1]
     assert found[GRAM][0] == found["results/stimuli/mine.zarr"][0] == "verified"

@@ -61,7 +61,7 @@ def test_every_mistake_of_a_config_is_printed_by_its_key_and_nothing_else(experi
 def test_a_key_that_stands_twice_in_one_of_two_config_files(experiment):
     (experiment.folder / "more.yaml").write_text("folds: 4\nseed: 1\nfolds: 6\n")
     (line,) = said(refused(experiment, "--configfile", "config.yaml", "more.yaml"))
-    assert line.endswith("more.yaml, line 3: the key 'folds' stands in line 1 already, and would replace it; keep one")
+    assert line.endswith("more.yaml, line 3: the key 'folds' is in line 1 already, and would replace it; keep one")
 
 
 def test_a_config_that_is_not_in_utf8(experiment):

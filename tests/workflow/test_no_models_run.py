@@ -61,8 +61,8 @@ def test_a_set_without_files_has_no_contact_sheet(results):
 
 def test_the_page_says_that_nothing_is_scored_and_shows_what_is_decoded(results):
     page = (results / "report.html").read_text(encoding="utf-8")
-    assert "1 recording of V4 and IT, against which no model is scored." in page
-    assert "No model is scored: the config names none" in page
+    assert "1 recording of V4 and IT. No model is scored against them." in page
+    assert "No model is scored: the config names no model" in page
     assert "What layers and areas make explicit" in page
     assert "0 models" not in page
 

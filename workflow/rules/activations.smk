@@ -21,7 +21,7 @@ rule extract:
     resources:
         mem_mb=scaled(8000),
         runtime=scaled(240),
-        # How, not what: a change of these makes nothing anew.
+        # These affect speed, not results, so changing them triggers no rerun.
         device=settings["extraction"]["device"],
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("extract", ""),

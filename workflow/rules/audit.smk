@@ -1,15 +1,15 @@
 rule audit:
-    # No outputs: those of a job that fails are deleted, and a failed audit is there to be read.
+    # Snakemake deletes the outputs of failed jobs, but the result of a failed audit must stay.
     log:
         "<logs>/audit.log",
-    # A snakemake of its own says what there is to verify. It runs where it is asked for, and all by itself.
+    # The rule starts its own snakemake for the plan, so it runs locally and alone.
     handover: True
     threads: 8
     params:
-        # Not the importer's.
+        # An importing workflow has another config.
         snakefile=f"{PACKAGE}/Snakefile",
-        # Whatever started the jobs, here they run one after another.
-        # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
+        # The audit runs jobs one after another, without the run's executor.
+        # Tables may follow the order of the config. A function hides braces, which Snakemake would take for wildcards.
         config=lambda wildcards: json.dumps(config | {"dask": "threads"}),
         options=options(
             results=settings["results"],

@@ -1,10 +1,10 @@
 def is_used(rule):
-    """Return whether a rule can make anything with this config."""
+    """Say whether a rule has any output with this config."""
     return any_of([]) not in rule.wildcard_constraints.values()
 
 
 def say_which_results_are_of_other_code():
-    """Say at the start of a run which stages have results of other code, and how these are made anew."""
+    """Name, at the start of a run, the stages whose code has changed, and the command that reruns them."""
     stages, modules = changes.find_results_of_other_code(Path(settings["results"], "provenance"))
     used = [made for made in workflow.rules if is_own(made) and is_used(made)]
     names = [made.name for made in used if dict(made.params.items()).get("stage") in stages]
@@ -22,7 +22,7 @@ if workflow.is_main_process and not READ_BEFORE:
 
 
 def say_what_a_run_needs():
-    """Say after a dry run what the run will need."""
+    """Print the forecast of the run after a dry run."""
     if not workflow.dryrun or workflow.dag is None:
         return
     from ventral.launch.forecast import Planned, Predicted, forecast

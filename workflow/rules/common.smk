@@ -14,7 +14,7 @@ from snakemake.path_modifier import PathModifier
 
 
 class Refused(WorkflowError):
-    """A mistake of the user's: Snakemake prints it without the lines of these files, where none is."""
+    """A user's mistake, which Snakemake prints without lines of these files."""
 
     __traceback__ = property(lambda self: None, lambda self, traceback: None)
 
@@ -23,12 +23,12 @@ class Refused(WorkflowError):
 
 
 def folder_of_package():
-    """Return the folder that holds the package: that of these rules, or of an installed checkout where only they are."""
+    """Return the folder with the package, beside these rules or in an installed checkout."""
     beside = Path(str(workflow.current_basedir)).parent
     if (beside / "ventral").is_dir():
         return beside
     installed = find_spec("ventral")
-    # Packages of Snakemake's own environment would come with one that lies among them.
+    # A folder among installed packages would also put all packages of Snakemake's environment on the path.
     if installed is None or not (Path(installed.origin).parents[1] / "Snakefile").is_file():
         raise Refused(
             f"the package `ventral` is not beside the rules in {workflow.current_basedir}: clone the repository at the "
@@ -37,9 +37,9 @@ def folder_of_package():
     return Path(installed.origin).parents[1]
 
 
-# Whether another workflow has these files as a module, whose name is then that of their namespace.
+# Another workflow may import these files as a module; their namespace then has the module's name.
 IMPORTED = not workflow.modifier.is_main_snakefile()
-# A module whose rules are changed one by one is read once more.
+# Snakemake reads a module again when the importer changes single rules.
 READ_BEFORE = IMPORTED and __name__ in workflow.modifier.parent_modifier.globals
 # Jobs run this checkout's package with this interpreter, unless an environment of their own comes first.
 PACKAGE = str(folder_of_package())
@@ -91,7 +91,7 @@ from ventral.stimuli.places import as_list
 
 CONFIGFILE = "config/config.yaml"
 try:
-    # What a module is told is a part of the importer's files, whose other keys are the importer's affair.
+    # A module's config is a part of the importer's files, which may have other keys.
     if workflow.is_main_process and not workflow.modifier.skip_configfile:
         check_files(workflow.overwrite_configfiles or [CONFIGFILE])
 except InputError as error:
@@ -104,7 +104,7 @@ if not workflow.overwrite_configfiles:
 
 
 try:
-    # The audit and the crate give it to others as it is.
+    # The audit and the crate need the config as the user wrote it.
     config = typed(config)
     settings = resolve(config)
     placed = workflow.modifier.path_modifier.replace_prefix(settings["results"])
@@ -112,7 +112,7 @@ try:
         config = {**config, "results": placed}
         settings = resolve(config)
     if workflow.is_main_process:
-        # Files that are not there may be made by rules of the importer; Snakemake names those that are not.
+        # Rules of the importer may make missing files; Snakemake names the files that no rule makes.
         stimuli_now, neuroids_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
@@ -120,12 +120,12 @@ except InputError as error:
     raise Refused(str(error)) from None
 
 
-# A module's prefix is for the results. Files that the config names, and downloads, are where commands look for them.
+# A module's prefix applies to results only, because commands read the config's files and downloads without it.
 workflow.modifier.path_modifier = PathModifier(None, None, workflow)
 
 
 def begin_run(log):
-    """Lock the results, and take over what jobs have made of a run that was killed."""
+    """Lock the results, and keep the outputs of jobs that finished after their run was killed."""
     try:
         if workflow.executor_plugin.name == "slurm":
             check_commands()
@@ -140,7 +140,7 @@ def end_run(log):
 
 
 def end_good_run(log):
-    """Unlock the results, and say where they are."""
+    """Unlock the results, and print their place."""
     end_run(log)
     results = Path(settings["results"])
     for what, made in (
@@ -155,7 +155,7 @@ def end_good_run(log):
 
 
 def run_beside_importer(event, handler):
-    """Run a handler at an event of the run, before the importer's: Snakemake runs no handlers of modules."""
+    """Run a handler at an event of the run, before the importer's, because Snakemake ignores handlers of modules."""
     register = getattr(workflow, event)
 
     def joined(importers):
@@ -198,11 +198,11 @@ wildcard_constraints:
 
 
 def is_own(rule):
-    """Whether a rule is of this workflow, not of its importer or of another module."""
+    """Say whether a rule belongs to this workflow, not to its importer or another module."""
     return rule.module_globals["__name__"] == __name__
 
 
-# Modules side by side share what is downloaded: the first one downloads it.
+# Several modules share downloads: the first module has the rule.
 DOWNLOADED_HERE = [
     file
     for file in DOWNLOADS
@@ -211,7 +211,7 @@ DOWNLOADED_HERE = [
 
 
 def adopt_outputs():
-    """Tell Snakemake of what jobs have made after it was killed, or it would not see when their config changes."""
+    """Tell Snakemake about outputs from after its death, so that it sees later changes of their config."""
     for job in (job for job in workflow.dag.jobs if is_own(job.rule)):
         known = all(workflow.persistence.metadata(file) for file in job.output)
         if not known and not workflow.dag.needrun(job):
@@ -224,21 +224,21 @@ said_to_change = set()
 
 
 def is_made(path):
-    """Whether a job makes a file or folder, of this workflow or of its importer, so that Snakemake sees changes."""
+    """Say whether a job of this workflow or of its importer makes a file or folder, whose changes Snakemake sees."""
     return path.startswith("<results>/") or any(maker.is_producer(path) for maker in workflow.rules)
 
 
 def changes_since(record, files):
-    """Return which files changed since a job's record; what cannot be compared counts as changed."""
+    """Return the files that changed since a job's record; files that cannot be compared count as changed."""
     try:
         return INPUTS_NOW.changed(record, files)
     except Exception as error:
-        # Snakemake takes an exception in an input function for a job that need not run.
+        # Snakemake would skip the job after an exception in an input function.
         return [f"{record} cannot be compared ({type(error).__name__}: {error})"]
 
 
 def watched(record, files):
-    """Return an input function whose job runs again when the content of its files differs from the job's record.
+    """Return an input function that reruns its job when the content of its files differs from the job's record.
 
     Snakemake compares time stamps, and the time stamp of a folder does not tell of the files in the folder.
     """
@@ -259,12 +259,12 @@ def watched(record, files):
 
 
 def scaled(amount):
-    """Return a resource that grows with every attempt of a job that was killed for too little of it."""
+    """Return a resource that grows with every attempt of a job."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def partition_of(rule):
-    """Return the partition that the profile or the command line sends a rule to, as a resource, where they do."""
+    """Return the partition of a rule, if the profile or the command line names one, as a resource."""
     asked = workflow.resource_settings.overwrite_resources.get(rule, {})
     return {"slurm_partition": asked["slurm_partition"].raw} if "slurm_partition" in asked else {}
 
@@ -282,12 +282,12 @@ def on_device(rule, device):
 
 
 def as_json(value):
-    """Return the text of a part of the config, the same for the same content: a changed part makes its jobs anew."""
+    """Return the text of a part of the config as a parameter, so that changing the part reruns its jobs."""
     return json.dumps(value, sort_keys=True)
 
 
 def named_files(wildcards, input, output):
-    """Return the words of a command that name a job's files.
+    """Return the part of a command that names a job's files.
 
     Inputs without a name are only waited for; an output without a name is the parameter `output`.
     """
@@ -305,12 +305,12 @@ def text_of_options(values, wildcards):
 
 
 def options(**values):
-    """Return a function that gives the text of options, each of them a value or a function of wildcards."""
+    """Return a function that gives the text of options; each option is a value or a function of wildcards."""
     return partial(text_of_options, values)
 
 
 def told(stage, **values):
-    """Return the parameters of a rule: its stage, the options that the stage is told, and the files."""
+    """Return the parameters of a rule: its stage, the stage's options, and the files."""
     return {"stage": stage, "files": named_files, "options": options(**values)}
 
 
@@ -320,7 +320,7 @@ def without(spec, key):
 
 
 HOW = {
-    # How, and what is checked beforehand, not what: a change of these makes nothing anew.
+    # Options that affect speed or are only checked; changing them triggers no rerun.
     "checked": "--checked {resources.checked:q}",
     "cores": "--cores {threads}",
     "dask": "--dask {resources.dask:q}",
@@ -331,24 +331,24 @@ HOW = {
 
 
 def command(how=""):
-    """Return the command of a rule with the parameters `told`, and which of `HOW` its stage has."""
+    """Return the command of a rule with the parameters `told`, and the arguments of `HOW` that its stage has."""
     words = ["python -m ventral {params.stage} {params.files} --options {params.options:q}", *map(HOW.get, how.split())]
     return " ".join([*words, "--provenance {output.provenance:q} --log {log:q}"])
 
 
 def any_of(names):
-    """Return the expression of a wildcard that can be any of some names, and nothing else."""
+    """Return the regular expression of a wildcard that matches the given names only."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def given(spec, *keys):
-    """Return the paths that a part of the config names, alone, as a list or by name."""
+    """Return the paths in a part of the config: a single path, a list, or paths by name."""
     named = [spec[key] for key in keys if spec.get(key)]
     return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else as_list(paths))]
 
 
 def checkpoint_of(model):
-    """Return the file that a model's weights come from, or the folder that training makes, where there is one."""
+    """Return the checkpoint of a model, or the folder from its training; nothing for other models."""
     if model.get("trained_by"):
         return [f"<results>/models/{model['trained_by']}"]
     file = weights_file(model)
@@ -356,7 +356,7 @@ def checkpoint_of(model):
 
 
 def kept_if_asked(path):
-    """Mark activations to be deleted once the Gram matrix is made, unless the config keeps them."""
+    """Mark activations for deletion after their Gram matrix is made, unless the config keeps them."""
     return path if settings["extraction"]["keep"] else temp(path)
 
 
@@ -380,7 +380,7 @@ def stimuli_of(wildcards):
 
 
 def simulated_of(wildcards):
-    """Return what a recording is simulated by: the teacher's description, and the file of its weights."""
+    """Return the inputs of a simulated recording: its teacher's description and weights."""
     weights = watched("recordings/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards)))
     return [*weights(wildcards), f"<results>/teachers/{wildcards.recording}.json"]
 
@@ -389,7 +389,7 @@ def splits_of(wildcards):
     return settings["recordings"][wildcards.recording]["splits"]
 
 
-# How stimuli are dealt into folds.
+# Options of splitting stimuli into folds.
 DEAL = {"splits": splits_of, "n_folds": settings["folds"], "seed": settings["seed"]}
 
 
@@ -409,6 +409,6 @@ def gram_of(wildcards):
 
 
 def audit_of(wildcards):
-    """Return what the audit wrote, where it did: the page is made anew after one, and never starts one."""
+    """Return the result of the audit, if any, which makes the page out of date but is never a reason to audit."""
     verdicts = Path(settings["results"]) / "audit" / "audit.json"
     return [str(verdicts)] if verdicts.exists() else []

@@ -1,7 +1,7 @@
 from snakemake import __version__
 
 
-# Not a part of what a plain `snakemake` makes: `snakemake crate`.
+# Only `snakemake crate` makes the crate; a plain run does not.
 use rule join as crate with:
     input:
         files=rules.all.input,
@@ -15,7 +15,7 @@ use rule join as crate with:
         runtime=scaled(240),
     params:
         stage="crate",
-        # In the order of the config: tables may follow it. A function, as Snakemake sees wildcards in braces elsewhere.
+        # Tables may follow the order of the config. A function hides braces, which Snakemake would take for wildcards.
         options=lambda wildcards: json.dumps(
             {"results": settings["results"], "config": config, "snakemake": __version__}
         ),

@@ -14,7 +14,7 @@ rule gram:
         "<benchmarks>/grams/{model}/{stimuli}.tsv"
     wildcard_constraints:
         model=any_of(settings["models"] if GRAMS_BY == "gram" else []),
-    # Before more is extracted: activations, the largest of all, can go then.
+    # Runs before further extraction, so that activations, the largest files, can be deleted.
     priority: 1
     conda:
         "../../envs/cpu.yaml"
@@ -22,7 +22,7 @@ rule gram:
         *settings["envmodules"],
     threads: 8
     resources:
-        # Where tasks run, not what: a change of it makes nothing anew.
+        # Affects the place of tasks, not results, so changing it triggers no rerun.
         dask=settings["dask"],
         mem_mb=scaled(settings["grams"]["memory_mb"] + 1000),
         arrays_mb=settings["grams"]["memory_mb"],
@@ -55,7 +55,7 @@ rule gram_on_gpu:
         mem_mb=scaled(settings["grams"]["memory_mb"] + 8000),
         arrays_mb=settings["grams"]["memory_mb"],
         runtime=scaled(240),
-        # How, not what: a change of these makes nothing anew.
+        # These affect speed, not results, so changing them triggers no rerun.
         device=settings["grams"]["device"],
         gres=settings["gres"].get("gram", ""),
     params:
@@ -90,7 +90,7 @@ rule gram_forward:
         mem_mb=scaled(settings["grams"]["memory_mb"] + 8000),
         arrays_mb=settings["grams"]["memory_mb"],
         runtime=scaled(480),
-        # How, not what: a change of these makes nothing anew.
+        # These affect speed, not results, so changing them triggers no rerun.
         device=settings["extraction"]["device"],
         batch_size=settings["extraction"]["batch_size"],
         gres=settings["gres"].get("extract", ""),

@@ -6,7 +6,7 @@ rule model:
         provenance="<provenance>/models/{model}.json",
     log:
         "<logs>/models/{model}.log",
-    # First of all: a wrong name of a layer is told before any long work.
+    # Runs first, so that a wrong name of a layer is reported before any long work.
     priority: 100
     conda:
         "../../envs/gpu.yaml"
@@ -15,7 +15,7 @@ rule model:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
-        # Checked beforehand, not what the model is: a change of these describes nothing anew.
+        # These are only checked, and do not change the model, so changing them triggers no rerun.
         checked=options(
             together=lambda wildcards: settings["banded"].get(wildcards.model, []),
             read_out=lambda wildcards: named_layers("readouts", wildcards.model),
@@ -48,17 +48,17 @@ rule train:
         "<benchmarks>/trainings/{model}.tsv"
     wildcard_constraints:
         model=any_of(settings["trainings"]),
-    # As early as may be: it takes long, and on one core.
+    # Runs early, because training takes long on one core.
     priority: 90
     conda:
         "../../envs/gpu.yaml"
     envmodules:
         *settings["envmodules"],
     resources:
-        # The images that are trained on are held in memory, at the network's size.
+        # Training holds its images in memory, at the network's size.
         mem_mb=lambda wildcards, input, attempt: attempt * max(8000, 6000 + int(2 * input.size_mb)),
         runtime=scaled(1440),
-        # How, and what is checked beforehand, not what: a change of these trains nothing anew.
+        # These affect speed or are only checked, so changing them triggers no rerun.
         device=lambda wildcards: settings["trainings"][wildcards.model]["device"],
         gres=settings["gres"].get("train", ""),
         checked=options(

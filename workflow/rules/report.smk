@@ -1,4 +1,4 @@
-# What the methods say of the config, beside what stands in the tables.
+# Parts of the config for the methods section, which the tables lack.
 DESCRIBED = {
     key: settings[key]
     for key in (
@@ -23,17 +23,17 @@ DESCRIBED = {
     "splits": splits_with_options(settings),
     "models": list(settings["models"]),
 }
-# Figures that the page does not draw itself.
+# Figures that the page shows unchanged.
 STILLS = [name for name, figure in FIGURES.items() if figure.still]
 
 
 rule report_page:
     input:
         audit_of,
-        # Not read: their jobs' records are.
+        # The page reads the records of these outputs' jobs, not the outputs.
         expand("<results>/{table}.csv", table=TABLES),
         expand("<results>/brainscore/{recording}.csv", recording=BRAINSCORED),
-        # Not on the command line: they come with the code.
+        # The page's files are part of the code, not arguments of the command.
         [f"{PACKAGE}/ventral/report/page.{kind}" for kind in ("html", "css", "js")],
         scores="<results>/scores.parquet",
         layer_profile="<results>/figures/layer_profile.csv",

@@ -113,7 +113,7 @@ rule factorise:
         "<logs>/factorised/{recording}/{model}.log",
     benchmark:
         "<benchmarks>/factorised/{recording}/{model}.tsv"
-    # As for `gram`.
+    # Runs before further extraction, as `gram` does.
     priority: 1
     conda:
         "../../envs/cpu.yaml"
@@ -121,7 +121,7 @@ rule factorise:
         *settings["envmodules"],
     threads: 8
     resources:
-        # Where tasks run, not what: a change of it makes nothing anew.
+        # Affects the place of tasks, not results, so changing it triggers no rerun.
         dask=settings["dask"],
         mem_mb=scaled(8000),
         runtime=scaled(240),

@@ -17,7 +17,7 @@ rule fetch:
             url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
             sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
         ),
-    # No record: the command says what the content is.
+    # The job needs no record, because its command names the content.
     shell:
         "python -m ventral fetch --output output {output:q} --options {params.options:q} --log {log:q}"
 
@@ -48,7 +48,7 @@ rule ingest:
         **told(
             "stimuli",
             name=lambda wildcards: wildcards.stimuli,
-            # Which properties are circular is for those who decode them.
+            # Only decoding reads which properties are circular.
             spec=lambda wildcards: without(settings["stimuli"][wildcards.stimuli], "circular"),
         ),
     shell:

@@ -1,7 +1,7 @@
-# What the config asks for.
+# Outputs that the config asks for.
 from ventral.report import registry
 
-# Networks that are fitted to neurons, and the recording of each.
+# Networks fitted to neurons, with the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
 CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
 SCORED = [
@@ -9,15 +9,15 @@ SCORED = [
     for recording in settings["recordings"]
     for model in models_of(settings, recording) + recorded_models_of(settings, recording)
 ]
-# What is predicted by recording and model, and hence resampled.
+# Pairs of recording and model with predictions, whose scores are resampled.
 RESAMPLED = [(recording, model) for recording, model in SCORED if "matrices" not in settings["recordings"][recording]]
-# Models with a factorised readout, and with layers that predict together, each with a recording of neuroids.
+# Models with a factorised readout, and models with a banded fit, each with a recording of neuroids.
 WITH_NEUROIDS = [
     (recording, model) for recording in settings["recordings"] for model in models_with_neuroids(settings, recording)
 ]
 FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappings"]]
 BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
-# The models that are read, for each recording of neuroids.
+# Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
@@ -32,7 +32,7 @@ def tables_of(folder, pairs):
     return [f"<results>/{folder}/{recording}/{model}.parquet" for recording, model in pairs]
 
 
-# What figures and tables read, by the names of their declared entries.
+# Inputs of figures and tables, by the names in their declared entries.
 MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
@@ -50,14 +50,14 @@ MADE = {
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
 }
-# Values of parameters, by the names of these.
+# Values of the parameters of figures and tables, by name.
 VALUES = {
     "reliability_threshold": settings["reliability_threshold"],
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
-    # In the order of the config.
+    # Models keep the order of the config.
     "models": list(settings["models"]),
-    # Those that networks are fitted to.
+    # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
     "networks": {
         name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}

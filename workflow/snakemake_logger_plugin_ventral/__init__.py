@@ -1,7 +1,7 @@
-"""A logger of Snakemake that prints one screen for a run: `snakemake --logger ventral`.
+"""Print one screen for a run, as a logger of Snakemake: `snakemake --logger ventral`.
 
-Snakemake finds the package by its name. The terminal shows how far the run is, a line for each stage, warnings and
-errors, and where the results are. Snakemake's own log file has everything else. A job's log has what the job reports.
+Snakemake finds the package by its name. The terminal shows the progress of the run, a line for each stage, warnings,
+errors, and the place of the results. Snakemake's own log file has everything else. A job's log has its messages.
 """
 
 import os
@@ -18,10 +18,10 @@ LEVEL_OF_JOBS = {"VENTRAL_TERMINAL_LEVEL": "CRITICAL"}
 
 
 class LogHandler(LogHandlerBase):
-    """What Snakemake calls with each of its records.
+    """The handler that Snakemake calls with each of its records.
 
-    A dry run, and a run with ``--verbose``, ``--printshellcmds``, ``--debug-dag`` or ``--quiet``, prints what Snakemake
-    prints without a logger of its own.
+    A dry run prints the same as without this logger. So does a run with ``--verbose``, ``--printshellcmds``,
+    ``--debug-dag`` or ``--quiet``.
     """
 
     def __post_init__(self) -> None:
@@ -39,36 +39,36 @@ class LogHandler(LogHandlerBase):
             self.handler = Screen(Terminal(stream, colours=not said.nocolor))
 
     def emit(self, record) -> None:
-        """Print what a record says, if anything."""
+        """Print the text of a record, if it has any for the screen."""
         # Not `emit`: the handler may have a filter.
         self.handler.handle(record)
 
     def close(self) -> None:
-        """Print how the run ended."""
+        """Print the outcome of the run."""
         self.handler.close()
         super().close()
 
     @property
     def writes_to_stream(self) -> bool:
-        """Whether the handler writes to a terminal, so that Snakemake itself does not."""
+        """Say that the handler writes to the terminal, so that Snakemake itself does not."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """Whether the handler writes a log file."""
+        """Say whether the handler writes a log file."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Whether the handler chooses its records itself."""
+        """Say whether the handler chooses its records itself."""
         return True
 
     @property
     def has_formatter(self) -> bool:
-        """Whether the handler words its records itself."""
+        """Say whether the handler formats its records itself."""
         return True
 
     @property
     def needs_rulegraph(self) -> bool:
-        """Whether Snakemake should also send the graph of the rules."""
+        """Say whether Snakemake should also send the graph of the rules."""
         return False

@@ -1,10 +1,10 @@
-"""Warnings and errors in the log that a job wrote."""
+"""Find warnings and errors in the log of a job."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-# As `ventral.__main__` writes them: time, level, message.
+# A line of `ventral.__main__`: time, level, message.
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+) (?P<message>.*)")
 MOST_LINES = 10
 
@@ -17,7 +17,7 @@ def warnings_in(log: str) -> list[str]:
 def errors_in(logs: Sequence[str]) -> list[str]:
     """Return the messages of errors in the logs of a job that failed.
 
-    Without such a message, as in logs of other programs, the last lines of the last log that has any.
+    Logs of other programs have no such message; then return the last lines of the last log that has any.
     """
     errors = [message for log in logs for level, message in _records(log) if level in ("ERROR", "CRITICAL")]
     if errors:
@@ -26,7 +26,7 @@ def errors_in(logs: Sequence[str]) -> list[str]:
 
 
 def _records(log: str) -> list[tuple[str, str]]:
-    """Return level and message of each record."""
+    """Return the level and message of each record."""
     records: list[tuple[str, list[str]]] = []
     for line in _lines(log):
         found = RECORD.fullmatch(line)
@@ -38,7 +38,7 @@ def _records(log: str) -> list[tuple[str, str]]:
 
 
 def _message(lines: list[str]) -> str:
-    """Return the lines of a message, at most ten; of a traceback, the last line."""
+    """Return at most ten lines of a message, or the last line of a traceback."""
     first, *others = lines
     if others and others[0].startswith("Traceback"):
         return f"{first}: {others[-1]}"

@@ -1,4 +1,4 @@
-"""What a run prints."""
+"""Print progress, stages, warnings and errors of a run."""
 
 import logging
 import threading
@@ -12,20 +12,20 @@ from snakemake_logger_plugin_ventral.stages import Stages, counted, duration
 from snakemake_logger_plugin_ventral.terminal import Terminal
 
 SECONDS_BETWEEN_CHANGES = 1.0
-# In a file or pipe, so many lines in all, and one after such a time.
+# In a file or pipe, progress has this many lines in all, this far apart.
 LINES_OF_PROGRESS = 10
 SECONDS_BETWEEN_LINES = 600.0
-# Messages at the end of a run that are shown once more, at most.
+# Most messages that are repeated at the end of a run.
 MOST_REPEATED = 20
-# Snakemake's messages during a run that a person should see, by how they begin.
+# First words of Snakemake's messages that a person should see during a run.
 SEEN = ("Creating conda", "Downloading", "Pulling", "Will exit", "Terminating", "Trying to restart", "Unlocking")
 LOG_FILE = "Complete log(s): "
 
 
 class Screen(logging.Handler):
-    """Print progress, stages, warnings and errors of a run, and in the end where its results are.
+    """Print progress, stages, warnings and errors of a run, and at the end the place of its results.
 
-    Where no job runs, Snakemake's own messages are printed: nothing is to be done, a folder is unlocked, and so on.
+    If no job runs, Snakemake's own messages are printed: nothing to be done, a folder is unlocked, and so on.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -37,7 +37,7 @@ class Screen(logging.Handler):
         self.named: dict[int, str] = {}
         self.logs: dict[int, Sequence[str]] = {}
         self.reported: set[int] = set()
-        # Messages, and how many jobs had each; a message's first log.
+        # Messages with their numbers of jobs and first log.
         self.repeated: dict[tuple[str, str], list[str]] = {}
         self.held: list[str] = []
         self.last: list[str] = []
@@ -55,7 +55,7 @@ class Screen(logging.Handler):
         }
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print what a record says to a person, if anything."""
+        """Print the text of a record, if it has any for the screen."""
         try:
             told = self.told_by_event.get(getattr(record, "event", None))
             if told:
@@ -64,7 +64,7 @@ class Screen(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
-        """Print how the run ended, with warnings and errors once more."""
+        """Print the outcome of the run, and repeat its warnings and errors."""
         if self.ended.is_set():
             return
         self.ended.set()
@@ -144,14 +144,14 @@ class Screen(logging.Handler):
             for message in warnings_in(log):
                 self._tell("warning", f"{self.named[job]}: {message}", message, log)
         ended = self.stages and self.stages.finish(job, record.created)
-        # The rule `all` makes nothing.
+        # The rule `all` has no outputs to report.
         if ended and self.logs.get(job):
             self.terminal.line(ended)
         self._show_progress(record.created)
 
     def _fail_job(self, record: logging.LogRecord) -> None:
         job, logs = record.jobid, list(record.log or [])
-        # Snakemake reports an error once more at the end of a run.
+        # Snakemake repeats each error at the end of a run.
         if job in self.reported:
             return
         self.reported.add(job)

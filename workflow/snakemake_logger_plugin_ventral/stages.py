@@ -1,4 +1,4 @@
-"""How far a run is: jobs planned, running and done of each stage, and the time that is left."""
+"""Count the planned, running and finished jobs of each stage, and estimate the time left."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ class Stages:
     planned : dict of int
         Number of jobs of each stage.
     began : float
-        When the run began, in seconds.
+        Start of the run, in seconds.
     running : dict
-        Stage of each running job, and when the job began, by the job's number.
+        Stage and start of each running job, by the job's number.
     seconds : dict of list of float
-        How long each finished job took, by stage.
+        Seconds of each finished job, by stage.
     failed : Counter
         Jobs that failed, by stage.
     first : dict of float
-        When the first job of a stage began.
+        Start of the first job of a stage.
     """
 
     planned: Mapping[str, int]
@@ -75,10 +75,10 @@ class Stages:
         return lines
 
     def seconds_left(self, now: float) -> float | None:
-        """Return about how long the run will still take, None before the first job is done.
+        """Estimate the seconds that the run will still take, None before the first job is done.
 
-        Jobs to come take the mean of finished jobs of their stage, or of all finished jobs where their stage has none.
-        As many jobs run side by side as did on average.
+        A coming job takes the mean time of its stage's finished jobs, or of all finished jobs if the stage has none.
+        The estimate assumes as many parallel jobs as so far on average.
         """
         if not self.done or now <= self.began:
             return None
@@ -91,7 +91,7 @@ class Stages:
         return max(0.0, work) * (now - self.began) / spent if spent else None
 
     def status(self, now: float) -> str:
-        """Return the line that says how far the run is."""
+        """Return the line with the progress of the run."""
         share = self.done / self.total if self.total else 1.0
         left = self.seconds_left(now)
         running = Counter(stage for stage, _ in self.running.values())
@@ -104,12 +104,12 @@ class Stages:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number of things in words."""
+    """Return a number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: 42 s, 12 min, 1 h 5 min."""
+    """Format a time for people: 42 s, 12 min, 1 h 5 min."""
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

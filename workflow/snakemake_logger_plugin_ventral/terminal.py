@@ -1,4 +1,4 @@
-"""Lines on a terminal, and one last line that changes in place."""
+"""Write lines to a terminal, with a last line that changes in place."""
 
 import os
 from typing import TextIO
@@ -8,7 +8,7 @@ ERASE_LINE = "\r\033[K"
 
 
 class Terminal:
-    """Where lines are written.
+    """The terminal, file or pipe that receives the lines.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One command a stage: ``python -m ventral STAGE ...``, as the workflow's rules call it."""
+"""Run one stage: ``python -m ventral STAGE ...``, as the workflow's rules do."""
 
 import errno
 import logging
@@ -15,7 +15,7 @@ from ventral.running.rounding import round_alike_on_any_cores
 
 logger = logging.getLogger("ventral")
 
-# Least level of messages that a job with a log also prints, as Snakemake's logger and the rules set it.
+# Snakemake's logger and the rules set the least level of messages that a job with a log also prints.
 TERMINAL_LEVEL = "VENTRAL_TERMINAL_LEVEL"
 
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _explained(error: BaseException, output: Path | None) -> str | None:
-    """Return what a user can do about an error, None where the error is a fault of this program."""
+    """Return a message that helps a user with an error, None if the error is a fault of this program."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -54,7 +54,7 @@ def _explained(error: BaseException, output: Path | None) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"no space left for {output}; free some, or set `results` to a folder on another disk, and start again: "
-            f"what is finished is kept"
+            f"finished outputs are kept"
         )
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
@@ -75,7 +75,7 @@ def _scheduler(where: str | None, log: Path | None):
 
 
 def _start_logging(log: Path | None) -> None:
-    # On a full disk the file cannot be written; what is reported is printed all the same.
+    # On a full disk the log cannot be written, but messages are still printed.
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
     terminal = logging.StreamHandler()

@@ -1,4 +1,4 @@
-"""The command of every stage: what it reads, writes and is told."""
+"""Run the stages from the command line: parse inputs, outputs and options, and call the stage's function."""
 
 import argparse
 import importlib
@@ -48,14 +48,14 @@ STAGES = {
     "audit": "audit.verdicts.audit",
     "crate": "crate.packing.crate",
 }
-# Commands that no rule has, with words of their own.
+# Commands without a rule, which have arguments of their own.
 PREDICT = "predict"
 COMMANDS = {PREDICT: "readouts.predicting.predict_folder"}
-# Recorded, and not passed on: files that an option names.
+# Inputs that are recorded but not passed on, because an option names the same files.
 READS = "reads"
-# Never left to a function's default: what a rule forgets to pass on is an error, and never a constant.
+# Options that must be given, so that a rule that forgets one fails instead of using a constant.
 DRAWS = ("seed", "n_bootstrap")
-# How a job runs, not what it makes: results do not depend on these.
+# Arguments that affect how a job runs, not its results.
 HOW = {
     "cores": (int, "number of cores"),
     "dask": (str, "threads, processes, slurm or slurm:N (N further jobs), or the address of a cluster's scheduler"),
@@ -67,7 +67,7 @@ CHARACTERS_SHOWN = 80
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
-    """Return what a command line says; without arguments, that of this process."""
+    """Parse a command line, by default that of this process."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == [PREDICT]:
         return _parse_predict(arguments[1:])
@@ -93,30 +93,31 @@ def run(command: Command) -> None:
     Raises
     ------
     InputError
-        If the stage takes no argument of some name, or one is missing.
+        If the stage has no argument of some name, or an argument is missing.
     """
     function = function_of(command.stage)
     function(**arguments_of(command, function))
 
 
 def stages() -> dict[str, str]:
-    """Return module and function of every stage: those of figures and tables are declared with these."""
+    """Return the module and function of every stage; figures and tables declare their own."""
     return STAGES | {shown.stage: shown.function for shown in (*FIGURES.values(), *TABLES.values())}
 
 
 def function_of(stage: str) -> Callable:
-    """Return the function of a stage, whose parameters are what the command line names."""
+    """Return the function of a stage; its parameters are the names on the command line."""
     module, function = (stages() | COMMANDS)[stage].rsplit(".", 1)
     return getattr(importlib.import_module(f"ventral.{module}"), function)
 
 
 def arguments_of(command: Command, function: Callable) -> dict:
-    """Return the arguments of a stage's function.
+    """Return the arguments for a stage's function.
 
     Raises
     ------
     InputError
-        If the function takes no argument of some name, or one is missing, or is several paths where one is right.
+        If the function has no argument of some name, an argument is missing, or one has several paths where one is
+        right.
     """
     parameters = inspect.signature(function).parameters
     how = {name: value for name, value in command.how.items() if name != "dask"}
@@ -127,7 +128,7 @@ def arguments_of(command: Command, function: Callable) -> dict:
         several = name in parameters and get_origin(parameters[name].annotation) is Sequence
         if not several and len(paths) > 1:
             raise InputError(f"--input {name}: one path is right, not {len(paths)}")
-        # An input that a config has no use for has no path.
+        # An input that the config does not use has no path.
         if several or paths:
             given[name] = list(paths) if several else paths[0]
     unknown = [f"`{name}`" for name in given if name not in parameters]
@@ -139,7 +140,9 @@ def arguments_of(command: Command, function: Callable) -> dict:
     ]
     takes = f"stage {command.stage} takes {', '.join(f'`{name}`' for name in parameters)}"
     if misplaced:
-        raise InputError(f"{', '.join(misplaced)}: said by an argument of its own, such as --cores 2, not in --options")
+        raise InputError(
+            f"{', '.join(misplaced)}: give an argument of its own, such as --cores 2, not an entry of --options"
+        )
     if unknown:
         raise InputError(f"unknown: {', '.join(unknown)}; {takes}")
     if missing:
@@ -152,22 +155,28 @@ def arguments_of(command: Command, function: Callable) -> dict:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ventral",
-        description="One command a stage, as the rules of the workflow call it.",
+        description="Run one stage, as the rules of the workflow do.",
         epilog=(
-            "Names are those of the parameters of the stage's function: a stage without arguments says which. "
-            f"Stages: {', '.join(stages())}. A command beside these: {PREDICT}, with a --help of its own."
+            "Names are those of the parameters of the stage's function; a stage without arguments lists them. "
+            f"Stages: {', '.join(stages())}. {PREDICT} is a further command, with its own --help."
         ),
         allow_abbrev=False,
     )
     parser.add_argument("stage", choices=stages(), metavar="STAGE")
     parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
     parser.add_argument("--output", nargs=2, action="append", default=[], metavar=("NAME", "PATH"))
-    parser.add_argument("--options", type=_json_object, default={}, help="what is made, a JSON object")
-    parser.add_argument("--checked", type=_json_object, default={}, help="what is only checked, and not recorded")
+    parser.add_argument(
+        "--options", type=_json_object, default={}, help="options that affect the outputs, a JSON object"
+    )
+    parser.add_argument(
+        "--checked", type=_json_object, default={}, help="values that are only checked, and not recorded"
+    )
     for name, (kind, meaning) in HOW.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=meaning)
-    parser.add_argument("--log", type=Path, help="also write what is reported to this file")
-    parser.add_argument("--provenance", type=Path, help="also write what the outputs were made of to this file")
+    parser.add_argument("--log", type=Path, help="also write messages to this file")
+    parser.add_argument(
+        "--provenance", type=Path, help="also write the record of inputs, code and packages to this file"
+    )
     return parser
 
 
@@ -181,11 +190,11 @@ def _parse_predict(arguments: Sequence[str]) -> Command:
     parser.add_argument("--readout", required=True, **path, help="a file LAYER.zarr.zip in results/readouts")
     parser.add_argument("--stimuli", required=True, **path, help="folder or zip of stimuli")
     parser.add_argument("--output", required=True, **path, help="CSV or Parquet file to write")
-    parser.add_argument("--weights", **path, help="checkpoint of the network, where it is not where it was")
+    parser.add_argument("--weights", **path, help="checkpoint of the network, if it has moved")
     for name in ("device", "batch_size"):
         kind, meaning = HOW[name]
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=meaning)
-    parser.add_argument("--log", **path, help="also write what is reported to this file")
+    parser.add_argument("--log", **path, help="also write messages to this file")
     told = vars(parser.parse_args(arguments))
     return Command(
         PREDICT,

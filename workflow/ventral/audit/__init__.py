@@ -1,1 +1,1 @@
-"""Whether results are what they say they are: provenance of every output, and its verification."""
+"""Audit results: check every output against its provenance, and rerun some jobs."""

@@ -1,4 +1,4 @@
-"""How far two makings of one output are apart: numbers by how much, all else by whether it is the same."""
+"""Compare two makings of one output: numbers by their difference, everything else for equality."""
 
 import re
 import warnings
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-# How far two makings of an output may be apart where processor, BLAS or graphics card differ, over the largest value of
-# an array or column. Float16, in which features are stored, tells values apart by half of this.
+# Largest difference allowed between two makings where processor, BLAS or graphics card differ, relative to the largest
+# value of an array or column. The resolution of float16, in which features are stored, is half of this.
 TOLERANCE = 1e-3
-# The same of stages that compute in float64, or in float32 that is proved as precise. docs/audit.md says why.
+# The same for stages that compute in float64, or in float32 with proven precision; docs/audit.md says why.
 BOUNDS = {"gram": 1e-5, "fit": 1e-6, "reverse": 1e-6, "banded": 1e-6, "predictions": 1e-6}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
-# Says how a store was made; checksums follow from all the rest.
+# Attributes that say how a store was made, or follow from its content, are not compared.
 HOW = ("device", CHECKSUMS)
 VALUES_AT_ONCE = 2**24
 
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """The largest difference of two makings of an output.
+    """The largest difference between two makings of an output.
 
     Attributes
     ----------
     size : float
-        Of an array or a column of a table, the largest absolute difference over the largest absolute value of the first
-        making; of a number in a text, the difference over the larger of the numbers and 1. Infinite where anything
-        but numbers differs: names, shapes, text, integers, which values are missing.
+        For an array or a column: the largest absolute difference over the first making's largest absolute value. For a
+        number in a text: the difference over the larger of the numbers and 1. Infinite where anything else differs:
+        names, shapes, text, integers, or the positions of missing values.
     where : str
-        Array, column, file or attribute; empty where nothing differs.
+        Array, column, file or attribute that differs most; empty where nothing differs.
     """
 
     size: float
@@ -55,21 +55,21 @@ class Difference:
 
 
 def difference(first: str | Path, second: str | Path) -> Difference:
-    """Return how far two files, stores or folders of the same kind are apart."""
+    """Return the largest difference between two files, stores or folders of the same kind."""
     first, second = Path(first), Path(second)
     with warnings.catch_warnings():
-        # A workflow may keep a time stamp of its own in a store.
+        # Snakemake may keep a time stamp of its own in a store.
         warnings.filterwarnings("ignore", r"Object at \..* is not recognized as a component of a Zarr hierarchy")
         return max(_differences(first, second), default=Difference(0.0))
 
 
 def bound_of(stages: Iterable[str]) -> float:
-    """Return how far two makings of an output may be apart that is made anew by stages, one after the other."""
+    """Return the largest difference allowed between two makings of an output, by the stages that were rerun."""
     return max(BOUNDS.get(stage, TOLERANCE) for stage in stages)
 
 
 def compare_arrays(first: NDArray, second: NDArray, where: str) -> Difference:
-    """Return how far two arrays are apart, of numbers or of anything else."""
+    """Return the largest difference between two arrays of numbers, or of anything else."""
     if first.shape != second.shape:
         return Difference(np.inf, f"{where}, shape {first.shape} and {second.shape},")
     if not all(np.issubdtype(array.dtype, np.floating) for array in (first, second)):
@@ -154,7 +154,7 @@ def _compare_tables(first: Path, second: Path) -> Iterator[Difference]:
 
 
 def _numbers_of_lists(column: "pd.Series") -> NDArray | None:
-    """Return the numbers of a column of lists of numbers, one list after the other; None of another column."""
+    """Join the numbers of a column of lists of numbers; return None for any other column."""
     lists = column.to_list()
     if not lists or not all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in lists):
         return None
@@ -191,7 +191,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
 def _text(path: Path) -> str:
     content = path.read_bytes()
     if path.suffix == ".pdf":
-        # What is drawn is compressed.
+        # The content of a PDF is compressed.
         content = STREAM.sub(lambda found: _inflated(found[1]), content)
     return content.decode("latin-1")
 
@@ -204,7 +204,7 @@ def _inflated(stream: bytes) -> bytes:
 
 
 def _extent(first: NDArray, second: NDArray) -> tuple[float, float]:
-    """Return the largest difference, infinite if not the same values are finite, and the largest value of the first."""
+    """Return the largest difference and the first's largest value; infinite if other values are finite."""
     first, second = first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)
     finite = np.isfinite(first)
     if not np.array_equal(first[~finite], second[~finite], equal_nan=True):

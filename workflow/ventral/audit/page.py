@@ -1,4 +1,4 @@
-"""The page that says what an audit found, to be read and printed."""
+"""Write the page with the result of an audit, for reading and printing."""
 
 from collections.abc import Sequence
 from html import escape
@@ -28,10 +28,10 @@ tr {{ break-inside: avoid; }}
 <body>
 <h1>Audit of {results}</h1>
 <p class="{verdict}">{verdict}: {summary}</p>
-<p>{date}. Every output that the config calls for is compared with its record, and the record with the config, the code
-and the packages of now; outputs that were re-run were made once more in a clean directory.</p>
+<p>{date}. The audit compared every output of the config with its record, and the record with the present config, code
+and packages. Outputs that were re-run were made once more in a clean directory.</p>
 <table>
-<thead><tr><th>output</th><th>verdict</th><th>stage</th><th>why</th></tr></thead>
+<thead><tr><th>output</th><th>verdict</th><th>stage</th><th>reason</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -43,12 +43,12 @@ ROW = '<tr class="{kind}"><td>{path}</td><td>{verdict}</td><td>{stage}</td><td>{
 
 
 def as_page(audit: dict, results: str, passed: Sequence[str]) -> str:
-    """Return the page of an audit, what fails first.
+    """Return the page of an audit, with failures first.
 
     Parameters
     ----------
     audit : dict
-        What `ventral.audit.verdicts.audit` writes to `verdicts`.
+        Content of the file `verdicts` from `ventral.audit.verdicts.audit`.
     results : str
         Folder of the outputs.
     passed : sequence of str

@@ -1,4 +1,4 @@
-"""What a config calls for: the jobs, and what each reads, writes and is told."""
+"""Read the plan of a run: its jobs, with the inputs, outputs and options of each."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ from ventral.commands import parse
 from ventral.errors import InputError
 from ventral.running.braces import expanded
 
-# As a dry run prints them.
+# Lines of a dry run.
 COMMAND = re.compile(r"^(?:Shell command: )?\s*python -m ventral (.+)$", re.MULTILINE)
 TEMPORARY = re.compile(r"^Would remove temporary output (.+)$", re.MULTILINE)
 
@@ -22,17 +22,17 @@ class Job:
     Attributes
     ----------
     arguments : tuple of str
-        What stands after ``python -m ventral``.
+        Words of the command after ``python -m ventral``.
     stage : str
-        What it does.
+        Stage of the job.
     config : dict
-        What it is told: the options of its command.
+        Options of the job's command.
     inputs, outputs : tuple of str
         Paths, as on the command line.
     provenance : str or None
-        Path of its record; None for a job that needs none, because its command pins what it makes.
+        Path of the job's record; None for a job without a record, because its command names the content it makes.
     sha256 : str or None
-        Of the one output of such a job.
+        SHA-256 of the one output of a job without a record.
     """
 
     arguments: tuple[str, ...]
@@ -46,12 +46,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs, each after those that it needs.
+    """All jobs of a run, each after the jobs that it needs.
 
     Attributes
     ----------
     jobs : tuple of Job
-        In the order of the dry run.
+        Jobs in the order of the dry run.
     temporary : frozenset of str
         Outputs that are deleted once they have been used.
     """
@@ -66,17 +66,17 @@ class Plan:
 
 
 def read_plan(printed: str) -> Plan:
-    """Return the jobs that a dry run of everything printed.
+    """Read the jobs from the text that a dry run of everything printed.
 
     Parameters
     ----------
     printed : str
-        Of ``snakemake --dry-run --forceall --printshellcmds all``.
+        Output of ``snakemake --dry-run --forceall --printshellcmds all``.
 
     Raises
     ------
     InputError
-        If there is no job in it.
+        If the text has no job.
     """
     jobs = tuple(_job(shlex.split(expanded(command))) for command in COMMAND.findall(printed))
     if not jobs:
@@ -98,7 +98,7 @@ def _job(arguments: list[str]) -> Job:
 
 
 def _in_order(jobs: tuple[Job, ...]) -> Iterator[Job]:
-    """Yield every job after the makers of its inputs, otherwise in the order in which they come."""
+    """Yield every job after the makers of its inputs, otherwise in the given order."""
     maker = {path: job for job in jobs for path in job.outputs}
     yielded = set()
     # No recursion: a chain of jobs can be longer than Python's stack is deep.

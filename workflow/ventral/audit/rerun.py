@@ -1,4 +1,4 @@
-"""Jobs run once more in a clean directory, and what they made beside what was recorded."""
+"""Rerun jobs in a clean directory, and compare their outputs with the recorded ones."""
 
 import logging
 import os
@@ -18,42 +18,42 @@ from ventral.provenance import digest, read_record
 
 logger = logging.getLogger("ventral")
 
-# Where these agree, and no graphics card is used, a job gives the same bits.
+# With these equal, and without a graphics card, a job gives the same bits.
 OF_BITS = ("machine", "processor")
 UP = ".."
-# Shows the records of all jobs and the last audit: it is another page every time.
+# The page shows the records of all jobs and the last audit, so it differs every time.
 NEVER_THE_SAME = ("report",)
 
 
 def choose(plan: Plan, verified: Verified, sample: int, named: Sequence[str], seed: int) -> list[Job]:
-    """Return the jobs to run again: those that make the outputs named, and as many at random of those verified.
+    """Choose the jobs to rerun: the makers of the named outputs, and `sample` random jobs among the verified ones.
 
     Parameters
     ----------
     plan, verified
-        What the config calls for, and what is known of it.
+        The jobs of the config, and the findings about their outputs.
     sample : int
         Number of random jobs.
     named : sequence of str
         Paths of outputs.
     seed : int
-        Of the draw.
+        Seed of the draw.
 
     Raises
     ------
     InputError
-        If nothing makes an output that is named, or it is the report, which shows this audit.
+        If no job makes a named output, or a named output is the page, which shows this audit.
     """
     chosen = {}
     for path in map(os.path.normpath, named):
         if path not in plan.maker:
             raise InputError(
-                f"config key audit.outputs: no job makes {path}; the nearest that are made: {nearest(path, plan.maker)}"
+                f"config key audit.outputs: no job makes {path}; the nearest outputs are {nearest(path, plan.maker)}"
             )
         if plan.maker[path].stage in NEVER_THE_SAME:
             raise InputError(
-                f"config key audit.outputs: {path} shows when jobs ran and what the last audit found: it is never "
-                f"the same twice; leave it out"
+                f"config key audit.outputs: {path} shows when jobs ran and the last audit, so it is never the same "
+                f"twice; leave it out"
             )
         chosen[plan.maker[path].outputs] = plan.maker[path]
     fit = [
@@ -63,7 +63,7 @@ def choose(plan: Plan, verified: Verified, sample: int, named: Sequence[str], se
         and job.stage not in NEVER_THE_SAME
         and all(verified.findings[path].verdict == VERIFIED for path in job.outputs)
     ]
-    # What makes a job one of many is its name, not when it was planned.
+    # Sorting by name makes the draw independent of the plan's order.
     fit.sort(key=lambda job: job.outputs)
     for job in random.Random(seed).sample(fit, min(sample, len(fit))):
         chosen[job.outputs] = job
@@ -71,7 +71,7 @@ def choose(plan: Plan, verified: Verified, sample: int, named: Sequence[str], se
 
 
 def with_makers(job: Job, plan: Plan) -> list[Job]:
-    """Return a job after those that make what it needs and what is gone, because it was temporary."""
+    """Return a job after the makers of its deleted temporary inputs."""
     needed, waiting = {}, [job]
     while waiting:
         wanted = waiting.pop()
@@ -81,25 +81,25 @@ def with_makers(job: Job, plan: Plan) -> list[Job]:
 
 
 def run_again(job: Job, plan: Plan, verified: Verified, results: Path, folder: Path) -> None:
-    """Make the outputs of a job once more, and say of each whether it is the same.
+    """Rerun a job in a clean directory, and add a finding for each of its outputs.
 
     Parameters
     ----------
     job : Job
-        What to run.
+        Job to rerun.
     plan, verified
-        What the config calls for, and what is known of it; findings are added.
+        The jobs of the config, and the findings about their outputs; new findings are added.
     results : Path
         Folder of all outputs.
     folder : Path
-        The clean directory, to be made. It stays where an output differs.
+        The clean directory, which this function makes. The directory stays if an output differs.
     """
     jobs = with_makers(job, plan)
     sources = {path for each in jobs for path in each.inputs} - {path for each in jobs for path in each.outputs}
     gone = sorted(path for path in sources if not Path(path).exists())
     if gone:
         for path in job.outputs:
-            verified.findings[path].say(verified.findings[path].verdict, f"not run again: there is no {gone[0]}")
+            verified.findings[path].say(verified.findings[path].verdict, f"not run again: {gone[0]} is missing")
         return
     clean = CleanDirectory(folder, results, [path for each in jobs for path in (*each.inputs, *each.outputs)])
     for path in sources:
@@ -116,29 +116,29 @@ def run_again(job: Job, plan: Plan, verified: Verified, results: Path, folder: P
 
 
 class CleanDirectory:
-    """A folder like the working folder, with all that lies there but the results.
+    """A copy of the working folder, made of links, without the results.
 
     Parameters
     ----------
     folder : Path
-        To be made.
+        Folder to make.
     results : Path
         The results folder, as on the command line.
     paths : iterable of str
-        All that is read and written there.
+        All paths that the jobs read and write.
 
     Attributes
     ----------
     working : Path
-        Where jobs run.
+        Folder in which jobs run.
     """
 
     def __init__(self, folder: Path, results: Path, paths: Iterable[str]) -> None:
         here = Path.cwd()
         self._results = results
-        # Outside of the tree of links only where nothing else is possible: the command has to be changed for it.
+        # Results outside the working folder need a place outside the links, and a changed command.
         self._elsewhere = folder.resolve() / "results" if results.is_absolute() else None
-        # Paths that lead out of the working folder lead to the same from here.
+        # Paths out of the working folder must lead to the same files from the clean directory.
         climbs = max(Path(os.path.normpath(path)).parts.count(UP) for path in (*paths, results))
         top = here.parents[climbs - 1] if climbs else here
         tree = folder.resolve() / "tree"
@@ -148,19 +148,19 @@ class CleanDirectory:
         self.working.mkdir(parents=True, exist_ok=True)
 
     def path(self, path: str) -> Path:
-        """Return where a path of the command line lies here."""
+        """Return the place of a path of the command line in the clean directory."""
         return self.working / self._changed(path)
 
     def link(self, path: str) -> None:
-        """Let something of the results be there."""
+        """Link a file or folder of the results into the clean directory."""
         here = self.path(path)
-        # All outside of the results is there already.
+        # Links to everything outside the results exist already.
         if not here.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
             here.symlink_to(Path(path).resolve())
 
     def run(self, job: Job) -> str | None:
-        """Run a job here, and return what it said last, if it failed."""
+        """Run a job in the clean directory; return its last message if it fails."""
         arguments = [self._changed(argument) for argument in on_what_is_here(job.arguments)]
         done = subprocess.run(
             [sys.executable, "-m", "ventral", *arguments], cwd=self.working, capture_output=True, text=True, check=False
@@ -184,7 +184,7 @@ class CleanDirectory:
 
 
 def on_what_is_here(arguments: Sequence[str]) -> list[str]:
-    """Return a command that takes a GPU only where there is one: who audits may have none."""
+    """Return a command that uses a GPU only if this machine has one."""
     device = [before == "--device" for before in ("", *arguments)]
     return [
         "auto" if is_device and said == "cuda" else said for is_device, said in zip(device, arguments, strict=False)
@@ -192,16 +192,16 @@ def on_what_is_here(arguments: Sequence[str]) -> list[str]:
 
 
 def _link_all(source: Path, target: Path, apart: Path, real: Path) -> None:
-    """Fill a folder with links to what is in another, and make anew the folders on the way to two of them.
+    """Fill a folder with links to the content of another, and make real folders on the way to `apart` and `real`.
 
     Parameters
     ----------
     source, target : Path
-        Folders; the second is to be made.
+        Folders; the function makes the second.
     apart : Path
-        Is left out.
+        Folder to leave out.
     real : Path
-        A folder that is no link: from within a link, `..` leads elsewhere.
+        Folder that must not be a link, because `..` leads elsewhere from within a link.
     """
     target.mkdir()
     for entry in source.iterdir():
@@ -214,17 +214,17 @@ def _link_all(source: Path, target: Path, apart: Path, real: Path) -> None:
 
 
 def _compare(job: Job, bound: float, clean: CleanDirectory, verified: Verified) -> None:
-    """Say of each output of a job that has run again whether it is the same, elsewhere within a bound."""
+    """Say for each output of a rerun job whether it is the same, or differs within a bound on other hardware."""
     recorded = verified.records.get(job.provenance)
     remade = read_record(clean.path(job.provenance))
     for path in job.outputs:
         finding = verified.findings[path]
-        other = other_circumstances(recorded, remade) if recorded else "its record is not to be trusted"
+        other = other_circumstances(recorded, remade) if recorded else "its record cannot be trusted"
         if digest(clean.path(path)) == verified.recorded.get(path):
             finding.say(REMADE, "re-run: as recorded, to the last bit" + (f", although {other}" if other else ""))
             continue
         if not Path(path).exists():
-            finding.say(DIFFERS, f"re-run: other bytes; {path} is deleted, so by how much is not known")
+            finding.say(DIFFERS, f"re-run: other bytes; {path} is deleted, so the size of the difference is not known")
             continue
         found = difference(path, clean.path(path))
         kept = f"kept in {clean.path(path)}"
@@ -237,10 +237,10 @@ def _compare(job: Job, bound: float, clean: CleanDirectory, verified: Verified) 
 
 
 def other_circumstances(recorded: dict, remade: dict) -> str:
-    """Return what lets bits differ between two makings, empty where nothing does."""
+    """Name the differences in hardware that let bits differ between two makings; '' without any."""
     then, now = recorded["hardware"], remade["hardware"]
     other = [f"{name} was {then[name]!r} and is {now[name]!r}" for name in OF_BITS if then[name] != now[name]]
-    # A process that left the work to others may have loaded fewer.
+    # A process that leaves its work to workers may load fewer libraries.
     if not (set(then["blas"]) <= set(now["blas"]) or set(now["blas"]) <= set(then["blas"])):
         other.append(f"BLAS was {', '.join(then['blas'])} and is {', '.join(now['blas'])}")
     if then["gpu"] or now["gpu"]:

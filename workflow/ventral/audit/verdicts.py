@@ -1,4 +1,4 @@
-"""The audit: a verdict on every output that a config calls for."""
+"""Run the audit: give a verdict on every output of a config."""
 
 import json
 import logging
@@ -30,13 +30,13 @@ def audit(
     seed: int = 0,
     cores: int = 1,
 ) -> None:
-    """Verify all outputs, run some jobs again, and write a verdict on every output.
+    """Verify all outputs, rerun some jobs, and write a verdict on every output.
 
     Parameters
     ----------
     plan : path
-        What a dry run of everything printed: see `ventral.audit.plan.read_plan`. Paths in it are relative to the
-        folder in which this runs, as they were when jobs ran.
+        Output of a dry run of everything, for `ventral.audit.plan.read_plan`. Its paths are relative to the working
+        folder, as when the jobs ran.
     results : path
         Folder of all outputs, as in the plan.
     verdicts : path
@@ -45,18 +45,18 @@ def audit(
     page : path
         HTML file to write.
     sample : int
-        Number of random jobs that are run again.
+        Number of random jobs to rerun.
     rerun : sequence of str
-        Outputs whose jobs are run again in any case.
+        Outputs whose jobs are rerun in any case.
     seed : int
-        Of the choice of these jobs.
+        Seed of the random choice.
     cores : int
-        Threads that read files. Jobs run one after another, each with the cores that the plan gives it.
+        Threads that read files. Jobs run one after another, each with its cores from the plan.
 
     Raises
     ------
     InputError
-        If any output fails. What was found is written first.
+        If any output fails. All findings are written first.
     """
     planned, results = read_plan(Path(plan).read_text(encoding="utf-8")), Path(results)
     verified = verify(planned, cores)
@@ -92,4 +92,4 @@ def audit(
     if len(failed) > OUTPUTS_LOGGED:
         logger.error("and %d more", len(failed) - OUTPUTS_LOGGED)
     if failed:
-        raise InputError(f"{len(failed)} of {len(findings)} outputs fail; {page} says of each what is wrong")
+        raise InputError(f"{len(failed)} of {len(findings)} outputs fail; {page} has the reason for each")

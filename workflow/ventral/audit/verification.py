@@ -1,4 +1,4 @@
-"""Whether every output is what its record says, and its record what the config, code and packages of now would make."""
+"""Compare every output with its record, and each record with the present config, code and packages."""
 
 import importlib.metadata
 import json
@@ -20,7 +20,7 @@ STALE = "stale"
 TAMPERED = "tampered"
 UNRECORDED = "no provenance"
 MISSING = "missing"
-# From the worst: an output gets the first that is said of it.
+# Worst first; an output gets the worst verdict that applies.
 VERDICTS = (MISSING, UNRECORDED, TAMPERED, STALE, DIFFERS, REMADE, VERIFIED)
 PASSED = (VERIFIED, REMADE)
 CHARACTERS_SHOWN = 80
@@ -30,14 +30,14 @@ DIGITS_SHOWN = 12
 
 @dataclass
 class Finding:
-    """What is found of one output.
+    """Verdicts on one output, with their reasons.
 
     Attributes
     ----------
     path : str
-        As on the command line.
+        Path of the output, as on the command line.
     stage : str
-        Of the job that makes it.
+        Stage of the job that makes the output.
     said : dict
         Reasons by verdict.
     """
@@ -52,31 +52,31 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of which anything is said; verified without any."""
+        """The worst verdict that has a reason; verified without any."""
         return next((verdict for verdict in VERDICTS if verdict in self.said), VERIFIED)
 
     @property
     def reason(self) -> str:
-        """What is said for the verdict, and then for others, each reason once."""
+        """The reasons for the verdict, then those for other verdicts, each once."""
         ordered = [self.verdict, *(verdict for verdict in VERDICTS if verdict != self.verdict)]
         return "; ".join(dict.fromkeys(reason for verdict in ordered for reason in self.said.get(verdict, [])))
 
 
 @dataclass
 class Verified:
-    """What is known of all outputs from their records.
+    """Findings about all outputs from their records.
 
     Attributes
     ----------
     findings : dict of Finding
-        By path.
+        Finding about each output, by path.
     records : dict
-        Of every job that has an intact one, by the path of the record.
+        Every intact record, by the path of the record.
     recorded : dict of str
-        Digest that an intact record gives each output, by its path now.
+        Digest of each output in an intact record, by the output's present path.
     causes : dict of dict
-        By path, what everything made of an output is to know: what is wrong with it, or else with what it was made of,
-        and the verdict on what is made of that.
+        Faults that an output passes on to everything made from it, with their verdicts, by path. They are its own
+        faults, or else those of its inputs.
     """
 
     findings: dict[str, Finding] = field(default_factory=dict)
@@ -87,12 +87,12 @@ class Verified:
 
 @dataclass(frozen=True)
 class Installed:
-    """What would make outputs now.
+    """The code and packages that would make outputs now.
 
     Attributes
     ----------
     code : dict
-        SHA-256 of the source of each module, None where there is none.
+        SHA-256 of the source of each module, None where the source is missing.
     packages : dict
         Version of each package, None where it is not installed.
     python : str
@@ -105,12 +105,12 @@ class Installed:
 
 
 def verify(plan: Plan, cores: int = 1) -> Verified:
-    """Compare all outputs with their records, and these with the plan and with what is installed.
+    """Compare all outputs with their records, and the records with the plan and the installed code and packages.
 
     Parameters
     ----------
     plan : Plan
-        What the config calls for.
+        Jobs of the config.
     cores : int
         Threads that read files.
     """
@@ -131,7 +131,7 @@ def verify(plan: Plan, cores: int = 1) -> Verified:
 
 
 def installed(records: Iterable[dict]) -> Installed:
-    """Return what is there now of the modules and packages that records name."""
+    """Return the present state of the modules and packages that records name."""
     modules, packages = set(), set()
     for record in records:
         modules |= record["code"].keys()
@@ -142,7 +142,7 @@ def installed(records: Iterable[dict]) -> Installed:
 
 
 def digests_now(plan: Plan, cores: int) -> dict[str, str | None]:
-    """Return the digest of every output and input of the plan by path, None where there is none."""
+    """Return the digest of every output and input of the plan by path, None where the file is missing."""
     paths = list(dict.fromkeys(path for job in plan.jobs for path in (*job.inputs, *job.outputs)))
     progress = Progress("audit", len(paths), "files and folders")
     found = {}
@@ -154,7 +154,7 @@ def digests_now(plan: Plan, cores: int) -> dict[str, str | None]:
 
 
 def config_differences(recorded: object, now: object, key: str = "") -> Iterator[str]:
-    """Yield a sentence for every innermost key at which two parts of a config differ."""
+    """Yield a sentence for every innermost key in which two parts of a config differ."""
     if isinstance(recorded, dict) and isinstance(now, dict):
         for name in sorted(recorded.keys() | now.keys()):
             inner = f"{key}.{name}" if key else name
@@ -169,10 +169,10 @@ def config_differences(recorded: object, now: object, key: str = "") -> Iterator
 
 
 def installed_differences(record: dict, now: Installed) -> Iterator[str]:
-    """Yield a sentence for every module whose source, and every package whose version, is another than recorded."""
+    """Yield a sentence for every module whose source changed, and every package whose version changed."""
     for module, recorded in record["code"].items():
         if now.code[module] is None:
-            yield f"module {module} is not there now"
+            yield f"module {module} is missing now"
         elif now.code[module] != recorded:
             yield f"module {module} changed"
     for package, recorded in record["packages"].items():
@@ -183,9 +183,9 @@ def installed_differences(record: dict, now: Installed) -> Iterator[str]:
 
 
 def renamed(record: dict, job: Job) -> dict[str, str]:
-    """Return what the files of a record are called now: results and inputs may lie elsewhere than when it was made.
+    """Return the present paths of a record's files, because results and inputs may have moved since.
 
-    They are told apart by their order on the command line.
+    The order on the command line identifies each file.
     """
     then, now = ([*record["inputs"], *record["outputs"]], [*job.inputs, *job.outputs])
     alike = len(record["inputs"]) == len(job.inputs) and len(record["outputs"]) == len(job.outputs)
@@ -198,18 +198,20 @@ def _check_pinned(job: Job, found: dict[str, str | None], verified: Verified) ->
     for path in job.outputs:
         finding = verified.findings[path]
         if found[path] is None:
-            finding.say(MISSING, "it is not there")
+            finding.say(MISSING, "the file is missing")
         elif found[path] != job.sha256:
-            finding.say(TAMPERED, _unlike("its content is not what its command names", job.sha256, found[path]))
+            finding.say(
+                TAMPERED, _unlike("its content differs from the SHA-256 in its command", job.sha256, found[path])
+            )
         else:
-            finding.say(VERIFIED, "its content is what its command names")
+            finding.say(VERIFIED, "its content has the SHA-256 in its command")
             verified.recorded[path] = found[path]
 
 
 def _without_record(job: Job, verdict: str, reason: str, found: dict[str, str | None], verified: Verified) -> None:
     for path in job.outputs:
         if found[path] is None and verdict == UNRECORDED:
-            verified.findings[path].say(MISSING, "it is not there, and neither is its record")
+            verified.findings[path].say(MISSING, "the file and its record are missing")
         else:
             verified.findings[path].say(verdict, reason)
 
@@ -239,16 +241,16 @@ def _check_recorded(
 
 
 def _read_record(job: Job) -> tuple[dict | None, tuple[str, str] | None]:
-    """Return a job's record, or None and what is wrong with it: a verdict and its reason."""
+    """Return a job's record, or None with a verdict on the record and its reason."""
     path = Path(job.provenance)
     if not path.is_file():
-        return None, (UNRECORDED, f"there is no {path}")
+        return None, (UNRECORDED, f"{path} is missing")
     try:
         record = read_record(path)
     except InputError:
         return None, (TAMPERED, f"its record {path} cannot be read")
     if digest_of_record(record) != record["sha256"]:
-        return None, (TAMPERED, f"its record {path} was edited: it is not what its own hash says")
+        return None, (TAMPERED, f"its record {path} was edited: the record does not match its own hash")
     return record, None
 
 
@@ -256,40 +258,40 @@ def _check_output(finding: Finding, recorded: str | None, now: str | None, tempo
     if recorded is None:
         finding.say(UNRECORDED if now else MISSING, "its record does not name it")
     elif now is None and temporary:
-        finding.say(VERIFIED, "deleted once used: by its record alone")
+        finding.say(VERIFIED, "temporary and deleted after use, so only its record was checked")
     elif now is None:
-        finding.say(MISSING, "it is not there")
+        finding.say(MISSING, "the file is missing")
     elif now != recorded:
-        finding.say(TAMPERED, _unlike("its bytes are not those that were recorded", recorded, now))
+        finding.say(TAMPERED, _unlike("its bytes differ from the recorded ones", recorded, now))
 
 
 def _input_differences(
     job: Job, inputs: dict[str, str], record: dict, plan: Plan, found: dict[str, str | None], verified: Verified
 ) -> Iterator[tuple[str, str]]:
-    """Yield a verdict and a reason for everything that is wrong with what a job read."""
+    """Yield a verdict and a reason for every fault of a job's inputs."""
     for path in sorted(inputs.keys() - set(job.inputs)):
-        yield STALE, f"it was made of {path}, which is no input of it now"
+        yield STALE, f"it was made from {path}, which is not an input of it now"
     for path in job.inputs:
         if path not in inputs:
             yield STALE, f"it was made without {path}, which is an input of it now"
             continue
-        # A temporary one may be gone, and of one that was changed by hand this is told of itself.
+        # A temporary input may be deleted, and an edited one has its own finding.
         expected = verified.recorded.get(path, found[path])
         if expected is None:
             if path not in verified.findings:
-                yield STALE, f"its input {path} is not there"
+                yield STALE, f"its input {path} is missing"
         elif expected != inputs[path]:
             maker = plan.maker.get(path)
             made = verified.records.get(maker.provenance) if maker else None
-            # Nobody meddled where the input was made anew later, or is none of the workflow's.
+            # The input may have been made anew later, or may not belong to the workflow; neither is tampering.
             if made is None or made["started"] > record["started"]:
                 yield STALE, _unlike(f"its input {path} changed since", inputs[path], expected)
             else:
-                yield TAMPERED, _unlike(f"by its record, its input {path} was another", inputs[path], expected)
+                yield TAMPERED, _unlike(f"its record has another content of its input {path}", inputs[path], expected)
 
 
 def _pass_on(job: Job, verified: Verified) -> None:
-    """Say of a job's outputs what is wrong with what they were made of, where nothing else is wrong with them."""
+    """Pass the faults of a job's inputs on to its outputs, unless these have faults of their own."""
     inherited = {}
     for path in job.inputs:
         inherited |= verified.causes.get(path, {})
@@ -304,11 +306,11 @@ def _pass_on(job: Job, verified: Verified) -> None:
         for verdict in (STALE, VERIFIED):
             causes = [cause for cause, consequence in inherited.items() if consequence == verdict]
             if causes:
-                finding.say(verdict, f"made of {shown(causes, CAUSES_SHOWN)}")
+                finding.say(verdict, f"made from {shown(causes, CAUSES_SHOWN)}")
 
 
 def _relocated(value: object, moved: dict[str, str]) -> object:
-    """Return a part of a config with the paths that it names as they are now."""
+    """Return a part of a config with its paths replaced by the present ones."""
     if not moved:
         return value
     if isinstance(value, dict):
@@ -338,7 +340,7 @@ def _unlike(what: str, recorded: str, now: str) -> str:
 
 
 def _shown(value: object, beside: object = None) -> str:
-    """Return a value as text, of a long one the part in which it first differs from another."""
+    """Return a value as text; a long one is cut to the part that first differs from `beside`."""
     text, other = (json.dumps(content, ensure_ascii=False) for content in (value, beside))
     if len(text) <= CHARACTERS_SHOWN:
         return text
@@ -349,6 +351,6 @@ def _shown(value: object, beside: object = None) -> str:
 
 
 def counts(findings: Iterable[Finding]) -> dict[str, int]:
-    """Return how many outputs have each verdict, the worst first."""
+    """Count the outputs of each verdict, worst first."""
     verdicts = [finding.verdict for finding in findings]
     return {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}

@@ -1,1 +1,1 @@
-"""What the user said, checked and completed."""
+"""Check and complete the user's config."""

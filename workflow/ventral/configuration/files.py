@@ -1,4 +1,4 @@
-"""Config files as they are written: what YAML itself passes over in silence, named with file and line."""
+"""Check the text of config files for mistakes that YAML accepts silently, and name their file and line."""
 
 import json
 from collections.abc import Iterable
@@ -10,24 +10,24 @@ from ventral.configuration.schema import brief
 from ventral.errors import InputError
 
 TAG = "tag:yaml.org,2002:"
-# What YAML 1.1 may take a name for, and cannot give back as it was written.
+# Types that YAML 1.1 may give to a name, which lose its spelling.
 NOT_NAMES = {"bool": "true or false", "null": "nothing", "float": "a number", "timestamp": "a date"}
 
 
 def check_files(paths: Iterable[str | Path]) -> None:
-    """Check what is lost once config files are read.
+    """Check config files for mistakes that are lost once the files are read.
 
     Parameters
     ----------
     paths : iterable of paths
-        YAML or JSON. Nothing is checked of a pipe, which is read only once, nor of a file that is not there.
+        YAML or JSON. Pipes, which can be read only once, and missing files are not checked.
 
     Raises
     ------
     InputError
-        If a key stands twice in one place; if YAML takes a name for another type, or an integer for another number
-        than it looks like (`010` is 8); if a file is empty, has no names at its top, is not in UTF-8, or is neither
-        YAML nor JSON.
+        If a key occurs twice in one mapping. If YAML gives a name another type, or reads an integer as another number
+        than it looks like (`010` is 8). If a file is empty, has no names at its top, is not UTF-8, or is neither YAML
+        nor JSON.
     """
     for path in map(Path, paths):
         if path.is_file():
@@ -37,9 +37,9 @@ def check_files(paths: Iterable[str | Path]) -> None:
 def _check_file(path: Path) -> None:
     root = _composed(path, _text(path))
     if root is None:
-        raise InputError(f"{path}: nothing is in it; a config has at least `models`")
+        raise InputError(f"{path}: the file is empty; a config has at least `models`")
     if not isinstance(root, yaml.MappingNode):
-        raise InputError(f"{path}: its top is no mapping; a config has names such as `models:` there")
+        raise InputError(f"{path}: the top level is not a mapping; a config has names such as `models:` there")
     _check_node(root, path, set())
 
 
@@ -60,7 +60,7 @@ def _text(path: Path) -> str:
 def _composed(path: Path, text: str) -> yaml.Node | None:
     try:
         json.loads(text)
-        # YAML reads JSON, but for tabs, which JSON has only between its words.
+        # YAML reads JSON except for tabs, which JSON allows between its tokens only.
         text = text.replace("\t", " ")
     except (ValueError, RecursionError):
         pass
@@ -71,13 +71,15 @@ def _composed(path: Path, text: str) -> yaml.Node | None:
         raise InputError(f"{path}{line}: neither YAML nor JSON: {error.problem}") from error
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise InputError(f"{path}, line {line}: a config has no character {chr(error.character)!r}") from error
+        raise InputError(
+            f"{path}, line {line}: the character {chr(error.character)!r} is not allowed in a config; remove it"
+        ) from error
     except RecursionError:
         raise InputError(f"{path}: nested too deeply") from None
 
 
 def _check_node(node: yaml.Node, path: Path, checked: set[int]) -> None:
-    # What an alias stands for is checked where it is defined, and may contain itself.
+    # The value of an alias is checked at its definition, and may contain itself.
     if id(node) in checked:
         return
     checked.add(id(node))
@@ -108,14 +110,14 @@ def _check_names(names: list[yaml.Node], path: Path) -> None:
             )
         if name.value in lines:
             raise InputError(
-                f"{path}, line {line}: the key {brief(name.value)} stands in line {lines[name.value]} already, and "
-                f"would replace it; keep one"
+                f"{path}, line {line}: the key {brief(name.value)} is in line {lines[name.value]} already, and would "
+                f"replace it; keep one"
             )
         lines[name.value] = line
 
 
 def _check_integer(node: yaml.ScalarNode, path: Path) -> None:
-    """Refuse integers that look like another one, or like text: octal, hexadecimal, in minutes and seconds."""
+    """Refuse integers that YAML reads as other numbers than they look like: octal, hexadecimal, sexagesimal."""
     if node.tag != f"{TAG}int" or node.style:
         return
     try:

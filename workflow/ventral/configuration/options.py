@@ -1,4 +1,4 @@
-"""Options that once stood at the config's top, older names of splits, and options that are no more."""
+"""Read older places of options and older names of splits, and leave out removed options."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS
 
-# Where keys live now that stood at the top.
+# Present places of options that were once top-level keys.
 MOVED = {
     "data_dir": "dataset.NAME.folder",
     "sessions": "dataset.cowley2023.sessions",
@@ -14,7 +14,7 @@ MOVED = {
     "rsa": "mappings.rsa",
 }
 RENAMED_SPLITS = {"images": "stimuli"}
-# Options that are no more, by the key that they were under, and why.
+# Removed options by their key, with the reason.
 DROPPED = {
     "decoding": {
         "extrapolate_to": "population curves end where their units do, because intervals beyond missed the true score"
@@ -23,7 +23,7 @@ DROPPED = {
 
 
 def moved_keys(config: Mapping) -> str:
-    """Return what to say of older keys and older names of splits that the user gave; empty without any."""
+    """Return messages about older keys and older names of splits in the config; empty without any."""
     given = [key for key in MOVED if config.get(key) is not None]
     places = ", ".join(f"`{key}` lives now in `{MOVED[key]}`" for key in given)
     said = [f"config: {places}. The older place still works; config/README.md shows both."] if given else []
@@ -44,7 +44,7 @@ def moved_keys(config: Mapping) -> str:
 
 
 def without_dropped(config: Mapping) -> dict:
-    """Return a config, not yet checked, without the options that are no more."""
+    """Return a config, not yet checked, without removed options."""
     kept = {
         key: {option: value for option, value in config[key].items() if option not in options}
         for key, options in DROPPED.items()
@@ -54,7 +54,7 @@ def without_dropped(config: Mapping) -> dict:
 
 
 def rename_splits(config: Mapping) -> dict:
-    """Return a config, not yet checked, in which every split that has an older name has its present one."""
+    """Return a config, not yet checked, with the present name of every split."""
     recordings = config.get("recordings")
     if isinstance(recordings, dict):
         recordings = {name: _with_splits_renamed(spec) for name, spec in recordings.items()}
@@ -63,12 +63,12 @@ def rename_splits(config: Mapping) -> dict:
 
 
 def mapping_options(config: Mapping) -> dict[str, dict]:
-    """Return the complete options of every mapping that has any, wherever the user gave these.
+    """Return the complete options of every mapping that has any, from their present or older place.
 
     Parameters
     ----------
     config : dict
-        As the user wrote it, in the types of the schema, and checked.
+        The user's config, in the types of the schema, and checked.
 
     Raises
     ------
@@ -88,27 +88,27 @@ def mapping_options(config: Mapping) -> dict[str, dict]:
 
 
 def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Return the complete options of every data set that is named, and what all of them bring.
+    """Return the complete options of every named data set, and the stimuli and recordings of all of them.
 
     Parameters
     ----------
     config : dict
-        As the user wrote it, in the types of the schema, and checked.
+        The user's config, in the types of the schema, and checked.
     results : str
         Folder of all outputs.
 
     Returns
     -------
     options : dict of dicts
-        By data set, among them `folder`.
+        Options by data set, `folder` among them.
     published : dict of dicts
         `stimuli`, `recordings` and `sources`, each by name.
 
     Raises
     ------
     InputError
-        For a data set that is not known, options without their data set or with different values in their two places,
-        and files that are not there.
+        For an unknown data set, a missing file, options without their data set, and options with different values in
+        their two places.
     """
     named = _by_name(config.get("dataset") or {})
     for name in named:
@@ -132,14 +132,14 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
 
 
 def _by_name(given: str | list | Mapping) -> dict[str, dict]:
-    """Return what is named, with its options: names alone have none."""
+    """Return options by name; names in a list have none."""
     if isinstance(given, Mapping):
         return {name: options or {} for name, options in given.items()}
     return {name: {} for name in ([given] if isinstance(given, str) else given)}
 
 
 def _with_splits_renamed(spec: object) -> object:
-    """Return a part of a config with the present names of its `splits`, itself where these are no list of names."""
+    """Return a part of a config with the present names of its `splits`; other forms of `splits` stay the same."""
     if not isinstance(spec, dict) or not isinstance(spec.get("splits"), list):
         return spec
     splits = [RENAMED_SPLITS.get(split, split) if isinstance(split, str) else split for split in spec["splits"]]
@@ -150,7 +150,7 @@ def _with_splits_renamed(spec: object) -> object:
 
 
 def _older_dataset_options(config: Mapping, named: Mapping) -> dict[str, dict]:
-    """Return the options of data sets that stand at the top, each as its key there and its value."""
+    """Return the options of data sets at the top of the config, as their key there and their value."""
     older = {name: {} for name in named}
     if config.get("data_dir") is not None:
         if not named:
@@ -165,16 +165,16 @@ def _older_dataset_options(config: Mapping, named: Mapping) -> dict[str, dict]:
 
 
 def _joined(options: Mapping, older: Mapping[str, tuple[str, object]], place: str) -> tuple[dict, dict]:
-    """Return the value of each option that is given, and the key that it is given at.
+    """Return the value of each given option, and the key with that value.
 
     Parameters
     ----------
     options : dict
-        In their place now.
+        Options in their present place.
     older : dict
-        Key and value of each that is given in its older place.
+        Key and value of each option in its older place.
     place : str
-        Key of their place now.
+        Key of the present place.
     """
     for option, (key, value) in older.items():
         if option in options and not _same(options[option], value):
@@ -187,7 +187,7 @@ def _joined(options: Mapping, older: Mapping[str, tuple[str, object]], place: st
 
 
 def _same(one: object, other: object) -> bool:
-    """Say whether two values are the same, where numbers in lists may be text, as on the command line."""
+    """Say whether two values are the same; numbers in lists may be text, as on the command line."""
     if isinstance(one, list) and isinstance(other, list):
         return list(map(str, one)) == list(map(str, other))
     return one == other

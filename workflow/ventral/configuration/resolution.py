@@ -1,4 +1,4 @@
-"""What the user said, checked and completed: the one place that reads the config."""
+"""Resolve a config: check it, complete it, and expand models and data sets. No other module reads the config."""
 
 import os
 import re
@@ -51,11 +51,11 @@ def resolve(config: dict) -> dict:
     Returns
     -------
     dict
-        With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
-        those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
-        `outputs`, with the layers of which `readouts` and `predictions` are written, by the model's name; `dataset`,
-        the options of each published data set; `sources`, the files that these are unpacked from, by the name of the
-        data set; and `mappings`, `components` and `rsa`, the mappings' names and options.
+        `stimuli`, `recordings` (each with its `splits`) and `models`, by name. Every checkpoint of a network trained
+        here is a model. `trainings` has the options of each training, by the model's name. `outputs` has the layers of
+        `readouts` and `predictions`, by the model's name. `dataset` has the options of each published data set.
+        `sources` has the files to unpack for each of them. `mappings`, `components` and `rsa` are names and options of
+        mappings.
 
     Raises
     ------
@@ -124,13 +124,13 @@ def resolve(config: dict) -> dict:
 
 
 def _check_stimuli(spec: dict, key: str) -> None:
-    """Refuse a stimulus set that is made in no way or in several, and options of another way."""
+    """Refuse a stimulus set without a source or with several, and options of another source."""
     modality, ways = modality_shown(spec), [way for way in (*MODALITIES, "render") if way in spec]
     if len(ways) != 1 and not is_table_alone(spec):
         either = ", ".join(f"`{name}`, a folder or zip of them" for name in MODALITIES)
         raise InputError(
-            f"{key}: a stimulus set has either {either}, or `render`, how they are rendered, or a `table` alone, of "
-            f"stimuli whose files are not here"
+            f"{key}: a stimulus set has either {either}, or `render`, options of rendering, or a `table` alone, for "
+            f"stimuli without files"
         )
     if is_table_alone(spec) and "size" in spec:
         raise InputError(f"{key}.size: belongs to `{modality.name}`; the set is a table alone")
@@ -149,28 +149,28 @@ def _check_stimuli(spec: dict, key: str) -> None:
 
 
 def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, int], dict[str, int]]:
-    """Check, in a moment, that everything the jobs will read fits together, before any of them starts.
+    """Check quickly, before any job starts, that all inputs fit together.
 
-    Files under `fetched` that are not there yet are made later, and checked then.
+    Missing files under `fetched` are made later, and checked then.
 
     Parameters
     ----------
     config : dict
         From `resolve`.
     fetched : str
-        Beginning of the paths that jobs make; empty where any file may be made by a job.
+        Beginning of the paths that jobs make; empty if a job may make any file.
 
     Returns
     -------
     n_stimuli, n_neuroids : dicts of int
-        Number of stimuli of each set, and of neuroids, times bins of time, of each recording, whose files are there
-        and tell.
+        Number of stimuli of each set, and number of neuroids times time bins of each recording, as far as present
+        files have them.
 
     Raises
     ------
     InputError
-        For missing or unreadable files, stimuli and responses that differ in number, splits that cannot be made of the
-        stimuli, wrong checkpoints, and a results folder that cannot be written.
+        For missing or unreadable files, and for stimuli and responses that differ in number. For splits that the
+        stimuli do not allow, wrong checkpoints, and a results folder that cannot be written.
     """
     _check_writable(Path(config["results"]))
     _check_results_apart(config)
@@ -197,7 +197,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
             if any(name == recording for recording, _ in readouts_of(config)):
-                # By which the penalties of readouts are chosen.
+                # Penalties of readouts are chosen by these folds.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{spec['stimuli']}")
     for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
         rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
@@ -212,18 +212,18 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
             table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()
             training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
             if training["recording"]:
-                # What it is tested on is the first fold of this split.
+                # The first fold of this split is the test set of the network.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
     return {name: len(table) for name, table in described.items()}, n_neuroids
 
 
 def sets_with_files(config: dict) -> list[str]:
-    """Return the names of the stimulus sets that are more than a table, whose files can be shown and run models on."""
+    """Return the names of the stimulus sets with files; sets that are a table alone have none."""
     return [name for name, spec in config["stimuli"].items() if not is_table_alone(spec)]
 
 
 def _check_files_to_run_on(config: dict) -> None:
-    """Refuse models, simulations and trainings that need the files of a stimulus set that is a table alone."""
+    """Refuse models, simulations and trainings on a stimulus set without files."""
     tables = config["stimuli"].keys() - set(sets_with_files(config))
     right = f"give {', '.join(f'`{way}`' for way in MODALITIES)} or `render` to stimuli.{{}}"
     for name, recording in config["recordings"].items():
@@ -277,8 +277,8 @@ def _check_recorded(config: dict) -> None:
                 )
             if "matrices" in config["recordings"][name]:
                 raise InputError(
-                    f"config key {key}: {name} has dissimilarity matrices; responses of neuroids are needed to predict "
-                    f"anything; leave it out"
+                    f"config key {key}: {name} has dissimilarity matrices, but predictions need responses of neuroids; "
+                    f"leave it out"
                 )
             if name in config["models"]:
                 raise InputError(
@@ -298,8 +298,8 @@ def _check_banded(config: dict) -> None:
             )
         if not any(name in models_with_neuroids(config, recording) for recording in config["recordings"]):
             raise InputError(
-                f"config key banded.{name}: it is scored against no recording of neuroids, which are what its layers "
-                f"would predict together; leave it out"
+                f"config key banded.{name}: the model is scored against no recording of neuroids, so its layers have "
+                f"nothing to predict; leave it out"
             )
 
 
@@ -314,12 +314,12 @@ def _check_decoding(config: dict) -> None:
             )
         if model not in read:
             raise InputError(
-                f"config key decoding.models: {model} is scored against no recording of neuroids, whose areas would be "
+                f"config key decoding.models: {model} is scored against no recording of neuroids, so no area can be "
                 f"read beside it; leave it out"
             )
     if not decoded_models(config):
         raise InputError(
-            "config key decoding: no recording is of neuroids, whose areas would be read; leave `decoding` out"
+            "config key decoding: no recording has neuroids, whose areas would be read; leave `decoding` out"
         )
 
 
@@ -344,7 +344,7 @@ def _check_mappings_of_outputs(config: dict) -> None:
 
 
 def _source_of_grams(config: dict) -> str:
-    """Return what Gram matrices are made of, `activations` or `forward`, by the config alone."""
+    """Return the source of Gram matrices, `activations` or `forward`, from the config alone."""
     source = config["grams"]["from"]
     reading = [
         key
@@ -366,7 +366,7 @@ def _source_of_grams(config: dict) -> str:
 
 
 def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:
-    """Return the layers of which an output is written, `best`, `all` or names, of each model that has any."""
+    """Return the layers (`best`, `all` or names) with an output, for each model that has any."""
     wanted = config["outputs"].get(output, {})
     scored = [name for recording in config["recordings"] for name in models_with_neuroids(config, recording)]
     key = f"config key outputs.{output}"
@@ -389,19 +389,19 @@ def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:
 
 
 def _check_named_layers(spec: dict, layers: list[str], output: str) -> None:
-    """Refuse names of layers that a model's own list of layers lacks; what globs and `auto` take is known later."""
+    """Refuse names of layers that a model's list of layers lacks; layers from globs and `auto` are known later."""
     taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
     if are_names(taken) and not any(GLOB.search(name) for name in taken):
         check_taken(layers, taken, f"outputs.{output}", spec["name"])
 
 
 def readouts_of(config: dict) -> list[tuple[str, str]]:
-    """Return each recording of neuroids and model, of which readouts are written."""
+    """Return each pair of a recording of neuroids and a model with readouts."""
     return _pairs_with(config, "readouts")
 
 
 def predictions_of(config: dict) -> list[tuple[str, str]]:
-    """Return each recording of neuroids and model, of which predictions are written."""
+    """Return each pair of a recording of neuroids and a model with predictions."""
     return _pairs_with(config, "predictions")
 
 
@@ -415,9 +415,9 @@ def _pairs_with(config: dict, output: str) -> list[tuple[str, str]]:
 
 
 def decoded_models(config: dict) -> dict[str, list[str]]:
-    """Return the models from which labels and properties are read, for each recording whose areas are read.
+    """Return the models to read labels and properties from, for each recording whose areas are read.
 
-    Of a recording of neuroids that models are scored against, areas are read beside those models that `decoding` takes.
+    Areas are read from each recording of neuroids with models, beside the models that `decoding` takes.
     """
     if "decoding" not in config:
         return {}
@@ -431,15 +431,15 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:
-    """Return the recordings whose areas are scored against a recording: those of its stimuli, itself among them."""
+    """Return the recordings whose areas are scored against a recording: all with its stimuli, itself included."""
     stimuli = config["recordings"][recording]["stimuli"]
     return [name for name in config["recorded_models"] if config["recordings"][name]["stimuli"] == stimuli]
 
 
 def models_of(config: dict, recording: str) -> list[str]:
-    """Return the names of the models that are scored against a recording: never one that was trained on it.
+    """Return the names of the models that are scored against a recording, never one that was trained on it.
 
-    Where the recording names none, they are those that are shown stimuli of its kind.
+    Without names in the recording, these are the models for stimuli of its kind.
     """
     spec = config["recordings"][recording]
     names = spec.get("models")
@@ -450,12 +450,12 @@ def models_of(config: dict, recording: str) -> list[str]:
 
 
 def models_with_neuroids(config: dict, recording: str) -> list[str]:
-    """Return the names of the models that predict neuroids of a recording: none, where it has matrices."""
+    """Return the names of the models that predict neuroids of a recording; none if it has matrices."""
     return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
 
 
 def splits_with_options(config: dict) -> list[dict]:
-    """Return the splits of all recordings that are more than a word, each once."""
+    """Return the splits with options of all recordings, each once."""
     every = [split for spec in config["recordings"].values() for split in spec["splits"]]
     return [split for k, split in enumerate(every) if not isinstance(split, str) and split not in every[:k]]
 
@@ -473,7 +473,7 @@ def _network_of(config: dict, model: str) -> dict:
 
 
 def _files_of(recording: dict) -> list[str]:
-    """Return the files that a recording's responses or matrices are in."""
+    """Return the files with a recording's responses or matrices."""
     files = [recording[key] for key in FILES_OF_RECORDINGS if recording.get(key)]
     return [path for named in files for path in (named.values() if isinstance(named, dict) else [named])]
 
@@ -486,9 +486,9 @@ def _check_kind(recording: dict, key: str) -> None:
     given = [kind for kind in ("responses", "trials", "matrices", "simulate") if kind in recording]
     if len(given) != 1 and given != ["responses", "trials"]:
         raise InputError(
-            f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has either `responses`, of "
-            f"neuroids, or `trials`, a table of presentations, or `matrices`, published dissimilarity matrices, or "
-            f"`simulate`, how they are made of a network"
+            f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has one of: `responses`, an "
+            f"array; `trials`, a table of presentations; `matrices`, published dissimilarity matrices; `simulate`, "
+            f"options of simulated neurons"
         )
     of_trials = ("counts", "spikes", "onset")
     of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials)
@@ -510,7 +510,7 @@ def _check_kind(recording: dict, key: str) -> None:
 
 
 def _check_trials(recording: dict, key: str) -> None:
-    """Refuse a trial table whose responses are given in no way or in several, and options of another way."""
+    """Refuse a trial table without responses or with several kinds of them, and options of another kind."""
     ways = [way for way in ("counts", "responses", "spikes") if recording.get(way)]
     if len(ways) != 1:
         raise InputError(
@@ -548,7 +548,7 @@ def _expand_trainings(config: dict) -> None:
             checkpoint = f"{name}.epoch{epoch}"
             if checkpoint in given:
                 raise InputError(
-                    f"config key models.{checkpoint}: so is called the checkpoint of {name} after epoch {epoch}; "
+                    f"config key models.{checkpoint}: the checkpoint of {name} after epoch {epoch} has this name; "
                     f"choose another name"
                 )
             weights = f"{folder}/epoch_{epoch:04d}.safetensors"
@@ -585,7 +585,7 @@ def _expand_trainings(config: dict) -> None:
 
 
 def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
-    """Return the complete description of a network's training, but for the sets that it is tested on."""
+    """Return the complete description of a network's training, without its test sets."""
     key = f"config key models.{name}.train"
     if not family_of(spec["architecture"]).is_trained:
         raise InputError(f"{key}: {spec['architecture']} has no weights to train; leave `train` out")
@@ -604,7 +604,7 @@ def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
     training = {
         **train,
         "name": name,
-        # Which layers are taken makes no other network.
+        # The choice of layers does not change the network.
         "network": {**spec, "layers": "auto", "max_layers": 1},
         "stimuli": stimulus_set,
         "label": train.get("label"),
@@ -663,12 +663,12 @@ def _recording_of(config: dict, model: str) -> str | None:
 
 
 def _is_scored(trained: str, recording: str, config: dict) -> bool:
-    """Say whether a network that is trained here, or a checkpoint of it, is scored against a recording."""
+    """Say whether a network trained here, or one of its checkpoints, is scored against a recording."""
     return any(config["models"][name].get("trained_by") == trained for name in models_of(config, recording))
 
 
 def _tested(trained: str, config: dict) -> list[str]:
-    """Return the names of the stimulus sets that a network that is trained here is tested on."""
+    """Return the names of the stimulus sets that test a network trained here."""
     return sorted({spec["stimuli"] for name, spec in config["recordings"].items() if _is_scored(trained, name, config)})
 
 
@@ -684,7 +684,7 @@ def _check_splits(recording: dict, table, config: dict, key: str) -> None:
 
 
 def _as_folder(path: str) -> str:
-    """Return a folder as Snakemake matches paths below it: `./results/` is `results`."""
+    """Return a folder in the form in which Snakemake matches paths: `./results/` is `results`."""
     folder = re.sub(r"^(\./+)+(?!-)", "", path).rstrip("/")
     if not folder and path.startswith("/"):
         raise InputError("config key results: / is the whole disk; name a folder")
@@ -692,7 +692,7 @@ def _as_folder(path: str) -> str:
 
 
 def _check_apart(names: Iterable[str], key: str) -> None:
-    """Check that names are different where a disk takes capitals and small letters for the same."""
+    """Check that names also differ on disks that do not distinguish capital letters."""
     known = {}
     for name in names:
         other = known.setdefault(name.lower(), name)
@@ -704,7 +704,7 @@ def _check_apart(names: Iterable[str], key: str) -> None:
 
 
 def _check_results_apart(config: dict) -> None:
-    """Refuse results below a folder of inputs: the folder's content would change with every run."""
+    """Refuse results below a folder of inputs, because the folder's content would change with every run."""
     results = Path(config["results"]).resolve()
     for name, spec in config["stimuli"].items():
         shown = modality_shown(spec).name
@@ -726,11 +726,11 @@ def _check_writable(folder: Path) -> None:
 
 
 def _expand_datasets(config: dict, given: dict) -> None:
-    """Add what published data sets bring, from their options in the config as it was given, which then stand apart."""
+    """Add the stimuli and recordings of published data sets, and move the data sets' options apart."""
     config["dataset"], published = expanded_datasets(given, config["results"])
     for key in ("data_dir", "sessions"):
         config.pop(key, None)
-    # What the user says of a published recording, such as which models are scored, is added to what is known of it.
+    # The user may add keys to a published recording, such as its models.
     config["recordings"] = {
         name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()
     }

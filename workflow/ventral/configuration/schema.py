@@ -1,4 +1,4 @@
-"""What the schema says of a config: values become the type of their key, defaults are filled in, mistakes explained."""
+"""Apply the schema to a config: convert types, fill in defaults, and explain mistakes."""
 
 import datetime
 import math
@@ -22,9 +22,9 @@ NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 NULLS = ("null", "~")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# Snakemake takes such a value of a wildcard for an endless loop.
+# Snakemake mistakes such a value of a wildcard for an endless loop.
 PERIODIC = re.compile(r"(.+)\1{19}$")
-# Endings of files and folders beside those that are called like the user's names.
+# Endings of files that have the user's names, which names must not have themselves.
 ENDINGS = (".json", ".zarr", ".zip")
 LONGEST_NAME, LONGEST_PART, LONGEST_PATH, LONGEST_TEXT = 100, 255, 2000, 4000
 DEEPEST, MOST_PROBLEMS = 16, 20
@@ -41,21 +41,21 @@ FORMATS = jsonschema.FormatChecker(formats=())
 
 
 def typed(config: dict) -> dict:
-    """Return a config whose names are text and whose values have the type of their key; nothing is filled in.
+    """Return a config whose names are text and whose values have the type of their key, without defaults.
 
-    Whole-valued floats and numeric text become integers where the key takes one, numeric text becomes a number, words
-    for true and false become booleans, and integers and dates become text, each only where the key says so.
+    Each conversion happens only if the key asks for the type. Whole-valued floats and numeric text become integers.
+    Numeric text becomes a number. Words for true and false become booleans. Integers and dates become text.
 
     Parameters
     ----------
     config : dict
-        As read from YAML or JSON, or from the command line.
+        A config from YAML or JSON, or from the command line.
 
     Raises
     ------
     InputError
-        For names that are no text, and for values that no key takes: NaN, infinity, integers of more than 64 bits,
-        control characters, very long text, very deep nesting, Python's own types.
+        For names that are not text, and for values that no key takes. These are NaN, infinity, integers of more than
+        64 bits, control characters, very long text, very deep nesting, and Python's own types.
     """
     problems = []
     config = _plain(config, (), problems)
@@ -75,7 +75,7 @@ def check(config: dict) -> None:
     Raises
     ------
     InputError
-        That names every key at which the config is not as the schema has it.
+        For any mistake; the message names every wrong key.
     """
     errors = sorted(_validator().iter_errors(config), key=lambda error: list(error.path))
     if errors:
@@ -84,7 +84,7 @@ def check(config: dict) -> None:
 
 @cache
 def whole() -> dict:
-    """Return the schema with the data sets, modalities and mappings that are declared, and their options."""
+    """Return the schema with all declared data sets, modalities and mappings, and their options."""
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     keys = schema["properties"]
     keys["dataset"]["properties"] = {
@@ -104,7 +104,7 @@ def whole() -> dict:
 
 
 def _modality_keys() -> dict[str, dict]:
-    """Return what the schema has of a stimulus set's keys that are a modality, or an option of one."""
+    """Return the schemas of a stimulus set's keys that name a modality, or an option of one."""
     keys = {}
     for name, modality in MODALITIES.items():
         keys |= {name: {"description": modality.meaning, **PLACES}, **modality.set_options}
@@ -112,7 +112,7 @@ def _modality_keys() -> dict[str, dict]:
 
 
 def _options_of_models() -> dict[str, dict]:
-    """Return the options of a model that modalities have; filled in, a default would be taken for the user's."""
+    """Return the schemas of modalities' options for models, without defaults, which would look like the user's."""
     return {
         option: {word: said for word, said in declared.items() if word != "default"}
         for modality in MODALITIES.values()
@@ -142,17 +142,17 @@ def resolved(schema: dict) -> dict:
 
 
 def _below(schema: dict, key: str) -> dict:
-    """Return the schema of a key's value; an empty one where the schema says nothing of it."""
+    """Return the schema of a key's value; an empty one for an unknown key."""
     schema = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
     return schema if isinstance(schema, dict) else {}
 
 
-# Of a config as it was read: only text, numbers, booleans, null, lists and names with values are left.
+# Reduce a config to text, numbers, booleans, null, lists and names with values.
 
 
 def _plain(value, place: tuple[str, ...], problems: list[str]):
-    """Return a value with all names as text, and dates as text; add what is wrong with it to the problems."""
-    # An alias may stand for what contains it: many problems are of one kind.
+    """Return a value with names and dates as text, and append its mistakes to `problems`."""
+    # An alias may contain itself, which would repeat one problem many times.
     if len(problems) == MOST_PROBLEMS:
         return None
     if len(place) > DEEPEST:
@@ -189,7 +189,7 @@ def _with_dates_as_text(value):
 
 
 def _problem(value) -> str | None:
-    """Return why no key takes a scalar, None where some key may."""
+    """Return the reason why no key takes a scalar, or None."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a finite number"
     if isinstance(value, int) and value.bit_length() > WIDEST_INTEGER:
@@ -211,7 +211,7 @@ def _problem_of_text(value: str) -> str | None:
 
 
 def _problem_of_name(name) -> str | None:
-    """Return why a key of a mapping is no name, None where it is one, or can become one without doubt."""
+    """Return the reason why a key of a mapping is not a name, or None if it is or can surely become one."""
     if isinstance(name, bool | float) or name is None:
         return f"YAML reads a name here as {name}; put the name in quotes, as in \"on\" or '1.0'"
     return _problem(_with_dates_as_text(name))
@@ -222,12 +222,12 @@ def _said(place: tuple[str, ...], problem: str) -> str:
 
 
 def brief(value) -> str:
-    """Return a value as messages show it: its beginning, where it is long."""
+    """Shorten a value for messages."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:80]}... ({len(text)} characters)"
 
 
-# Types as the schema has them.
+# Convert values to the types of the schema.
 
 
 def _typed(value, schema: dict):
@@ -254,7 +254,7 @@ def _typed(value, schema: dict):
 
 
 def _as_one_of(types: list[str], value):
-    """Return a scalar as one of some types, itself where it is of none and cannot become one without doubt."""
+    """Convert a scalar to one of some types; a scalar that cannot surely become one stays the same."""
     if isinstance(value, str) and types and "string" not in types:
         return _parse_text(types, value)
     if isinstance(value, float) and "integer" in types and "number" not in types and value.is_integer():
@@ -299,7 +299,7 @@ def _completed(value, schema: dict):
 
 @FORMATS.checks("name", raises=InputError)
 def _is_name(name) -> bool:
-    """Check that text can name files of the results, on any disk, and be a wildcard of Snakemake."""
+    """Check that text can name files on any disk, and be a wildcard of Snakemake."""
     if not isinstance(name, str):
         return True
     if not NAME.fullmatch(name):
@@ -320,7 +320,7 @@ def _is_name(name) -> bool:
 
 @FORMATS.checks("path", raises=InputError)
 def _is_path(path) -> bool:
-    """Check that text is a path that Snakemake, bash and the commands take as it is."""
+    """Check that text is a path that Snakemake, bash and the commands leave unchanged."""
     if not isinstance(path, str):
         return True
     if not path.strip():
@@ -349,7 +349,7 @@ def _is_path(path) -> bool:
 
 
 def _messages(error: jsonschema.ValidationError) -> list[str]:
-    """Return what to say of a mistake: that it has, or those that the fitting one of several forms has."""
+    """Return the messages about a mistake; among several allowed forms, those of the best fitting one."""
     if error.validator == "oneOf":
         of_another = {
             below.schema_path[0] for below in error.context if below.validator == "type" and not below.relative_path

@@ -1,28 +1,28 @@
-"""Splits as a config says them, with the name of each."""
+"""Read the splits of a config, and name each."""
 
 from collections.abc import Mapping, Sequence
 
 from ventral.errors import InputError
 
-# What makes a split, with the option that goes with each.
+# Kinds of splits, each with its further option.
 KINDS = {"column": ("folds",), "partition": (), "random": ("train",)}
 RESERVED = ("stimuli", "objects", "categories", "none")
 
 
 def named_splits(splits: Sequence[str | Mapping], key: str) -> list[str | dict]:
-    """Return splits, each that is not one word with its name.
+    """Return the splits, with a name for each split that has options.
 
     Parameters
     ----------
     splits : sequence of str or dict
-        As the schema has them.
+        Splits in the form of the schema.
     key : str
         Their place in the config, for messages.
 
     Raises
     ------
     InputError
-        If a split is made in no way or in several, has an option of another kind, or the name of another split.
+        If a split has no kind or several, an option of another kind, or the name of another split.
     """
     named: list[str | dict] = []
     for place, split in enumerate(splits):
@@ -37,7 +37,7 @@ def named_splits(splits: Sequence[str | Mapping], key: str) -> list[str | dict]:
 
 
 def number_of_places(splits: Sequence[str | Mapping]) -> int:
-    """Return how many predictions of a stimulus are kept apart: one a split, one for each draw of random test sets."""
+    """Count the separate predictions of a stimulus: one per split, and one per draw of random test sets."""
     return sum(1 if isinstance(split, str) else split.get("random", 1) for split in splits)
 
 

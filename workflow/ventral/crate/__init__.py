@@ -1,1 +1,1 @@
-"""A run to give to others: results, what they were made of, and the workflow, as a Workflow Run RO-Crate."""
+"""Pack a run for others: results, their inputs and the workflow, as a Workflow Run RO-Crate."""

@@ -1,4 +1,4 @@
-"""Which files of their own the user names in the config, and the config as it is in another place."""
+"""Find the user's own files in a config, and rewrite the config for another place."""
 
 import json
 from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
@@ -6,18 +6,17 @@ from collections.abc import Callable, Iterable, MutableMapping, MutableSequence
 from ventral.stimuli.backgrounds import NOISE, PHOTOGRAPHS
 from ventral.stimuli.modality import MODALITIES
 
-# Where jobs run, where published data lay, what is checked: of use in one place alone, of no influence on results. So
-# is the option `folder` of a published data set.
+# These keys, and the option `folder` of a published data set, matter on one machine only and change no result.
 OF_THIS_PLACE = ("dask", "gres", "envmodules", "data_dir", "audit")
-# What may stand where a folder of photographs, or a file of weights, is named.
+# Values that are not paths where a folder of photographs, or a file of weights, may be named.
 NO_FOLDERS = (PHOTOGRAPHS, NOISE)
 NO_FILES = ("pretrained", "random")
 
 
 def own_files(config: dict) -> dict[str, str]:
-    """Return the files and folders that the user names, by the key of the config, such as `stimuli.mine.images`.
+    """Return the files and folders that the config names, by their key, such as `stimuli.mine.images`.
 
-    Among them are files that the workflow downloads by itself, where the user names these.
+    Files that the workflow can download are included where the config names them.
 
     Parameters
     ----------
@@ -28,16 +27,16 @@ def own_files(config: dict) -> dict[str, str]:
 
 
 def moved(config: dict, place: Callable[[str], str]) -> dict:
-    """Return the config as it is in another place, without what is only of use in this one.
+    """Return the config for another place, without the keys that matter here only.
 
     Parameters
     ----------
     config : dict
         As the user wrote it; not changed.
     place : callable
-        Where a file or folder is there, of its path here.
+        Gives the new path of a file or folder from its path here.
     """
-    # A copy, in which nothing stands at two places at once.
+    # A deep copy, because YAML aliases share values between places.
     config = json.loads(json.dumps({key: value for key, value in config.items() if key not in OF_THIS_PLACE}))
     datasets = config.get("dataset")
     for options in datasets.values() if isinstance(datasets, dict) else ():
@@ -48,7 +47,7 @@ def moved(config: dict, place: Callable[[str], str]) -> dict:
 
 
 def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence, str | int]]:
-    """Yield each path: the key of the config, and the mapping or list that holds it under which key or index."""
+    """Yield each path's key in the config, with the mapping or list that holds the path and its key or index there."""
     for name, spec in (config.get("stimuli") or {}).items():
         yield from _given(spec, f"stimuli.{name}", (*MODALITIES, "table"))
         render, key = spec.get("render") or {}, f"stimuli.{name}.render"
@@ -67,7 +66,7 @@ def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence
 
 
 def _given(holder, name: str, keys: Iterable[str | int], but: tuple[str, ...] = ()) -> Iterable[tuple]:
-    """Yield the paths that stand under some keys, or, where these have names, each of them."""
+    """Yield the paths under some keys; a key with several names yields each path."""
     for key in keys:
         value = holder[key] if isinstance(key, int) else holder.get(key)
         if isinstance(value, dict):

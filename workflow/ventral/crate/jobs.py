@@ -1,4 +1,4 @@
-"""The jobs that a set of outputs was made by, directly or not, from their provenance."""
+"""Find the jobs behind a set of outputs, directly or indirectly, from their provenance."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ventral.provenance import read_record
 
 @dataclass(frozen=True)
 class Job:
-    """A job that has run.
+    """A finished job.
 
     Attributes
     ----------
     name : str
-        Its log and its provenance are called so.
+        Name of the job's log and of its record.
     record : dict
-        Its provenance, as `ventral.provenance` writes it.
+        Record of the job, from `ventral.provenance`.
     """
 
     name: str
@@ -26,20 +26,19 @@ class Job:
 
     @property
     def started(self) -> datetime:
-        """When it started, to the second."""
+        """Time of the start, to the second."""
         return datetime.fromisoformat(self.record["started"])
 
     @property
     def ended(self) -> datetime:
-        """When it ended, to the second."""
+        """Time of the end, to the second."""
         return self.started + timedelta(seconds=round(self.record["seconds"]))
 
 
 def jobs_behind(outputs: Iterable[str | Path], provenance: Path) -> list[Job]:
-    """Return every job that some outputs are due to, in an order in which they can have run.
+    """Return every job behind some outputs, in an order in which they can have run.
 
-    Records of jobs that made something else, such as those of a model that the config no longer has, are not among
-    them.
+    Jobs that made something else, such as those of a model that left the config, are not included.
 
     Parameters
     ----------
@@ -60,7 +59,7 @@ def jobs_behind(outputs: Iterable[str | Path], provenance: Path) -> list[Job]:
     unknown = [str(path) for path in map(Path, outputs) if path not in made_by]
     if unknown:
         raise InputError(
-            f"{provenance} does not say how {shown(unknown)} came about: made by an earlier version; make it anew with "
+            f"{provenance} has no record of {shown(unknown)}, because an earlier version made it; make it anew with "
             f"`snakemake --forcerun RULE`, or delete it"
         )
     found: dict[str, Job] = {}
@@ -69,14 +68,14 @@ def jobs_behind(outputs: Iterable[str | Path], provenance: Path) -> list[Job]:
         job = left.pop()
         if job.name not in found:
             found[job.name] = job
-            # What is read may lie in a folder that was made.
+            # An input may lie inside a folder that another job made.
             read = (made_by.get(path) for given in map(Path, job.record["inputs"]) for path in (given, *given.parents))
             left += [other for other in read if other is not None]
     return sorted(found.values(), key=lambda job: (job.started, job.ended, job.name))
 
 
 def raw_inputs(jobs: Iterable[Job]) -> dict[str, str]:
-    """Return the SHA-256 of each file and folder that jobs read and none of them made, by its path."""
+    """Return the SHA-256 of each file and folder that jobs read but did not make, by path."""
     jobs = list(jobs)
     made = {Path(path) for job in jobs for path in job.record["outputs"]}
     return {

@@ -1,8 +1,8 @@
-"""What a crate says of itself: JSON-LD after RO-Crate 1.1 and the profile Provenance Run Crate 0.5.
+"""Write the metadata of a crate: JSON-LD after RO-Crate 1.1 and the profile Provenance Run Crate 0.5.
 
-https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate: the workflow is a list of steps, each
-done with a tool, here a stage of the package. A job is an action with a tool, from what to what; the whole run is one
-with the workflow.
+The profile, https://www.researchobject.org/workflow-run-crate/profiles/provenance_run_crate, describes a workflow as
+steps. Each step uses a tool, here a stage of the package. A job is an action with a tool, from inputs to outputs. The
+whole run is an action with the workflow.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
 WORKFLOW, LOCK, README = "Snakefile", "envs/requirements.lock", "README.md"
-# Where the workflow finds its config when none is named.
+# The workflow reads this config by default.
 CONFIG = "config/config.yaml"
 LANGUAGE = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
 FORMATS = {
@@ -53,18 +53,18 @@ FORMATS = {
 }
 # What is said of its parts.
 CODE = {
-    "workflow/": "The rules of the workflow, and the package that does the work.",
+    "workflow/": "The rules of the workflow, and the package that their jobs run.",
     "envs/": "Every package that the workflow needs, pinned.",
-    "profiles/": "How the workflow runs on this or that kind of machine.",
-    "config/": "The config of this run, and how to write one.",
-    "pyproject.toml": "What the package is, and what it needs.",
+    "profiles/": "Profiles: settings of the workflow for kinds of machines.",
+    "config/": "The config of this run, and an explanation of all keys.",
+    "pyproject.toml": "Name and requirements of the package.",
     "Makefile": "Commands.",
     "LICENSE": "The licence of the workflow.",
-    "CITATION.cff": "What to cite.",
+    "CITATION.cff": "Citation of the workflow.",
     LOCK: "The versions of all packages.",
 }
 COMPLETED = "http://schema.org/CompletedActionStatus"
-# As the UN/CEFACT common codes have them, after QUDT.
+# Units by their UN/CEFACT common codes, after QUDT.
 UNITS = {
     "cpu_seconds": ("processor time", "https://qudt.org/vocab/unit/SEC"),
     "peak_mb": ("peak memory", "https://qudt.org/vocab/unit/MebiBYTE"),
@@ -73,28 +73,28 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Run:
-    """A run, and what of it is in the crate.
+    """A run, and the parts of it that are in the crate.
 
     Attributes
     ----------
     jobs : list of Job
-        In the order in which they ran.
+        Jobs in the order in which they ran.
     contents : dict
-        All files of the crate but its metadata, each a file here or its bytes, by its path in the crate.
+        All files of the crate except its metadata, by path in the crate: a local file, or the content in bytes.
     places : dict
-        Path in the crate of what jobs read or made, by its path as they had it; that of a folder ends with a slash.
+        Path in the crate of each input and output, by its path in the job; the path of a folder ends with a slash.
     inputs : dict
         Paths in the crate of the user's own files, by the key of the config.
     outputs : list of str
         Paths in the crate.
     published : dict
-        Addresses of files that the workflow downloads, by the path as jobs had it.
+        Addresses of files that the workflow downloads, by the path in the job.
     modules, verdict : list of str
-        Paths in the crate of the user's own modules, and of what an audit found.
+        Paths in the crate of the user's own modules, and of the result of an audit.
     results : str
         The results folder in the crate.
     config : dict
-        As it is in the crate.
+        The config in the crate.
     snakemake : str
         Version of Snakemake.
     """
@@ -156,7 +156,7 @@ def metadata(run: Run) -> dict:
             "object": {"@id": action["@id"]},
         }
         entities += [control, action, *_usage(job)]
-    # What several jobs read or made is said once.
+    # Files of several jobs are described once.
     graph = {entity["@id"]: _compact(entity) for entity in entities}
     return {"@context": CONTEXT, "@graph": list(graph.values())}
 
@@ -168,23 +168,23 @@ def folders(described: dict) -> list[str]:
 
 
 def readme(run: Run) -> str:
-    """Return what somebody reads first who opens the crate."""
+    """Return the README of the crate."""
     data = sorted(set(run.published.values()))
     text = f"""# {_title(run)}
 
-Results are in `{run.results}`: the score table, tables, figures, and in `{run.results}/provenance` what each was made
-of. `{METADATA}` says the same for machines, as a Workflow Run RO-Crate.
+`{run.results}` has the score table, other tables and figures. `{run.results}/provenance` has a record of how each was
+made. `{METADATA}` has the same for machines, as a Workflow Run RO-Crate.
 
 To run it again, on a machine with Python 3.11 or later and make:
 
     make .venv/installed
     .venv/bin/python -m snakemake --config results=again
 
-`again/scores.parquet` then equals `{run.results}/scores.parquet`, to the last bit where the processor is of the same
-kind and networks run on it.
+`again/scores.parquet` then equals `{run.results}/scores.parquet`. Both are equal to the last bit if networks ran on a
+processor of the same kind.
 
-`config/config.yaml` says what is run, `config/README.md` what a config may say, `workflow/README.md` what the workflow
-does. {"Inputs are inside, but for published data, which the workflow downloads:" if data else "Inputs are inside."}
+`config/config.yaml` is the config of this run, and `config/README.md` explains all keys. `workflow/README.md` describes
+the workflow. The crate has all inputs{", except published data, which the workflow downloads:" if data else "."}
 """
     return text + "".join(f"- {address}\n" for address in data)
 
@@ -201,7 +201,7 @@ def _root(run: Run) -> dict:
         "@type": "Dataset",
         "name": _title(run),
         "description": f"How well layers of the models {', '.join(run.config['models'])} predict recorded neurons: "
-        f"a run of the workflow ventral, with its results, what they were made of, and what is needed to run it again.",
+        f"a run of the workflow ventral, with its results, its inputs, and everything needed to rerun it.",
         "conformsTo": _ids(PROFILES),
         "datePublished": max(job.ended for job in run.jobs).date().isoformat(),
         "license": {"@id": "#licence"},
@@ -217,7 +217,7 @@ def _profiles() -> Iterable[dict]:
 
 
 def _listed(run: Run) -> list[str]:
-    """Return the files and folders that are described, each once."""
+    """Return the described files and folders, each once."""
     code = [name for name in CODE if any(file.startswith(name) for file in run.contents)]
     rest = [*run.places.values(), *run.modules, f"{run.results}/provenance/"]
     return list(dict.fromkeys([WORKFLOW, CONFIG, README, *code, *rest]))
@@ -229,11 +229,11 @@ def _parts(run: Run) -> Iterable[dict]:
         **CODE,
         **{name: f"Own input, `{key}` of the config." for key, name in run.inputs.items()},
         **dict.fromkeys(run.modules, "Own module."),
-        **dict.fromkeys(run.verdict, "What an audit found."),
+        **dict.fromkeys(run.verdict, "Result of an audit."),
         **{run.places[path]: f"Made by the job {job}." for path, job in made.items() if path in run.places},
         CONFIG: "The config of the run.",
-        README: "What this is, and how to run it again.",
-        f"{run.results}/provenance/": "What every job read and wrote, by which code and packages, where and when.",
+        README: "Content of this crate, and how to rerun it.",
+        f"{run.results}/provenance/": "Record of every job: inputs, outputs, code, packages, place and time.",
     }
     parameters: dict[str, list[str]] = {}
     for key, name in _named(run).items():
@@ -262,8 +262,8 @@ def _parts(run: Run) -> Iterable[dict]:
         "@id": "#licence",
         "@type": "CreativeWork",
         "name": "Not stated",
-        "description": "Whoever publishes this crate says here how its data and results may be used. The workflow is "
-        "under the MIT licence.",
+        "description": "The publisher of this crate states here how its data and results may be used. The workflow "
+        "has the MIT licence.",
     }
 
 
@@ -317,11 +317,11 @@ def _project(run: Run) -> dict:
 
 
 def _citations(run: Run) -> Iterable[dict]:
-    """Yield the papers and data that the workflow stands on."""
+    """Yield the papers and data that the workflow cites."""
     for number, reference in enumerate(yaml.safe_load(run.text("CITATION.cff")).get("references", [])):
         kind = {"article": "ScholarlyArticle", "data": "Dataset"}.get(reference["type"], "CreativeWork")
         address = f"https://doi.org/{reference['doi']}" if "doi" in reference else reference.get("url")
-        # A data set at an address would be one of the crate's own.
+        # A `Dataset` with an address would count as a folder of the crate.
         entity = {"@id": address or f"#citation/{number}", "@type": "CreativeWork" if kind == "Dataset" else kind}
         entity["name"] = reference["title"]
         if "year" in reference:
@@ -330,7 +330,7 @@ def _citations(run: Run) -> Iterable[dict]:
 
 
 def _named(run: Run) -> dict[str, str]:
-    """Return what the workflow as a whole reads and makes, as paths in the crate by name."""
+    """Return the inputs and outputs of the whole workflow, as paths in the crate by name."""
     outputs = {name.removeprefix(f"{run.results}/"): name for name in run.outputs}
     return {"config": CONFIG, **run.inputs, **outputs}
 
@@ -348,7 +348,7 @@ def _parameters(run: Run) -> Iterable[dict]:
 
 
 def _tools(run: Run) -> dict[str, dict]:
-    """Return the stages of the package that had jobs, in the order of their first."""
+    """Return the stages that had jobs, in the order of their first jobs."""
     tools = {}
     version = _project(run)["version"]
     for job in run.jobs:
@@ -384,7 +384,7 @@ def _address(name: str, version: str) -> str:
 
 
 def _outside(run: Run) -> Iterable[dict]:
-    """Yield what jobs read or made that is not in the crate."""
+    """Yield the inputs and outputs of jobs that are not in the crate."""
     for job in run.jobs:
         for path, digest in [*job.record["inputs"].items(), *job.record["outputs"].items()]:
             if path not in run.places:
@@ -406,7 +406,8 @@ def _job(job: Job, run: Run) -> dict:
         "@id": f"#job/{quote(job.name)}",
         "@type": "CreateAction",
         "name": job.name,
-        "description": f"Stage {job.record['stage']}, on {where}; {run.results}/provenance/{job.name}.json says more.",
+        "description": f"Stage {job.record['stage']}, on {where}; "
+        f"{run.results}/provenance/{job.name}.json has the whole record.",
         "instrument": {"@id": f"#tool/{job.record['stage']}"},
         "object": _ids(_reference(path, run) for path in job.record["inputs"]),
         "result": _ids(_reference(path, run) for path in job.record["outputs"]),
@@ -447,7 +448,7 @@ def _whole(run: Run) -> dict:
 
 
 def _compact(entity: dict) -> dict:
-    """Return an entity as RO-Crate 1.1 recommends it: one value is no list, and none is left out."""
+    """Return an entity as RO-Crate 1.1 recommends: single values without a list, and no empty values."""
     return {
         key: value[0] if isinstance(value, list) and len(value) == 1 else value
         for key, value in entity.items()

@@ -1,4 +1,4 @@
-"""What goes into a crate, checked against what was run, and the one file that it is."""
+"""Collect the files of a crate, check them against the records of the run, and write one zip file."""
 
 import itertools
 import json
@@ -21,23 +21,24 @@ from ventral.provenance import PACKAGE, digest, digest_of_module, files_of_folde
 logger = logging.getLogger(__name__)
 
 CHECKOUT = PACKAGE.parents[1]
-# What the workflow runs from. Its README makes room for that of the crate.
+# Files and folders of the workflow. Its README moves, because the crate has its own.
 CODE = ("Snakefile", "workflow", "envs", "profiles", "config", "pyproject.toml", "Makefile", "LICENSE", "CITATION.cff")
 README_OF_WORKFLOW = "workflow/README.md"
-# What an audit writes, where there was one.
+# Files that an audit writes.
 VERDICT = ("audit/audit.json", "audit/audit.html")
-# Where files go from outside the working folder, and those whose place the workflow has taken.
+# Folder for files from outside the working folder, and for those whose path the workflow uses.
 ELSEWHERE = "inputs"
-# The first that zip knows: when a file was written is nothing that a crate depends on.
+# The earliest date of the zip format, so that crates do not depend on when files were written.
 TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def crate(files: Sequence[Path], output: str | Path, *, results: str, config: dict, snakemake: str) -> None:
     """Write a run as a Workflow Run RO-Crate, from which others can run it again.
 
-    Inside are the outputs, the provenance of every job behind them, the workflow with its environments, the config, and
-    what is the user's own: files that the config names, and modules. Stores between these, which the workflow makes
-    anew, and published data, which it downloads, are named with their hashes. The same run gives the same bytes.
+    The crate has the outputs, the record of every job behind them, the workflow with its environments and the config.
+    It also has the user's own files that the config names, and the user's own modules. Intermediate stores, which the
+    workflow makes anew, and published data, which it downloads, are named with their hashes. The same run gives the
+    same bytes.
 
     Parameters
     ----------
@@ -48,14 +49,14 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
     results : str
         The results folder.
     config : dict
-        As the user wrote it, of all config files and the command line together.
+        The user's config, from all config files and the command line together.
     snakemake : str
         Version of Snakemake.
 
     Raises
     ------
     InputError
-        If an output, an input or the workflow is not, or no longer, what the provenance says.
+        If an output, an input or the workflow differs from its provenance.
     """
     jobs = jobs_behind(files, Path(results) / "provenance")
     _check_outputs(files, jobs)
@@ -72,7 +73,7 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
         contents |= added
     contents |= modules
     for path in raw:
-        # A table of a published data set comes with the workflow.
+        # The workflow has its own copy of a published data set's table.
         shipped = Path(path).relative_to(CHECKOUT).as_posix() if Path(path).is_relative_to(CHECKOUT) else None
         if shipped in contents:
             places.setdefault(path, shipped)
@@ -114,7 +115,7 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
 
 
 def code_files(checkout: Path) -> dict[str, Path | bytes]:
-    """Return the files that the workflow runs from, by their place in the crate."""
+    """Return the files of the workflow, by their path in the crate."""
     files = {}
     for name in CODE:
         found = [checkout / name] if (checkout / name).is_file() else sorted((checkout / name).rglob("*"))
@@ -126,17 +127,17 @@ def code_files(checkout: Path) -> dict[str, Path | bytes]:
             if file.is_file() and not left_out:
                 files[relative.as_posix()] = file
     files.pop(CONFIG, None)
-    # That of a crate, from which this may be another run, has moved already.
+    # In a run from an unpacked crate, the workflow's README has moved already.
     return {README_OF_WORKFLOW: checkout / "README.md", **files}
 
 
 def own_modules(jobs: Iterable[Job]) -> dict[str, Path | bytes]:
-    """Return the user's own modules that jobs loaded, by their place in the crate.
+    """Return the user's own modules that jobs loaded, by their path in the crate.
 
     Raises
     ------
     InputError
-        If one of them, or one of the package, is not what a job loaded.
+        If one of them, or a module of the package, differs from the one that a job loaded.
     """
     own, checked = {}, {}
     for job in jobs:
@@ -150,16 +151,16 @@ def own_modules(jobs: Iterable[Job]) -> dict[str, Path | bytes]:
             file, now = checked[module]
             if now != recorded:
                 raise InputError(
-                    f"{job.name} was made by another version of {file or module}: make the crate with the code that "
-                    f"made the results, or make them anew with `snakemake --forceall`"
+                    f"{job.name} was made by another version of {file or module}; make the crate with the code that "
+                    f"made the results, or make the results anew with `snakemake --forceall`"
                 )
     return own
 
 
 def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, Path | bytes]]:
-    """Return where a file or folder of the user's goes in the crate, a folder's with a slash at the end, and its files.
+    """Return the path in the crate of a user's file or folder, and its files; a folder's path ends with a slash.
 
-    It keeps its path, unless that leads out of the working folder, or something else has it.
+    The path stays the same, unless it leads out of the working folder, or something else has it.
     """
     files = files_below(path)
     kept = [] if _is_outside(path) else [path.as_posix()]
@@ -175,12 +176,12 @@ def placed(path: Path, taken: dict[str, Path | bytes]) -> tuple[str, dict[str, P
 
 
 def files_below(folder: Path) -> dict[str, Path]:
-    """Return the files in a folder, by their path in it; none of a file."""
+    """Return the files in a folder, by their path in it; nothing for a file."""
     return {name: folder / name for name in sorted(files_of_folder(folder))} if folder.is_dir() else {}
 
 
 def write_zip(contents: dict[str, Path | bytes], output: Path) -> None:
-    """Write files, texts and folders, which end with a slash, as a zip file: the same bytes for the same content."""
+    """Write a zip file of files, texts and folders (ending with a slash): the same bytes for the same content."""
     with zipfile.ZipFile(output, "w") as archive:
         for name in sorted(contents):
             info = zipfile.ZipInfo(name, TIME)
@@ -208,7 +209,7 @@ def _check_outputs(files: Sequence[Path], jobs: Iterable[Job]) -> None:
     changed = [str(file) for file in files if digest(file) != recorded[file]]
     if changed:
         raise InputError(
-            f"{shown(changed)}: not what was made; `snakemake audit` says more, and a deleted file is made anew"
+            f"{shown(changed)}: changed since the run; `snakemake audit` says more, and a deleted file is made anew"
         )
 
 
@@ -217,6 +218,6 @@ def _check_inputs(own: dict[str, str], raw: dict[str, str]) -> None:
         recorded = raw.get(str(Path(path)))
         if recorded is not None and digest(path) != recorded:
             raise InputError(
-                f"config key {key}: {path} has changed since the results were made of it; put back what it was, or "
+                f"config key {key}: {path} has changed since the results were made from it; put the old file back, or "
                 f"make the results anew"
             )

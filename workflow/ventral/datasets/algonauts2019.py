@@ -55,7 +55,7 @@ def expand(folder: str | None, results: str) -> dict:
 
 
 DATASET = Dataset(
-    meaning="Dissimilarities of 78 images in early visual cortex and IT of 15 subjects; not downloaded by itself.",
+    meaning="Dissimilarities of 78 images in early visual cortex and IT of 15 subjects, to be downloaded by hand.",
     expand=expand,
     reference="Cichy et al. 2019",
     work="Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",

@@ -144,7 +144,7 @@ DATASET = Dataset(
     work="Cowley BR, Stan PL, Pillow JW, Smith MA (2023). bioRxiv (compact models of V4).",
     options={
         "sessions": {
-            "description": "Sessions; the recordings are called `cowley2023_210325` and so on.",
+            "description": "Sessions. Their recordings are called `cowley2023_210325` and so on.",
             "type": "array",
             "minItems": 1,
             "items": {"type": ["integer", "string"]},

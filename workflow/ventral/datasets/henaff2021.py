@@ -181,7 +181,7 @@ def _counts(path: str | Path) -> NDArray[np.uint8]:
 
 
 DATASET = Dataset(
-    meaning="Spikes of macaque V1 to frames of ten movies; not downloaded by itself.",
+    meaning="Spikes of macaque V1 to frames of ten movies, to be downloaded by hand.",
     expand=expand,
     reference="Hénaff et al. 2021",
     work="Hénaff OJ, Bai Y, Charlton JA, et al. (2021). Nature Communications 12:5982.",

@@ -1,4 +1,4 @@
-"""The figure of categorisation performance against predictivity."""
+"""Draw categorisation performance against predictivity."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def categorisation(
     rows = read_scores(scores)
     errors = sampling_errors(read_influences(influences))
     summary = categorisation_summary(rows, area_summary(rows, reliability_threshold, n_bootstrap, seed, errors))
-    # Of stimuli with categories, these: that is the task of the published comparison.
+    # The published comparison is of categories, so that they come before objects.
     has_categories = summary.groupby("recording")["label"].transform(lambda labels: "category" in set(labels))
     summary = summary[~has_categories | (summary["label"] == "category")]
     table = summary.assign(reliability_threshold=reliability_threshold)

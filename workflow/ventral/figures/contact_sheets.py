@@ -1,4 +1,4 @@
-"""Contact sheets: what the stimuli of a set look like, at a glance."""
+"""Draw contact sheets: example stimuli of a set on one page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ LEAST_LEFT, TOP, LINE, GAP = 17.0, 4.0, 4.0, 0.4
 
 
 def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
-    """Write a sheet of stimuli, a row for every category (or object), and the table of the stimuli that it shows.
+    """Write a sheet of stimuli, with a row for every category (or object), and the table of the stimuli shown.
 
     Parameters
     ----------
@@ -45,10 +45,11 @@ def contact_sheet(stimuli: Path, svg: Path, pdf: Path, csv: Path) -> None:
 
 
 def shown(dataset: "xr.Dataset") -> NDArray[np.int64]:
-    """Return which stimuli stand where (rows, columns) on the sheet; -1 where none does.
+    """Choose the stimulus at each place (rows, columns) of the sheet; -1 marks an empty place.
 
-    A row is a category, else an object, else a run of stimuli. Where stimuli vary by levels (`variation`), each level
-    has as many columns as the others; within a row and level, stimuli are spaced evenly, so that many objects are seen.
+    Each row shows a category. Without categories it shows an object, and without objects a run of stimuli. Where
+    stimuli have levels of variation (`variation`), all levels have the same number of columns. Within a row and level,
+    stimuli are spaced evenly, so that many objects are seen.
     """
     n = dataset.sizes["stimulus"]
     label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
@@ -71,7 +72,7 @@ def shown(dataset: "xr.Dataset") -> NDArray[np.int64]:
 
 
 def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modality: Modality) -> Figure:
-    """Draw the stimuli that `shown` has chosen, how many they are, and the names of rows and levels."""
+    """Draw the stimuli that `shown` chooses, their number, and the names of rows and levels."""
     rows, columns = chosen.shape
     stimuli = dataset[modality.array]
     label = next((name for name in reversed(LABELS) if name in dataset.coords), None)
@@ -109,7 +110,7 @@ def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modalit
 
 
 def how_many(dataset: "xr.Dataset", chosen: NDArray[np.int64], label: str | None) -> str:
-    """Say how many stimuli a sheet shows, of how many, and of how many of its categories or objects."""
+    """Say how many of a set's stimuli, and of its categories or objects, a sheet shows."""
     n = dataset.sizes["stimulus"]
     said = f"{(chosen >= 0).sum():,} of {n:,} stimuli"
     n_labels = len(set(dataset[label].values)) if label else 0
@@ -119,7 +120,7 @@ def how_many(dataset: "xr.Dataset", chosen: NDArray[np.int64], label: str | None
 
 
 def _spaced(stimuli: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return a number of stimuli, evenly spaced, followed by -1 where there are not as many."""
+    """Return `count` evenly spaced stimuli; -1 fills the places left where there are fewer."""
     if len(stimuli) > count:
         return stimuli[np.linspace(0, len(stimuli) - 1, count).round().astype(int)]
     return np.append(stimuli, np.full(count - len(stimuli), -1, dtype=int)).astype(int)

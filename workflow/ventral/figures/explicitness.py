@@ -1,4 +1,4 @@
-"""The figure of what layers and areas make explicit, and the job that writes it with its tables."""
+"""Draw what layers and areas make explicit, and write the tables behind the figure."""
 
 import logging
 import re
@@ -37,7 +37,7 @@ ABREAST, LEFT, RIGHT, TOP, BOTTOM, PANEL_HEIGHT, LINE = 3, 13, 3, 3, 6, 36, 2.8
 NOTHING = "Nothing was decoded: the stimuli have no labels that differ, and no numeric property that does."
 SCORES = ("score", "score_even", "score_odd")
 PROPERTY = "property"
-# Stems of the names of properties that rendered stimuli have, without an axis; others are a group together.
+# First parts of the names of rendered properties, without the axis; all other properties share one group.
 GROUPS = {
     "position": ["position", "centroid", "box_left", "box_right", "box_top", "box_bottom", "azimuth", "elevation"],
     "size": ["size", "area", "box_width", "box_height", "box_area", "perimeter"],
@@ -46,7 +46,7 @@ GROUPS = {
 OTHER_PROPERTIES = "other properties"
 AREA = {"color": "black", "linestyle": "-", "marker": "s", "linewidth": 0.8}
 SINGLE = {"linestyle": "-", "linewidth": 0.4, "alpha": 0.5}
-# More models than this have no lines of single properties.
+# With more models than this, lines of single properties would hide the means.
 MOST_WITH_SINGLE = 3
 
 
@@ -61,7 +61,7 @@ def explicit(
     seed: int,
     models: Sequence[str] = (),
 ) -> None:
-    """Write what is read best from where: a table, the same in words, population curves, and a figure.
+    """Write how well properties are read from layers and areas: a table, sentences, population curves, a figure.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def explicit(
         If a table lacks the scores in half of the folds.
     """
     rows = pd.concat([_read(table) for table in tables], ignore_index=True)
-    # pandas' own text and numbers know a missing value that NumPy does not.
+    # pandas' own types have a missing value that NumPy lacks.
     rows = rows.astype(dict.fromkeys(("depth", "chance", "resampled", "angular_error", *SCORES), float))
     if rows.empty:
         logger.warning(NOTHING)
@@ -107,15 +107,14 @@ def _read(path: Path) -> pd.DataFrame:
     rows = read_parquet(path)
     if missing := [column for column in SCORES if column not in rows]:
         raise InputError(
-            f"{path}: lacks {', '.join(missing)}, by which a layer is chosen on other folds than those that score it: "
-            f"an older version wrote the table; delete it, and start the same command again: the workflow makes what "
-            f"is missing"
+            f"{path}: the columns {', '.join(missing)} are missing, because an older version wrote the table; delete "
+            f"the file and start the same command again, which makes the table anew"
         )
     return rows
 
 
 def by_group(drawn: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean score over the properties of each group, of every layer and area; a label is a group of its own.
+    """Average the scores over the properties of each group, for every layer and area; each label is its own group.
 
     Parameters
     ----------
@@ -125,9 +124,9 @@ def by_group(drawn: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `recording`, `split`, `group`, `family`, `model`, `layer`, `depth`; `score`, the mean; `low` and `high`, the
-        ends of the 95 % interval of a group of one; `targets`, the properties, in words; `measure`, `chance`, `units`
-        and `matched_area` as in `drawn`, where `matched_area` names every area that the noise is matched to.
+        `recording`, `split`, `group`, `family`, `model`, `layer`, `depth`, and `score`, the mean. `low` and `high` are
+        the ends of the 95 % interval where a group has one property. `targets` names the properties. `measure`,
+        `chance` and `units` are as in `drawn`. `matched_area` names every area whose noise the units were given.
     """
     grouped = drawn.assign(
         group=[*map(_group_of, drawn["target_kind"], drawn["target"])], bin=drawn["time_bin"].fillna("")
@@ -149,7 +148,7 @@ def by_group(drawn: pd.DataFrame) -> pd.DataFrame:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names that are not empty, sorted and separated by commas."""
+    """Join the names that are not empty, sorted, with commas."""
     return ", ".join(sorted(filter(None, names)))
 
 
@@ -161,7 +160,7 @@ def _group_of(kind: str, target: str) -> str:
 
 
 def draw_explicitness(drawn: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
-    """Draw the rows of `drawn_rows`, as Hong et al. 2016: a panel for each group of properties and each split.
+    """Draw a panel for each group of properties and each split, as Hong et al. 2016 do, from `drawn_rows`.
 
     Recorded areas stand beside the layers, in the order of the stream. Lines and points are means over the properties
     of a group; the thin lines of a few models are single properties.
@@ -195,7 +194,7 @@ def draw_explicitness(drawn: pd.DataFrame, models: Sequence[str] = ()) -> Figure
 
 
 def areas_of(rows: pd.DataFrame) -> list[str]:
-    """Return the recorded areas among the rows of a panel, in the order of the stream and of their bins of time."""
+    """Return the recorded areas of a panel, in the order of the ventral stream and then of their time bins."""
     recorded = rows.loc[rows["family"] == FAMILY, ["layer", "bin"]].drop_duplicates("layer")
     bin_of = dict(recorded.itertuples(index=False))
     return sorted(
@@ -208,12 +207,12 @@ def areas_of(rows: pd.DataFrame) -> list[str]:
 
 
 def places_of_areas(areas: Sequence[str]) -> dict[str, float]:
-    """Return where each area stands on the axis of depth: left of the first layer."""
+    """Return the place of each area on the axis of depth, left of the first layer."""
     return {area: -0.16 * (len(areas) - k) for k, area in enumerate(areas)}
 
 
 def short_names(areas: Sequence[str]) -> list[str]:
-    """Return the names of areas without the words with which all of them begin."""
+    """Return the names of areas without the words that begin all of them."""
     words = [area.split() for area in areas]
     while len(words) > 1 and all(len(name) > 1 for name in words) and len({name[0] for name in words}) == 1:
         words = [name[1:] for name in words]
@@ -221,7 +220,7 @@ def short_names(areas: Sequence[str]) -> list[str]:
 
 
 def _longest_name(rows: pd.DataFrame) -> float:
-    """Return how long the names of areas below a panel are, in mm."""
+    """Return the length in mm of the longest name of an area below a panel."""
     return max((len(name) * 1.3 for name in short_names(areas_of(rows))), default=0.0)
 
 
@@ -232,14 +231,14 @@ def _rows_of(drawn: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def order_of_group(group: tuple) -> tuple:
-    """Return what the panels of `by_group` are sorted by: labels, then groups of properties."""
+    """Return the sort key of a panel of `by_group`: labels come first, then groups of properties."""
     (recording, split, group_name), _ = group
     known = [*GROUPS, OTHER_PROPERTIES]
     return recording, place_of_split(split), known.index(group_name) if group_name in known else -1, group_name
 
 
 def _header(rows: pd.DataFrame, width: float) -> list[tuple[str, str]]:
-    """Return the lines above a panel of some width in mm, each with its weight."""
+    """Return the lines of text above a panel `width` mm wide, each with its font weight."""
     columns = ["recording", "split", "group", "targets", "matched_area"]
     recording, split, group, targets, matched = rows[columns].iloc[0]
     noise = f"as noisy as {matched}" if matched else "no noise added"

@@ -1,4 +1,4 @@
-"""The figure of networks fitted to neurons: what they predict of images they were trained on, and of others."""
+"""Draw how well networks fitted to neurons predict them, on training images and on held-out images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ LOOKS = {
     TEST: {"color": COLOURS[1], "linestyle": "-"},
     RIDGE: {"color": COLOURS[0], "linestyle": "--"},
 }
-# Stimuli that each part is of: scores of ridge regression are kept of all folds together.
+# The folds behind each part of the figure: the score table has ridge regression over all folds only.
 ONE_FOLD, ALL_FOLDS = "fold 0", "all folds"
 FOLDS = {TRAIN: "training part", TEST: ONE_FOLD, RIDGE: ALL_FOLDS}
 LABELS = {TRAIN: TRAIN, TEST: f"{TEST} ({ONE_FOLD})", RIDGE: f"{RIDGE} ({ALL_FOLDS}, the same neurons)"}
@@ -41,7 +41,7 @@ def fitted(
     recordings: Sequence[str],
     seed: int,
 ) -> None:
-    """Write the figure of raw r, median over the neuroids of an area, by epoch of training.
+    """Write the figure of r by epoch of training: the median over an area's neuroids, uncorrected for noise.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def fitted(
     scores : path
         The joined score table.
     svg, pdf, csv : paths
-        The figure, and every number in it: `model`, `recording`, `area`, `time_bin`, `epoch`, `part`, `folds`, of which
-        stimuli, `n_neuroids`, `r`.
+        The figure, and every number in it: `model`, `recording`, `area`, `time_bin`, `epoch`, `part`, `folds` (the
+        stimuli of that part), `n_neuroids`, `r`.
     recordings : sequence of str
         The recording that each network was fitted to.
     seed : int
@@ -73,22 +73,22 @@ def fitted_table(
 ) -> pd.DataFrame:
     """Return the numbers of the figure in long form.
 
-    Network and ridge regression are compared on the same neuroids, not on the same stimuli: the network was tested on
-    fold 0 of split `stimuli` alone, and of ridge regression the score table has all folds together.
+    Network and ridge regression are compared on the same neuroids, but not on the same stimuli. The network was tested
+    on fold 0 of the split `stimuli` alone. The score table has ridge regression over all folds together.
 
     Parameters
     ----------
     curves : dict of DataFrame
-        For each network, a row an epoch, with the columns ``train_r AREA`` and ``test_r AREA``, of an area in a bin of
-        time ``train_r AREA, BIN``.
+        For each network, one row per epoch, with the columns ``train_r AREA`` and ``test_r AREA``. With time bins, the
+        columns are ``train_r AREA, BIN`` and ``test_r AREA, BIN``.
     neuroids : dict of DataFrame
-        For each network, `neuroid`, `area`, `time_bin` and `test_r` of what it predicts.
+        For each network, `neuroid`, `area`, `time_bin` and `test_r` of the neuroids that it predicts.
     recordings : dict of str
-        Which recording each network was fitted to.
+        The recording that each network was fitted to.
     scores : DataFrame
         From `ventral.statistics.summaries.read_scores`.
     seed : int
-        Of the halves of neuroids.
+        Seed of the halves of neuroids.
     """
     rows = []
     for model, curve in curves.items():
@@ -115,7 +115,7 @@ def fitted_table(
 
 
 def ridge_on_best_layer(scores: pd.DataFrame, names: pd.Series, seed: int) -> tuple[float, int]:
-    """Return the median r of the best layer of networks trained on objects, and how many neuroids it is over.
+    """Return the median r of the best layer of networks trained on objects, and its number of neuroids.
 
     The layer is chosen on other neuroids and other folds than those that score it, as in
     `ventral.statistics.best_layers`.
@@ -123,11 +123,11 @@ def ridge_on_best_layer(scores: pd.DataFrame, names: pd.Series, seed: int) -> tu
     Parameters
     ----------
     scores : DataFrame
-        Rows of the score table, of one area in one bin of time.
+        Rows of the score table for one area in one time bin.
     names : (neuroids,) Series
-        Which neuroids.
+        The neuroids to score.
     seed : int
-        Of the halves of neuroids.
+        Seed of the halves of neuroids.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def ridge_on_best_layer(scores: pd.DataFrame, names: pd.Series, seed: int) -> tu
 
 
 def draw_fitted(table: pd.DataFrame) -> Figure:
-    """Draw the rows of `fitted_table`, a panel for each network, area and bin of time."""
+    """Draw the rows of `fitted_table`: a panel for each network, area and time bin."""
     groups = table.groupby(["recording", "model", "area", "time_bin"])
     panels = [rows for _, rows in sorted(groups, key=_order)]
     abreast = min(ABREAST, len(panels))
@@ -186,4 +186,4 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_title(f"{recording}, {place_of(area, time_bin)}\n{model}", loc="left", fontsize=7, fontweight="bold")
     axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_ylabel("Median raw r")
+    axes.set_ylabel("Median r (uncorrected)")

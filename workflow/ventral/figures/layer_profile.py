@@ -1,4 +1,4 @@
-"""The figure of predictivity, or of RSA, by layer depth."""
+"""Draw predictivity, or RSA, by layer depth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def layer_profile(
     influences: Sequence[Path] = (),
     models: Sequence[str] = (),
 ) -> None:
-    """Write the figure of predictivity, or of RSA, by layer depth, a panel for every area, bin of time and split.
+    """Write the figure of predictivity, or of RSA, by layer depth: a panel for every area, time bin and split.
 
     Parameters
     ----------
@@ -46,15 +46,15 @@ def layer_profile(
     svg, pdf, csv : paths
         The figure, and every number in it.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability of a neuroid that is included.
     n_bootstrap, seed : int
         Number of bootstrap samples of neuroids, and the seed of their draw.
     bootstraps : sequence of paths, optional
-        Resampled medians of all models and recordings; the table then has `both_low` and `both_high`, too, the interval
-        over resamples of both stimuli and neuroids, with fits held.
+        Resampled medians of all models and recordings. The table then also has `both_low` and `both_high`, the interval
+        over resamples of both stimuli and neuroids, without refitting.
     influences : sequence of paths, optional
-        What stimuli add to scores, of all models and recordings: the interval that is drawn is then over both stimuli
-        and neuroids.
+        Contributions of single stimuli to the scores of all models and recordings. The interval drawn is then over both
+        stimuli and neuroids.
     models : sequence of str, optional
         All models of the run, by whose order each has its colour and marker.
 
@@ -115,14 +115,14 @@ def _draw_ceiling(axes: Axes) -> None:
 
 
 def _draw_noise_ceiling(axes: Axes, low: float, high: float) -> None:
-    """Draw the band of the noise ceiling, whose upper end may be far above the panel, which has its limits."""
+    """Draw the band of the noise ceiling, cut off at the panel's limits."""
     top = min(high, axes.get_ylim()[1])
     axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0, zorder=1, label="_noise ceiling")
     axes.annotate("noise ceiling", (1, top), (0, -2), textcoords="offset points", ha="right", va="top", color=GREY)
 
 
 def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> None:
-    """Draw a line through a model's layers; of a single one, a line across the panel with a marker at its depth."""
+    """Draw a line through a model's layers; a single layer is a line across the panel, marked at its depth."""
     above = 2 if stands_out(look) else 0
     if len(rows) == 1:
         axes.plot(rows["depth"], drawn_measure(rows)["median"], **look, label="_layer", zorder=2 + above)
@@ -145,7 +145,7 @@ def _draw_profile(axes: Axes, rows: pd.DataFrame, look: dict, model: str) -> Non
 
 
 def _draw_recorded_areas(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw what each recorded area predicts as a line across the panel, with its name, where no other name stands."""
+    """Draw the score of each recorded area as a line across the panel, with its name beside the line."""
     for k, ((_, row), median) in enumerate(zip(rows.iterrows(), drawn_measure(rows)["median"], strict=True)):
         name = row["layer"] if row["model"] == row["recording"] else f"{row['layer']} of {row['model']}"
         axes.axhline(median, **RECORDED_AREA, zorder=1, label=f"_{name}")
@@ -153,6 +153,6 @@ def _draw_recorded_areas(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _predicted(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of models, which predict all neuroids of a panel: a recorded area does not predict its own."""
+    """Return the rows of models, which predict all neuroids of a panel; a recorded area never predicts its own."""
     of_models = rows[rows["family"] != FAMILY]
     return of_models if len(of_models) else rows

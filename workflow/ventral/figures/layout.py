@@ -1,4 +1,4 @@
-"""How panels are placed on a figure, and how a figure is written with the table behind it.
+"""Place panels on a figure, and write a figure with the table behind it.
 
 Figures are SVG and PDF; the same scores give the same bytes.
 """
@@ -22,7 +22,7 @@ from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
 from ventral.targets.splits import held_out
 
-# What is counted beside the neuroids that are taken.
+# Columns counted beside the neuroids that are included, with their wording.
 DOUBTFUL = {"n_unreliable": "reliability not above 0", "n_marked": "corrected score uncertain (marked)"}
 # In mm: a panel, what surrounds it, and a line of text.
 PANEL_HEIGHT = 48
@@ -34,7 +34,7 @@ AREAS = ["retina", "LGN", "EVC", "V1", "V2", "V3", "V4", "LO", "TEO", "PIT", "CI
 
 
 def place_of_split(split: str) -> int:
-    """Return the place of a split among others; those that are not known come last."""
+    """Return the place of a split among others; unknown splits come last."""
     return SPLITS.index(split) if split in SPLITS else len(SPLITS)
 
 
@@ -55,20 +55,20 @@ def write_figure(figure: Figure, table: pd.DataFrame, svg: Path, pdf: Path, csv:
 
 
 def neuroids_taken(rows: pd.DataFrame) -> str:
-    """Say how many neuroids, or dissimilarity matrices, the rows of a panel are of."""
-    # A layer that says nothing of any neuroid is a gap in the line, and does not count.
+    """Say how many neuroids, or dissimilarity matrices, a panel's rows summarise."""
+    # A layer that predicts no neuroid is a gap in the line, and does not count.
     known = rows[rows["n_neuroids"] > 0] if rows["n_neuroids"].any() else rows
     taken, left_out = (range_in_words(known[column]) for column in ("n_neuroids", "n_left_out"))
     if compares_matrices(rows).iloc[0]:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
-        ceiling = "" if rows["has_ceiling"].iloc[0] else "\nraw r: no repetitions"
-        said = f"n = {taken} neuroids, {left_out} left out{ceiling}"
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno repetitions, so no ceiling"
+        said = f"n = {taken} neurons, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, chr(10))}"
 
 
 def doubtful(rows: pd.DataFrame, before: str) -> str:
-    """Say of how many neuroids the reliability is not positive, or the score marked, each after some text."""
+    """Count the neuroids whose reliability is not positive, or whose score is marked; `before` precedes each count."""
     return "".join(
         f"{before}{words}: {range_in_words(rows[column].astype(int))}"
         for column, words in DOUBTFUL.items()
@@ -82,23 +82,23 @@ def page_of_panels(
     describe: Callable[[pd.DataFrame], str],
     handles: Sequence[Line2D],
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
-    """Lay out a panel for every group of the summary's rows, as wide as one or two columns of a journal.
+    """Lay out a panel for every group of the summary's rows, on a figure one or two journal columns wide.
 
     Parameters
     ----------
     summary : DataFrame
-        Has `split` and `mapping`, which make the columns of panels.
+        The columns `split` and `mapping` are the columns of panels.
     row : sequence of str
-        Columns of the table that tell the rows of panels apart, `recording`, `area` and `time_bin` first.
+        Columns of the summary that are the rows of panels, `recording`, `area` and `time_bin` first.
     describe : callable
-        What is said above a panel, under its name, given its rows.
+        Gives the text under a panel's name from the panel's rows.
     handles : sequence of Line2D
         The legend, below all panels, in reading order.
 
     Returns
     -------
     figure : Figure
-        Of the right size.
+        Large enough for all panels.
     panels : list of (Axes, DataFrame)
         Each panel with its rows.
     """
@@ -127,25 +127,25 @@ def page_of_panels(
 
 
 def in_time(group: tuple[tuple, pd.DataFrame]) -> tuple:
-    """Return what groups of rows by recording, area, bin of time and more are sorted by.
+    """Return the sort key of a group of rows (recording, area, time bin, ...).
 
-    Areas come in the order of the stream, bins by their times.
+    Areas come in the order of the ventral stream, and bins by their times.
     """
     (recording, area, time_bin, *rest), _ = group
     return recording, *along_the_stream(area), time_order(time_bin), *rest
 
 
 def along_the_stream(area: str) -> tuple[int, str]:
-    """Return what areas are sorted by: their place in the ventral stream; others come last, by name."""
+    """Return the sort key of an area: its place in the ventral stream; unknown areas come last, by name."""
     word = area.split()[-1] if area else ""
     return AREAS.index(word) if word in AREAS else len(AREAS), area
 
 
 def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[int, int]]:
-    """Return row and column of each panel: its splits side by side, or three abreast where all have the same one.
+    """Return the row and column of each panel.
 
-    Four of a single one make a square. Panels of dissimilarity matrices, which know no split, fill the rows below the
-    others.
+    The splits of an area stand side by side. Where all panels have the same split, three stand in a row, and four make
+    a square. Panels of dissimilarity matrices have no split, and fill the rows below the others.
     """
     matrices = [compares_matrices(rows).iloc[0] for rows in panels]
     if any(matrices) and not all(matrices):
@@ -162,7 +162,7 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
     if len(set(columns)) == 1:
         return [divmod(k, 2 if len(panels) == 4 else 3) for k in range(len(panels))]
     row_of = {key: k for k, key in enumerate(sorted(set(rows), key=_place_of_row))}
-    # A row has no gap where another recording has a split that its own lacks.
+    # A split that only another recording has leaves no gap in a row.
     of_row = {
         key: sorted({column for other, column in zip(rows, columns, strict=True) if other == key}) for key in rows
     }
@@ -170,13 +170,13 @@ def _places(panels: Sequence[pd.DataFrame], row: Sequence[str]) -> list[tuple[in
 
 
 def _place_of_row(row: tuple[str, ...]) -> tuple:
-    """Return the place of a row of panels: by recording, its area from the eye inwards, its bin, then the rest."""
+    """Return the sort key of a row of panels: recording, area along the ventral stream, time bin, then the rest."""
     recording, area, time_bin, *rest = row
     return recording, *along_the_stream(area), time_order(time_bin), *rest
 
 
 def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: float) -> list[tuple[str, str]]:
-    """Return the lines above a panel of some width in mm, each with its weight."""
+    """Return the lines of text above a panel `width` mm wide, each with its font weight."""
     recording, area, time_bin, split, mapping = rows[["recording", "area", "time_bin", "split", "mapping"]].iloc[0]
     measure = measures(rows).iloc[0]
     compared = f"{measure} on {held_out(split)}{f', {mapping}' if with_mapping else ''}"
@@ -188,7 +188,7 @@ def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: flo
 
 
 def wrapped(text: str, weight: str, width: float) -> list[str]:
-    """Return the text in as few lines as fit into a width in mm."""
+    """Break text into as few lines as fit into `width` mm."""
     # One dot a point: widths come in points.
     renderer, font = FigureCanvasAgg(Figure(dpi=72)).get_renderer(), FontProperties(weight=weight)
     for n_characters in range(len(text), 0, -1):
@@ -200,7 +200,7 @@ def wrapped(text: str, weight: str, width: float) -> list[str]:
 
 
 def widest(texts: Sequence[str]) -> float:
-    """Return the width of the widest of some texts beside an axis, in mm."""
+    """Return the width in mm of the widest text beside an axis."""
     renderer = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
     font = FontProperties(size=STYLE["ytick.labelsize"])
     widths = [renderer.get_text_width_height_descent(str(text), font, ismath=False)[0] for text in set(texts)]
@@ -208,12 +208,12 @@ def widest(texts: Sequence[str]) -> float:
 
 
 def add_legend(figure: Figure, handles: Sequence[Line2D], width: float) -> float:
-    """Add a legend at the foot of the figure, in as many columns as fit, and return its height in mm."""
+    """Add a legend at the foot of the figure, in as many columns as fit; return its height in mm."""
     if not handles:
         return 0
     renderer = FigureCanvasAgg(figure).get_renderer()
     for n_columns in range(len(handles), 0, -1):
-        # A legend is filled column by column; it is read row by row.
+        # Matplotlib fills legends by column; people read them by row.
         by_row = [handle for column in range(n_columns) for handle in handles[column::n_columns]]
         legend = figure.legend(handles=by_row, ncols=n_columns, loc="lower left", frameon=False, handlelength=2.5)
         extent = legend.get_window_extent(renderer)

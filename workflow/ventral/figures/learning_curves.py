@@ -1,4 +1,4 @@
-"""The figure of how networks learned to tell labels apart, epoch by epoch."""
+"""Draw learning curves: how networks learned to tell labels apart, epoch by epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ PARTS = {"train": ":", "validation": "-"}
 
 
 def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path, models: Sequence[str] = ()) -> None:
-    """Write the figure of accuracy and loss, on the images trained on and on others of the same objects.
+    """Write the figure of accuracy and loss, on training images and on other images of the same objects.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def learning_curves(trainings: Sequence[Path], svg: Path, pdf: Path, csv: Path, 
 
 
 def draw_learning_curves(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
-    """Draw a panel for each measure; a colour for each network, dotted for what it was trained on."""
+    """Draw a panel for each measure: a colour for each network, dotted lines for training images."""
     drawn = set(table["model"])
     own = looks(models, drawn)
     handles = [Line2D([], [], **look, label=model) for model, look in own.items() if model in drawn]

@@ -1,4 +1,4 @@
-"""What rows of a summary measure, in words, and the range of the axis on which they are drawn."""
+"""Name the measure of each row of a summary, and choose the range of its axis."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 # Axes that end at round numbers end at multiples of this.
 STEP = 0.05
-# Mappings that compare dissimilarity or Gram matrices, and the ways to.
+# Mappings that compare dissimilarity or Gram matrices, and names of their comparisons.
 COMPARISONS = {"rsa": "RSA", "cka": "CKA"}
 NAMES = {
     "spearman": "Spearman r",
@@ -19,26 +19,29 @@ NAMES = {
     "biased": "biased",
     "debiased": "debiased",
 }
+WITHOUT_CEILING = "r (no ceiling)"
 
 
 def measures(summary: pd.DataFrame) -> pd.Series:
-    """Return what each row is of: `predictivity` (with a ceiling), `raw r` (without), or how matrices are compared."""
+    """Return the measure of each row: predictivity, r where no ceiling exists, or the comparison of matrices."""
     compared = [_comparison(row) for row in summary[["mapping", "distance", "comparison", "has_ceiling"]].to_numpy()]
     return pd.Series(
         np.select(
-            [compares_matrices(summary), summary["has_ceiling"].astype(bool)], [compared, "predictivity"], "raw r"
+            [compares_matrices(summary), summary["has_ceiling"].astype(bool)],
+            [compared, "predictivity"],
+            WITHOUT_CEILING,
         ),
         index=summary.index,
     )
 
 
 def named(measure: str) -> str:
-    """Return a measure of tables as `measures` names it."""
-    return "raw r" if measure == "r" else measure
+    """Return the name that `measures` gives to a measure of the tables."""
+    return WITHOUT_CEILING if measure == "r" else measure
 
 
 def compares_matrices(summary: pd.DataFrame) -> pd.Series:
-    """Return which rows compare dissimilarity or Gram matrices, and predict nothing."""
+    """Say which rows compare dissimilarity or Gram matrices instead of predicting neuroids."""
     return summary["mapping"].isin(COMPARISONS)
 
 
@@ -55,7 +58,7 @@ def scale_medians(axes: Axes, rows: pd.DataFrame, limits: dict[str, tuple[float,
     measure = measures(rows).iloc[0]
     axes.set_ylim(limits[measure])
     axes.set_ylabel(measure if compares_matrices(rows).iloc[0] else f"Median {measure}")
-    # Numbers of two decimals, for which there is room.
+    # Tick labels have room for two decimals.
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
@@ -70,11 +73,11 @@ def axis_ranges(
     Parameters
     ----------
     measure : Series of str
-        Of each row.
+        Measure of each row.
     values : DataFrame
-        What is drawn of each row.
+        Numbers drawn for each row.
     shown : mapping of str to sequence of float
-        For each measure what is also within the ends.
+        Values that the axis of a measure includes in any case, such as its ceiling.
     widened : callable
         `padded` or `rounded_outwards`.
     """
@@ -82,14 +85,14 @@ def axis_ranges(
 
 
 def padded(values: ArrayLike) -> tuple[float, float]:
-    """Return ends that hold all values, with room beyond them."""
+    """Return the ends of an axis with room beyond all values."""
     low, high = _extremes(values)
     padding = max(0.05 * (high - low), 0.05 - (high - low) / 2)
     return low - padding, high + padding
 
 
 def rounded_outwards(values: ArrayLike) -> tuple[float, float]:
-    """Return ends that hold all values, at round numbers."""
+    """Return the ends of an axis around all values, at round numbers."""
     low, high = _extremes(values)
     low, high = np.floor(low / STEP - 1e-9) * STEP, np.ceil(high / STEP + 1e-9) * STEP
     return round(float(low), 2), round(float(high), 2)

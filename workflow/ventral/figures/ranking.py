@@ -1,4 +1,4 @@
-"""How sure the ranking of the models is: by resampled stimuli and neurons."""
+"""Draw the ranking of the models, and its uncertainty over resampled stimuli and neurons."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,10 +61,10 @@ def ranking(
 
 
 def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each model in each panel, the best first.
+    """Rank the models of each panel: a row for each model, the best first.
 
-    A model is ranked by its best layer's median over neurons and folds that had no part in the choice of that layer, so
-    that one of many layers has no head start. Resamples are spread around this score.
+    A model's score is the median over neurons at its best layer. The neurons and folds that score a layer had no part
+    in its choice, so models with many layers have no head start. Resamples are spread around this score.
 
     Parameters
     ----------
@@ -76,10 +76,10 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `score` and `rank` (1 is best; those of equal score share the mean of their ranks), `median_rank` over resamples
-        and its 95 % interval, `low` and `high`; and, the same for all models of a panel, `consistency`, the mean over
-        resamples of Kendall's tau between their ranking and this one: 1 where no resample would change it. Models whose
-        score is not known are not ranked.
+        `score` and `rank` (1 is best; equal scores share the mean of their ranks), and `median_rank` over resamples
+        with its 95 % interval, `low` and `high`. `consistency`, the same for all models of a panel, is the mean over
+        resamples of Kendall's tau between a resample's ranking and this one. It is 1 where all agree. Models without a
+        score are not ranked.
     """
     return pd.DataFrame(
         [row for _, panel in bootstraps.groupby(PANEL) for row in _rank_models(panel, best)], columns=COLUMNS
@@ -87,7 +87,7 @@ def ranking_of(bootstraps: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_ranking(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
-    """Draw the rows of `ranking_of`: a panel for each recording, area, bin, split and mapping, a row for each model."""
+    """Draw the rows of `ranking_of`: a panel for each recording, area, bin, split and mapping; a row per model."""
     with figure_style():
         panels = [rows for _, rows in sorted(table.groupby(PANEL), key=_order)]
         if not panels:
@@ -143,7 +143,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, names: float, own: dict[str, dic
 
 
 def ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rank of each score (models, samples) within its sample, 1 the highest, equal ones sharing the mean."""
+    """Rank scores (models, samples) within each sample: 1 is the highest, and equal scores share the mean rank."""
     return pd.DataFrame(-scores).rank().to_numpy()
 
 
@@ -153,7 +153,7 @@ def kendall_tau(ranking: NDArray[np.float64], rankings: NDArray[np.float64]) -> 
     Returns
     -------
     (samples,) array
-        NaN where one of the two ranks all models alike.
+        NaN where one of the two rankings has all models tied.
     """
     first, second = np.triu_indices(len(ranking), k=1)
     order = np.sign(ranking[first] - ranking[second])

@@ -1,4 +1,4 @@
-"""The figure of reverse predictivity beside forward predictivity, layer by layer."""
+"""Draw reverse predictivity beside forward predictivity, layer by layer."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,10 +41,10 @@ def reverse_figure(
     seed: int,
     models: Sequence[str] = (),
 ) -> None:
-    """Write the figure of raw r by layer depth, forward and reverse, a panel for each area and split.
+    """Write the figure of forward and reverse r by layer depth: a panel for each area and split.
 
-    Both are raw: the neurons' noise lowers the one as that of targets, which a reliability corrects, and the other as
-    that of predictors, which none does.
+    Neither direction is corrected for the neurons' noise. Forward, neurons are targets, whose noise the reliability
+    could correct. In reverse, neurons are predictors, whose noise no reliability corrects.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def reverse_figure(
     svg, pdf, csv : paths
         The figure, and every number in it.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken for the median of the forward direction.
+        Lowest reliability of a neuroid that the forward median includes.
     n_bootstrap, seed : int
         Number of bootstrap samples of units and of neuroids, and the seed of their draw.
     models : sequence of str, optional
@@ -79,7 +79,7 @@ def reverse_figure(
 
 
 def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.DataFrame:
-    """Return the median of r over units for every layer, area and split.
+    """Return the median r over units for every layer, area and split.
 
     Parameters
     ----------
@@ -91,10 +91,11 @@ def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.Data
     Returns
     -------
     DataFrame
-        `recording`, `area`, `time_bin`, `split`, `model`, `family`, `depth`, `layer`; `reverse_r`, the median, with the
-        ends `reverse_r_low`, `reverse_r_high` of its 95 % interval over samples of units (NaN with fewer than two);
-        `well_predicted`, the share of units with r above 0.5; `n_predictors`, the neuroids of the area; `n_units`,
-        those with an r, and `n_units_left_out`, those without: they do not vary, over all stimuli or within a fold.
+        `recording`, `area`, `time_bin`, `split`, `model`, `family`, `depth`, `layer`, and `reverse_r`, the median.
+        `reverse_r_low` and `reverse_r_high` are the ends of its 95 % interval over samples of units, NaN with fewer
+        than two units. `well_predicted` is the share of units with r above 0.5. `n_predictors` is the number of
+        neuroids of the area, and `n_units` the number of units with an r. `n_units_left_out` counts the units that are
+        constant, over all stimuli or within a fold.
     """
     rows = []
     for key, layer in units.groupby(LAYER, dropna=False):
@@ -119,23 +120,23 @@ def forward_summary(
     n_bootstrap: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Return what layers predict, by ridge regression, of the very neuroids that predict them.
+    """Return the forward scores, by ridge regression, for the same neuroids that predict the layers in reverse.
 
     Parameters
     ----------
     scores : DataFrame
         Score table.
     neuroids : dict
-        The area, of an animal where there are several, that a recording's neuroid stands for in a bin of time.
+        The area that each neuroid of a recording belongs to in a time bin; with several animals, that animal's area.
     reliability_threshold : float
-        Lowest reliability of a neuroid that is taken.
+        Lowest reliability of a neuroid that is included.
     n_bootstrap, seed : int
         Number of bootstrap samples of neuroids, and the seed of their draw.
 
     Returns
     -------
     DataFrame
-        As from `ventral.statistics.summaries.area_summary`, where `area` is that of `neuroids`.
+        Like `ventral.statistics.summaries.area_summary`, with the areas of `neuroids`.
     """
     rows = scores[(scores["target_kind"] == "neuron") & (scores["mapping"] == "ridge") & (scores["family"] != FAMILY)]
     keys = zip(rows["recording"], rows["target"], rows["time_bin"], strict=True)
@@ -144,9 +145,9 @@ def forward_summary(
 
 
 def with_forward(reverse: pd.DataFrame, forward: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `reverse_summary` with the forward medians of the same layer, area and split.
+    """Add the forward medians of the same layer, area and split to the rows of `reverse_summary`.
 
-    These are `forward_r` and `forward_predictivity`, with the ends of their intervals, and `n_neuroids`.
+    The added columns are `forward_r` and `forward_predictivity`, with the ends of their intervals, and `n_neuroids`.
     """
     measures = [f"{measure}{end}" for measure in ("r", "predictivity") for end in ("", "_low", "_high")]
     forward = forward[["recording", "area", "time_bin", "split", "model", "layer", *measures, "n_neuroids"]]
@@ -160,7 +161,7 @@ def _order(group: tuple) -> tuple:
 
 
 def draw_reverse(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
-    """Draw the rows of `with_forward`: for each model a line of either direction through its layers."""
+    """Draw the rows of `with_forward`: a line for each model and direction through the model's layers."""
     panels = [rows for _, rows in sorted(table.groupby(["recording", "area", "time_bin", "split"]), key=_order)]
     drawn = sorted(table["model"].unique())
     own = looks(models, drawn)
@@ -203,8 +204,8 @@ def _draw_directions(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> No
             )
     recording, area, time_bin, split = rows[["recording", "area", "time_bin", "split"]].iloc[0]
     n = rows["n_predictors"].iloc[0]
-    title = f"{recording}, {place_of(area, time_bin)}\n{held_out(split)}, {n} neuroids"
+    title = f"{recording}, {place_of(area, time_bin)}\n{held_out(split)}, {n} neurons"
     axes.set_title(title, loc="left", fontsize=7, fontweight="bold")
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")
-    axes.set_ylabel("Median raw r")
+    axes.set_ylabel("Median r (uncorrected)")

@@ -1,4 +1,4 @@
-"""How figures look: colours, markers, sizes, and how each model is drawn."""
+"""Set the look of figures: colours, markers and sizes, and how each model is drawn."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,17 +8,17 @@ from matplotlib.lines import Line2D
 
 from ventral.statistics.summaries import models_by_predictivity
 
-# Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white; then darker
-# ones of Paul Tol's scheme "muted", and others that differ from both.
+# Okabe and Ito 2008 (Color Universal Design), without the yellow, which is too light for lines on white. Then follow
+# darker colours of Paul Tol's scheme "muted", and others that differ from both.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 COLOURS += ["#332288", "#117733", "#882255", "#999933", "#AA4499", "#661100"]
 COLOURS += ["#7B68EE", "#FF6F91", "#00B7C2", "#2F4F4F", "#B8860B", "#C71585", "#6B8E23", "#4682B4"]
-# More models than this are not told apart: the best of each family stand out.
+# Readers cannot tell more models than this apart; beyond, only the best of each family stand out.
 CROWDED = 7
 OTHERS = {"color": "0.75", "marker": "o", "markersize": 1.5, "linewidth": 0.5}
 # Families of models, in the order in which they are listed.
 FAMILIES = ["pretrained", "trained", "checkpoint", "fitted", "untrained", "classical", "unknown"]
-# As many as have no divisor in common with the number of colours: 210 pairs.
+# The number of markers shares no divisor with the number of colours, which gives 210 different pairs.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))
 GREY = "0.45"
@@ -27,7 +27,7 @@ RECORDED_AREA = {"color": GREY, "linestyle": "-."}
 BEST_LAYER = {"markersize": 5.5, "markeredgecolor": "black", "markeredgewidth": 0.7}
 STYLE = {
     "font.family": "sans-serif",
-    # Text stays text in the SVG: a reader without the first font is to see the next.
+    # Text stays text in the SVG, so that a reader without the first font sees the next.
     "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
     "font.size": 7,
     "axes.labelsize": 7,
@@ -54,25 +54,25 @@ NARROW, WIDE = 89, 183
 
 
 def figure_style():
-    """Return a context in which figures are drawn and written in the style of this package."""
-    # Whatever a person's own matplotlibrc says, the figure is the same.
+    """Return a context in which figures have the style of this package."""
+    # Figures must not depend on a person's own matplotlibrc.
     return matplotlib.style.context(["default", STYLE])
 
 
 def look_of(place: int) -> dict[str, str]:
-    """Return colour and marker of the model at some place among all models of a run."""
+    """Return the colour and marker of the model at a place among all models of a run."""
     return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
 
 
 def looks(models: Sequence[str], drawn: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return colour and marker of each model, the same in all figures of a run.
+    """Return the colour and marker of each model, the same in all figures of a run.
 
     Parameters
     ----------
     models : sequence of str
         All models of the run, in the order of the config: a model that is added at the end changes no other.
     drawn : iterable of str
-        Models that are drawn. Those that `models` lacks come after the others, by name.
+        Models that are drawn. Models that `models` lacks come after the others, by name.
     """
     others = sorted(set(drawn) - set(models))
     return {model: look_of(place) for place, model in enumerate([*models, *others])}
@@ -88,9 +88,9 @@ def best_of_families(summary: pd.DataFrame) -> dict[str, str]:
 
 
 def looks_of_models(summary: pd.DataFrame, models: Sequence[str] = ()) -> dict[str, dict]:
-    """Return how each model is drawn, best model first.
+    """Return the look of each model, best model first.
 
-    Of many models, the best of each family have their own colour and marker, and the others are thin and grey.
+    With many models, the best of each family have their own colour and marker, and the others are thin and grey.
 
     Parameters
     ----------
@@ -112,18 +112,18 @@ def looks_of_models(summary: pd.DataFrame, models: Sequence[str] = ()) -> dict[s
 
 
 def stands_out(look: dict) -> bool:
-    """Whether a model is drawn with its own colour and marker."""
+    """Say whether a model is drawn with its own colour and marker."""
     return look["color"] != OTHERS["color"]
 
 
 def looks_by_recording(summary: pd.DataFrame, models: Sequence[str] = ()) -> dict[str, dict[str, dict]]:
-    """Return `looks_of_models` for each recording, whose best models can be others."""
+    """Return `looks_of_models` for each recording, because the best models differ between recordings."""
     every = [*models, *sorted(set(summary["model"]) - set(models))]
     return {recording: looks_of_models(rows, every) for recording, rows in summary.groupby("recording")}
 
 
 def legend_handles(summary: pd.DataFrame, looks: dict[str, dict[str, dict]], **changes) -> list[Line2D]:
-    """Return what the legend shows: each model that stands out in a recording, best first; then the others, if any."""
+    """Return the legend's entries: each model that stands out in a recording, best first; then the others, if any."""
     named, grey = {}, set()
     for of_recording in looks.values():
         named |= {model: look for model, look in of_recording.items() if stands_out(look)}

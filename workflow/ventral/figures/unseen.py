@@ -1,4 +1,4 @@
-"""The figure of what networks that never saw a category make of it, beside networks that did."""
+"""Draw how networks that never saw a category represent it, beside networks that did."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM, LINE = 45, 12, 3, 15, 4, 13, 3.8
 
 
 def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path, models: Sequence[str] = ()) -> None:
-    """Write the figure, layer by layer: how well a category is decoded, how selective units are, and RSA with matrices.
+    """Write the figure of a category's decoding accuracy, selective units and RSA with matrices, layer by layer.
 
     Parameters
     ----------
     selectivity : path
         Table from `ventral.scores.selectivity.selectivity`.
     scores : path
-        The joined score table; rows of published dissimilarity matrices make a panel each, where there are any.
+        The joined score table. Each published dissimilarity matrix makes a panel.
     svg, pdf, csv : paths
         The figure, and every number in it, in long form: `model`, `layer`, `depth`, `measure`, `value`.
     models : sequence of str, optional
@@ -37,7 +37,7 @@ def unseen(selectivity: Path, scores: Path, svg: Path, pdf: Path, csv: Path, mod
 
 
 def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the numbers of the figure in long form, measures in the order of its panels."""
+    """Return the numbers of the figure in long form, with the measures in the order of the panels."""
     category = selectivity["category"].iloc[0]
     measures = {
         f"Balanced accuracy, {category} or not": selectivity["balanced_accuracy"],
@@ -48,18 +48,18 @@ def unseen_table(selectivity: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFram
         for measure, values in measures.items()
     ]
     matrices = scores[(scores["mapping"] == "rsa") & scores["model"].isin(selectivity["model"])]
-    # One way to compare is enough here, and of several subjects their mean.
+    # One comparison is enough here; several subjects are averaged.
     several = matrices.groupby("area")["recording"].nunique() > 1
     for (area, time_bin, recording), rows in matrices.groupby(["area", "time_bin", "recording"]):
         named = f"{place_of(area, time_bin)} in {recording}" if several[area] else place_of(area, time_bin)
         rows = rows[(rows[["distance", "comparison"]] == rows[["distance", "comparison"]].iloc[0]).all(axis=1)]
         means = rows.groupby(["model", "layer", "depth"], sort=False, as_index=False)["r"].mean()
-        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, raw r"))
+        parts.append(means.rename(columns={"r": "value"}).assign(measure=f"RSA with {named}, r (uncorrected)"))
     return pd.concat(parts, ignore_index=True)
 
 
 def draw_unseen(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
-    """Draw the rows of `unseen_table`: a panel for each measure, a line through the layers of each model."""
+    """Draw the rows of `unseen_table`: a panel for each measure, and a line through the layers of each model."""
     measures, drawn = (list(dict.fromkeys(table[column])) for column in ("measure", "model"))
     own = looks(models, drawn)
     height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(drawn)

@@ -1,1 +1,1 @@
-"""What is checked when a run starts."""
+"""Check and forecast a run when it starts."""

@@ -1,7 +1,7 @@
-"""What the outputs on disk were made of, compared with what is on disk now.
+"""Compare the recorded inputs of outputs with the present files.
 
-A plain run compares sizes and times of files, and reads only those files whose size or time differs. The content
-decides: a file that was copied or touched makes nothing stale, and a changed file with an older time stamp does.
+A plain run compares sizes and times of files, and reads only files whose size or time differs. The content decides. A
+copied or touched file makes no output out of date; a changed file does, even with an older time stamp.
 """
 
 import json
@@ -23,17 +23,17 @@ from ventral.provenance import (
     source_of,
 )
 
-# In the results folder: content of inputs whose size or time is no longer as recorded, so that none is read twice.
+# File in the results folder with digests of inputs whose size or time changed, so that none is read twice.
 DIGESTS = ".digests.json"
 
 
 class Inputs:
-    """The user's files as they are now; each is looked at once.
+    """The present state of the user's files; each is read at most once.
 
     Parameters
     ----------
     results : path
-        Folder of the results, in which digests that had to be computed are kept.
+        Folder of the results, which keeps computed digests.
     """
 
     def __init__(self, results: str | Path) -> None:
@@ -43,7 +43,7 @@ class Inputs:
         self._modules: dict[Path, str] = {}
 
     def changed(self, record: str | Path, paths: Iterable[str]) -> list[str]:
-        """Return which files differ from those that a job read: inputs, and modules of the user's own.
+        """Return the files that differ from those that a job read: inputs, and the user's own modules.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class Inputs:
         Returns
         -------
         list of str
-            Paths; the record's own path where it cannot be read. Empty without a record: such a job runs anyway.
+            Paths of changed files, or the path of an unreadable record. Empty without a record: such a job runs anyway.
         """
         if not Path(record).exists():
             return []
@@ -86,7 +86,7 @@ class Inputs:
             return now is not None
         if self._digests.get(path, [None])[0] != now:
             self._digests[path] = [now, digest(path)]
-            # Results of somebody else's may be looked at without the right to write there.
+            # A person may read another's results without the right to write there.
             with suppress(OSError), writing(self._kept) as unfinished:
                 unfinished.write_text(json.dumps(self._digests) + "\n", encoding="utf-8")
         return self._digests[path][1] == recorded
@@ -98,7 +98,7 @@ class Inputs:
 
 
 def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], list[str]]:
-    """Return which results are of other code of this package than is here now.
+    """Find the results that were made by other code of this package than the present code.
 
     Parameters
     ----------
@@ -126,10 +126,10 @@ def find_results_of_other_code(records: str | Path) -> tuple[dict[str, int], lis
 
 
 def _source(module: str, recorded: Path) -> Path:
-    """Return the file that a job would now load a module from.
+    """Return the file that a job would now load for a module.
 
-    A file below the working folder is where it was, also where a network puts a folder on the path by itself. Any
-    other file may belong to the folder that these results were copied from.
+    A file below the working folder has kept its place, even if a network itself puts a folder on the path. Any other
+    file may belong to the folder that these results were copied from.
     """
     if recorded.is_file() and recorded.is_relative_to(Path.cwd()):
         return recorded

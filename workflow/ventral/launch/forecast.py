@@ -1,4 +1,4 @@
-"""What a run will need: stimuli, features, disk and memory, and time where finished jobs of this folder measured it."""
+"""Forecast a run: stimuli, features, disk and memory, and time as far as finished jobs of this folder tell."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,9 @@ from ventral.mappings.ridge import KEPT_BYTES
 from ventral.predictions.size import bytes_of_predictions
 from ventral.provenance import read_description, readable_records
 
-# Float64 copies of a Gram matrix that a fit holds, and that each of its threads needs beside them, by measurement.
+# Measured number of float64 copies of a Gram matrix that a fit holds, and that each thread adds.
 COPIES, COPIES_OF_THREAD = 2, 1.5
-# What a fit of few stimuli needs, by measurement: 420 to 540 MB with 640 stimuli.
+# Measured memory of a fit with few stimuli: 420 to 540 MB with 640 stimuli.
 FEW_STIMULI = 450e6
 BYTES = 8
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -24,7 +24,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True)
 class Planned:
-    """A job that a run will start: its stage, its threads, and model, stimulus set and recording, '' where none is."""
+    """A job that a run will start: its stage and threads, and its model, stimulus set and recording ('' if none)."""
 
     stage: str
     cores: int = 1
@@ -35,16 +35,16 @@ class Planned:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What predictions are asked for.
+    """The predictions that a config asks for.
 
     Attributes
     ----------
     layers : mapping
         `best`, `all` or names of layers, by model.
     n_neuroids, n_splits : mappings of int
-        By recording: number of neuroids, times bins of time, where the files are there already, and of splits.
+        Number of splits of each recording, and of neuroids times time bins if its files exist already.
     n_mappings : int
-        Mappings that predict.
+        Number of mappings that predict.
     """
 
     layers: Mapping[str, str | Sequence[str]]
@@ -62,24 +62,24 @@ def forecast(
     n_penalties: int,
     predicted: Predicted | None = None,
 ) -> list[str]:
-    """Return what a run will need, a line each; no line without jobs.
+    """Return a line for each need of a run; no line without jobs.
 
     Parameters
     ----------
     results : path
-        Folder of results, with what earlier runs made: the features of a model are known once it is described.
+        Folder of results. The number of features of a model is known once an earlier run has described it.
     jobs : sequence of Planned
         Jobs that the run will start.
     n_stimuli : mapping of int
-        Number of stimuli of each set whose files are there already; others are looked up among ingested sets.
+        Number of stimuli of each set whose files exist already; others are looked up among ingested sets.
     kept : bool
         Whether features are kept.
     dtype : str
-        Of stored features.
+        Type of stored features.
     n_penalties : int
-        Candidates of ridge regression.
+        Number of candidate penalties of ridge regression.
     predicted : Predicted, optional
-        What the jobs of stage `predictions` are asked for.
+        Predictions that the jobs of the stage `predictions` write.
     """
     if not jobs:
         return []
@@ -106,26 +106,26 @@ def forecast(
 
 
 def stimuli_in(results: Path, name: str) -> int | None:
-    """Return the number of stimuli of a set, None where the set is not ingested."""
+    """Return the number of stimuli of a set, None if the set is not ingested."""
     described = _described(results / "stimuli" / f"{name}.zarr" / "stimulus" / "zarr.json")
     return described["shape"][0] if "shape" in described else None
 
 
 def neuroids_in(results: Path, recording: str) -> int | None:
-    """Return the number of neuroids, times bins of time, of a recording, None where the recording is not ingested."""
+    """Return the number of neuroids times time bins of a recording, None if the recording is not ingested."""
     described = _described(results / "recordings" / f"{recording}.zarr" / "left_out" / "zarr.json")
     return prod(described["shape"]) if "shape" in described else None
 
 
 def features_of(results: Path, model: str) -> list[int] | None:
-    """Return the number of features of each layer that is read of a model, None where its description does not say."""
+    """Return the number of features of each layer that a model's fits read, None if its description lacks them."""
     layers = _described(results / "models" / f"{model}.json").get("layers", [])
-    # Features of stimuli that are not resized depend on the set.
+    # Without resizing, the number of features depends on the stimulus set.
     return [prod(layer["shape"]) for layer in layers] if layers and all("shape" in layer for layer in layers) else None
 
 
 def seconds_of_stages(provenance: Path) -> dict[str, list[float]]:
-    """Return how long each finished job took, by its stage, as the jobs' records say."""
+    """Return the seconds of each finished job from the jobs' records, by stage."""
     seconds: dict[str, list[float]] = {}
     for record in readable_records(provenance):
         seconds.setdefault(record["stage"], []).append(record["seconds"])
@@ -133,13 +133,13 @@ def seconds_of_stages(provenance: Path) -> dict[str, list[float]]:
 
 
 def bytes_of_fit(n: int, cores: int, n_penalties: int) -> float:
-    """Return about what a fit with n stimuli needs: Gram matrices, and the inverses that are kept (float32)."""
+    """Estimate the memory of a fit with n stimuli: Gram matrices, and kept inverses (float32)."""
     square = BYTES * n**2
     return FEW_STIMULI + (COPIES + COPIES_OF_THREAD * cores) * square + min(n_penalties * square / 2, KEPT_BYTES)
 
 
 def size(n_bytes: float) -> str:
-    """Return a number of bytes as text, in powers of 1,000."""
+    """Format a number of bytes, in powers of 1,000."""
     for unit in UNITS[:-1]:
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"
@@ -198,7 +198,7 @@ def _bytes_predicted(results: Path, job: Planned, n: int | None, predicted: Pred
 
 
 def _layers_asked(results: Path, model: str, wanted: str | Sequence[str]) -> int | None:
-    """Return the number of layers that are asked for: of best ones, which are known later, the fewest."""
+    """Return the number of requested layers; for best layers, which are known later, the fewest."""
     if wanted == "all":
         return len(_described(results / "models" / f"{model}.json").get("layers", [])) or None
     return 1 if wanted == "best" else len(wanted)
@@ -221,4 +221,4 @@ def _time(jobs: Sequence[Planned], seconds: Mapping[str, Sequence[float]]) -> It
         yield f"{total:,.0f} s of jobs one after another, by the median of finished ones ({parts})"
     unknown = [f"{stage} ({number})" for stage, number in planned.items() if stage not in measured]
     if unknown:
-        yield f"no finished job here tells of {', '.join(unknown)}"
+        yield f"no finished job here has measured {', '.join(unknown)}"

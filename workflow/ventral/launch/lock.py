@@ -1,4 +1,4 @@
-"""One run at a time makes a results folder, and no job of an earlier one still does."""
+"""Let one run at a time write to a results folder, after all jobs of earlier runs have ended."""
 
 import json
 import logging
@@ -16,24 +16,24 @@ from ventral.provenance import read_record
 
 logger = logging.getLogger("ventral")
 
-# In the results folder while a run makes it, and after one that was killed: its working folder and its logs.
+# File in the results folder during a run, and after a killed run, with its working folder and its logs.
 RECORD = ".run.json"
 
 
 def begin(results: str | Path, folder: str | Path, logs: Iterable[str]) -> bool:
-    """Note in a results folder that a run begins, unless another one, or a job of another one, is making it.
+    """Note in a results folder that a run begins, unless another run, or one of its jobs, still writes there.
 
-    Snakemake locks the folder that it is started in, not the one that it writes to. When it is killed, its jobs on a
-    cluster live on, and it does not know them when it is started again.
+    Snakemake locks the folder in which it starts, not the results folder. When Snakemake is killed, its jobs on a
+    cluster keep running, and the next Snakemake does not know them.
 
     Parameters
     ----------
     results : path
         Folder of the results.
     folder : path
-        That the run is started in.
+        Folder in which the run starts.
     logs : iterable of str
-        Snakemake's logs of the run, which name it as the cluster knows it.
+        Snakemake's logs of the run, which have its name on the cluster.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def begin(results: str | Path, folder: str | Path, logs: Iterable[str]) -> bool:
     Raises
     ------
     InputError
-        If a run that was started in another folder is making the same results, or was killed while it did; if jobs of
-        a run that was killed still wait or run on the cluster; if the cluster does not say.
+        If a run from another folder is making the same results, or was killed while it did. If jobs of a killed run
+        still wait or run on the cluster, or the cluster does not answer.
     """
     results, folder = Path(results), Path(folder).resolve()
     record = results / RECORD
@@ -58,7 +58,7 @@ def begin(results: str | Path, folder: str | Path, logs: Iterable[str]) -> bool:
 
 
 def _last_run(record: Path) -> tuple[Path, list[Path]] | None:
-    """Return the folder that the last run was started in, and its logs; None where its record cannot be read."""
+    """Return the folder in which the last run started, and its logs; None if its record cannot be read."""
     try:
         last = json.loads(record.read_bytes())
         return Path(last["folder"]), [Path(log) for log in last["logs"]]
@@ -86,21 +86,21 @@ def _refuse_other_run(results: Path, folder: Path, last: tuple[Path, list[Path]]
 
 
 def end(results: str | Path) -> None:
-    """Note in a results folder that a run has ended, and all its jobs have."""
+    """Note in a results folder that a run and all its jobs have ended."""
     (Path(results) / RECORD).unlink(missing_ok=True)
 
 
 def check_made_by(command: str) -> None:
-    """Check that what stands in the results was made by a command, but for where files lie and how it ran.
+    """Check that a command made the present outputs, apart from places of files and speed options.
 
     Raises
     ------
     InputError
-        If it was made by one that said something else, or its record cannot be read.
+        If another command made them, or their record cannot be read.
     """
     (job,) = read_plan(command).jobs
     if job.provenance is None:
-        # Its command says what the content is, and it is made of nothing else.
+        # A fetched file needs no record, because its command names its content.
         return
     record = read_record(Path(job.provenance))
     differences = list(config_differences(record["config"], job.config))
@@ -112,7 +112,7 @@ def check_made_by(command: str) -> None:
 
 
 def _locks(folder: Path, results: Path) -> bool:
-    """Whether Snakemake has locked any file of the results, in a folder that it was started in."""
+    """Say whether Snakemake, started in `folder`, has locked any file of the results."""
     locked = (
         folder / line.strip()
         for lock in folder.glob(".snakemake/locks/*.output.lock")
@@ -133,7 +133,7 @@ def _refuse_jobs_left(logs: list[Path]) -> None:
             ["squeue", "--noheader", f"--name={name}", "--format=%T"], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        # Results that were made on a cluster, and are gone on with elsewhere.
+        # Results from a cluster may be continued on a machine without one.
         return
     if asked.returncode:
         raise InputError(

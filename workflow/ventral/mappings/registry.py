@@ -84,7 +84,7 @@ MAPPINGS: dict[str, Mapping] = {
         ),
         options={
             "components": {
-                "description": "The neuroids of an area share them; each property has its own.",
+                "description": "Number of components, shared by the neuroids of an area; each property has its own.",
                 "type": "integer",
                 "minimum": 1,
                 "maximum": 10000,
@@ -135,14 +135,14 @@ MAPPINGS: dict[str, Mapping] = {
         ),
         options={
             "distances": _several(
-                "Dissimilarities of two stimuli, between feature vectors of a layer or of neurons: `correlation` "
-                "(1 minus Pearson's r), `cosine` (1 minus cosine), `euclidean` (squared, divided by the number of "
-                "features, as rsatoolbox has it; without a ceiling, since noise adds to these distances).",
+                "Dissimilarities between the features of two stimuli: `correlation` (1 minus Pearson's r), `cosine` "
+                "(1 minus cosine) or `euclidean`. As in rsatoolbox, `euclidean` is squared and divided by the number "
+                "of features. It has no ceiling, because noise adds to these distances.",
                 ["correlation", "cosine", "euclidean"],
                 ["correlation"],
             ),
             "comparisons": _several(
-                "How the dissimilarities of a layer and of an area are compared: `spearman`, `pearson`, `kendall` "
+                "Correlation of the dissimilarities of a layer and of an area: `spearman`, `pearson` or `kendall` "
                 "(tau-a).",
                 ["spearman", "pearson", "kendall"],
                 ["spearman"],

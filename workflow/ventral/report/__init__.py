@@ -1,1 +1,1 @@
-"""The page that a person looks at: figures, scores, methods and provenance of a run in one file."""
+"""Make the page of a run: figures, scores, methods and provenance in one file."""

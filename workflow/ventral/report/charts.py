@@ -1,7 +1,7 @@
-"""The page's charts as Vega-Lite: how they look, without what they show.
+"""Describe the look of the page's charts in Vega-Lite, without their data.
 
-Rows, families that are shown and colours come from the page: colours are those of its style sheet, which has others in
-the dark.
+The page itself gives the rows, the families shown and the colours. Colours come from its style sheet, which has others
+for dark mode.
 """
 
 import json
@@ -17,15 +17,15 @@ from ventral.figures.style import COLOURS, looks
 from ventral.grams.recorded import FAMILY
 from ventral.report.summary import ALL_FAMILIES
 
-# Names of matplotlib's markers in Vega, or their outlines between -1 and 1.
+# Vega's name for each of matplotlib's markers, or the marker's outline between -1 and 1.
 SHAPES = {"D": "diamond", "o": "circle", "^": "triangle-up", "P": "cross", "v": "triangle-down", "s": "square"}
 SHAPES |= {"<": "triangle-left", ">": "triangle-right"}
 SHAPES |= {"X": "M-.6-1L0-.4L.6-1L1-.6L.4 0L1 .6L.6 1L0 .4L-.6 1L-1 .6L-.4 0L-1-.6Z"}
 SHAPES |= {"p": "M0-1L.95-.31L.59.81L-.59.81L-.95-.31Z"}
-# Dashes of lines across: of models with one layer, and of recorded areas.
+# Dashes of lines across a panel: for models with one layer, and for recorded areas.
 ACROSS = [4, 3]
 AREA_ACROSS = [8, 3, 2, 3]
-# Columns with what is read when a point is pointed at, as text.
+# Text columns of the tooltip of a point.
 TEXTS = {
     "Model": "model",
     "Layer": "layer",
@@ -39,19 +39,19 @@ GREY = "var(--quiet)"
 HEIGHT = 230
 # Characters in a line of a label.
 LONGEST = 26
-# More lines than this have no bands, but for the one under the pointer.
+# With more lines than this, only the line under the pointer has its band.
 CROWDED = 7
 
 
 def looks_on_page(models: Sequence[str], drawn: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Return colour, as the style sheet names it, and shape of each model: those of the static figures.
+    """Return the colour (its name in the style sheet) and shape of each model, the same as in the static figures.
 
     Parameters
     ----------
     models : sequence of str
         All models of the run, in the order of the config.
     drawn : DataFrame
-        `model` and `family` of all that is drawn. Recorded areas are grey.
+        `model` and `family` of all lines that are drawn. Recorded areas are grey.
     """
     recorded = set(drawn.loc[drawn["family"] == FAMILY, "model"])
     found = {
@@ -74,11 +74,11 @@ def layer_profile(measure: str, low: float, high: float, ceiling: bool, crowded:
     ceiling : bool
         Whether 1 is the ceiling.
     crowded : bool
-        Whether there are too many lines for the bands of all.
+        Whether there are too many lines to show all bands.
     """
     y = {"scale": alt.Scale(domain=[low, high], zero=False, nice=False, clamp=True), "title": measure}
     layers = _lines(_depth(), y, crowded, _tooltip(measure))
-    # Of subjects' matrices, from what one shares with the mean of the others to that with the mean of all.
+    # The band goes from the agreement of a subject with the mean of the others to that with the mean of all.
     band = (
         _rows()
         .transform_filter("isValid(datum.ceiling_low)")
@@ -96,9 +96,9 @@ def layer_profile(measure: str, low: float, high: float, ceiling: bool, crowded:
 def explicitness(
     measure: str, low: float, high: float, chance: float | None, crowded: bool, areas: tuple[tuple[float, str], ...]
 ) -> dict:
-    """Return the chart of what is read by depth: a line for each model, and recorded areas left of the layers.
+    """Return the chart of explicitness by depth: a line for each model, and recorded areas left of the layers.
 
-    `areas` are their places on the axis of depth, and their names.
+    `areas` has the places of recorded areas on the axis of depth, and their names.
     """
     y = {"scale": alt.Scale(domain=[low, high], zero=False, nice=False, clamp=True), "title": measure}
     marks = _lines(_depth(areas), y, crowded, _tooltip(measure, "Units"), beside=True)
@@ -107,7 +107,7 @@ def explicitness(
 
 @cache
 def categorisation(measure: str, accuracy: str, limits: tuple[float, float, float, float], chance: float) -> dict:
-    """Return the chart of how well layers predict against how well labels are read from them.
+    """Return the chart of categorisation accuracy against predictivity, a point for each layer.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def ranking(models: tuple[str, ...]) -> dict:
 
 
 def _in_lines(name: str) -> list[str]:
-    """Return a name in lines that a phone has room for, broken after a separator where there is one."""
+    """Break a name into lines short enough for a phone, after separators where the name has any."""
     parts = [part for part in re.split(r"(?<=[_./\- ])", name) if part]
     lines = [""]
     for part in (piece for whole in parts for piece in textwrap.wrap(whole, LONGEST, drop_whitespace=False)):
@@ -208,9 +208,9 @@ def _in_lines(name: str) -> list[str]:
 
 
 def _lines(x: alt.X, y: dict, crowded: bool, tooltip: list[alt.Tooltip], beside: bool = False) -> list[alt.Chart]:
-    """Return bands, lines and points of models by depth; what has one layer, and recorded areas, are lines across.
+    """Return bands, lines and points of models by depth; single layers and recorded areas are lines across.
 
-    Recorded areas that have a place `beside` the layers are points of a line of their own.
+    Recorded areas that have a place `beside` the layers are points on their own line.
     """
     hover, models = _hover(), _models()
     score = alt.Y("score:Q", **y)
@@ -293,7 +293,7 @@ def _depth(areas: tuple[tuple[float, str], ...] = ()) -> alt.X:
 
 
 def _hover() -> alt.Parameter:
-    # The whole model of the nearest point stands out: a finger or a pointer need not meet it.
+    # The nearest point's whole model stands out, because fingers rarely hit a point.
     return alt.selection_point(name="hover", fields=["model"], on="pointerover", nearest=True, clear="pointerout")
 
 
@@ -328,7 +328,7 @@ def _rule_at(value: float, text: str, y: dict, dash: list[int] | None = None) ->
 
 
 def _spec(chart: alt.LayerChart, height: int = HEIGHT) -> dict:
-    """Return the chart as a specification that names no other file, as wide as the place it is put in."""
+    """Return the chart as a specification that loads no other file and fills the width of its container."""
     quiet = {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": GREY, "tickColor": GREY}
     font = {"labelFont": "inherit", "titleFont": "inherit", "labelFontSize": 11, "titleFontSize": 12}
     spec = (

@@ -1,4 +1,4 @@
-"""Which charts the page has, of which rows, and the data that it carries, as small as that can be."""
+"""Choose the page's charts and their rows, and pack their data as small as possible."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -22,16 +22,16 @@ INTERVAL = ["score", "low", "high"]
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart with what is said above it.
+    """A chart with the text above it.
 
     Attributes
     ----------
     chart : int
-        Its number among the charts of the page's data.
+        Number of the chart in the page's data.
     title, subtitle, text : str
-        Area or target; recording; and what is shown.
+        Area or target; recording; and a description of the chart.
     of : dict of str
-        What it is filtered by: `recording`, `area`, `split` and `how`, where it has them.
+        Values that the filters compare: `recording`, `area`, `split` and `how`, as far as the chart has them.
     """
 
     chart: int
@@ -43,18 +43,18 @@ class Panel:
 
 @dataclass
 class Drawing:
-    """Charts, and the tables that they and the page's lists show.
+    """Charts, and the tables behind the charts and the page's lists.
 
     Attributes
     ----------
     tables : dict
-        By name, columns from `columnar`.
+        Columns from `columnar`, by the table's name.
     specs : dict of int
         The number of each specification in Vega-Lite, as JSON.
     charts : list of dict
         `spec` (its number), `table`, `start` and `stop` (rows), `description`.
     panels : list of dict
-        What tells the panels of the layers' table apart, in the order of its column `panel`.
+        Recording, area and so on of each panel of the layers' table, in the order of its column `panel`.
     """
 
     tables: dict[str, dict] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Drawing:
     panels: list[dict] = field(default_factory=list)
 
     def add(self, spec: dict, table: str, rows: pd.DataFrame, description: str) -> int:
-        """Add a chart of rows that follow each other in a table, and return its number."""
+        """Add a chart of consecutive rows of a table, and return the chart's number."""
         of_spec = self.specs.setdefault(as_json(spec), len(self.specs))
         start, stop = int(rows.index[0]), int(rows.index[-1]) + 1
         place = {"spec": of_spec, "table": table, "start": start, "stop": stop}
@@ -71,7 +71,7 @@ class Drawing:
         return len(self.charts) - 1
 
     def data(self, families: dict[str, list[str]], looks: dict[str, dict[str, str]]) -> str:
-        """Return all as JSON that can stand in a script of HTML, with colour and shape of each model."""
+        """Return all data as JSON that is safe inside an HTML script, with the colour and shape of each model."""
         content = {
             "families": families,
             "looks": looks,
@@ -85,12 +85,12 @@ class Drawing:
 
 
 def as_json(value: object) -> str:
-    """Return JSON without blanks, of finite numbers."""
+    """Return JSON without blanks; numbers must be finite."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def columnar(table: pd.DataFrame, numbers: Sequence[str], names: Sequence[str]) -> dict:
-    """Return columns of a table: numbers to four decimals, null where there is none, and names as places in a list."""
+    """Pack a table by columns: numbers to four decimals, null where missing, and names as indices into a list."""
     coded = {}
     for column in names:
         codes, words = pd.factorize(table[column].astype(str), sort=True)
@@ -108,7 +108,7 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
     Parameters
     ----------
     drawing : Drawing
-        What they are added to.
+        Receives the charts and tables.
     layers, neuroids : DataFrames
         From `ventral.report.summary.layer_table` and `single_neuroids`.
 
@@ -164,7 +164,7 @@ def draw_categorisation(drawing: Drawing, points: pd.DataFrame, layers: pd.DataF
     Parameters
     ----------
     drawing : Drawing
-        What they are added to.
+        Receives the charts and tables.
     points : DataFrame
         From `ventral.figures.categorisation.categorisation`.
     layers : DataFrame
@@ -236,7 +236,7 @@ def draw_ranking(drawing: Drawing, ranking: pd.DataFrame) -> list[Panel]:
 
 
 def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
-    """Add the charts of what layers and areas make explicit, from the rows of `figures/explicitness.csv`."""
+    """Add the charts of explicitness in layers and areas, from the rows of `figures/explicitness.csv`."""
     if drawn.empty or "depth" not in drawn:
         return []
     keys = ["recording", "split", "group"]
@@ -270,14 +270,14 @@ def draw_explicitness(drawing: Drawing, drawn: pd.DataFrame) -> list[Panel]:
 
 
 def _beside_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a panel with recorded areas at their places left of the layers, in the order of drawing."""
+    """Place the recorded areas of a panel's rows left of the layers, in the order of drawing."""
     place = rows["layer"].map(places_of_areas(areas_of(rows)))
     rows = rows.assign(depth=rows["depth"].where(rows["family"] != FAMILY, place))
     return rows.sort_values(["model", "depth", "layer"], kind="stable")
 
 
 def in_own_colour(table: pd.DataFrame) -> pd.Series:
-    """Return 1 for models that are drawn in their own colour, 0 for the others of many: as in the static figures."""
+    """Return 1 for models drawn in their own colour, 0 for grey ones, as in the static figures."""
     models = table[table["family"] != FAMILY]
     grey = {
         (recording, model)

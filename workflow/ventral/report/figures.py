@@ -1,4 +1,4 @@
-"""The figures of the page as HTML, with the filters and the legend that they share."""
+"""Write the figures of the page as HTML, with their shared filters and legend."""
 
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from ventral.report.prose import title_of
 from ventral.report.tables import filtered
 from ventral.targets.splits import held_out
 
-# More models than this are told apart by hovering alone.
+# With more models than this, only hovering tells models apart.
 MOST_NAMED = 14
 LARGEST_STILL = 1_500_000
 # Vega's shapes, for legends.
@@ -33,7 +33,7 @@ PATHS = {
 
 
 def filters(layers: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> str:
-    """Return what the reader chooses by: area, split, mapping and model families."""
+    """Return the filters: area, held-out part, mapping and model families."""
     places = layers[["recording", "area"]].drop_duplicates()
     options = "".join(
         f'<optgroup label="{escape(recording)}">'
@@ -71,7 +71,7 @@ def _select(name: str, label: str, everything: str, options: Iterable[tuple[str,
 def legend(
     named: Mapping[str, Sequence[str]], looks: Mapping[str, Mapping[str, str]], in_own_colour: Collection[str]
 ) -> str:
-    """Return which line is which model, of those in their own colour, where they are few enough to be told apart."""
+    """Return the legend of the models in their own colour; nothing where they are too many to tell apart."""
     if len(in_own_colour) > MOST_NAMED:
         return ""
     items = "".join(
@@ -88,7 +88,7 @@ def legend(
 
 
 def figure_section(place: str, title: str, caption: str, panels: Sequence[Panel]) -> str:
-    """Return a figure with its title and caption; nothing for a figure without panels."""
+    """Return the HTML of a figure with its title and caption; nothing for a figure without panels."""
     if not panels:
         return ""
     drawn = "".join(
@@ -104,7 +104,7 @@ def figure_section(place: str, title: str, caption: str, panels: Sequence[Panel]
 
 
 def stills_section(figures: Sequence[Path]) -> str:
-    """Return figures (SVG) that are shown as they are; nothing where there are none."""
+    """Return the HTML of figures (SVG) that the page shows unchanged; nothing without such figures."""
     small = [path for path in figures if path.stat().st_size <= LARGEST_STILL]
     if not small:
         return ""
@@ -115,17 +115,17 @@ def stills_section(figures: Sequence[Path]) -> str:
     )
     return (
         '<section id="further" aria-labelledby="further-title"><h2 id="further-title">Further figures</h2>'
-        '<p class="caption">As they stand in the folder <code>figures</code>, beside the tables behind them; filters '
-        "do not change them. On a phone, a figure scrolls sideways.</p>"
+        '<p class="caption">These figures are copies from the folder <code>figures</code>, which also has their '
+        "tables. Filters do not change them. On a phone, a figure scrolls sideways.</p>"
         f'<div class="panels stills">{drawn}</div></section>'
     )
 
 
 def thinning_note(layers: pd.DataFrame, drawn: pd.DataFrame) -> str:
-    """Say how many layers are drawn, where they are not all."""
+    """Say how many layers are drawn; nothing where all are."""
     if len(drawn) == len(layers):
         return ""
     return (
-        f'<p class="note">Figures and table show {len(drawn):,} of {len(layers):,} layers, evenly spaced, the best of '
-        "every model among them; <code>figures/layer_profile.csv</code> has all.</p>"
+        f'<p class="note">Figures and table show {len(drawn):,} of {len(layers):,} layers, evenly spaced, and always '
+        "the best of every model. <code>figures/layer_profile.csv</code> has all layers.</p>"
     )

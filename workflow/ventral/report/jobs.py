@@ -1,4 +1,4 @@
-"""What the records of all jobs say together, and what the audit found."""
+"""Summarise the records of all jobs, and read the result of the audit."""
 
 import hashlib
 import json
@@ -10,21 +10,21 @@ import pandas as pd
 from ventral.errors import InputError, shown
 from ventral.provenance import read_record
 
-# What is made of the other jobs' outputs and records, the page itself among them.
+# Stages that read the other jobs' outputs and records, the page itself among them.
 AFTERWARDS = ("report", "audit", "crate")
 CODE_DIGITS = 8
 WEIGHTS_DIGITS = 12
-# Of the jobs that warn of the same, so many are named.
+# Number of jobs named beside a warning that several jobs give.
 MOST_OUTPUTS = 3
 
 
 def read_records(folder: Path) -> list[dict]:
-    """Return the records of all jobs but those of `AFTERWARDS`, in the order of their paths.
+    """Return the records of all jobs except those of `AFTERWARDS`, in the order of their paths.
 
     Raises
     ------
     InputError
-        If a file there is no record.
+        If a file in the folder is not a record.
     """
     records = []
     for path in sorted(folder.rglob("*.json")):
@@ -46,8 +46,9 @@ def job_table(records: Sequence[dict]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `stage`, `outputs` (paths), `code` (the first digits of the SHA-256 of what all its modules are), `seconds`,
-        `cpu_seconds`, `peak_mb`, `cores`, `device`, `hardware`, `weights` (of each model, as far as known).
+        `stage`, `outputs` (paths), `code`, `seconds`, `cpu_seconds`, `peak_mb`, `cores`, `device`, `hardware`,
+        `weights`. `code` has the first digits of the SHA-256 of all modules of the job. `weights` has the SHA-256 of
+        the weights of each model, where known.
     """
     rows = [
         {
@@ -80,7 +81,7 @@ def job_table(records: Sequence[dict]) -> pd.DataFrame:
 
 
 def compute(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Return what the jobs of each stage took together; of `peak_mb`, the highest."""
+    """Return the resources of each stage: sums over its jobs, and the highest `peak_mb`."""
     table = jobs.groupby("stage", sort=False).agg(
         jobs=("outputs", "size"),
         seconds=("seconds", "sum"),
@@ -91,7 +92,7 @@ def compute(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def versions(records: Sequence[dict]) -> dict[str, list[str]]:
-    """Return every version of Python and of each package that some job used, by name."""
+    """Return the versions of Python and of each package that any job used, by name."""
     found: dict[str, set[str]] = {}
     for record in records:
         for package, version in {"python": record["python"], **record["packages"]}.items():
@@ -120,12 +121,12 @@ def warnings_of(records: Sequence[dict]) -> pd.DataFrame:
 
 
 def read_audit(path: Path) -> dict | None:
-    """Return what the audit wrote, None where there was none.
+    """Return the result of the audit, None before any audit.
 
     Raises
     ------
     InputError
-        If the file is not an audit's.
+        If the file is not the result of an audit.
     """
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""What was done, in words that can go into a paper, with the numbers of the run filled in."""
+"""Write the methods section of a paper about the run, with the run's own numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,15 +49,15 @@ SOFTWARE = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "pandas", 
 
 
 def read_recording(path: Path) -> dict:
-    """Return what the methods say of a recording, from its store.
+    """Read the facts that the methods section gives about a recording.
 
     Returns
     -------
     dict
         `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `given_ceiling_kind` ('' where no
-        ceilings came with the data), `simulated`; and `areas`, the number of
-        neuroids that can be used by area, `n_unusable`, that of the others, and `time_bins`, the names of its bins of
-        time, [] without any; or, of dissimilarity matrices, `subjects`, their number by area.
+        ceilings came with the data) and `simulated`. With neuroids also `areas` (number of usable neuroids by area),
+        `n_unusable` (number of the others) and `time_bins` (their names, [] without any). With dissimilarity matrices
+        also `subjects` (number by area).
     """
     from ventral.store import read_dataset
 
@@ -68,7 +68,7 @@ def read_recording(path: Path) -> dict:
     areas = pd.Series(store["area"].values.astype(str))
     if "dissimilarities" in store:
         return facts | {"subjects": areas.value_counts(sort=False).to_dict()}
-    # A neuron that can be used in some bin of time can be used.
+    # A neuron is usable if any time bin of it is.
     usable = (store["left_out"].values.astype(str) == "").reshape(len(areas), -1).any(axis=1)
     facts["time_bins"] = store["time_bin"].values.astype(str).tolist() if "time_bin" in store.dims else []
     return facts | {"areas": areas[usable].value_counts(sort=False).to_dict(), "n_unusable": int((~usable).sum())}
@@ -84,11 +84,11 @@ def methods(
     scores : DataFrame
         Score table.
     settings : mapping
-        Keys of the completed config, `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off); `splits`, those
-        that are more than a word; and `features` (how they are stored), `rendered` and `simulated` (how, by name of
-        stimulus set and recording), `trained` (names of networks trained on labels), `architectures` (of models, by
-        their names).
+        Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
+        `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
+        the splits with options. `features` says how features are stored. `rendered` has the options of rendered
+        stimulus sets, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on
+        labels. `architectures` has the architecture of each model, by name.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -151,7 +151,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
                     for area, n in sorted(facts["subjects"].items())
                 ]
             )
-            yield f"Of {name}{source}, published dissimilarity matrices of {shown} were used, of {areas}."
+            yield f"Recording {name}{source} has published dissimilarity matrices of {shown}, for {areas}."
             continue
         n, bins = sum(facts["areas"].values()), facts.get("time_bins", [])
         areas = listed([f"{area} {count}" for area, count in sorted(facts["areas"].items())])
@@ -163,12 +163,12 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         if facts["simulated"]:
             simulate = settings["simulated"].get(name, {})
             yield (
-                f"Recording {name} is simulated, not measured: {counted(n, 'neuron')} ({areas}) were made of the "
-                f"layers of a network that is not among the models{_teacher(simulate)}, and responded to {shown}, "
+                f"Recording {name} is simulated, not measured: {counted(n, 'neuron')} ({areas}) were made from the "
+                f"layers of a network that is not among the models{_teacher(simulate)}. They responded to {shown}, "
                 f"{repetitions}."
             )
         else:
-            in_bins = f", in {counted(len(bins), 'bin')} of time ({', '.join(bins)})" if bins else ""
+            in_bins = f", in {counted(len(bins), 'time bin')} ({', '.join(bins)})" if bins else ""
             measured = f"responses of {counted(n, 'neuron')} ({areas}) to {shown}{in_bins}"
             yield f"Recording {name}{source} has {measured}, {repetitions}."
         if facts["n_unusable"]:
@@ -177,21 +177,25 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
         for split, (n_left_out, n_unknown, n_unreliable, n_marked) in _left_out(scores, name, threshold).items():
             noun = ("pair of neuron and bin", "pairs of neuron and bin") if bins else ("neuron",)
             those = counted(n_left_out, *noun) if n_left_out else "No neuron"
-            also = f"; that over all folds was not above 0 for {counted(n_unreliable, *noun)}" if n_unreliable else ""
+            also = (
+                f" The reliability over all folds was not above 0 for {counted(n_unreliable, *noun)}."
+                if n_unreliable
+                else ""
+            )
             yield (
                 f"{those} of {name} {_was(n_left_out or 1)} left out of summaries of {held_out(split)} for a "
-                f"reliability below {threshold:g} within either half of the folds{also}."
+                f"reliability below {threshold:g} within either half of the folds.{also}"
             )
             if n_unknown:
                 yield (
-                    f"Of those that were left out, {counted(n_unknown, *noun)} had no reliability within either half, "
-                    f"for which more than {FEWEST_OF_SAMPLE} held-out stimuli, or degrees of freedom, are needed."
+                    f"Among them, {counted(n_unknown, *noun)} had no reliability within either half, which needs more "
+                    f"than {FEWEST_OF_SAMPLE} held-out stimuli, or degrees of freedom."
                 )
             if n_marked:
                 yield (
-                    f"Of those that were taken, {counted(n_marked, *noun)} {_was(n_marked)} marked: the standard error "
-                    f"of a perfect model's score was above {LARGEST_STANDARD_ERROR:g} or badly known, and a single "
-                    f"corrected score is not to be read."
+                    f"Among those that were included, {counted(n_marked, *noun)} {_was(n_marked)} marked: the standard "
+                    f"error of a perfect model's score was above {LARGEST_STANDARD_ERROR:g} or badly known. A single "
+                    f"corrected score of a marked one should not be read."
                 )
 
 
@@ -215,12 +219,11 @@ def _teacher(simulate: Mapping) -> str:
 
 
 def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int, int]]:
-    """Return, for each split, how many neurons are left out, have no reliability in halves or none above 0, are marked.
+    """Count neurons for each split: left out, without a reliability in both halves, with none above 0, and marked.
 
-    Left out are those that neither half of the folds takes.
-    Without a reliability are counted those that neither half tells one of, though all folds together do. Marked are
-    counted of those that either half takes.
-    Areas without repetitions, of which all neurons are taken, are not counted.
+    Neurons are left out if neither half of the folds includes them. Neurons without a reliability have one over all
+    folds together, but in neither half. Marked neurons are counted among those that either half includes. Areas without
+    repetitions, whose neurons are all included, are not counted.
     """
     neurons = scores[(scores["recording"] == recording) & (scores["target_kind"] == "neuron")]
     neurons = neurons.drop_duplicates(["split", "area", "time_bin", "target"])
@@ -252,22 +255,21 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
     layers = layers[~layers["layer"].str.contains(" + ", regex=False)]
     yield (
         f"{counted(n, 'model')} {'was' if n == 1 else 'were'} compared ({kinds}), with {counted(len(layers), 'layer')} "
-        f"in all. Of a layer, all features were used, neither subsampled nor projected{_but(settings)}, by way of "
-        f"their inner products between stimuli (the Gram matrix)."
+        f"in all. All features of a layer were used, neither subsampled nor projected{_but(settings)}. They entered as "
+        f"inner products between stimuli (the Gram matrix)."
     )
     yield from _describe_families(scores, settings)
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
     if trained:
         yield (
-            f"{listed(trained)} {_was(len(trained))} trained here by supervision; no object of the stimuli that a "
-            f"network was tested on was among its training images, nor any of their categories unless the config names "
-            f"it."
+            f"{listed(trained)} {_was(len(trained))} trained here by supervision. No object of the test stimuli was "
+            f"among the training images of a network, and no category of them unless the config names it."
         )
 
 
 def _describe_families(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
-    """Give the sentence of each model family that models are of, whose architectures are known."""
+    """Give the sentence of each family of the scored models, where their architectures are known."""
     scored = scores["model"].unique()
     known = [(name, family_of(made)) for name, made in settings["architectures"].items() if name in scored]
     for family in model_families().values():
@@ -279,7 +281,7 @@ def _describe_families(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]
 def _but(settings: Mapping) -> str:
     sampling = [name for name, mapping in MAPPINGS.items() if mapping.samples]
     but = [name.replace("_", "-") for name in sampling if name in settings["mappings"]]
-    return f" (but for the mapping {listed(but)}, below)" if but else ""
+    return f" (except for the mapping {listed(but)}, below)" if but else ""
 
 
 def _describe_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
@@ -321,10 +323,10 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         yield f"Stimuli were held out in {counted(len(said), 'way')}: {'; '.join(said)}."
         yield "No fit, and no choice of a penalty, saw the stimuli that it was tested on."
         if any("partition" in spec for spec in specs):
-            yield "Where numbers take halves of the held-out parts, those of a single test set are alternate stimuli."
+            yield "Where a number uses halves of the held-out parts, a single test set is split into alternate stimuli."
         if any("random" in spec for spec in specs):
             yield (
-                "Random test sets overlap, so that their scores have the ceilings of all stimuli, no intervals over "
+                "Random test sets overlap. Their scores therefore have the ceilings of all stimuli, no intervals over "
                 "stimuli, and no claims."
             )
         leaked = (
@@ -335,8 +337,8 @@ def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
 
 
 def _words_of_split(spec: Mapping, n_folds: int) -> str:
-    """Return the words for a split that no single word of the config makes, `{n}` standing for its number of folds."""
-    # Names may have braces.
+    """Describe a split that the config gives with options; `{n}` stands for its number of folds."""
+    # Braces in names would be taken for placeholders.
     name, column = (str(spec.get(key, "")).replace("{", "{{").replace("}", "}}") for key in ("name", _column_of(spec)))
     if "random" in spec:
         share = f"{spec['train']:g}" if spec["train"] >= 1 else f"{spec['train']:.0%} of them"
@@ -366,30 +368,32 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
         return
     yield (
         "A neuron's response is its mean over repetitions. The score r is Pearson's correlation between predicted and "
-        "measured responses to held-out stimuli, of deviations from the means of each held-out part, over all parts."
+        "measured responses to held-out stimuli, over all held-out parts. Both are taken as deviations from their "
+        "means within each part."
     )
     without = [facts["recording"] for facts in of_neuroids if not facts["has_repetitions"]]
     if len(without) < len(of_neuroids):
         rho = "\N{GREEK SMALL LETTER RHO}"
         yield (
             f"The reliability {rho} of a neuron is the share of the variance of these responses within held-out parts "
-            f"that is no noise, of which the variance over repetitions tells. Predictivity is r / √{rho}: 1 is what a "
-            f"perfect model would reach, given the noise of the recording. Beside it stands a reliability from random "
-            f"halves of the repetitions within the same parts, averaged over 100 splits and corrected to the full "
-            f"number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their "
-            f"reliability in half of the held-out parts and scored in the other half, both ways, and the two "
-            f"medians were averaged."
+            f"that is not noise. The variance over repetitions gives the noise. Predictivity is r / √{rho}: a perfect "
+            f"model would reach 1, given the noise of the recording. The score table also has a reliability from "
+            f"random halves of the repetitions within the same parts. It is averaged over 100 splits and corrected to "
+            f"the full number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their "
+            f"reliability in half of the held-out parts and scored in the other half, both ways, and the two medians "
+            f"were averaged."
         )
     if without:
         have = "has" if len(without) == 1 else "have"
-        yield f"{listed(without)} {have} no repetitions: there, raw r is given, which no ceiling divides."
+        yield f"{listed(without)} {have} no repetitions and so no ceiling: the score is r itself."
     for facts in of_neuroids:
         if facts.get("given_ceiling_kind"):
             yield _describe_given(facts, settings["reliability_threshold"])
     yield (
         f"An area is summarised by the median over its neurons, with a 95 % interval for other neurons and other "
-        f"stimuli: percentiles over {settings['bootstrap']:,} bootstrap samples of neurons, the same for all layers "
-        f"(Efron 1979), joined with the error by the influence of stimuli (Zou and Donner 2008)."
+        f"stimuli. Its part for neurons is a percentile interval over {settings['bootstrap']:,} bootstrap samples of "
+        f"neurons, the same for all layers (Efron 1979). The error from the influence of stimuli was added (Zou and "
+        f"Donner 2008)."
     )
 
 
@@ -400,8 +404,8 @@ def _describe_given(facts: Mapping, threshold: float) -> str:
         else f" Neurons were left out where the square of this ceiling is below {threshold:g}."
     )
     return (
-        f"Ceilings came with {facts['recording']}, as numbers of the kind '{facts['given_ceiling_kind']}'; r over the "
-        f"largest attainable r that they tell of is the column `predictivity_given` of the score table.{choice}"
+        f"Ceilings came with {facts['recording']}, as numbers of the kind '{facts['given_ceiling_kind']}'. The column "
+        f"`predictivity_given` of the score table is r over the largest r that they allow.{choice}"
     )
 
 
@@ -432,21 +436,22 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
         yield MAPPINGS["cka"].sentence.format(forms=listed(said))
     if {"rsa", "cka"} & used and not all(kinds.values()):
         yield (
-            "Where an area's neurons were recorded, theirs is the matrix of their mean responses, each standardised "
-            "over stimuli. Its reliability is the covariance of the matrices of random halves of the repetitions over "
-            "the variance of the whole matrix. Predictivity is the value over the root of that reliability. These "
-            "values are lower with few neurons: areas with different numbers of neurons are not compared by them."
+            "The matrix of an area's neurons was computed from their mean responses, each standardised over stimuli. "
+            "Its reliability is the covariance of the matrices of random halves of the repetitions over the variance "
+            "of the whole matrix. Predictivity is the value over the root of that reliability. These values are lower "
+            "with few neurons, so they do not compare areas with different numbers of neurons."
         )
         without = {"kendall": "Kendall's tau-a", "biased": "biased CKA"}
         said = [words for comparison, words in without.items() if comparison in set(scores["comparison"])]
         if "euclidean" in set(scores["distance"]):
             said.append("squared Euclidean distances")
         if said:
-            yield f"There is no such ceiling for {listed(said)}."
+            yield f"No such ceiling exists for {listed(said)}."
     if {"rsa", "cka"} & used and scores["subject"].notna().any():
         yield (
-            "Of several subjects' matrices, the mean is given, with the noise ceiling from the agreement of a subject "
-            "with the mean of the others to that with the mean of all (Nili et al. 2014)."
+            "Values for several subjects' matrices are means over subjects. The noise ceiling begins at the agreement "
+            "of a subject with the mean of the others, and ends at the agreement with the mean of all (Nili et al. "
+            "2014)."
         )
         if "kendall" in set(scores["comparison"]):
             yield (
@@ -455,8 +460,9 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
             )
     if {"rsa", "cka"} & used:
         yield (
-            "Intervals of RSA and CKA, of 95 %, are for other stimuli and, of several matrices, other subjects: "
-            "Student's t on Fisher's z scale, with the error over stimuli by the infinitesimal jackknife."
+            "The 95 % intervals of RSA and CKA are for other stimuli and, with several matrices, for other subjects. "
+            "They are Student's t intervals on Fisher's z scale, with the error over stimuli by the infinitesimal "
+            "jackknife."
         )
 
 
@@ -464,10 +470,10 @@ def _describe_categorisation() -> Iterator[str]:
     yield (
         "How well labels can be read from a layer is the balanced accuracy, on held-out stimuli, of a linear support "
         "vector machine on the same Gram matrix. Its C was chosen, from 0.1 to 100 in powers of ten, by "
-        "cross-validation within the other parts alone. How categorisation and predictivity go "
-        "together over models (after Yamins et al. 2014) is given as Pearson's r over the best layer of each model, "
-        "without an interval: checkpoints of one training are not independent. Claims take r over trained networks, "
-        "of each the mean over its checkpoints, with a 95 % interval by Fisher's z."
+        "cross-validation within the other parts alone. The relation of categorisation and predictivity over models "
+        "(after Yamins et al. 2014) is given as Pearson's r over the best layer of each model. This r has no interval, "
+        "because checkpoints of one training are not independent. Claims use r over trained networks, each the mean "
+        "over its checkpoints, with a 95 % interval by Fisher's z."
     )
 
 
@@ -477,29 +483,30 @@ def _describe_decoding(settings: Mapping) -> Iterator[str]:
     number = f"{units} units" if units else "as many units as the smallest area of a recording has reliable neurons"
     yield (
         f"What layers and areas make explicit (after Hong et al. 2016) was read from {number}, drawn at random "
-        f"{counted(decoding['draws'], 'time')} and standardised over stimuli: labels by a linear support vector "
-        f"machine (balanced accuracy; its C, from 0.1 to 100, was chosen within training), properties by ridge "
-        f"regression (r as above, of circular ones the circular correlation). Units of models were read as they are, "
-        f"and with Gaussian noise that makes them as reliable as an area's neurons in stimuli that had no part in the "
-        f"choice of these neurons. Where the best layer of a model "
-        f"stands beside an area, it was chosen on one half of the draws in every other held-out part, and scored on "
-        f"the other draws in the parts between."
+        f"{counted(decoding['draws'], 'time')} and standardised over stimuli. Labels were read by a linear support "
+        f"vector machine (balanced accuracy; its C, from 0.1 to 100, was chosen within training). Properties were read "
+        f"by ridge regression (r as above; the circular correlation for circular properties). Units of models were "
+        f"read as they are, and with Gaussian noise that makes them as reliable as an area's neurons. This reliability "
+        f"was measured in stimuli that had no part in the choice of these neurons. A model's best layer was chosen, "
+        f"for the comparison with an area, on one half of the draws in every other held-out part. It was scored on the "
+        f"other draws in the parts between."
     )
 
 
 def _describe_recorded_areas(settings: Mapping) -> Iterator[str]:
     yield (
-        f"Areas of {listed(settings['recorded_models'])} were also scored as if they were layers, their neurons' mean "
-        f"responses standardised over stimuli being the features. Neurons that share trials were predicted from one "
-        f"half of the repetitions in the other, for {HALVINGS} random halves, and r was corrected to all repetitions."
+        f"Areas of {listed(settings['recorded_models'])} were also scored as if they were layers. Their features were "
+        f"the mean responses of their neurons, standardised over stimuli. Neurons that share trials were predicted "
+        f"from one half of the repetitions in the other half, for {HALVINGS} random halves, and r was corrected to all "
+        f"repetitions."
     )
 
 
 def _describe_other_analyses(settings: Mapping) -> Iterator[str]:
     if settings["banded"]:
         yield (
-            "What a layer adds to others was measured by banded ridge regression (Nunez-Elizalde et al. 2019), with a "
-            "penalty for each layer, on all layers named and on all but one."
+            "The contribution of a layer beside others was measured by banded ridge regression (Nunez-Elizalde et al. "
+            "2019), which has a penalty for each layer. It is the difference between all layers named and all but one."
         )
     if settings["reverse"]:
         yield (
@@ -508,9 +515,9 @@ def _describe_other_analyses(settings: Mapping) -> Iterator[str]:
         )
     if settings["brainscore"]:
         yield (
-            "For comparison, layers were also scored as Brain-Score 2.4.2 does (Schrimpf et al. 2018): ten random "
-            "splits, partial least squares with 25 components, the squared median r over the recording's internal "
-            "consistency."
+            "For comparison, layers were also scored as Brain-Score 2.4.2 does (Schrimpf et al. 2018), with ten random "
+            "splits and partial least squares with 25 components. That score is the squared median r over the "
+            "recording's internal consistency."
         )
 
 
@@ -519,13 +526,13 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
         return
     yield (
         f"Models, and layers of a model, were compared over {settings['bootstrap']:,} resamples of both stimuli "
-        f"(within held-out parts) and neurons, the same for all, predictions and ceilings staying as they are; such "
-        f"intervals err on the side of caution (Owen 2007). Two-sided p values were corrected within each family of "
-        f"comparisons by the step-down test of Romano and Wolf 2005; false discovery rates are those of Benjamini and "
-        f"Hochberg 1995. Models were compared and ranked by their best layer, chosen on one random half of the neurons "
-        f"in every other held-out part, and scored on the other neurons in the parts between (500 splits, all four "
-        f"ways), lest the maximum over layers flatter those with many (Kriegeskorte et al. 2009). Resamples were moved "
-        f"to lie around this score."
+        f"(within held-out parts) and neurons, the same for all. Predictions and ceilings were not recomputed. Such "
+        f"intervals are conservative (Owen 2007). Two-sided p values were corrected within each family of comparisons "
+        f"by the step-down test of Romano and Wolf 2005. False discovery rates are those of Benjamini and Hochberg "
+        f"1995. Models were compared and ranked by their best layer. That layer was chosen on one random half of the "
+        f"neurons in every other held-out part, and scored on the other neurons in the parts between (500 splits, all "
+        f"four ways). Otherwise, the maximum over layers would favour models with many layers (Kriegeskorte et al. "
+        f"2009). Resamples were centred on this score."
     )
 
 
@@ -534,7 +541,7 @@ def _describe_software(settings: Mapping, software: Mapping[str, Sequence[str]])
     versions = [f"{word} {' and '.join(software[name])}" for name, word in named.items() if name in software]
     ventral = " and ".join(software.get("ventral", ()))
     yield (
-        f"All was computed by ventral{f' {ventral}' if ventral else ''}, a Snakemake workflow"
+        f"All results were computed by ventral{f' {ventral}' if ventral else ''}, a Snakemake workflow"
         f"{f', with {listed(versions)}' if versions else ''}. The seed of random draws was {settings['seed']}."
     )
 

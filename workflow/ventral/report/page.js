@@ -1,5 +1,5 @@
 "use strict";
-// Draws the charts when they come into sight, filters them and the tables, and searches and sorts the tables.
+// Draws charts when they come into view, filters charts and tables, and searches and sorts tables.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("filters");
@@ -11,7 +11,7 @@
   const shown = (value, digits) => (missing(value) ? "" : value.toFixed(digits).replace("-", MINUS));
   const interval = (low, high) => (missing(low) || missing(high) ? "not known" : `${shown(low, 3)} to ${shown(high, 3)}`);
 
-  // Tables come by column, texts as numbers of a list.
+  // Tables are stored by column, with texts as indices into a list.
   function rowsOf(name) {
     const { size, numbers, names } = data.tables[name];
     const rows = Array.from({ length: size }, () => ({}));
@@ -49,7 +49,7 @@
     tip.hidden = !value;
     if (!value) return;
     const list = document.createElement("dl");
-    // Of the point that is nearest, Vega-Lite knows numbers, but looks for texts in the wrong place.
+    // Vega-Lite finds the numbers of the nearest point, but looks for its texts in the wrong place.
     const row = item?.datum?.datum ?? item?.datum ?? {};
     for (const key of Object.keys(value)) {
       const text = key in texts ? row[texts[key]] : value[key];
@@ -101,7 +101,7 @@
   const families = () => [...form.querySelectorAll("[name=family]:checked")].map((box) => box.value);
   const chosen = (name) => form.elements[name]?.value ?? "";
 
-  // What does not have a property is shown whatever it is filtered by.
+  // Panels and rows without a property pass every filter of this property.
   function passes(of) {
     const [recording, area] = chosen("place") ? JSON.parse(chosen("place")) : [];
     const wanted = { recording, area, split: chosen("split") || undefined, how: chosen("how") || undefined };
@@ -148,7 +148,7 @@
     sort(column) {
       const number = column.kind === "number";
       const again = this.sorted?.column === column;
-      // Numbers begin with the highest.
+      // The first click on numbers puts the highest on top.
       this.sorted = { column, sign: again ? -this.sorted.sign : number ? -1 : 1 };
       for (const other of this.columns) other.head.removeAttribute("aria-sort");
       column.head.setAttribute("aria-sort", this.sorted.sign > 0 ? "ascending" : "descending");

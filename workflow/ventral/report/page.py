@@ -1,4 +1,4 @@
-"""The page: one HTML file with all that it needs inside, the same bytes for the same results."""
+"""Write the page: one HTML file that needs no other file, the same bytes for the same results."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ from ventral.report.tables import (
 from ventral.tables import read_parquet
 
 TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", "css", "js")}
-# Least lightness of a model's colour in the dark.
+# Least lightness of a model's colour in dark mode.
 LIGHTNESS_IN_THE_DARK = 0.62
 SCORES = ["model", "layer", "recording", "simulated", "area", "time_bin", "stimuli", "target", "target_kind"]
 SCORES += ["split", "mapping", "distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked"]
@@ -88,10 +88,10 @@ def report(
     settings : mapping
         As for `ventral.report.methods.methods`.
     records, audit : str
-        Folder of the records of all jobs, and what the audit wrote, if it did. Not paths: the page shows them, and a
-        record of the page that named them would say that the page is out of date as soon as it was audited.
+        Folder of the records of all jobs, and the result of the audit, if any. They are not inputs of the job's
+        record, because then every audit would make the page out of date.
     figures : sequence of paths
-        Further figures (SVG), shown as they are.
+        Further figures (SVG), which the page shows unchanged.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def page(results: Results) -> str:
     text = methods(results.scores, settings, results.recordings, _software(results.records))
     return _filled(
         {
-            "title": f"{escape(listed(areas(results)))}: which model, and which layer, predicts it",
+            "title": f"{escape(listed(areas(results)))}: the best models and layers",
             "heading": "Which model, and which layer, predicts these neurons?",
             "lead": escape(lead(results)),
             "audit": audit_section(results.audit),
@@ -188,7 +188,7 @@ def page(results: Results) -> str:
 
 def _filled(parts: Mapping[str, str]) -> str:
     template = TEMPLATE["html"].read_text(encoding="utf-8")
-    # All at once: what stands in one part is never taken for the name of another.
+    # One pass over the template, because a part may contain the name of another.
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 
 
@@ -202,7 +202,7 @@ def _style() -> str:
 
 
 def _in_the_dark(colour: str) -> str:
-    """Return a colour that is light enough to be seen on a dark ground."""
+    """Return a version of a colour that is light enough for a dark background."""
     hue, lightness, saturation = rgb_to_hls(*(int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)))
     # Black becomes nearly white.
     lightness = 0.92 if lightness == 0 else max(lightness, LIGHTNESS_IN_THE_DARK)
@@ -220,7 +220,7 @@ def _or_none(draw, drawing: Drawing, table: pd.DataFrame | None) -> list[Panel]:
 
 
 def _lines_drawn(results: Results) -> pd.DataFrame:
-    """Return family and model of every line of the figures: recorded areas may stand in that of explicitness alone."""
+    """Return the family and model of every line; some recorded areas appear in the figure of explicitness alone."""
     tables = [results.layers, results.explicitness]
     columns = ["family", "model"]
     return pd.concat([table[columns] for table in tables if table is not None and set(columns) <= set(table.columns)])
@@ -245,7 +245,7 @@ def _software(records: Sequence[dict]) -> dict[str, list[str]]:
 
 
 def _ventral() -> dict[str, list[str]]:
-    # A checkout runs where it is not installed, too.
+    # A checkout also runs without being installed.
     with suppress(PackageNotFoundError):
         return {"ventral": [version("ventral")]}
     return {}

@@ -1,6 +1,6 @@
-"""The figures and tables that a run writes for its readers: one declared entry each.
+"""Declare the figures and tables that a run writes for its readers, one entry each.
 
-Rules, Snakemake's report, the stages' commands and the page are made from these entries.
+These entries make the rules, Snakemake's report, the stages' commands and the page.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ class Shown:
     ----------
     title : str
     caption : str
-        For Snakemake's report; keys of the config in braces.
+        Text for Snakemake's report; keys of the config in braces.
     function : str
         Module and function of the stage that writes the figure or table.
     reads : dict of str
-        What each parameter of the function is given: a name of `workflow/rules/wanted.smk`.
+        Input of each parameter of the function: a name of `workflow/rules/wanted.smk`.
     options : tuple of str
         Other parameters, whose values the rules have.
     further : dict of str
-        What else the stage writes: the file in the results of each parameter.
+        Other files that the stage writes into the results, by parameter.
     needs : str
-        A name of `workflow/rules/wanted.smk`. Where a config makes nothing of this name, nor is the figure or table.
+        A name of `workflow/rules/wanted.smk`. A config that makes no files of this name makes no such figure or table.
     still : bool
-        Whether the page shows the figure as drawn; other figures are drawn anew by the page, or not shown.
+        Whether the page shows the figure unchanged. The page draws other figures anew, or not at all.
     """
 
     title: str
@@ -46,29 +46,31 @@ class Shown:
 
 
 RESAMPLED = ("reliability_threshold", "n_bootstrap", "seed")
-# Figures know all models of the run, so that each has its colour and marker everywhere.
+# Figures get all models of the run, so that each model has one colour and marker everywhere.
 MODELS = ("models",)
 
 FIGURES = {
     "layer_profile": Shown(
         title="Predictivity by layer",
         caption=(
-            "Predictivity of each layer by its depth, the share of the network's layers with weights that have been "
-            "passed. One line a model: the median over neurons, with a 95 % interval for other stimuli and other "
-            "neurons. A representation of one layer is drawn as a line across. Where there are more than seven "
-            "models, the best of each family on a recording stand out, and the others are thin and grey. "
-            "Neurons with a reliability of {reliability_threshold} or more within half of the held-out folds are "
-            "scored on the other half, both ways, and the two medians are averaged. Neurons that neither half takes "
-            "are left out. They are counted above each panel, and so are those with a reliability of 0 or less, and "
-            "those of the scored neurons or matrices that the score table marks: the standard error of a perfect "
-            "model's score is above 0.25 or badly known, or a matrix is too unreliable, so that a single corrected "
-            "score says little. Where nothing was repeated, raw r is drawn, without a ceiling; the axis says so. "
-            "Panels of RSA and CKA compare a layer's dissimilarities, or its Gram matrix, with those of an area's "
-            "neurons, or with published matrices. Their 95 % intervals are for other stimuli and, of several matrices, "
-            "other subjects. Values are lower with few neurons: panels of areas with different numbers of neurons are "
-            "not to be compared. The line of several subjects' matrices is the mean. The band is the noise ceiling, "
-            "from the agreement of a subject with the mean of the others to that with the mean of all; for tau-a, the "
-            "upper end is the agreement with what most subjects say of each two pairs of stimuli."
+            "Predictivity of each layer by its depth. Depth is the share of the network's layers with weights that lie "
+            "at or before the layer. Each model is one line: the median over neurons, with a 95 % interval for other "
+            "stimuli and other neurons. A model with a single layer is a line across the panel. With more than seven "
+            "models, the best of each family on a recording stand out, and the others are thin and grey. Neurons with "
+            "a reliability of {reliability_threshold} or more within one half of the held-out folds are scored on the "
+            "other half. The two halves then swap roles, and the two medians are averaged. Neurons below this "
+            "reliability in both halves are left out. Each panel counts them, and the neurons with a reliability of 0 "
+            "or less. Each panel also counts the scored neurons or matrices that the score table marks, because their "
+            "single corrected score says little. A neuron is marked where the standard error of a perfect model's "
+            "score is above 0.25 or badly known. A matrix is marked where it is too unreliable. Without repetitions, "
+            "no ceiling is known: the panel shows r, undivided, and the axis says 'r (no ceiling)'. Panels of RSA and "
+            "CKA compare a layer's dissimilarities, or its Gram matrix, with an area's neurons or with published "
+            "matrices. Their 95 % intervals are for other stimuli and, with several matrices, for other subjects. "
+            "Values are lower with few neurons, so areas with different numbers of neurons must not be compared. With "
+            "matrices of several subjects, the line is their mean, and the band is the noise ceiling. The band begins "
+            "at the agreement of a subject with the mean of the others, and ends at the agreement with the mean of "
+            "all. For tau-a, the band ends at the agreement with the order that most subjects give to each two pairs "
+            "of stimuli."
         ),
         function="figures.layer_profile.layer_profile",
         reads={"scores": "scores", "bootstraps": "bootstraps", "influences": "influences"},
@@ -77,12 +79,13 @@ FIGURES = {
     "categorisation": Shown(
         title="Categorisation against predictivity",
         caption=(
-            "How well labels can be read from a layer (balanced accuracy of a linear support vector machine on "
-            "held-out stimuli) against how well the layer predicts the neurons of an area, or agrees with a recorded "
-            "matrix: the numbers of the figure of predictivity by layer, of neurons with a reliability of "
-            "{reliability_threshold} or more within half of the folds. Without repetitions they are raw r, as the axis "
-            "says. One point a layer; the best layer of each model is outlined, with its 95 % interval. Pearson's r is "
-            "over the best layers of all models, and over all layers of all models. Neither has an interval: layers of "
+            "How well labels are read from a layer, against how well the layer predicts the neurons of an area or "
+            "agrees with a recorded matrix. Labels are read by a linear support vector machine; the score is its "
+            "balanced accuracy on held-out stimuli. Predictivity is the same as in the figure of predictivity by "
+            "layer. It is the median over neurons with a reliability of {reliability_threshold} or more within half of "
+            "the folds. Without repetitions, no ceiling is known, and the axis says 'r (no ceiling)'. Each point is a "
+            "layer. The best layer of each model is outlined, with its 95 % interval. Pearson's r is given over the "
+            "best layers of all models, and over all layers of all models. Neither has an interval, because layers of "
             "a network, and checkpoints of one training, are not independent. The table of claims has r over trained "
             "networks with an interval."
         ),
@@ -93,11 +96,12 @@ FIGURES = {
     "ranking": Shown(
         title="Ranking of the models",
         caption=(
-            "Rank of each model at its best layer, which is chosen on one half of the neurons and of the folds and "
-            "scored on the others: by the median over neurons of predictivity, or of raw r where nothing was repeated, "
-            "as each panel says. The line is the 95 % interval over bootstrap samples of both stimuli and neurons, the "
-            "same for all models, around this score. Above each panel, the mean agreement (Kendall's tau) of a "
-            "sample's ranking with that of all data: 1 where no sample would change the ranking."
+            "Rank of each model at its best layer. The best layer is chosen on one half of the neurons and of the "
+            "folds, and scored on the other half. The score is the median over neurons of predictivity or, without "
+            "repetitions, of r; each panel says which. The line is the 95 % interval around the score over bootstrap "
+            "samples of both stimuli and neurons, the same for all models. The number above each panel is the mean "
+            "agreement (Kendall's tau) of a sample's ranking with the ranking of all data. This agreement is 1 where "
+            "no sample would change the ranking."
         ),
         function="figures.ranking.ranking",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
@@ -107,11 +111,12 @@ FIGURES = {
     "unseen": Shown(
         title="A category that was never seen",
         caption=(
-            "What networks that never saw a category make of it, beside networks that did, layer by layer: how well a "
-            "linear support vector machine tells the category from all others on held-out stimuli; which share of "
-            "units is selective for the category (d' above 0.65); and, where the config has published dissimilarity "
-            "matrices, how a layer's dissimilarities agree with them (raw r, not divided by a ceiling; of several "
-            "subjects, the mean)."
+            "How networks that never saw a category represent it, beside networks that did, layer by layer. The first "
+            "panel shows how well a linear support vector machine tells the category from all others on held-out "
+            "stimuli. The second shows the share of units that are selective for the category (d' above 0.65). With "
+            "published dissimilarity matrices in the config, further panels show how well a layer's dissimilarities "
+            "agree with them. This agreement is not divided by a ceiling, so the axis says 'r (uncorrected)'. With "
+            "several subjects it is their mean."
         ),
         function="figures.unseen.unseen",
         reads={"selectivity": "selectivity", "scores": "scores"},
@@ -122,12 +127,13 @@ FIGURES = {
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
-            "How well the recorded neurons of an area predict the units of every layer (dashed; the median over at "
-            "most 2000 units of Pearson's r on held-out stimuli), beside how well the layer predicts these neurons "
-            "(solid; the median over neurons with a reliability of {reliability_threshold} or more within half of the "
-            "folds). Bands are 95 % intervals over bootstrap samples of units or of neurons. Both are raw r, without a "
-            "ceiling: neither is corrected for the noise of the neurons, which are few beside the features of a layer. "
-            "Only differences between layers and models say which layers have more in them than the neurons do."
+            "How well the recorded neurons of an area predict the units of every layer (dashed), beside how well the "
+            "layer predicts these neurons (solid). Dashed lines are the median over at most 2000 units of Pearson's r "
+            "on held-out stimuli. Solid lines are the median over neurons with a reliability of "
+            "{reliability_threshold} or more within half of the folds. Bands are 95 % intervals over bootstrap samples "
+            "of units or of neurons. Neither r is corrected for the noise of the neurons, so the axis says 'r "
+            "(uncorrected)'. The neurons are also few beside the features of a layer. Only differences between layers "
+            "and models say which layers represent more than the neurons do."
         ),
         function="figures.reverse.reverse_figure",
         reads={"tables": "reverse", "areas": "areas", "scores": "scores"},
@@ -136,19 +142,20 @@ FIGURES = {
         still=True,
     ),
     "explicitness": Shown(
-        title="What is explicit where",
+        title="Explicit properties of layers and areas",
         caption=(
-            "What populations make explicit, after Hong et al. 2016: how well labels (balanced accuracy of a linear "
-            "support vector machine) and properties (Pearson's r of a ridge regression; the circular correlation of "
-            "circular ones) are read, on held-out stimuli, from layers of models by their depth and from recorded "
-            "areas (squares beside the layers, in the order of the stream), from the same number of units each. Labels "
-            "have a panel each, and properties a panel for each group: position, size, pose, and others. A panel of a "
-            "group shows the mean over its properties, and, of few models, each property as a thin line. No score is "
-            "divided by a ceiling. Units are drawn at random several times; the bands of labels are 95 % intervals of "
-            "one draw of units, noise and stimuli, and `figures/explicitness.csv` has those of properties. Where a "
-            "panel says so, the units of models have Gaussian noise that makes them as reliable as the neurons of the "
-            "area that reads best. The highest of many layers flatters a model beside one area: `explicit.csv` has, as "
-            "`corrected`, the score of layers that are chosen on other draws and other folds."
+            "What layers and areas make explicit, after Hong et al. 2016. Labels and properties are read, on held-out "
+            "stimuli, from equally many units of each layer and area. Labels are read by a linear support vector "
+            "machine (balanced accuracy), and properties by ridge regression (Pearson's r; the circular correlation "
+            "for circular properties). Layers of models are drawn by their depth. Recorded areas are squares beside "
+            "the layers, in the order of the stream. Each label has a panel, and so has each group of properties: "
+            "position, size, pose, and others. The panel of a group shows the mean over its properties. With few "
+            "models, thin lines show each property. No score is divided by a ceiling. Units are drawn at random "
+            "several times. Bands of labels are 95 % intervals of one draw of units, noise and stimuli. "
+            "`figures/explicitness.csv` has the intervals of properties. Where a panel says so, Gaussian noise makes "
+            "the units of models as reliable as the neurons of the area that reads best. The highest of many layers "
+            "flatters a model beside one area. `explicit.csv` has, as `corrected`, the score of layers that are chosen "
+            "on other draws and other folds."
         ),
         function="figures.explicitness.explicit",
         reads={"tables": "decoding"},
@@ -159,12 +166,12 @@ FIGURES = {
     "fitted": Shown(
         title="Networks fitted to neurons",
         caption=(
-            "Networks trained on the responses of neurons themselves, by epoch: the median over neurons of raw r, "
-            "Pearson's r between outputs and responses without a ceiling, on the stimuli that a network was trained on "
-            "and on held-out stimuli. The dashed line is the r of ridge regression on the best layer of a network "
-            "trained on objects, over the same neurons; the layer is chosen on other neurons and folds than those that "
-            "score it. The two are of different stimuli: networks are tested on the first fold alone, ridge regression "
-            "on all folds."
+            "Networks trained on the responses of neurons, by epoch, on the stimuli they were trained on and on "
+            "held-out stimuli. The score is the median over neurons of Pearson's r between outputs and responses. This "
+            "r is not divided by a ceiling, so the axis says 'r (uncorrected)'. The dashed line is ridge regression on "
+            "the best layer of a network trained on objects, over the same neurons. That layer is chosen on other "
+            "neurons and folds than those that score it. The two are scored on different stimuli: networks on the "
+            "first fold alone, ridge regression on all folds."
         ),
         function="figures.fitted.fitted",
         reads={"trainings": "fitted_networks", "scores": "scores"},
@@ -175,9 +182,9 @@ FIGURES = {
     "learning_curves": Shown(
         title="Learning curves",
         caption=(
-            "How networks learned to tell labels apart: accuracy and cross-entropy on the stimuli that they were "
-            "trained on, with their random shifts and reflections, and on other stimuli of the same objects, by which "
-            "the epoch that counts was chosen."
+            "How networks learned to tell labels apart, as accuracy and cross-entropy by epoch. One line shows the "
+            "stimuli that they were trained on, with random shifts and reflections. The other shows further stimuli of "
+            "the same objects, which also chose the epoch that is kept."
         ),
         function="figures.learning_curves.learning_curves",
         reads={"trainings": "categorisers"},
@@ -189,12 +196,13 @@ FIGURES = {
 
 TABLES = {
     "baselines": Shown(
-        title="What is predicted before the stimulus",
+        title="Predictions before the stimulus",
         caption=(
-            "How well each model predicts the responses in the bin `baseline`, before the stimulus appeared, where "
-            "nothing should predict anything: the median r over all neuroids at the layer that predicts them best, and "
-            "the largest such value that chance makes in 5 % of experiments at most (`near_zero` where r is below). A "
-            "larger one is a sign of a wrong time of onset, or of stimuli in an order that repeats."
+            "How well each model predicts the responses in the bin `baseline`, before the stimulus appeared, where no "
+            "model should predict anything. The score is the median r over all neurons at the layer that predicts "
+            "them best. Beside it stands the largest such value that chance reaches in at most 5 % of experiments. "
+            "`near_zero` says whether r is below this value. A larger r is a sign of a wrong time of onset, or of "
+            "stimuli in an order that repeats."
         ),
         function="statistics.baselines.baselines",
         reads={"scores": "scores"},
@@ -203,12 +211,12 @@ TABLES = {
     "best_layers": Shown(
         title="Best layers",
         caption=(
-            "The best layer of each model by all neurons and folds, with its score (`maximum`), and the score of "
-            "layers that are chosen on one random half of the neurons in every other fold, and scored on the other "
-            "neurons in the folds between (`corrected`, over all four ways; `optimism` is the rest), with how often "
-            "each layer was chosen. Neurons with a reliability below {reliability_threshold} in the folds that do not "
-            "score them are left out. `measure` says whether scores are predictivity or, where nothing was repeated, "
-            "raw r (`r`)."
+            "The best layer of each model by all neurons and folds, with its score (`maximum`) and the corrected score "
+            "(`corrected`). For the corrected score, a layer is chosen on one random half of the neurons in every "
+            "other fold. The other neurons in the folds between then score it, over all four ways. `optimism` is the "
+            "difference of the two scores. The table also has how often each layer was chosen. Neurons with a "
+            "reliability below {reliability_threshold} in the folds that do not score them are left out. `measure` "
+            "says whether scores are `predictivity` or, without repetitions, `r`."
         ),
         function="statistics.best_layers.best_layers",
         reads={"scores": "scores"},
@@ -218,13 +226,13 @@ TABLES = {
     "comparisons": Shown(
         title="Which layers and models differ",
         caption=(
-            "Every pair of layers of a model, and every pair of models at their best layers: the difference of their "
-            "medians over neurons, of predictivity or, where nothing was repeated, of raw r; of models, the difference "
-            "of the corrected scores of `best_layers.csv`. Each has a 95 % interval and a two-sided p from bootstrap "
-            "samples of both stimuli and neurons, the same for all and spread around the printed scores. All pairs of "
-            "a model's layers on one split are a family of tests, and so are all pairs of models; `differs` says which "
-            "differences are below 5 % after correction for the family (Romano and Wolf's step-down test, "
-            "`p_stepdown`; `p_holm` is Holm's, `q` the false discovery rate of Benjamini and Hochberg)."
+            "Every pair of layers of a model, and every pair of models at their best layers. Layers differ by their "
+            "medians over neurons of predictivity or, without repetitions, of r. Models differ by their corrected "
+            "scores in `best_layers.csv`. Each difference has a 95 % interval and a two-sided p from bootstrap samples "
+            "of both stimuli and neurons. All differences use the same samples, spread around the printed scores. All "
+            "pairs of a model's layers on one split are a family of tests, and so are all pairs of models. `differs` "
+            "says which differences are below 5 % after correction for the family (`p_stepdown`, the step-down test of "
+            "Romano and Wolf). `p_holm` is Holm's p, and `q` is the false discovery rate of Benjamini and Hochberg."
         ),
         function="statistics.comparisons.compare",
         reads={"bootstraps": "bootstraps", "best_layers": "best_layers"},
@@ -233,11 +241,11 @@ TABLES = {
     "banded": Shown(
         title="What layers add to each other",
         caption=(
-            "What a layer adds to the others in predicting the neuroids of an area: banded ridge regression on all "
-            "layers, less that on all but this one, as the difference of medians over neuroids (`unique_r`, and "
-            "`unique_r2` of the squares), each with a 95 % bootstrap interval over neuroids. They are of raw r: the "
-            "reliability of a neuroid, {reliability_threshold} or more, chooses and divides nothing. `weight` is the "
-            "share of the layer in the weighting that was chosen."
+            "How much a layer adds to the others in predicting the neurons of an area. `unique_r` is the median r of "
+            "banded ridge regression on all layers, less the median r on all layers but this one. `unique_r2` is the "
+            "same for the squares of r. Each has a 95 % bootstrap interval over neurons. No r is divided by a "
+            "ceiling: only neurons with a reliability of {reliability_threshold} or more are included, but their "
+            "reliability corrects nothing. `weight` is the share of the layer in the weighting that was chosen."
         ),
         function="scores.banded.contributions",
         reads={"tables": "banded"},
@@ -248,14 +256,15 @@ TABLES = {
         title="Which claims hold",
         caption=(
             "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. `estimate` is "
-            "the difference between the two best layers that `evidence` names, a mean of such differences over "
-            "architectures, a correlation over networks, or an accuracy. A layer's score is the mean over neurons of r "
-            "within folds over the root of the reliability, or of raw r where the row says so. `low` "
-            "and `high` are the ends of the 95 % interval for other stimuli and neurons, subjects, held-out objects or "
-            "categories, architectures or networks (`unit`). The search for the best of several layers is part of the "
-            "interval. A claim `holds` or `fails` where the interval excludes 0 (of accuracies, 0.6). `p_holm` is "
-            "adjusted for the number of claims in the table. Neurons with a reliability below {reliability_threshold} "
-            "are left out; `n_marked` counts those of the others whose corrected scores the score table marks."
+            "the difference between the two best layers that `evidence` names, or a mean of such differences over "
+            "architectures. For other claims, `estimate` is a correlation over networks, or an accuracy. A layer's "
+            "score is the mean over neurons of r within folds, divided by the root of the reliability. Where the row "
+            "says so, r is not divided. `low` and `high` are the ends of the 95 % interval for other samples of the "
+            "`unit`. Units are stimuli and neurons, subjects, held-out objects or categories, architectures or "
+            "networks. The interval includes the search for the best of several layers. A claim `holds` or `fails` "
+            "where the interval excludes 0, or 0.6 for accuracies. `p_holm` is adjusted for the number of claims in "
+            "the table. Neurons with a reliability below {reliability_threshold} are left out. `n_marked` counts the "
+            "other neurons whose corrected scores the score table marks."
         ),
         function="statistics.claims.claims",
         reads={"scores": "scores", "influences": "influences", "selectivity": "selectivity"},

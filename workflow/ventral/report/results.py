@@ -1,4 +1,4 @@
-"""What the page is made of."""
+"""Hold the contents of the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Results:
-    """All that the page is made of.
+    """The contents of the page.
 
     Attributes
     ----------
     scores : DataFrame
         Score table.
     layers, categorisation, claims : DataFrame
-        What these figures and this table show; `layers` from `ventral.report.summary.layer_table`.
+        Rows of these figures and of the table of claims; `layers` from `ventral.report.summary.layer_table`.
     recordings : list of dict
         From `ventral.report.methods.read_recording`.
     settings : mapping
         As for `ventral.report.methods.methods`.
     records : list of dict
-        Of all jobs.
+        Records of all jobs.
     audit : dict or None
-        What the audit found.
+        Result of the audit, None before any audit.
     ranking, best_layers, explicitness : DataFrame or None
-        Where there are any.
+        Tables of these stages, None where the run made none.
     figures : sequence of paths
-        SVG files that are shown as they are.
+        SVG files that the page shows unchanged.
     """
 
     scores: pd.DataFrame

@@ -1,4 +1,4 @@
-"""What the page says in numbers, from the tables behind the figures."""
+"""Compute the page's numbers from the tables behind the figures."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,30 +15,30 @@ from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
 
-# Rows of the tables that the page carries; what is more stands in the files that it is made of.
+# Most rows in the page's tables; the files behind the page have all rows.
 MOST_LAYERS = 40_000
 MOST_NEUROIDS = 20_000
 LINE = [*COMPARED, "model"]
-# Of models, and of recorded areas that stand for a model.
+# Target kinds of models, and of recorded areas in the place of a model.
 ALL_FAMILIES = [*FAMILIES, FAMILY]
 
 
 def read_table(path: Path, *names: str) -> pd.DataFrame:
-    """Read a table that a figure is drawn from; further columns of it can be said to hold names."""
+    """Read the table behind a figure; further columns can be named that hold names."""
     table = read_csv(path, "distance", "comparison", *names)
     table = table.fillna({column: "" for column in ("area", "distance", "comparison", "label") if column in table})
     return with_places(table)
 
 
 def with_places(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rows whose `area` names the bin of time, too: a reader chooses among areas in bins."""
+    """Add the time bin to the name in `area`, because readers choose among areas in time bins."""
     if "area" not in table:
         return table
     return table.assign(area=[*map(place_of, table["area"], table["time_bin"])])
 
 
 def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `figures/layer_profile.csv` with what is drawn of each.
+    """Add the numbers and texts that the page draws to the rows of `figures/layer_profile.csv`.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Sorted by panel, as the page shows them: by recording, area from the eye inwards, mapping and split; then by
-        model and depth. Added are `score`, `low` and `high` (of predictivity where there is a ceiling, else of r; of
-        matrices the mean), `measure`, `how` (mapping, distance and comparison in words), and `alone`, whether the
-        model has no other layer there.
+        Rows in the order of the page: by recording, area along the ventral stream, mapping, split, model and depth.
+        Added are `score`, `low` and `high`: predictivity where a ceiling exists, else r, and the mean for matrices.
+        Also added are `measure`, `how` (mapping, distance and comparison in words), and `alone`, whether the model
+        has no other layer in the panel.
     """
     measure = drawn_measure(profile).rename(columns={"median": "score"})
     table = profile.assign(**measure, measure=measures(profile), how=_how(profile))
@@ -63,12 +63,12 @@ def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
 
 
 def has_models(scores: pd.DataFrame) -> bool:
-    """Say whether a score table has rows of models, of which a recorded area is none."""
+    """Say whether a score table has rows of models; recorded areas do not count."""
     return bool((scores["family"] != FAMILY).any())
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of panels in the order in which the page shows them."""
+    """Sort the rows of panels in the order of the page."""
     place = {
         "mapping": _place_of,
         "split": lambda values: values.map(place_of_split),
@@ -99,9 +99,9 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def thinned(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return at most so many rows of `layer_table`: of every model in every panel equally many layers, evenly spaced.
+    """Thin `layer_table` to at most `most` rows: equally many layers of each model in each panel, evenly spaced.
 
-    A model's best layer is always among them. Where there are more lines than rows, those of the best models remain.
+    A model's best layer always remains. Where there are more lines than rows, the lines of the best models remain.
     """
     if len(table) <= most:
         return table
@@ -112,7 +112,7 @@ def thinned(table: pd.DataFrame, most: int) -> pd.DataFrame:
         return table.loc[top.index.sort_values()]
     per_line = most // lines.ngroups
     place, size = lines.cumcount(), lines["layer"].transform("size")
-    # One of them is the best layer; the others are the first of equal stretches of the network.
+    # The best layer takes one place; the others begin equal stretches of the network.
     stretch = place * max(1, per_line - 1) // size
     previous = (place - 1) * max(1, per_line - 1) // size
     first = (stretch != previous) & (per_line > 1)
@@ -120,7 +120,7 @@ def thinned(table: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the best layer of the best model of every area and split, by the first of `MAPPINGS` that it has.
+    """Return the best layer of the best model for every area and split, by the first available of `MAPPINGS`.
 
     Parameters
     ----------
@@ -132,13 +132,13 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
     Returns
     -------
     DataFrame
-        Those rows of `table`, with `corrected`, the score of layers that were chosen on other neurons and other folds;
-        NaN where it is not known.
+        These rows of `table`, with `corrected`: the score of layers chosen on other neurons and other folds. It is NaN
+        where unknown.
     """
     of_models = table[(table["family"] != FAMILY) & table["score"].notna()]
     if of_models.empty:
         return of_models.assign(corrected=np.nan)
-    # The way of comparing that comes first, too: of CKA, the debiased one.
+    # The first comparison also wins: for CKA, the debiased form.
     way = _place_of(of_models["mapping"]) + (of_models["comparison"] == "biased") / 2
     of_models = of_models[way == way.groupby([of_models["recording"], of_models["area"]]).transform("min")]
     best = of_models.loc[of_models.groupby(COMPARED, sort=False)["score"].idxmax()]
@@ -148,7 +148,7 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
 
 
 def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
-    """Return the scores of single neuroids at the best layer of each model in each panel, and how many there are.
+    """Return the scores of single neuroids at each model's best layer in each panel, and their number.
 
     Parameters
     ----------
@@ -157,15 +157,15 @@ def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tup
     table : DataFrame
         From `layer_table`.
     most : int
-        Rows to return at most, those of the best models first.
+        Most rows to return; those of the best models come first.
 
     Returns
     -------
     rows : DataFrame
-        `target`, `r`, `reliability`, `predictivity`, `marked`, what tells the panels apart, `model`, `family` and
-        `layer`.
+        `target`, `r`, `reliability`, `predictivity`, `marked`, the columns that identify a panel, `model`, `family`
+        and `layer`.
     n_rows : int
-        Rows that there would be without a limit.
+        Number of rows without the limit.
     """
     known = table[table["score"].notna()]
     best = known.loc[known.groupby(LINE, sort=False)["score"].idxmax(), [*LINE, "layer", "score", "how"]]
@@ -181,13 +181,13 @@ def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tup
 
 
 def counts(scores: pd.DataFrame, table: pd.DataFrame) -> dict[str, int]:
-    """Return how many models, layers, neurons, matrices and stimuli were compared, and scores there are."""
+    """Count the models, layers, neurons, matrices and stimuli that were compared, and the scores."""
     of_models = table[table["family"] != FAMILY]
     recorded = scores[scores["target_kind"].isin(RECORDED)].drop_duplicates(
         ["recording", "area", "target", "subject", "target_kind"]
     )
     neurons = recorded[recorded["target_kind"] == "neuron"].drop_duplicates(["recording", "target"])
-    # A matrix of an area's own neurons is none that was recorded.
+    # A matrix computed from an area's neurons was not itself recorded.
     own = recorded.loc[recorded["target_kind"] == "neuron", ["recording", "area"]].drop_duplicates()
     matrices = recorded[recorded["target_kind"] == "matrix"].merge(own, how="left", indicator=True)
     return {
@@ -208,26 +208,26 @@ def families(table: pd.DataFrame) -> Mapping[str, list[str]]:
 
 
 def number(value: float, decimals: int = 2) -> str:
-    """Return a number as text, '' where there is none."""
+    """Format a number; a missing one is ''."""
     if value is None or not np.isfinite(value):
         return ""
     return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def with_interval(score: float, low: float, high: float) -> str:
-    """Return a score with its interval as text."""
+    """Format a score with its interval."""
     return f"{number(score)} ({number(low)} to {number(high)})" if np.isfinite([low, high]).all() else number(score)
 
 
 def said_of_neuroids(rows: pd.DataFrame) -> str:
-    """Return how many neuroids, or matrices, a panel's rows are of, and how many were left out."""
+    """Say how many neuroids, or matrices, a panel's rows summarise, and how many were left out."""
     predicted = rows[rows["family"] != FAMILY]
     known = (predicted if len(predicted) else rows).query("n_neuroids > 0")
     taken, left_out = _range(known["n_neuroids"]), _range(known["n_left_out"])
     if rows["mapping"].iloc[0] in COMPARISONS:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
-        ceiling = "" if rows["has_ceiling"].iloc[0] else "; raw r: no repetitions"
+        ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
         said = f"{taken} neurons, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, '; ')}"
 
@@ -249,7 +249,7 @@ def _along_the_stream(area: str) -> str:
 
 
 def _how(profile: pd.DataFrame) -> list[str]:
-    """Return how each row was predicted or compared; correlation distances go without saying."""
+    """Name the mapping or comparison of each row; correlation distances, the default, are not named."""
     return [
         ", ".join(filter(None, [mapping.replace("_", "-"), distance if distance != "correlation" else "", comparison]))
         for mapping, distance, comparison in profile[["mapping", "distance", "comparison"]].itertuples(index=False)

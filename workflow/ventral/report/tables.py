@@ -1,4 +1,4 @@
-"""The tables of the page as HTML: key numbers, audit, claims, warnings, scores and provenance."""
+"""Write the tables of the page as HTML: key numbers, audit, claims, warnings, scores and provenance."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -24,7 +24,7 @@ CARDS = {
     "stimuli": "Stimuli",
     "scores": "Scores",
 }
-# Columns of tables: label and kind; of those that are searched, key in the data, label, kind and decimals.
+# Columns of plain tables: label and kind. Columns of searchable tables: key in the data, label, kind and decimals.
 BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
@@ -60,7 +60,7 @@ def audit_section(audit: Mapping | None) -> str:
     if audit is None:
         return (
             '<div class="audit" role="note"><p><strong>Not audited yet.</strong> <code>snakemake audit</code>, with '
-            "the config of this run, checks every output against its provenance and makes some of them again.</p></div>"
+            "the config of this run, checks every output against its provenance and reruns some jobs.</p></div>"
         )
     passed = audit["verdict"] == "passed"
     said = listed([f"{n:,} {verdict}" for verdict, n in audit["counts"].items() if n])
@@ -80,8 +80,8 @@ def audit_section(audit: Mapping | None) -> str:
     sign = "\N{CHECK MARK} Audit passed" if passed else "\N{BALLOT X} Audit failed"
     return (
         f'<div class="audit {"passed" if passed else "failed"}" role="note"><p><strong>{sign}</strong>, '
-        f"{escape(_date(audit['date']))}: {escape(said)}. All of it stands in "
-        f"<code>audit/audit.html</code>.</p>{table}</div>"
+        f"{escape(_date(audit['date']))}: {escape(said)}. <code>audit/audit.html</code> has "
+        f"the whole result.</p>{table}</div>"
     )
 
 
@@ -126,12 +126,12 @@ def _number_of(row: Mapping) -> str:
 
 
 def claims_section(claims: pd.DataFrame) -> str:
-    """Return the claims with their verdicts; nothing where there are none."""
+    """Return the claims with their verdicts; nothing without claims."""
     if claims.empty:
         return ""
     rows, attributes = [], []
     words = claims.columns.drop(["estimate", "low", "high"])
-    # A column without any text is read as one of numbers.
+    # Pandas reads an empty text column as numbers.
     in_words = claims.astype(dict.fromkeys(words, object)).fillna(dict.fromkeys(words, ""))
     for row in in_words.to_dict("records"):
         verdict = str(row["verdict"])
@@ -158,29 +158,29 @@ def claims_section(claims: pd.DataFrame) -> str:
 
 
 def warnings_section(records: Sequence[dict]) -> str:
-    """Return what the jobs warned of."""
+    """Return the warnings of the jobs."""
     if not records:
-        return "<p>No records of jobs were found: what they warned of stands in their logs.</p>"
+        return "<p>No records of jobs were found. Their logs have any warnings.</p>"
     warnings = warnings_of(records)
     unknown = sum("warnings" not in record for record in records)
     older = (
-        f"<p>{counted(unknown, 'job')} of an earlier version recorded no warnings: these stand in the logs alone.</p>"
+        f"<p>{counted(unknown, 'job')} of an earlier version recorded no warnings; only the logs have them.</p>"
         if unknown
         else ""
     )
     if warnings.empty:
-        return older or "<p>No job warned of anything.</p>"
+        return older or "<p>No job gave a warning.</p>"
     rows = [
         [escape(row.stage), escape(_cut(row.warning)), f"{row.jobs:,}", escape(row.outputs)]
         for row in warnings.head(MOST_FINDINGS).itertuples()
     ]
     more = f" (the first {MOST_FINDINGS})" if len(warnings) > MOST_FINDINGS else ""
-    caption = f"{counted(len(warnings), 'warning')}{more}: what was left out, or is allowed but odd"
+    caption = f"{counted(len(warnings), 'warning')}{more}: data that was left out, or is allowed but unusual"
     return f"{_table(WARNINGS, rows, caption)}{older}"
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… (all of it stands in the log)"
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… (the log has the whole text)"
 
 
 def scores_section(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, n_scores: int) -> str:
@@ -192,9 +192,9 @@ def scores_section(n_shown: int, n_layers: int, n_single: int, n_neuroids: int, 
         else f"{n_neuroids:,}"
     )
     return (
-        f"<p>Medians of areas: {layers} rows of layer, area, held-out part and mapping. Single neurons: at the best "
-        f"layer of each model, {single} rows. Every score of every layer, {n_scores:,} rows, stands in "
-        f"<code>scores.parquet</code>, whose columns docs/scores.md explains.</p>"
+        f"<p>Medians of areas: {layers} rows, one for each layer, area, held-out part and mapping. Single neurons at "
+        f"the best layer of each model: {single} rows. <code>scores.parquet</code> has every score of every layer, "
+        f"{n_scores:,} rows; docs/scores.md explains its columns.</p>"
         + _searchable(
             "layers",
             "Areas",
@@ -217,16 +217,16 @@ def _searchable(name: str, title: str, caption: str, columns: Sequence[tuple], f
         f'<div class="tools"><label>Search <input type="search" autocomplete="off"></label>'
         f'<p class="count" role="status"></p></div>'
         f'<div class="table" role="region" tabindex="0" aria-label="{title}"><table><caption><span>{caption}. '
-        f"A heading sorts; again, the other way round.</span></caption><thead><tr>{heads}</tr></thead>"
+        f"Click a heading to sort; click again to reverse the order.</span></caption><thead><tr>{heads}</tr></thead>"
         f"<tbody></tbody></table></div>"
         f'<button type="button" class="more" hidden>Show more rows</button></div>'
     )
 
 
 def provenance_section(records: Sequence[dict], jobs: pd.DataFrame, settings: Mapping) -> str:
-    """Return what the jobs took and made, their seeds and the versions of packages."""
+    """Return the jobs' resources and outputs, their seeds and the versions of packages."""
     if jobs.empty:
-        return "<p>No records of jobs were found: what was made, by what and when, is not known.</p>"
+        return "<p>No records of jobs were found, so the provenance of the results is not known.</p>"
     spent = compute(jobs)
     rows = [
         [
@@ -254,13 +254,13 @@ def provenance_section(records: Sequence[dict], jobs: pd.DataFrame, settings: Ma
     given = "; ".join(f"{stage} {', '.join(map(str, values))}" for stage, values in seeds(records).items())
     return (
         f"<p>{counted(len(jobs), 'job')} took {_duration(jobs['seconds'].sum())} of computing in all "
-        f"({_duration(jobs['cpu_seconds'].sum())} of a processor core), on {escape(machines)}. Each left a record in "
-        f"the folder <code>provenance</code>: the SHA-256 of everything that it read, wrote and "
-        f"ran.</p>{_table(COMPUTE, rows, 'What the jobs of each stage took')}"
+        f"({_duration(jobs['cpu_seconds'].sum())} of a processor core), on {escape(machines)}. The folder "
+        f"<code>provenance</code> has a record of each job: the SHA-256 of its inputs, outputs and "
+        f"code.</p>{_table(COMPUTE, rows, 'Time and memory of the jobs of each stage')}"
         + _searchable(
             "jobs",
             "Jobs",
-            "What each job made, by which code (first digits of its SHA-256), and what it took",
+            "Outputs of each job, its code (first digits of the SHA-256), its time and its memory",
             JOBS,
             False,
         )
@@ -276,14 +276,14 @@ def _duration(seconds: float) -> str:
 
 
 def filtered(of: Mapping[str, str]) -> str:
-    """Return the attributes of an element that the filters show or hide."""
+    """Return the HTML attributes of an element that the filters show or hide."""
     return "".join([" data-filtered", *(f' data-{key}="{escape(value)}"' for key, value in of.items())])
 
 
 def _table(
     heads: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], caption: str, attributes: Sequence[str] = ()
 ) -> str:
-    """Return a table of cells that are HTML already, without columns of which all are empty."""
+    """Return a table of HTML cells, without its empty columns."""
     filled = [any(row[k] for row in rows) for k in range(len(heads))]
     heads = [head for head, any_cell in zip(heads, filled, strict=True) if any_cell]
     rows = [[cell for cell, any_cell in zip(row, filled, strict=True) if any_cell] for row in rows]

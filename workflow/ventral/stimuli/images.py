@@ -47,7 +47,7 @@ LARGEST_SIZE = 10_000
 SET_OPTIONS = {
     "size": {
         "description": (
-            "Resizes every image to a square of that many pixels a side, bicubic; without it, all must be of one size."
+            "Side in pixels of the square to which every image is resized (bicubic). By default, all have one size."
         ),
         "type": "integer",
         "minimum": 1,
@@ -56,23 +56,23 @@ SET_OPTIONS = {
 }
 MODEL_OPTIONS = {
     "size": {
-        "description": "Side of the square that images are resized to, without cropping; `null` keeps that of the set. "
-        "Of your own function 224 by default, with the `mean` and `std` of ImageNet.",
-        "without": "of the architecture",
+        "description": "Side in pixels of the square to which images are resized, without cropping; `null` keeps the "
+        "size of the set. For your own function, the default is 224, with the `mean` and `std` of ImageNet.",
+        "without": "from the architecture",
         "type": ["integer", "null"],
         "minimum": 1,
         "maximum": LARGEST_SIZE,
         "default": 224,
     },
     "interpolation": {
-        "description": "`bicubic` or `bilinear`.",
-        "without": "of the architecture",
+        "description": "Interpolation of resizing: `bicubic` or `bilinear`.",
+        "without": "from the architecture",
         "enum": ["bicubic", "bilinear"],
         "default": "bilinear",
     },
     "mean": {
-        "description": "Subtracted from each channel, of pixels in 0 to 1.",
-        "without": "of the architecture",
+        "description": "Numbers subtracted from each channel, with pixels from 0 to 1.",
+        "without": "from the architecture",
         "type": "array",
         "minItems": 3,
         "maxItems": 3,
@@ -80,8 +80,8 @@ MODEL_OPTIONS = {
         "default": IMAGENET_MEAN,
     },
     "std": {
-        "description": "Divides each channel, after `mean` is subtracted.",
-        "without": "of the architecture",
+        "description": "Numbers that divide each channel, after `mean` is subtracted.",
+        "without": "from the architecture",
         "type": "array",
         "minItems": 3,
         "maxItems": 3,

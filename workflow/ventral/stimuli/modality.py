@@ -152,7 +152,7 @@ MODALITIES: dict[str, Modality] = {
     FIRST: Modality(
         name=FIRST,
         unit="image",
-        meaning="Folder or zip of images, or several, all of one size or, with `size`, resized to it.",
+        meaning="Folder or zip of images, or several. All images have one size, unless `size` resizes them.",
         suffixes=images.SUFFIXES,
         array=images.PIXELS,
         axes=images.AXES,
