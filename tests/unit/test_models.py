@@ -1,6 +1,8 @@
 """Networks with the weights that are asked for, and what they are shown."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from ventral.errors import InputError
 from ventral.models.description import build, describe, preprocess, trace_stimuli, weights_sha256
 from ventral.models.zoo import resolve_model
 from ventral.outputs import sha256
+from ventral.stimuli.images import resized
 
 MODULE = """
 from torch import nn
@@ -123,6 +126,32 @@ def test_images_are_resized_as_pillow_resizes_them(interpolation):
     shown = preprocess(pixels, spec)[0].permute(1, 2, 0).numpy() * 255
     filters = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
     assert np.abs(shown - np.asarray(image.resize((64, 64), filters[interpolation]), float)).max() <= 1
+
+
+@pytest.mark.parametrize("capability", ["AVX512", "DEFAULT"])
+@pytest.mark.parametrize("shape", [(64, 64), (30, 200), (224, 224)])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_images_are_resized_to_the_bytes_of_torchvision(interpolation, shape, capability, monkeypatch):
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 3, 90, 70), dtype=np.uint8))
+    # A wider view has other strides.
+    for images in (pixels, pixels[..., 5:60], pixels.to(memory_format=torch.channels_last)):
+        expected = functional.resize(images, list(shape), InterpolationMode(interpolation), antialias=True)
+        found = resized(images, shape, interpolation)
+        assert found.dtype == torch.uint8
+        assert torch.equal(found, expected)
+
+
+def test_a_small_network_runs_without_loading_torchvision():
+    script = (
+        "import sys, torch; from ventral.models.description import build, preprocess; "
+        "from ventral.models.zoo import resolve_model; spec = resolve_model('conv1', {'weights': 'random', 'size': 64}); "
+        "build(spec)(preprocess(torch.zeros(2, 3, 90, 90, dtype=torch.uint8), spec)); "
+        "print([name for name in ('torchvision', 'torch._dynamo') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_a_trace_shows_the_same_natural_images_at_the_shape_of_the_stimuli():

@@ -114,6 +114,7 @@ class Shares(nn.Module):
 def _learned(sift: nn.ModuleList, seed: int) -> NDArray:
     """Return the words (WORDS, length) that k-means finds among descriptors of photographs."""
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     luminance = luminance_of(torch.from_numpy(crops(CROP, CROPS, seed)).double() / 255)
     with torch.no_grad():
@@ -121,4 +122,6 @@ def _learned(sift: nn.ModuleList, seed: int) -> NDArray:
     taken = np.random.default_rng(seed).choice(len(found), DESCRIPTORS, replace=False)
     # Rounding before and after makes words equal to the last bit on every machine.
     found = np.round(found[taken], 5)
-    return np.round(KMeans(WORDS, init="random", n_init=1, random_state=seed).fit(found).cluster_centers_, 5)
+    # Threads add up in an order of their own, and the words would depend on the cores of a job.
+    with threadpool_limits(1):
+        return np.round(KMeans(WORDS, init="random", n_init=1, random_state=seed).fit(found).cluster_centers_, 5)

@@ -13,6 +13,7 @@ Files are read such that every model sees the image that was shown:
 `ventral.stimuli.modality` declares all this as the modality `images`.
 """
 
+import platform
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -300,28 +301,55 @@ def _per_channel(values: tuple[float, ...], device: "torch.device") -> "Tensor":
 
 def resize(pixels: "Tensor", spec: dict) -> "Tensor":
     """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
-    from torchvision.transforms.v2 import InterpolationMode, functional
-
     size = spec["size"]
-    if size is None or pixels.shape[-2:] == (size, size):
+    return pixels if size is None else resized(pixels, (size, size), spec["interpolation"])
+
+
+def resized(pixels: "Tensor", shape: tuple[int, int], interpolation: str) -> "Tensor":
+    """Resize uint8 images, antialiased, as image libraries do and as networks were trained.
+
+    The bytes are those of torchvision's `transforms.v2.functional.resize`. Importing torchvision takes longer than a
+    small network's pass over a thousand images.
+
+    Parameters
+    ----------
+    pixels : (n, channels, height, width) Tensor
+        Images, uint8.
+    shape : (int, int)
+        New height and width.
+    interpolation : str
+        `bicubic` or `bilinear`.
+
+    Returns
+    -------
+    (n, channels, *shape) Tensor
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    if pixels.shape[-2:] == shape:
         return pixels
-    # Resize with antialiasing and on bytes, as image libraries do and as networks were trained.
-    mode = InterpolationMode(spec["interpolation"])
-    return functional.resize(pixels, [size, size], interpolation=mode, antialias=True)
+    # PyTorch has kernels for bytes on CPUs alone; without vector instructions the bilinear one is slow.
+    vectors = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") or platform.machine() in (
+        "aarch64",
+        "arm64",
+    )
+    if pixels.device.type == "cpu" and (interpolation == "bicubic" or vectors):
+        return interpolate(pixels, shape, mode=interpolation, antialias=True)
+    images = interpolate(pixels.float(), shape, mode=interpolation, antialias=True)
+    return images.clamp_(0, 255).round_().to(torch.uint8)
 
 
 def examples(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:
     """Return images (n, 3, height, width) of noise with a natural spectrum; fewer are the first of more."""
     import torch
-    from torchvision.transforms.v2 import InterpolationMode, functional
 
     # Backgrounds list images, too.
     from ventral.stimuli.backgrounds import noise
 
     rng = np.random.default_rng(seed)
     images = torch.from_numpy(np.stack([noise(ANY_SIZE, rng) for _ in range(n)]))
-    bilinear = InterpolationMode.BILINEAR
-    return functional.resize(images, list(shape[1:]), interpolation=bilinear, antialias=True).numpy()
+    return resized(images, shape[1:], "bilinear").numpy()
 
 
 def hint(message: str) -> str:
