@@ -147,7 +147,8 @@ def test_images_are_resized_to_the_bytes_of_torchvision(interpolation, shape, ca
 def test_a_small_network_runs_without_loading_torchvision():
     script = (
         "import sys, torch; from ventral.models.description import build, preprocess; "
-        "from ventral.models.zoo import resolve_model; spec = resolve_model('conv1', {'weights': 'random', 'size': 64}); "
+        "from ventral.models.zoo import resolve_model; "
+        "spec = resolve_model('conv1', {'weights': 'random', 'size': 64}); "
         "build(spec)(preprocess(torch.zeros(2, 3, 90, 90, dtype=torch.uint8), spec)); "
         "print([name for name in ('torchvision', 'torch._dynamo') if name in sys.modules])"
     )
