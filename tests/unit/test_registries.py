@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from dask.delayed import delayed
 
+from tests.command_lines import command_line
 from tests.unit.synthetic_results import SETTINGS
 from tests.unit.synthetic_scores import score_table
 from ventral.commands import function_of, parse, run
@@ -29,6 +31,7 @@ from ventral.models import families
 from ventral.models.description import build, describe
 from ventral.models.registry import FAMILIES, architectures, declared_families, family_of, model_families
 from ventral.models.zoo import DEFAULTS, OPTIONS, resolve_model
+from ventral.outputs import writing
 from ventral.report.methods import REFERENCES, methods, plain, references
 from ventral.report.prose import title_of
 from ventral.report.registry import FIGURES, TABLES, Shown
@@ -67,27 +70,51 @@ def methods_text(recording="rec", mapping="ridge", **settings):
 def expand(folder, results, *, days):
     if days > 9:
         raise InputError(f"days: {days} are too many")
-    recording = {"stimuli": "mine2026", "responses": f"{folder}/{days}.npy"}
-    return {"stimuli": {"mine2026": {"images": f"{folder}/images"}}, "recordings": {"mine2026": recording}}
+    responses = f"{results}/datasets/mine2026/responses.npy"
+    made = {
+        "dataset": "mine2026",
+        "writer": "responses",
+        "inputs": {"days": [f"{folder}/{day}.npy" for day in range(days)]},
+        "options": {"scale": 2},
+    }
+    return {
+        "stimuli": {"mine2026": {"images": f"{folder}/images"}},
+        "recordings": {"mine2026": {"stimuli": "mine2026", "responses": responses}},
+        "unpacks": {responses: made},
+    }
+
+
+def write_days(output, *, days, scale):
+    with writing(output) as unfinished, unfinished.open("wb") as file:
+        np.save(file, scale * np.concatenate([np.load(day) for day in days]))
 
 
 MINE = Dataset(
     meaning="Of a test.",
     expand=expand,
+    writers={"responses": write_days},
     reference="Mine 2026",
     work="Mine A (2026).",
     options={"days": {"description": "Days.", "type": "integer", "minimum": 1, "default": 2}},
 )
 
 
-def test_a_data_set_from_outside(declare):
+def test_a_data_set_from_outside(declare, tmp_path, monkeypatch):
     declare(DATASETS, "mine2026", MINE)
     resolved = resolve({"dataset": {"mine2026": {"folder": "a//b", "days": "3"}}, "models": ["pixels"]})
     assert resolved["dataset"] == {"mine2026": {"folder": "a/b", "days": 3}}
     assert resolved["stimuli"] == {"mine2026": {"images": "a/b/images"}}
-    assert resolved["recordings"]["mine2026"]["responses"] == "a/b/3.npy"
-    by_name = resolve({"dataset": "mine2026", "data_dir": "c", "models": ["pixels"]})
-    assert by_name["recordings"]["mine2026"]["responses"] == "c/2.npy"
+    responses = "results/datasets/mine2026/responses.npy"
+    assert resolved["recordings"]["mine2026"]["responses"] == responses
+    assert resolved["unpacks"][responses]["inputs"] == {"days": ["a/b/0.npy", "a/b/1.npy", "a/b/2.npy"]}
+    by_name = resolve({"dataset": "mine2026", "data_dir": str(tmp_path), "models": ["pixels"]})
+    made = by_name["unpacks"][responses]
+    for k, day in enumerate(made["inputs"]["days"]):
+        np.save(day, np.arange(2) + 10 * k)
+    monkeypatch.setitem(sys.modules, "ventral.datasets.mine2026", SimpleNamespace(DATASET=MINE))
+    inputs, outputs = {"reads": made["inputs"]["days"]}, {"output": tmp_path / responses}
+    run(parse(command_line("unpack", inputs, outputs, **made)))
+    np.testing.assert_array_equal(np.load(tmp_path / responses), [0, 2, 20, 22])
     for days, said in (
         (0, r"config key dataset\.mine2026\.days: 0 is less than the minimum of 1"),
         (10, r"config key dataset\.mine2026\.days: 10 are too many"),

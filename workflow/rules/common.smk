@@ -77,7 +77,6 @@ from ventral.configuration.resolution import (
 from ventral.configuration.files import check_files
 from ventral.configuration.options import moved_keys
 from ventral.configuration.splits import number_of_places
-from ventral.datasets import henaff2021, kriegeskorte2008
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.mappings.registry import predicting
@@ -383,6 +382,11 @@ def simulated_of(wildcards):
     """Return what a recording is simulated by: the teacher's description, and the file of its weights."""
     weights = watched("recordings/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards)))
     return [*weights(wildcards), f"<results>/teachers/{wildcards.recording}.json"]
+
+
+def unpacked_of(wildcards):
+    """Return how a standard file is made of published ones: data set, writer, inputs and options."""
+    return settings["unpacks"][f"{settings['results']}/datasets/{wildcards.unpacked}"]
 
 
 def splits_of(wildcards):

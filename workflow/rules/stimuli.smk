@@ -113,35 +113,23 @@ use rule render as assemble with:
 
 use rule render as unpack with:
     input:
-        source=watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
-    output:
-        images="<results>/datasets/kriegeskorte2008/images.zip",
-        table="<results>/datasets/kriegeskorte2008/stimuli.csv",
-        matrices="<results>/datasets/kriegeskorte2008/matrices.npz",
-        provenance="<provenance>/unpack/kriegeskorte2008.json",
-    log:
-        "<logs>/unpack/kriegeskorte2008.log",
-    benchmark:
-        "<benchmarks>/unpack/kriegeskorte2008.tsv"
-    params:
-        **told("unpack"),
-
-
-use rule render as unpack_counts with:
-    input:
-        counts=watched(
-            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.COUNTS}"]
-        ),
-        rows=watched(
-            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.ROWS}"]
+        reads=watched(
+            "unpack/{unpacked}", lambda wildcards: given({"files": unpacked_of(wildcards)["inputs"]}, "files")
         ),
     output:
-        responses="<results>/datasets/henaff2021/responses.npy",
-        table="<results>/datasets/henaff2021/stimuli.csv",
-        provenance="<provenance>/unpack/henaff2021.json",
+        "<results>/datasets/{unpacked}",
+        provenance="<provenance>/unpack/{unpacked}.json",
     log:
-        "<logs>/unpack/henaff2021.log",
+        "<logs>/unpack/{unpacked}.log",
     benchmark:
-        "<benchmarks>/unpack/henaff2021.tsv"
+        "<benchmarks>/unpack/{unpacked}.tsv"
+    wildcard_constraints:
+        unpacked=any_of(file.removeprefix(f"{settings['results']}/datasets/") for file in settings["unpacks"]),
     params:
-        **told("unpack_counts"),
+        **told(
+            "unpack",
+            dataset=lambda wildcards: unpacked_of(wildcards)["dataset"],
+            writer=lambda wildcards: unpacked_of(wildcards)["writer"],
+            inputs=lambda wildcards: unpacked_of(wildcards)["inputs"],
+            options=lambda wildcards: unpacked_of(wildcards)["options"],
+        ),

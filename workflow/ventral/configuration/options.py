@@ -102,7 +102,7 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
     options : dict of dicts
         By data set, among them `folder`.
     published : dict of dicts
-        `stimuli`, `recordings` and `sources`, each by name.
+        `stimuli` and `recordings`, each by name, and `unpacks`, by path.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
         if name not in DATASETS:
             raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
     older = _older_dataset_options(config, named)
-    options, published = {}, {"stimuli": {}, "recordings": {}, "sources": {}}
+    options, published = {}, {"stimuli": {}, "recordings": {}, "unpacks": {}}
     for name, given in named.items():
         dataset = DATASETS[name]
         chosen, keys = _joined(given, older.get(name, {}), f"dataset.{name}")

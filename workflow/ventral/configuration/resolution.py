@@ -54,8 +54,8 @@ def resolve(config: dict) -> dict:
         With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
         those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
         `outputs`, with the layers of which `readouts` and `predictions` are written, by the model's name; `dataset`,
-        the options of each published data set; `sources`, the files that these are unpacked from, by the name of the
-        data set; and `mappings`, `components` and `rsa`, the mappings' names and options.
+        the options of each published data set; `unpacks`, how each standard file is made of published ones, by its
+        path; and `mappings`, `components` and `rsa`, the mappings' names and options.
 
     Raises
     ------
@@ -728,8 +728,8 @@ def _check_writable(folder: Path) -> None:
 def _expand_datasets(config: dict, given: dict) -> None:
     """Add what published data sets bring, from their options in the config as it was given, which then stand apart."""
     config["dataset"], published = expanded_datasets(given, config["results"])
-    for key in ("data_dir", "sessions"):
-        config.pop(key, None)
+    config.pop("data_dir", None)
+    config.pop("sessions", None)
     # What the user says of a published recording, such as which models are scored, is added to what is known of it.
     config["recordings"] = {
         name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()

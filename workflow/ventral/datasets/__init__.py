@@ -20,8 +20,9 @@ class Dataset:
     meaning : str
         What was recorded.
     expand : callable
-        Returns `stimuli` and `recordings`, as a user would write them, and `sources`, files to unpack, each by name;
-        of the `folder`, the `results` folder, and the options as keywords. An error begins with the option's name.
+        Returns `stimuli` and `recordings`, as a user would write them, each by name, and `unpacks`, the standard files
+        that jobs write, by path, each with its `dataset`, `writer`, `inputs` and `options`; of the `folder`, the
+        `results` folder, and the options as keywords. An error begins with the option's name.
     reference : str
         How texts cite it, such as `Cowley et al. 2023`.
     work : str
@@ -30,6 +31,14 @@ class Dataset:
         By name; each as the schema has it: type, `default`, and meaning as `description`.
     downloads : dict of dicts
         `url` and `sha256` by the path below the folder of downloads.
+    writers : dict of callables
+        By name; each writes one standard file, ``writer(output, **inputs, **options)``.
+    licence : str
+        Of the published files, as their source states it.
+    size : str
+        Of the published files, such as `2 GB`.
+    source : str
+        Where the files come from.
     """
 
     meaning: str
@@ -38,3 +47,7 @@ class Dataset:
     work: str
     options: Mapping[str, dict] = field(default_factory=dict)
     downloads: Mapping[str, dict] = field(default_factory=dict)
+    writers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
+    licence: str = ""
+    size: str = ""
+    source: str = ""
