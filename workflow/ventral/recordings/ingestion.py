@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.standardisation import varies
-from ventral.recordings import brainio
+from ventral.recordings import brainio, nwb
 from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
@@ -41,6 +41,7 @@ from ventral.recordings.time_bins import (
     with_baseline,
 )
 from ventral.recordings.trials import Trials, read_trials, report_trials, responses_of, rows_presented
+from ventral.stimuli.places import as_list
 from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def check(
         `ventral.recordings.given_ceilings.numbers_given`. `responses` may also be a BrainIO assembly, as for
         `ventral.recordings.brainio.read`, which has its own table of neuroids and bins of time. Or `trials`, as for
         `ventral.recordings.trials.read_trials`. Or `matrices`, as for `ventral.recordings.matrices.read_matrices`, with
-        `area` of all of them or by name.
+        `area` of all of them or by name. Or `nwb`, as for `ventral.recordings.nwb.check`.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, where it is known.
     key : str
@@ -105,10 +106,15 @@ def check(
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
+    if "nwb" in spec:
+        neuroids, bins = nwb.check(spec, key, stimuli)
+        with_baseline(bins, spec.get("baseline"), key)
+        numbers_given(spec, _neuroids_of_file(neuroids, spec), key)
+        return len(neuroids) * _number_of(bins)
     if _is_assembly(spec, key):
         neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
         with_baseline(bins, spec.get("baseline"), key)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)
         return len(neuroids) * _number_of(bins)
     array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
@@ -168,15 +174,19 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
-    source = "trials" if "trials" in spec else "responses"
-    place = f"{key}.{source}: {spec[source]}"
+    source = next(source for source in ("trials", "nwb", "responses") if source in spec)
+    place = f"{key}.{source}: {', '.join(as_list(spec[source]))}"
     columns = {column: values.values for column, values in stimulus_set.coords.items()}
     if "trials" in spec:
         array, neuroids, bins = _read_presented(spec, columns, key)
-    elif _is_assembly(spec, key):
-        array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
+    elif "nwb" in spec or _is_assembly(spec, key):
+        array, neuroids, bins = (
+            nwb.read(spec, key, columns)
+            if "nwb" in spec
+            else brainio.read(spec["responses"], f"{key}.responses", columns)
+        )
         _report_dropped(neuroids, place)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         bins = with_baseline(bins, spec.get("baseline"), key)
     else:
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
@@ -496,7 +506,7 @@ def _is_assembly(spec: dict, key: str) -> bool:
     return True
 
 
-def _neuroids_of_assembly(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+def _neuroids_of_file(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     return _with_defaults(table.drop(columns=[column for column in RESERVED if column in table]), spec)
 
 
