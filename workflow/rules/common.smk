@@ -75,7 +75,7 @@ from ventral.configuration.resolution import (
     splits_with_options,
 )
 from ventral.configuration.files import check_files
-from ventral.configuration.options import moved_keys
+from ventral.configuration.options import licences_of_downloads, moved_keys
 from ventral.configuration.splits import number_of_places
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
@@ -115,6 +115,8 @@ try:
         stimuli_now, neuroids_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
+        for licence in [] if READ_BEFORE else licences_of_downloads(settings):
+            logger.info(licence)
 except InputError as error:
     raise Refused(str(error)) from None
 

@@ -13,10 +13,7 @@ rule fetch:
         mem_mb=scaled(1000),
         runtime=scaled(60),
     params:
-        options=options(
-            url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
-            sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
-        ),
+        options=lambda wildcards: as_json(DOWNLOADS[wildcards.download]),
     # No record: the command says what the content is.
     shell:
         "python -m ventral fetch --output output {output:q} --options {params.options:q} --log {log:q}"

@@ -54,8 +54,8 @@ def resolve(config: dict) -> dict:
         With `stimuli`, `recordings` (each with its `splits`) and `models` by name, among them every checkpoint of
         those that are trained here; `trainings`, what each of these is trained on and how, by the model's name;
         `outputs`, with the layers of which `readouts` and `predictions` are written, by the model's name; `dataset`,
-        the options of each published data set; `unpacks`, how each standard file is made of published ones, by its
-        path; and `mappings`, `components` and `rsa`, the mappings' names and options.
+        the options of each published data set; `unpacks`, how each standard file is made of published ones, and
+        `downloads`, by path; and `mappings`, `components` and `rsa`, the mappings' names and options.
 
     Raises
     ------

@@ -9,6 +9,9 @@ FOLDER = {
     "type": ["string", "null"],
     "format": "path",
 }
+# Data sets whose source has terms have this one, too.
+ACCEPT = "accept"
+TERMS = {"description": "Whether you accept these terms: {}", "type": "boolean", "default": False}
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ class Dataset:
     options : dict of dicts
         By name; each as the schema has it: type, `default`, and meaning as `description`.
     downloads : dict of dicts
-        `url` and `sha256` by the path below the folder of downloads.
+        `url` and `sha256`, or `sha1`, by the path below the folder of downloads.
     writers : dict of callables
         By name; each writes one standard file, ``writer(output, **inputs, **options)``.
     licence : str
         Of the published files, as their source states it.
+    terms : str
+        What a user must accept before files are downloaded, in whole sentences; empty where nothing.
     size : str
         Of the published files, such as `2 GB`.
     source : str
@@ -49,5 +54,6 @@ class Dataset:
     downloads: Mapping[str, dict] = field(default_factory=dict)
     writers: Mapping[str, Callable[..., None]] = field(default_factory=dict)
     licence: str = ""
+    terms: str = ""
     size: str = ""
     source: str = ""

@@ -198,6 +198,6 @@ DATASET = Dataset(
     work="Hénaff OJ, Bai Y, Charlton JA, et al. (2021). Nature Communications 12:5982.",
     writers={"responses": write_responses, "table": write_table},
     licence="none stated",
-    size="7 MB",
+    size="38 MB",
     source="osf.io/gwtcs; github.com/olivierhenaff/neural-straightening, folder images/acute",
 )
