@@ -1,6 +1,7 @@
 """NWB files as pynwb writes them: presentations, spikes, areas and template images; what is missing is said."""
 
 import logging
+import shutil
 import zipfile
 from datetime import UTC, datetime
 
@@ -108,6 +109,18 @@ def session():
     return Session()
 
 
+@pytest.fixture(scope="module")
+def written(session, tmp_path_factory):
+    path = tmp_path_factory.mktemp("nwb") / "a.nwb"
+    return saved(path, with_trials(session, stimulus=[f"{k}" for k in session.shown], seen=session.onsets))
+
+
+@pytest.fixture
+def path(written, tmp_path):
+    """A copy of a file whose trials have the columns `stimulus`, a name, and `seen`, by the photodiode."""
+    return shutil.copy(written, str(tmp_path / "a.nwb"))
+
+
 @pytest.fixture
 def stimuli(tmp_path):
     names = np.array([f"images/{k}.png" for k in range(STIMULI)], dtype=object)
@@ -158,20 +171,19 @@ def test_trials_with_photodiode_and_numbers_of_stimuli(session, stimuli, tmp_pat
 
 
 @pytest.mark.parametrize("onset", [30, ["start_time", 30], ["start_time", 10, 20]])
-def test_without_a_photodiode_a_delay_is_added_to_the_start(session, stimuli, tmp_path, onset):
-    file = with_trials(session, stimulus_name=[f"{k}.png" for k in session.shown])
+def test_without_a_photodiode_a_delay_is_added_to_the_start(session, stimuli, path, onset):
     # Rounded edges differ in the last digit, and a spike there may fall into another window.
-    read = taken_in(spec_of(saved(tmp_path / "a.nwb", file), onset=onset), stimuli)
+    read = taken_in(spec_of(path, onset=onset), stimuli)
     responses = read["responses"].transpose("neuroid", "stimulus", "repetition", "time_bin")
     assert (responses != session.counts()).mean() < 0.01
 
 
-def test_names_may_be_in_another_column_and_table(session, stimuli, tmp_path):
+def test_names_may_have_folders_and_be_in_another_column_and_table(session, stimuli, tmp_path):
     file = with_trials(session)
     table = file.create_time_intervals("shown_images", "of a test")
     table.add_column("picture", "which")
     for stimulus, onset in zip(session.shown, session.onsets, strict=True):
-        table.add_row(start_time=onset, stop_time=onset + 0.1, picture=f"{stimulus}")
+        table.add_row(start_time=onset, stop_time=onset + 0.1, picture=f"shown/{stimulus}.bmp")
     path = saved(tmp_path / "a.nwb", file)
     read = taken_in(spec_of(path, presentations="shown_images", stimulus_column="picture"), stimuli)
     assert_units_answer(read, session)
@@ -254,10 +266,8 @@ def test_sessions_are_apart_and_trials_beside_a_series_come_first(stimuli, tmp_p
     np.testing.assert_array_equal(shown, np.bincount(sessions[1].shown))
 
 
-def test_units_are_unknown_outside_of_what_was_observed(session, stimuli, tmp_path):
-    file = with_trials(session, stimulus=[str(k) for k in session.shown], seen=session.onsets)
+def test_units_are_unknown_outside_of_what_was_observed(session, stimuli, path):
     middle = float(np.median(session.onsets))
-    path = saved(tmp_path / "a.nwb", file)
     with h5py.File(path, "a") as opened:
         units = opened["units"]
         # The second unit was lost in the middle, and found again near the end.
@@ -285,8 +295,7 @@ def test_presentations_without_stimulus_are_left_out_and_said(session, stimuli, 
     assert said in caplog.messages
 
 
-def test_areas_without_electrodes_are_those_of_the_units_or_of_the_config(session, stimuli, tmp_path):
-    path = saved(tmp_path / "a.nwb", with_trials(session, stimulus=[str(k) for k in session.shown]))
+def test_areas_without_electrodes_are_those_of_the_units_or_of_the_config(stimuli, path):
     with h5py.File(path, "a") as opened:
         del opened["units/electrodes"], opened["units/electrodes_index"]
     read = taken_in(spec_of(path, area="PIT", animal="mine"), stimuli)
@@ -311,7 +320,7 @@ def removed(path, *names):
         (["intervals/trials/stimulus"], {}, "no column `stimulus` nor `stimulus_id` nor `image_id` nor "),
         ([], {"stimulus_column": "stimulos"}, "no column `stimulos`, which names the stimulus; name it by "),
         ([], {"presentations": "trails"}, "no table `/intervals/trails`, nor a series "),
-        ([], {"onset": "pdOnTS"}, "no numeric column `pdOnTS`, of `onset`; did you mean"),
+        ([], {"onset": "saen"}, "no numeric column `saen`, of `onset`; did you mean `seen`?"),
         ([], {"onset": "stimulus"}, "no numeric column `stimulus`, of `onset`; allowed: "),
         (["units"], {}, "no `/units`; sorted units with `spike_times` and `spike_times_index` are right"),
         (["units/spike_times"], {}, "`/units` has no `spike_times`; sorted units with "),
@@ -322,9 +331,7 @@ def removed(path, *names):
         ),
     ],
 )
-def test_what_a_file_lacks_is_said(session, stimuli, tmp_path, names, options, expected):
-    columns = {"stimulus": [str(k) for k in session.shown], "pdOnTs": session.onsets}
-    path = saved(tmp_path / "a.nwb", with_trials(session, **columns))
+def test_what_a_file_lacks_is_said(path, names, options, expected):
     removed(path, *names)
     said = message(check, spec_of(path, **options), STIMULI, KEY)
     assert said.startswith(f"{KEY}.nwb: {path}: ")
@@ -355,12 +362,11 @@ def test_images_without_order_and_numbers_beyond_are_said(session, tmp_path):
     assert message(check, spec_of(path), STIMULI, KEY).endswith("number 12 of an image, where there are 12, from 0")
 
 
-def test_stimuli_of_another_set_are_said(session, stimuli, tmp_path):
-    path = saved(tmp_path / "a.nwb", with_trials(session, stimulus=[f"cat{k % 3}" for k in session.shown]))
+def test_stimuli_of_another_set_are_said(path):
     names = {"stimulus": np.array(["dog1.png", "dog2.png"])}
     assert message(check, spec_of(path), 2, KEY, names) == (
-        f"{KEY}.nwb: {path}: 3 stimuli are not in the stimulus set, by its column `stimulus`: cat0, cat1, cat2; there, "
-        f"they are called dog1.png, dog2.png"
+        f"{KEY}.nwb: {path}: 12 stimuli are not in the stimulus set, by its column `stimulus`: 0, 1, 10 and 9 more; "
+        f"there, they are called dog1.png, dog2.png"
     )
 
 
