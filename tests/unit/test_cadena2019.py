@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from tests.unit.published_sets import correlations, taken_in
+from tests.documentation import ROOT
+from tests.unit import published as published_sets
+from tests.unit.published import correlations
+from ventral.configuration.resolution import resolve
 from ventral.datasets import cadena2019
 from ventral.datasets.cadena2019 import FILE, FOLDERS, expand, read, write_images, write_responses
 from ventral.errors import InputError
@@ -70,14 +74,18 @@ def saved(folder, content):
     return path
 
 
+def taken_in(folder, **options):
+    _, images, recordings = published_sets.read("cadena2019", folder, folder / "out", **options)
+    return images["cadena2019"], recordings["cadena2019"]
+
+
 def test_neurons_respond_to_the_parts_of_images_that_they_read(source, tmp_path):
-    images, recordings = taken_in("cadena2019", tmp_path, tmp_path / "out")
-    neurons = recordings["cadena2019"]
+    images, neurons = taken_in(tmp_path)
     pixels = images["pixels"].values[:, 0].astype(float)
     assert pixels.shape == (N_PHOTOGRAPHS * len(TYPES), SIDE, SIDE)
     # The background of 127.5 is rounded to the even number.
     assert (pixels[:, :3, :3] == 128).all()
-    found = correlations(neurons["responses"], features_of(pixels))
+    found = correlations(neurons, features_of(pixels))["V1"]
     assert (found.argmax(axis=1) == [0, 1, 2]).all()
     assert (found.max(axis=1) > 0.95).all()
     assert list(neurons["area"].values) == ["V1"] * 3
@@ -89,7 +97,7 @@ def test_neurons_respond_to_the_parts_of_images_that_they_read(source, tmp_path)
 
 
 def test_textures_are_held_out_with_their_photograph(source, tmp_path):
-    images, _ = taken_in("cadena2019", tmp_path, tmp_path / "out")
+    images, _ = taken_in(tmp_path)
     photographs, kinds = images["photograph"].values, images["kind"].values
     for name in set(photographs):
         assert sorted(kinds[photographs == name]) == sorted(TYPES)
@@ -100,11 +108,17 @@ def test_textures_are_held_out_with_their_photograph(source, tmp_path):
     assert len(set.union(*held_out)) == sum(map(len, held_out)) == N_PHOTOGRAPHS
 
 
+def test_the_config_holds_out_photographs(source, tmp_path):
+    config = yaml.safe_load((ROOT / "config" / "cadena2019.yaml").read_text(encoding="utf-8"))
+    (split,) = resolve(config | {"data_dir": str(tmp_path)})["recordings"]["cadena2019"]["splits"]
+    assert split["column"] == "photograph"
+
+
 def test_images_are_cropped_to_their_middle(source, tmp_path):
-    images, recordings = taken_in("cadena2019", tmp_path, tmp_path / "out", crop=4)
+    images, neurons = taken_in(tmp_path, crop=4)
     assert images["pixels"].shape[2:] == (4, 4)
     middle = images["pixels"].values[:, 0].mean(axis=(1, 2))
-    assert correlations(recordings["cadena2019"]["responses"], middle[:, None])[2, 0] > 0.95
+    assert correlations(neurons, middle[:, None])["V1"][2, 0] > 0.95
     said = message(write_images, tmp_path / "out.zip", source=source, crop=6)
     assert said == (
         "cadena2019: dataset.cadena2019.crop: 6 pixels off each side leave nothing of 12; less than 6 is right"

@@ -7,9 +7,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
-from tests.unit.published_sets import correlations, taken_in
+from tests.documentation import ROOT
+from tests.unit.published import correlations, read
+from ventral.configuration.resolution import resolve
 from ventral.datasets import muzellec2026
 from ventral.datasets.muzellec2026 import expand, write_responses
 from ventral.errors import InputError
@@ -38,9 +41,9 @@ def folder(tmp_path):
     (tmp_path / "neural_data").mkdir()
     sign = np.zeros(26)
     sign[7:18], sign[20:] = 1, -1
-    for monkey, read in READ.items():
-        tuning = sign[:, None, None, None] * colours[:, read].astype(float)[None, :, :, None]
-        rates = tuning + rng.normal(size=(26, N_IMAGES, len(read), REPETITIONS))
+    for monkey, features in READ.items():
+        tuning = sign[:, None, None, None] * colours[:, features].astype(float)[None, :, :, None]
+        rates = tuning + rng.normal(size=(26, N_IMAGES, len(features), REPETITIONS))
         # Shown fewer times; and one bin of one repetition is missing.
         rates[:, 3, :, 4] = np.nan
         rates[9, 5, 0, 0] = np.nan
@@ -55,16 +58,16 @@ def rates_of(folder, monkey):
 
 
 def test_neurons_respond_to_their_colour_in_the_published_window(folder):
-    images, recordings = taken_in("muzellec2026", folder, folder / "out")
-    colours = images["pixels"].values[:, :, 0, 0].astype(float)
+    _, images, recordings = read("muzellec2026", folder, folder / "out")
+    colours = images["muzellec2026"]["pixels"].values[:, :, 0, 0].astype(float)
     assert list(recordings) == ["muzellec2026_m1", "muzellec2026_m2"]
-    for monkey, read in READ.items():
+    for monkey, features in READ.items():
         neurons = recordings[f"muzellec2026_{monkey}"]
         assert list(neurons["time_bin"].values) == ["70-180"]
         assert set(neurons["area"].values) == {"IT"}
         assert set(neurons["animal"].values) == {monkey}
-        found = correlations(neurons["responses"][..., 0], colours)
-        assert (found.argmax(axis=1) == read).all()
+        found = correlations(neurons, colours)["IT"]
+        assert (found.argmax(axis=1) == features).all()
         assert (found.max(axis=1) > 0.99).all()
         # As the authors' `average_data` does it.
         with pytest.warns(RuntimeWarning, match="Mean of empty slice"):
@@ -75,16 +78,20 @@ def test_neurons_respond_to_their_colour_in_the_published_window(folder):
 
 
 def test_all_bins_are_taken_as_they_are(folder):
-    options = {"monkeys": ["m2"], "time_bins": "all"}
-    images, recordings = taken_in("muzellec2026", folder, folder / "out", **options)
+    _, images, recordings = read("muzellec2026", folder, folder / "out", monkeys=["m2"], time_bins="all")
     (neurons,) = recordings.values()
     assert list(neurons["time_bin"].values[[0, 7, 25]]) == ["0-10", "70-80", "250-260"]
-    colours = images["pixels"].values[:, :, 0, 0].astype(float)
-    found = np.array([correlations(neurons["responses"][..., k], colours) for k in range(26)])
+    colours = images["muzellec2026"]["pixels"].values[:, :, 0, 0].astype(float)
+    found = np.array([correlations(neurons.isel(time_bin=k), colours)["IT"] for k in range(26)])
     own = found[:, [0, 1], READ["m2"]]
     assert (own[7:18] > 0.99).all()
     assert (own[20:] < -0.99).all()
     assert (np.abs(own[[*range(7), 18, 19]]) < 0.7).all()
+
+
+def test_the_config_is_right(folder):
+    config = yaml.safe_load((ROOT / "config" / "muzellec2026.yaml").read_text(encoding="utf-8"))
+    assert resolve(config | {"data_dir": str(folder)})["recordings"]["muzellec2026_m1"]["time_bins"] == [[70, 180]]
 
 
 @pytest.mark.parametrize("window", [[70, 175], [-10, 20], [100, 100], [250, 270]])
@@ -113,12 +120,12 @@ def test_absent_files_are_said(folder):
 @pytest.mark.parametrize(
     ("arrays", "expected"),
     [
-        ({}, "no `/m1/active`; it has no array; `/m1/active` (26 bins, images, neurons, repetitions) of numbers is "),
-        ({"m2/active": np.zeros((26, 4, 3, 2))}, "no `/m1/active`; it has /m2/active; "),
-        ({"m1/active": np.zeros((4, 3, 2))}, "`/m1/active` (4, 3, 2) of float64; "),
+        ({}, "no array `m1/active`; it has nothing; (26 bins, images, neurons, repetitions) is right"),
+        ({"m2/active": np.zeros((26, 4, 3, 2))}, "no array `m1/active`; it has m2; (26 bins, "),
+        ({"m1/active": np.zeros((4, 3, 2))}, "array `m1/active` (4, 3, 2) of float64; (26 bins, "),
         # As MATLAB, which reverses axes, would have it.
-        ({"m1/active": np.zeros((2, 3, 4, 26))}, "`/m1/active` (2, 3, 4, 26) of float64; "),
-        (None, "cannot be read, or cut short: "),
+        ({"m1/active": np.zeros((2, 3, 4, 26))}, "array `m1/active` (2, 3, 4, 26); (26 bins, "),
+        (None, "no HDF5 file; the published one is right"),
     ],
 )
 def test_a_file_of_another_kind_is_said(tmp_path, arrays, expected):

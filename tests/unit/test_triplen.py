@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+import yaml
 from PIL import Image
 
-from tests.unit.published_sets import correlations, taken_in
+from tests.documentation import ROOT
+from tests.unit.published import correlations, read, responds_to_its_own
+from ventral.configuration.resolution import resolve
 from ventral.datasets import triplen
 from ventral.datasets.triplen import expand, read_areas, shared, write_images, write_neuroids, write_responses
 from ventral.errors import InputError
@@ -83,13 +86,17 @@ def folder(tmp_path, pixels):
     return tmp_path
 
 
+def taken_in(folder, **options):
+    _, images, recordings = read("triplen", folder, folder / "out", **options)
+    return images["triplen"], recordings["triplen"]
+
+
 def colours(images):
     return images["pixels"].values[:, :, 0, 0].astype(float)
 
 
 def test_units_of_each_area_respond_to_the_features_of_that_area(folder):
-    images, recordings = taken_in("triplen", folder, folder / "out")
-    units = recordings["triplen"]
+    images, units = taken_in(folder)
     assert images.sizes["stimulus"] == 1000
     assert list(units["neuroid"].values) == ["ses01_0001", "ses01_0002", "ses01_0003", "ses11_0001", "ses11_0002"]
     assert list(units["area"].values) == ["MO", "MF", "unknown", "MF", "V4"]
@@ -98,15 +105,12 @@ def test_units_of_each_area_respond_to_the_features_of_that_area(folder):
     assert list(units["animal"].values) == ["M1"] * 3 + ["M3"] * 2
     assert list(units["session"].values) == ["ses01"] * 3 + ["ses11"] * 2
     np.testing.assert_allclose(units["given_ceiling"], np.sqrt([0.9, 0.8, 0.7, 0.5, 0.6]))
-    found = correlations(units["responses"], colours(images))
-    read = {"MF": 0, "MO": 1, "V4": 1, "unknown": 2}
-    assert (found.argmax(axis=1) == [read[area] for area in units["area"].values]).all()
-    assert (found.max(axis=1) > 0.99).all()
+    features = {"MF": 0, "MO": 1, "V4": 1, "unknown": 2}
+    assert responds_to_its_own(correlations(units, colours(images)), features, least=0.95)
 
 
 def test_images_of_the_localizer_come_last_and_sessions_can_be_chosen(folder):
-    options = {"localizer": True, "sessions": [11], "reliability": 0}
-    images, recordings = taken_in("triplen", folder, folder / "out", **options)
+    images, units = taken_in(folder, localizer=True, sessions=[11], reliability=0)
     assert images.sizes["stimulus"] == 1072
     assert list(images["stimulus"].values[[0, 999, 1000, 1009, 1071]]) == [
         "0001.bmp",
@@ -120,9 +124,8 @@ def test_images_of_the_localizer_come_last_and_sessions_can_be_chosen(folder):
     assert (kinds[1000:1024] == "face").all()
     assert (kinds == "body").sum() == 24
     assert list(kinds[[1024, 1025, 1030, 1031, 1060, 1061]]) == ["object", "body", "body", "object", "body", "object"]
-    found = correlations(recordings["triplen"]["responses"][:, 1000:], colours(images)[1000:])
-    assert (found.argmax(axis=1) == [0, 1]).all()
-    assert (found.max(axis=1) > 0.99).all()
+    found = correlations(units.isel(stimulus=slice(1000, None)), colours(images)[1000:])
+    assert responds_to_its_own(found, {"MF": 0, "V4": 1}, least=0.95)
 
 
 def test_images_of_nsd_are_taken_by_their_numbers(folder, pixels):
@@ -133,13 +136,18 @@ def test_images_of_nsd_are_taken_by_their_numbers(folder, pixels):
     with h5py.File(folder / "others" / "nsd_stimuli.hdf5", "w") as file:
         file["imgBrick"] = bricks
     scipy.io.savemat(folder / "others" / "nsd_expdesign.mat", {"sharedix": rows[None] + 1, "masterordering": 1})
-    images, recordings = taken_in("triplen", folder, folder / "out")
+    images, units = taken_in(folder)
     assert list(images["stimulus"].values[[0, 999]]) == ["shared0001_nsd00004.png", "shared1000_nsd02002.png"]
-    found = correlations(recordings["triplen"]["responses"], colours(images))
-    assert (found.max(axis=1) > 0.99).all()
+    found = correlations(units, colours(images))
+    assert responds_to_its_own(found, {"MF": 0, "MO": 1, "V4": 1, "unknown": 2}, least=0.95)
     assert message(expand, str(folder), "results", **OPTIONS | {"localizer": True}) == (
         f"localizer: its images are in StimuliNNN.zip alone, and {folder} has nsd_stimuli.hdf5 instead"
     )
+
+
+def test_the_config_is_right(folder):
+    config = yaml.safe_load((ROOT / "config" / "triplen.yaml").read_text(encoding="utf-8"))
+    assert list(resolve(config | {"data_dir": str(folder)})["recordings"]) == ["triplen"]
 
 
 def test_a_unit_on_the_border_of_an_area_is_in_none():
@@ -272,10 +280,13 @@ def test_images_of_another_number_or_kind_are_said(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "expected"),
     [
-        ({"other": np.zeros(2)}, "no `imgBrick`; nsd_stimuli.hdf5 of NSD, with `imgBrick` (73000, 425, 425, 3) of "),
-        ({"imgBrick": np.zeros((9, 4, 4, 3), np.uint8)}, "`imgBrick` (9, 4, 4, 3) of uint8; "),
-        ({"imgBrick": np.zeros((2000, 4, 4, 3))}, "`imgBrick` (2000, 4, 4, 3) of float64; "),
-        (None, "cannot be read, or cut short: "),
+        (
+            {"other": np.zeros(2)},
+            "no array `imgBrick`; it has other; nsd_stimuli.hdf5 of NSD, with `imgBrick` ",
+        ),
+        ({"imgBrick": np.zeros((9, 4, 4, 3), np.uint8)}, "array `imgBrick` (9, 4, 4, 3) of uint8; "),
+        ({"imgBrick": np.zeros((2000, 4, 4, 3))}, "array `imgBrick` (2000, 4, 4, 3) of float64; "),
+        (None, "no HDF5 file; the published one is right"),
     ],
 )
 def test_images_of_nsd_of_another_kind_are_said(tmp_path, arrays, expected):

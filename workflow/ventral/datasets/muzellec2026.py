@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
 from ventral.datasets.folders import folder_with
+from ventral.datasets.hdf5 import array_of, opened
 from ventral.errors import InputError
 from ventral.outputs import writing
 
@@ -140,32 +141,17 @@ def write_responses(output: Path, *, rates: str | Path, monkey: str, windows: Se
     InputError
         If the file is not the source's.
     """
-    import h5py
-
-    key, place = f"/{monkey}/active", f"{NAME}: {rates}"
-    right = f"`{key}` ({N_BINS} bins, images, neurons, repetitions) of numbers is right"
-    try:
-        file = h5py.File(rates, "r")
-    except OSError as error:
-        raise InputError(f"{place}: cannot be read, or cut short: {error}; an HDF5 file with {right}") from error
-    with file:
-        active = file.get(key)
-        if not isinstance(active, h5py.Dataset):
-            raise InputError(f"{place}: no `{key}`; it has {', '.join(_arrays(file)) or 'no array'}; {right}")
-        if active.ndim != 4 or len(active) != N_BINS or active.dtype.kind not in "fiu":
-            raise InputError(f"{place}: `{key}` {active.shape} of {active.dtype}; {right}")
+    right = f"({N_BINS} bins, images, neurons, repetitions) is right"
+    with opened(rates, NAME) as file:
+        active = array_of(file, f"{monkey}/active", NAME, right, 4)
+        if len(active) != N_BINS:
+            raise InputError(f"{NAME}: {rates}: array `{monkey}/active` {active.shape}; {right}")
         with writing(output) as unfinished:
             shape = (len(windows), *active.shape[1:])
             responses = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=shape)
             for k, (start, end) in enumerate(windows):
                 responses[k] = _mean(active, range(start // WIDTH, end // WIDTH))
             responses.flush()
-
-
-def _arrays(file: "h5py.File") -> list[str]:
-    names = []
-    file.visititems(lambda name, found: names.append(f"/{name}") if hasattr(found, "shape") else None)
-    return names
 
 
 def _mean(active: "h5py.Dataset", bins: range) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
 from ventral.datasets.archives import png, write_zip
+from ventral.datasets.hdf5 import array_of, opened
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
 
@@ -277,19 +278,11 @@ def shared(design: str) -> NDArray[np.int64]:
 
 def _pixels(bricks: str, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
     """Give the images (H, W, 3) of some rows of NSD's file, one at a time: the file has 39 GB."""
-    import h5py
-
     right = f"{BRICKS} of NSD, with `imgBrick` (73000, 425, 425, 3) of uint8, is right"
-    try:
-        file = h5py.File(bricks, "r")
-    except OSError as error:
-        raise InputError(f"{NAME}: {bricks}: cannot be read, or cut short: {error}; {right}") from error
-    with file:
-        brick = file.get("imgBrick")
-        if not isinstance(brick, h5py.Dataset):
-            raise InputError(f"{NAME}: {bricks}: no `imgBrick`; {right}")
-        if brick.ndim != 4 or brick.shape[3] != 3 or brick.dtype != np.uint8 or len(brick) <= rows.max():
-            raise InputError(f"{NAME}: {bricks}: `imgBrick` {brick.shape} of {brick.dtype}; {right}")
+    with opened(bricks, NAME) as file:
+        brick = array_of(file, "imgBrick", NAME, right, 4)
+        if brick.shape[3] != 3 or brick.dtype != np.uint8 or len(brick) <= rows.max():
+            raise InputError(f"{NAME}: {bricks}: array `imgBrick` {brick.shape} of {brick.dtype}; {right}")
         for row in rows:
             yield brick[row]
 
