@@ -82,10 +82,13 @@ class Session:
             file.add_electrode(location=location, group=probe)
         file.add_unit_column("depth", "on the probe")
         file.add_unit_column("quality", "of the sorting")
+        file.add_unit_column("is_sua", "whether one alone")
         # Most electrodes of the first unit are in IT; those of the last are one each, and the first counts.
         electrodes = [[1, 2, 3], [0], [4], [1, 2]]
         for unit, (times, own) in enumerate(zip(self.spikes, electrodes, strict=True)):
-            file.add_unit(spike_times=times, electrodes=own, depth=10.0 * unit, quality="good", id=unit + 100)
+            file.add_unit(
+                spike_times=times, electrodes=own, depth=10.0 * unit, quality="good", is_sua=unit > 1, id=unit + 100
+            )
         return file
 
 
@@ -168,6 +171,7 @@ def test_trials_with_photodiode_and_numbers_of_stimuli(session, stimuli, tmp_pat
     assert set(read["session"].values) == {"day1"}
     assert list(read["depth"].values) == [0, 10, 20, 30]
     assert set(read["quality"].values) == {"good"}
+    assert list(read["is_sua"].values) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("onset", [30, ["start_time", 30], ["start_time", 10, 20]])
@@ -379,6 +383,22 @@ def test_times_in_ms_and_presentations_of_nothing_are_said(session, stimuli, tmp
     path = saved(tmp_path / "b.nwb", with_trials(session, stimulus=[""] * 60))
     assert message(check, spec_of(path), STIMULI, KEY).endswith(
         "trials: none of 60 presentations has a stimulus and a time of onset"
+    )
+
+
+def test_a_file_without_units_or_presentations_is_said(session, path):
+    with h5py.File(path, "a") as opened:
+        for name in ("id", "spike_times_index"):
+            del opened[f"units/{name}"]
+            opened[f"units/{name}"] = np.zeros(0, dtype=np.int64)
+    assert message(check, spec_of(path), STIMULI, KEY) == f"{KEY}.nwb: {path}: `/units` has no unit"
+    with h5py.File(path, "a") as opened:
+        for name in ("stimulus", "start_time"):
+            kind = opened[f"intervals/trials/{name}"].dtype
+            del opened[f"intervals/trials/{name}"]
+            opened.create_dataset(f"intervals/trials/{name}", shape=(0,), dtype=kind)
+    assert message(check, spec_of(path), STIMULI, KEY).endswith(
+        "trials: none of 0 presentations has a stimulus and a time of onset"
     )
 
 

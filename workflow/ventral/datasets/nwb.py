@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ventral.datasets.archives import png, write_zip
+from ventral.datasets.hdf5 import opened
 from ventral.errors import InputError
-from ventral.recordings.nwb import kind_of, opened
+from ventral.recordings.nwb import kind_of
 
 if TYPE_CHECKING:
     import h5py
@@ -35,7 +36,7 @@ def write_images(output: str | Path, *, nwb: str | Path) -> None:
         If the file cannot be read, or has no images of uint8.
     """
     place = f"nwb: {nwb}"
-    with opened(nwb, place) as file:
+    with opened(nwb, "nwb") as file:
         images = dict(_images(file.get(TEMPLATES, {}), place))
         if not images:
             raise InputError(f"{place}: no images in `/{TEMPLATES}`; they come as files of their own")

@@ -126,26 +126,13 @@ def _files(spec: dict, key: str) -> list[str]:
 @contextmanager
 def _opened(path: str, key: str) -> Iterator[tuple["h5py.File", str]]:
     """Give an opened file, and what to call it in messages."""
-    place = f"{key}.nwb: {path}"
-    start_of(path, f"{key}.nwb")
-    with opened(path, place) as file:
-        yield file, place
-
-
-@contextmanager
-def opened(path: str | Path, place: str) -> Iterator["h5py.File"]:
-    """Give an opened file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or what is read in the block.
-    """
     import h5py
 
+    place = f"{key}.nwb: {path}"
+    start_of(path, f"{key}.nwb")
     try:
         with h5py.File(path, "r") as file:
-            yield file
+            yield file, place
     except InputError:
         raise
     # A damaged file may be noticed only when its values are read.
@@ -199,7 +186,7 @@ def _of_table(table: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDA
             f"{place}: {missing}, which names the stimulus; name it by `stimulus_column`: "
             f"{allowed_instead(name or '', columns)}"
         )
-    ids = as_text(_column(table, name, place).astype(object))
+    ids = as_text(_column(table, name, place).astype(object)).astype(str)
     return ids, _onsets(table, spec, len(ids), place)
 
 
@@ -222,11 +209,12 @@ def _onsets(table: "h5py.Group", spec: dict, n: int, place: str) -> NDArray[np.f
 
 
 def _column(table: "h5py.Group", name: str, place: str) -> NDArray:
-    """Return a column (rows,) with one value in each row, text as str."""
+    """Return a column (rows,) with one value in each row, text as str, and truths as numbers."""
     column = table[name]
     if f"{name}_index" in table or column.ndim != 1:
         raise InputError(f"{place}: column `{name}` has several values in a row; one in each is right")
-    return column.asstr()[:] if column.dtype.kind == "O" else column[:]
+    values = column.asstr()[:] if column.dtype.kind == "O" else column[:]
+    return values.astype(float) if values.dtype.kind == "b" else values
 
 
 def _of_series(series: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
@@ -319,29 +307,25 @@ def _units(file: "h5py.File", path: str, place: str) -> "pd.DataFrame":
             f"`{SPIKES}` and `{SPIKES}_index` are right"
         )
     ids, subject = units["id"][:], file.get("general/subject/subject_id")
+    if not len(ids):
+        raise InputError(f"{place}: `/units` has no unit")
     known = {
         "neuroid": [f"unit_{number}" for number in ids],
         "area": _areas(file, units, place),
-        "animal": "" if subject is None else subject.asstr()[()],
+        **({} if subject is None else {"animal": subject.asstr()[()]}),
         "session": Path(path).stem,
     }
-    others = {
-        name: _column(units, name, place)
-        for name in units
-        if name not in (*known, "id", "location")
-        and f"{name}_index" not in units
-        and not name.endswith("_index")
-        and units[name].shape == ids.shape
-        and (units[name].dtype.kind in "fiub" or _is_text(units[name]))
-        and name != ELECTRODES
-    }
-    return pd.DataFrame(known | others)
+    others = [name for name in units if name not in (*known, "id", "animal", ELECTRODES) and _is_alone(units, name)]
+    return pd.DataFrame(known | {name: _column(units, name, place) for name in others})
 
 
-def _is_text(column: "h5py.Dataset") -> bool:
+def _is_alone(units: "h5py.Group", name: str) -> bool:
+    """Say whether a column has one number or text for each unit."""
     import h5py
 
-    return h5py.check_string_dtype(column.dtype) is not None
+    column = units[name]
+    plain = column.dtype.kind in "fiub" or h5py.check_string_dtype(column.dtype) is not None
+    return plain and not name.endswith("_index") and f"{name}_index" not in units and column.shape == units["id"].shape
 
 
 def _areas(file: "h5py.File", units: "h5py.Group", place: str) -> list[str]:
