@@ -391,6 +391,11 @@ def unpacked_of(wildcards):
     return settings["unpacks"][f"{settings['results']}/datasets/{wildcards.unpacked}"]
 
 
+def published_of(wildcards):
+    """Return the published files that a standard file is made of."""
+    return [path for paths in unpacked_of(wildcards)["inputs"].values() for path in as_list(paths)]
+
+
 def splits_of(wildcards):
     return settings["recordings"][wildcards.recording]["splits"]
 

@@ -5,10 +5,13 @@ from ventral.datasets import (
     algonauts2019,
     cadena2019,
     cowley2023,
+    freemanziemba2013,
     henaff2021,
     kriegeskorte2008,
+    majajhong2015,
     muzellec2026,
     triplen,
+    tvsd,
 )
 
 DATASETS: dict[str, Dataset] = {
@@ -16,6 +19,9 @@ DATASETS: dict[str, Dataset] = {
     "kriegeskorte2008": kriegeskorte2008.DATASET,
     "algonauts2019": algonauts2019.DATASET,
     "henaff2021": henaff2021.DATASET,
+    "tvsd": tvsd.DATASET,
+    "majajhong2015": majajhong2015.DATASET,
+    "freemanziemba2013": freemanziemba2013.DATASET,
     "triplen": triplen.DATASET,
     "cadena2019": cadena2019.DATASET,
     "muzellec2026": muzellec2026.DATASET,
