@@ -106,13 +106,12 @@ def check(
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
-    if "nwb" in spec:
-        neuroids, bins = nwb.check(spec, key, stimuli)
-        with_baseline(bins, spec.get("baseline"), key)
-        numbers_given(spec, _neuroids_of_file(neuroids, spec), key)
-        return len(neuroids) * _number_of(bins)
-    if _is_assembly(spec, key):
-        neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+    if "nwb" in spec or _is_assembly(spec, key):
+        neuroids, bins = (
+            nwb.check(spec, key, stimuli)
+            if "nwb" in spec
+            else brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        )
         with_baseline(bins, spec.get("baseline"), key)
         neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)

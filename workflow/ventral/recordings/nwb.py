@@ -155,9 +155,9 @@ def _presented(file: "h5py.File", spec: dict, place: str) -> tuple[NDArray, NDAr
             f"name one by `presentations`: {allowed_instead(name, known)}"
         )
     if name in tables:
-        ids, onsets = _of_table(tables[name], spec, f"{place}: {tables[name].name}")
+        ids, onsets = _presented_in_table(tables[name], spec, f"{place}: {tables[name].name}")
     else:
-        ids, onsets = _of_series(presented[name], spec, f"{place}: {presented[name].name}")
+        ids, onsets = _presented_in_series(presented[name], spec, f"{place}: {presented[name].name}")
     kept = np.isfinite(onsets) & ~np.isin(np.char.lower(ids), list(MISSING))
     if not kept.any():
         raise InputError(f"{place}: {name}: none of {len(kept)} presentations has a stimulus and a time of onset")
@@ -177,7 +177,7 @@ def kind_of(entry: "h5py.Group | h5py.Dataset") -> str:
     return str(entry.attrs.get("neurodata_type", ""))
 
 
-def _of_table(table: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
+def _presented_in_table(table: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
     columns = [name for name in table if name != "id" and not name.endswith("_index")]
     name = spec.get("stimulus_column") or next((name for name in STIMULUS_COLUMNS if name in table), None)
     if name not in columns:
@@ -217,7 +217,7 @@ def _column(table: "h5py.Group", name: str, place: str) -> NDArray:
     return values.astype(float) if values.dtype.kind == "b" else values
 
 
-def _of_series(series: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
+def _presented_in_series(series: "h5py.Group", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
     """Return the names of images, where a series has them in order, else their numbers; and when they appeared."""
     for option in ("stimulus_column", "onset"):
         if spec.get(option):
