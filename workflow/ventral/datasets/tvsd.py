@@ -324,6 +324,6 @@ DATASET = Dataset(
         "neuroids": write_neuroids,
     },
     licence="as the pages of both sources state",
-    size="1 GB of recordings, 5 GB of images (estimated)",
+    size="0.5 GB of recordings, 5 GB of images (estimated)",
     source="gin.g-node.org/paolo_papale/TVSD; images: THINGS, osf.io/jum2f",
 )
