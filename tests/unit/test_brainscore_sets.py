@@ -10,9 +10,11 @@ import xarray as xr
 from PIL import Image
 
 from tests.unit.published import correlations, patches, read, responds_to_its_own
+from tests.unit.test_brainio import HASHES, NAMES, PUBLISHED, published
 from ventral.configuration.resolution import resolve
 from ventral.datasets import freemanziemba2013, majajhong2015
 from ventral.errors import InputError
+from ventral.recordings import brainio
 from ventral.targets.splits import make_splits
 
 REPETITIONS = 3
@@ -164,6 +166,16 @@ def test_another_window_has_other_responses(tmp_path):
     _, stimuli, recordings = read("freemanziemba2013", tmp_path, tmp_path / "results", window=[200, 300])
     r = correlations(recordings["freemanziemba2013"], patches(stimuli["freemanziemba2013"], 2))
     assert r["V1"][:, 0].max() < -0.9
+
+
+def test_an_assembly_that_brainscore_wrote_is_averaged_over_its_window(tmp_path):
+    # Its one bin of time, from 70 to 170 ms, is all there is to average.
+    freemanziemba2013.write_assembly(tmp_path / "mean.nc", source=PUBLISHED, window=[50, 200])
+    stimuli = {"stimulus": np.array(NAMES), "stimulus_id": np.array(HASHES, dtype=object)}
+    values, neuroids, bins = brainio.read(tmp_path / "mean.nc", "key", stimuli)
+    np.testing.assert_array_equal(values, published())
+    assert list(neuroids["area"]) == ["V4", "IT", "IT"]
+    assert bins is None
 
 
 def test_what_is_made_is_the_same_bytes_each_time(tmp_path):

@@ -151,7 +151,7 @@ def licences_of_downloads(settings: Mapping) -> list[str]:
         f"data set {name}: {shown(files, 3)} from {dataset.source}; size of all: {dataset.size}; licence: "
         f"{dataset.licence}"
         for name, dataset in DATASETS.items()
-        if (files := sorted(path for path in absent if Path(path).parent.name == name))
+        if (files := sorted(path for path in absent if name in Path(path).parts))
     ]
 
 

@@ -60,6 +60,6 @@ DATASET = Dataset(
     reference="Cichy et al. 2019",
     work="Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",
     licence="none stated",
-    size="3 MB",
+    size="4 MB",
     source="github.com/cvai-roig-lab/Net2Brain",
 )

@@ -186,7 +186,7 @@ DATASET = Dataset(
     work="Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
     downloads=DOWNLOADS,
     writers={"images": write_images, "table": write_table, "matrices": write_matrices},
-    licence="none stated",
+    licence="LGPL-3.0, that of the repository",
     size="3 MB",
     source="github.com/rsagroup/rsatoolbox_matlab, folder Demos/92imageData",
 )

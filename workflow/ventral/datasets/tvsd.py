@@ -190,8 +190,8 @@ def write_neuroids(output: Path, *, activity: str, monkey: str) -> None:
     import pandas as pd
 
     with opened(activity, NAME) as file:
-        reliability = np.nanmean(_of_channels(file, "reliab"), axis=0)
-        oracle = _of_channels(file, "oracle").ravel()
+        reliability = np.nanmean(_by_channel(file, "reliab"), axis=0)
+        oracle = _by_channel(file, "oracle").ravel()
     share = np.clip(reliability, 0, LARGEST)
     table = pd.DataFrame(
         {
@@ -280,7 +280,7 @@ def _activity(file: "h5py.File") -> tuple["h5py.Dataset", "h5py.Dataset"]:
     return train, test
 
 
-def _of_channels(file: "h5py.File", name: str) -> NDArray[np.float64]:
+def _by_channel(file: "h5py.File", name: str) -> NDArray[np.float64]:
     """Return an array (k, channels); where there is one number a channel, MATLAB may have either order."""
     array = array_of(file, name, NAME, RIGHT, 2)
     values = array[:].T if array.shape == (CHANNELS, 1) else array[:]
@@ -324,6 +324,6 @@ DATASET = Dataset(
         "neuroids": write_neuroids,
     },
     licence="as the pages of both sources state",
-    size="1 GB of recordings, 5 GB of images (estimated)",
+    size="0.5 GB of recordings, 5 GB of images (estimated)",
     source="gin.g-node.org/paolo_papale/TVSD; images: THINGS, osf.io/jum2f",
 )
