@@ -10,6 +10,7 @@ rule recording:
                     "matrices",
                     "trials",
                     "spikes",
+                    "nwb",
                     "neuroids",
                 ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),

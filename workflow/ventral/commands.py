@@ -17,8 +17,7 @@ from ventral.report.registry import FIGURES, TABLES
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
 STAGES = {
     "fetch": "datasets.download.fetch",
-    "unpack": "datasets.kriegeskorte2008.unpack",
-    "unpack_counts": "datasets.henaff2021.unpack",
+    "unpack": "datasets.unpacking.unpack",
     "stimuli": "stimuli.ingestion.ingest",
     "render": "stimuli.rendering.render",
     "assemble": "stimuli.rendering.assemble",

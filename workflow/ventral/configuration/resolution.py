@@ -33,7 +33,7 @@ from ventral.stimuli.places import as_list
 from ventral.training.exclusion import training_rows
 
 # Keys of a recording that name the files of its responses or matrices.
-FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
+FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes", "nwb")
 # Kinds of jobs that may use a GPU.
 ON_GPU = ("extract", "train", "simulate", "gram", "fit")
 
@@ -54,8 +54,8 @@ def resolve(config: dict) -> dict:
         `stimuli`, `recordings` (each with its `splits`) and `models`, by name. Every checkpoint of a network trained
         here is a model. `trainings` has the options of each training, by the model's name. `outputs` has the layers of
         `readouts` and `predictions`, by the model's name. `dataset` has the options of each published data set.
-        `sources` has the files to unpack for each of them. `mappings`, `components` and `rsa` are names and options of
-        mappings.
+        `unpacks` has the writer of each standard file of published data sets, and `downloads` has the source of each
+        downloaded file, both by path. `mappings`, `components` and `rsa` are names and options of mappings.
 
     Raises
     ------
@@ -475,7 +475,7 @@ def _network_of(config: dict, model: str) -> dict:
 def _files_of(recording: dict) -> list[str]:
     """Return the files with a recording's responses or matrices."""
     files = [recording[key] for key in FILES_OF_RECORDINGS if recording.get(key)]
-    return [path for named in files for path in (named.values() if isinstance(named, dict) else [named])]
+    return [path for named in files for path in (named.values() if isinstance(named, dict) else as_list(named))]
 
 
 def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
@@ -483,23 +483,28 @@ def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
 
 
 def _check_kind(recording: dict, key: str) -> None:
-    given = [kind for kind in ("responses", "trials", "matrices", "simulate") if kind in recording]
+    given = [kind for kind in ("responses", "trials", "nwb", "matrices", "simulate") if kind in recording]
     if len(given) != 1 and given != ["responses", "trials"]:
         raise InputError(
             f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has one of: `responses`, an "
-            f"array; `trials`, a table of presentations; `matrices`, published dissimilarity matrices; `simulate`, "
-            f"options of simulated neurons"
+            f"array; `trials`, a table of presentations; `nwb`, files with presentations and spikes; `matrices`, "
+            f"published dissimilarity matrices; `simulate`, options of simulated neurons"
         )
-    of_trials = ("counts", "spikes", "onset")
-    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials)
+    of_trials, of_nwb = ("counts", "spikes", "onset"), ("presentations", "stimulus_column")
+    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials, *of_nwb)
     for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
     for option in of_responses:
         if "matrices" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
+    for option in of_nwb:
+        if "nwb" not in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `nwb`, files with presentations and spikes")
+    if "nwb" in recording:
+        _check_nwb(recording, key)
     for option in of_trials:
-        if "trials" not in recording and recording.get(option):
+        if not {"trials", "nwb"} & recording.keys() and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `trials`, a table of one row a presentation")
     if "trials" in recording:
         _check_trials(recording, key)
@@ -517,11 +522,8 @@ def _check_trials(recording: dict, key: str) -> None:
             f"config key {key}: beside `trials` it has {' and '.join(ways) or 'no responses'}; give either `counts`, "
             f"columns of the table, or `responses`, an array (presentation, neuroid), or `spikes`, a table of spikes"
         )
-    if ways == ["spikes"] and not recording.get("time_bins"):
-        raise InputError(
-            f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
-            f"counted, such as [[70, 170]]"
-        )
+    if ways == ["spikes"]:
+        _check_windows(recording, key)
     others = {"counts": ("array", "axes", "time_bins", "baseline", "onset"), "spikes": ("array", "axes")}
     for option in others.get(ways[0], ("onset",)):
         if recording.get(option):
@@ -529,6 +531,22 @@ def _check_trials(recording: dict, key: str) -> None:
                 f"config key {key}.{option}: belongs to {'`spikes`' if option == 'onset' else '`responses`'}, not to "
                 f"`{ways[0]}`; leave it out"
             )
+
+
+def _check_nwb(recording: dict, key: str) -> None:
+    """Refuse options that say what NWB files say themselves, and spikes that are counted in no window."""
+    for option in ("neuroids", "array", "axes", "counts", "spikes"):
+        if recording.get(option):
+            raise InputError(f"config key {key}.{option}: `nwb` files have units and spikes themselves; leave it out")
+    _check_windows(recording, key)
+
+
+def _check_windows(recording: dict, key: str) -> None:
+    if not recording.get("time_bins"):
+        raise InputError(
+            f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
+            f"counted, such as [[70, 170]]"
+        )
 
 
 def _expand_trainings(config: dict) -> None:
@@ -728,8 +746,8 @@ def _check_writable(folder: Path) -> None:
 def _expand_datasets(config: dict, given: dict) -> None:
     """Add the stimuli and recordings of published data sets, and move the data sets' options apart."""
     config["dataset"], published = expanded_datasets(given, config["results"])
-    for key in ("data_dir", "sessions"):
-        config.pop(key, None)
+    config.pop("data_dir", None)
+    config.pop("sessions", None)
     # The user may add keys to a published recording, such as its models.
     config["recordings"] = {
         name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()

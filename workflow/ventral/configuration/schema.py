@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from ventral.datasets import FOLDER
+from ventral.datasets import ACCEPT, FOLDER, TERMS, Dataset
 from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS
@@ -88,8 +88,7 @@ def whole() -> dict:
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     keys = schema["properties"]
     keys["dataset"]["properties"] = {
-        name: _with_options(dataset.meaning, {"folder": FOLDER, **dataset.options})
-        for name, dataset in DATASETS.items()
+        name: _with_options(dataset.meaning, _options_of_dataset(dataset)) for name, dataset in DATASETS.items()
     }
     keys["mappings"]["properties"] = {
         name: _with_options(mapping.meaning, mapping.options) for name, mapping in MAPPINGS.items()
@@ -109,6 +108,12 @@ def _modality_keys() -> dict[str, dict]:
     for name, modality in MODALITIES.items():
         keys |= {name: {"description": modality.meaning, **PLACES}, **modality.set_options}
     return keys
+
+
+def _options_of_dataset(dataset: Dataset) -> dict[str, dict]:
+    """Return the options of a data set: its folder, whether its terms are accepted, and its own."""
+    terms = {ACCEPT: TERMS | {"description": TERMS["description"].format(dataset.terms)}} if dataset.terms else {}
+    return {"folder": FOLDER, **terms, **dataset.options}
 
 
 def _options_of_models() -> dict[str, dict]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.standardisation import varies
-from ventral.recordings import brainio
+from ventral.recordings import brainio, nwb
 from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
@@ -41,6 +41,7 @@ from ventral.recordings.time_bins import (
     with_baseline,
 )
 from ventral.recordings.trials import Trials, read_trials, report_trials, responses_of, rows_presented
+from ventral.stimuli.places import as_list
 from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
@@ -70,12 +71,13 @@ def check(
     Parameters
     ----------
     spec : dict
-        A recording in one of four forms:
+        A recording in one of five forms:
 
         - `responses` is the path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or,
           averaged, (neuroids, stimuli), NaN where not shown. Optional keys follow below.
         - `responses` is a BrainIO assembly, as for `ventral.recordings.brainio.read`, with its own neuroids and bins.
         - `trials` is a trial table, as for `ventral.recordings.trials.read_trials`.
+        - `nwb` is one NWB file or several, as for `ventral.recordings.nwb.check`.
         - `matrices` has matrices, as for `ventral.recordings.matrices.read_matrices`; `area` is one, or one by name.
 
         Optional keys: `array` is the name of the array in the file. `axes` names axes in another order, or with bins of
@@ -108,10 +110,14 @@ def check(
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
-    if _is_assembly(spec, key):
-        neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+    if "nwb" in spec or _is_assembly(spec, key):
+        neuroids, bins = (
+            nwb.check(spec, key, stimuli)
+            if "nwb" in spec
+            else brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        )
         with_baseline(bins, spec.get("baseline"), key)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)
         return len(neuroids) * _number_of(bins)
     array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
@@ -176,15 +182,19 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
-    source = "trials" if "trials" in spec else "responses"
-    place = f"{key}.{source}: {spec[source]}"
+    source = next(source for source in ("trials", "nwb", "responses") if source in spec)
+    place = f"{key}.{source}: {', '.join(as_list(spec[source]))}"
     columns = {column: values.values for column, values in stimulus_set.coords.items()}
     if "trials" in spec:
         array, neuroids, bins = _read_presented(spec, columns, key)
-    elif _is_assembly(spec, key):
-        array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
+    elif "nwb" in spec or _is_assembly(spec, key):
+        array, neuroids, bins = (
+            nwb.read(spec, key, columns)
+            if "nwb" in spec
+            else brainio.read(spec["responses"], f"{key}.responses", columns)
+        )
         _report_dropped(neuroids, place)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         bins = with_baseline(bins, spec.get("baseline"), key)
     else:
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
@@ -504,7 +514,7 @@ def _is_assembly(spec: dict, key: str) -> bool:
     return True
 
 
-def _neuroids_of_assembly(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+def _neuroids_of_file(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     return _with_defaults(table.drop(columns=[column for column in RESERVED if column in table]), spec)
 
 
