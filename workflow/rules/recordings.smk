@@ -11,6 +11,7 @@ rule recording:
                     "trials",
                     "spikes",
                     "neuroids",
+                    "mask",
                 ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
             ],

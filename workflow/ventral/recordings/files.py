@@ -1,4 +1,4 @@
-"""Arrays by name in one file: NumPy's npz, and MATLAB's mat, of version 5 as of version 7.3.
+"""Arrays of responses in files: NumPy's npy and npz, MATLAB's mat, of version 5 as of version 7.3, and NIfTI.
 
 MATLAB stores arrays with the first axis fastest, and in version 7.3, which is HDF5, other programs see the axes in
 reverse. Here both versions have the axes as MATLAB shows them (https://docs.h5py.org/en/stable/mats.html).
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
 from ventral.recordings.arrays import MAT_5, MAT_73, NPY, NPZ, open_array, other_kind, reason, start_of
+from ventral.recordings.volumes import is_volume, read_voxels, voxels_of
 
 # Classes of MATLAB's arrays of numbers.
 NUMERIC = {"double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -41,17 +42,17 @@ class Held:
     read: Callable[[], NDArray]
 
 
-def open_responses(path: str | Path, name: str | None, key: str, expected: str, *, unread: bool = False) -> NDArray:
-    """Return an array of numbers of an npy, npz or mat file.
+def open_responses(spec: dict, key: str, expected: str, *, unread: bool = False) -> NDArray:
+    """Return the responses of a recording, an array of numbers of an npy, npz, mat or NIfTI file.
 
     Parameters
     ----------
-    path : path
-        The file. That of an npy file stays on disk.
-    name : str or None
-        Name of the array in an npz or mat file, `struct.field` within a structure of MATLAB's; None takes the only one.
+    spec : dict
+        The recording. `responses` is the file; the array of an npy file stays on disk. `array` is the name of the array
+        in an npz or mat file, `struct.field` within a structure of MATLAB's; without it, the only one is taken. `mask`
+        says which voxels of a NIfTI file are taken; the array is then (voxels, volumes).
     key : str
-        Place of the recording in the config, for messages.
+        Its place in the config, for messages.
     expected : str
         What would be right, for messages.
     unread : bool
@@ -62,6 +63,9 @@ def open_responses(path: str | Path, name: str | None, key: str, expected: str, 
     InputError
         If there is no such file, it cannot be read, or the array is not in it.
     """
+    path, name = spec["responses"], spec.get("array")
+    if is_volume(path):
+        return read_voxels(path, voxels_of(spec, key)[0], key, unread=unread)
     place = f"{key}.responses: {path}"
     start = start_of(path, f"{key}.responses")
     if start.startswith(NPY):
