@@ -119,7 +119,7 @@ def test_voxels_have_mean_0_and_deviation_1_within_each_session(published):
     paths = paths_of(published, "subj01")
     places, _ = nsd.chosen_voxels(paths["ncsnr"], paths["visual"], paths["streams"], 0.2)
     for file in ("betas_session01.hdf5", "betas_session02.nii.gz"):
-        values = nsd.standardised(paths["betas"] / file, (SIDE,) * 3, places)
+        values = nsd.betas_of_session(paths["betas"] / file, (SIDE,) * 3, places)
         np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-9)
         np.testing.assert_allclose(values.std(axis=0), 1)
 
@@ -141,7 +141,7 @@ def test_the_same_betas_are_the_same_in_both_formats(published, tmp_path):
         write_volume(tmp_path / "betas_session01.nii.gz", file["betas"][()].T)
     places, _ = nsd.chosen_voxels(paths["ncsnr"], paths["visual"], paths["streams"], 0.2)
     hdf5, nifti = (
-        nsd.standardised(folder / f"betas_session01{suffix}", (SIDE,) * 3, places)
+        nsd.betas_of_session(folder / f"betas_session01{suffix}", (SIDE,) * 3, places)
         for folder, suffix in ((paths["betas"], ".hdf5"), (tmp_path, ".nii.gz"))
     )
     np.testing.assert_array_equal(hdf5, nifti)
@@ -180,7 +180,7 @@ def test_a_voxel_that_is_constant_in_a_session_has_no_responses_there(published,
     betas[:, 1, 0, 0] = 7
     with h5py.File(tmp_path / "betas.hdf5", "w") as file:
         file["betas"] = betas
-    values = nsd.standardised(tmp_path / "betas.hdf5", shape, np.array([0, 2]))
+    values = nsd.betas_of_session(tmp_path / "betas.hdf5", shape, np.array([0, 2]))
     assert np.isnan(values[:, 1]).all()
     assert np.isfinite(values[:, 0]).all()
 
@@ -211,20 +211,22 @@ def test_a_session_of_other_trials_or_voxels_is_refused(tmp_path):
     for shape in ((nsd.TRIALS - 1, 3, 2, 1), (nsd.TRIALS, 1, 2, 3)):
         with h5py.File(path, "w") as file:
             file["betas"] = np.zeros(shape, dtype=np.int16)
-        said = message(nsd.standardised, path, (3, 2, 1), np.array([0]))
+        said = message(nsd.betas_of_session, path, (3, 2, 1), np.array([0]))
         assert said.startswith(f"nsd: {path}: array `betas` {shape}")
         assert said.endswith("750 trials of (3, 2, 1), as in `ncsnr` and the ROIs, are right")
     write_volume(tmp_path / "betas.nii.gz", np.zeros((1, 2, 4, nsd.TRIALS), dtype=np.int16))
-    assert "the image (1, 2, 4, 750)" in message(nsd.standardised, tmp_path / "betas.nii.gz", (3, 2, 1), np.array([0]))
+    assert "the image (1, 2, 4, 750)" in message(
+        nsd.betas_of_session, tmp_path / "betas.nii.gz", (3, 2, 1), np.array([0])
+    )
     with h5py.File(path, "w") as file:
         file["beta"] = np.zeros(3)
-    assert message(nsd.standardised, path, (3, 2, 1), np.array([0])) == (
+    assert message(nsd.betas_of_session, path, (3, 2, 1), np.array([0])) == (
         f"nsd: {path}: no array `betas`; it has beta; betas (trials, z, y, x) are right"
     )
     path.write_bytes(path.read_bytes()[:100])
-    assert f"nsd: {path}: cannot be read, or cut short" in message(nsd.standardised, path, (3, 2, 1), np.array([0]))
+    assert f"nsd: {path}: cannot be read, or cut short" in message(nsd.betas_of_session, path, (3, 2, 1), np.array([0]))
     path.write_text("no HDF5")
-    assert message(nsd.standardised, path, (3, 2, 1), np.array([0])).startswith(f"nsd: {path}: no HDF5 file")
+    assert message(nsd.betas_of_session, path, (3, 2, 1), np.array([0])).startswith(f"nsd: {path}: no HDF5 file")
 
 
 def test_volumes_that_do_not_fit_are_refused(published, tmp_path):
@@ -249,7 +251,7 @@ def test_a_compressed_volume_that_is_cut_short_is_named(tmp_path):
     noise = np.random.default_rng(0).integers(-900, 900, (1, 2, 3, nsd.TRIALS), dtype=np.int16)
     write_volume(path, noise)
     path.write_bytes(path.read_bytes()[:5000])
-    said = message(nsd.standardised, path, (3, 2, 1), np.array([0]))
+    said = message(nsd.betas_of_session, path, (3, 2, 1), np.array([0]))
     assert said.startswith(f"nsd: {path}: damaged or cut short")
 
 

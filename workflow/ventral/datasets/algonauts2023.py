@@ -16,6 +16,7 @@ from ventral.datasets import Dataset
 from ventral.datasets.folders import folder_with
 from ventral.datasets.nsd import AREAS, named_rois
 from ventral.errors import InputError
+from ventral.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,6 @@ def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
         If an array is not as the source has it, the hemispheres differ in the number of stimuli, or a mask and the
         responses in that of vertices.
     """
-    from ventral.outputs import writing
     from ventral.recordings.arrays import open_array
 
     right = "an array (stimuli, vertices) of numbers is right"
@@ -157,8 +157,6 @@ def write_neuroids(output: Path, **rois: str) -> None:
         If an array is not as the source has it, the two of a hemisphere differ in length, or no vertex is labelled.
     """
     import pandas as pd
-
-    from ventral.outputs import writing
 
     vertices = pd.concat([_vertices(side, rois) for side in HEMISPHERES])
     if vertices.empty:

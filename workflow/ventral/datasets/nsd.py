@@ -7,9 +7,7 @@ The axes of betas in HDF5 are (trial, z, y, x), the reverse of those of NIfTI fi
 (z, y, x), so that NIfTI files are transposed.
 """
 
-import io
 import logging
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
+from ventral.datasets.archives import png, write_zip
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
 from ventral.errors import InputError
+from ventral.mappings.standardisation import standardised
+from ventral.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,10 +134,6 @@ def _betas(session: Path) -> str | None:
 
 def write_images(output: Path, *, design: str, images: str, subject: int, sessions: int) -> None:
     """Write a zip of PNG files, one an image that a subject saw in some first sessions, such as `nsd-00013.png`."""
-    from PIL import Image
-
-    from ventral.outputs import writing
-
     right = "uint8 pixels (images, rows, columns, 3) are right"
     shown = np.unique(images_shown(design, subject, sessions))
     with opened(images, NAME) as file:
@@ -146,20 +143,13 @@ def write_images(output: Path, *, design: str, images: str, subject: int, sessio
                 f"{NAME}: {images}: array `imgBrick` {pixels.shape} of {pixels.dtype}; {right}, at least "
                 f"{shown[-1] + 1} images"
             )
-        with writing(output) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
-            for number in shown:
-                png = io.BytesIO()
-                Image.fromarray(pixels[number]).save(png, format="png")
-                # With the time of writing, the same images would be another file every time.
-                archive.writestr(zipfile.ZipInfo(_name(number)), png.getvalue())
+        write_zip(output, ((_name(number), png(pixels[number])) for number in shown))
     logger.info("unpacked %s: %d images", images, len(shown))
 
 
 def write_table(output: Path, *, design: str, subject: int, sessions: int) -> None:
     """Write a CSV: `stimulus`, the image's name, and `part`, `test` for the images that all share, else `train`."""
     import pandas as pd
-
-    from ventral.outputs import writing
 
     shown = np.unique(images_shown(design, subject, sessions))
     part = np.where(np.isin(shown, shared_images(design)), "test", "train")
@@ -170,8 +160,6 @@ def write_table(output: Path, *, design: str, subject: int, sessions: int) -> No
 
 def write_neuroids(output: Path, *, ncsnr: str, visual: str, streams: str, least: float) -> None:
     """Write a CSV of the voxels: `neuroid` (x_y_z, from 0, as NIfTI files have it), `area`, `roi` and `ncsnr`."""
-    from ventral.outputs import writing
-
     _, voxels = chosen_voxels(ncsnr, visual, streams, least)
     with writing(output) as unfinished:
         voxels.to_csv(unfinished, index=False, lineterminator="\n")
@@ -214,7 +202,6 @@ def write_responses(
     InputError
         If a file is not the source's: it cannot be read, lacks an array, or has another shape.
     """
-    from ventral.outputs import writing
     from ventral.recordings.presentations import in_turn
 
     places, voxels = chosen_voxels(ncsnr, visual, streams, least)
@@ -225,19 +212,20 @@ def write_responses(
     absent = np.ones((repetitions.max() + 1, len(stimuli)), dtype=bool)
     absent[repetitions, rows] = False
     with writing(output) as unfinished:
-        file = np.lib.format.open_memmap(unfinished, "w+", np.float32, (*absent.shape, len(voxels)))
-        file[absent] = np.nan
+        np.lib.format.open_memmap(unfinished, "w+", np.float32, (*absent.shape, len(voxels))).flush()
+        # Opened anew for each part, the file does not pile up in the memory of this process.
+        for start in range(0, len(stimuli), TRIALS):
+            part = slice(start, start + TRIALS)
+            np.load(unfinished, mmap_mode="r+")[:, part][absent[:, part]] = np.nan
         for session, path in enumerate(betas):
-            # Opened anew, the file's earlier pages are no longer in the memory of this process.
-            file = np.load(unfinished, mmap_mode="r+")
             trials = slice(session * TRIALS, (session + 1) * TRIALS)
-            file[repetitions[trials], rows[trials]] = standardised(path, shape, places)
+            values = betas_of_session(path, shape, places)
+            np.load(unfinished, mmap_mode="r+")[repetitions[trials], rows[trials]] = values
             logger.info("unpacked %s", path)
-        file.flush()
 
 
-def standardised(path: str | Path, shape: tuple[int, int, int], places: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the betas (trials, voxels) of a session, of mean 0 and standard deviation 1 over its trials.
+def betas_of_session(path: str | Path, shape: tuple[int, int, int], places: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the betas (trials, voxels) of a session, of mean 0 and variance 1 over its trials; NaN if constant.
 
     Parameters
     ----------
@@ -249,9 +237,9 @@ def standardised(path: str | Path, shape: tuple[int, int, int], places: NDArray[
         Of the voxels in a volume (z, y, x), row by row.
     """
     values = np.concatenate([block.reshape(len(block), -1)[:, places] for block in _trials(path, shape)])
-    values = values.astype(np.float64)
-    spread = values.std(axis=0)
-    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, np.nan)
+    values = standardised(values.astype(np.float64))
+    values[:, ~values.any(axis=0)] = np.nan
+    return values
 
 
 def _trials(path: str | Path, shape: tuple[int, int, int]) -> Iterator[NDArray]:
@@ -426,7 +414,7 @@ DATASET = Dataset(
         },
     },
     licence="terms and conditions of the source, which are to be agreed to (naturalscenesdataset.org)",
-    size="41 GB of betas for 40 sessions of a subject, and 37 GB of images",
+    size="1 GB of betas a session, up to 42 GB a subject, and 40 GB of images",
     source="s3://natural-scenes-dataset",
     writers={"images": write_images, "table": write_table, "responses": write_responses, "neuroids": write_neuroids},
 )

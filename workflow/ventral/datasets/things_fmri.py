@@ -8,7 +8,6 @@ The single-trial responses in table format are read, the folder `betas_csv` of t
 """
 
 import logging
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
+from ventral.datasets.archives import write_zip
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
 from ventral.errors import InputError, shown
+from ventral.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +31,9 @@ NAME = "things_fmri"
 # Folders below the given one that may hold the files.
 FOLDERS = ("", "betas_csv", NAME, f"{NAME}/betas_csv")
 IMAGES = "object_images"
-RESPONSES, TRIALS, VOXELS = (
-    "sub-{:02d}_ResponseData.h5",
-    "sub-{:02d}_StimulusMetadata.csv",
-    "sub-{:02d}_VoxelMetadata.csv",
-)
-# As wide as the images of THINGS mostly are shown; they differ in size.
+RESPONSES = "sub-{:02d}_ResponseData.h5"
+TRIALS, VOXELS = "sub-{:02d}_StimulusMetadata.csv", "sub-{:02d}_VoxelMetadata.csv"
+# Images of THINGS differ in size.
 SIZE = 500
 # Where a voxel is in several regions, the first counts. IT as in Brain-Score's benchmarks of these data.
 IT = ("TE1p", "TE2p", "FFC", "VVC", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3")
@@ -135,8 +133,6 @@ def write_images(output: Path, *, trials: Sequence[str], images: str) -> None:
     InputError
         If an image that was shown is not there.
     """
-    from ventral.outputs import writing
-
     names = list(parts_of_images(trials))
     paths = [Path(images, _concept(name), name) for name in names]
     if absent := [str(path.relative_to(images)) for path in paths if not path.is_file()]:
@@ -144,18 +140,13 @@ def write_images(output: Path, *, trials: Sequence[str], images: str) -> None:
             f"{NAME}: {images}: {len(absent)} of {len(names)} images that were shown are not there: "
             f"{shown(absent, 3)}; the whole folder {IMAGES} of THINGS is right"
         )
-    with writing(output) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
-        for name, path in zip(names, paths, strict=True):
-            # With the time of writing, the same images would be another file every time.
-            archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+    write_zip(output, ((name, path.read_bytes()) for name, path in zip(names, paths, strict=True)))
     logger.info("unpacked %s: %d images", images, len(names))
 
 
 def write_table(output: Path, *, trials: Sequence[str]) -> None:
     """Write a CSV of the images that were shown: `stimulus`, `part`, train or test, and `concept`."""
     import pandas as pd
-
-    from ventral.outputs import writing
 
     parts = parts_of_images(trials)
     with writing(output) as unfinished:
@@ -165,8 +156,6 @@ def write_table(output: Path, *, trials: Sequence[str]) -> None:
 
 def write_neuroids(output: Path, *, voxels: str, least: float) -> None:
     """Write a CSV of the voxels that are taken, as for `chosen_voxels`."""
-    from ventral.outputs import writing
-
     _, _, rows = chosen_voxels(voxels, least)
     with writing(output) as unfinished:
         rows.to_csv(unfinished, index=False, lineterminator="\n")
@@ -198,7 +187,6 @@ def write_responses(
     InputError
         If a file is not the source's, or they differ in the number of voxels or trials.
     """
-    from ventral.outputs import writing
     from ventral.recordings.presentations import in_turn
 
     places, ids, _ = chosen_voxels(voxels, least)
@@ -257,13 +245,14 @@ def chosen_voxels(path: str | Path, least: float) -> tuple[NDArray[np.intp], NDA
     rows = _read(path, needed)
     for column in needed:
         numbers = pd.to_numeric(rows[column], errors="coerce")
-        if numbers.isna().any():
-            row = int(np.flatnonzero(numbers.isna())[0])
+        wrong = np.flatnonzero(numbers.isna() & rows[column].notna())
+        if len(wrong):
             raise InputError(
-                f"{NAME}: {path}: column `{column}`, data row {row + 1}: {rows[column].iloc[row]!r} is no number"
+                f"{NAME}: {path}: column `{column}`, data row {wrong[0] + 1}: {rows[column].iloc[wrong[0]]!r} is no "
+                f"number"
             )
         rows[column] = numbers
-    is_in = rows[list(REGIONS)].to_numpy() != 0
+    is_in = rows[list(REGIONS)].to_numpy() > 0
     regions = np.where(is_in.any(axis=1), np.array(list(REGIONS))[is_in.argmax(axis=1)], "")
     places = np.flatnonzero((regions != "") & (rows["nc_testset"] >= least))
     if not len(places):
