@@ -341,9 +341,10 @@ def any_of(names):
 
 
 def given(spec, *keys):
-    """Return the paths that a part of the config names, alone, as a list or by name."""
+    """Return the paths that a part of the config names, alone, as a list or by name, with one or several each."""
     named = [spec[key] for key in keys if spec.get(key)]
-    return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else as_list(paths))]
+    parts = [part for paths in named for part in (paths.values() if isinstance(paths, dict) else [paths])]
+    return [path for part in parts for path in as_list(part)]
 
 
 def checkpoint_of(model):
