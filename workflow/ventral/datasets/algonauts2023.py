@@ -116,14 +116,13 @@ def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
     right = "an array (stimuli, vertices) of numbers is right"
     paths = dict(zip(HEMISPHERES, (lh, rh), strict=True))
     arrays = {side: open_array(path, NAME, right) for side, path in paths.items()}
-    places = {side: np.flatnonzero(_named(side, rois) != "") for side in HEMISPHERES}
+    named = {side: _named(side, rois) for side in HEMISPHERES}
     for side, array in arrays.items():
         _check(array, paths[side], 2, right)
-        n_vertices = len(_named(side, rois))
-        if array.shape[1] != n_vertices:
+        if array.shape[1] != len(named[side]):
             raise InputError(
                 f"{NAME}: {paths[side]}: {array.shape[1]} vertices (its shape is {array.shape}), where "
-                f"{rois[f'{side}_visual']} has {n_vertices}; files of one subject, in challenge space, are right"
+                f"{rois[f'{side}_visual']} has {len(named[side])}; files of one subject, in challenge space, are right"
             )
     n_stimuli = len(arrays["lh"])
     if len(arrays["rh"]) != n_stimuli:
@@ -131,6 +130,7 @@ def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
             f"{NAME}: {rh}: responses to {len(arrays['rh'])} stimuli, where {lh} has {n_stimuli}; files of one subject "
             f"are right"
         )
+    places = {side: np.flatnonzero(names != "") for side, names in named.items()}
     with writing(output) as unfinished:
         shape = (n_stimuli, sum(map(len, places.values())))
         file = np.lib.format.open_memmap(unfinished, "w+", np.float32, shape)
