@@ -341,10 +341,9 @@ def any_of(names):
 
 
 def given(spec, *keys):
-    """Return the paths that a part of the config names, alone, as a list or by name, with one or several each."""
+    """Return the paths that a part of the config names, alone, as a list or by name."""
     named = [spec[key] for key in keys if spec.get(key)]
-    parts = [part for paths in named for part in (paths.values() if isinstance(paths, dict) else [paths])]
-    return [path for part in parts for path in as_list(part)]
+    return [path for paths in named for path in (paths.values() if isinstance(paths, dict) else as_list(paths))]
 
 
 def checkpoint_of(model):
@@ -388,6 +387,11 @@ def simulated_of(wildcards):
 def unpacked_of(wildcards):
     """Return how a standard file is made of published ones: data set, writer, inputs and options."""
     return settings["unpacks"][f"{settings['results']}/datasets/{wildcards.unpacked}"]
+
+
+def published_of(wildcards):
+    """Return the published files that a standard file is made of."""
+    return [path for paths in unpacked_of(wildcards)["inputs"].values() for path in as_list(paths)]
 
 
 def splits_of(wildcards):

@@ -113,9 +113,7 @@ use rule render as assemble with:
 
 use rule render as unpack with:
     input:
-        reads=watched(
-            "unpack/{unpacked}", lambda wildcards: given({"files": unpacked_of(wildcards)["inputs"]}, "files")
-        ),
+        reads=watched("unpack/{unpacked}", published_of),
     output:
         "<results>/datasets/{unpacked}",
         provenance="<provenance>/unpack/{unpacked}.json",

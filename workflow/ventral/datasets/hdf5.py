@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ventral.errors import InputError
-from ventral.recordings.arrays import start_of
+from ventral.recordings.arrays import MAT_73, start_of
 
 if TYPE_CHECKING:
     import h5py
 
-HDF5 = b"\x89HDF"
+# MATLAB puts a text of its own before.
+HDF5 = (b"\x89HDF", MAT_73)
 
 
 @contextmanager

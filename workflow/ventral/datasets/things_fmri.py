@@ -346,7 +346,7 @@ DATASET = Dataset(
             "default": 30,
         },
     },
-    licence="CC0 of the raw data (openneuro.org/datasets/ds004192); the images have terms of their own (osf.io/jum2f)",
+    licence="as the pages of both sources state",
     size="43 GB, packed, of all three subjects",
     source="betas_csv of doi.org/10.25452/figshare.plus.20492835; object_images of osf.io/jum2f",
     writers={"images": write_images, "table": write_table, "responses": write_responses, "neuroids": write_neuroids},
