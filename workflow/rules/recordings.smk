@@ -12,6 +12,7 @@ rule recording:
                     "spikes",
                     "nwb",
                     "neuroids",
+                    "mask",
                 ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
             ],

@@ -24,6 +24,7 @@ from ventral.models.zoo import (
     resolve_model,
 )
 from ventral.recordings import ingestion as recordings
+from ventral.recordings.volumes import is_volume
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
@@ -491,7 +492,8 @@ def _check_kind(recording: dict, key: str) -> None:
             f"published dissimilarity matrices; `simulate`, options of simulated neurons"
         )
     of_trials, of_nwb = ("counts", "spikes", "onset"), ("presentations", "stimulus_column")
-    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials, *of_nwb)
+    of_array = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", "mask")
+    of_responses = (*of_array, *of_trials, *of_nwb)
     for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
@@ -508,10 +510,25 @@ def _check_kind(recording: dict, key: str) -> None:
             raise InputError(f"config key {key}.{option}: belongs to `trials`, a table of one row a presentation")
     if "trials" in recording:
         _check_trials(recording, key)
-    if "matrices" not in recording and isinstance(recording.get("area"), dict):
+    _check_mask(recording, key)
+    if "matrices" not in recording and not recording.get("mask") and isinstance(recording.get("area"), dict):
         raise InputError(
             f"config key {key}.area: one area of all neuroids; give that of each in the table `neuroids`, column `area`"
         )
+
+
+def _check_mask(recording: dict, key: str) -> None:
+    """Refuse volumes without a mask, a mask of anything else, and what volumes have no use for."""
+    is_volumes = is_volume(recording.get("responses", ""))
+    if is_volumes and not recording.get("mask"):
+        raise InputError(
+            f"config key {key}.mask: missing; {recording['responses']} has volumes: give a NIfTI volume that is not 0 "
+            f"where voxels are taken"
+        )
+    if recording.get("mask") and not is_volumes:
+        raise InputError(f"config key {key}.mask: belongs to `responses` in NIfTI, .nii or .nii.gz; leave it out")
+    if is_volumes and recording.get("array"):
+        raise InputError(f"config key {key}.array: {recording['responses']} is one array; leave `array` out")
 
 
 def _check_trials(recording: dict, key: str) -> None:

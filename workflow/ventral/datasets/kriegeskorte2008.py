@@ -4,8 +4,6 @@ Dissimilarities in macaque IT come from 674 neurons (Kiani, Esteky, Mirpour and 
 97:4296). Those in human IT come from 316 voxels. Both are means, without single neurons, voxels or subjects.
 """
 
-import io
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
+from ventral.datasets.archives import png, write_zip
 from ventral.errors import InputError
 from ventral.outputs import writing
 
@@ -46,8 +45,8 @@ def expand(folder: str | None, results: str, *, resources: str = "resources") ->
     Returns
     -------
     dict
-        Has `stimuli` and `recordings`, each with the only name `kriegeskorte2008`, and `unpacks`, the writers of images,
-        table and matrices by path. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
+        Has `stimuli` and `recordings`, each with the only name `kriegeskorte2008`, and `unpacks`, the writers of
+        images, table and matrices by path. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
 
     Raises
     ------
@@ -86,15 +85,8 @@ def write_images(output: Path, *, source: str | Path) -> None:
     InputError
         If the file is not the source's.
     """
-    from PIL import Image
-
     pixels, labels, _ = read(source)
-    with writing(output) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
-        for name, image in zip(labels["stimulus"], pixels, strict=True):
-            png = io.BytesIO()
-            Image.fromarray(image).save(png, format="png")
-            # With the time of writing, the same images would be another file every time.
-            archive.writestr(zipfile.ZipInfo(name), png.getvalue())
+    write_zip(output, zip(labels["stimulus"], map(png, pixels), strict=True))
 
 
 def write_table(output: Path, *, source: str | Path) -> None:

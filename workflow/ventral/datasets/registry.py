@@ -3,6 +3,7 @@
 from ventral.datasets import (
     Dataset,
     algonauts2019,
+    algonauts2023,
     cadena2019,
     cowley2023,
     freemanziemba2013,
@@ -10,6 +11,8 @@ from ventral.datasets import (
     kriegeskorte2008,
     majajhong2015,
     muzellec2026,
+    nsd,
+    things_fmri,
     triplen,
     tvsd,
 )
@@ -22,6 +25,9 @@ DATASETS: dict[str, Dataset] = {
     "tvsd": tvsd.DATASET,
     "majajhong2015": majajhong2015.DATASET,
     "freemanziemba2013": freemanziemba2013.DATASET,
+    "nsd": nsd.DATASET,
+    "things_fmri": things_fmri.DATASET,
+    "algonauts2023": algonauts2023.DATASET,
     "triplen": triplen.DATASET,
     "cadena2019": cadena2019.DATASET,
     "muzellec2026": muzellec2026.DATASET,

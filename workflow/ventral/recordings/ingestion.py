@@ -41,6 +41,7 @@ from ventral.recordings.time_bins import (
     with_baseline,
 )
 from ventral.recordings.trials import Trials, read_trials, report_trials, responses_of, rows_presented
+from ventral.recordings.volumes import voxels_of
 from ventral.stimuli.places import as_list
 from ventral.stimuli.tables import read_table, report_columns
 
@@ -71,10 +72,11 @@ def check(
     Parameters
     ----------
     spec : dict
-        A recording in one of five forms:
+        A recording in one of six forms:
 
         - `responses` is the path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or,
           averaged, (neuroids, stimuli), NaN where not shown. Optional keys follow below.
+        - `responses` is a NIfTI file with a `mask`, as for `ventral.recordings.volumes.voxels_of`.
         - `responses` is a BrainIO assembly, as for `ventral.recordings.brainio.read`, with its own neuroids and bins.
         - `trials` is a trial table, as for `ventral.recordings.trials.read_trials`.
         - `nwb` is one NWB file or several, as for `ventral.recordings.nwb.check`.
@@ -250,7 +252,9 @@ def dataset_of(
     kept = left_out == ""
     _report(left_out, names, place)
     reliability = np.full(len(kept), np.nan)
-    reliability[kept] = split_half_reliability(columns[:, :, kept], n_splits, seed)
+    # Without a copy where none is left out: recordings of voxels fill the memory.
+    usable = columns if kept.all() else columns[:, :, kept]
+    reliability[kept] = split_half_reliability(usable, n_splits, seed)
     of_target = (NEUROID, TIME_BIN) if bins else (NEUROID,)
     repeated = bool(((~np.isnan(responses)).sum(axis=0) > 1).any())
     logger.info(
@@ -409,7 +413,7 @@ def _responses(
     spec: dict, n_stimuli: int | None, key: str, *, unread: bool = False
 ) -> tuple[NDArray, list[str], TimeBins | None]:
     """Return the responses in the order of the file, the names of their axes, and their bins of time."""
-    array = open_responses(spec["responses"], spec.get("array"), key, EXPECTED, unread=unread)
+    array = open_responses(spec, key, EXPECTED, unread=unread)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
         raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
@@ -469,7 +473,8 @@ def _neuroids(
     n_neuroids = shape[0]
     digits = len(str(n_neuroids))
     names = names or [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
-    table = pd.DataFrame({"neuroid": names})
+    known = voxels_of(spec, key)[1] if spec.get("mask") else pd.DataFrame({"neuroid": names})
+    table = known
     if spec.get("neuroids"):
         place = f"{key}.neuroids"
         table = read_table(spec["neuroids"], place, TEXT, RESERVED, strict=False)
@@ -481,16 +486,16 @@ def _neuroids(
                 f"{axes.index(NEUROID) + 1} of {len(axes)}); one row a neuroid is right"
                 + (f"; if neuroids were read as repetitions, say {other}" if other else "")
             )
-        if "neuroid" not in table:
-            table["neuroid"] = names
-        for row, neuroid in enumerate(table["neuroid"]):
+        table = table.assign(**{column: known[column] for column in known if column not in table})
+        wrong = np.flatnonzero(table["neuroid"].duplicated() | (table["neuroid"] == ""))
+        if len(wrong):
+            neuroid = table["neuroid"][wrong[0]]
             earlier = table.index[table["neuroid"] == neuroid][0]
-            if not neuroid or earlier < row:
-                problem = f"the same as data row {earlier + 1}" if neuroid else "empty"
-                raise InputError(
-                    f"{place}: column `neuroid`, data row {row + 1}: {neuroid!r} is {problem}; every neuroid needs a "
-                    f"name of its own, or leave the column out"
-                )
+            problem = f"the same as data row {earlier + 1}" if neuroid else "empty"
+            raise InputError(
+                f"{place}: column `neuroid`, data row {wrong[0] + 1}: {neuroid!r} is {problem}; every neuroid needs a "
+                f"name of its own, or leave the column out"
+            )
     return _with_defaults(table, spec).set_index("neuroid")
 
 
@@ -521,7 +526,8 @@ def _neuroids_of_file(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
 def _with_defaults(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     for column, default in DEFAULTS.items():
         value = spec.get(column) or default
-        if value is not None:
+        # Areas of the values of a mask are known by voxel.
+        if value is not None and not isinstance(value, dict):
             table[column] = table[column].where(table[column] != "", value) if column in table else value
     return table
 
