@@ -387,12 +387,12 @@ def simulated_of(wildcards):
 
 
 def unpacked_of(wildcards):
-    """Return how a standard file is made of published ones: data set, writer, inputs and options."""
+    """Return the data set, writer, inputs and options of a standard file made from published files."""
     return settings["unpacks"][f"{settings['results']}/datasets/{wildcards.unpacked}"]
 
 
 def published_of(wildcards):
-    """Return the published files that a standard file is made of."""
+    """Return the published files behind a standard file."""
     return [path for paths in unpacked_of(wildcards)["inputs"].values() for path in as_list(paths)]
 
 

@@ -103,7 +103,7 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
     options : dict of dicts
         Options by data set, `folder` among them.
     published : dict of dicts
-        `stimuli` and `recordings`, each by name, `unpacks` and `downloads`, by path.
+        Has `stimuli` and `recordings` by name, and `unpacks` and `downloads` by path.
 
     Raises
     ------
@@ -139,12 +139,12 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
 
 
 def licences_of_downloads(settings: Mapping) -> list[str]:
-    """Return a line for each data set of which files will be downloaded: what these are, and under which licence.
+    """Return a line for each data set with files to download: the files, their source, size and licence.
 
     Parameters
     ----------
     settings : dict
-        From `ventral.configuration.resolution.resolve`.
+        Settings from `ventral.configuration.resolution.resolve`.
     """
     absent = {path for path in settings["downloads"] if not Path(path).exists()}
     return [
@@ -156,7 +156,7 @@ def licences_of_downloads(settings: Mapping) -> list[str]:
 
 
 def _check_accepted(dataset: Dataset, options: Mapping, expanded: Mapping) -> None:
-    """Refuse to download files whose source asks that its terms are accepted, before the user has."""
+    """Refuse downloads from a source with terms that the user has not accepted."""
     if dataset.terms and expanded.get("downloads") and not options.get(ACCEPT):
         raise InputError(
             f"{ACCEPT}: the files ({dataset.size}) are downloaded under terms: {dataset.terms} Read these, and say "

@@ -518,7 +518,7 @@ def _check_kind(recording: dict, key: str) -> None:
 
 
 def _check_mask(recording: dict, key: str) -> None:
-    """Refuse volumes without a mask, a mask of anything else, and what volumes have no use for."""
+    """Refuse volumes without a mask, a mask without volumes, and the name of an array of volumes."""
     is_volumes = is_volume(recording.get("responses", ""))
     if is_volumes and not recording.get("mask"):
         raise InputError(
@@ -551,7 +551,7 @@ def _check_trials(recording: dict, key: str) -> None:
 
 
 def _check_nwb(recording: dict, key: str) -> None:
-    """Refuse options that say what NWB files say themselves, and spikes that are counted in no window."""
+    """Refuse options that repeat the content of NWB files, and spikes without a window for the counts."""
     for option in ("neuroids", "array", "axes", "counts", "spikes"):
         if recording.get(option):
             raise InputError(f"config key {key}.{option}: `nwb` files have units and spikes themselves; leave it out")

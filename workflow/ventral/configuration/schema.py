@@ -111,7 +111,7 @@ def _modality_keys() -> dict[str, dict]:
 
 
 def _options_of_dataset(dataset: Dataset) -> dict[str, dict]:
-    """Return the options of a data set: its folder, whether its terms are accepted, and its own."""
+    """Return the options of a data set: its folder, the acceptance of its terms, and its own options."""
     terms = {ACCEPT: TERMS | {"description": TERMS["description"].format(dataset.terms)}} if dataset.terms else {}
     return {"folder": FOLDER, **terms, **dataset.options}
 

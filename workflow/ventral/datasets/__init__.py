@@ -9,9 +9,9 @@ FOLDER = {
     "type": ["string", "null"],
     "format": "path",
 }
-# Data sets whose source has terms have this one, too.
+# Option of data sets whose source has terms.
 ACCEPT = "accept"
-TERMS = {"description": "Whether you accept these terms: {}", "type": "boolean", "default": False}
+TERMS = {"description": "Set to `true` to accept these terms: {}", "type": "boolean", "default": False}
 
 
 @dataclass(frozen=True)

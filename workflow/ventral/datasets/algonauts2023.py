@@ -1,7 +1,7 @@
 """Data of the Algonauts Challenge 2023 (Gifford et al. 2023, arXiv:2301.03198): NSD on the surface of the cortex.
 
-Eight subjects; responses are means over the trials of an image, at vertices of both hemispheres. Those to the training
-images are public, and no repetitions or noise ceilings.
+Eight subjects have responses at vertices of both hemispheres, as means over the trials of an image. Responses to the
+training images are public. Repetitions and noise ceilings are not.
 """
 
 import logging
@@ -34,27 +34,28 @@ AT_ONCE = 200
 
 
 def expand(folder: str | None, results: str, *, subjects: Sequence[int]) -> dict:
-    """Return the stimulus set and the recording of each subject, as a user would write them in the config.
+    """Return the stimulus set and the recording of each subject in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's folders `subj01` and so on.
     results : str
-        Folder of all outputs: what is unpacked goes to its folder ``datasets/algonauts2023``.
+        Folder of all outputs. The standard files are in ``datasets/algonauts2023`` below it.
     subjects : sequence of int
-        From 1 to 8.
+        Numbers from 1 to 8.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each by the name ``algonauts2023_subj01``; and `unpacks`, how each file of the
-        recordings is made. Images are read where they are: the row of a response is the place of its image by name.
+        Has `stimuli` and `recordings`, each with names such as `algonauts2023_subj01`, and `unpacks`, the writers of
+        the files of the recordings by path. Images are read from the given folder: the row of a response is the place
+        of its image by name.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file is not in it.
+        If `folder` is missing or lacks a file.
     """
     if folder is None:
         raise InputError(
@@ -94,12 +95,12 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int]) -> dict
 
 
 def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
-    """Write the responses (stimulus, neuroid) float32 of the vertices that are taken, the left hemisphere first.
+    """Write the responses (stimulus, neuroid) float32 of the chosen vertices, the left hemisphere first.
 
     Parameters
     ----------
     output : path
-        npy file.
+        The npy file.
     lh, rh : paths
         Responses (stimuli, vertices) of each hemisphere, npy.
     **rois : paths
@@ -108,8 +109,8 @@ def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
     Raises
     ------
     InputError
-        If an array is not as the source has it, the hemispheres differ in the number of stimuli, or a mask and the
-        responses in that of vertices.
+        If an array is not as in the source, or the hemispheres differ in the number of stimuli. Also if a mask and the
+        responses differ in the number of vertices.
     """
     from ventral.recordings.arrays import open_array
 
@@ -142,19 +143,19 @@ def write_responses(output: Path, *, lh: str, rh: str, **rois: str) -> None:
 
 
 def write_neuroids(output: Path, **rois: str) -> None:
-    """Write a CSV of the vertices that are taken: `neuroid`, such as lh_00012, `area`, `roi` and `hemisphere`.
+    """Write a CSV of the chosen vertices with `neuroid` (such as lh_00012), `area`, `roi` and `hemisphere`.
 
     Parameters
     ----------
     output : path
     **rois : paths
-        Labels (vertices,) of each hemisphere, npy: `lh_visual` and `rh_visual`, as `prf-visualrois` has them, and
-        `lh_streams` and `rh_streams`.
+        Labels (vertices,) of each hemisphere, npy: `lh_visual` and `rh_visual` of `prf-visualrois`, and `lh_streams`
+        and `rh_streams` of `streams`.
 
     Raises
     ------
     InputError
-        If an array is not as the source has it, the two of a hemisphere differ in length, or no vertex is labelled.
+        If an array is not as in the source, the two arrays of a hemisphere differ in length, or no vertex has a label.
     """
     import pandas as pd
 
@@ -181,7 +182,7 @@ def _vertices(side: str, rois: Mapping[str, str]) -> "pd.DataFrame":
 
 
 def _named(side: str, rois: Mapping[str, str]) -> NDArray[np.object_]:
-    """Return what the source calls the region of each vertex of a hemisphere, '' where it is none that is taken."""
+    """Return the name of the region of each vertex of a hemisphere, '' for vertices that are not chosen."""
     from ventral.recordings.arrays import open_array
 
     right = "an array (vertices,) of labels is right"
@@ -203,7 +204,7 @@ def _check(array: NDArray, path: str, n_axes: int, right: str) -> None:
 
 
 DATASET = Dataset(
-    meaning="Responses of human visual cortex (fMRI of NSD) at vertices, eight subjects; not downloaded by itself.",
+    meaning="Responses of human visual cortex (fMRI of NSD) at vertices, eight subjects, to be downloaded by hand.",
     expand=expand,
     reference="Gifford et al. 2023",
     work="Gifford AT, Lahner B, Saba-Sadiya S, et al. (2023). arXiv:2301.03198.",
@@ -217,7 +218,7 @@ DATASET = Dataset(
             "default": [1],
         }
     },
-    licence="terms and conditions of NSD, which are to be agreed to (naturalscenesdataset.org)",
+    licence="terms and conditions of NSD, to be agreed to (naturalscenesdataset.org)",
     size="1.6 GB of responses of a subject with 9,841 images, and the images",
     source="algonauts.csail.mit.edu, challenge of 2023",
     writers={"responses": write_responses, "neuroids": write_neuroids},

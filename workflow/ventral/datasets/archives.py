@@ -1,4 +1,4 @@
-"""Zips of images, the same bytes each time."""
+"""Zips of images with the same bytes in each run."""
 
 import io
 import zipfile
@@ -12,10 +12,10 @@ from ventral.outputs import writing
 
 
 def write_zip(output: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Write a zip of files, each by its name within the zip and its content."""
+    """Write a zip of files, from the name and the content of each."""
     with writing(output) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
         for name, content in files:
-            # With the time of writing, the same images would be another file every time.
+            # A zip with the time of writing would have other bytes in each run.
             archive.writestr(zipfile.ZipInfo(name), content)
 
 

@@ -1,7 +1,7 @@
-"""Published sets of Brain-Score: where the files are, and the table of a set of stimuli (Schrimpf et al. 2020).
+"""Published sets of Brain-Score: addresses of files, and the table of a set of stimuli (Schrimpf et al. 2020).
 
-The files are in the layout of BrainIO: an assembly of responses, in NetCDF, which the workflow reads as it is, and a
-set of stimuli, a CSV with a row for each file of a zip.
+The files are in the layout of BrainIO. The assembly of responses is a NetCDF file, which the workflow reads as it is.
+The set of stimuli is a CSV with one row for each file of a zip.
 """
 
 from collections.abc import Mapping
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 ADDRESS = "https://brainscore-storage.s3.amazonaws.com/brainio-brainscore"
 SOURCE = "storage of Brain-Score (github.com/brain-score/vision)"
-# What the CSV calls the id of a stimulus, now and in older files.
+# Columns of the CSV with the id of a stimulus, in new and in older files.
 IDS = ("stimulus_id", "image_id")
 
 
 def downloads_of(name: str, sha1: Mapping[str, str]) -> dict[str, dict]:
-    """Return what can be downloaded of a data set, from the SHA-1 of each file that Brain-Score's registry states."""
+    """Return the downloads of a data set from the SHA-1 of each file in the registry of Brain-Score."""
     return {f"{name}/{file}": {"url": f"{ADDRESS}/{file}", "sha1": digest} for file, digest in sha1.items()}
 
 
 def files_of(
     folder: str | None, files: list[str], name: str, downloads: Mapping[str, dict], resources: str
 ) -> tuple[list[str], dict[str, dict]]:
-    """Return the paths of a data set's files, and those of them that are to be downloaded.
+    """Return the paths of the files of a data set, and the downloads among them.
 
     Parameters
     ----------
     folder : str or None
-        As the user names it; None downloads the files.
+        Folder that the user gives; None downloads the files.
     files : list of str
-        Their names.
+        Names of the files.
     name : str
-        Of the data set, and of the folder that may hold them.
+        Name of the data set, and of the folder that may have the files.
     downloads : dict of dicts
-        What can be downloaded, by the path below `resources`.
+        Downloads by the path below `resources`.
     resources : str
         Folder of downloads.
 
@@ -64,15 +64,15 @@ def read_stimuli(path: str | Path, name: str, labels: Mapping[str, str]) -> "pd.
     path : path
         The CSV.
     name : str
-        Of the data set, for messages.
+        Name of the data set, for messages.
     labels : dict of str
-        Columns that are kept, and what they are called here.
+        New name of each column that is kept.
 
     Returns
     -------
     DataFrame
-        All text: `stimulus`, the name of the file in the zip; `stimulus_id` or `image_id`, by which the assembly names
-        it; and the columns of `labels`.
+        All text: `stimulus` is the name of the file in the zip, and `stimulus_id` or `image_id` is its name in the
+        assembly. The columns of `labels` follow.
 
     Raises
     ------

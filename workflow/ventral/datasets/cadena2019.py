@@ -1,8 +1,8 @@
 """The recordings of Cadena et al. 2019 (PLoS Computational Biology 15:e1006897): spikes of macaque V1 to images.
 
-1,450 photographs, and four textures of each, which have its statistics in the first layers of a network. The pickle
-`cadena_ploscb_data.pkl` (doi.org/10.12751/g-node.2e31e3) is read without executing code. Its layout is that of the
-authors' code (github.com/sacadena/Cadena2019PlosCB, `cnn_sys_ident/data.py`).
+The images are 1,450 photographs, and four textures of each. A texture has the statistics of its photograph in the
+first layers of a network. The pickle `cadena_ploscb_data.pkl` (doi.org/10.12751/g-node.2e31e3) is read without
+executing code. Its layout follows the authors' code (github.com/sacadena/Cadena2019PlosCB, `cnn_sys_ident/data.py`).
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from ventral.outputs import writing
 
 NAME = "cadena2019"
 FILE = "cadena_ploscb_data.pkl"
-# Folders below the given one that may hold the file, as the source has them.
+# Folders below the given one that may have the file, as the source has them.
 FOLDERS = ("", NAME, "data_binned_responses", "Cadena_PlosCB19_data/data_binned_responses")
 AREA = "V1"
 SHAPES = {
@@ -34,26 +34,26 @@ SPLIT = {"column": "photograph", "folds": 5}
 
 
 def expand(folder: str | None, results: str, *, crop: int) -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's file, or one above.
     results : str
-        Folder of all outputs: what is made of the file goes to its folder ``datasets/cadena2019``.
+        Folder of all outputs. The standard files are in ``datasets/cadena2019`` below it.
     crop : int
-        Pixels that are cut off each side of the images.
+        Number of pixels cut off each side of the images.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `cadena2019`, and `unpacks`.
+        Has `stimuli` and `recordings`, each with the only name `cadena2019`, and `unpacks`.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or the file is not in it.
+        If `folder` is missing or lacks the file.
     """
     if folder is None:
         raise InputError(
@@ -94,14 +94,14 @@ def write_images(output: Path, *, source: str | Path, crop: int) -> None:
     output : path
         The zip.
     source : path
-        The source's pickle.
+        Pickle of the source.
     crop : int
-        Pixels that are cut off each side.
+        Number of pixels cut off each side.
 
     Raises
     ------
     InputError
-        As for `read`; if values are not from 0 to 255; or if nothing would be left.
+        As for `read`, and if values are outside 0 to 255, or the cut leaves nothing.
     """
     images = read(source)["images"]
     side = min(images.shape[1:])
@@ -122,15 +122,15 @@ def write_images(output: Path, *, source: str | Path, crop: int) -> None:
 def write_table(output: Path, *, source: str | Path) -> None:
     """Write the CSV of the images.
 
-    Its columns: `stimulus`; `photograph`, which the image is, or is a texture of; and `kind`, `original` or the layer
-    whose statistics a texture has, `conv1` to `conv4`.
+    Its columns are `stimulus`, `photograph` and `kind`. `photograph` is the image itself, or the photograph of the
+    texture. `kind` is `original`, or the layer of the statistics of the texture, `conv1` to `conv4`.
 
     Parameters
     ----------
     output : path
         The CSV.
     source : path
-        The source's pickle.
+        Pickle of the source.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def write_responses(output: Path, *, source: str | Path) -> None:
     output : path
         The npy file.
     source : path
-        The source's pickle.
+        Pickle of the source.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def write_neuroids(output: Path, *, source: str | Path) -> None:
     output : path
         The CSV.
     source : path
-        The source's pickle.
+        Pickle of the source.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _names(n_images: int) -> list[str]:
 
 
 def read(source: str | Path) -> dict[str, NDArray]:
-    """Read the source's pickle, without executing code.
+    """Read the pickle of the source without executing code.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def read(source: str | Path) -> dict[str, NDArray]:
     Raises
     ------
     InputError
-        If the file is not the source's.
+        If the file is not the file of the source.
     """
     from ventral.datasets.pickles import read_pickle
 
@@ -251,13 +251,13 @@ def _texts(values: NDArray) -> NDArray[np.str_]:
 
 
 DATASET = Dataset(
-    meaning="Spikes of macaque V1 to photographs and textures made of them; not downloaded by itself.",
+    meaning="Spikes of macaque V1 to photographs and textures made of them, to be downloaded by hand.",
     expand=expand,
     reference="Cadena et al. 2019",
     work="Cadena SA, Denfield GH, Walker EY, et al. (2019). PLoS Computational Biology 15:e1006897.",
     options={
         "crop": {
-            "description": "Pixels that are cut off each side of the 140 x 140 images; the authors cut off 30.",
+            "description": "Number of pixels cut off each side of the 140 x 140 images. The authors cut off 30.",
             "type": "integer",
             "minimum": 0,
             "maximum": 69,

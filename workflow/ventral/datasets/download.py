@@ -7,9 +7,9 @@ from ventral.errors import InputError
 
 logger = logging.getLogger("ventral")
 
-# Bytes that are lost, at most, when a connection breaks.
+# Largest number of bytes lost when a connection breaks.
 PIECE = 2**16
-# Seconds until a connection is made, and between two pieces.
+# Seconds to wait for a connection, and between two pieces.
 TIMEOUT = (30, 120)
 # The start of a range lies beyond the end of the file.
 RANGE_NOT_SATISFIABLE = 416
@@ -18,7 +18,7 @@ RANGE_NOT_SATISFIABLE = 416
 def fetch(output: str | Path, *, url: str, sha256: str = "", sha1: str = "") -> None:
     """Download one file, so that it is whole and checked, or absent.
 
-    What has come stays beside the output, in a file of its own, and the next attempt goes on from there.
+    The downloaded part stays beside the output in its own file, and the next attempt continues from there.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def fetch(output: str | Path, *, url: str, sha256: str = "", sha1: str = "") -> 
     output, algorithm, expected = Path(output), "sha256" if sha256 else "sha1", sha256 or sha1
     logger.info("fetch %s from %s", output, url)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Another content never goes on from what has come of this one.
+    # A download of other content never continues this part.
     partial = output.with_name(f".{output.name}.{expected[:12]}.partial")
     try:
         _download(url, partial)
@@ -61,7 +61,7 @@ def fetch(output: str | Path, *, url: str, sha256: str = "", sha1: str = "") -> 
 
 
 def _download(url: str, partial: Path) -> None:
-    """Add to a file what it lacks; a connection that breaks off is made anew as long as anything comes."""
+    """Add the missing rest to a file; connect again after a break, as long as bytes arrive."""
     import requests
 
     while True:
@@ -76,7 +76,7 @@ def _download(url: str, partial: Path) -> None:
 
 
 def _add_rest(url: str, partial: Path) -> None:
-    """Add to a file what it lacks, in one request; a server without ranges sends all of it."""
+    """Add the missing rest to a file in one request; a server without ranges sends the whole file."""
     import requests
 
     have = _size(partial)

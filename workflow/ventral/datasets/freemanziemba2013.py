@@ -1,7 +1,7 @@
 """The recordings of Freeman, Ziemba, Heeger, Simoncelli and Movshon 2013 (Nat Neurosci 16:974): V1 and V2 to textures.
 
-Neurons of macaques. Images are of families of textures; `texture` has the statistics of its family, and `noise` the
-same spectrum without them. The source has responses in bins of 1 ms.
+The neurons are in macaques, and the images in families of textures. `texture` has the statistics of its family.
+`noise` has the same spectrum without these statistics. The source has responses in bins of 1 ms.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FILES = [
     "image_movshon_FreemanZiemba2013_aperture-public.csv",
     "image_movshon_FreemanZiemba2013_aperture-public.zip",
 ]
-# As stated in brain-score/vision, brainscore_vision/data/freemanziemba2013.
+# Checksums of brain-score/vision, brainscore_vision/data/freemanziemba2013.
 DOWNLOADS = downloads_of(
     NAME,
     dict(
@@ -37,19 +37,19 @@ DOWNLOADS = downloads_of(
     ),
 )
 LABELS = {"texture_type": "category"}
-# Coordinates of the bins of time, the last name that of older files.
+# Coordinates of the bins of time. The last name is that of older files.
 START, ENDS = "time_bin_start", ("time_bin_end", "time_bin_stop")
 
 
 def expand(folder: str | None, results: str, *, window: Sequence[float], resources: str = "resources") -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's files, or with a folder `freemanziemba2013` that has them; None downloads them.
     results : str
-        Folder of all outputs: what is made of the files goes to its folder ``datasets/freemanziemba2013``.
+        Folder of all outputs. The standard files are in ``datasets/freemanziemba2013`` below it.
     window : sequence of float
         Start and end, in ms after the onset of the stimulus.
     resources : str
@@ -58,7 +58,7 @@ def expand(folder: str | None, results: str, *, window: Sequence[float], resourc
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `freemanziemba2013`, `unpacks` and `downloads`.
+        Has `stimuli` and `recordings`, each with the only name `freemanziemba2013`, `unpacks` and `downloads`.
 
     Raises
     ------
@@ -91,9 +91,9 @@ def write_assembly(output: Path, *, source: str, window: Sequence[float]) -> Non
     Parameters
     ----------
     output : path
-        NetCDF file, as BrainIO has it.
+        NetCDF file in the layout of BrainIO.
     source : path
-        The source's assembly, in bins of time.
+        Assembly of the source, in bins of time.
     window : sequence of float
         Start and end, in ms after the onset of the stimulus. A bin counts if all of it lies in the window.
 
@@ -125,7 +125,7 @@ def write_assembly(output: Path, *, source: str, window: Sequence[float]) -> Non
 
 
 def write_table(output: Path, *, source: str) -> None:
-    """Write the CSV of the stimuli, with the columns of `read_stimuli`, of which `category` is `texture` or `noise`."""
+    """Write the CSV of the stimuli with the columns of `read_stimuli`; `category` is `texture` or `noise`."""
     table = read_stimuli(source, NAME, LABELS)
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
@@ -138,7 +138,7 @@ DATASET = Dataset(
     work="Freeman J, Ziemba CM, Heeger DJ, Simoncelli EP, Movshon JA (2013). Nature Neuroscience 16:974.",
     options={
         "window": {
-            "description": "Start and end, in ms after the onset of the stimulus, of what is averaged.",
+            "description": "Start and end of the averaged window, in ms after the onset of the stimulus.",
             "type": "array",
             "minItems": 2,
             "maxItems": 2,

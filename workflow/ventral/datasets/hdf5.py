@@ -1,4 +1,4 @@
-"""Arrays of HDF5 files, by their name, or a message that says which file lacks which name."""
+"""Arrays of HDF5 files by their names, with messages about missing arrays."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from ventral.recordings.arrays import MAT_73, start_of
 if TYPE_CHECKING:
     import h5py
 
-# MATLAB puts a text of its own before.
+# MATLAB puts its own text before.
 HDF5 = (b"\x89HDF", MAT_73)
 
 
@@ -22,7 +22,7 @@ def opened(path: str | Path, key: str) -> Iterator["h5py.File"]:
     Raises
     ------
     InputError
-        If there is no such file, or it is of another kind, damaged or cut short.
+        If the file is missing, of another kind, damaged or cut short.
     """
     import h5py
 
@@ -37,24 +37,25 @@ def opened(path: str | Path, key: str) -> Iterator["h5py.File"]:
 
 
 def array_of(file: "h5py.File", name: str, key: str, right: str, n_axes: int) -> "h5py.Dataset":
-    """Return an array of numbers of an HDF5 file, still unread.
+    """Return an unread array of numbers of an HDF5 file.
 
     Parameters
     ----------
     file : File
+        An open file.
     name : str
-        Of the array, with slashes.
+        Name of the array, with slashes.
     key : str
-        Of the data set, for messages.
+        Name of the data set, for messages.
     right : str
-        What the array should be, for messages.
+        Description of a right array, for messages.
     n_axes : int
-        Number of its axes.
+        Number of axes of the array.
 
     Raises
     ------
     InputError
-        If there is no such array, or it has other axes.
+        If the file has no such array, or the array has other axes.
     """
     import h5py
 

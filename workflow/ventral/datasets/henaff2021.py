@@ -110,7 +110,7 @@ def write_responses(output: Path, *, counts: str | Path, rows: str | Path) -> No
 
 
 def write_table(output: Path, *, rows: str | Path) -> None:
-    """Write the CSV of the images, with the columns of `images` of `read`."""
+    """Write the CSV of the images with the columns of `images` of `read`."""
     images = _images(_rows(rows))
     with writing(output) as unfinished:
         images.to_csv(unfinished, index=False, lineterminator="\n")

@@ -90,14 +90,14 @@ def write_images(output: Path, *, source: str | Path) -> None:
 
 
 def write_table(output: Path, *, source: str | Path) -> None:
-    """Write the CSV of the stimuli, with the columns of `labels` of `read`, of which `object` is the source's own."""
+    """Write the CSV of the stimuli with the columns of `labels` of `read`; `object` is the label of the source."""
     _, labels, _ = read(source)
     with writing(output) as unfinished:
         labels.to_csv(unfinished, index=False, lineterminator="\n")
 
 
 def write_matrices(output: Path, *, source: str | Path) -> None:
-    """Write an npz file with a matrix (92, 92) for each name of the source's."""
+    """Write an npz file with a matrix (92, 92) for each name in the source."""
     *_, matrices = read(source)
     with writing(output) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **matrices)
@@ -177,7 +177,7 @@ DATASET = Dataset(
     work="Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
     downloads=DOWNLOADS,
     writers={"images": write_images, "table": write_table, "matrices": write_matrices},
-    licence="LGPL-3.0, that of the repository",
+    licence="LGPL-3.0, the licence of the repository",
     size="3 MB",
     source="github.com/rsagroup/rsatoolbox_matlab, folder Demos/92imageData",
 )

@@ -1,7 +1,8 @@
 """The recordings of Majaj, Hong, Solomon and DiCarlo 2015 (J Neurosci 35:13402): V4 and IT to rendered objects.
 
-Sites of two macaques. The objects, eight of each of eight categories, are on natural backgrounds that tell nothing
-about them. Images of variations 0 and 3 are public. Those of variation 6 are private: Brain-Score tests models on them.
+The sites are in two macaques. Eight objects of each of eight categories are on natural backgrounds, which are
+unrelated to the objects. Images of variations 0 and 3 are public. Images of variation 6 are private: Brain-Score tests
+models on them.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ FILES = {
     "public": ["assy_dicarlo_MajajHong2015_public.nc", "image_dicarlo_hvm-public.csv", "image_dicarlo_hvm-public.zip"],
     "all": ["assy_dicarlo_MajajHong2015.nc", "image_dicarlo_hvm.csv", "image_dicarlo_hvm.zip"],
 }
-# As stated in brain-score/vision, brainscore_vision/data/majajhong2015. Private files need an account there.
+# Checksums of brain-score/vision, brainscore_vision/data/majajhong2015. Private files need an account there.
 DOWNLOADS = downloads_of(
     NAME,
     {
@@ -27,28 +28,28 @@ DOWNLOADS = downloads_of(
     },
 )
 LABELS = {"object_name": "object", "category_name": "category", "variation": "variation"}
-# Variation of the images that models are tested on, and what the split is called.
+# Variation of the test images, and the name of the split.
 TESTED, SPLITS = {"public": 3, "all": 6}, {"public": "low_variation", "all": "published"}
 
 
 def expand(folder: str | None, results: str, *, images: str, resources: str = "resources") -> dict:
-    """Return the stimulus set and the recording, as a user would write them in the config.
+    """Return the stimulus set and the recording in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's files, or with a folder `majajhong2015` that has them; None downloads the public ones.
     results : str
-        Folder of all outputs: the table of the images goes to its folder ``datasets/majajhong2015``.
+        Folder of all outputs. The table of the images is in ``datasets/majajhong2015`` below it.
     images : str
-        `public`, of variations 0 and 3, or `all`.
+        `public` for variations 0 and 3, or `all`.
     resources : str
         Folder of downloads.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `majajhong2015`, `unpacks` and `downloads`.
+        Has `stimuli` and `recordings`, each with the only name `majajhong2015`, `unpacks` and `downloads`.
 
     Raises
     ------
@@ -84,16 +85,16 @@ def write_table(output: Path, *, source: str, tested: int) -> None:
     Parameters
     ----------
     output : path
-        CSV with the columns of `read_stimuli`, `variation` as `variation0`, and `part`, `train` or `test`.
+        CSV with the columns of `read_stimuli`, with `variation` such as `variation0`, and `part` (`train` or `test`).
     source : path
-        The source's CSV.
+        CSV of the source.
     tested : int
         Variation of the images of `test`.
 
     Raises
     ------
     InputError
-        As for `read_stimuli`, and if the column `variation` has another value than numbers, or none of `tested`.
+        As for `read_stimuli`, and if the column `variation` has a value that is no number, or lacks `tested`.
     """
     table = read_stimuli(source, NAME, LABELS)
     # Some files say V3 or 3.0.
@@ -117,8 +118,8 @@ DATASET = Dataset(
     options={
         "images": {
             "description": (
-                "`public`: fitted on images without variation, and scored on those of medium variation. `all`: fitted "
-                "on both, and scored on the private images of high variation, as published."
+                "`public` fits on images without variation, and scores on images of medium variation. `all` fits on "
+                "both, and scores on the private images of high variation, as published."
             ),
             "enum": list(FILES),
             "type": "string",

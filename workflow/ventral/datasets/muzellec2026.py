@@ -1,8 +1,9 @@
 """The recordings of Muzellec and Kar (bioRxiv 2025.08.08.669382): macaque IT to 1,320 images, in bins of time.
 
-Layout and window follow the authors' code (github.com/vital-kolab/reverse_pred, `prediction_utils.py`). Responses of a
-monkey lie in `rates_m1_active.h5` as `/m1/active` (bins, images, neurons, repetitions). The 26 bins are at 0, 10, ...
-250 ms after the onset, which is taken for their beginning; the authors average those at 70 to 170 ms.
+Layout and window follow the authors' code (github.com/vital-kolab/reverse_pred, `prediction_utils.py`). The file
+`rates_m1_active.h5` has the responses of a monkey as `/m1/active` (bins, images, neurons, repetitions). The 26 bins are
+at 0, 10, ... 250 ms after the onset. These times count as the beginnings of the bins. The authors average the bins at
+70 to 170 ms.
 """
 
 from collections.abc import Sequence
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 NAME = "muzellec2026"
 FILE = "rates_{}_active.h5"
 IMAGES = ("images", "images.zip")
-# Folders below the given one that may hold the files, as the source has them.
+# Folders below the given one that may have the files, as the source has them.
 FOLDERS = ("", NAME, "neural_data")
 MONKEYS = ("m1", "m2")
 AREA = "IT"
-# In ms.
+# Width of a bin in ms, and the number of bins.
 WIDTH, N_BINS = 10, 26
 ALL = "all"
 
@@ -36,29 +37,29 @@ ALL = "all"
 def expand(
     folder: str | None, results: str, *, monkeys: Sequence[str], time_bins: Sequence[Sequence[int]] | str
 ) -> dict:
-    """Return the stimulus set and the recording of each monkey, as a user would write them in the config.
+    """Return the stimulus set and the recording of each monkey in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's files, or one above, and with the images as `images` or `images.zip`.
     results : str
-        Folder of all outputs: what is made of the files goes to its folder ``datasets/muzellec2026``.
+        Folder of all outputs. The standard files are in ``datasets/muzellec2026`` below it.
     monkeys : sequence of str
         `m1`, `m2` or both.
     time_bins : sequence of pairs of int, or `all`
-        Start and end of the bins of the recording, in ms, multiples of 10; each is the mean of bins of the file.
+        Start and end of the bins of the recording in ms, multiples of 10. Each is the mean of bins of the file.
 
     Returns
     -------
     dict
-        `stimuli` with the one name `muzellec2026`, `recordings` with the names `muzellec2026_m1` and `muzellec2026_m2`,
-        and `unpacks`.
+        Has `stimuli` with the only name `muzellec2026`, `recordings` with the names `muzellec2026_m1` and
+        `muzellec2026_m2`, and `unpacks`.
 
     Raises
     ------
     InputError
-        If there is no `folder`, a file is not in it, or bins are none of the file's.
+        If `folder` is missing or lacks a file, or the file has no such bins.
     """
     files = [FILE.format(monkey) for monkey in monkeys]
     if folder is None:
@@ -123,23 +124,23 @@ def _images(folders: Sequence[Path]) -> str:
 def write_responses(output: Path, *, rates: str | Path, monkey: str, windows: Sequence[Sequence[int]]) -> None:
     """Write an npy file with an array (windows, images, neurons, repetitions) float32, NaN where not shown.
 
-    A window is the mean over the bins that begin in it; one bin of the file is in memory at a time.
+    A window is the mean over the bins that begin in it. One bin of the file is in memory at a time.
 
     Parameters
     ----------
     output : path
         The npy file.
     rates : path
-        The source's file of the monkey.
+        File of the monkey.
     monkey : str
-        `m1` or `m2`, as the file names it.
+        Name of the monkey in the file, `m1` or `m2`.
     windows : sequence of pairs of int
         Start and end in ms.
 
     Raises
     ------
     InputError
-        If the file is not the source's.
+        If the file is not the file of the source.
     """
     right = f"({N_BINS} bins, images, neurons, repetitions) is right"
     with opened(rates, NAME) as file:
@@ -155,7 +156,7 @@ def write_responses(output: Path, *, rates: str | Path, monkey: str, windows: Se
 
 
 def _mean(active: "h5py.Dataset", bins: range) -> NDArray[np.float64]:
-    """Return the mean over some bins (images, neurons, repetitions), NaN where none is known."""
+    """Return the mean over some bins (images, neurons, repetitions), NaN where no bin is known."""
     total, known = np.zeros(active.shape[1:]), np.zeros(active.shape[1:], dtype=np.uint8)
     for k in bins:
         values = active[k]
@@ -166,7 +167,7 @@ def _mean(active: "h5py.Dataset", bins: range) -> NDArray[np.float64]:
 
 
 DATASET = Dataset(
-    meaning="Spikes of macaque IT to 1,320 images, in 26 bins of 10 ms; not downloaded by itself.",
+    meaning="Spikes of macaque IT to 1,320 images, in 26 bins of 10 ms, to be downloaded by hand.",
     expand=expand,
     reference="Muzellec and Kar 2025",
     work="Muzellec S, Kar K (2025). bioRxiv 2025.08.08.669382 (reverse predictivity).",
@@ -181,8 +182,8 @@ DATASET = Dataset(
         },
         "time_bins": {
             "description": (
-                "Start and end in ms of each bin of the recording, multiples of 10: the mean of the file's bins in it; "
-                "`all` takes the 26 bins as they are."
+                "Start and end in ms of each bin of the recording, multiples of 10. Each bin is the mean of the file's "
+                "bins in it. `all` takes the 26 bins of the file."
             ),
             "type": ["array", "string"],
             "minItems": 1,

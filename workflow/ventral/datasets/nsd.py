@@ -37,7 +37,7 @@ BETAS = "nsddata_betas/ppdata/{}/func1pt8mm/betas_fithrf_GLMdenoise_RR"
 # Sessions of each subject.
 SESSIONS = (40, 40, 32, 30, 40, 32, 40, 30)
 TRIALS, AT_ONCE = 750, 25
-# What the source calls the labels of `prf-visualrois` and of `streams`, and the area of each.
+# Names in the source of the labels of `prf-visualrois` and `streams`, and the area of each name.
 VISUAL = {1: "V1v", 2: "V1d", 3: "V2v", 4: "V2d", 5: "V3v", 6: "V3d", 7: "hV4"}
 STREAMS = {5: "ventral"}
 AREAS = {"V1v": "V1", "V1d": "V1", "V2v": "V2", "V2d": "V2", "V3v": "V3", "V3d": "V3", "hV4": "V4", "ventral": "IT"}
@@ -45,16 +45,16 @@ AXES = ("repetition", "stimulus", "neuroid")
 
 
 def expand(folder: str | None, results: str, *, subjects: Sequence[int], sessions: int | None, ncsnr: float) -> dict:
-    """Return the stimulus set and recording of each subject, as a user would write them in the config.
+    """Return the stimulus set and recording of each subject in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's folders `nsddata`, `nsddata_betas` and `nsddata_stimuli`.
     results : str
-        Folder of all outputs: what is unpacked goes to its folder ``datasets/nsd``.
+        Folder of all outputs. The standard files are in ``datasets/nsd`` below it.
     subjects : sequence of int
-        From 1 to 8.
+        Numbers from 1 to 8.
     sessions : int or None
         Number of first sessions; None takes all of the subject.
     ncsnr : float
@@ -63,12 +63,13 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int], session
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each by the name ``nsd_subj01``; and `unpacks`, how each file of these is made.
+        Has `stimuli` and `recordings`, each with names such as `nsd_subj01`, and `unpacks`, the writers of their files
+        by path.
 
     Raises
     ------
     InputError
-        If there is no `folder`, a file is not in it, or a subject has fewer sessions.
+        If `folder` is missing or lacks a file, or a subject has fewer sessions.
     """
     if folder is None:
         raise InputError(
@@ -133,22 +134,40 @@ def _betas(session: Path) -> str | None:
 
 
 def write_images(output: Path, *, design: str, images: str, subject: int, sessions: int) -> None:
-    """Write a zip of PNG files, one an image that a subject saw in some first sessions, such as `nsd-00013.png`."""
-    right = "uint8 pixels (images, rows, columns, 3) are right"
+    """Write a zip of PNG files such as `nsd-00013.png`, one for each image that a subject saw in the first sessions."""
     shown = np.unique(images_shown(design, subject, sessions))
-    with opened(images, NAME) as file:
-        pixels = array_of(file, "imgBrick", NAME, right, 4)
-        if pixels.dtype != np.uint8 or pixels.shape[3] != 3 or len(pixels) <= shown[-1]:
-            raise InputError(
-                f"{NAME}: {images}: array `imgBrick` {pixels.shape} of {pixels.dtype}; {right}, at least "
-                f"{shown[-1] + 1} images"
-            )
-        write_zip(output, ((_name(number), png(pixels[number])) for number in shown))
+    write_zip(output, zip(map(_name, shown), map(png, pixels_of(images, shown, NAME)), strict=True))
     logger.info("unpacked %s: %d images", images, len(shown))
 
 
+def pixels_of(images: str | Path, numbers: NDArray[np.integer], key: str) -> Iterator[NDArray[np.uint8]]:
+    """Give some images (H, W, 3) of `nsd_stimuli.hdf5`, one at a time, because the file has 39 GB.
+
+    Parameters
+    ----------
+    images : path
+        Path of `nsd_stimuli.hdf5`.
+    numbers : (n,) array
+        Numbers of the images, from 0.
+    key : str
+        Name of the data set that is read, for messages.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has another array or fewer images.
+    """
+    right = f"{Path(IMAGES).name} of NSD, with `imgBrick` (73000, 425, 425, 3) of uint8, is right"
+    with opened(images, key) as file:
+        pixels = array_of(file, "imgBrick", key, right, 4)
+        if pixels.dtype != np.uint8 or pixels.shape[3] != 3 or len(pixels) <= numbers.max():
+            raise InputError(f"{key}: {images}: array `imgBrick` {pixels.shape} of {pixels.dtype}; {right}")
+        for number in numbers:
+            yield pixels[number]
+
+
 def write_table(output: Path, *, design: str, subject: int, sessions: int) -> None:
-    """Write a CSV: `stimulus`, the image's name, and `part`, `test` for the images that all share, else `train`."""
+    """Write a CSV with `stimulus` (name of the image) and `part` (`test` for images that all share, else `train`)."""
     import pandas as pd
 
     shown = np.unique(images_shown(design, subject, sessions))
@@ -159,7 +178,7 @@ def write_table(output: Path, *, design: str, subject: int, sessions: int) -> No
 
 
 def write_neuroids(output: Path, *, ncsnr: str, visual: str, streams: str, least: float) -> None:
-    """Write a CSV of the voxels: `neuroid` (x_y_z, from 0, as NIfTI files have it), `area`, `roi` and `ncsnr`."""
+    """Write a CSV of the voxels with `neuroid` (x_y_z, from 0, as in NIfTI files), `area`, `roi` and `ncsnr`."""
     _, voxels = chosen_voxels(ncsnr, visual, streams, least)
     with writing(output) as unfinished:
         voxels.to_csv(unfinished, index=False, lineterminator="\n")
@@ -179,18 +198,18 @@ def write_responses(
 ) -> None:
     """Write the responses (repetition, stimulus, neuroid) float32, NaN where not shown.
 
-    Betas have mean 0 and standard deviation 1 over the trials of a session, of each voxel: what they are multiplied
-    with in the source, 300, cancels. A voxel that is constant in a session has no responses there. Memory holds the
-    voxels that are taken of one session, whatever the number of sessions.
+    The betas of each voxel have mean 0 and standard deviation 1 over the trials of a session. The factor 300 of the
+    source cancels. A voxel that is constant in a session has no responses there. Memory holds the chosen voxels of one
+    session, for any number of sessions.
 
     Parameters
     ----------
     output : path
-        npy file; stimuli are in the order of their numbers, neuroids in that of `write_neuroids`.
+        npy file. Stimuli are in the order of their numbers, and neuroids in that of `write_neuroids`.
     design : path
-        nsd_expdesign.mat.
+        Path of nsd_expdesign.mat.
     betas : sequence of paths
-        Of each session, HDF5 or NIfTI.
+        Betas of each session, HDF5 or NIfTI.
     ncsnr, visual, streams : paths
         NIfTI volumes.
     subject, sessions : int
@@ -200,7 +219,7 @@ def write_responses(
     Raises
     ------
     InputError
-        If a file is not the source's: it cannot be read, lacks an array, or has another shape.
+        If a file is not the file of the source: it cannot be read, lacks an array, or has another shape.
     """
     from ventral.recordings.presentations import in_turn
 
@@ -213,7 +232,7 @@ def write_responses(
     absent[repetitions, rows] = False
     with writing(output) as unfinished:
         np.lib.format.open_memmap(unfinished, "w+", np.float32, (*absent.shape, len(voxels))).flush()
-        # Opened anew for each part, the file does not pile up in the memory of this process.
+        # The file is opened anew for each part, so that its pages leave the memory of this process.
         for start in range(0, len(stimuli), TRIALS):
             part = slice(start, start + TRIALS)
             np.load(unfinished, mmap_mode="r+")[:, part][absent[:, part]] = np.nan
@@ -225,16 +244,16 @@ def write_responses(
 
 
 def betas_of_session(path: str | Path, shape: tuple[int, int, int], places: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the betas (trials, voxels) of a session, of mean 0 and variance 1 over its trials; NaN if constant.
+    """Return the betas (trials, voxels) of a session with mean 0 and variance 1 over its trials; NaN if constant.
 
     Parameters
     ----------
     path : path
-        HDF5 or NIfTI.
+        HDF5 or NIfTI file.
     shape : tuple of int
-        (z, y, x) of a volume.
+        Shape (z, y, x) of a volume.
     places : (voxels,) array
-        Of the voxels in a volume (z, y, x), row by row.
+        Places of the voxels in a volume (z, y, x), row by row.
     """
     values = np.concatenate([block.reshape(len(block), -1)[:, places] for block in _trials(path, shape)])
     values = standardised(values.astype(np.float64))
@@ -271,12 +290,12 @@ def _check_shape(path: str | Path, what: str, found: tuple[int, ...], shape: tup
 def chosen_voxels(
     ncsnr: str | Path, visual: str | Path, streams: str | Path, least: float
 ) -> tuple[NDArray[np.intp], "pd.DataFrame"]:
-    """Return which voxels are taken, and what is known of each.
+    """Return the chosen voxels and their table.
 
     Parameters
     ----------
     ncsnr, visual, streams : paths
-        NIfTI volumes; the latter two of labels. Visual areas have the first say.
+        NIfTI volumes; the latter two have labels. Labels of visual areas come first.
     least : float
         Smallest `ncsnr`.
 
@@ -285,7 +304,7 @@ def chosen_voxels(
     places : (voxels,) array
         Places in a volume (z, y, x), row by row.
     voxels : DataFrame
-        One row each: `neuroid`, `area`, `roi` and `ncsnr`.
+        One row for each voxel, with `neuroid`, `area`, `roi` and `ncsnr`.
 
     Raises
     ------
@@ -318,7 +337,7 @@ def chosen_voxels(
 
 
 def named_rois(visual: NDArray, streams: NDArray) -> NDArray[np.object_]:
-    """Return what the source calls the region at each place, '' where there is none; visual areas have the first say.
+    """Return the name of the region at each place, '' where there is none; labels of visual areas come first.
 
     Parameters
     ----------
@@ -340,12 +359,12 @@ def _volume(path: str | Path) -> NDArray:
 
 
 def images_shown(design: str | Path, subject: int, sessions: int) -> NDArray[np.intp]:
-    """Return the number of the image, from 0, of each trial of the first sessions of a subject.
+    """Return the number of the image, from 0, in each trial of the first sessions of a subject.
 
     Raises
     ------
     InputError
-        If the design is not the source's.
+        If the design is not the file of the source.
     """
     arrays = _design(design)
     order, shown = arrays["masterordering"].ravel(), arrays["subjectim"]
@@ -386,7 +405,7 @@ def _name(number: int) -> str:
 
 
 DATASET = Dataset(
-    meaning="Responses of human visual cortex (fMRI, 7 T) to natural images, eight subjects; not downloaded by itself.",
+    meaning="Responses of human visual cortex (fMRI, 7 T) to natural images, eight subjects, to be downloaded by hand.",
     expand=expand,
     reference="Allen et al. 2022",
     work="Allen EJ, St-Yves G, Wu Y, et al. (2022). Nature Neuroscience 25:116-126.",
@@ -407,13 +426,13 @@ DATASET = Dataset(
             "default": None,
         },
         "ncsnr": {
-            "description": "Smallest `ncsnr` of the voxels that are taken.",
+            "description": "Smallest `ncsnr` of the chosen voxels.",
             "type": "number",
             "minimum": 0,
             "default": 0.2,
         },
     },
-    licence="terms and conditions of the source, which are to be agreed to (naturalscenesdataset.org)",
+    licence="terms and conditions of the source, to be agreed to (naturalscenesdataset.org)",
     size="1 GB of betas a session, up to 42 GB a subject, and 40 GB of images",
     source="s3://natural-scenes-dataset",
     writers={"images": write_images, "table": write_table, "responses": write_responses, "neuroids": write_neuroids},

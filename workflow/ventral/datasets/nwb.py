@@ -1,4 +1,4 @@
-"""Template images of NWB files, as a zip that a stimulus set can be."""
+"""Template images of NWB files, as a zip for a stimulus set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +18,10 @@ TEMPLATES = "stimulus/templates"
 
 
 def write_images(output: str | Path, *, nwb: str | Path) -> None:
-    """Write a zip of PNG files of the template images of a file, called as in the file.
+    """Write a zip of PNG files of the template images of a file, with the names in the file.
 
-    Frames of a series have no names, and are called by their number, from 0, as an `IndexSeries` names them. Pixels are
-    taken as stored: rows first.
+    Frames of a series have no names. Their names here are their numbers, from 0, as in an `IndexSeries`. Pixels are as
+    stored: rows first.
 
     Parameters
     ----------

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 
-# Kinds of numbers and text in arrays; objects, "O", are lists of what the pickle has elsewhere.
+# Kinds of numbers and text in arrays. Objects, "O", are lists of other content of the pickle.
 KINDS = "biufcSU"
 RIGHT = "arrays of NumPy, dict, list, tuple, text and numbers are right"
 
 
 class _RefusedError(pickle.UnpicklingError):
-    """What a pickle has that is not read."""
+    """Content of a pickle that is not read."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Type:
 
     @property
     def made(self) -> np.dtype:
-        """The type, unless it is of a kind that numbers and text do not have."""
+        """The type, if numbers or text can have its kind."""
         known = np.dtype(self.name) if str(self.name).lstrip("<>|=")[:1] in (*KINDS, "O") else None
         if known is None or known.kind not in (*KINDS, "O") or self.state[2] or self.state[3] or self.state[4]:
             raise _RefusedError(f"an array of type {self.name!r}")
@@ -46,7 +46,7 @@ def _type(name: str, *_: object) -> _Type:
 
 
 class _Array:
-    """An array, as NumPy pickles it: its state follows after it was made."""
+    """An array, as NumPy pickles it: its state follows later."""
 
     def __init__(self, *_: object) -> None:
         self.values: NDArray | None = None
@@ -73,18 +73,18 @@ def _number(kind: _Type, content: bytes) -> object:
 
 
 def _bytes(text: str, coding: str = "latin1") -> bytes:
-    """Return the bytes that Python 3 pickles as text in old protocols."""
+    """Return bytes that old protocols of Python 3 pickle as text."""
     if coding not in ("latin1", "latin-1"):
         raise _RefusedError(f"bytes in {coding!r}")
     return text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
-    """Return what old protocols call a function for: bytes of length 0."""
+    """Return bytes of length 0, for which old protocols call a function."""
     return b""
 
 
-# By module and name in the pickle; the modules of NumPy 2 have an underscore.
+# Replacements by module and name in the pickle. The modules of NumPy 2 have an underscore.
 KNOWN = {
     ("numpy", "dtype"): _type,
     ("numpy", "ndarray"): _Array,
@@ -104,7 +104,7 @@ KNOWN = {
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
-        """Return what stands for a name that arrays have, and refuse every other."""
+        """Return the replacement of a name that arrays have, and refuse all others."""
         if (module, name) not in KNOWN:
             raise _RefusedError(f"`{module}.{name}`")
         return KNOWN[module, name]
@@ -118,12 +118,12 @@ def read_pickle(path: str | Path, key: str) -> object:
     path : path
         The file.
     key : str
-        What is read, for messages.
+        Name of the data set, for messages.
 
     Raises
     ------
     InputError
-        If it cannot be read, or has anything else, which is not executed.
+        If the file cannot be read, or has other content, which is not executed.
     """
     place = f"{key}: {path}"
     try:
@@ -140,7 +140,7 @@ def read_pickle(path: str | Path, key: str) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return a value with the arrays that stand-ins hold, also within dicts, lists and tuples."""
+    """Return a value with arrays instead of their replacements, also within dicts, lists and tuples."""
     if isinstance(value, _Array):
         return _plain(value.values)
     if isinstance(value, np.ndarray) and value.dtype.kind == "O":

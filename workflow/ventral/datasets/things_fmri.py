@@ -1,10 +1,12 @@
 """The fMRI data of THINGS-data (Hebart et al. 2023, eLife 12:e82580): three subjects, 8,740 images of 820 concepts.
 
-The single-trial responses in table format are read, the folder `betas_csv` of the source. Of each subject it has:
+The reader takes single-trial responses in table format, from the folder `betas_csv` of the source. Each subject has:
 
-- `sub-01_ResponseData.h5`: a pandas table (voxels, trials), of which h5py reads the block of numbers, a part at a time.
-- `sub-01_StimulusMetadata.csv`: a row a trial, with `stimulus`, the image's file, and `trial_type`, train or test.
-- `sub-01_VoxelMetadata.csv`: a row a voxel, with `voxel_id`, noise ceilings, and a column of 0 and 1 for each region.
+- `sub-01_ResponseData.h5`: a pandas table (voxels, trials). h5py reads its block of numbers, a part at a time.
+- `sub-01_StimulusMetadata.csv`: one row for each trial, with `stimulus` (file of the image) and `trial_type` (train or
+  test).
+- `sub-01_VoxelMetadata.csv`: one row for each voxel, with `voxel_id`, noise ceilings, and a column of 0 and 1 for each
+  region.
 """
 
 import logging
@@ -28,14 +30,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ventral")
 
 NAME = "things_fmri"
-# Folders below the given one that may hold the files.
+# Folders below the given one that may have the files.
 FOLDERS = ("", "betas_csv", NAME, f"{NAME}/betas_csv")
 IMAGES = "object_images"
 RESPONSES = "sub-{:02d}_ResponseData.h5"
 TRIALS, VOXELS = "sub-{:02d}_StimulusMetadata.csv", "sub-{:02d}_VoxelMetadata.csv"
 # Images of THINGS differ in size.
 SIZE = 500
-# Where a voxel is in several regions, the first counts. IT as in Brain-Score's benchmarks of these data.
+# The first region counts for a voxel in several. IT is that of Brain-Score's benchmarks of these data.
 IT = ("TE1p", "TE2p", "FFC", "VVC", "VMV2", "VMV3", "PHA1", "PHA2", "PHA3")
 REGIONS = {"V1": "V1", "V2": "V2", "V3": "V3", "hV4": "V4"} | {f"glasser-{region}": "IT" for region in IT}
 BLOCK, IDS = "ResponseData/block0_values", "ResponseData/block1_values"
@@ -44,29 +46,29 @@ AT_ONCE = 500
 
 
 def expand(folder: str | None, results: str, *, subjects: Sequence[int], nc_testset: float) -> dict:
-    """Return the stimulus set and the recording of each subject, as a user would write them in the config.
+    """Return the stimulus set and the recording of each subject in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's folder `betas_csv`, and with `object_images` of THINGS.
     results : str
-        Folder of all outputs: what is unpacked goes to its folder ``datasets/things_fmri``.
+        Folder of all outputs. The standard files are in ``datasets/things_fmri`` below it.
     subjects : sequence of int
-        From 1 to 3.
+        Numbers from 1 to 3.
     nc_testset : float
         Least `nc_testset` of a voxel, in per cent.
 
     Returns
     -------
     dict
-        `stimuli`, by the name ``things_fmri``; `recordings`, each by the name ``things_fmri_sub01``; and `unpacks`,
-        how each file of these is made.
+        Has `stimuli` with the only name `things_fmri`, `recordings` with names such as `things_fmri_sub01`, and
+        `unpacks`, the writers of their files by path.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file is not in it.
+        If `folder` is missing or lacks a file.
     """
     if folder is None:
         raise InputError(
@@ -118,7 +120,7 @@ def _images(given: Path) -> str:
 
 
 def write_images(output: Path, *, trials: Sequence[str], images: str) -> None:
-    """Write a zip of the images that were shown, each as the source has it, by its name without the concept's folder.
+    """Write a zip of the shown images as the source has them, by their names without the folder of the concept.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def write_images(output: Path, *, trials: Sequence[str], images: str) -> None:
     Raises
     ------
     InputError
-        If an image that was shown is not there.
+        If a shown image is missing.
     """
     names = list(parts_of_images(trials))
     paths = [Path(images, _concept(name), name) for name in names]
@@ -145,7 +147,7 @@ def write_images(output: Path, *, trials: Sequence[str], images: str) -> None:
 
 
 def write_table(output: Path, *, trials: Sequence[str]) -> None:
-    """Write a CSV of the images that were shown: `stimulus`, `part`, train or test, and `concept`."""
+    """Write a CSV of the shown images with `stimulus`, `part` (train or test) and `concept`."""
     import pandas as pd
 
     parts = parts_of_images(trials)
@@ -155,7 +157,7 @@ def write_table(output: Path, *, trials: Sequence[str]) -> None:
 
 
 def write_neuroids(output: Path, *, voxels: str, least: float) -> None:
-    """Write a CSV of the voxels that are taken, as for `chosen_voxels`."""
+    """Write a CSV of the voxels of `chosen_voxels`."""
     _, _, rows = chosen_voxels(voxels, least)
     with writing(output) as unfinished:
         rows.to_csv(unfinished, index=False, lineterminator="\n")
@@ -169,14 +171,14 @@ def write_responses(
     Parameters
     ----------
     output : path
-        npy file; stimuli are in the order of `write_table`, neuroids in that of `write_neuroids`, and repetitions in
-        that of the trials.
+        npy file. Stimuli are in the order of `write_table`, and neuroids in that of `write_neuroids`. Repetitions are
+        in the order of the trials.
     responses : path
-        Table (voxels, trials), HDF5 as pandas writes it.
+        Table (voxels, trials) in HDF5, written by pandas.
     own : path
         Table of the subject's trials.
     trials : sequence of paths
-        Tables of the trials of all subjects that are read.
+        Tables of the trials of all chosen subjects.
     voxels : path
         Table of the subject's voxels.
     least : float
@@ -185,7 +187,7 @@ def write_responses(
     Raises
     ------
     InputError
-        If a file is not the source's, or they differ in the number of voxels or trials.
+        If a file is not the file of the source, or files differ in the number of voxels or trials.
     """
     from ventral.recordings.presentations import in_turn
 
@@ -210,34 +212,35 @@ def write_responses(
                 continue
             block = np.full((last - first, *shape[1:]), np.nan, dtype=np.float32)
             block[:, rows, repetitions] = values[start : start + AT_ONCE][places[first:last] - start]
-            # Opened anew, the file's earlier pages are no longer in the memory of this process.
+            # The file is opened anew, so that its earlier pages leave the memory of this process.
             np.load(unfinished, mmap_mode="r+")[first:last] = block
     logger.info("unpacked %s: %d voxels, %d trials", responses, len(places), len(names))
 
 
 def chosen_voxels(path: str | Path, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp], "pd.DataFrame"]:
-    """Return which voxels are taken, the `voxel_id` of all, and what is known of those.
+    """Return the rows of the chosen voxels, the `voxel_id` of all, and the table of the chosen voxels.
 
     Parameters
     ----------
     path : path
         Table of voxels.
     least : float
-        Smallest `nc_testset`, the noise ceiling of means over 12 trials: per cent of their variance.
+        Smallest `nc_testset`, the noise ceiling of means over 12 trials in per cent of their variance.
 
     Returns
     -------
     places : (taken,) array
         Rows of the table.
     ids : (voxels,) array
+        Numbers of all voxels of the table.
     voxels : DataFrame
-        One row each that is taken: `neuroid`, `area`, `roi`, `nc_testset` in per cent, and `snr`, variance of the
-        signal over that of the noise of one response, nc / (100 - nc) of `nc_singletrial`.
+        One row for each chosen voxel, with `neuroid`, `area`, `roi`, `nc_testset` in per cent, and `snr`. `snr` is the
+        variance of the signal over that of the noise of one response: nc / (100 - nc) with nc = `nc_singletrial`.
 
     Raises
     ------
     InputError
-        If a column is missing or is no number, or no voxel is left.
+        If a column is missing or has a value that is no number, or no voxel is left.
     """
     import pandas as pd
 
@@ -257,7 +260,7 @@ def chosen_voxels(path: str | Path, least: float) -> tuple[NDArray[np.intp], NDA
     places = np.flatnonzero((regions != "") & (rows["nc_testset"] >= least))
     if not len(places):
         raise InputError(
-            f"{NAME}: {path}: none of {np.count_nonzero(regions)} voxels of the regions that are taken has an "
+            f"{NAME}: {path}: none of {np.count_nonzero(regions)} voxels of the regions has an "
             f"`nc_testset` of {least:g} or more; set it lower (in per cent)"
         )
     taken = rows.iloc[places]
@@ -274,7 +277,7 @@ def chosen_voxels(path: str | Path, least: float) -> tuple[NDArray[np.intp], NDA
 
 
 def parts_of_images(trials: Sequence[str | Path]) -> dict[str, str]:
-    """Return the part, train or test, of each image that was shown to any subject, in the order of their names.
+    """Return the part (train or test) of each image that any subject saw, in the order of the names.
 
     Raises
     ------
@@ -320,12 +323,12 @@ def _read(path: str | Path, columns: Sequence[str]) -> "pd.DataFrame":
 
 
 def _concept(image: str) -> str:
-    """Return the concept that an image of THINGS is of, its folder: `dog` of `dog_12s.jpg`."""
+    """Return the concept and folder of an image of THINGS: `dog` for `dog_12s.jpg`."""
     return image.rpartition("_")[0]
 
 
 DATASET = Dataset(
-    meaning="Responses of human visual cortex (fMRI) to images of THINGS, three subjects; not downloaded by itself.",
+    meaning="Responses of human visual cortex (fMRI) to images of THINGS, three subjects, to be downloaded by hand.",
     expand=expand,
     reference="Hebart et al. 2023",
     work="Hebart MN, Contier O, Teichmann L, et al. (2023). eLife 12:e82580.",
@@ -339,7 +342,7 @@ DATASET = Dataset(
             "default": [1],
         },
         "nc_testset": {
-            "description": "Smallest `nc_testset` of the voxels that are taken, in per cent.",
+            "description": "Smallest `nc_testset` of the chosen voxels, in per cent.",
             "type": "number",
             "minimum": 0,
             "maximum": 100,

@@ -1,10 +1,10 @@
 """Triple-N (Li et al. 2026, ScienceDB 10.57760/sciencedb.33556): 1,000 natural scenes in macaque visual cortex.
 
-Neuropixels recordings of five monkeys in 90 sessions. The scenes are the images that all subjects of the Natural Scenes
-Dataset saw (NSD); 72 images of faces, bodies and objects localised areas.
+The recordings are from Neuropixels in five monkeys and 90 sessions. The scenes are the images that all subjects of the
+Natural Scenes Dataset (NSD) saw. 72 images of faces, bodies and objects localised areas.
 
-Layout and areas follow the authors' code (github.com/liyipeng-moon/Triple-N, `Script/code`): a unit is in the last area
-of its session in `exclude_area.xls` with y1 < position < y2 that is not called Unknown.
+Layout and areas follow the authors' code (github.com/liyipeng-moon/Triple-N, `Script/code`). `exclude_area.xls` has the
+areas of each session. A unit is in the last area with y1 < position < y2 that is not called Unknown.
 """
 
 import re
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
 from ventral.datasets.archives import png, write_zip
-from ventral.datasets.hdf5 import array_of, opened
+from ventral.datasets.nsd import pixels_of
 from ventral.errors import InputError, shown
 from ventral.outputs import writing
 
@@ -28,14 +28,14 @@ NAME = "triplen"
 AREAS, AREAS_OF_EXCEL = "exclude_area.csv", "exclude_area.xls"
 STIMULI = ("StimuliNNN.zip", "StimuliNNN")
 BRICKS, DESIGN = "nsd_stimuli.hdf5", "nsd_expdesign.mat"
-# Folders below the given one that may hold the files, as the source has them.
+# Folders below the given one that may have the files, as the source has them.
 FOLDERS = ("", NAME, "Processed", "others", "V1/Processed", "V1/others")
 SESSION = re.compile(r"Processed_ses(\d+)_(\d+)_(M\d+)_(\w+)\.mat")
 SCENES, LOCALIZER = 1000, 72
-# Numbers of the localizer's images, from 1; the others are of objects.
+# Numbers of the images of the localizer, from 1. All others show objects.
 FACES = range(1, 25)
 BODIES = (*range(26, 32), *range(43, 49), *range(50, 62))
-# Of a label such as MF1 or MO1s2, the number of the subject, and of a site.
+# A label such as MF1 or MO1s2 ends with the number of the subject, and of a site.
 OF_A_SUBJECT = re.compile(r"([A-Za-z]{2,})\d+(s\d+)?")
 NO_AREA = "unknown"
 NUMBERS = ("reliability_best", "pos", "UnitType")
@@ -49,30 +49,30 @@ def expand(
     reliability: float,
     localizer: bool,
 ) -> dict:
-    """Return the stimulus set and the recording of all sessions, as a user would write them in the config.
+    """Return the stimulus set and the recording of all sessions in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with the source's files, or one above.
     results : str
-        Folder of all outputs: what is made of the files goes to its folder ``datasets/triplen``.
+        Folder of all outputs. The standard files are in ``datasets/triplen`` below it.
     sessions : sequence of int, or None
-        Numbers of sessions; None takes all that are there.
+        Numbers of sessions; None takes all sessions in the folder.
     reliability : float
         Least `reliability_best` of a unit.
     localizer : bool
-        Whether the images of the localizer are stimuli, too.
+        True if the images of the localizer are stimuli, too.
 
     Returns
     -------
     dict
-        `stimuli` and `recordings`, each with the one name `triplen`, and `unpacks`.
+        Has `stimuli` and `recordings`, each with the only name `triplen`, and `unpacks`.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file or session is not in it.
+        If `folder` is missing or lacks a file or a session.
     """
     if folder is None:
         raise InputError(
@@ -89,7 +89,7 @@ def expand(
         f"{results}/datasets/{NAME}/{file}" for file in ("images.zip", "stimuli.csv", "responses.npy", "neuroids.csv")
     )
     pictures = _images(given, localizer=localizer)
-    # The images of NSD are not read for their names.
+    # The names need the design of NSD alone, not its images.
     names = {keyword: path for keyword, path in pictures.items() if keyword != "bricks"}
     chosen = {"reliability": reliability}
     return {
@@ -155,7 +155,7 @@ def _areas(given: Path) -> str:
 
 
 def _images(given: Path, *, localizer: bool) -> dict[str, str]:
-    """Return the files that the images are made of."""
+    """Return the files with the images."""
     if stimuli := _file(given, STIMULI):
         return {"stimuli": stimuli}
     bricks, design = _file(given, [BRICKS]), _file(given, [DESIGN])
@@ -188,16 +188,18 @@ def write_images(
     bricks, design : path, optional
         Instead, the files `nsd_stimuli.hdf5` and `nsd_expdesign.mat` of NSD.
     localizer : bool
-        Whether the localizer's images are written, too.
+        True to write the images of the localizer, too.
 
     Raises
     ------
     InputError
-        If the images are not those of the source, or of NSD.
+        If the images are not those of the source or of NSD.
     """
     if stimuli is None:
         rows = shared(design)
-        write_zip(output, zip(map(_name_of_nsd, range(SCENES), rows), map(png, _pixels(bricks, rows)), strict=True))
+        write_zip(
+            output, zip(map(_name_of_nsd, range(SCENES), rows), map(png, pixels_of(bricks, rows, NAME)), strict=True)
+        )
         return
     from ventral.stimuli.files import opener
 
@@ -207,7 +209,7 @@ def write_images(
 
 
 def write_table(output: Path, *, stimuli: str | None = None, design: str | None = None, localizer: bool) -> None:
-    """Write the CSV of the stimuli: `stimulus`, and its `kind`, `scene`, `face`, `body` or `object`.
+    """Write the CSV of the stimuli with `stimulus` and `kind` (`scene`, `face`, `body` or `object`).
 
     Parameters
     ----------
@@ -255,7 +257,7 @@ def _files(stimuli: str, *, localizer: bool) -> list[str]:
 
 
 def _name_of_nsd(k: int, row: int) -> str:
-    """Return the name of a shared image as NSD has it, both numbers from 1."""
+    """Return the name of a shared image in NSD, with both numbers from 1."""
     return f"shared{k + 1:04d}_nsd{row + 1:05d}.png"
 
 
@@ -276,35 +278,24 @@ def shared(design: str) -> NDArray[np.int64]:
     return rows.astype(np.int64) - 1
 
 
-def _pixels(bricks: str, rows: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """Give the images (H, W, 3) of some rows of NSD's file, one at a time: the file has 39 GB."""
-    right = f"{BRICKS} of NSD, with `imgBrick` (73000, 425, 425, 3) of uint8, is right"
-    with opened(bricks, NAME) as file:
-        brick = array_of(file, "imgBrick", NAME, right, 4)
-        if brick.shape[3] != 3 or brick.dtype != np.uint8 or len(brick) <= rows.max():
-            raise InputError(f"{NAME}: {bricks}: array `imgBrick` {brick.shape} of {brick.dtype}; {right}")
-        for row in rows:
-            yield brick[row]
-
-
 def write_responses(output: Path, *, processed: list[str], reliability: float, localizer: bool) -> None:
-    """Write an npy file with an array (units, images) float32, sessions one after the other.
+    """Write an npy file with an array (units, images) float32, one session after the other.
 
     Parameters
     ----------
     output : path
         The npy file.
     processed : list of path
-        Files Processed_ses*.mat.
+        Paths of Processed_ses*.mat.
     reliability : float
         Least `reliability_best` of a unit.
     localizer : bool
-        Whether the localizer's images are among the stimuli.
+        True if the images of the localizer are among the stimuli.
 
     Raises
     ------
     InputError
-        If a file cannot be read or is of another layout, or no unit is that reliable.
+        If a file cannot be read or has another layout, or no unit is reliable enough.
     """
     n_images = SCENES + LOCALIZER if localizer else SCENES
     found = [session[0][:, :n_images] for session in _reliable(processed, reliability, ["response_best"])]
@@ -315,8 +306,8 @@ def write_responses(output: Path, *, processed: list[str], reliability: float, l
 def write_neuroids(output: Path, *, processed: list[str], areas: str, reliability: float) -> None:
     """Write the CSV of the units, in the order of the responses.
 
-    Its columns: `neuroid`, `area` (such as MF), `label` (such as MF1), `region` where the table of areas has it,
-    `animal`, `session`, `position` on the probe, `unit_type` and `reliability`.
+    Its columns are `neuroid`, `area` (such as MF), `label` (such as MF1), `animal`, `session`, `position` on the probe,
+    `unit_type` and `reliability`. `region` is there if the table of areas has it.
 
     Parameters
     ----------
@@ -325,7 +316,7 @@ def write_neuroids(output: Path, *, processed: list[str], areas: str, reliabilit
     processed, reliability
         As for `write_responses`.
     areas : path
-        The table of areas, CSV.
+        Table of areas, CSV.
 
     Raises
     ------
@@ -346,7 +337,7 @@ def write_neuroids(output: Path, *, processed: list[str], areas: str, reliabilit
 def _units(
     path: str, kept: NDArray[np.intp], reliability: NDArray, position: NDArray, kind: NDArray, areas: "pd.DataFrame"
 ) -> "pd.DataFrame":
-    """Return what is known of the units of a session, each a row."""
+    """Return the table of the units of a session, one row each."""
     import pandas as pd
 
     number, _, animal, _ = SESSION.fullmatch(Path(path).name).groups()
@@ -368,14 +359,14 @@ def _units(
 
 
 def labels_of(positions: NDArray, areas: "pd.DataFrame") -> tuple[list[str], list[str]]:
-    """Return the label and the region of the area that each unit is in.
+    """Return the label and the region of the area of each unit.
 
     Parameters
     ----------
     positions : (units,) array
-        On the probe.
+        Positions on the probe.
     areas : DataFrame
-        Areas of the session: `y1`, `y2`, `arealabel`, and optionally `area`.
+        Areas of the session, with `y1`, `y2`, `arealabel`, and optionally `area`.
     """
     labels, regions = [NO_AREA] * len(positions), [NO_AREA] * len(positions)
     regions_of = areas["area"] if "area" in areas else areas["arealabel"]
@@ -388,12 +379,12 @@ def labels_of(positions: NDArray, areas: "pd.DataFrame") -> tuple[list[str], lis
 
 
 def read_areas(path: str | Path) -> "pd.DataFrame":
-    """Read the table of areas: `sesidx`, `y1`, `y2`, `arealabel`, and `area` where it is there, in small letters.
+    """Read the table of areas with `sesidx`, `y1`, `y2`, `arealabel`, and `area` if it has one, in small letters.
 
     Raises
     ------
     InputError
-        If it cannot be read, lacks a column, or has text for numbers.
+        If the table cannot be read, lacks a column, or has text instead of numbers.
     """
     import pandas as pd
 
@@ -416,12 +407,12 @@ def read_areas(path: str | Path) -> "pd.DataFrame":
 
 
 def _reliable(processed: Sequence[str], least: float, names: Sequence[str]) -> Iterator[list[NDArray]]:
-    """Give arrays of the reliable units of each session, and then which units these are, from 0.
+    """Give arrays of the reliable units of each session, and last the numbers of these units, from 0.
 
     Raises
     ------
     InputError
-        If a file is not as published, or no session has such a unit.
+        If a file is not as published, or no session has a reliable unit.
     """
     n_units = 0
     for path in processed:
@@ -437,7 +428,7 @@ def _reliable(processed: Sequence[str], least: float, names: Sequence[str]) -> I
 
 
 def _session(path: str) -> dict[str, NDArray]:
-    """Return the arrays of a session, checked: `response_best` (units, 1072), the others (units,)."""
+    """Return the checked arrays of a session: `response_best` (units, 1072), and the others (units,)."""
     found = _mat(path, ["response_best", *NUMBERS])
     responses, numbers = found["response_best"], {name: found[name].ravel() for name in NUMBERS}
     right = f"(units, {SCENES + LOCALIZER}) is right"
@@ -458,7 +449,7 @@ def _mat(path: str, names: Sequence[str]) -> dict[str, NDArray]:
     Raises
     ------
     InputError
-        If it cannot be read, or has no such arrays.
+        If the file cannot be read, or has no such arrays.
     """
     import scipy.io
 
@@ -483,7 +474,7 @@ def _mat(path: str, names: Sequence[str]) -> dict[str, NDArray]:
 
 
 DATASET = Dataset(
-    meaning="Neuropixels recordings of five macaques, 1,000 natural scenes of NSD; not downloaded by itself.",
+    meaning="Neuropixels recordings of five macaques, 1,000 natural scenes of NSD, to be downloaded by hand.",
     expand=expand,
     reference="Li et al. 2026",
     work="Li Y, et al. (2026). Nature Neuroscience (the Triple-N dataset; bioRxiv 2025.05.06.652408).",
@@ -504,7 +495,7 @@ DATASET = Dataset(
             "default": 0.4,
         },
         "localizer": {
-            "description": "Whether the 72 images of the localizer are stimuli, too.",
+            "description": "Adds the 72 images of the localizer to the stimuli.",
             "type": "boolean",
             "default": False,
         },

@@ -1,10 +1,10 @@
 """The THINGS Ventral Stream Spiking Dataset (Papale et al. 2025, Neuron): V1, V4 and IT of two macaques.
 
-Multi-unit activity of 1,024 channels to 22,248 images that were shown once, and to 100 that were shown 30 times. Files
-are as the source has them (gin.g-node.org/paolo_papale/TVSD), with axes in the order in which h5py shows these:
+1,024 channels have multi-unit activity to 22,248 images that were shown once, and to 100 that were shown 30 times. The
+files are those of the source (gin.g-node.org/paolo_papale/TVSD). Axes are in the order of h5py:
 
 - `monkeyX/THINGS_normMUA.mat`: `train_MUA` (stimuli, channels), `test_MUA_reps` (repetitions, stimuli, channels),
-  `reliab` (pairs of repetitions, channels), and `oracle`, one number a channel.
+  `reliab` (pairs of repetitions, channels), and `oracle`, one number for each channel.
 - `monkeyX/_logs/things_imgs.mat`: groups `train_imgs` and `test_imgs`, each with `class` and `things_path`, references
   to text, in the order of the stimuli.
 - `object_images`: the images of THINGS, in a folder for each concept.
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 
 NAME = "tvsd"
 ACTIVITY, LOGS, IMAGES = "monkey{}/THINGS_normMUA.mat", "monkey{}/_logs/things_imgs.mat", "object_images"
-# Folders below the given one that may hold the files.
+# Folders below the given one that may have the files.
 FOLDERS = ("", NAME, "TVSD")
 PARTS = ("train", "test")
-# First channel of each area, in the order of the arrays, which is not the same in both animals.
+# First channel of each area, in the order of the arrays. This order differs between the animals.
 FIRST_CHANNELS = {"F": {"V1": 0, "IT": 512, "V4": 832}, "N": {"V1": 0, "V4": 512, "IT": 768}}
 CHANNELS, CHANNELS_OF_ARRAY = 1024, 64
-# Largest reliability whose ratio of signal and noise is still a number of use.
+# Largest reliability with a useful ratio of signal and noise.
 LARGEST = 0.999
 RIGHT = "arrays in the order of axes of the published file, as h5py shows them, are right"
 
 
 def expand(folder: str | None, results: str, *, monkeys: Sequence[str], size: int) -> dict:
-    """Return the stimulus set and the recordings, as a user would write them in the config.
+    """Return the stimulus set and the recordings in the form of the config.
 
     Parameters
     ----------
     folder : str or None
         Folder with `monkeyF`, `monkeyN` and `object_images`, or one above.
     results : str
-        Folder of all outputs: what is made of the files goes to its folder ``datasets/tvsd``.
+        Folder of all outputs. The standard files are in ``datasets/tvsd`` below it.
     monkeys : sequence of str
         `F`, `N` or both.
     size : int
@@ -58,12 +58,12 @@ def expand(folder: str | None, results: str, *, monkeys: Sequence[str], size: in
     Returns
     -------
     dict
-        `stimuli`, the one set `tvsd`; `recordings`, `tvsd_F` and `tvsd_N`; and `unpacks`.
+        Has `stimuli` with the only name `tvsd`, `recordings` with the names `tvsd_F` and `tvsd_N`, and `unpacks`.
 
     Raises
     ------
     InputError
-        If there is no `folder`, or a file is not in it.
+        If `folder` is missing or lacks a file.
     """
     files = [path.format(monkey) for monkey in monkeys for path in (ACTIVITY, LOGS)]
     if folder is None:
@@ -112,16 +112,16 @@ def write_images(output: Path, *, logs: Sequence[str], images: str) -> None:
     Parameters
     ----------
     output : path
-        The zip; names are those of `stimuli_of`.
+        The zip, with the names of `stimuli_of`.
     logs : sequence of path
-        A file `things_imgs.mat`.
+        Paths of files `things_imgs.mat`.
     images : path
-        Folder of THINGS' images.
+        Folder of the images of THINGS.
 
     Raises
     ------
     InputError
-        As for `stimuli_of`, and if images are not there.
+        As for `stimuli_of`, and if images are missing.
     """
     folder, names = Path(images), stimuli_of(logs)["stimulus"].tolist()
     if absent := [name for name in names if not (folder / name).is_file()]:
@@ -151,14 +151,14 @@ def write_responses(output: Path, *, activity: str) -> None:
     Raises
     ------
     InputError
-        If the file is not the source's.
+        If the file is not the file of the source.
     """
     with opened(activity, NAME) as file:
         train, test = _activity(file)
         n_train, (n_repetitions, n_test, _) = len(train), test.shape
         shape = (CHANNELS, n_train + n_test, n_repetitions)
         with writing(output) as unfinished:
-            # The array of an animal has 2.7 GB: it is written without being in memory.
+            # The array of an animal has 2.7 GB, so it is never whole in memory.
             array = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=shape)
             array[:, :n_train, 1:] = np.nan
             array[:, :n_train, 0] = train[:].T
@@ -169,9 +169,9 @@ def write_responses(output: Path, *, activity: str) -> None:
 def write_neuroids(output: Path, *, activity: str, monkey: str) -> None:
     """Write the CSV of an animal's channels.
 
-    `area` and `array` follow the order of its channels. `reliab` is the mean correlation of two single repetitions of
-    the test images, over all pairs. As such it is S / (S + N), with S the variance of the signal and N that of the
-    noise of one response; `signal_to_noise` is S / N.
+    `area` and `array` follow the order of the channels. `reliab` is the mean correlation of two single repetitions of
+    the test images, over all pairs. S is the variance of the signal, and N that of the noise of one response. `reliab`
+    is S / (S + N), and `signal_to_noise` is S / N.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def write_neuroids(output: Path, *, activity: str, monkey: str) -> None:
     Raises
     ------
     InputError
-        If the file is not the source's.
+        If the file is not the file of the source.
     """
     import pandas as pd
 
@@ -220,17 +220,17 @@ def stimuli_of(logs: Sequence[str | Path]) -> "pd.DataFrame":
     Parameters
     ----------
     logs : sequence of path
-        Files `things_imgs.mat`.
+        Paths of files `things_imgs.mat`.
 
     Returns
     -------
     DataFrame
-        `stimulus`, the path below THINGS' images; `concept`, such as `aardvark`; and `part`, `train` or `test`.
+        `stimulus` (path below the images of THINGS), `concept` (such as `aardvark`) and `part` (`train` or `test`).
 
     Raises
     ------
     InputError
-        If a file is not the source's, or the animals saw other stimuli.
+        If a file is not the file of the source, or the animals saw different stimuli.
     """
     first, *others = (_stimuli(path) for path in logs)
     for path, other in zip(logs[1:], others, strict=True):
@@ -259,7 +259,7 @@ def _stimuli(path: str | Path) -> "pd.DataFrame":
 
 
 def _texts(file: "h5py.File", name: str) -> Iterator[str]:
-    """Yield the texts that an array of references of MATLAB's points to."""
+    """Yield the texts behind an array of MATLAB references."""
     import h5py
 
     found = file.get(name)
@@ -273,7 +273,7 @@ def _texts(file: "h5py.File", name: str) -> Iterator[str]:
 
 
 def _activity(file: "h5py.File") -> tuple["h5py.Dataset", "h5py.Dataset"]:
-    """Return the responses to training stimuli, and to each repetition of test stimuli, still unread."""
+    """Return the unread responses to training stimuli, and to each repetition of test stimuli."""
     train, test = array_of(file, "train_MUA", NAME, RIGHT, 2), array_of(file, "test_MUA_reps", NAME, RIGHT, 3)
     for array in (train, test):
         _check_channels(file, array, array.shape[-1])
@@ -281,7 +281,7 @@ def _activity(file: "h5py.File") -> tuple["h5py.Dataset", "h5py.Dataset"]:
 
 
 def _by_channel(file: "h5py.File", name: str) -> NDArray[np.float64]:
-    """Return an array (k, channels); where there is one number a channel, MATLAB may have either order."""
+    """Return an array (k, channels); with one number for each channel, MATLAB may have either order."""
     array = array_of(file, name, NAME, RIGHT, 2)
     values = array[:].T if array.shape == (CHANNELS, 1) else array[:]
     _check_channels(file, array, values.shape[-1])
@@ -297,7 +297,7 @@ def _check_channels(file: "h5py.File", array: "h5py.Dataset", found: int) -> Non
 
 
 DATASET = Dataset(
-    meaning="Multi-unit activity of V1, V4 and IT to 22,348 images of objects; not downloaded by itself.",
+    meaning="Multi-unit activity of V1, V4 and IT to 22,348 images of objects, to be downloaded by hand.",
     expand=expand,
     reference="Papale et al. 2025",
     work="Papale P, Wang F, Self MW, Roelfsema PR (2025). Neuron 113:539.",
@@ -311,7 +311,7 @@ DATASET = Dataset(
             "default": list(FIRST_CHANNELS),
         },
         "size": {
-            "description": "Side of the images, in pixels, as `stimuli.NAME.size`; they were shown at 500.",
+            "description": "Side of the images in pixels, as `stimuli.NAME.size`. The animals saw them at 500.",
             "type": "integer",
             "minimum": 1,
             "default": 224,

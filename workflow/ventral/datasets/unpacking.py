@@ -1,4 +1,4 @@
-"""Standard files, made of published ones."""
+"""Standard files, made from published files."""
 
 import importlib
 import logging
@@ -13,11 +13,11 @@ def unpack(output: Path, *, dataset: str, writer: str, inputs: dict, options: di
     Parameters
     ----------
     output : path
-        Where it goes.
+        File to write.
     dataset : str
         Name of the data set, and of its module.
     writer : str
-        Name of its writer.
+        Name of the writer.
     inputs : dict of str or list of str
         Published files, by the keyword of the writer.
     options : dict
@@ -28,7 +28,7 @@ def unpack(output: Path, *, dataset: str, writer: str, inputs: dict, options: di
     InputError
         If the files are not as published.
     """
-    # The registry would load the modules of all data sets, and a change of one would seem to concern all.
+    # The registry would load the modules of all data sets, so that a change of one module would rerun all of them.
     declared = importlib.import_module(f"{__package__}.{dataset}").DATASET
     declared.writers[writer](output, **inputs, **options)
     logger.info("wrote %s of %s, %d bytes", output.name, dataset, output.stat().st_size)

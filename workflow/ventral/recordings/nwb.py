@@ -1,6 +1,6 @@
-"""NWB files: spikes of sorted units, counted in windows of time after every presentation of a stimulus.
+"""Recordings in NWB files: spikes of sorted units, counted in windows of time after each presentation.
 
-h5py alone reads them, by the schema NWB 2 (nwb-schema.readthedocs.io). Presentations are rows of a table of
+h5py reads the files by the schema NWB 2 (nwb-schema.readthedocs.io). Presentations are rows of a table of
 `/intervals`, such as `trials`, or numbers of an `IndexSeries` in `/stimulus/presentation`. Spikes are in `/units`, and
 the area of a unit is the `location` of its electrodes. Times are in s.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ventral")
 
 TRIALS, ONSET = "trials", "start_time"
-# Columns that name the stimulus of a presentation, the most telling first.
+# Columns with the stimulus of a presentation. The first that a table has counts.
 STIMULUS_COLUMNS = (
     "stimulus",
     "stimulus_id",
@@ -40,30 +40,30 @@ STIMULUS_COLUMNS = (
     "stim_ID",
     "image",
 )
-# Columns of units that say the area, where no electrodes do.
+# Columns of units with the area, for units without electrodes.
 AREA_COLUMNS = ("area", "brain_area", "location", "region")
 SPIKES, OBSERVED, ELECTRODES = "spike_times", "obs_intervals", "electrodes"
 TABLE_OF_ELECTRODES = "general/extracellular_ephys/electrodes"
 
 
 def check(spec: dict, key: str, stimuli: Mapping[str, NDArray] | None) -> tuple["pd.DataFrame", TimeBins]:
-    """Check files of a recording without reading spikes; return what is known of the units, and the bins of time.
+    """Check the files of a recording without reading spikes; return the table of units and the bins of time.
 
     Parameters
     ----------
     spec : dict
-        `nwb`, one file or several; `time_bins` and optionally `baseline`, start and end of each window in ms; and
-        optionally `presentations`, the table or series of what was presented; `stimulus_column`, which names the
-        stimulus; and `onset`, when it appeared: columns, in s, and numbers, in ms, which are added up.
+        `nwb` has one file or several. `time_bins` and optionally `baseline` have start and end of each window in ms.
+        Optional keys: `presentations` is the table or series of presentations, and `stimulus_column` its column with
+        the stimulus. `onset` has columns, in s, and numbers, in ms, whose sum is the time of the onset.
     key : str
-        Its place in the config, for messages.
+        Config key of the recording, for messages.
     stimuli : mapping of (n,) arrays, or None
-        Columns of the stimulus set, `stimulus` among them, where they are known.
+        Columns of the stimulus set, including `stimulus`, if they are known.
 
     Raises
     ------
     InputError
-        If a file cannot be read, lacks what is needed, or presents another stimulus.
+        If a file cannot be read, lacks a part, or presents a stimulus that is not in the set.
     """
     bins, units = bins_between(windows_of(spec), f"{key}.time_bins"), []
     for path in _files(spec, key):
@@ -76,21 +76,21 @@ def check(spec: dict, key: str, stimuli: Mapping[str, NDArray] | None) -> tuple[
 
 
 def read(spec: dict, key: str, stimuli: Mapping[str, NDArray]) -> tuple[NDArray[np.float64], "pd.DataFrame", TimeBins]:
-    """Read spike counts, stimuli in the order of the set that was shown.
+    """Read spike counts, with the stimuli in the order of the stimulus set.
 
     Parameters
     ----------
     spec, key
         As for `check`.
     stimuli : mapping of (n,) arrays
-        Columns of the stimulus set, `stimulus` among them.
+        Columns of the stimulus set, including `stimulus`.
 
     Returns
     -------
     responses : (neuroids, n, repetitions, bins) array
         NaN where not shown, or where a unit was not observed. Repetitions are in the order of their onsets.
     neuroids : DataFrame
-        One row a unit, by its name, with the columns `area`, `animal` and `session`, and those of the file.
+        One row for each unit, by its name, with `area`, `animal`, `session` and the columns of the file.
     bins : TimeBins
 
     Raises
@@ -104,7 +104,7 @@ def read(spec: dict, key: str, stimuli: Mapping[str, NDArray]) -> tuple[NDArray[
             ids, onsets = _presented(file, spec, place)
             rows, repetitions = _rows(ids, stimuli, place), in_turn(ids, onsets)
             counts = _counts(file["units"], onsets, np.asarray(windows) / 1000, place)
-            # A stimulus has as many numbers of repetitions as presentations, each once.
+            # Each presentation of a stimulus has its own number, so that none is there twice.
             responses.append(arranged(counts, rows, repetitions, len(stimuli["stimulus"]), lambda *_: "twice"))
             units.append(_units(file, path, place))
     most = max(array.shape[2] for array in responses)
@@ -125,7 +125,7 @@ def _files(spec: dict, key: str) -> list[str]:
 
 @contextmanager
 def _opened(path: str, key: str) -> Iterator[tuple["h5py.File", str]]:
-    """Give an opened file, and what to call it in messages."""
+    """Give an opened file, and its place for messages."""
     import h5py
 
     place = f"{key}.nwb: {path}"
@@ -135,7 +135,7 @@ def _opened(path: str, key: str) -> Iterator[tuple["h5py.File", str]]:
             yield file, place
     except InputError:
         raise
-    # A damaged file may be noticed only when its values are read.
+    # Damage may show only in the values of a file.
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{place}: cannot be read as HDF5, or is cut short: {error}; an NWB file (HDF5) is right"
@@ -143,7 +143,7 @@ def _opened(path: str, key: str) -> Iterator[tuple["h5py.File", str]]:
 
 
 def _presented(file: "h5py.File", spec: dict, place: str) -> tuple[NDArray, NDArray[np.float64]]:
-    """Return which stimulus each presentation was of, and when it appeared in s."""
+    """Return the stimulus of each presentation, and the time of its onset in s."""
     tables, presented = file.get("intervals", {}), file.get("stimulus/presentation", {})
     series = [name for name in presented if kind_of(presented[name]) == "IndexSeries"]
     known = [*tables, *series]
@@ -191,7 +191,7 @@ def _presented_in_table(table: "h5py.Group", spec: dict, place: str) -> tuple[ND
 
 
 def _onsets(table: "h5py.Group", spec: dict, n: int, place: str) -> NDArray[np.float64]:
-    """Return the sum (n,) of what `onset` names, in s: columns are in s, and numbers in ms."""
+    """Return the sum (n,) of the parts of `onset` in s; columns are in s, and numbers in ms."""
     given = spec.get("onset") or ONSET
     parts = given if isinstance(given, list) else [given]
     if not any(isinstance(part, str) for part in parts):
@@ -209,7 +209,7 @@ def _onsets(table: "h5py.Group", spec: dict, n: int, place: str) -> NDArray[np.f
 
 
 def _column(table: "h5py.Group", name: str, place: str) -> NDArray:
-    """Return a column (rows,) with one value in each row, text as str, and truths as numbers."""
+    """Return a column (rows,) with one value in each row; text is str, and truths are numbers."""
     column = table[name]
     if f"{name}_index" in table or column.ndim != 1:
         raise InputError(f"{place}: column `{name}` has several values in a row; one in each is right")
@@ -243,7 +243,7 @@ def _presented_in_series(series: "h5py.Group", spec: dict, place: str) -> tuple[
 
 
 def _rows(ids: NDArray, stimuli: Mapping[str, NDArray], place: str) -> NDArray[np.intp]:
-    """Return the row in the stimulus set of each presentation, by its name, else without folders and extension."""
+    """Return the row of each presentation in the stimulus set, by its name with or without folders and extension."""
     match = match_ids(ids, stimuli)
     if match.missing:
         bare = np.array([PurePosixPath(name).stem for name in ids.tolist()])
@@ -264,7 +264,7 @@ def _counts(
 ) -> NDArray[np.float64]:
     """Return spike counts (presentations, units, windows) in windows of s; a spike at the end is not in a window.
 
-    Where the file says when a unit was observed, counts are NaN outside.
+    If the file has the times of observation of a unit, counts outside are NaN.
     """
     edges = onsets[:, None, None] + windows
     first, last = edges.min(axis=(1, 2)), edges.max(axis=(1, 2))
@@ -288,7 +288,7 @@ def _counts(
 
 
 def _ragged(table: "h5py.Group", name: str):
-    """Return a function that reads the values of one row of a column with several values in a row; None without it."""
+    """Return a reader of one row of a column with several values in each row; None if the column has one value."""
     if f"{name}_index" not in table:
         return None
     ends = table[f"{name}_index"][:].astype(np.int64)
@@ -297,7 +297,7 @@ def _ragged(table: "h5py.Group", name: str):
 
 
 def _units(file: "h5py.File", path: str, place: str) -> "pd.DataFrame":
-    """Return `neuroid`, `area`, `animal` and `session` of each unit, and other columns of one value each."""
+    """Return `neuroid`, `area`, `animal` and `session` of each unit, and other columns with one value per unit."""
     import pandas as pd
 
     units = file.get("units")
@@ -329,7 +329,7 @@ def _is_alone(units: "h5py.Group", name: str) -> bool:
 
 
 def _areas(file: "h5py.File", units: "h5py.Group", place: str) -> list[str]:
-    """Return the area of each unit: that of most of its electrodes, the first of these where several are as many."""
+    """Return the area of most electrodes of each unit; the first of equally frequent areas."""
     n_units = len(units["id"])
     if ELECTRODES not in units:
         column = next((name for name in AREA_COLUMNS if name in units), None)
@@ -345,7 +345,7 @@ def _areas(file: "h5py.File", units: "h5py.Group", place: str) -> list[str]:
 
 
 def _joined(units: list["pd.DataFrame"]) -> "pd.DataFrame":
-    """Return the units of all files by name, which begins with the session where there are several files."""
+    """Return the units of all files by name; with several files, the name begins with the session."""
     import pandas as pd
 
     if len(units) > 1:

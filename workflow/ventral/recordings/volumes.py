@@ -1,6 +1,6 @@
-"""Volumes of NIfTI files, by nibabel, with the axes as the file has them: x, y, z and, where there is one, a fourth.
+"""Volumes of NIfTI files, read by nibabel, with the axes of the file: x, y, z and possibly a fourth.
 
-As responses of a recording, the voxels of a mask are the neuroids, in the order of a NumPy array: z fastest.
+In the responses of a recording, the voxels of a mask are the neuroids, in the order of a NumPy array: z fastest.
 """
 
 from collections.abc import Mapping
@@ -27,21 +27,21 @@ def is_volume(path: str | Path) -> bool:
 
 
 def open_volume(path: str | Path, key: str, n_axes: int) -> "SpatialImage":
-    """Return an image whose values are still unread; slices along its last axis, taken in order, read a file once.
+    """Return an image with unread values; slices along its last axis in order read the file once.
 
     Parameters
     ----------
     path : path
         NIfTI file, compressed or not.
     key : str
-        Its place in the config, for messages.
+        Config key of the recording, for messages.
     n_axes : int
-        3 for a volume, 4 for a series of them.
+        3 for a volume, 4 for a series of volumes.
 
     Raises
     ------
     InputError
-        If nibabel is not installed, there is no such file, it cannot be read, or it has more or fewer axes.
+        If nibabel is not installed, or the file is missing, cannot be read, or has more or fewer axes.
     """
     try:
         import nibabel
@@ -51,7 +51,7 @@ def open_volume(path: str | Path, key: str, n_axes: int) -> "SpatialImage":
         ) from error
     start_of(path, key)
     try:
-        # Without indexed_gzip, a compressed file that is opened anew for each slice is read from its start each time.
+        # Without indexed_gzip, each opening of a compressed file reads it from the start.
         image = nibabel.load(path, keep_file_open=True)
     except Exception as error:  # nibabel and zlib raise more kinds than they document
         raise InputError(f"{key}: {path}: cannot be read as NIfTI, damaged or cut short: {error}") from error
@@ -61,7 +61,7 @@ def open_volume(path: str | Path, key: str, n_axes: int) -> "SpatialImage":
 
 
 def values_of(image: "SpatialImage", key: str, part: slice | None = None) -> NDArray:
-    """Return the values of an image, or of a part along its last axis.
+    """Return the values of an image, or a part of them along its last axis.
 
     Raises
     ------
@@ -88,26 +88,27 @@ def read_volume(path: str | Path, key: str) -> NDArray:
 
 
 def voxels_of(spec: dict, key: str) -> tuple[NDArray[np.bool_], "pd.DataFrame"]:
-    """Return which voxels are the neuroids of a recording, and what is known of each.
+    """Return the voxels that are the neuroids of a recording, and their table.
 
     Parameters
     ----------
     spec : dict
-        A recording: `mask`, a NIfTI volume, and `area`. Where the mask is not 0, a voxel is taken; where `area` has an
-        area for each of some values of the mask, those voxels alone.
+        A recording with `mask`, a NIfTI volume, and `area`. Voxels with another value than 0 in the mask are the
+        neuroids. If `area` has areas by value of the mask, only voxels with these values are neuroids.
     key : str
-        Its place in the config, for messages.
+        Config key of the recording, for messages.
 
     Returns
     -------
     taken : (x, y, z) array
+        True for the neuroids.
     voxels : DataFrame
-        One row each: `neuroid`, such as 40_12_33 (x, y and z from 0), and `area`, where values have areas.
+        One row for each neuroid, with `neuroid` (such as 40_12_33: x, y and z from 0), and `area` if values have areas.
 
     Raises
     ------
     InputError
-        If the mask cannot be read, has no such voxel, or lacks a value that has an area.
+        If the mask cannot be read, has only zeros, or lacks a value that has an area.
     """
     import pandas as pd
 
@@ -130,22 +131,23 @@ def _areas_of_values(area: Mapping[str, str], values: NDArray, mask: str, key: s
 
 
 def read_voxels(path: str | Path, taken: NDArray[np.bool_], key: str, *, unread: bool = False) -> NDArray:
-    """Return the values (voxels, volumes) of some voxels of a series, or an array of this shape without its values.
+    """Return the values (voxels, volumes) of some voxels of a series, or an array of this shape without values.
 
     Parameters
     ----------
     path : path
-        NIfTI file (x, y, z, volumes), which is read some volumes at a time.
+        NIfTI file (x, y, z, volumes), read some volumes at a time.
     taken : (x, y, z) array
+        True for the voxels.
     key : str
-        Place of the recording in the config, for messages.
+        Config key of the recording, for messages.
     unread : bool
-        Leave the values where they are.
+        True to leave the values in the file.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or its volumes have another shape.
+        If the file cannot be read, or its volumes have another shape than the mask.
     """
     place = f"{key}.responses"
     image = open_volume(path, place, 4)
