@@ -438,7 +438,10 @@ def test_images_that_are_not_there_or_of_another_type_are_said(session, tmp_path
         ({"nwb": "a.nwb", "time_bins": [[0, 1]], "neuroids": "n.csv"}, "neuroids: `nwb` files have units and spikes "),
         ({"responses": "r.npy", "presentations": "trials"}, "presentations: belongs to `nwb`, files with presentation"),
         ({"responses": "r.npy", "onset": "start_time"}, "onset: belongs to `trials`, a table of one row a presentatio"),
-        ({"nwb": "a.nwb", "responses": "r.npy"}, "it has responses and nwb; a recording has either `responses`, of "),
+        (
+            {"nwb": "a.nwb", "responses": "r.npy"},
+            "it has responses and nwb; a recording has one of: `responses`, an array; ",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_said(recording, expected):
