@@ -440,7 +440,7 @@ def test_images_that_are_not_there_or_of_another_type_are_said(session, tmp_path
         ({"responses": "r.npy", "onset": "start_time"}, "onset: belongs to `trials`, a table of one row a presentatio"),
         (
             {"nwb": "a.nwb", "responses": "r.npy"},
-            "it has responses and nwb; a recording has one of: `responses`, an array; ",
+            "it has responses and nwb; a recording has one of: `responses`, an",
         ),
     ],
 )
