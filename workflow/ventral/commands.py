@@ -49,8 +49,10 @@ STAGES = {
     "crate": "crate.packing.crate",
 }
 # Commands that no rule has, with words of their own.
-PREDICT = "predict"
-COMMANDS = {PREDICT: "readouts.predicting.predict_folder"}
+PREDICT, LAYERS = "predict", "layers"
+# A stage; followed by a name, the command `layers`.
+MODEL = "model"
+COMMANDS = {PREDICT: "readouts.predicting.predict_folder", LAYERS: "models.listing.print_layers"}
 # Recorded, and not passed on: files that an option names.
 READS = "reads"
 # Never left to a function's default: what a rule forgets to pass on is an error, and never a constant.
@@ -71,6 +73,8 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == [PREDICT]:
         return _parse_predict(arguments[1:])
+    if arguments[:1] == [MODEL] and arguments[1:] and not arguments[1].startswith("-"):
+        return _parse_layers(arguments[1:])
     parser = _parser()
     told = vars(parser.parse_args(arguments))
     inputs: dict[str, tuple[Path, ...]] = {}
@@ -155,7 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         description="One command a stage, as the rules of the workflow call it.",
         epilog=(
             "Names are those of the parameters of the stage's function: a stage without arguments says which. "
-            f"Stages: {', '.join(stages())}. A command beside these: {PREDICT}, with a --help of its own."
+            f"Stages: {', '.join(stages())}. Commands beside these, with a --help of their own: {PREDICT}, and "
+            f"{MODEL} NAME, which lists the layers of a model."
         ),
         allow_abbrev=False,
     )
@@ -194,6 +199,18 @@ def _parse_predict(arguments: Sequence[str]) -> Command:
         how={name: told[name] for name in ("device", "batch_size") if told[name] is not None},
         log=told["log"],
     )
+
+
+def _parse_layers(arguments: Sequence[str]) -> Command:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m ventral {MODEL}",
+        description="List the layers of a model, and say what it is. Weights that are not here are downloaded.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", help="as in a config under `models`, or as its `architecture`")
+    parser.add_argument("--options", type=_json_object, default={}, help="options of the model, a JSON object")
+    told = parser.parse_args(arguments)
+    return Command(LAYERS, options={"name": told.name, "options": told.options})
 
 
 def _json_object(text: str) -> dict:

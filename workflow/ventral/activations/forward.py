@@ -15,6 +15,7 @@ from ventral.models.description import build, preprocess, trace_stimuli, weights
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference
+from ventral.models.zoo import completed
 from ventral.running.devices import choose_device
 from ventral.running.slurm import allocated_cores
 
@@ -49,7 +50,7 @@ class Network:
     def __init__(
         self, spec: dict, shape: tuple[int, ...], dtype: str, device: str, autocast: str | None, channels_last: bool
     ) -> None:
-        self.spec = spec
+        self.spec = spec = completed(spec)
         self._dtype = getattr(torch, dtype)
         self._device = torch.device(choose_device(device))
         self.device = self._device.type

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
+from ventral.models.hub import has_weights_of_library, is_folder, origin_of
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import (
     check_model,
     check_taken,
+    completed,
     is_baseline,
     modality_asked,
     preprocessing,
@@ -44,7 +46,8 @@ def describe(
     spec : dict
         From `resolve_model`.
     output : path
-        File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `layers`, a list of `name`
+        File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `origin` of the files of
+        weights, as `ventral.models.hub.origin_of`, where a repository or a folder has them; `layers`, a list of `name`
         and `depth`, and of `shape` where stimuli of every set are resized to one size; `available`, the names of all
         layers in the order in which they complete; and `skipped`, a list of `name` and `reason`, modules that `auto` or
         globs stand for and that are no layers.
@@ -60,7 +63,7 @@ def describe(
     InputError
         If the network or its layers cannot be had, or features depend on chance or on other stimuli of a batch.
     """
-    skipped: dict[str, str] = {}
+    spec, skipped = completed(spec), {}
     if is_baseline(spec):
         name = spec["architecture"]
         weights, layers, available = "", [{"name": name, "depth": 0.0}], [name]
@@ -92,12 +95,20 @@ def describe(
         "weights": spec["weights"],
         "weights_sha256": weights,
         "preprocessing": preprocessing(spec),
+        **_origin(spec),
         "layers": layers,
         "available": available,
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped.items()],
     }
     with writing(output) as unfinished:
         unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def _origin(spec: dict) -> dict[str, dict]:
+    family = family_of(spec["architecture"])
+    if family.weights is None or not has_weights_of_library(spec):
+        return {}
+    return {"origin": origin_of(family.weights(spec), spec)}
 
 
 def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
@@ -122,7 +133,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
         network = family_of(spec["architecture"]).build(spec)
     with naming(spec):
         check_modules(network)
-    not_read = _load_checkpoint(network, spec) if weights_file(spec) else None
+    not_read = _load_checkpoint(network, spec) if weights_file(spec) and not is_folder(spec) else None
     network = network.eval().requires_grad_(False)
     if not_read and not new_readout:
         _refuse_from(not_read, network, spec)

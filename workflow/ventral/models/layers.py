@@ -290,8 +290,12 @@ def _has_matrix(module: nn.Module) -> bool:
 
 
 def _blocks(prefix: str, module: nn.Module, level: int) -> list[str]:
-    names = []
-    for name, child in module.named_children():
+    names, children = [], dict(module.named_children())
+    if level == 0 and len(children) == 1 and any(next(iter(children.values())).children()):
+        # Around a network there is nothing but a name.
+        name, child = children.popitem()
+        return _blocks(f"{prefix}.{name}" if prefix else name, child, level)
+    for name, child in children.items():
         path = f"{prefix}.{name}" if prefix else name
         names += _blocks(path, child, level + 1) if _is_opened(child, level) else [path]
     return names
@@ -302,11 +306,27 @@ def _is_opened(module: nn.Module, level: int) -> bool:
     if isinstance(module, CONTAINERS):
         # Further down, a chain of simple modules is one block: convolution, normalisation, rectification.
         return level == 0 or any(any(child.children()) for child in children)
-    if level > 0 or not children:
+    return _holds_blocks(module)
+
+
+def _holds_blocks(module: nn.Module) -> bool:
+    """Say whether most weights of a module are in a chain of blocks, as of an encoder, a stage, or what is around it."""
+    size = _size(module)
+    main = next((child for child in module.children() if _size(child) > 0.5 * size), None)
+    if main is None:
         return False
-    # A transformer's encoder: a module of its own around a chain that holds nearly all of its weights.
-    size = sum(parameter.numel() for parameter in module.parameters())
-    return any(
-        isinstance(child, CONTAINERS) and sum(parameter.numel() for parameter in child.parameters()) > 0.9 * size
-        for child in children
-    )
+    return _is_chain_of_blocks(main) if isinstance(main, CONTAINERS) else _holds_blocks(main)
+
+
+def _is_chain_of_blocks(container: nn.Module) -> bool:
+    # Within a block, modules differ, or are simple, or are one convolution with what follows it.
+    blocks = list(container.children())
+    return len({type(block) for block in blocks}) == 1 and all(_n_matrices(block) > 1 for block in blocks)
+
+
+def _n_matrices(module: nn.Module) -> int:
+    return sum(_has_matrix(within) for within in module.modules())
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

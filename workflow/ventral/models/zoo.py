@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
-from ventral.models.families import ModelFamily
+from ventral.models.families import RECORDED, ModelFamily
+from ventral.models.hub import is_folder
 from ventral.models.registry import family_of
 from ventral.outputs import sha256
 from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 
 # Beside these, every modality has its own, with their defaults.
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
-OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
+OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train", "revision")
 # What a user may say that weights from elsewhere were trained on, and the family that follows.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 GLOB = re.compile(r"[*?\[]")
@@ -34,8 +35,9 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     Returns
     -------
     dict
-        `name`, every key of `OPTIONS` and every option of the modality; `trained_on` and `train` only if they are
-        given, `modality` only if the network is not shown images. `architecture` is of one of
+        `name`, every key of `OPTIONS` and every option of the modality; `trained_on`, `train` and `revision` only if
+        they are given, `modality` only if the network is not shown images; of `RECORDED`, which the family's library
+        knows, only what is given, until `completed` asks the library. `architecture` is of one of
         `ventral.models.registry.model_families`; `weights` is `pretrained`, `random`, or the path of a checkpoint, with
         `train` those that training starts from; None of what is not trained, and of a function's network as that
         returns it.
@@ -60,7 +62,11 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     for key in options:
         if key not in known:
             raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, known)}")
-    defaults = {option: declared["default"] for option, declared in modality.model_options.items()}
+    defaults = {
+        option: declared["default"]
+        for option, declared in modality.model_options.items()
+        if family.recorded is None or option not in RECORDED
+    }
     preset = {**DEFAULTS, **defaults, **family.defaults, **family.architectures.get(architecture, {})}
     if before_training or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
@@ -69,6 +75,20 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     for option in options:
         _refuse_without_effect(option, spec, modality)
     return spec
+
+
+def completed(spec: dict) -> dict:
+    """Return a description with the preprocessing that only its library knows, of the options that nobody gave.
+
+    Raises
+    ------
+    InputError
+        If the library, or what it has on record, cannot be had.
+    """
+    family = family_of(spec["architecture"])
+    if family.recorded is None or all(option in spec for option in RECORDED):
+        return spec
+    return {**family.recorded(spec), **spec}
 
 
 def _modality_of(architecture: str, family: ModelFamily, options: dict, name: str) -> Modality:
@@ -98,6 +118,8 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] != "auto":
         reason = "but with `layers: auto`"
+    elif option == "revision" and (family.weights is None or is_folder(spec)):
+        reason = "where no repository of the hub is read"
     elif option in modality.model_options:
         reason = modality.without_effect(option, spec)
     if reason:
@@ -133,7 +155,7 @@ def family(spec: dict) -> str:
     -------
     str
         `classical`: baselines, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
-        elsewhere; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
+        elsewhere, as the library or `trained_on` says; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
         workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
         `trained_on`.
     """
@@ -150,7 +172,7 @@ def family(spec: dict) -> str:
         return "trained"
     if spec["weights"] == "random":
         return "untrained"
-    if spec["weights"] == "pretrained" and not architecture.brings_weights:
+    if spec["weights"] == "pretrained" and not architecture.brings_weights and architecture.weights is None:
         return "pretrained"
     return TRAINED_ON.get(spec.get("trained_on"), "unknown")
 
@@ -209,8 +231,10 @@ def _check_weights(spec: dict, key: str) -> None:
             f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
             f"checkpoint"
         )
-    if spec["sha256"] is not None and weights_file(spec) is None:
+    has_file = weights_file(spec) is not None or (weights == "pretrained" and family.weights is not None)
+    if spec["sha256"] is not None and not has_file:
         raise InputError(f"{key}.sha256: belongs to a checkpoint; name its file under `weights`, or leave `sha256` out")
+    _check_sha256(spec["sha256"], f"{key}.sha256")
 
 
 def _check_trained_on(spec: dict, key: str) -> None:
@@ -222,7 +246,9 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Of a network that was trained on "
             f"anything else, leave it out: tables then say `unknown`"
         )
-    if not family_of(spec["architecture"]).is_trained or spec["weights"] in ("pretrained", "random"):
+    family = family_of(spec["architecture"])
+    known = ("random",) if family.weights else ("pretrained", "random")
+    if not family.is_trained or spec["weights"] in known:
         raise InputError(
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint; what "
             f"{spec['architecture']} is, is known; leave it out"
@@ -249,24 +275,40 @@ def _check_glob(pattern: str, key: str) -> None:
 
 def _check_checkpoint(spec: dict, key: str) -> None:
     path, expected = Path(spec["weights"]), spec["sha256"]
-    if not path.name.endswith(CHECKPOINTS):
-        raise InputError(
-            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
-            f"({', '.join(CHECKPOINTS)})"
-        )
-    if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises
-        found = "a folder, not a file" if os.path.isdir(path) else "no such file"  # noqa: PTH112
-        raise InputError(f"{key}.weights: {found}: {path}")
-    if expected is not None and not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
-        raise InputError(f"{key}.sha256: {expected!r} is no SHA-256, a text of 64 hexadecimal digits (in quotes)")
+    is_of_library = is_folder(spec) and family_of(spec["architecture"]).weights is not None
+    if not is_of_library:
+        _check_is_checkpoint(path, spec, key)
     try:
-        found = sha256(path)
+        found = sha256_of_weights(spec)
     except OSError as error:
         raise InputError(f"{key}.weights: {path} cannot be read: {error.strerror}") from error
     if expected is None:
         raise InputError(f"{key}.sha256: missing; a checkpoint is read only if its hash is known. It is {found}")
     if found != expected.lower():
         raise InputError(f"{key}.sha256: {path} has the sha256 {found}, the config says {expected}")
+
+
+def _check_is_checkpoint(path: Path, spec: dict, key: str) -> None:
+    if not path.name.endswith(CHECKPOINTS):
+        folder = " nor a folder that is there" if family_of(spec["architecture"]).weights else ""
+        raise InputError(
+            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
+            f"({', '.join(CHECKPOINTS)}){folder}"
+        )
+    if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises
+        found = "a folder, not a file" if os.path.isdir(path) else "no such file"  # noqa: PTH112
+        raise InputError(f"{key}.weights: {found}: {path}")
+
+
+def sha256_of_weights(spec: dict) -> str:
+    """Return the SHA-256 of the checkpoint of a model, or of the weights in the folder that its `weights` name."""
+    weights = family_of(spec["architecture"]).weights
+    return sha256(spec["weights"]) if weights is None or not is_folder(spec) else weights(spec).sha256
+
+
+def _check_sha256(expected, key: str) -> None:
+    if expected is not None and not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
+        raise InputError(f"{key}: {expected!r} is no SHA-256, a text of 64 hexadecimal digits (in quotes)")
 
 
 def check_taken(wanted: Sequence[str], layers: Sequence[str], key: str, model: str) -> None:

@@ -151,7 +151,8 @@ def readout(
     modality = declared_modality(stimulus_set.attrs, str(stimuli))
     described = {
         "format": FORMAT,
-        "model": spec,
+        # With the preprocessing that only its library knew.
+        "model": {**spec, **stores[0].attrs["preprocessing"]},
         "family": stores[0].attrs["family"],
         "weights_sha256": stores[0].attrs["weights_sha256"],
         "precision": {"dtype": dtype, "autocast": autocast, "channels_last": channels_last},

@@ -264,7 +264,8 @@ def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
 
 def without_effect(option: str, spec: dict) -> str:
     """Return why an option of a model changes nothing about it; empty where it does."""
-    alone = option == "interpolation" and spec["size"] is None
+    # A library may still have to say the size.
+    alone = option == "interpolation" and spec.get("size", ANY_SIZE) is None
     return "without a `size` that images are resized to" if alone else ""
 
 

@@ -37,6 +37,12 @@ class ModelFamily:
     check : callable, optional
         Refuses what is wrong with the name of an architecture, without loading anything; of the architecture and the
         key of the config.
+    recorded : callable, optional
+        Returns those options of `RECORDED` that its library has on record for a model, of the description; it may ask
+        the library, and read files of the model. None where `architectures` and `defaults` have them.
+    weights : callable, optional
+        Returns `ventral.models.hub.Weights` of a description: pretrained weights that are files of a repository, or of a
+        folder that a user names under `weights`. What these were trained on, nobody knows but the user.
     modality : str
         What the networks are shown, as `ventral.stimuli.modality.MODALITIES` has it; a user's own say it themselves.
     is_trained : bool
@@ -57,6 +63,8 @@ class ModelFamily:
     covers: Callable[[str], bool] = lambda _architecture: False
     defaults: Mapping = field(default_factory=dict)
     check: Callable[[str, str], None] | None = None
+    recorded: Callable[[dict], dict] | None = None
+    weights: Callable[[dict], Any] | None = None
     modality: str = FIRST
     is_trained: bool = True
     brings_weights: bool = False
@@ -64,5 +72,7 @@ class ModelFamily:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
+# What libraries have on record of how images are shown to a network.
+RECORDED = ("size", "interpolation", "mean", "std")
 # What models of fixed form are shown: luminance is in 0 to 1.
 FIXED_FORM = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}

@@ -1,0 +1,169 @@
+"""Vision models of Hugging Face's transformers."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ventral.errors import InputError
+from ventral.models import hub
+from ventral.models.families import ModelFamily
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
+
+PREFIX = "hf/"
+CONFIG = "config.json"
+# What older and newer versions of transformers call the record of the preprocessing.
+PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+# Of Pillow.
+INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
+# Heads of networks that are shown images alone; of all others the body is taken.
+KEPT = ("ForImageClassification", "ForImageClassificationWithTeacher", "WithProjection")
+TOWER = ("vision_model", "visual_projection")
+
+
+def build(spec: dict) -> "nn.Module":
+    """Return the part of a model of transformers that sees images, without code of its repository.
+
+    Raises
+    ------
+    InputError
+        If transformers is not installed, has no such model, or its files cannot be had.
+    """
+    transformers = hub.imported("transformers", spec)
+    import torch
+
+    # Weights of what is not built are left unread, which is no news.
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    key, source = f"models.{spec['name']}", _source(spec)
+    hub.configuration(source, CONFIG)
+    folder = source.file(CONFIG).parent
+    with hub.loading(spec["architecture"], source, key):
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        kind = _class_of(config)
+        if not hub.has_weights_of_library(spec):
+            options = {"trust_remote_code": False} if kind is transformers.AutoModel else {}
+            model = (kind.from_config if options else kind._from_config)(config, dtype=torch.float32, **options)
+            return _seeing(model, spec)
+        files = weights(spec).files
+        model, read = kind.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=files[0].suffix == ".safetensors",
+            weights_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    network = _seeing(_without_pooler(model, read["missing_keys"]), spec)
+    unread = sorted({*read["missing_keys"], *(name for name, *_ in read["mismatched_keys"])} & {*network.state_dict()})
+    if unread:
+        raise InputError(
+            f"{key}: {source} has no weights of {unread[0]}, or of another shape, and of {len(unread)} in all"
+        )
+    return network
+
+
+def recorded(spec: dict) -> dict:
+    """Return size, interpolation, mean and std as the repository has them on record, its crop left out.
+
+    Raises
+    ------
+    InputError
+        If there is no record, or it says what cannot be done to images here.
+    """
+    source = _source(spec)
+    key = f"models.{spec['name']}"
+    name = next((name for name in PREPROCESSING if source.file(name)), None)
+    if name is None:
+        raise InputError(
+            f"{key}: {source} has no {' or '.join(PREPROCESSING)}; set `size`, `interpolation`, `mean` and `std`"
+        )
+    said = hub.configuration(source, name)
+    said = said.get("image_processor", said)
+    scaled, normalised = said.get("do_rescale", True), said.get("do_normalize", True)
+    if said.get("offset") or not scaled or abs(said.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-3:
+        raise InputError(f"{key}: {name} of {source} scales pixels to other values than 0 to 1; set `mean` and `std`")
+    return {
+        "size": _size(said, source, spec),
+        "interpolation": _interpolation(said, f"{key}: {name} of {source}"),
+        "mean": [float(value) for value in said["image_mean"]] if normalised else [0.0] * 3,
+        "std": [float(value) for value in said["image_std"]] if normalised else [1.0] * 3,
+    }
+
+
+def weights(spec: dict) -> hub.Weights:
+    """Return the weights of a model's repository or folder."""
+    return hub.weights_in(_source(spec), spec, WEIGHTS)
+
+
+def _source(spec: dict) -> hub.Folder | hub.Commit:
+    return hub.source_of(spec, spec["architecture"].removeprefix(PREFIX), [CONFIG])
+
+
+def _class_of(config: "PretrainedConfig"):
+    """Return the class that reads a model's weights: with its readout, where it is shown images alone."""
+    import transformers
+
+    named = next(iter(config.architectures or []), "")
+    return getattr(transformers, named, transformers.AutoModel) if named.endswith(KEPT) else transformers.AutoModel
+
+
+def _seeing(model: "nn.Module", spec: dict) -> "nn.Module":
+    """Return the part of a model that sees images, which is all of it where it sees nothing else."""
+    from ventral.models.towers import ImageTower
+
+    if hasattr(model, TOWER[0]):
+        return ImageTower(model, TOWER)
+    if model.main_input_name != "pixel_values":
+        raise InputError(
+            f"models.{spec['name']}.architecture: {spec['architecture']} is shown {model.main_input_name}, not images"
+        )
+    return model
+
+
+def _without_pooler(model: "nn.Module", missing: "set[str]") -> "nn.Module":
+    """Take a model's pooler away where its weights are not in the file, as of models that were trained without."""
+    if any(name.startswith("pooler.") for name in missing):
+        model.pooler = None
+    return model
+
+
+def _size(said: dict, source: hub.Folder | hub.Commit, spec: dict) -> int:
+    cropped, resized = said.get("do_center_crop", False), said.get("do_resize", True)
+    size = said.get("crop_size") if cropped else said.get("size") if resized else None
+    if size is None:
+        config = hub.configuration(source, CONFIG)
+        size = config.get("vision_config", config).get("image_size")
+    if isinstance(size, dict):
+        size = [size["shortest_edge"]] if "shortest_edge" in size else [size.get("height"), size.get("width")]
+    sides = size if isinstance(size, list) else [size]
+    if None in sides:
+        raise InputError(f"models.{spec['name']}: {source} does not say the size of images; set `size`")
+    return hub.square_of(sides, spec)
+
+
+def _interpolation(said: dict, place: str) -> str:
+    # The default of most image processors.
+    number = said.get("resample", 2)
+    if number not in INTERPOLATIONS:
+        raise InputError(f"{place} resizes images by Pillow's filter {number}; set `interpolation`")
+    return INTERPOLATIONS[number]
+
+
+FAMILY = ModelFamily(
+    meaning="Any vision model of Hugging Face's transformers by its repository, as `hf/openai/clip-vit-base-patch32`.",
+    sentence="{models} came from transformers (Wolf et al. 2020).",
+    build=build,
+    covered="hf/OWNER/REPOSITORY",
+    covers=lambda architecture: architecture.startswith(PREFIX),
+    check=partial(hub.check_name, PREFIX, "hf/OWNER/REPOSITORY", 2),
+    recorded=recorded,
+    weights=weights,
+    references={
+        "Wolf et al. 2020": "Wolf T, Debut L, Sanh V, et al. (2020). EMNLP: System Demonstrations, p. 38.",
+    },
+)

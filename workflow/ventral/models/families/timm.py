@@ -1,0 +1,119 @@
+"""Networks of timm, with weights of the Hugging Face hub."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ventral.errors import InputError, nearest
+from ventral.models import hub
+from ventral.models.families import ModelFamily
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PREFIX = "timm/"
+CONFIG = "config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def build(spec: dict) -> "nn.Module":
+    """Return a network of timm, with the weights of its repository or folder unless these are another file's.
+
+    Raises
+    ------
+    InputError
+        If timm is not installed, has no such network, or its weights cannot be had.
+    """
+    timm = hub.imported("timm", spec)
+    folder, overlay, source = _folder(spec), {}, None
+    if hub.has_weights_of_library(spec):
+        found = weights(spec)
+        overlay, source = {"source": "", "file": str(found.files[0]), "custom_load": False}, found.source
+    with hub.loading(spec["architecture"], source, f"models.{spec['name']}"):
+        return timm.create_model(
+            f"local-dir:{folder}" if folder else _name(spec),
+            pretrained=source is not None,
+            pretrained_cfg_overlay=overlay,
+        )
+
+
+def recorded(spec: dict) -> dict:
+    """Return size, interpolation, mean and std as timm has them on record, its crop left out."""
+    hub.imported("timm", spec)
+    from timm.data import resolve_data_config
+
+    folder = _folder(spec)
+    config = hub.configuration(hub.Folder(folder, f"models.{spec['name']}"), CONFIG) if folder else _pretrained(spec)
+    # Older files have the record itself.
+    said = resolve_data_config(pretrained_cfg=config.get("pretrained_cfg", config))
+    return {
+        "size": hub.square_of(said["input_size"][1:], spec),
+        "interpolation": said["interpolation"],
+        "mean": list(said["mean"]),
+        "std": list(said["std"]),
+    }
+
+
+def weights(spec: dict) -> hub.Weights:
+    """Return the weights of a network's repository or folder."""
+    if hub.is_folder(spec) or _is_repository(spec):
+        return hub.weights_in(hub.source_of(spec, _name(spec), [CONFIG]), spec, WEIGHTS)
+    config = _pretrained(spec)
+    repository, names = config.get("hf_hub_id"), WEIGHTS
+    if config.get("hf_hub_filename"):
+        names = (config["hf_hub_filename"],)
+    if not repository or isinstance(config.get("custom_load"), str):
+        raise InputError(
+            f"models.{spec['name']}: {spec['architecture']} has no weights of its own on the hub; download them "
+            f"({config.get('url') or 'timm says from where'}), and name the file under `weights`, with its `sha256`, "
+            f"or set `weights: random`"
+        )
+    return hub.weights_in(hub.source_of(spec, repository, names), spec, names)
+
+
+def _name(spec: dict) -> str:
+    return spec["architecture"].removeprefix(PREFIX)
+
+
+def _is_repository(spec: dict) -> bool:
+    return "/" in _name(spec)
+
+
+def _pretrained(spec: dict) -> dict:
+    """Return what timm says of a network of its own and of its pretrained weights."""
+    from timm.models import get_pretrained_cfg, is_model, list_models
+
+    name, key = _name(spec), f"models.{spec['name']}.architecture"
+    network, _, tag = name.partition(".")
+    if not is_model(network):
+        near = nearest(network, list_models())
+        raise InputError(f"{key}: timm has no network {network!r}; the nearest are {near}")
+    config = get_pretrained_cfg(name, allow_unregistered=False) if tag else get_pretrained_cfg(network)
+    if config is None:
+        tags = nearest(name, list_models(f"{network}*", pretrained=True))
+        raise InputError(f"{key}: timm has no weights {tag!r} of {network}; the nearest are {tags}")
+    return config.to_dict()
+
+
+def _folder(spec: dict) -> Path | None:
+    """Return the folder with the file that describes a network which timm does not know, or which the user has."""
+    if not hub.is_folder(spec) and not _is_repository(spec):
+        return None
+    source = hub.source_of(spec, _name(spec), [CONFIG])
+    said = hub.configuration(source, CONFIG).get("architecture")
+    if not _is_repository(spec) and said != _name(spec).partition(".")[0]:
+        raise InputError(f"{source.key}: {source} has a network {said!r}, the config says {spec['architecture']}")
+    return source.file(CONFIG).parent
+
+
+FAMILY = ModelFamily(
+    meaning="Any network of timm, as `timm/vit_base_patch14_dinov2.lvd142m`, or of a repository in timm's layout.",
+    sentence="{models} came from timm (Wightman 2019).",
+    build=build,
+    covered="timm/NAME.TAG",
+    covers=lambda architecture: architecture.startswith(PREFIX),
+    check=partial(hub.check_name, PREFIX, "timm/NAME, timm/NAME.TAG or timm/OWNER/REPOSITORY", 1),
+    recorded=recorded,
+    weights=weights,
+    references={"Wightman 2019": "Wightman R (2019). PyTorch Image Models. https://doi.org/10.5281/zenodo.4414861."},
+)

@@ -1,0 +1,307 @@
+"""Files of models of other libraries: of a folder, or of a repository of the Hugging Face hub at one commit.
+
+What the hub has given once lies in its cache, and is not asked for again. No code of a repository is ever run.
+"""
+
+import hashlib
+import importlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from ventral.errors import InputError
+from ventral.outputs import sha256
+
+logger = logging.getLogger(__name__)
+
+LATEST = "main"
+INDEX = ".index.json"
+SECONDS_FOR_AN_ANSWER = 5
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of the user's own, as the libraries save a model."""
+
+    folder: Path
+    key: str
+
+    def file(self, name: str) -> Path | None:
+        """Return the path of a file, None where there is none of this name."""
+        path = self.folder / name
+        return path if path.is_file() else None
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A repository of the hub, as it was at one commit."""
+
+    repository: str
+    revision: str
+    key: str
+
+    def file(self, name: str) -> Path | None:
+        """Return the path of a file in the hub's cache, None where the repository has none of this name."""
+        return _cached_or_downloaded(self.repository, name, self.revision, self.key)
+
+    def __str__(self) -> str:
+        return f"{self.repository} at {self.revision}"
+
+
+def check_name(prefix: str, form: str, fewest: int, architecture: str, key: str) -> None:
+    """Check the name of a network of a library, without asking anybody.
+
+    Parameters
+    ----------
+    prefix : str
+        Name of the library, with a slash.
+    form : str
+        What is right, for messages.
+    fewest : int
+        Parts that follow the prefix at least; two are the most.
+    architecture, key : str
+        What the config names, and where.
+
+    Raises
+    ------
+    InputError
+        If the name is not of this form.
+    """
+    parts = architecture.removeprefix(prefix).split("/")
+    if not fewest <= len(parts) <= 2 or not all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts):
+        raise InputError(f"{key}: {architecture!r} is not of the form {form}")
+
+
+def is_folder(spec: dict) -> bool:
+    """Say whether the weights of a model are those of a folder of the user's own."""
+    return spec["weights"] not in (None, "pretrained", "random") and os.path.isdir(spec["weights"])  # noqa: PTH112
+
+
+def has_weights_of_library(spec: dict) -> bool:
+    """Say whether a model has the weights that its library saves: of the hub, or of a folder."""
+    return spec["weights"] == "pretrained" or is_folder(spec)
+
+
+def imported(name: str, spec: dict) -> ModuleType:
+    """Return a library of the extra `hub`.
+
+    Raises
+    ------
+    InputError
+        If the library is not installed; it says how to get it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"models.{spec['name']}: {spec['architecture']} needs {error.name}, which is not installed: "
+            f"pip install 'ventral[hub]'"
+        ) from error
+
+
+def source_of(spec: dict, repository: str, first: Sequence[str]) -> Folder | Commit:
+    """Return where the files of a model come from: the folder of its `weights`, or a repository at one commit.
+
+    Parameters
+    ----------
+    spec : dict
+        From `ventral.models.zoo.resolve_model`. Without `revision`, the commit is that in the cache, or else the newest.
+    repository : str
+        Such as `openai/clip-vit-base-patch32`.
+    first : sequence of str
+        Files of which the repository has one.
+
+    Raises
+    ------
+    InputError
+        If the repository, the revision or these files cannot be had.
+    """
+    key = f"models.{spec['name']}"
+    if is_folder(spec):
+        return Folder(Path(spec["weights"]), f"{key}.weights")
+    imported("huggingface_hub", spec)
+    revision = spec.get("revision", LATEST)
+    found = next(filter(None, (_cached_or_downloaded(repository, name, revision, key) for name in first)), None)
+    if found is None:
+        raise InputError(f"{key}: the repository {repository} has no {' or '.join(first)}")
+    # The hub's cache has a folder for each commit.
+    return Commit(repository, found.parent.name, key)
+
+
+def configuration(source: Folder | Commit, name: str) -> dict:
+    """Return what a file of JSON says.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is damaged.
+    """
+    path = source.file(name)
+    if path is None:
+        raise InputError(f"{source.key}: {source} has no {name}")
+    return _read_json(path, source.key)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Files with the weights of a model: one, or the parts of those that are divided."""
+
+    source: Folder | Commit
+    files: list[Path]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file; of several, that of what `sha256sum` prints of their names in order."""
+        if len(self.files) == 1:
+            return sha256(self.files[0])
+        lines = "".join(f"{sha256(file)}  {file.name}\n" for file in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def weights_in(source: Folder | Commit, spec: dict, names: Sequence[str]) -> Weights:
+    """Return the weights that a source has under the first of some names.
+
+    Raises
+    ------
+    InputError
+        If there are none, a part is missing, or those of a repository have another SHA-256 than the config says.
+    """
+    found = next(filter(None, map(source.file, names)), None)
+    if found is None:
+        raise InputError(f"{source.key}: {source} has none of the files {', '.join(names)}")
+    weights = Weights(source, _parts(found, source) if found.name.endswith(INDEX) else [found])
+    # That of a folder is checked with all files of the config.
+    if spec["sha256"] is not None and isinstance(source, Commit) and weights.sha256 != spec["sha256"].lower():
+        raise InputError(
+            f"models.{spec['name']}.sha256: the weights of {source} have the sha256 {weights.sha256}, the config says "
+            f"{spec['sha256']}"
+        )
+    return weights
+
+
+def _parts(index: Path, source: Folder | Commit) -> list[Path]:
+    parts = [source.file(name) for name in sorted(set(_read_json(index, source.key).get("weight_map", {}).values()))]
+    if not parts or None in parts:
+        raise InputError(f"{source.key}: {source} lacks parts of its weights that {index.name} names; get them anew")
+    return parts
+
+
+def origin_of(weights: Weights, spec: dict) -> dict:
+    """Return where weights come from, for the model's record: the folder or the repository and its commit, and hashes.
+
+    Where the config names no revision, a warning tells of a newer commit than that in the cache.
+    """
+    source = weights.source
+    hashes = {"files": [file.name for file in weights.files], "sha256": weights.sha256}
+    if isinstance(source, Folder):
+        return {"folder": str(source), **hashes}
+    newest = None if "revision" in spec else _newest(source)
+    if newest not in (None, source.revision):
+        logger.warning(
+            "%s: the repository %s has moved to %s; the commit that was downloaded before, %s, is taken. Set `revision` "
+            "to one of the two",
+            *(source.key, source.repository, newest, source.revision),
+        )
+    return {"repository": source.repository, "revision": source.revision, **hashes}
+
+
+def square_of(sides: Sequence[int], spec: dict) -> int:
+    """Return the side of the square that a library shows its network.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if len(set(sides)) > 1:
+        raise InputError(
+            f"models.{spec['name']}: {spec['architecture']} is made for images of {' x '.join(map(str, sides))}, and "
+            f"images are shown as squares; set `size`"
+        )
+    return int(sides[0])
+
+
+@contextmanager
+def loading(what: str, source: Folder | Commit | None, key: str) -> Iterator[None]:
+    """Turn what a library raises while it builds or loads a model into an error that names the model."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        place = f" of {source}" if source else ""
+        reason = " ".join(str(error).split())[:500]
+        if "trust_remote_code" in reason:
+            reason = "it needs code of its repository, which is never run; name a model of the library itself"
+        raise InputError(f"{key}: {what}{place} cannot be loaded: {reason or type(error).__name__}") from error
+
+
+def _cached_or_downloaded(repository: str, name: str, revision: str, key: str) -> Path | None:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        found = try_to_load_from_cache(repository, name, revision=revision)
+        if found is not None:
+            # An object of its own stands for a file that the repository is known not to have.
+            return Path(found) if isinstance(found, str) else None
+        return Path(hf_hub_download(repository, name, revision=revision))
+    except HFValidationError as error:
+        raise InputError(f"{key}.architecture: {repository!r} is no repository of the hub: {error}") from error
+    except GatedRepoError as error:
+        raise InputError(
+            f"{key}: the hub gives {repository} only to whom its owner admits: ask there, then say who you are with "
+            f"`hf auth login`"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(f"{key}.architecture: the hub has no public repository {repository}") from error
+    except RevisionNotFoundError as error:
+        raise InputError(f"{key}.revision: the repository {repository} has no revision {revision!r}") from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise InputError(
+            f"{key}: {name} of {repository} at {revision} is not in the hub's cache, and the hub cannot be reached from "
+            f"here. Fetch the model where it can, with `python -m ventral model` and the same HF_HOME, or name a folder "
+            f"with its files under `weights`"
+        ) from error
+    except EntryNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{key}: {name} of {repository} cannot be downloaded: {error}") from error
+
+
+def _newest(source: Commit) -> str | None:
+    """Return the newest commit of a repository, None where the hub does not say."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        url = hf_hub_url(source.repository, ".gitattributes", revision=LATEST)
+        return get_hf_file_metadata(url, timeout=SECONDS_FOR_AN_ANSWER).commit_hash
+    except Exception:  # a cluster's nodes may have no connection, of which each library tells in its own way
+        return None
+
+
+def _read_json(path: Path, key: str) -> dict:
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{key}: {path} is no JSON ({error}); get it anew") from error
+    if not isinstance(said, dict):
+        raise InputError(f"{key}: {path} is no mapping; get it anew")
+    return said
