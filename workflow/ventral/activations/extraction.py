@@ -260,8 +260,8 @@ class Extraction:
             instead = f"Set `revision: {commit}`" if commit else "Let its function return the same network each time"
             raise InputError(
                 f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
-                f"those that were described: their SHA-256 is {found}, that in {model} is {expected}. {instead}, delete "
-                f"that file, and start again"
+                f"those that were described: their SHA-256 is {found}, that in {model} is {expected}. {instead}, "
+                f"delete that file, and start again"
             )
 
     def attributes(self, start: int, stop: int) -> dict:

@@ -114,7 +114,7 @@ def source_of(spec: dict, repository: str, first: Sequence[str]) -> Folder | Com
     Parameters
     ----------
     spec : dict
-        From `ventral.models.zoo.resolve_model`. Without `revision`, the commit is that in the cache, or else the newest.
+        From `ventral.models.zoo.resolve_model`. Without `revision`, the commit is that in the cache, else the newest.
     repository : str
         Such as `openai/clip-vit-base-patch32`.
     first : sequence of str
@@ -204,11 +204,11 @@ def origin_of(weights: Weights, spec: dict) -> dict:
     hashes = {"files": [file.name for file in weights.files], "sha256": weights.sha256}
     if isinstance(source, Folder):
         return {"folder": str(source), **hashes}
-    newest = None if "revision" in spec else _newest(source)
+    newest = None if "revision" in spec else _newest(source, weights.files[0].name)
     if newest not in (None, source.revision):
         logger.warning(
-            "%s: the repository %s has moved to %s; the commit that was downloaded before, %s, is taken. Set `revision` "
-            "to one of the two",
+            "%s: the repository %s has moved to the commit %s, and %s, which was downloaded before, is taken. "
+            "Set `revision` to one of the two",
             *(source.key, source.repository, newest, source.revision),
         )
     return {"repository": source.repository, "revision": source.revision, **hashes}
@@ -239,10 +239,10 @@ def loading(what: str, source: Folder | Commit | None, key: str) -> Iterator[Non
         raise
     except Exception as error:
         place = f" of {source}" if source else ""
-        reason = " ".join(str(error).split())[:500]
+        reason = " ".join(str(error).split())
         if "trust_remote_code" in reason:
             reason = "it needs code of its repository, which is never run; name a model of the library itself"
-        raise InputError(f"{key}: {what}{place} cannot be loaded: {reason or type(error).__name__}") from error
+        raise InputError(f"{key}: {what}{place} cannot be loaded: {reason[:500] or type(error).__name__}") from error
 
 
 def _cached_or_downloaded(repository: str, name: str, revision: str, key: str) -> Path | None:
@@ -276,9 +276,9 @@ def _cached_or_downloaded(repository: str, name: str, revision: str, key: str) -
         raise InputError(f"{key}.revision: the repository {repository} has no revision {revision!r}") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise InputError(
-            f"{key}: {name} of {repository} at {revision} is not in the hub's cache, and the hub cannot be reached from "
-            f"here. Fetch the model where it can, with `python -m ventral model` and the same HF_HOME, or name a folder "
-            f"with its files under `weights`"
+            f"{key}: {name} of {repository} at {revision} is not in the hub's cache, and the hub cannot be reached "
+            f"from here. Fetch the model where it can, with `python -m ventral model` and the same HF_HOME, or name a "
+            f"folder with its files under `weights`"
         ) from error
     except EntryNotFoundError:
         return None
@@ -286,12 +286,12 @@ def _cached_or_downloaded(repository: str, name: str, revision: str, key: str) -
         raise InputError(f"{key}: {name} of {repository} cannot be downloaded: {error}") from error
 
 
-def _newest(source: Commit) -> str | None:
-    """Return the newest commit of a repository, None where the hub does not say."""
+def _newest(source: Commit, name: str) -> str | None:
+    """Return the newest commit of a repository that has a file, None where the hub does not say."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
     try:
-        url = hf_hub_url(source.repository, ".gitattributes", revision=LATEST)
+        url = hf_hub_url(source.repository, name, revision=LATEST)
         return get_hf_file_metadata(url, timeout=SECONDS_FOR_AN_ANSWER).commit_hash
     except Exception:  # a cluster's nodes may have no connection, of which each library tells in its own way
         return None

@@ -310,7 +310,7 @@ def _is_opened(module: nn.Module, level: int) -> bool:
 
 
 def _holds_blocks(module: nn.Module) -> bool:
-    """Say whether most weights of a module are in a chain of blocks, as of an encoder, a stage, or what is around it."""
+    """Say whether most weights of a module are in a chain of blocks, as those of an encoder or a stage are."""
     size = _size(module)
     main = next((child for child in module.children() if _size(child) > 0.5 * size), None)
     if main is None:

@@ -155,9 +155,9 @@ def family(spec: dict) -> str:
     -------
     str
         `classical`: baselines, and models of fixed form; `untrained`: random weights; `pretrained`: trained on ImageNet
-        elsewhere, as the library or `trained_on` says; `trained`: trained in this workflow to the end; `checkpoint`: after some epoch of training in this
-        workflow; `fitted`: trained on the responses of neuroids; `unknown`: weights from elsewhere without
-        `trained_on`.
+        elsewhere, as the library or `trained_on` says; `trained`: trained in this workflow to the end; `checkpoint`:
+        after some epoch of training in this workflow; `fitted`: trained on the responses of neuroids; `unknown`:
+        weights from elsewhere without `trained_on`.
     """
     architecture = family_of(spec["architecture"])
     if not architecture.is_trained:

@@ -41,8 +41,8 @@ class ModelFamily:
         Returns those options of `RECORDED` that its library has on record for a model, of the description; it may ask
         the library, and read files of the model. None where `architectures` and `defaults` have them.
     weights : callable, optional
-        Returns `ventral.models.hub.Weights` of a description: pretrained weights that are files of a repository, or of a
-        folder that a user names under `weights`. What these were trained on, nobody knows but the user.
+        Returns `ventral.models.hub.Weights` of a description: pretrained weights that are files of a repository, or of
+        a folder that a user names under `weights`. Nobody but the user knows what these were trained on.
     modality : str
         What the networks are shown, as `ventral.stimuli.modality.MODALITIES` has it; a user's own say it themselves.
     is_trained : bool

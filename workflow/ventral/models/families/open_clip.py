@@ -111,7 +111,8 @@ def _model_and_tag(spec: dict) -> tuple[str | None, str | None]:
     if quick != said.get("quick_gelu", False):
         other = f"{model}-quickgelu" if not quick else model.removesuffix("-quickgelu")
         raise InputError(
-            f"{key}: the weights {tag!r} were trained with{'out' if quick else ''} QuickGELU; take {PREFIX}{other}/{tag}"
+            f"{key}: the weights {tag!r} were trained with{'out' if quick else ''} QuickGELU; take "
+            f"{PREFIX}{other}/{tag}"
         )
     return model, tag
 

@@ -88,11 +88,14 @@ def _pretrained(spec: dict) -> dict:
     if not is_model(network):
         near = nearest(network, list_models())
         raise InputError(f"{key}: timm has no network {network!r}; the nearest are {near}")
-    config = get_pretrained_cfg(name, allow_unregistered=False) if tag else get_pretrained_cfg(network)
-    if config is None:
-        tags = nearest(name, list_models(f"{network}*", pretrained=True))
-        raise InputError(f"{key}: timm has no weights {tag!r} of {network}; the nearest are {tags}")
-    return config.to_dict()
+    try:
+        config = get_pretrained_cfg(name)
+    except RuntimeError as error:
+        tags = nearest(name, list_models(network, pretrained=True))
+        raise InputError(
+            f"{key}: timm has no weights {tag!r} of {network}; the nearest are {tags or 'none'}"
+        ) from error
+    return config.to_dict() if config else {}
 
 
 def _folder(spec: dict) -> Path | None:
