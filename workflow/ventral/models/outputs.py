@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ventral.models.families import ModelFamily, Tokens
+from ventral.models.layer_names import CLASS_TOKEN, MEAN_OF_PATCHES
 from ventral.models.registry import FAMILIES, family_of
 
 RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
@@ -37,6 +38,49 @@ def output_by(families: Sequence[ModelFamily]) -> Callable[[nn.Module, Any], Any
         return torch_output(module, output)
 
     return output_of
+
+
+def has_tokens(output: Tensor, tokens: Tokens | None) -> bool:
+    """Say whether the output (n, ...) of a module has all tokens of a network, prefix and patches, each with features.
+
+    An embedding of the patches alone, attention by heads and maps have not.
+    """
+    return (
+        tokens is not None
+        and isinstance(output, Tensor)
+        and output.ndim == 3
+        and output.shape[1] == tokens.n_prefix + tokens.n_patches
+        and output.is_floating_point()
+    )
+
+
+def tokens_in(tokens: Tokens) -> list[str]:
+    """Return which of the tokens of a layer can be taken, by the names that `ventral.models.layer_names` has."""
+    return [CLASS_TOKEN, MEAN_OF_PATCHES] if tokens.has_class else [MEAN_OF_PATCHES]
+
+
+def features_of(
+    module: nn.Module, output: Any, which: str, tokens: Tokens | None, output_of: Callable[[nn.Module, Any], Any]
+) -> Any:
+    """Return the features in the output of a module: all tokens (n, tokens, width), or some (n, width).
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module.
+    output
+        What it gave.
+    which : str
+        One of `ventral.models.layer_names.TOKENS`. An output without tokens is returned whole.
+    tokens : Tokens, optional
+        How they lie.
+    output_of : function of a module and its output
+        From `output_by`.
+    """
+    features = output_of(module, output)
+    if not which or not has_tokens(features, tokens):
+        return features
+    return features[:, 0] if which == CLASS_TOKEN else features[:, tokens.n_prefix :].mean(dim=1)
 
 
 def torch_output(module: nn.Module, output: Any) -> Any:
