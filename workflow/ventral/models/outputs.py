@@ -19,8 +19,8 @@ def families_of_network(spec: dict) -> Sequence[ModelFamily]:
 
 
 def tokens_of(network: nn.Module, families: Sequence[ModelFamily]) -> Tokens | None:
-    """Return how the tokens of a network lie, None where no family knows."""
-    known = (family.tokens(network) for family in families)
+    """Return how the tokens of a network lie, or those of the outermost module in it that a family knows, else None."""
+    known = (family.tokens(module) for module in network.modules() for family in families)
     return next((tokens for tokens in known if tokens is not None), None)
 
 

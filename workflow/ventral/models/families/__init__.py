@@ -58,7 +58,8 @@ class ModelFamily:
         key of the config.
     tokens : callable
         Returns `Tokens` of a network, and None of one that has no tokens or whose tokens the library does not document.
-        The networks of users' functions are shown to every family, so that it must bear a network of any library.
+        Modules within a network, and the networks of users' functions, are shown to it, so that it must bear a module
+        of any library.
     output : callable
         Returns what stands for the output of a module, of the module and its output: the tensor that the library
         documents, of a tuple, dictionary or dataclass; with the stimuli as the first axis, of a module that has the
