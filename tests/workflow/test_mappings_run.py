@@ -17,7 +17,8 @@ from torchvision.models import VisionTransformer
 class Network(nn.Sequential):
     # Beside a transformer, and before a module that runs three times.
     def __init__(self):
-        super().__init__(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten())
+        early = [nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()]
+        super().__init__(*early, nn.Conv2d(8, 16, 3, stride=2), nn.ReLU(), nn.Flatten())
         self.last = nn.Linear(784, 4)
         self.seeing = VisionTransformer(
             image_size=32, patch_size=8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=4
@@ -26,7 +27,7 @@ class Network(nn.Sequential):
 
     def forward(self, images):
         x = images
-        for module in self[:5]:
+        for module in list(self.children())[:5]:
             x = module(x)
         x = self.last(x)
         # The transformer's head is all zeros before training.

@@ -314,7 +314,8 @@ def _why_not(layer: Layer, tokens: str, traced: dict[str, Layer]) -> str:
         return layer.problem
     known = {other.tokens for other in traced.values()}
     if tokens in known:
-        return f"has no tokens of all patches: its output to one stimulus is {layer.shape}; leave `@{tokens}` out"
+        shape = f"its output to one stimulus has the shape {layer.shape}"
+        return f"has no tokens of all patches: {shape}; leave `@{tokens}` out"
     if len(known) > 1:
         return f"has no class token; `@{MEAN_OF_PATCHES}`, the mean of the patches, is right"
     return (
@@ -324,16 +325,7 @@ def _why_not(layer: Layer, tokens: str, traced: dict[str, Layer]) -> str:
 
 
 def _matching(pattern: str, network: nn.Module, traced: dict[str, Layer], key: str) -> list[str]:
-    glob = parsed(pattern)
-    expression = re.compile(_expression(glob.module))
-    matched = [
-        name
-        for name, layer in traced.items()
-        if not layer.problem
-        and layer.tokens == glob.tokens
-        and glob.step in (None, layer.step)
-        and expression.fullmatch(layer.module)
-    ]
+    matched = _fitting(parsed(pattern), traced)
     if not matched:
         others = left_out(network, traced, {"layers": [pattern]})
         matches = f"matches no layer, only {listed(others)}" if others else "matches no layer"
@@ -347,10 +339,19 @@ def _named(name: str, network: nn.Module, traced: dict[str, Layer], key: str) ->
         raise InputError(f"{key}: there is no layer {name!r}; the nearest are {_nearest(name, traced)}")
     for lacking, reason in _lacking(asked, modules, traced).items():
         raise InputError(f"{key}: {lacking!r} {reason}; the nearest layers are {_nearest(name, traced)}")
+    return _fitting(asked, traced)
+
+
+def _fitting(asked: LayerName, traced: dict[str, Layer]) -> list[str]:
+    """Return the names of the layers that a name or glob stands for."""
+    expression = re.compile(_expression(asked.module))
     return [
-        other
-        for other, layer in traced.items()
-        if (layer.module, layer.tokens) == (asked.module, asked.tokens) and asked.step in (None, layer.step)
+        name
+        for name, layer in traced.items()
+        if not layer.problem
+        and layer.tokens == asked.tokens
+        and asked.step in (None, layer.step)
+        and expression.fullmatch(layer.module)
     ]
 
 
