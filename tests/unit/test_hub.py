@@ -16,8 +16,12 @@ from safetensors.torch import load_file, save_file
 from tests.hub import ARCHITECTURES, SHOWN, VIT, Hub, make_repositories, served
 from ventral.commands import parse, run
 from ventral.errors import InputError
-from ventral.models.description import build, describe, examples, weights_sha256
+from ventral.models.description import build, describe, examples, trace_stimuli, weights_sha256
+from ventral.models.families import Tokens
 from ventral.models.hub import imported
+from ventral.models.layers import choose_layers
+from ventral.models.outputs import families_of_network, tokens_of
+from ventral.models.passes import LayerOutputs
 from ventral.models.zoo import check_model, completed, family, resolve_model
 from ventral.outputs import sha256
 
@@ -497,3 +501,79 @@ def test_models_of_no_library_load_none():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["False", ""]
+
+
+@pytest.mark.parametrize(
+    ("repository", "layer", "n_patches", "n_prefix"),
+    [
+        ("timm/test_vit.r160_in1k", "blocks.5", 100, 1),
+        ("lab/vit", "vit.layers.2", 16, 1),
+        ("lab/clip", "vision_model.encoder.layers.0", 16, 1),
+        ("lab/open-vit", "visual.transformer.resblocks.1", 16, 1),
+    ],
+)
+def test_the_class_token_and_the_mean_of_the_patches(hub, repository, layer, n_patches, n_prefix):
+    spec = completed(spec_of(ARCHITECTURES[repository], layers=[layer, f"{layer}@cls", f"{layer}@mean"]))
+    shape = (3, spec["size"], spec["size"])
+    network = build(spec)
+    chosen = choose_layers(network, trace_stimuli(network, shape, spec), spec)
+    images, found, plain = examples(3, shape, spec), {}, []
+    outputs = LayerOutputs(network, chosen)
+    outputs.run(images, found.__setitem__)
+    outputs.remove()
+    handle = network.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: plain.append(output))
+    with torch.inference_mode():
+        network(images)
+    handle.remove()
+    assert plain[0].shape[:2] == (3, n_prefix + n_patches)
+    torch.testing.assert_close(found[layer], plain[0])
+    torch.testing.assert_close(found[f"{layer}@cls"], plain[0][:, 0])
+    torch.testing.assert_close(found[f"{layer}@mean"], plain[0][:, n_prefix:].mean(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "n_prefix", "n_patches", "has_class"),
+    [
+        ("timm/test_vit", {}, 1, 100, True),
+        ("timm/vit_small_patch14_reg4_dinov2", {"size": 518}, 5, 1369, True),
+        ("timm/deit_tiny_distilled_patch16_224", {}, 2, 196, True),
+        ("timm/vit_tiny_patch16_224", {}, 1, 196, True),
+        ("timm/test_convnext", {}, None, None, None),
+    ],
+)
+def test_how_tokens_of_timm_lie(name, options, n_prefix, n_patches, has_class):
+    spec = spec_of(name, weights="random", **options)
+    found = tokens_of(build(spec), families_of_network(spec))
+    assert found == (n_prefix and Tokens(n_patches, n_prefix, has_class))
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "expected"),
+    [
+        ("Dinov2Config", {"image_size": 64}, Tokens(16, 1)),
+        ("Dinov2WithRegistersConfig", {"num_register_tokens": 3}, Tokens(16, 4)),
+        ("DINOv3ViTConfig", {"num_register_tokens": 2}, Tokens(16, 3)),
+        ("DeiTConfig", {}, Tokens(16, 2)),
+        ("SiglipVisionConfig", {}, Tokens(16, 0, has_class=False)),
+        ("SwinConfig", {"embed_dim": 8, "depths": [1], "num_heads": [1], "window_size": 2}, None),
+    ],
+)
+def test_how_tokens_of_transformers_lie(repositories, tmp_path, cache, config, changes, expected):
+    """Also where positions are interpolated, as images are of another size than the config says."""
+    import transformers
+
+    options = {
+        key: value for key, value in VIT.items() if config != "SwinConfig" or key in ("image_size", "patch_size")
+    }
+    model = transformers.AutoModel.from_config(getattr(transformers, config)(**options | changes))
+    folder = copy_of(repositories, "lab/vit", tmp_path)
+    model.save_pretrained(folder)
+    spec = completed(spec_of("hf/lab/mine", weights=str(folder), sha256=sha256(weights_of(folder))))
+    network = build(spec)
+    assert tokens_of(network, families_of_network(spec)) == expected
+    traced = trace_stimuli(network, (3, 32, 32), spec)
+    assert any(layer.tokens == "mean" for layer in traced.values()) == (expected is not None)
+    if expected is None:
+        # Its blocks give a tuple with the states first.
+        blocks = [layer for name, layer in traced.items() if re.fullmatch(r".*blocks\.\d+", name)]
+        assert [layer.problem for layer in blocks] == [""]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ventral.activations.transfers import host_memory, transfers
 from ventral.errors import InputError
-from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
+from ventral.models.description import build, described, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference
@@ -38,7 +38,8 @@ class Network:
     Attributes
     ----------
     layers : list of dict
-        `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete.
+        `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete; `step` of
+        a run of a module that runs several times.
     scales : dict of float
         By layer, the power of two that its features are multiplied by before they are stored: 1 but for float16.
     weights_sha256 : str
@@ -58,15 +59,7 @@ class Network:
         network = build(spec)
         self.weights_sha256 = weights_sha256(network)
         layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
-        self.layers = [
-            {
-                "name": layer.name,
-                "depth": layer.depth,
-                "shape": list(layer.shape),
-                "n_features": int(np.prod(layer.shape)),
-            }
-            for layer in layers
-        ]
+        self.layers = [{**described(layer), "n_features": int(np.prod(layer.shape))} for layer in layers]
         # From one pass on the CPU that shows no stimulus: the same whatever the shard, its batches and its device.
         self.scales = {layer.name: scale_for_float16(layer.largest) if dtype == "float16" else 1.0 for layer in layers}
         # Only maps of channels have a memory layout of their own.

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.hub import has_weights_of_library, is_folder, origin_of
+from ventral.models.layer_names import AUTO, TOKENS
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
+from ventral.models.outputs import families_of_network, output_by, tokens_of
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.zoo import (
@@ -48,9 +50,10 @@ def describe(
     output : path
         File to write: `model`, `architecture`, `weights`, `weights_sha256`, `preprocessing`; `origin` of the files of
         weights, as `ventral.models.hub.origin_of`, where a repository or a folder has them; `layers`, a list of `name`
-        and `depth`, and of `shape` where stimuli of every set are resized to one size; `available`, the names of all
-        layers in the order in which they complete; and `skipped`, a list of `name` and `reason`, modules that `auto` or
-        globs stand for and that are no layers.
+        and `depth`, of `shape` where stimuli of every set are resized to one size, and of `step`, which run of a module
+        that runs several times; `available`, the names of all layers in the order in which they complete; `tokens`, for
+        `cls` and `mean` the names of the layers that have them; and `skipped`, a list of `name` and `reason`, modules
+        that `auto` or globs stand for and that are no layers.
     together : sequence of str
         Layers that are to predict neuroids together, by `ventral.scores.banded`.
     read_out : sequence of str
@@ -64,6 +67,7 @@ def describe(
         If the network or its layers cannot be had, or features depend on chance or on other stimuli of a batch.
     """
     spec, skipped = completed(spec), {}
+    tokens: dict[str, list[str]] = {}
     if is_baseline(spec):
         name = spec["architecture"]
         weights, layers, available = "", [{"name": name, "depth": 0.0}], [name]
@@ -75,16 +79,18 @@ def describe(
         check_layers_repeatable(network, chosen, shape, spec)
         skipped = left_out(network, traced, spec)
         if skipped:
-            pattern = "`auto`" if spec["layers"] == "auto" else "a glob"
+            pattern = f"`{spec['layers']}`" if spec["layers"] in AUTO else "a glob"
             logger.warning(
                 "models.%s.layers: %s leaves out %d of the modules that it stands for: %s",
                 *(spec["name"], pattern, len(skipped), listed(skipped)),
             )
-        layers = [{"name": layer.name, "depth": layer.depth, "shape": layer.shape} for layer in chosen]
+        layers = [described(layer) for layer in chosen]
         if not preprocessing(spec).get("size"):
             # Stimuli of another size give other shapes.
-            layers = [{key: layer[key] for key in ("name", "depth")} for layer in layers]
-        available = [name for name, layer in traced.items() if not layer.problem]
+            layers = [{key: value for key, value in layer.items() if key != "shape"} for layer in layers]
+        usable = [layer for layer in traced.values() if not layer.problem]
+        available, *of_tokens = [[layer.name for layer in usable if layer.tokens == which] for which in TOKENS]
+        tokens = {which: names for which, names in zip(TOKENS[1:], of_tokens, strict=True) if names}
     names = [layer["name"] for layer in layers]
     check_taken(together, names, f"banded.{spec['name']}", spec["name"])
     check_taken(read_out, names, "outputs.readouts", spec["name"])
@@ -98,6 +104,7 @@ def describe(
         **_origin(spec),
         "layers": layers,
         "available": available,
+        "tokens": tokens,
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped.items()],
     }
     with writing(output) as unfinished:
@@ -109,6 +116,12 @@ def _origin(spec: dict) -> dict[str, dict]:
     if family.weights is None or not has_weights_of_library(spec):
         return {}
     return {"origin": origin_of(family.weights(spec), spec)}
+
+
+def described(layer: Layer) -> dict:
+    """Return what descriptions and stores say of a layer: `name`, `depth`, `shape`, and `step` if it has one."""
+    step = {} if layer.step is None else {"step": layer.step}
+    return {"name": layer.name, "depth": layer.depth, "shape": list(layer.shape), **step}
 
 
 def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
@@ -193,7 +206,9 @@ def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dic
         If the network cannot be shown such stimuli.
     """
     with naming(spec):
-        return trace(network, examples(2, shape, spec), modality_asked(spec).hint)
+        families = families_of_network(spec)
+        tokens, output_of = tokens_of(network, families), output_by(families)
+        return trace(network, examples(2, shape, spec), modality_asked(spec).hint, tokens, output_of)
 
 
 def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: tuple[int, ...], spec: dict) -> None:
@@ -280,11 +295,13 @@ def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
     """Refuse layers that may depend on a readout whose weights were not read: those not complete before it is."""
     traced = trace_stimuli(network, modality_asked(spec).any_shape, spec)
     names = list(traced)
-    before = names[: names.index(readout)] if readout in traced and traced[readout].calls == 1 else []
+    # A readout that runs several times has no name of its own.
+    before = names[: names.index(readout)] if readout in traced else []
     asked = [layer.name for layer in choose_layers(network, traced, spec)]
     beyond = [name for name in asked if name not in before]
     if beyond:
-        left = [name for name in asked if name in before] or before[-1:]
+        whole = [name for name in before if not traced[name].tokens]
+        left = [name for name in asked if name in before] or whole[-1:]
         instead = f"ask for layers before it alone, such as `layers: {json.dumps(left)}`, or " if left else ""
         raise InputError(
             f"models.{spec['name']}.layers: {shown(beyond)} may depend on the readout {readout}, which "

@@ -8,6 +8,7 @@ from pathlib import Path
 from ventral.errors import InputError, allowed_instead, nearest
 from ventral.models.families import RECORDED, ModelFamily
 from ventral.models.hub import is_folder
+from ventral.models.layer_names import AUTO, parsed
 from ventral.models.registry import family_of
 from ventral.outputs import sha256
 from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
@@ -116,7 +117,7 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
         reason = family.without_effect[option].format(architecture=spec["architecture"])
     elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
         reason = "on weights that are `pretrained`"
-    elif option == "max_layers" and spec["layers"] != "auto":
+    elif option == "max_layers" and spec["layers"] not in AUTO:
         reason = "but with `layers: auto`"
     elif option == "revision" and (family.weights is None or is_folder(spec)):
         reason = "where no repository of the hub is read"
@@ -194,13 +195,7 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    if spec["layers"] != "auto" and not are_names(spec["layers"]):
-        raise InputError(
-            f"{key}.layers: {spec['layers']!r} is not `auto`, or a list of names or globs, in quotes where they look "
-            f"like numbers"
-        )
-    for pattern in () if spec["layers"] == "auto" else spec["layers"]:
-        _check_glob(pattern, f"{key}.layers")
+    _check_layers(spec["layers"], f"{key}.layers")
     family = family_of(spec["architecture"])
     if family.check is not None:
         family.check(spec["architecture"], f"{key}.architecture")
@@ -208,6 +203,23 @@ def check_model(spec: dict) -> None:
     _check_trained_on(spec, f"{key}.trained_on")
     if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
+
+
+def _check_layers(layers, key: str) -> None:
+    if layers in AUTO:
+        return
+    if not are_names(layers):
+        suffixes = "; `auto` takes the suffixes `@cls` and `@mean` alone" if str(layers).startswith("auto@") else ""
+        raise InputError(
+            f"{key}: {layers!r} is not `auto`, or a list of names or globs, in quotes where they look like numbers"
+            f"{suffixes}"
+        )
+    for pattern in layers:
+        _check_glob(pattern, key)
+        try:
+            parsed(pattern)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from error
 
 
 def _check_weights(spec: dict, key: str) -> None:

@@ -11,6 +11,25 @@ from ventral.stimuli.modality import FIRST
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """How tokens lie in the outputs (n, tokens, width) of a network, as its library documents them.
+
+    Attributes
+    ----------
+    n_patches : int
+        Tokens of patches, which are the last ones.
+    n_prefix : int
+        Tokens before them: the class token, registers, a token for distillation.
+    has_class : bool
+        Whether the first token is the class token.
+    """
+
+    n_patches: int
+    n_prefix: int = 1
+    has_class: bool = True
+
+
+@dataclass(frozen=True)
 class ModelFamily:
     """What is declared of a family of models, which are built in the same way.
 
@@ -43,6 +62,15 @@ class ModelFamily:
     weights : callable, optional
         Returns `ventral.models.hub.Weights` of a description: pretrained weights that are files of a repository, or of
         a folder that a user names under `weights`. Nobody but the user knows what these were trained on.
+    tokens : callable
+        Returns `Tokens` of a network, and None of one that has no tokens or whose tokens the library does not document.
+        Modules within a network, and the networks of users' functions, are shown to it, so that it must bear a module
+        of any library.
+    output : callable
+        Returns what stands for the output of a module, of the module and its output: the tensor that the library
+        documents, of a tuple, dictionary or dataclass; with the stimuli as the first axis, of a module that has the
+        sequence first; else the output as it is. torch's own modules are known (`ventral.models.outputs`). As `tokens`,
+        it must bear modules of any library.
     modality : str
         What the networks are shown, as `ventral.stimuli.modality.MODALITIES` has it; a user's own say it themselves.
     is_trained : bool
@@ -65,6 +93,8 @@ class ModelFamily:
     check: Callable[[str, str], None] | None = None
     recorded: Callable[[dict], dict] | None = None
     weights: Callable[[dict], Any] | None = None
+    tokens: Callable[[Any], Tokens | None] = lambda _network: None
+    output: Callable[[Any, Any], Any] = lambda _module, output: output
     modality: str = FIRST
     is_trained: bool = True
     brings_weights: bool = False

@@ -1,17 +1,17 @@
 """Vision models of Hugging Face's transformers."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ventral.errors import InputError
 from ventral.models import hub
-from ventral.models.families import ModelFamily
+from ventral.models.families import ModelFamily, Tokens
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
 
-PREFIX = "hf/"
+LIBRARY = "hf/"
 CONFIG = "config.json"
 # What older and newer versions of transformers call the record of the preprocessing.
 PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
@@ -20,6 +20,20 @@ WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.b
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 # Heads of networks that are shown images alone; of all others the body is taken.
 KEPT = ("ForImageClassification", "ForImageClassificationWithTeacher", "WithProjection")
+GIVE_STATES_FIRST = ("Layer", "Attention", "Embeddings")
+# Tokens before those of patches, registers aside, by `model_type`.
+PREFIX = {
+    "beit": 1,
+    "clip_vision_model": 1,
+    "deit": 2,
+    "dinov2": 1,
+    "dinov2_with_registers": 1,
+    "dinov3_vit": 1,
+    "siglip_vision_model": 0,
+    "vit": 1,
+}
+# Attribute with the side of images, which is not always that of the config: positions are interpolated.
+SHOWN = "side_shown"
 TOWER = ("vision_model", "visual_projection")
 
 
@@ -100,8 +114,26 @@ def weights(spec: dict) -> hub.Weights:
     return hub.weights_in(_source(spec), spec, WEIGHTS)
 
 
+def tokens(network: "nn.Module") -> Tokens | None:
+    """Return how the tokens of a vision transformer of transformers lie: class token, registers, patches."""
+    config = getattr(network, "config", None)
+    kind = getattr(config, "model_type", None)
+    if kind not in PREFIX:
+        return None
+    n_prefix = PREFIX[kind] + getattr(config, "num_register_tokens", 0)
+    size = getattr(network, SHOWN, None) or config.image_size
+    return Tokens((size // config.patch_size) ** 2, n_prefix, has_class=n_prefix > 0)
+
+
+def output(module: "nn.Module", given: Any) -> Any:
+    """Return the hidden states that a layer, attention or an embedding of transformers gives first, with others."""
+    kind = type(module)
+    is_first = kind.__module__.startswith("transformers.models.") and kind.__name__.endswith(GIVE_STATES_FIRST)
+    return given[0] if is_first and isinstance(given, tuple) and given else given
+
+
 def _source(spec: dict) -> hub.Folder | hub.Commit:
-    return hub.source_of(spec, spec["architecture"].removeprefix(PREFIX), [CONFIG])
+    return hub.source_of(spec, spec["architecture"].removeprefix(LIBRARY), [CONFIG])
 
 
 def _class_of(config: "PretrainedConfig"):
@@ -116,7 +148,9 @@ def _seeing(model: "nn.Module", spec: dict) -> "nn.Module":
     """Return the part of a model that sees images, which is all of it where it sees nothing else."""
     from ventral.models.towers import ImageTower
 
-    if hasattr(model, TOWER[0]):
+    body = getattr(model, TOWER[0], model)
+    setattr(body, SHOWN, spec.get("size"))
+    if body is not model:
         return ImageTower(model, TOWER)
     if model.main_input_name != "pixel_values":
         raise InputError(
@@ -159,8 +193,10 @@ FAMILY = ModelFamily(
     sentence="{models} came from transformers (Wolf et al. 2020).",
     build=build,
     covered="hf/OWNER/REPOSITORY",
-    covers=lambda architecture: architecture.startswith(PREFIX),
-    check=partial(hub.check_name, PREFIX, "hf/OWNER/REPOSITORY", 2),
+    covers=lambda architecture: architecture.startswith(LIBRARY),
+    check=partial(hub.check_name, LIBRARY, "hf/OWNER/REPOSITORY", 2),
+    tokens=tokens,
+    output=output,
     recorded=recorded,
     weights=weights,
     references={

@@ -1,6 +1,8 @@
 """Image towers of open_clip."""
 
 import logging
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ventral.errors import InputError, nearest
 from ventral.models import hub
-from ventral.models.families import ModelFamily
+from ventral.models.families import ModelFamily, Tokens
+from ventral.models.families.timm import tokens as tokens_of_timm
 
 if TYPE_CHECKING:
     from torch import nn
@@ -85,6 +88,14 @@ def weights(spec: dict) -> hub.Weights:
     return hub.weights_in(hub.source_of(spec, f"{owner}/{repository}", names), spec, names)
 
 
+def tokens(network: "nn.Module") -> Tokens | None:
+    """Return how the tokens of a vision transformer of open_clip, or of timm within a tower, lie."""
+    module = sys.modules.get("open_clip.transformer")
+    if module is None or not isinstance(network, module.VisionTransformer):
+        return tokens_of_timm(network)
+    return Tokens(math.prod(network.grid_size))
+
+
 def _model_and_tag(spec: dict) -> tuple[str | None, str | None]:
     """Return the model and the tag of its weights that an architecture names; no model where it is a repository.
 
@@ -140,6 +151,7 @@ FAMILY = ModelFamily(
     covered="open_clip/MODEL/TAG",
     covers=lambda architecture: architecture.startswith(PREFIX),
     check=partial(hub.check_name, PREFIX, "open_clip/MODEL/TAG, or open_clip/OWNER/REPOSITORY", 1),
+    tokens=tokens,
     recorded=recorded,
     weights=weights,
     references={

@@ -1,12 +1,13 @@
 """Networks of timm, with weights of the Hugging Face hub."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ventral.errors import InputError, nearest
 from ventral.models import hub
-from ventral.models.families import ModelFamily
+from ventral.models.families import ModelFamily, Tokens
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,6 +72,16 @@ def weights(spec: dict) -> hub.Weights:
     return hub.weights_in(hub.source_of(spec, repository, names), spec, names)
 
 
+def tokens(network: "nn.Module") -> Tokens | None:
+    """Return how the tokens of a vision transformer of timm lie: class token, registers, patches."""
+    # Of a network from elsewhere, timm may not be loaded, and need not be.
+    models = sys.modules.get("timm.models")
+    if models is None or not isinstance(network, (models.VisionTransformer, models.eva.Eva)):
+        return None
+    has_class = network.cls_token is not None
+    return Tokens(network.patch_embed.num_patches, network.num_prefix_tokens, has_class=has_class)
+
+
 def _name(spec: dict) -> str:
     return spec["architecture"].removeprefix(PREFIX)
 
@@ -116,6 +127,7 @@ FAMILY = ModelFamily(
     covered="timm/NAME.TAG",
     covers=lambda architecture: architecture.startswith(PREFIX),
     check=partial(hub.check_name, PREFIX, "timm/NAME, timm/NAME.TAG or timm/OWNER/REPOSITORY", 1),
+    tokens=tokens,
     recorded=recorded,
     weights=weights,
     references={"Wightman 2019": "Wightman R (2019). PyTorch Image Models. https://doi.org/10.5281/zenodo.4414861."},
