@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
-from ventral.models.hub import has_weights_of_library, is_folder, origin_of
+from ventral.models.hub import origin_of
 from ventral.models.layer_names import AUTO, TOKENS
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
 from ventral.models.outputs import families_of_network, output_by, tokens_of
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
+from ventral.models.weights import has_weights_of_library, is_folder
 from ventral.models.zoo import (
     check_model,
     check_taken,

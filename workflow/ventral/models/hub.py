@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ventral.errors import InputError
+from ventral.models.weights import is_folder
 from ventral.outputs import sha256
 
 logger = logging.getLogger(__name__)
@@ -79,16 +79,6 @@ def check_name(prefix: str, form: str, fewest: int, architecture: str, key: str)
     parts = architecture.removeprefix(prefix).split("/")
     if not fewest <= len(parts) <= 2 or not all(re.fullmatch(r"\w[\w.-]*", part, re.ASCII) for part in parts):
         raise InputError(f"{key}: {architecture!r} is not of the form {form}")
-
-
-def is_folder(spec: dict) -> bool:
-    """Say whether the weights of a model are those of a folder of the user's own."""
-    return spec["weights"] not in (None, "pretrained", "random") and os.path.isdir(spec["weights"])  # noqa: PTH112
-
-
-def has_weights_of_library(spec: dict) -> bool:
-    """Say whether a model has the weights that its library saves: of the hub, or of a folder."""
-    return spec["weights"] == "pretrained" or is_folder(spec)
 
 
 def imported(name: str, spec: dict) -> ModuleType:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
 from ventral.models.families import RECORDED, ModelFamily
-from ventral.models.hub import is_folder
 from ventral.models.layer_names import AUTO, parsed
 from ventral.models.registry import family_of
+from ventral.models.weights import is_folder
 from ventral.outputs import sha256
 from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ventral.errors import InputError
 from ventral.models import hub
 from ventral.models.families import ModelFamily, Tokens
+from ventral.models.weights import has_weights_of_library
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +58,7 @@ def build(spec: dict) -> "nn.Module":
     with hub.loading(spec["architecture"], source, key):
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         kind = _class_of(config)
-        if not hub.has_weights_of_library(spec):
+        if not has_weights_of_library(spec):
             options = {"trust_remote_code": False} if kind is transformers.AutoModel else {}
             model = (kind.from_config if options else kind._from_config)(config, dtype=torch.float32, **options)
             return _seeing(model, spec)

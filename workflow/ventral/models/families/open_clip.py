@@ -13,6 +13,7 @@ from ventral.errors import InputError, nearest
 from ventral.models import hub
 from ventral.models.families import ModelFamily, Tokens
 from ventral.models.families.timm import tokens as tokens_of_timm
+from ventral.models.weights import has_weights_of_library, is_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,7 +35,7 @@ def build(spec: dict) -> "nn.Module":
     from ventral.models.towers import ImageTower
 
     name, _ = _model_and_tag(spec)
-    found = weights(spec) if hub.has_weights_of_library(spec) else None
+    found = weights(spec) if has_weights_of_library(spec) else None
     with hub.loading(spec["architecture"], found and found.source, f"models.{spec['name']}"):
         # Neither tower's own weights, which the library would get by itself.
         options = {"load_weights": False, "pretrained_image": False, "pretrained_text": False}
@@ -70,7 +71,7 @@ def recorded(spec: dict) -> dict:
 
 def weights(spec: dict) -> hub.Weights:
     """Return the weights of a tag's repository, or of a folder."""
-    if hub.is_folder(spec):
+    if is_folder(spec):
         return hub.weights_in(hub.source_of(spec, "", WEIGHTS), spec, WEIGHTS)
     name, tag = _model_and_tag(spec)
     if not name:

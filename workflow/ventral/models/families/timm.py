@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ventral.errors import InputError, nearest
 from ventral.models import hub
 from ventral.models.families import ModelFamily, Tokens
+from ventral.models.weights import has_weights_of_library, is_folder
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,7 @@ def build(spec: dict) -> "nn.Module":
     """
     timm = hub.imported("timm", spec)
     folder, overlay, source = _folder(spec), {}, None
-    if hub.has_weights_of_library(spec):
+    if has_weights_of_library(spec):
         found = weights(spec)
         overlay, source = {"source": "", "file": str(found.files[0]), "custom_load": False}, found.source
     with hub.loading(spec["architecture"], source, f"models.{spec['name']}"):
@@ -57,7 +58,7 @@ def recorded(spec: dict) -> dict:
 
 def weights(spec: dict) -> hub.Weights:
     """Return the weights of a network's repository or folder."""
-    if hub.is_folder(spec) or _is_repository(spec):
+    if is_folder(spec) or _is_repository(spec):
         return hub.weights_in(hub.source_of(spec, _name(spec), [CONFIG]), spec, WEIGHTS)
     config = _pretrained(spec)
     repository, names = config.get("hf_hub_id"), WEIGHTS
@@ -111,7 +112,7 @@ def _pretrained(spec: dict) -> dict:
 
 def _folder(spec: dict) -> Path | None:
     """Return the folder with the file that describes a network which timm does not know, or which the user has."""
-    if not hub.is_folder(spec) and not _is_repository(spec):
+    if not is_folder(spec) and not _is_repository(spec):
         return None
     source = hub.source_of(spec, _name(spec), [CONFIG])
     said = hub.configuration(source, CONFIG).get("architecture")
