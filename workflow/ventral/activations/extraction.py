@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriters
 from ventral.errors import InputError, is_out_of_memory
-from ventral.models.zoo import family, is_baseline, modality_asked, preprocessing
+from ventral.models.zoo import completed, family, is_baseline, modality_asked, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.provenance import code_loaded, hardware, packages_loaded, read_description
 from ventral.running.progress import Progress
@@ -221,6 +221,7 @@ class Extraction:
         threads : int, optional
             Threads of the forward pass on the CPU, and writing threads; by default, one for each core.
         """
+        spec = completed(spec)
         dataset, modality = read_dataset(stimuli), modality_asked(spec)
         _refuse_other_modality(dataset, modality, spec, stimuli)
         shape = dataset[modality.array].shape[1:]
@@ -253,13 +254,15 @@ class Extraction:
 
     def refuse_other_weights(self, model: str | Path) -> None:
         """Refuse a network whose weights differ from its description, because each job would use other weights."""
-        described = read_description(Path(model))["weights_sha256"]
-        found = self._representation.weights_sha256
-        if found != described:
+        described = read_description(Path(model))
+        found, expected = self._representation.weights_sha256, described["weights_sha256"]
+        if found != expected:
+            commit = described.get("origin", {}).get("revision")
+            instead = f"Set `revision: {commit}`" if commit else "Make the function return the same network each time"
             raise InputError(
                 f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
-                f"those that were described: their SHA-256 is {found}, but {model} has {described}. Make the "
-                f"function return the same network each time, delete {model}, and start again"
+                f"those that were described: their SHA-256 is {found}, but {model} has {expected}. {instead}, "
+                f"delete {model}, and start again"
             )
 
     def attributes(self, start: int, stop: int) -> dict:

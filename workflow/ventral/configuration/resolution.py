@@ -12,6 +12,7 @@ from ventral.configuration.options import expanded_datasets, mapping_options, re
 from ventral.configuration.splits import named_splits
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS, predicting
+from ventral.models.layer_names import without_step
 from ventral.models.registry import family_of
 from ventral.models.zoo import (
     GLOB,
@@ -392,7 +393,9 @@ def _check_named_layers(spec: dict, layers: list[str], output: str) -> None:
     """Refuse names of layers that a model's list of layers lacks; layers from globs and `auto` are known later."""
     taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
     if are_names(taken) and not any(GLOB.search(name) for name in taken):
-        check_taken(layers, taken, f"outputs.{output}", spec["name"])
+        # The number of runs of a module is known later.
+        known = [name for name in layers if without_step(name) in taken]
+        check_taken(layers, [*taken, *known], f"outputs.{output}", spec["name"])
 
 
 def readouts_of(config: dict) -> list[tuple[str, str]]:

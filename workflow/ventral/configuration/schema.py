@@ -15,6 +15,7 @@ from ventral.datasets import FOLDER
 from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS
+from ventral.models.registry import FAMILIES
 from ventral.stimuli.modality import MODALITIES
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -303,9 +304,11 @@ def _is_name(name) -> bool:
     if not isinstance(name, str):
         return True
     if not NAME.fullmatch(name):
+        is_network = any(family.covers(name) for family in FAMILIES.values())
+        instead = f"; for this network, write `architecture: {name}` under a name of your own"
         raise InputError(
             f"{brief(name)} is no name: letters, digits, dot, hyphen and underscore only, and neither dot nor hyphen "
-            f"first"
+            f"first{instead if is_network else ''}"
         )
     if len(name) > LONGEST_NAME:
         raise InputError(f"{brief(name)} is no name: it has {len(name)} letters, {LONGEST_NAME} are the most")

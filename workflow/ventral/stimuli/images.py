@@ -265,7 +265,8 @@ def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
 
 def without_effect(option: str, spec: dict) -> str:
     """Return the reason why an option has no effect on a model; empty if it has an effect."""
-    alone = option == "interpolation" and spec["size"] is None
+    # The size may be known only to a library.
+    alone = option == "interpolation" and spec.get("size", ANY_SIZE) is None
     return "without a `size` that images are resized to" if alone else ""
 
 
