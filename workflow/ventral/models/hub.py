@@ -205,13 +205,15 @@ def origin_of(weights: Weights, spec: dict) -> dict:
 
 
 def square_of(sides: Sequence[int], spec: dict) -> int:
-    """Return the side of the square that a library shows its network.
+    """Return the side of the square that the config names, or else a library shows its network.
 
     Raises
     ------
     InputError
-        If it is none.
+        If the library shows no square.
     """
+    if spec.get("size"):
+        return spec["size"]
     if len(set(sides)) > 1:
         raise InputError(
             f"models.{spec['name']}: {spec['architecture']} is made for images of {' x '.join(map(str, sides))}, and "
