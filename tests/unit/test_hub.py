@@ -393,7 +393,7 @@ def changed(folder: Path, file: str, **changes) -> None:
             "it needs code of its repository, which is never run",
         ),
         ("config.json", {"hidden_size": 64}, "cannot be loaded"),
-        ("config.json", {"num_hidden_layers": 4}, "has no weights of vit.layers.3."),
+        ("config.json", {"num_hidden_layers": 4}, "weights are missing in lab/vit at"),
     ],
 )
 def test_a_repository_that_cannot_be_used(repositories, hub, tmp_path, file, changes, said):
@@ -417,6 +417,18 @@ def test_what_is_not_in_a_repository(repositories, hub, tmp_path):
     (folder / "config.json").write_text("{")
     local = {**given, "weights": str(folder), "sha256": sha256(weights_of(folder))}
     assert "config.json is no JSON" in said_by(build, local)
+
+
+def test_what_a_user_says_needs_no_record(repositories, hub, tmp_path):
+    folder = copy_of(repositories, "lab/vit", tmp_path)
+    hub.commits["lab/vit"] = [folder]
+    changed(folder, "preprocessor_config.json", rescale_factor=0.007, image_mean=None)
+    assert "scales pixels to other values" in said_by(completed, spec_of("hf/lab/vit"))
+    assert completed(spec_of("hf/lab/vit", **SHOWN))["size"] == 32
+    changed(folder, "preprocessor_config.json", rescale_factor=1 / 255)
+    (folder / "preprocessor_config.json").touch()
+    local = {"weights": str(folder), "sha256": sha256(weights_of(folder))}
+    assert "does not say image_mean" in said_by(completed, spec_of("hf/lab/vit", **local))
 
 
 def test_newer_and_other_records_of_the_preprocessing(repositories, hub, tmp_path):

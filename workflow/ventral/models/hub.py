@@ -207,13 +207,15 @@ def origin_of(weights: Weights, spec: dict) -> dict:
 
 
 def square_of(sides: Sequence[int], spec: dict) -> int:
-    """Return the side of the square that a library shows its network.
+    """Return the side of the square from the config, or else from the library's record.
 
     Raises
     ------
     InputError
-        If it is none.
+        If the library's record has no square.
     """
+    if spec.get("size"):
+        return spec["size"]
     if len(set(sides)) > 1:
         raise InputError(
             f"models.{spec['name']}: {spec['architecture']} is made for images of {' x '.join(map(str, sides))}, and "

@@ -17,6 +17,7 @@ CONFIG = "config.json"
 # Names of the record of the preprocessing in older and newer versions of transformers.
 PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+SCALE = 1 / 255
 # Pillow's numbers of filters.
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 # Classes of networks for images alone, which keep their heads; all others give only their body.
@@ -53,6 +54,7 @@ def build(spec: dict) -> "nn.Module":
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     key, source = f"models.{spec['name']}", _source(spec)
+    # This call refuses a damaged file with a clear message.
     hub.configuration(source, CONFIG)
     folder = source.file(CONFIG).parent
     with hub.loading(spec["architecture"], source, key):
@@ -74,11 +76,9 @@ def build(spec: dict) -> "nn.Module":
             output_loading_info=True,
         )
     network = _seeing(_without_pooler(model, read["missing_keys"]), spec)
-    unread = sorted({*read["missing_keys"], *(name for name, *_ in read["mismatched_keys"])} & {*network.state_dict()})
+    unread = sorted({*read["missing_keys"]} & {*network.state_dict()})
     if unread:
-        raise InputError(
-            f"{key}: {source} has no weights of {unread[0]}, or of another shape, and of {len(unread)} in all"
-        )
+        raise InputError(f"{key}: {len(unread)} weights are missing in {source}, such as {unread[0]}")
     return network
 
 
@@ -97,17 +97,15 @@ def recorded(spec: dict) -> dict:
         raise InputError(
             f"{key}: {source} has no {' or '.join(PREPROCESSING)}; set `size`, `interpolation`, `mean` and `std`"
         )
-    said = hub.configuration(source, name)
+    said, place = hub.configuration(source, name), f"{key}: {name} of {source}"
     said = said.get("image_processor", said)
-    scaled, normalised = said.get("do_rescale", True), said.get("do_normalize", True)
-    if said.get("offset") or not scaled or abs(said.get("rescale_factor", 1 / 255) * 255 - 1) > 1e-3:
-        raise InputError(f"{key}: {name} of {source} scales pixels to other values than 0 to 1; set `mean` and `std`")
-    return {
-        "size": _size(said, source, spec),
-        "interpolation": _interpolation(said, f"{key}: {name} of {source}"),
-        "mean": [float(value) for value in said["image_mean"]] if normalised else [0.0] * 3,
-        "std": [float(value) for value in said["image_std"]] if normalised else [1.0] * 3,
+    read = {
+        "size": lambda: hub.square_of(_sides(said, source, key), spec),
+        "interpolation": lambda: _interpolation(said, place),
+        "mean": lambda: _per_channel(said, "image_mean", 0.0, place),
+        "std": lambda: _per_channel(said, "image_std", 1.0, place),
     }
+    return {option: value() for option, value in read.items() if option not in spec}
 
 
 def weights(spec: dict) -> hub.Weights:
@@ -167,7 +165,7 @@ def _without_pooler(model: "nn.Module", missing: "set[str]") -> "nn.Module":
     return model
 
 
-def _size(said: dict, source: hub.Folder | hub.Commit, spec: dict) -> int:
+def _sides(said: dict, source: hub.Folder | hub.Commit, key: str) -> list[int]:
     cropped, resized = said.get("do_center_crop", False), said.get("do_resize", True)
     size = said.get("crop_size") if cropped else said.get("size") if resized else None
     if size is None:
@@ -177,8 +175,22 @@ def _size(said: dict, source: hub.Folder | hub.Commit, spec: dict) -> int:
         size = [size["shortest_edge"]] if "shortest_edge" in size else [size.get("height"), size.get("width")]
     sides = size if isinstance(size, list) else [size]
     if None in sides:
-        raise InputError(f"models.{spec['name']}: {source} does not say the size of images; set `size`")
-    return hub.square_of(sides, spec)
+        raise InputError(f"{key}: {source} does not say the size of images; set `size`")
+    return sides
+
+
+def _per_channel(said: dict, name: str, without: float, place: str) -> list[float]:
+    if (
+        said.get("offset")
+        or not said.get("do_rescale", True)
+        or abs(said.get("rescale_factor", SCALE) / SCALE - 1) > 1e-3
+    ):
+        raise InputError(f"{place} scales pixels to other values than 0 to 1; set `mean` and `std`")
+    if not said.get("do_normalize", True):
+        return [without] * 3
+    if name not in said:
+        raise InputError(f"{place} does not say {name}; set `mean` and `std`")
+    return [float(value) for value in said[name]]
 
 
 def _interpolation(said: dict, place: str) -> str:
