@@ -14,6 +14,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import in_order, number, said_of_neuroids
 from ventral.statistics.summaries import COMPARED, PANEL, range_in_words
+from ventral.tables import by_run
 from ventral.targets.splits import held_out
 
 DECIMALS = 4
@@ -273,7 +274,7 @@ def _beside_layers(rows: pd.DataFrame) -> pd.DataFrame:
     """Place the recorded areas of a panel's rows left of the layers, in the order of drawing."""
     place = rows["layer"].map(places_of_areas(areas_of(rows)))
     rows = rows.assign(depth=rows["depth"].where(rows["family"] != FAMILY, place))
-    return rows.sort_values(["model", "depth", "layer"], kind="stable")
+    return rows.sort_values(["model", "depth", "layer"], kind="stable", key=by_run)
 
 
 def in_own_colour(table: pd.DataFrame) -> pd.Series:

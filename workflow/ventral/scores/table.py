@@ -12,7 +12,7 @@ from ventral.errors import InputError, shown
 from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
-from ventral.tables import read_parquet, write_parquet
+from ventral.tables import by_run, read_parquet, write_parquet
 from ventral.targets.splits import halves_of
 from ventral.targets.values import Targets
 
@@ -222,4 +222,4 @@ def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
     """Write rows as a score table with all columns and `more`, sorted so that equal rows give equal files."""
     table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS)
     table = table.fillna({"time_bin": "", "distance": "", "comparison": ""})
-    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run), path)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
-from ventral.tables import read_parquet
+from ventral.tables import by_run, read_parquet
 from ventral.targets.ceilings import HALVES
 from ventral.targets.reliability import FEWEST_OF_SAMPLE
 from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
@@ -165,7 +165,8 @@ def area_summary(
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
         return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool, "interval_over": str})
-    summary = pd.concat(panels).sort_values(COMPARED, kind="stable", ignore_index=True)
+    summary = pd.concat(panels)
+    summary = summary.sort_values([*COMPARED, "model", "depth", "layer"], kind="stable", ignore_index=True, key=by_run)
     return (summary if errors is None else with_unit_errors(summary, errors))[columns]
 
 
@@ -276,7 +277,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     correlations = [dict(zip(panel, key, strict=True)) | _correlations(rows) for key, rows in points.groupby(panel)]
     correlations = pd.DataFrame(correlations, columns=[*panel, *_correlations(points.head(0))])
     points = points.drop(columns="median").merge(correlations, on=panel)
-    return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
+    return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True, key=by_run)
 
 
 def range_in_words(counts: pd.Series) -> str:
