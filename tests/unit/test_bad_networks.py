@@ -534,7 +534,7 @@ def test_errors_of_a_forward_pass_say_where_they_are_and_what_may_help(own, tmp_
         (
             "batch_mean_at_eight",
             ["0", "1"],
-            r"layer '1': the features of a stimulus in a batch of 8 differ by .* from those in a batch of 2, where",
+            r"layer '1': the features of a stimulus in a batch of 8 differ by .* from those in a batch of 2; rounding",
         ),
         ("twice_at_eight", ["first", "last"], r"layer 'first' runs more than once, where the trace saw one run"),
         (

@@ -196,7 +196,7 @@ def test_layers_that_predict_together_are_no_layers_of_a_profile(tmp_path):
 
 def test_tables_that_are_no_score_tables(tmp_path):
     path = tmp_path / "scores.parquet"
-    with pytest.raises(InputError, match=r"scores.parquet: no such file"):
+    with pytest.raises(InputError, match=r"scores.parquet: the file is missing"):
         read_scores(path)
     scores = score_table({"net": 1}, labels={"object": 0.1})
     scores.drop(columns="r").to_parquet(path)
