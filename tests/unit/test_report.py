@@ -281,6 +281,19 @@ def test_the_best_model_of_every_area_stands_above(results, page):
     assert best["corrected"].notna().tolist() == (best["recording"] == "rec").tolist()
 
 
+def test_the_best_model_over_animals_stands_below(results, page):
+    (row,) = (
+        results.animals.query("model == 'net' and best_layer and area == 'IT' and split == 'objects'")[
+            ["layer", "mean"]
+        ]
+        .drop_duplicates()
+        .itertuples()
+    )
+    assert f"IT net {row.layer} {row.mean:.2f} 2; too few for an interval F " in page.text
+    assert "Recordings of several animals or sessions (both) were summarised over animals" in page.text
+    assert "The American Statistician 69:371" in page.text
+
+
 def test_marked_neurons_are_counted_on_the_page():
     scores = scores_of_a_run()
     scores["marked"] = scores["target"].isin(["V4_1", "V4_2"])

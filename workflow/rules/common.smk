@@ -314,9 +314,9 @@ def told(stage, **values):
     return {"stage": stage, "files": named_files, "options": options(**values)}
 
 
-def without(spec, key):
-    """Return a part of the config without one of its keys."""
-    return {name: value for name, value in spec.items() if name != key}
+def without(spec, *keys):
+    """Return a part of the config without some of its keys."""
+    return {name: value for name, value in spec.items() if name not in keys}
 
 
 HOW = {

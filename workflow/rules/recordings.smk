@@ -35,7 +35,7 @@ rule recording:
         **told(
             "recording",
             name=lambda wildcards: wildcards.recording,
-            spec=lambda wildcards: without(settings["recordings"][wildcards.recording], "splits"),
+            spec=lambda wildcards: without(settings["recordings"][wildcards.recording], "splits", "group"),
             seed=settings["seed"],
         ),
     shell:

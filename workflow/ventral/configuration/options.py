@@ -102,7 +102,7 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
     options : dict of dicts
         Options by data set, `folder` among them.
     published : dict of dicts
-        `stimuli`, `recordings` and `sources`, each by name.
+        `stimuli`, `recordings` and `sources`, each by name. Recordings of neuroids have the data set's name as `group`.
 
     Raises
     ------
@@ -126,6 +126,9 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
         except InputError as error:
             option, _, problem = str(error).partition(": ")
             raise InputError(f"config key {keys.get(option, f'dataset.{name}.{option}')}: {problem}") from error
+        for recording in expanded.get("recordings", {}).values():
+            if "matrices" not in recording:
+                recording.setdefault("group", name)
         for kind, found in published.items():
             found.update(expanded.get(kind, {}))
     return options, published

@@ -491,7 +491,7 @@ def _check_kind(recording: dict, key: str) -> None:
             f"options of simulated neurons"
         )
     of_trials = ("counts", "spikes", "onset")
-    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials)
+    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", "group", *of_trials)
     for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")

@@ -30,6 +30,7 @@ REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
+    "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
@@ -88,7 +89,8 @@ def methods(
         `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
         the splits with options. `features` says how features are stored. `rendered` has the options of rendered
         stimulus sets, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on
-        labels. `architectures` has the architecture of each model, by name.
+        labels. `architectures` has the architecture of each model, by name. `groups` names the sets summarised over
+        animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -534,6 +536,13 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
         f"four ways). Otherwise, the maximum over layers would favour models with many layers (Kriegeskorte et al. "
         f"2009). Resamples were centred on this score."
     )
+    if settings["groups"]:
+        yield (
+            f"Recordings of several animals or sessions ({listed(settings['groups'])}) were summarised over animals, "
+            f"by the mean of the animals' medians over the neurons of all their sessions. From five animals on, the "
+            f"95 % interval is from {settings['bootstrap']:,} bootstrap samples of animals, stretched for few animals "
+            f"(Hesterberg 2015). With fewer animals, no interval is given."
+        )
 
 
 def _describe_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:

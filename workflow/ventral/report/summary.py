@@ -19,6 +19,8 @@ from ventral.tables import read_csv
 MOST_LAYERS = 40_000
 MOST_NEUROIDS = 20_000
 LINE = [*COMPARED, "model"]
+# Panel of a set of recordings, in scores over animals.
+OVER = ["group", "area", "time_bin", "split", "mapping"]
 # Target kinds of models, and of recorded areas in the place of a model.
 ALL_FAMILIES = [*FAMILIES, FAMILY]
 
@@ -74,6 +76,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
         "split": lambda values: values.map(place_of_split),
     }
     keys = [
+        "group",
         "recording",
         "area",
         "time_bin",
@@ -145,6 +148,26 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
     if best_layers is None:
         return best.assign(corrected=np.nan).reset_index(drop=True)
     return best.merge(best_layers[[*PANEL, "model", "corrected"]], on=[*PANEL, "model"], how="left")
+
+
+def best_over_animals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the best layer of the best model over animals for every set, area and split, by the first of `MAPPINGS`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `ventral.statistics.animals.summary_over_animals`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of these layers, one for each animal.
+    """
+    rows = table[table["best_layer"] & table["mean"].notna()]
+    way = _place_of(rows["mapping"])
+    rows = rows[way == way.groupby([rows["group"], rows["area"]]).transform("min")]
+    best = rows.sort_values(["n_animals", "mean"], ascending=False, kind="stable").drop_duplicates(OVER)
+    return in_order(rows.merge(best[[*OVER, "model"]]))
 
 
 def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:
