@@ -7,7 +7,7 @@ Plain percentiles are narrow for n units, for two reasons (Hesterberg 2015, Amer
 of samples is smaller by (n - 1) / n, and the estimated spread needs Student's t instead of the normal distribution. So
 the ends are moved away from the mean by the factor sqrt(n / (n - 1)) t / z. t and z are the 97.5 % quantiles of
 Student's t with n - 1 degrees of freedom, and of the normal distribution. For 5, 8 and 20 normal animals, the interval
-held the true mean in 95, 94 and 95 % of simulated experiments; plain percentiles did in 84, 89 and 93 %.
+held the true mean in 95, 94 and 95 % of simulated experiments. Plain percentiles did in 84, 89 and 93 %.
 """
 
 import logging
