@@ -241,6 +241,8 @@ def test_the_page_has_one_row_for_each_area_and_split_of_a_set(n, said):
 
 def test_a_run_without_sets_says_nothing_of_animals():
     assert animals_section(None) == animals_section(pd.DataFrame(columns=COLUMNS)) == ""
+    unreliable = [scored(name, [0.5], reliability=0.01) for name in "fg"]
+    assert animals_section(with_places(summarise(pd.concat(unreliable), members({"f": "F", "g": "G"})))) == ""
     assert "over animals" not in plain(methods(scores_of_a_run(), SETTINGS, [RECORDING], {}))
 
 

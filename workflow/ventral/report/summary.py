@@ -12,6 +12,7 @@ from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.recordings.time_bins import place_of, time_order
+from ventral.statistics.animals import GROUP
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
 
@@ -19,8 +20,6 @@ from ventral.tables import read_csv
 MOST_LAYERS = 40_000
 MOST_NEUROIDS = 20_000
 LINE = [*COMPARED, "model"]
-# Panel of a set of recordings, in scores over animals.
-OVER = ["group", "area", "time_bin", "split", "mapping"]
 # Target kinds of models, and of recorded areas in the place of a model.
 ALL_FAMILIES = [*FAMILIES, FAMILY]
 
@@ -166,8 +165,8 @@ def best_over_animals(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["best_layer"] & table["mean"].notna()]
     way = _place_of(rows["mapping"])
     rows = rows[way == way.groupby([rows["group"], rows["area"]]).transform("min")]
-    best = rows.sort_values(["n_animals", "mean"], ascending=False, kind="stable").drop_duplicates(OVER)
-    return in_order(rows.merge(best[[*OVER, "model"]]))
+    best = rows.sort_values(["n_animals", "mean"], ascending=False, kind="stable").drop_duplicates(GROUP)
+    return in_order(rows.merge(best[[*GROUP, "model"]]))
 
 
 def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:

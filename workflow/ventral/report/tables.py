@@ -10,7 +10,8 @@ from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
 from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
 from ventral.report.results import Results
-from ventral.report.summary import OVER, best_models, best_over_animals, counts, has_models, number, with_interval
+from ventral.report.summary import best_models, best_over_animals, counts, has_models, number, with_interval
+from ventral.statistics.animals import GROUP
 
 MOST_FINDINGS = 200
 MOST_CHARACTERS = 1000
@@ -121,10 +122,11 @@ def numbers_section(results: Results) -> str:
 
 def animals_section(table: pd.DataFrame | None) -> str:
     """Return the best model over the animals of each set of recordings; nothing without such sets."""
-    if table is None or table.empty:
+    best = pd.DataFrame() if table is None or table.empty else best_over_animals(table)
+    if best.empty:
         return ""
     rows, attributes = [], []
-    for _, of_layer in best_over_animals(table).groupby(OVER, sort=False):
+    for _, of_layer in best.groupby(GROUP, sort=False):
         row = of_layer.iloc[0]
         few = "" if row["interval_over"] == "animals" else "; too few for an interval"
         rows.append(

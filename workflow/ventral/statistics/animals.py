@@ -100,9 +100,8 @@ def recorded_neuroids(recordings: Sequence[Path], groups: Mapping[str, str]) -> 
         `group`, `animal` and `session`, by `recording` and `target`.
     """
     table = pd.concat([_neuroids_of_recording(path, groups) for path in recordings])
-    sessions = table.groupby("group")["session"].transform("nunique")
-    several = (sessions > 1) | (table.groupby("group")["animal"].transform("nunique") > 1)
-    table = table[several]
+    several = table.groupby("group")[["animal", "session"]].transform("nunique") > 1
+    table = table[several.any(axis=1)]
     unknown = table.index.get_level_values("recording")[table["animal"] == UNKNOWN].unique()
     if len(unknown):
         logger.warning(
