@@ -28,6 +28,7 @@ SETTINGS = {
     "rendered": {},
     "simulated": {},
     "trained": ["net_trained"],
+    "degrees": {"stimuli": {}, "models": {}},
     "architectures": {},
 }
 RECORDING = {

@@ -20,6 +20,10 @@ DESCRIBED = {
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},
     "trained": CATEGORISERS,
+    "degrees": {
+        kind: {name: spec["degrees"] for name, spec in settings[kind].items() if spec.get("degrees")}
+        for kind in ("stimuli", "models")
+    },
     "splits": splits_with_options(settings),
     "models": list(settings["models"]),
 }

@@ -108,6 +108,7 @@ use rule render as assemble with:
             "assemble",
             name=lambda wildcards: wildcards.stimuli,
             spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
+            degrees=lambda wildcards: settings["stimuli"][wildcards.stimuli].get("degrees"),
         ),
 
 

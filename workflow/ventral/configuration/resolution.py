@@ -132,8 +132,9 @@ def _check_stimuli(spec: dict, key: str) -> None:
             f"{key}: a stimulus set has either {either}, or `render`, options of rendering, or a `table` alone, for "
             f"stimuli without files"
         )
-    if is_table_alone(spec) and "size" in spec:
-        raise InputError(f"{key}.size: belongs to `{modality.name}`; the set is a table alone")
+    for option in modality.set_options if is_table_alone(spec) else ():
+        if option in spec:
+            raise InputError(f"{key}.{option}: belongs to `{modality.name}`; the set is a table alone")
     if "render" in spec:
         for option, instead in (
             ("table", "a rendered set makes its own"),

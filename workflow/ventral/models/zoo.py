@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
@@ -106,7 +106,26 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
 
 def preprocessing(spec: dict) -> dict:
     """Return the part of a model's description that determines the preprocessing of stimuli."""
-    return {option: spec[option] for option in modality_asked(spec).model_options}
+    return {option: spec[option] for option in (*modality_asked(spec).model_options, "stimuli") if option in spec}
+
+
+def on_stimuli(spec: dict, attributes: Mapping) -> dict:
+    """Return a model's description for one stimulus set.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`.
+    attributes : mapping
+        Attributes of the set's store.
+
+    Returns
+    -------
+    dict
+        `spec` with the `kept_options` of the set as `stimuli`, if the set has any.
+    """
+    kept = modality_asked(spec).kept(attributes)
+    return {**spec, "stimuli": kept} if kept else spec
 
 
 def modality_asked(spec: dict) -> Modality:

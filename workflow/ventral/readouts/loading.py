@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.models.zoo import weights_file
+from ventral.models.zoo import on_stimuli, weights_file
 from ventral.outputs import sha256
 from ventral.readouts.making import ACCURACY, FORMAT
 from ventral.stimuli.modality import MODALITIES
@@ -142,8 +142,8 @@ class Readout:
 
     @property
     def _spec(self) -> dict:
-        """Description of the model, with the checkpoint's path given by the user."""
-        spec = self.attributes["model"]
+        """Description of the model on stimuli as in the fit, with the checkpoint's path given by the user."""
+        spec = on_stimuli(self.attributes["model"], self.attributes["stimuli"])
         if self._weights_file is None:
             return spec
         if weights_file(spec) is None:

@@ -88,7 +88,8 @@ def methods(
         `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
         the splits with options. `features` says how features are stored. `rendered` has the options of rendered
         stimulus sets, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on
-        labels. `architectures` has the architecture of each model, by name.
+        labels. `degrees` has the fields of view of `stimuli` and `models`, by name. `architectures` has the
+        architecture of each model, by name.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -97,7 +98,7 @@ def methods(
     kinds = set(scores["target_kind"])
     paragraphs = [
         ("Stimuli and recordings", _describe_recordings(scores, settings, recordings)),
-        ("Models", _describe_models(scores, settings)),
+        ("Models", _describe_models(scores, settings, recordings)),
         ("Mapping", _describe_mappings(scores, settings)),
         ("Held-out stimuli", _describe_splits(scores, settings)),
         ("Scores and noise ceilings", _describe_scores(scores, settings, recordings)),
@@ -245,7 +246,7 @@ def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[st
     return {split: tuple(map(int, of_split)) for split, *of_split in counts.groupby("split").sum().itertuples()}
 
 
-def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     named = {family: models for family, models in families(scores).items() if family != FAMILY}
     n = sum(map(len, named.values()))
     if not n:
@@ -258,6 +259,7 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         f"in all. All features of a layer were used, neither subsampled nor projected{_but(settings)}. They entered as "
         f"inner products between stimuli (the Gram matrix)."
     )
+    yield from _describe_degrees(scores, settings, recordings)
     yield from _describe_families(scores, settings)
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
@@ -265,6 +267,20 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         yield (
             f"{listed(trained)} {_was(len(trained))} trained here by supervision. No object of the test stimuli was "
             f"among the training images of a network, and no category of them unless the config names it."
+        )
+
+
+def _describe_degrees(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    """Say how images were placed on the inputs of models, where both have a field of view."""
+    known, scored = settings["degrees"], scores["model"].unique()
+    sets = {facts["stimuli"] for facts in recordings} & known["stimuli"].keys()
+    models = [name for name in known["models"] if name in scored]
+    if sets and models:
+        shown = listed([f"{known['stimuli'][name]:g} in set {name}" for name in sorted(sets)])
+        inputs = listed([f"{known['models'][name]:g} of {name}" for name in models])
+        yield (
+            f"In degrees of visual angle, the width of an image spanned {shown}, and the side of the input {inputs}. "
+            f"Images were padded with grey or cropped around their centre, so that they kept their size in degrees."
         )
 
 
