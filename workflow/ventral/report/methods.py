@@ -37,8 +37,10 @@ REFERENCES = {
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
     "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
+    "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
+    "Willeke et al. 2022": "Willeke KF, Fahey PG, Bashiri M, et al. (2022). arXiv:2206.08666.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
     "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",
     **{dataset.reference: dataset.work for dataset in DATASETS.values()},
@@ -382,6 +384,11 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
             f"the full number of repetitions by 2r / (1 + r) (Spearman 1910; Brown 1910). Neurons were chosen by their "
             f"reliability in half of the held-out parts and scored in the other half, both ways, and the two medians "
             f"were averaged."
+        )
+        yield (
+            "The score table also has the fraction of explainable variance explained, and the correlations with "
+            "averages and with single responses (Willeke et al. 2022). The normalised correlation (Schoppe et al. "
+            "2016) stands beside them. These four take the held-out stimuli with at least two repetitions together."
         )
     if without:
         have = "has" if len(without) == 1 else "have"

@@ -31,6 +31,7 @@ from ventral.scores.prediction_reliability import (
     predict_from_halves,
     with_prediction_reliability,
 )
+from ventral.scores.repetitions import RepeatedNeurons, repetitions_of, with_scores_over_repetitions
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.statistics.influence_table import (
@@ -155,6 +156,7 @@ def fit(
     rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
     read = nested_alone(benchmark.splits, "labels read from layers") if labels else {}
+    repetitions = None if own_areas else repetitions_of(benchmark)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
@@ -163,7 +165,7 @@ def fit(
             representation = delayed(read_representation, pure=False)(str(gram), name)
             targets = _targets_of(benchmark, own_areas.get(name))
             predicted = predict(representation, layer, targets, benchmark.splits, options)
-            rows = _rows(predicted) + _label_rows(representation, read, labels)
+            rows = _rows(predicted, repetitions) + _label_rows(representation, read, labels)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             influenced = _influenced(predicted, panels)
@@ -306,12 +308,15 @@ def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]
     return parts
 
 
-def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
+def _rows(predicted: Sequence[Predicted], repetitions: RepeatedNeurons | None = None) -> list[Delayed]:
     """Return a table of score rows for each part, joining the random draws of a part."""
     of_parts: dict[tuple, list[Delayed]] = {}
     for k, part in enumerate(predicted):
         rows = delayed(prediction_rows, pure=False)(
             part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty, part.halves
+        )
+        rows = delayed(with_scores_over_repetitions, pure=False)(
+            rows, part.predictions, part.targets, part.rows, repetitions
         )
         key = k if part.draw is None else (part.split, part.mapping, *_places(part.targets))
         of_parts.setdefault(key, []).append(rows)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
+from ventral.mappings.repetitions import MEASURES as OVER_REPETITIONS
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
 from ventral.tables import read_parquet, write_parquet
@@ -61,6 +62,7 @@ COLUMNS = {
     "reliability_even": "float64",
     "r_odd": "float64",
     "reliability_odd": "float64",
+    **dict.fromkeys(OVER_REPETITIONS, "float64"),
     "n_alone": "Int64",
     "target_dimensionality": "float64",
     "ceiling_low": "float64",
