@@ -568,6 +568,18 @@ def test_methods_of_other_mappings():
     assert "Ridge regression on all features" not in text
 
 
+def test_methods_of_predicted_matrices():
+    matrices = scores_of_a_run().query("recording == 'fmri'")
+    predicted = matrices.assign(mapping="versa", split="stimuli", recording="rec")
+    text = said(pd.concat([neurons(), predicted]), [RECORDING], mappings=["ridge", "versa"])
+    assert "patterns of an area's neurons (1 \N{MINUS SIGN} Pearson's r) were compared with those of measured" in text
+    assert "measured patterns by Spearman's r. Ridge regression gave the predictions." in text
+    assert "Conwell et al. 2024" in text
+    assert "The matrix of an area's neurons was computed from their mean responses" in text
+    assert "The 95 % intervals of veRSA are for other stimuli" in text
+    assert "Nothing was fitted" not in text
+
+
 def test_the_page_of_the_least_that_can_be_run():
     scores = score_table({"net": 1}, {"V4": 1}, repetitions=False).assign(
         simulated=False, n_stimuli=20, n_folds=5, n_leaked=0

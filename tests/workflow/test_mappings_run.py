@@ -8,7 +8,7 @@ from tests.workflow.conftest import Experiment
 
 PREDICTING = ["ridge", "ols", "pls", "one_to_one", "factorised"]
 CONFIG = {
-    "mappings": [*PREDICTING, "rsa", "cka"],
+    "mappings": [*PREDICTING, "rsa", "cka", "versa"],
     "components": 3,
     "banded": {"tiny": ["0", "5"]},
     "brainscore": True,
@@ -50,6 +50,14 @@ def test_without_a_fit_layers_are_compared_with_the_area(scores):
     assert set(rows["target"]) == {"V4"}
     assert set(rows["split"]) == {"none"}
     assert rows["r"].notna().all()
+
+
+def test_predictions_are_compared_with_the_area_and_stand_on_the_page(ran, scores):
+    rows = scores[scores["mapping"] == "versa"]
+    assert set(rows["target"]) == {"V4"}
+    assert set(rows["split"]) == {"stimuli", "objects"}
+    assert rows["r"].notna().all()
+    assert "veRSA, Spearman r" in (ran.folder / "results" / "report.html").read_text()
 
 
 def test_layers_predict_together_and_without_each_other(ran, scores):

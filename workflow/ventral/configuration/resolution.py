@@ -106,6 +106,7 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
+    _check_versa(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
     config["grams"]["from"] = _source_of_grams(config)
@@ -320,6 +321,15 @@ def _check_decoding(config: dict) -> None:
     if not decoded_models(config):
         raise InputError(
             "config key decoding: no recording has neuroids, whose areas would be read; leave `decoding` out"
+        )
+
+
+def _check_versa(config: dict) -> None:
+    """Refuse `versa` without the ridge regression whose predictions it compares."""
+    if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
+        raise InputError(
+            "config key mappings: `versa` compares the predictions of `ridge`; add `ridge` to `mappings`, or leave "
+            "`versa` out"
         )
 
 

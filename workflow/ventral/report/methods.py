@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ventral.datasets.registry import DATASETS
+from ventral.figures.measures import COMPARISONS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.models.registry import FAMILIES, family_of, model_families
@@ -301,7 +302,10 @@ def _describe_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]
     for name, mapping in MAPPINGS.items():
         if name in used and mapping.fits:
             components = counted(settings["components"], "component")
-            yield mapping.sentence.format(targets=targets, grid=grid, components=components)
+            distances, comparisons = _distances_and_comparisons(scores[scores["mapping"] == name])
+            yield mapping.sentence.format(
+                targets=targets, grid=grid, components=components, distances=distances, comparisons=comparisons
+            )
 
 
 def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
@@ -420,15 +424,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
     used = set(scores["mapping"])
     kinds = {facts["recording"]: "subjects" in facts for facts in recordings}
     if "rsa" in used:
-        rows = scores[scores["mapping"] == "rsa"]
-        distances = {
-            "correlation": "1 \N{MINUS SIGN} Pearson's r",
-            "cosine": "1 \N{MINUS SIGN} cosine",
-            "euclidean": "squared Euclidean distance over the number of features",
-        }
-        comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
-        of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
-        by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
+        of, by = _distances_and_comparisons(scores[scores["mapping"] == "rsa"])
         yield MAPPINGS["rsa"].sentence.format(distances=of, comparisons=by)
     if "cka" in used:
         forms = set(scores.loc[scores["mapping"] == "cka", "comparison"])
@@ -441,7 +437,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
             if form in forms
         ]
         yield MAPPINGS["cka"].sentence.format(forms=listed(said))
-    if {"rsa", "cka"} & used and not all(kinds.values()):
+    if set(COMPARISONS) & used and not all(kinds.values()):
         yield (
             "The matrix of an area's neurons was computed from their mean responses, each standardised over stimuli. "
             "Its reliability is the covariance of the matrices of random halves of the repetitions over the variance "
@@ -465,12 +461,26 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
                 "For tau-a, the upper end is the agreement with the order that most subjects give to each two pairs "
                 "of stimuli, which no model exceeds."
             )
-    if {"rsa", "cka"} & used:
+    if set(COMPARISONS) & used:
+        names = listed([word for name, word in COMPARISONS.items() if name in used])
         yield (
-            "The 95 % intervals of RSA and CKA are for other stimuli and, with several matrices, for other subjects. "
+            f"The 95 % intervals of {names} are for other stimuli and, with several matrices, for other subjects. "
             "They are Student's t intervals on Fisher's z scale, with the error over stimuli by the infinitesimal "
             "jackknife."
         )
+
+
+def _distances_and_comparisons(rows: pd.DataFrame) -> tuple[str, str]:
+    """Say in words which distances and comparisons of dissimilarities some rows have."""
+    distances = {
+        "correlation": "1 \N{MINUS SIGN} Pearson's r",
+        "cosine": "1 \N{MINUS SIGN} cosine",
+        "euclidean": "squared Euclidean distance over the number of features",
+    }
+    comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
+    of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
+    by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
+    return of, by
 
 
 def _describe_categorisation() -> Iterator[str]:
