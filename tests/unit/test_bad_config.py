@@ -443,7 +443,7 @@ def test_pipes_and_files_that_are_not_there_are_for_snakemake(tmp_path):
 
 def test_slurm_is_missed_before_any_job(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="no `sbatch` on PATH; start the run on a login node"):
+    with pytest.raises(InputError, match="`sbatch` is not on PATH here; start the run on a login node"):
         check_commands()
     (tmp_path / "sbatch").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").chmod(0o755)

@@ -239,6 +239,7 @@ def test_weights_that_are_a_folder(tmp_path):
         ("pixels", {"sha256": "0" * 64}, "sha256: it has no effect on `pixels`"),
         ("pixels", {"trained_on": "nothing"}, "trained_on: it has no effect on `pixels`"),
         ("pixels", {"interpolation": "bicubic"}, "interpolation: it has no effect without a `size`"),
+        ("pixels", {"degrees": 8}, "degrees: it has no effect without a `size`"),
         ("v1like", {"seed": 1}, "seed: it has no effect on v1like, in which nothing is random"),
         ("v2like", {"seed": 1}, "seed: it has no effect on v2like, in which nothing is random"),
         ("resnet18", {"seed": 1}, "seed: it has no effect on weights that are `pretrained`"),
@@ -255,7 +256,7 @@ def test_an_option_without_effect_is_refused(name, options, reason):
 
 
 def test_options_that_have_an_effect_on_controls_are_taken():
-    check_model(resolve_model("pixels", {"size": 32, "interpolation": "bicubic"}))
+    check_model(resolve_model("pixels", {"size": 32, "interpolation": "bicubic", "degrees": 8}))
     check_model(resolve_model("hmax", {"size": 64, "seed": 3, "layers": ["c2"], "mean": [0.1] * 3}))
 
 

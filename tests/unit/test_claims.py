@@ -16,7 +16,7 @@ from ventral.statistics.influence_table import COLUMNS, FIRST_FOLD, LISTS, matri
 from ventral.statistics.summaries import COLUMNS as SCORE_COLUMNS
 
 DEPTHS = {"early": 0.1, "middle": 0.5, "late": 0.9}
-RAW = "raw r: no repetitions"
+RAW = "r (no ceiling): no repetitions"
 PRETRAINED = "a pretrained network predicts better than an untrained network"
 TRAINED_HERE = "a network trained here predicts better than an untrained network"
 PIXELS = "an untrained network predicts better than pixels"

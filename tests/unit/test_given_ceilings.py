@@ -120,7 +120,7 @@ def test_a_column_that_is_called_like_a_kind_is_found_and_named(tmp_path, stimul
     found, lacking = warnings_of(caplog)
     assert found.startswith(f"{KEY}.neuroids: {spec['neuroids']}: column `{kind}`: taken for ceilings of the kind")
     assert f"`ceiling: {{column: {kind}}}` confirms it" in found
-    assert "of 4 neuroids 1 have no ceiling, and 1 a negative estimate" in lacking
+    assert "among 4 neuroids, 1 have no ceiling, and 1 have a negative estimate" in lacking
     np.testing.assert_array_equal(np.isnan(dataset["given_ceiling"]), [False, False, True, False])
     assert dataset["given_ceiling"][3] == 0
     # What the store calls so is its own.

@@ -14,7 +14,17 @@ from tests.command_lines import command_line
 from ventral.__main__ import main
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import henaff2021
-from ventral.datasets.henaff2021 import COUNTS, FOLDERS, IMAGES, NEUROIDS, ROWS, expand, read, unpack
+from ventral.datasets.henaff2021 import (
+    COUNTS,
+    FOLDERS,
+    IMAGES,
+    NEUROIDS,
+    ROWS,
+    expand,
+    read,
+    write_responses,
+    write_table,
+)
 from ventral.errors import InputError
 from ventral.recordings import ingestion as recordings
 from ventral.recordings.reliability import split_half_reliability
@@ -62,7 +72,8 @@ def folder(tmp_path):
 @pytest.fixture
 def unpacked(tmp_path):
     """Where the parts go."""
-    return {"responses": tmp_path / "out" / "responses.npy", "table": tmp_path / "out" / "stimuli.csv"}
+    folder = tmp_path / "datasets" / "henaff2021"
+    return {"responses": folder / "responses.npy", "table": folder / "stimuli.csv"}
 
 
 @pytest.mark.parametrize("below", FOLDERS)
@@ -87,7 +98,20 @@ def test_files_are_found_in_their_folder_or_the_one_above(tmp_path, below):
                 "splits": [{"column": "movie", "folds": 5}],
             }
         },
-        "sources": {"henaff2021": str(place)},
+        "unpacks": {
+            "results/mine/datasets/henaff2021/responses.npy": {
+                "dataset": "henaff2021",
+                "writer": "responses",
+                "inputs": {"counts": str(place / "spike_counts.npz"), "rows": str(place / "stimuli.csv")},
+                "options": {},
+            },
+            "results/mine/datasets/henaff2021/stimuli.csv": {
+                "dataset": "henaff2021",
+                "writer": "table",
+                "inputs": {"rows": str(place / "stimuli.csv")},
+                "options": {},
+            },
+        },
     }
 
 
@@ -116,7 +140,9 @@ def test_expanding_loads_nothing_slow():
 
 
 def test_every_image_is_kept_once_with_the_trials_of_its_first_row(folder, unpacked):
-    assert main(command_line("unpack_counts", {"counts": folder / COUNTS, "rows": folder / ROWS}, unpacked)) == 0
+    for path in unpacked.values():
+        made = expand(str(folder), str(path.parents[2]))["unpacks"][str(path)]
+        assert main(command_line("unpack", {"reads": list(made["inputs"].values())}, {"output": path}, **made)) == 0
     table = pd.read_csv(unpacked["table"])
     assert list(table.columns) == ["stimulus", "zoom", "kind", "movie", "title", "frame"]
     assert list(table["stimulus"]) == [f"zoom1x/movie{m}/natural0{k}.png" for m in (1, 2, 10) for k in (1, 2)]
@@ -134,7 +160,8 @@ def test_made_up_files_are_a_recording_of_v1_whose_movies_are_held_out(folder, t
     check_inputs(config)
     responses = config["recordings"]["henaff2021"]["responses"]
     table = config["stimuli"]["henaff2021"]["table"]
-    unpack(folder / COUNTS, folder / ROWS, responses=responses, table=table)
+    write_responses(Path(responses), counts=folder / COUNTS, rows=folder / ROWS)
+    write_table(Path(table), rows=folder / ROWS)
     stimuli.ingest(config["stimuli"]["henaff2021"], tmp_path / "stimuli.zarr", name="henaff2021")
     images = read_dataset(tmp_path / "stimuli.zarr")
     assert list(images["pixels"].values[:, 0, 0, 0]) == [3, 2, 6, 5, 9, 8]
@@ -172,7 +199,7 @@ def test_made_up_files_are_a_recording_of_v1_whose_movies_are_held_out(folder, t
 )
 def test_a_file_that_cannot_be_used_is_said(folder, unpacked, file, content, expected):
     (folder / file).unlink() if content is None else (folder / file).write_bytes(content)
-    said = message(unpack, folder / COUNTS, folder / ROWS, **unpacked)
+    said = message(write_responses, unpacked["responses"], counts=folder / COUNTS, rows=folder / ROWS)
     assert said.startswith("henaff2021: ")
     assert expected in said
     assert str(folder / file) in said

@@ -15,7 +15,7 @@ from tests.command_lines import command_line
 from ventral.__main__ import main
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import kriegeskorte2008
-from ventral.datasets.kriegeskorte2008 import AREAS, DOWNLOADS, FILE, expand, read, unpack
+from ventral.datasets.kriegeskorte2008 import AREAS, DATASET, DOWNLOADS, FILE, expand, read
 from ventral.errors import InputError
 from ventral.outputs import sha256
 from ventral.recordings import ingestion as recordings
@@ -63,6 +63,11 @@ def unpacked(tmp_path):
     }
 
 
+def unpack(source, places):
+    for kind, path in places.items():
+        DATASET.writers[kind](path, source=source)
+
+
 @pytest.mark.parametrize("below", ["", "kriegeskorte2008", "92imageData", "Demos/92imageData"])
 def test_the_file_is_found_in_its_folder_or_the_one_above(tmp_path, below):
     (tmp_path / below).mkdir(parents=True, exist_ok=True)
@@ -83,7 +88,15 @@ def test_the_file_is_found_in_its_folder_or_the_one_above(tmp_path, below):
                 "splits": ["stimuli"],
             }
         },
-        "sources": {"kriegeskorte2008": str(tmp_path / below / FILE)},
+        "unpacks": {
+            f"results/mine/datasets/kriegeskorte2008/{file}": {
+                "dataset": "kriegeskorte2008",
+                "writer": writer,
+                "inputs": {"source": str(tmp_path / below / FILE)},
+                "options": {},
+            }
+            for writer, file in (("images", "images.zip"), ("table", "stimuli.csv"), ("matrices", "matrices.npz"))
+        },
         "downloads": {},
     }
 
@@ -100,7 +113,7 @@ def test_an_absent_file_or_folder_is_said(tmp_path):
 def test_without_a_folder_the_file_is_downloaded():
     expanded = expand(None, "results", resources="elsewhere")
     path = f"elsewhere/kriegeskorte2008/{FILE}"
-    assert expanded["sources"] == {"kriegeskorte2008": path}
+    assert [made["inputs"] for made in expanded["unpacks"].values()] == [{"source": path}] * 3
     assert expanded["downloads"][path]["url"].endswith(f"/rsatoolbox_matlab/develop/Demos/92imageData/{FILE}")
 
 
@@ -115,7 +128,9 @@ def test_expanding_loads_nothing_slow():
 
 
 def test_the_file_is_unpacked_into_what_a_user_would_give(source, content, unpacked, tmp_path):
-    assert main(command_line("unpack", {"source": source}, unpacked)) == 0
+    for writer, path in unpacked.items():
+        made = {"dataset": "kriegeskorte2008", "writer": writer, "inputs": {"source": str(source)}, "options": {}}
+        assert main(command_line("unpack", {"reads": source}, {"output": path}, **made)) == 0
     table = pd.read_csv(unpacked["table"])
     assert list(table["stimulus"]) == [f"image0{k}.png" for k in range(1, 7)]
     assert list(table["object"]) == LABELS
@@ -134,7 +149,7 @@ def test_the_file_is_unpacked_into_what_a_user_would_give(source, content, unpac
 def test_the_same_file_is_unpacked_to_the_same_bytes(source, unpacked):
     first, second = [], []
     for found in (first, second):
-        unpack(source, **unpacked)
+        unpack(source, unpacked)
         found += [path.read_bytes() for path in unpacked.values()]
     assert first == second
     assert not {info.date_time for info in zipfile.ZipFile(unpacked["images"]).infolist()} - {(1980, 1, 1, 0, 0, 0)}
@@ -147,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_said(source, damage, unpacked):
         scipy.io.savemat(source, {"RDMs": np.zeros(3)})
     else:
         source.write_bytes({"empty": b"", "text": b"not a MAT file", "cut": content[:-100]}[damage])
-    said = message(unpack, source, **unpacked)
+    said = message(unpack, source, unpacked)
     assert said.startswith(f"kriegeskorte2008: {source}: ")
     assert said.endswith(f"the file {FILE} of {kriegeskorte2008.SOURCE} is right")
     if damage == "other":
@@ -191,7 +206,8 @@ def test_a_config_may_name_several_data_sets_and_ones_own(tmp_path):
     config = resolve({"dataset": names, "data_dir": str(tmp_path), "models": ["pixels"], **own})
     assert list(config["stimuli"]) == ["cowley2023_210325", "kriegeskorte2008"]
     assert list(config["recordings"]) == ["cowley2023_210325", "kriegeskorte2008", "mine"]
-    assert config["sources"] == {"kriegeskorte2008": str(tmp_path / "kriegeskorte2008" / FILE)}
+    sources = {made["inputs"]["source"] for made in config["unpacks"].values()}
+    assert sources == {str(tmp_path / "kriegeskorte2008" / FILE)}
     assert config["recordings"]["mine"]["splits"] == ["stimuli"]
     assert resolve({"dataset": ["cowley2023"], "models": ["pixels"]})["recordings"].keys() == {"cowley2023_210325"}
 
@@ -261,7 +277,7 @@ def test_checksum_is_that_of_the_published_file(published):
 
 
 def test_published_data_are_92_images_of_faces_bodies_and_things(published, tmp_path, unpacked):
-    unpack(published, **unpacked)
+    unpack(published, unpacked)
     spec = {"images": str(unpacked["images"]), "table": str(unpacked["table"])}
     stimuli.ingest(spec, tmp_path / "stimuli.zarr", name="objects")
     images = read_dataset(tmp_path / "stimuli.zarr")

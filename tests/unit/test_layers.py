@@ -67,7 +67,7 @@ def test_layers_come_in_the_order_of_completion_with_their_depth(traced):
     # Six modules with weights run: the stem, two convolutions and two normalisations, the head.
     assert [traced[name].depth for name in ("stem", "stage.0", "stage", "head")] == [1 / 6, 3 / 6, 5 / 6, 1]
     assert traced["stage.0"].shape == (4, 8, 8)
-    assert traced["twice"].calls == 2
+    assert (traced["twice@1"].runs, traced["twice@2"].run) == (2, 2)
     assert traced["pair"].problem == "gives a tuple, not a tensor"
     assert not {"unused", ""} & set(traced)
 
@@ -101,12 +101,12 @@ def test_names_and_globs(network, traced):
         "stage.1.norm",
     ]
     assert chosen(network, traced, ["s*", "stem"]) == ["stem", "stem_relu", "stage"]
-    # A glob passes over what is no layer: the module that runs twice.
-    assert "twice" not in chosen(network, traced, ["*"])
+    # A glob passes over what is no layer: the module that gives a tuple.
+    assert "pair" not in chosen(network, traced, ["*"])
 
 
 def test_auto_takes_the_ends_of_blocks(network, traced):
-    assert chosen(network, traced, "auto") == ["stem_relu", "stage.0", "stage.1", "head"]
+    assert chosen(network, traced, "auto") == ["stem_relu", "stage.0", "stage.1", "twice@2", "head"]
     assert chosen(network, traced, "auto", max_layers=2) == ["stem_relu", "head"]
     assert chosen(network, traced, "auto", max_layers=1) == ["head"]
 
@@ -135,7 +135,9 @@ def test_auto_on_networks_that_everybody_knows(name, expected):
     [
         (["stage.3"], "models.m.layers: there is no layer 'stage.3'; the nearest are stage.1, stage.0"),
         (["blocks.*"], "models.m.layers: 'blocks.*' matches no layer; there are"),
-        (["twice"], "'twice' runs 2 times in a forward pass"),
+        (["twice@3"], "'twice@3' is no layer: 'twice' runs 2 times in a forward pass; the nearest layers are twice@2"),
+        (["stem@1"], "'stem@1' is no layer: 'stem' runs once in a forward pass, and has no `@1` in its"),
+        (["sta*@2"], "'sta*@2' matches no layer, only stage@2 (is no layer: 'stage' runs once in a"),
         (["pair"], "'pair' gives a tuple, not a tensor; the nearest layers are"),
         (["unused"], "'unused' is not called in a forward pass"),
     ],

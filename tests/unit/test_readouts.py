@@ -22,7 +22,7 @@ from ventral.configuration.resolution import check_inputs, readouts_of, resolve
 from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.description import build, describe, preprocess
-from ventral.models.zoo import resolve_model
+from ventral.models.zoo import on_stimuli, resolve_model
 from ventral.readouts import making
 from ventral.readouts.making import best_places, readout, ridge_scores, taken_layers
 from ventral.scores.fitting import fit
@@ -67,15 +67,15 @@ def features(spec: dict, layer: str, pixels: np.ndarray) -> np.ndarray:
 class Made:
     """Stores of stimuli, of a network's features and Gram matrices, and of neurons that are functions of layers."""
 
-    def __init__(self, folder: Path, spec: dict) -> None:
-        self.folder, self.spec = folder, spec
+    def __init__(self, folder: Path, spec: dict, **of_set: object) -> None:
+        self.folder, self.spec, self.of_set = folder, spec, of_set
         (folder / "images").mkdir()
         for k, image in enumerate(images(N, 0)):
             Image.fromarray(image).save(folder / "images" / f"image{k}.png")
-        ingest({"images": str(folder / "images")}, folder / "stimuli.zarr", name="mine")
+        ingest({"images": str(folder / "images"), **of_set}, folder / "stimuli.zarr", name="mine")
         self.pixels = read_pixels(folder / "stimuli.zarr", 0, N)
         rng = np.random.default_rng(1)
-        values = {layer: features(spec, layer, self.pixels) for layer in ("2", "5")}
+        values = {layer: features(on_stimuli(spec, of_set), layer, self.pixels) for layer in ("2", "5")}
         signal = np.concatenate([x @ rng.normal(size=(x.shape[1], 3)) for x in values.values()], axis=1)
         self.signal = signal / signal.std(axis=0) + 2
         self.write_recording()
@@ -135,7 +135,8 @@ def loaded(made):
 def direct(made: Made, layer: str, pixels: np.ndarray) -> np.ndarray:
     """What scikit-learn predicts (n, neuroids), fitted to features of a plain forward pass, at the same penalties."""
     fitted = ventral.load_readout(made.folder / "readouts" / f"{layer}.zarr.zip").neuroids
-    x, new = (features(made.spec, layer, shown) for shown in (made.pixels, pixels))
+    spec = on_stimuli(made.spec, made.of_set)
+    x, new = (features(spec, layer, shown) for shown in (made.pixels, pixels))
     y = made.responses.mean(axis=0)
     fits = [Ridge(alpha=row.penalty, solver="svd").fit(x, y[:, k]) for k, row in enumerate(fitted.itertuples())]
     return np.stack([one.predict(new) for one in fits], axis=1)

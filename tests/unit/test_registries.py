@@ -7,17 +7,20 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from dask.delayed import delayed
 
+from tests.command_lines import command_line
 from tests.unit.synthetic_results import SETTINGS
 from tests.unit.synthetic_scores import score_table
 from ventral.commands import function_of, parse, run
 from ventral.configuration import schema
-from ventral.configuration.options import MOVED, moved_keys
+from ventral.configuration.options import MOVED, licences_of_downloads, moved_keys
 from ventral.configuration.resolution import resolve
 from ventral.crate.inputs import moved
 from ventral.datasets import Dataset
@@ -29,6 +32,7 @@ from ventral.models import families
 from ventral.models.description import build, describe
 from ventral.models.registry import FAMILIES, architectures, declared_families, family_of, model_families
 from ventral.models.zoo import DEFAULTS, OPTIONS, resolve_model
+from ventral.outputs import writing
 from ventral.report.methods import REFERENCES, methods, plain, references
 from ventral.report.prose import title_of
 from ventral.report.registry import FIGURES, TABLES, Shown
@@ -38,6 +42,7 @@ from ventral.targets.splits import Split
 from ventral.targets.values import Targets
 
 README = (schema.SCHEMA.parents[2] / "config" / "README.md").read_text(encoding="utf-8")
+COVERED = ("mylab.networks:make", "resnet50", "timm/resnet50", "hf/microsoft/resnet-50", "open_clip/RN50/openai")
 COWLEY = {"dataset": "cowley2023", "models": ["pixels"]}
 
 
@@ -67,27 +72,51 @@ def methods_text(recording="rec", mapping="ridge", **settings):
 def expand(folder, results, *, days):
     if days > 9:
         raise InputError(f"days: {days} are too many")
-    recording = {"stimuli": "mine2026", "responses": f"{folder}/{days}.npy"}
-    return {"stimuli": {"mine2026": {"images": f"{folder}/images"}}, "recordings": {"mine2026": recording}}
+    responses = f"{results}/datasets/mine2026/responses.npy"
+    made = {
+        "dataset": "mine2026",
+        "writer": "responses",
+        "inputs": {"days": [f"{folder}/{day}.npy" for day in range(days)]},
+        "options": {"scale": 2},
+    }
+    return {
+        "stimuli": {"mine2026": {"images": f"{folder}/images"}},
+        "recordings": {"mine2026": {"stimuli": "mine2026", "responses": responses}},
+        "unpacks": {responses: made},
+    }
+
+
+def write_days(output, *, days, scale):
+    with writing(output) as unfinished, unfinished.open("wb") as file:
+        np.save(file, scale * np.concatenate([np.load(day) for day in days]))
 
 
 MINE = Dataset(
     meaning="Of a test.",
     expand=expand,
+    writers={"responses": write_days},
     reference="Mine 2026",
     work="Mine A (2026).",
     options={"days": {"description": "Days.", "type": "integer", "minimum": 1, "default": 2}},
 )
 
 
-def test_a_data_set_from_outside(declare):
+def test_a_data_set_from_outside(declare, tmp_path, monkeypatch):
     declare(DATASETS, "mine2026", MINE)
     resolved = resolve({"dataset": {"mine2026": {"folder": "a//b", "days": "3"}}, "models": ["pixels"]})
     assert resolved["dataset"] == {"mine2026": {"folder": "a/b", "days": 3}}
     assert resolved["stimuli"] == {"mine2026": {"images": "a/b/images"}}
-    assert resolved["recordings"]["mine2026"]["responses"] == "a/b/3.npy"
-    by_name = resolve({"dataset": "mine2026", "data_dir": "c", "models": ["pixels"]})
-    assert by_name["recordings"]["mine2026"]["responses"] == "c/2.npy"
+    responses = "results/datasets/mine2026/responses.npy"
+    assert resolved["recordings"]["mine2026"]["responses"] == responses
+    assert resolved["unpacks"][responses]["inputs"] == {"days": ["a/b/0.npy", "a/b/1.npy", "a/b/2.npy"]}
+    by_name = resolve({"dataset": "mine2026", "data_dir": str(tmp_path), "models": ["pixels"]})
+    made = by_name["unpacks"][responses]
+    for k, day in enumerate(made["inputs"]["days"]):
+        np.save(day, np.arange(2) + 10 * k)
+    monkeypatch.setitem(sys.modules, "ventral.datasets.mine2026", SimpleNamespace(DATASET=MINE))
+    inputs, outputs = {"reads": made["inputs"]["days"]}, {"output": tmp_path / responses}
+    run(parse(command_line("unpack", inputs, outputs, **made)))
+    np.testing.assert_array_equal(np.load(tmp_path / responses), [0, 2, 20, 22])
     for days, said in (
         (0, r"config key dataset\.mine2026\.days: 0 is less than the minimum of 1"),
         (10, r"config key dataset\.mine2026\.days: 10 are too many"),
@@ -95,6 +124,33 @@ def test_a_data_set_from_outside(declare):
         with pytest.raises(InputError, match=said):
             resolve({"dataset": {"mine2026": {"days": days}}, "models": ["pixels"]})
     assert "Recording mine2026 (Mine 2026) has" in methods_text(recording="mine2026")
+
+
+def test_files_under_terms_are_downloaded_once_the_user_accepts_these(declare):
+    def expand(folder, results):
+        download = {"url": "https://example.org/a.npy", "sha1": "0" * 40}
+        recording = {"stimuli": "mine2026", "responses": "resources/mine2026/a.npy"}
+        return {
+            "stimuli": {"mine2026": {"images": "images"}},
+            "recordings": {"mine2026": recording},
+            "downloads": {"resources/mine2026/a.npy": download} if folder is None else {},
+        }
+
+    said = {"terms": "Do not share them.", "licence": "of its own", "size": "2 GB", "source": "example.org"}
+    declare(DATASETS, "mine2026", replace(MINE, expand=expand, options={}, **said))
+    config = {"models": ["pixels"], "dataset": {"mine2026": {}}}
+    wanted = r"config key dataset\.mine2026\.accept: the files \(2 GB\) are downloaded under terms: Do not share them\."
+    with pytest.raises(InputError, match=wanted):
+        resolve(config)
+    resolved = resolve(config | {"dataset": {"mine2026": {"accept": "true"}}})
+    assert licences_of_downloads(resolved) == [
+        "data set mine2026: resources/mine2026/a.npy from example.org; size of all: 2 GB; licence: of its own"
+    ]
+    assert licences_of_downloads(resolve(config | {"data_dir": "mine"})) == []
+    # Nobody is asked about terms that there are none of.
+    declare(DATASETS, "mine2026", replace(MINE, expand=expand, options={}))
+    with pytest.raises(InputError, match="unknown key `accept`"):
+        resolve(config | {"dataset": {"mine2026": {"accept": True}}})
 
 
 def test_a_mapping_from_outside(declare):
@@ -173,7 +229,7 @@ def test_what_a_model_family_declares_is_whole():
         assert family.meaning.endswith(".")
         assert family.sentence.endswith(".")
         assert family.sentence.format(models="net") != family.sentence
-        assert bool(family.covered) == any(map(family.covers, ("mylab.networks:make", "resnet50")))
+        assert bool(family.covered) == any(map(family.covers, COVERED))
         assert family.architectures or family.covered
         assert all(key in family.sentence for key in family.references)
         assert family.references.keys() <= REFERENCES.keys()
@@ -223,6 +279,7 @@ def test_what_is_declared_is_whole():
     for name, dataset in DATASETS.items():
         assert all(path.startswith(f"{name}/") for path in dataset.downloads)
         assert references([("", dataset.reference)]) == [dataset.work]
+        assert all([dataset.licence, dataset.size, dataset.source])
         for option in dataset.options.values():
             assert {"description", "type", "default"} <= option.keys()
     assert DOWNLOADS.keys() == {path for dataset in DATASETS.values() for path in dataset.downloads}
@@ -255,8 +312,8 @@ def test_older_and_present_places_resolve_to_the_same_settings(folder):
     expected = resolve(older)
     assert resolve(present) == expected
     assert list(expected["recordings"]) == ["cowley2023_190923", "kriegeskorte2008"]
-    # The same value in both places is no contradiction.
-    both = {key: older[key] for key in ("data_dir", "components", "rsa")} | {"sessions": ["190923"]}
+    # The same value in both places is no contradiction, and a folder of its own comes before that of all.
+    both = {"data_dir": "elsewhere", "components": 7, "rsa": rsa, "sessions": ["190923"]}
     assert resolve(present | both) == expected
     # A part of the options in each place.
     parts = {
@@ -267,9 +324,9 @@ def test_older_and_present_places_resolve_to_the_same_settings(folder):
     assert resolve(COWLEY) == resolve(COWLEY | {"dataset": {"cowley2023": None}, "mappings": {"ridge": {}}})
 
 
-def test_different_values_in_both_places_are_refused(folder):
-    config = {"dataset": {"cowley2023": {"folder": folder}}, "data_dir": "elsewhere", "models": ["pixels"]}
-    with pytest.raises(InputError, match=r"config key data_dir: 'elsewhere', but dataset\.cowley2023\.folder is '/"):
+def test_different_values_in_both_places_are_refused():
+    config = {"dataset": {"cowley2023": {"sessions": [210325]}}, "sessions": [190923], "models": ["pixels"]}
+    with pytest.raises(InputError, match=r"config key sessions: \[190923\], but dataset\.cowley2023\.sessions is \["):
         resolve(config)
 
 
@@ -287,9 +344,9 @@ def test_an_option_is_named_where_the_user_gave_it():
 
 def test_one_sentence_says_where_older_keys_live_now():
     assert moved_keys({"dataset": {"cowley2023": {}}, "data_dir": None, "mappings": {"pls": {"components": 3}}}) == ""
-    assert moved_keys({"data_dir": "x", "components": 3}) == (
-        "config: `data_dir` lives now in `dataset.NAME.folder`, `components` lives now in `mappings.pls.components`. "
-        "The older place still works; config/README.md shows both."
+    assert moved_keys({"data_dir": "x", "sessions": [1], "components": 3}) == (
+        "config: `sessions` lives now in `dataset.cowley2023.sessions`, `components` lives now in "
+        "`mappings.pls.components`. The older place still works; config/README.md shows both."
     )
 
 
@@ -310,7 +367,7 @@ def test_the_older_name_of_a_split_is_the_same_split_and_is_said(tmp_path):
     assert moved_keys(newer) == ""
     for named in (older, older | {"splits": ["objects"]}, {"splits": ["images"]}):
         assert moved_keys(named) == said
-    assert moved_keys({"data_dir": "x", "splits": ["images"]}).endswith(f"shows both. {said}")
+    assert moved_keys({"components": 3, "splits": ["images"]}).endswith(f"shows both. {said}")
     with pytest.raises(InputError, match="`images` is the older name of `stimuli`; leave `images` out"):
         resolve(config | {"splits": ["images", "stimuli"]})
 

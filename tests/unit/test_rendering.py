@@ -42,7 +42,7 @@ def rendered(tmp_path_factory):
         paths = [folder / f"{shards}-{shard}.zarr" for shard in range(shards)]
         for shard, path in reversed(list(enumerate(paths))):
             render(SPEC, path, name="mine", shard=shard, shards=shards)
-        assemble(SPEC, paths, folder / f"{shards}.zarr", name="mine")
+        assemble(SPEC, paths, folder / f"{shards}.zarr", name="mine", degrees=8 if shards == 1 else None)
     return folder
 
 
@@ -50,6 +50,8 @@ def test_the_same_images_however_they_are_sharded(rendered):
     one, five = (zarr.open_group(rendered / f"{shards}.zarr", mode="r") for shards in (1, 5))
     assert np.array_equal(one["pixels"][:], five["pixels"][:])
     assert one.attrs["sha256"] == five.attrs["sha256"]
+    assert one.attrs["degrees"] == 8
+    assert "degrees" not in five.attrs
 
 
 def test_a_second_rendering_writes_the_same_files(rendered, tmp_path):

@@ -281,6 +281,19 @@ def test_the_best_model_of_every_area_stands_above(results, page):
     assert best["corrected"].notna().tolist() == (best["recording"] == "rec").tolist()
 
 
+def test_the_best_model_over_animals_stands_below(results, page):
+    (row,) = (
+        results.animals.query("model == 'net' and best_layer and area == 'IT' and split == 'objects'")[
+            ["layer", "mean"]
+        ]
+        .drop_duplicates()
+        .itertuples()
+    )
+    assert f"IT net {row.layer} {row.mean:.2f} 2; too few for an interval F " in page.text
+    assert "Recordings of several animals or sessions (both) were summarised over animals" in page.text
+    assert "The American Statistician 69:371" in page.text
+
+
 def test_marked_neurons_are_counted_on_the_page():
     scores = scores_of_a_run()
     scores["marked"] = scores["target"].isin(["V4_1", "V4_2"])
@@ -566,6 +579,18 @@ def test_methods_of_other_mappings():
     for present in ("banded ridge", "the neurons of rec predicted", "Brain-Score 2.4.2", "factorised, below"):
         assert present in text
     assert "Ridge regression on all features" not in text
+
+
+def test_methods_of_predicted_matrices():
+    matrices = scores_of_a_run().query("recording == 'fmri'")
+    predicted = matrices.assign(mapping="versa", split="stimuli", recording="rec")
+    text = said(pd.concat([neurons(), predicted]), [RECORDING], mappings=["ridge", "versa"])
+    assert "patterns of an area's neurons (1 \N{MINUS SIGN} Pearson's r) were compared with those of measured" in text
+    assert "measured patterns by Spearman's r. Ridge regression gave the predictions." in text
+    assert "Conwell et al. 2024" in text
+    assert "The matrix of an area's neurons was computed from their mean responses" in text
+    assert "The 95 % intervals of veRSA are for other stimuli" in text
+    assert "Nothing was fitted" not in text
 
 
 def test_the_page_of_the_least_that_can_be_run():

@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from tests.unit.dealt import make_folds
 from ventral.errors import InputError
 from ventral.mappings.correlation import prediction_reliability
+from ventral.mappings.repetitions import MEASURES
 from ventral.mappings.ridge import nested_ridge
 from ventral.mappings.svm import chosen_costs
 from ventral.recordings.reliability import means_of_halves, split_half_reliability
@@ -405,6 +406,30 @@ def test_split_halves_within_folds_stand_beside(experiment):
         expected = split_half_reliability(experiment["responses"], seed=1, folds=folds)
         np.testing.assert_allclose(of_split.loc[["n0", "n1", "n2", "n3"], "fold_reliability"], expected[:4])
         assert np.isnan(of_split.loc["size", "fold_reliability"])
+
+
+def test_scores_against_single_repetitions_stand_beside(experiment):
+    table = score(experiment["folder"], mappings=["ridge", "one_to_one"])
+    labels = {"object": experiment["stimuli"]["object"].values}
+    folds = make_folds("objects", labels, N, 5, 1, "set")
+    features, responses = experiment["features"]["late"], experiment["responses"][:, :, 1]
+    rows = np.flatnonzero(np.isfinite(responses).any(axis=0))
+    among = [np.flatnonzero(np.isin(rows, fold)) for fold in folds]
+    means = np.nanmean(responses[:, rows], axis=0)[:, None]
+    penalties = np.array(PENALTIES) * np.square(features - features.mean(axis=0)).sum() / N
+    predicted = nested_ridge(features[rows] @ features[rows].T, means, among, penalties).predictions[:, 0]
+    row = table.query("layer == 'late' and mapping == 'ridge' and split == 'objects' and target == 'n1'").iloc[0]
+    assert row["r_average"] == pytest.approx(np.corrcoef(predicted, means[:, 0])[0, 1], rel=1e-6)
+    errors = responses[:, rows] - predicted
+    noise = np.nanvar(responses[:, rows], axis=0, ddof=1).mean()
+    explainable = np.nanvar(responses[:, rows]) * np.isfinite(errors).sum() / (np.isfinite(errors).sum() - 1) - noise
+    assert row["feve"] == pytest.approx(1 - (np.nanmean(errors**2) - noise) / explainable, rel=1e-6)
+    of_neurons = table["target_kind"] == "neuron"
+    assert table.loc[of_neurons, list(MEASURES)].notna().all(axis=None)
+    assert table.loc[~of_neurons, list(MEASURES)].isna().all(axis=None)
+    with changing(experiment["folder"] / "recording.zarr") as store:
+        store.attrs["has_repetitions"] = False
+    assert score(experiment["folder"])[list(MEASURES)].isna().all(axis=None)
 
 
 def test_predictions_of_fits_on_halves_of_the_repetitions_say_how_reliable_they_are(experiment):

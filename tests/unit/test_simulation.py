@@ -583,9 +583,7 @@ def test_a_recording_is_measured_or_simulated(tmp_path, options, expected):
 def test_unknown_layers_are_said_with_their_neighbours(tmp_path):
     spec = described({"V1": {"layer": "0", "neuroids": 2}, "IT": {"layer": "2.9", "neuroids": 2}})
     said = message(describe_teacher, spec, tmp_path / "teacher.json", name="simulated")
-    assert said.startswith(
-        f"{KEY}.areas.IT.layer: hiddenteacher:make has no layer '2.9' that runs once in a forward pass"
-    )
+    assert said.startswith(f"{KEY}.areas.IT.layer: hiddenteacher:make has no layer '2.9'; the nearest are")
     assert "2.0" in said
     assert list(tmp_path.iterdir()) == []
     describe_teacher(described(), tmp_path / "teacher.json", name="simulated")

@@ -13,6 +13,7 @@ from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.errors import InputError
 from ventral.mappings.correlation import sums_within_folds
 from ventral.recordings.noise import noise_of
+from ventral.scores.table import write_table
 from ventral.statistics.influence import layer_estimates
 from ventral.statistics.summaries import (
     area_summary,
@@ -169,6 +170,18 @@ def test_a_models_best_layer_is_marked_and_its_accuracy_stands_beside_it():
     np.testing.assert_allclose(points["correlation"], expected)
 
 
+def test_runs_of_a_module_come_by_their_number(tmp_path):
+    scores = score_table({"net": 12}, labels={"object": 0.125})
+    runs = scores["layer"].str.removeprefix("blocks.").astype(int) + 1
+    scores = scores.assign(depth=0.5, layer=[f"V4@{run}@cls" for run in runs]).sample(frac=1, random_state=1)
+    in_order = [f"V4@{run}@cls" for run in range(1, 13)]
+    summary = area_summary(scores, 0.1, n_bootstrap=20, seed=0)
+    assert summary["layer"].tolist() == in_order
+    assert categorisation_summary(scores, summary)["layer"].tolist() == in_order
+    write_table(scores.assign(n_stimuli=40, n_features=9, n_folds=5, n_leaked=0, simulated=False), tmp_path / "scores")
+    assert read_scores(tmp_path / "scores")["layer"].unique().tolist() == in_order
+
+
 def test_models_come_in_the_order_of_their_best_layer():
     summary = pd.DataFrame({"model": ["a", "a", "b"], "predictivity": [0.1, 0.3, 0.5], "r": [0.1, 0.2, 0.3]})
     assert models_by_predictivity(summary) == ["b", "a"]
@@ -183,7 +196,7 @@ def test_layers_that_predict_together_are_no_layers_of_a_profile(tmp_path):
 
 def test_tables_that_are_no_score_tables(tmp_path):
     path = tmp_path / "scores.parquet"
-    with pytest.raises(InputError, match=r"scores.parquet: no such file"):
+    with pytest.raises(InputError, match=r"scores.parquet: the file is missing"):
         read_scores(path)
     scores = score_table({"net": 1}, labels={"object": 0.1})
     scores.drop(columns="r").to_parquet(path)

@@ -166,11 +166,11 @@ def experiment(tmp_path) -> Experiment:
 
 
 def with_areas(experiment: Experiment) -> Experiment:
-    """Two areas in `rec`, one of another animal in `other`, which saw the same images; `rec` is a model, too."""
+    """Two areas and sessions of an animal in `rec`, one area in `other` of the same images; `rec` is a model, too."""
     folder, config = experiment.folder, experiment.config
-    (folder / "neuroids.csv").write_text("area\n" + "V4\n" * 4 + "IT\n" * 2)
+    (folder / "neuroids.csv").write_text("area,session\n" + "V4,1\nV4,2\n" * 2 + "IT,1\n" * 2)
     np.save(folder / "other.npy", np.load(folder / "responses.npy")[::-1].mean(axis=2))
-    config["recordings"]["rec"] |= {"neuroids": "neuroids.csv"}
+    config["recordings"]["rec"] |= {"neuroids": "neuroids.csv", "animal": "F", "group": "mine"}
     config["recordings"]["rec"].pop("area")
     config["recordings"]["other"] = {"stimuli": "mine", "responses": "other.npy", "area": "V4", "models": []}
     config["models"] = {"tiny": config["models"]["tiny"]}

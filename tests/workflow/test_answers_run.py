@@ -85,7 +85,7 @@ def test_predictions_give_the_scores_of_the_run(ran):
 def test_the_audit_makes_predictions_again_and_the_crate_holds_them(ran, audited):
     verdicts, crate = audited
     path = STORES["tiny"]
-    assert verdicts[path] == "re-run and equal"
+    assert verdicts[path] == "rerun and equal"
     assert crate.read(f"{path}/zarr.json") == (ran.folder / path / "zarr.json").read_bytes()
     assert entities(crate)[f"{path}/"]["@type"] == "Dataset"
 
@@ -119,7 +119,7 @@ def test_a_folder_is_predicted_without_the_stimuli_and_features_of_the_run(ran, 
 
 def test_the_audit_makes_a_readout_again_and_the_crate_holds_it(ran, audited):
     verdicts, crate = audited
-    assert verdicts[READOUTS] == "re-run and equal"
+    assert verdicts[READOUTS] == "rerun and equal"
     (layer,) = layers_of_readouts(ran)
     path = f"{READOUTS}/{layer}.zarr.zip"
     assert crate.read(path) == (ran.folder / path).read_bytes()

@@ -85,10 +85,10 @@ def failing(copied: tuple[Path, Path], first_on_the_path: str = "") -> dict[str,
 
 def test_a_clean_folder_passes_elsewhere_and_what_is_run_again_is_equal(audited):
     found = verdicts(audited[1])
-    assert {verdict for verdict, _ in found.values()} == {"verified", "re-run and equal"}
+    assert {verdict for verdict, _ in found.values()} == {"verified", "rerun and equal"}
     # Activations are gone after a run, and made anew for the Gram matrix.
     for path in (GRAM, "results/activations/tiny/mine/0"):
-        assert found[path][0] == "re-run and equal"
+        assert found[path][0] == "rerun and equal"
         assert "as recorded, to the last bit" in found[path][1]
     on_disk = [path for path in (audited[1] / "results").rglob("*.*") if path.suffix in (".svg", ".parquet", ".csv")]
     assert {str(path.relative_to(audited[1])) for path in on_disk} <= found.keys()

@@ -26,6 +26,19 @@ def test_areas_predict_each_other_and_the_other_recording(results):
     assert set(scores[scores["recording"] == "rec"]["model"]) == {"rec", "tiny"}
 
 
+def test_sessions_of_an_animal_are_summarised_together(results):
+    table = pd.read_csv(results / "animals.csv", dtype={"layer": str})
+    assert set(table["group"]) == {"mine"}
+    assert set(table["model"]) == {"tiny"}
+    assert table.groupby("area")["n_sessions"].max().to_dict() == {"IT": 1, "V4": 2}
+    assert set(zip(table["animal"], table["interval_over"], strict=True)) == {("F", "none (fewer than 5 animals)")}
+    profile = pd.read_csv(results / "figures" / "layer_profile.csv", dtype={"layer": str}).query("model == 'tiny'")
+    both = table.merge(profile.query("recording == 'rec'"), on=["area", "split", "mapping", "layer"])
+    assert len(both) == len(table)
+    pd.testing.assert_series_equal(both["median"], both["predictivity"], check_names=False)
+    assert "Median of each animal" in (results / "report.html").read_text()
+
+
 def test_figures_show_areas_beside_layers_and_the_reverse(results):
     profile = pd.read_csv(results / "figures" / "layer_profile.csv")
     assert "recorded" in set(profile["family"])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import ROOT, Experiment, command, environment
+from ventral.datasets.registry import DATASETS
 from ventral.store import open_store
 
 
@@ -110,8 +111,8 @@ def test_logs_tell_what_was_done(undisturbed):
     assert "3/3 layers" in (logs / "scores" / "rec" / "tiny.log").read_text()
 
 
-# Not downloaded; tests/long runs them from their folders.
-NEEDS_DATA = {"algonauts2019.yaml", "henaff2021.yaml"}
+# Not downloaded; other tests run them from their folders.
+NEEDS_DATA = {f"{name}.yaml" for name, dataset in DATASETS.items() if not dataset.downloads}
 
 
 @pytest.mark.parametrize("name", sorted({path.name for path in (ROOT / "config").glob("*.yaml")} - NEEDS_DATA))

@@ -75,9 +75,8 @@ from ventral.configuration.resolution import (
     splits_with_options,
 )
 from ventral.configuration.files import check_files
-from ventral.configuration.options import moved_keys
+from ventral.configuration.options import licences_of_downloads, moved_keys
 from ventral.configuration.splits import number_of_places
-from ventral.datasets import henaff2021, kriegeskorte2008
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.mappings.registry import predicting
@@ -116,6 +115,8 @@ try:
         stimuli_now, neuroids_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
+        for licence in [] if READ_BEFORE else licences_of_downloads(settings):
+            logger.info(licence)
 except InputError as error:
     raise Refused(str(error)) from None
 
@@ -314,9 +315,9 @@ def told(stage, **values):
     return {"stage": stage, "files": named_files, "options": options(**values)}
 
 
-def without(spec, key):
-    """Return a part of the config without one of its keys."""
-    return {name: value for name, value in spec.items() if name != key}
+def without(spec, *keys):
+    """Return a part of the config without some of its keys."""
+    return {name: value for name, value in spec.items() if name not in keys}
 
 
 HOW = {
@@ -383,6 +384,16 @@ def simulated_of(wildcards):
     """Return the inputs of a simulated recording: its teacher's description and weights."""
     weights = watched("recordings/{recording}", lambda wildcards: checkpoint_of(teacher_of(wildcards)))
     return [*weights(wildcards), f"<results>/teachers/{wildcards.recording}.json"]
+
+
+def unpacked_of(wildcards):
+    """Return the data set, writer, inputs and options of a standard file made from published files."""
+    return settings["unpacks"][f"{settings['results']}/datasets/{wildcards.unpacked}"]
+
+
+def published_of(wildcards):
+    """Return the published files behind a standard file."""
+    return [path for paths in unpacked_of(wildcards)["inputs"].values() for path in as_list(paths)]
 
 
 def splits_of(wildcards):

@@ -10,7 +10,9 @@ rule recording:
                     "matrices",
                     "trials",
                     "spikes",
+                    "nwb",
                     "neuroids",
+                    "mask",
                 ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
             ],
@@ -35,7 +37,7 @@ rule recording:
         **told(
             "recording",
             name=lambda wildcards: wildcards.recording,
-            spec=lambda wildcards: without(settings["recordings"][wildcards.recording], "splits"),
+            spec=lambda wildcards: without(settings["recordings"][wildcards.recording], "splits", "group"),
             seed=settings["seed"],
         ),
     shell:

@@ -20,6 +20,10 @@ DESCRIBED = {
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},
     "trained": CATEGORISERS,
+    "degrees": {
+        kind: {name: spec["degrees"] for name, spec in settings[kind].items() if spec.get("degrees")}
+        for kind in ("stimuli", "models")
+    },
     "splits": splits_with_options(settings),
     "models": list(settings["models"]),
 }
@@ -41,6 +45,7 @@ rule report_page:
         claims="<results>/claims.csv",
         ranking="<results>/figures/ranking.csv" if "ranking" in FIGURES else [],
         best_layers=MADE["best_layers"],
+        animals="<results>/animals.csv" if "animals" in TABLES else [],
         explicitness="<results>/figures/explicitness.csv" if "explicitness" in FIGURES else [],
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)

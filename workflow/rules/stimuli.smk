@@ -13,10 +13,7 @@ rule fetch:
         mem_mb=scaled(1000),
         runtime=scaled(60),
     params:
-        options=options(
-            url=lambda wildcards: DOWNLOADS[wildcards.download]["url"],
-            sha256=lambda wildcards: DOWNLOADS[wildcards.download]["sha256"],
-        ),
+        options=lambda wildcards: as_json(DOWNLOADS[wildcards.download]),
     # The job needs no record, because its command names the content.
     shell:
         "python -m ventral fetch --output output {output:q} --options {params.options:q} --log {log:q}"
@@ -108,40 +105,27 @@ use rule render as assemble with:
             "assemble",
             name=lambda wildcards: wildcards.stimuli,
             spec=lambda wildcards: settings["stimuli"][wildcards.stimuli]["render"],
+            degrees=lambda wildcards: settings["stimuli"][wildcards.stimuli].get("degrees"),
         ),
 
 
 use rule render as unpack with:
     input:
-        source=watched("unpack/kriegeskorte2008", lambda wildcards: [settings["sources"][kriegeskorte2008.NAME]]),
+        reads=watched("unpack/{unpacked}", published_of),
     output:
-        images="<results>/datasets/kriegeskorte2008/images.zip",
-        table="<results>/datasets/kriegeskorte2008/stimuli.csv",
-        matrices="<results>/datasets/kriegeskorte2008/matrices.npz",
-        provenance="<provenance>/unpack/kriegeskorte2008.json",
+        "<results>/datasets/{unpacked}",
+        provenance="<provenance>/unpack/{unpacked}.json",
     log:
-        "<logs>/unpack/kriegeskorte2008.log",
+        "<logs>/unpack/{unpacked}.log",
     benchmark:
-        "<benchmarks>/unpack/kriegeskorte2008.tsv"
+        "<benchmarks>/unpack/{unpacked}.tsv"
+    wildcard_constraints:
+        unpacked=any_of(file.removeprefix(f"{settings['results']}/datasets/") for file in settings["unpacks"]),
     params:
-        **told("unpack"),
-
-
-use rule render as unpack_counts with:
-    input:
-        counts=watched(
-            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.COUNTS}"]
+        **told(
+            "unpack",
+            dataset=lambda wildcards: unpacked_of(wildcards)["dataset"],
+            writer=lambda wildcards: unpacked_of(wildcards)["writer"],
+            inputs=lambda wildcards: unpacked_of(wildcards)["inputs"],
+            options=lambda wildcards: unpacked_of(wildcards)["options"],
         ),
-        rows=watched(
-            "unpack/henaff2021", lambda wildcards: [f"{settings['sources'][henaff2021.NAME]}/{henaff2021.ROWS}"]
-        ),
-    output:
-        responses="<results>/datasets/henaff2021/responses.npy",
-        table="<results>/datasets/henaff2021/stimuli.csv",
-        provenance="<provenance>/unpack/henaff2021.json",
-    log:
-        "<logs>/unpack/henaff2021.log",
-    benchmark:
-        "<benchmarks>/unpack/henaff2021.tsv"
-    params:
-        **told("unpack_counts"),

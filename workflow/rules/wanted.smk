@@ -17,6 +17,12 @@ WITH_NEUROIDS = [
 ]
 FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappings"]]
 BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
+# Sets of recordings that are summarised over animals, by recording.
+GROUPS = {
+    recording: settings["recordings"][recording]["group"]
+    for recording, _ in WITH_NEUROIDS
+    if settings["recordings"][recording].get("group")
+}
 # Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
@@ -41,6 +47,7 @@ MADE = {
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],
     "reverse": tables_of(
         "reverse", [(recording, model) for recording in settings["reverse"] for model in models_of(settings, recording)]
@@ -57,6 +64,7 @@ VALUES = {
     "seed": settings["seed"],
     # Models keep the order of the config.
     "models": list(settings["models"]),
+    "groups": GROUPS,
     # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
     "networks": {

@@ -17,8 +17,7 @@ from ventral.report.registry import FIGURES, TABLES
 # Each stage imports its own module alone: torch takes seconds, and a job starts for every output.
 STAGES = {
     "fetch": "datasets.download.fetch",
-    "unpack": "datasets.kriegeskorte2008.unpack",
-    "unpack_counts": "datasets.henaff2021.unpack",
+    "unpack": "datasets.unpacking.unpack",
     "stimuli": "stimuli.ingestion.ingest",
     "render": "stimuli.rendering.render",
     "assemble": "stimuli.rendering.assemble",
@@ -49,8 +48,10 @@ STAGES = {
     "crate": "crate.packing.crate",
 }
 # Commands without a rule, which have arguments of their own.
-PREDICT = "predict"
-COMMANDS = {PREDICT: "readouts.predicting.predict_folder"}
+PREDICT, LAYERS = "predict", "layers"
+# This word is a stage; followed by a name, it is the command `layers`.
+MODEL = "model"
+COMMANDS = {PREDICT: "readouts.predicting.predict_folder", LAYERS: "models.listing.print_layers"}
 # Inputs that are recorded but not passed on, because an option names the same files.
 READS = "reads"
 # Options that must be given, so that a rule that forgets one fails instead of using a constant.
@@ -71,6 +72,8 @@ def parse(arguments: Sequence[str] | None = None) -> Command:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == [PREDICT]:
         return _parse_predict(arguments[1:])
+    if arguments[:1] == [MODEL] and arguments[1:] and not arguments[1].startswith("-"):
+        return _parse_layers(arguments[1:])
     parser = _parser()
     told = vars(parser.parse_args(arguments))
     inputs: dict[str, tuple[Path, ...]] = {}
@@ -158,7 +161,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Run one stage, as the rules of the workflow do.",
         epilog=(
             "Names are those of the parameters of the stage's function; a stage without arguments lists them. "
-            f"Stages: {', '.join(stages())}. {PREDICT} is a further command, with its own --help."
+            f"Stages: {', '.join(stages())}. Further commands, each with its own --help, are {PREDICT}, and "
+            f"{MODEL} NAME, which lists the layers of a model."
         ),
         allow_abbrev=False,
     )
@@ -203,6 +207,18 @@ def _parse_predict(arguments: Sequence[str]) -> Command:
         how={name: told[name] for name in ("device", "batch_size") if told[name] is not None},
         log=told["log"],
     )
+
+
+def _parse_layers(arguments: Sequence[str]) -> Command:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m ventral {MODEL}",
+        description="Print the facts about a model and its layers. Missing weights are downloaded.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", help="name under `models` in a config, or an `architecture`")
+    parser.add_argument("--options", type=_json_object, default={}, help="options of the model, a JSON object")
+    told = parser.parse_args(arguments)
+    return Command(LAYERS, options={"name": told.name, "options": told.options})
 
 
 def _json_object(text: str) -> dict:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ NAMES = ("recording", "stimuli", "area", "time_bin", "model", "family", "layer",
 # Column after that of the areas; tables of older versions lack the column, and have no time bins.
 TIME_BIN = "time_bin"
 AREAS = ("area", "matched_area")
+# Number of a run in the name of a layer, such as `V4@10`.
+RUN = re.compile(r"(?<=@)\d+")
 
 
 def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
@@ -28,6 +31,13 @@ def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
     content = table.to_parquet(index=False, write_page_checksum=True)
     footer = len(content) - TAIL - int.from_bytes(content[-TAIL : 4 - TAIL], "little")
     Path(path).write_bytes(content[:footer] + MARK + hashlib.sha256(content).digest() + content[footer:])
+
+
+def by_run(column: pd.Series) -> pd.Series:
+    """Return the sort key of a column: layers as text, but runs by their number, so that V4@2 precedes V4@10."""
+    if column.name != "layer":
+        return column
+    return column.map({name: RUN.sub(lambda run: run[0].zfill(9), name) for name in column.dropna().unique()})
 
 
 def read_parquet(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:

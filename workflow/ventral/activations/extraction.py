@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ventral.activations.shardfile import ShardWriters
 from ventral.errors import InputError, is_out_of_memory
-from ventral.models.zoo import family, is_baseline, modality_asked, preprocessing
+from ventral.models.zoo import completed, family, is_baseline, modality_asked, on_stimuli, preprocessing
 from ventral.outputs import resuming, writing
 from ventral.provenance import code_loaded, hardware, packages_loaded, read_description
 from ventral.running.progress import Progress
@@ -221,8 +221,11 @@ class Extraction:
         threads : int, optional
             Threads of the forward pass on the CPU, and writing threads; by default, one for each core.
         """
+        spec = completed(spec)
         dataset, modality = read_dataset(stimuli), modality_asked(spec)
         _refuse_other_modality(dataset, modality, spec, stimuli)
+        spec = on_stimuli(spec, dataset.attrs)
+        _report_options_alone(spec, modality, dataset.attrs["name"])
         shape = dataset[modality.array].shape[1:]
         precision = {"dtype": dtype, "autocast": autocast, "channels_last": channels_last}
         with ExitStack() as stack:
@@ -253,13 +256,15 @@ class Extraction:
 
     def refuse_other_weights(self, model: str | Path) -> None:
         """Refuse a network whose weights differ from its description, because each job would use other weights."""
-        described = read_description(Path(model))["weights_sha256"]
-        found = self._representation.weights_sha256
-        if found != described:
+        described = read_description(Path(model))
+        found, expected = self._representation.weights_sha256, described["weights_sha256"]
+        if found != expected:
+            commit = described.get("origin", {}).get("revision")
+            instead = f"Set `revision: {commit}`" if commit else "Make the function return the same network each time"
             raise InputError(
                 f"models.{self._spec['name']}.architecture: the weights of {self._spec['architecture']} differ from "
-                f"those that were described: their SHA-256 is {found}, but {model} has {described}. Make the "
-                f"function return the same network each time, delete {model}, and start again"
+                f"those that were described: their SHA-256 is {found}, but {model} has {expected}. {instead}, "
+                f"delete {model}, and start again"
             )
 
     def attributes(self, start: int, stop: int) -> dict:
@@ -544,6 +549,17 @@ def _refuse_other_modality(dataset: xr.Dataset, asked: Modality, spec: dict, sti
             f"models.{spec['name']}: this model takes {asked.name}, but the stimuli of {dataset.attrs['name']} are "
             f"{shown.name}; score this model against recordings of {asked.name} alone"
         )
+
+
+def _report_options_alone(spec: dict, modality: Modality, stimuli: str) -> None:
+    """Log which options of the model or of the stimuli have no effect, because the other has none of the same name."""
+    for option in modality.kept_options:
+        places = [f"models.{spec['name']}.{option}", f"stimuli.{stimuli}.{option}"]
+        of_model, of_set = spec.get(option) is not None, option in spec.get("stimuli", {})
+        if of_model and not of_set:
+            logger.warning("%s has no effect on the stimuli %s: %s is not given", places[0], stimuli, places[1])
+        elif of_set and not of_model:
+            logger.info("%s has no effect on %s: %s is not given", places[1], spec["name"], places[0])
 
 
 def _rows_per_write(layers: list[dict], rows: int, dtype: str, buffer_mb: int, batch_size: int) -> int:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ventral.activations.transfers import host_memory, transfers
 from ventral.errors import InputError
-from ventral.models.description import build, preprocess, trace_stimuli, weights_sha256
+from ventral.models.description import build, described, preprocess, trace_stimuli, weights_sha256
 from ventral.models.layers import choose_layers
 from ventral.models.passes import LayerOutputs
 from ventral.models.repeatability import ROUNDING, difference
+from ventral.models.zoo import completed
 from ventral.running.devices import choose_device
 from ventral.running.slurm import allocated_cores
 
@@ -37,7 +38,8 @@ class Network:
     Attributes
     ----------
     layers : list of dict
-        `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete.
+        `name`, `depth`, `shape` and `n_features` of each chosen layer, in the order in which they complete. A run of
+        a module that runs several times also has `step`.
     scales : dict of float
         Power of two, by layer, by which features are multiplied before they are stored; 1 except for float16.
     weights_sha256 : str
@@ -49,7 +51,7 @@ class Network:
     def __init__(
         self, spec: dict, shape: tuple[int, ...], dtype: str, device: str, autocast: str | None, channels_last: bool
     ) -> None:
-        self.spec = spec
+        self.spec = spec = completed(spec)
         self._dtype = getattr(torch, dtype)
         self._device = torch.device(choose_device(device))
         self.device = self._device.type
@@ -57,15 +59,7 @@ class Network:
         network = build(spec)
         self.weights_sha256 = weights_sha256(network)
         layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
-        self.layers = [
-            {
-                "name": layer.name,
-                "depth": layer.depth,
-                "shape": list(layer.shape),
-                "n_features": int(np.prod(layer.shape)),
-            }
-            for layer in layers
-        ]
+        self.layers = [{**described(layer), "n_features": int(np.prod(layer.shape))} for layer in layers]
         # The scales come from one CPU pass without stimuli, so shard, batch size and device do not change them.
         self.scales = {layer.name: scale_for_float16(layer.largest) if dtype == "float16" else 1.0 for layer in layers}
         # The option `channels_last` applies only to maps of channels.

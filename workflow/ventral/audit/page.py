@@ -29,7 +29,7 @@ tr {{ break-inside: avoid; }}
 <h1>Audit of {results}</h1>
 <p class="{verdict}">{verdict}: {summary}</p>
 <p>{date}. The audit compared every output of the config with its record, and the record with the present config, code
-and packages. Outputs that were re-run were made once more in a clean directory.</p>
+and packages. Outputs that were rerun were made once more in a clean directory.</p>
 <table>
 <thead><tr><th>output</th><th>verdict</th><th>stage</th><th>reason</th></tr></thead>
 <tbody>

@@ -221,19 +221,19 @@ def _compare(job: Job, bound: float, clean: CleanDirectory, verified: Verified) 
         finding = verified.findings[path]
         other = other_circumstances(recorded, remade) if recorded else "its record cannot be trusted"
         if digest(clean.path(path)) == verified.recorded.get(path):
-            finding.say(REMADE, "re-run: as recorded, to the last bit" + (f", although {other}" if other else ""))
+            finding.say(REMADE, "rerun: as recorded, to the last bit" + (f", although {other}" if other else ""))
             continue
         if not Path(path).exists():
-            finding.say(DIFFERS, f"re-run: other bytes; {path} is deleted, so the size of the difference is not known")
+            finding.say(DIFFERS, f"rerun: other bytes; {path} is deleted, so the size of the difference is not known")
             continue
         found = difference(path, clean.path(path))
         kept = f"kept in {clean.path(path)}"
         if not other:
-            finding.say(DIFFERS, f"re-run: {found}; {kept}")
+            finding.say(DIFFERS, f"rerun: {found}; {kept}")
         elif found.size <= bound:
-            finding.say(REMADE, f"re-run: {found}, within {bound:g}, where {other}")
+            finding.say(REMADE, f"rerun: {found}, within {bound:g}, where {other}")
         else:
-            finding.say(DIFFERS, f"re-run: {found}, more than {bound:g}, where {other}; {kept}")
+            finding.say(DIFFERS, f"rerun: {found}, more than {bound:g}, where {other}; {kept}")
 
 
 def other_circumstances(recorded: dict, remade: dict) -> str:

@@ -14,7 +14,7 @@ from ventral.provenance import digest, digest_of_record, digest_of_source, read_
 from ventral.running.progress import Progress
 
 VERIFIED = "verified"
-REMADE = "re-run and equal"
+REMADE = "rerun and equal"
 DIFFERS = "differs"
 STALE = "stale"
 TAMPERED = "tampered"

@@ -1,14 +1,15 @@
 """Read older places of options and older names of splits, and leave out removed options."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from ventral.datasets import ACCEPT, Dataset
 from ventral.datasets.registry import DATASETS
-from ventral.errors import InputError, allowed_instead
+from ventral.errors import InputError, allowed_instead, shown
 from ventral.mappings.registry import MAPPINGS
 
 # Present places of options that were once top-level keys.
 MOVED = {
-    "data_dir": "dataset.NAME.folder",
     "sessions": "dataset.cowley2023.sessions",
     "components": "mappings.pls.components",
     "rsa": "mappings.rsa",
@@ -102,7 +103,8 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
     options : dict of dicts
         Options by data set, `folder` among them.
     published : dict of dicts
-        `stimuli`, `recordings` and `sources`, each by name.
+        Has `stimuli` and `recordings` by name, and `unpacks` and `downloads` by path. Recordings of neuroids have the
+        name of the data set as `group`.
 
     Raises
     ------
@@ -110,25 +112,60 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
         For an unknown data set, a missing file, options without their data set, and options with different values in
         their two places.
     """
-    named = _by_name(config.get("dataset") or {})
+    named, data_dir = _by_name(config.get("dataset") or {}), config.get("data_dir")
+    if data_dir is not None and not named:
+        raise InputError("config key data_dir: belongs to a published data set; name it under `dataset`")
     for name in named:
         if name not in DATASETS:
             raise InputError(f"config key dataset: {name!r} is not known; {allowed_instead(name, DATASETS)}")
     older = _older_dataset_options(config, named)
-    options, published = {}, {"stimuli": {}, "recordings": {}, "sources": {}}
+    options, published = {}, {"stimuli": {}, "recordings": {}, "unpacks": {}, "downloads": {}}
     for name, given in named.items():
         dataset = DATASETS[name]
         chosen, keys = _joined(given, older.get(name, {}), f"dataset.{name}")
         defaults = {option: spec["default"] for option, spec in dataset.options.items() if "default" in spec}
+        if chosen.get("folder") is None and data_dir is not None:
+            keys["folder"], chosen["folder"] = "data_dir", data_dir
         options[name] = {"folder": None, **defaults, **chosen}
         try:
-            expanded = dataset.expand(results=results, **options[name])
+            known = {option: value for option, value in options[name].items() if option != ACCEPT}
+            expanded = dataset.expand(results=results, **known)
+            _check_accepted(dataset, options[name], expanded)
         except InputError as error:
             option, _, problem = str(error).partition(": ")
             raise InputError(f"config key {keys.get(option, f'dataset.{name}.{option}')}: {problem}") from error
+        for recording in expanded.get("recordings", {}).values():
+            if "matrices" not in recording:
+                recording.setdefault("group", name)
         for kind, found in published.items():
             found.update(expanded.get(kind, {}))
     return options, published
+
+
+def licences_of_downloads(settings: Mapping) -> list[str]:
+    """Return a line for each data set with files to download: the files, their source, size and licence.
+
+    Parameters
+    ----------
+    settings : dict
+        Settings from `ventral.configuration.resolution.resolve`.
+    """
+    absent = {path for path in settings["downloads"] if not Path(path).exists()}
+    return [
+        f"data set {name}: {shown(files, 3)} from {dataset.source}; size of all: {dataset.size}; licence: "
+        f"{dataset.licence}"
+        for name, dataset in DATASETS.items()
+        if (files := sorted(path for path in absent if name in Path(path).parts))
+    ]
+
+
+def _check_accepted(dataset: Dataset, options: Mapping, expanded: Mapping) -> None:
+    """Refuse downloads from a source with terms that the user has not accepted."""
+    if dataset.terms and expanded.get("downloads") and not options.get(ACCEPT):
+        raise InputError(
+            f"{ACCEPT}: the files ({dataset.size}) are downloaded under terms: {dataset.terms} Read these, and say "
+            f"`{ACCEPT}: true` to accept them"
+        )
 
 
 def _by_name(given: str | list | Mapping) -> dict[str, dict]:
@@ -152,10 +189,6 @@ def _with_splits_renamed(spec: object) -> object:
 def _older_dataset_options(config: Mapping, named: Mapping) -> dict[str, dict]:
     """Return the options of data sets at the top of the config, as their key there and their value."""
     older = {name: {} for name in named}
-    if config.get("data_dir") is not None:
-        if not named:
-            raise InputError("config key data_dir: belongs to a published data set; name it under `dataset`")
-        older = {name: {"folder": ("data_dir", config["data_dir"])} for name in named}
     if "sessions" in config:
         _, owner, option = MOVED["sessions"].split(".")
         if owner not in named:

@@ -12,6 +12,7 @@ from ventral.configuration.options import expanded_datasets, mapping_options, re
 from ventral.configuration.splits import named_splits
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS, predicting
+from ventral.models.layer_names import without_step
 from ventral.models.registry import family_of
 from ventral.models.zoo import (
     GLOB,
@@ -24,6 +25,7 @@ from ventral.models.zoo import (
     resolve_model,
 )
 from ventral.recordings import ingestion as recordings
+from ventral.recordings.volumes import is_volume
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
@@ -33,7 +35,7 @@ from ventral.stimuli.places import as_list
 from ventral.training.exclusion import training_rows
 
 # Keys of a recording that name the files of its responses or matrices.
-FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes")
+FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes", "nwb")
 # Kinds of jobs that may use a GPU.
 ON_GPU = ("extract", "train", "simulate", "gram", "fit")
 
@@ -54,8 +56,8 @@ def resolve(config: dict) -> dict:
         `stimuli`, `recordings` (each with its `splits`) and `models`, by name. Every checkpoint of a network trained
         here is a model. `trainings` has the options of each training, by the model's name. `outputs` has the layers of
         `readouts` and `predictions`, by the model's name. `dataset` has the options of each published data set.
-        `sources` has the files to unpack for each of them. `mappings`, `components` and `rsa` are names and options of
-        mappings.
+        `unpacks` has the writer of each standard file of published data sets, and `downloads` has the source of each
+        downloaded file, both by path. `mappings`, `components` and `rsa` are names and options of mappings.
 
     Raises
     ------
@@ -106,6 +108,7 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
+    _check_versa(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
     config["grams"]["from"] = _source_of_grams(config)
@@ -132,8 +135,9 @@ def _check_stimuli(spec: dict, key: str) -> None:
             f"{key}: a stimulus set has either {either}, or `render`, options of rendering, or a `table` alone, for "
             f"stimuli without files"
         )
-    if is_table_alone(spec) and "size" in spec:
-        raise InputError(f"{key}.size: belongs to `{modality.name}`; the set is a table alone")
+    for option in modality.set_options if is_table_alone(spec) else ():
+        if option in spec:
+            raise InputError(f"{key}.{option}: belongs to `{modality.name}`; the set is a table alone")
     if "render" in spec:
         for option, instead in (
             ("table", "a rendered set makes its own"),
@@ -323,6 +327,15 @@ def _check_decoding(config: dict) -> None:
         )
 
 
+def _check_versa(config: dict) -> None:
+    """Refuse `versa` without the ridge regression whose predictions it compares."""
+    if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
+        raise InputError(
+            "config key mappings: `versa` compares the predictions of `ridge`; add `ridge` to `mappings`, or leave "
+            "`versa` out"
+        )
+
+
 def _check_mappings_of_outputs(config: dict) -> None:
     """Refuse outputs of mappings that the config does not have."""
     outputs, mappings = config["outputs"], config["mappings"]
@@ -392,7 +405,9 @@ def _check_named_layers(spec: dict, layers: list[str], output: str) -> None:
     """Refuse names of layers that a model's list of layers lacks; layers from globs and `auto` are known later."""
     taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
     if are_names(taken) and not any(GLOB.search(name) for name in taken):
-        check_taken(layers, taken, f"outputs.{output}", spec["name"])
+        # The number of runs of a module is known later.
+        known = [name for name in layers if without_step(name) in taken]
+        check_taken(layers, [*taken, *known], f"outputs.{output}", spec["name"])
 
 
 def readouts_of(config: dict) -> list[tuple[str, str]]:
@@ -475,7 +490,7 @@ def _network_of(config: dict, model: str) -> dict:
 def _files_of(recording: dict) -> list[str]:
     """Return the files with a recording's responses or matrices."""
     files = [recording[key] for key in FILES_OF_RECORDINGS if recording.get(key)]
-    return [path for named in files for path in (named.values() if isinstance(named, dict) else [named])]
+    return [path for named in files for path in (named.values() if isinstance(named, dict) else as_list(named))]
 
 
 def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
@@ -483,30 +498,51 @@ def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
 
 
 def _check_kind(recording: dict, key: str) -> None:
-    given = [kind for kind in ("responses", "trials", "matrices", "simulate") if kind in recording]
+    given = [kind for kind in ("responses", "trials", "nwb", "matrices", "simulate") if kind in recording]
     if len(given) != 1 and given != ["responses", "trials"]:
         raise InputError(
             f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has one of: `responses`, an "
-            f"array; `trials`, a table of presentations; `matrices`, published dissimilarity matrices; `simulate`, "
-            f"options of simulated neurons"
+            f"array; `trials`, a table of presentations; `nwb`, files with presentations and spikes; `matrices`, "
+            f"published dissimilarity matrices; `simulate`, options of simulated neurons"
         )
-    of_trials = ("counts", "spikes", "onset")
-    of_responses = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", *of_trials)
+    of_trials, of_nwb = ("counts", "spikes", "onset"), ("presentations", "stimulus_column")
+    of_array = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", "group", "mask")
+    of_responses = (*of_array, *of_trials, *of_nwb)
     for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; `simulate` has its own `areas`")
     for option in of_responses:
         if "matrices" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
+    for option in of_nwb:
+        if "nwb" not in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `nwb`, files with presentations and spikes")
+    if "nwb" in recording:
+        _check_nwb(recording, key)
     for option in of_trials:
-        if "trials" not in recording and recording.get(option):
+        if not {"trials", "nwb"} & recording.keys() and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `trials`, a table of one row a presentation")
     if "trials" in recording:
         _check_trials(recording, key)
-    if "matrices" not in recording and isinstance(recording.get("area"), dict):
+    _check_mask(recording, key)
+    if "matrices" not in recording and not recording.get("mask") and isinstance(recording.get("area"), dict):
         raise InputError(
             f"config key {key}.area: one area of all neuroids; give that of each in the table `neuroids`, column `area`"
         )
+
+
+def _check_mask(recording: dict, key: str) -> None:
+    """Refuse volumes without a mask, a mask without volumes, and the name of an array of volumes."""
+    is_volumes = is_volume(recording.get("responses", ""))
+    if is_volumes and not recording.get("mask"):
+        raise InputError(
+            f"config key {key}.mask: missing; {recording['responses']} has volumes: give a NIfTI volume that is not 0 "
+            f"where voxels are taken"
+        )
+    if recording.get("mask") and not is_volumes:
+        raise InputError(f"config key {key}.mask: belongs to `responses` in NIfTI, .nii or .nii.gz; leave it out")
+    if is_volumes and recording.get("array"):
+        raise InputError(f"config key {key}.array: {recording['responses']} is one array; leave `array` out")
 
 
 def _check_trials(recording: dict, key: str) -> None:
@@ -517,11 +553,8 @@ def _check_trials(recording: dict, key: str) -> None:
             f"config key {key}: beside `trials` it has {' and '.join(ways) or 'no responses'}; give either `counts`, "
             f"columns of the table, or `responses`, an array (presentation, neuroid), or `spikes`, a table of spikes"
         )
-    if ways == ["spikes"] and not recording.get("time_bins"):
-        raise InputError(
-            f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
-            f"counted, such as [[70, 170]]"
-        )
+    if ways == ["spikes"]:
+        _check_windows(recording, key)
     others = {"counts": ("array", "axes", "time_bins", "baseline", "onset"), "spikes": ("array", "axes")}
     for option in others.get(ways[0], ("onset",)):
         if recording.get(option):
@@ -529,6 +562,22 @@ def _check_trials(recording: dict, key: str) -> None:
                 f"config key {key}.{option}: belongs to {'`spikes`' if option == 'onset' else '`responses`'}, not to "
                 f"`{ways[0]}`; leave it out"
             )
+
+
+def _check_nwb(recording: dict, key: str) -> None:
+    """Refuse options that repeat the content of NWB files, and spikes without a window for the counts."""
+    for option in ("neuroids", "array", "axes", "counts", "spikes"):
+        if recording.get(option):
+            raise InputError(f"config key {key}.{option}: `nwb` files have units and spikes themselves; leave it out")
+    _check_windows(recording, key)
+
+
+def _check_windows(recording: dict, key: str) -> None:
+    if not recording.get("time_bins"):
+        raise InputError(
+            f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
+            f"counted, such as [[70, 170]]"
+        )
 
 
 def _expand_trainings(config: dict) -> None:
@@ -728,8 +777,8 @@ def _check_writable(folder: Path) -> None:
 def _expand_datasets(config: dict, given: dict) -> None:
     """Add the stimuli and recordings of published data sets, and move the data sets' options apart."""
     config["dataset"], published = expanded_datasets(given, config["results"])
-    for key in ("data_dir", "sessions"):
-        config.pop(key, None)
+    config.pop("data_dir", None)
+    config.pop("sessions", None)
     # The user may add keys to a published recording, such as its models.
     config["recordings"] = {
         name: {**published["recordings"].get(name, {}), **recording} for name, recording in config["recordings"].items()

@@ -11,10 +11,11 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from ventral.datasets import FOLDER
+from ventral.datasets import ACCEPT, FOLDER, TERMS, Dataset
 from ventral.datasets.registry import DATASETS
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS
+from ventral.models.registry import FAMILIES
 from ventral.stimuli.modality import MODALITIES
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -88,8 +89,7 @@ def whole() -> dict:
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     keys = schema["properties"]
     keys["dataset"]["properties"] = {
-        name: _with_options(dataset.meaning, {"folder": FOLDER, **dataset.options})
-        for name, dataset in DATASETS.items()
+        name: _with_options(dataset.meaning, _options_of_dataset(dataset)) for name, dataset in DATASETS.items()
     }
     keys["mappings"]["properties"] = {
         name: _with_options(mapping.meaning, mapping.options) for name, mapping in MAPPINGS.items()
@@ -109,6 +109,12 @@ def _modality_keys() -> dict[str, dict]:
     for name, modality in MODALITIES.items():
         keys |= {name: {"description": modality.meaning, **PLACES}, **modality.set_options}
     return keys
+
+
+def _options_of_dataset(dataset: Dataset) -> dict[str, dict]:
+    """Return the options of a data set: its folder, the acceptance of its terms, and its own options."""
+    terms = {ACCEPT: TERMS | {"description": TERMS["description"].format(dataset.terms)}} if dataset.terms else {}
+    return {"folder": FOLDER, **terms, **dataset.options}
 
 
 def _options_of_models() -> dict[str, dict]:
@@ -303,9 +309,11 @@ def _is_name(name) -> bool:
     if not isinstance(name, str):
         return True
     if not NAME.fullmatch(name):
+        is_network = any(family.covers(name) for family in FAMILIES.values())
+        instead = f"; for this network, write `architecture: {name}` under a name of your own"
         raise InputError(
             f"{brief(name)} is no name: letters, digits, dot, hyphen and underscore only, and neither dot nor hyphen "
-            f"first"
+            f"first{instead if is_network else ''}"
         )
     if len(name) > LONGEST_NAME:
         raise InputError(f"{brief(name)} is no name: it has {len(name)} letters, {LONGEST_NAME} are the most")

@@ -55,7 +55,8 @@ def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence
             yield from _given(render, key, ("categories",))
         yield from _given(render, key, ("backgrounds",), NO_FOLDERS)
     for name, spec in (config.get("recordings") or {}).items():
-        yield from _given(spec, f"recordings.{name}", ("responses", "neuroids", "matrices", "trials", "spikes"))
+        files = ("responses", "neuroids", "mask", "matrices", "trials", "spikes", "nwb")
+        yield from _given(spec, f"recordings.{name}", files)
         yield from _given(spec.get("ceiling") or {}, f"recordings.{name}.ceiling", ("file",))
         teacher = (spec.get("simulate") or {}).get("teacher")
         if isinstance(teacher, dict):

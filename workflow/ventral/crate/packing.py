@@ -60,8 +60,9 @@ def crate(files: Sequence[Path], output: str | Path, *, results: str, config: di
     """
     jobs = jobs_behind(files, Path(results) / "provenance")
     _check_outputs(files, jobs)
-    raw, url_of = raw_inputs(jobs), {download["sha256"]: download["url"] for download in DOWNLOADS.values()}
-    fetched = {download["sha256"]: f"resources/{path}" for path, download in DOWNLOADS.items()}
+    known = {path: download for path, download in DOWNLOADS.items() if "sha256" in download}
+    raw, url_of = raw_inputs(jobs), {download["sha256"]: download["url"] for download in known.values()}
+    fetched = {download["sha256"]: f"resources/{path}" for path, download in known.items()}
     own = {key: path for key, path in own_files(config).items() if raw.get(str(Path(path))) not in fetched}
     _check_inputs(own, raw)
 

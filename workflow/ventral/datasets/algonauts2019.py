@@ -59,4 +59,7 @@ DATASET = Dataset(
     expand=expand,
     reference="Cichy et al. 2019",
     work="Cichy RM, Roig G, Andonian A, et al. (2019). arXiv:1905.05675.",
+    licence="none stated",
+    size="4 MB",
+    source="github.com/cvai-roig-lab/Net2Brain",
 )

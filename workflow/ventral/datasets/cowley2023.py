@@ -152,4 +152,7 @@ DATASET = Dataset(
         }
     },
     downloads=DOWNLOADS,
+    licence="GPL-3.0",
+    size="14 MB",
+    source="github.com/cowleygroup/V4_compact_models",
 )

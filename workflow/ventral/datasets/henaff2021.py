@@ -8,7 +8,6 @@ The files are not downloaded, since the source states no licence. One folder has
 - `neuroids.csv`: a row for each unit, with columns such as `animal` and `penetration`.
 """
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,10 @@ from numpy.typing import NDArray
 from ventral.datasets import Dataset
 from ventral.datasets.folders import folder_with
 from ventral.errors import InputError
+from ventral.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger("ventral")
 
 NAME = "henaff2021"
 COUNTS, ROWS, IMAGES, NEUROIDS = "spike_counts.npz", "stimuli.csv", "images.zip", "neuroids.csv"
@@ -43,13 +41,13 @@ def expand(folder: str | None, results: str) -> dict:
     folder : str or None
         Folder with the files, or with a folder `henaff2021_v1` that has them.
     results : str
-        Folder of all outputs. `unpack` writes its files to ``datasets/henaff2021`` below it.
+        Folder of all outputs. The standard files are in ``datasets/henaff2021`` below it.
 
     Returns
     -------
     dict
-        Has `stimuli` and `recordings`, each with the only name `henaff2021`, and `sources`, the folder of the files to
-        unpack, by that name.
+        Has `stimuli` and `recordings`, each with the only name `henaff2021`, and `unpacks`, the writers of responses
+        and table by path.
 
     Raises
     ------
@@ -65,49 +63,57 @@ def expand(folder: str | None, results: str) -> dict:
             f"images/acute), repack them as {', '.join(files)} (workflow/ventral/datasets/{NAME}.py says how), and "
             f"name their folder"
         )
-    found, unpacked = folder_with(Path(folder), files, FOLDERS, NAME), f"{results}/datasets/{NAME}"
+    found = folder_with(Path(folder), files, FOLDERS, NAME)
+    responses, table = (f"{results}/datasets/{NAME}/{file}" for file in ("responses.npy", "stimuli.csv"))
     recording = {
         "stimuli": NAME,
-        "responses": f"{unpacked}/responses.npy",
+        "responses": responses,
         "neuroids": str(found / NEUROIDS),
         "area": AREA,
         "splits": [dict(SPLIT)],
     }
     return {
-        "stimuli": {NAME: {"images": str(found / IMAGES), "table": f"{unpacked}/stimuli.csv"}},
+        "stimuli": {NAME: {"images": str(found / IMAGES), "table": table}},
         "recordings": {NAME: recording},
-        "sources": {NAME: str(found)},
+        "unpacks": {
+            responses: {
+                "dataset": NAME,
+                "writer": "responses",
+                "inputs": {"counts": str(found / COUNTS), "rows": str(found / ROWS)},
+                "options": {},
+            },
+            table: {"dataset": NAME, "writer": "table", "inputs": {"rows": str(found / ROWS)}, "options": {}},
+        },
     }
 
 
-def unpack(counts: str | Path, rows: str | Path, *, responses: str | Path, table: str | Path) -> None:
-    """Write the responses to every image and the table of images, as files that a user could give.
+def write_responses(output: Path, *, counts: str | Path, rows: str | Path) -> None:
+    """Write an npy file with an array (units, images, repetitions) float32, NaN where not shown.
 
     Parameters
     ----------
+    output : path
+        The npy file.
     counts : path
         Path of `spike_counts.npz`.
     rows : path
         Path of `stimuli.csv`.
-    responses : path
-        npy file with an array (units, images, repetitions) float32, NaN where not shown.
-    table : path
-        CSV with the columns `stimulus` (name of the image), `zoom`, `kind`, `movie` (such as `movie1`), `title` and
-        `frame`.
 
     Raises
     ------
     InputError
         As for `read`.
     """
-    from ventral.outputs import writing
-
-    spikes, images = read(counts, rows)
-    with writing(responses) as unfinished, unfinished.open("wb") as file:
+    spikes, _ = read(counts, rows)
+    with writing(output) as unfinished, unfinished.open("wb") as file:
         np.save(file, spikes)
-    with writing(table) as unfinished:
+
+
+def write_table(output: Path, *, rows: str | Path) -> None:
+    """Write the CSV of the images with the columns of `images` of `read`."""
+    images = _images(_rows(rows))
+    with writing(output) as unfinished:
         images.to_csv(unfinished, index=False, lineterminator="\n")
-    logger.info("unpacked %s: %d units, %d images, up to %d repetitions", counts, *spikes.shape)
 
 
 def read(counts: str | Path, rows: str | Path) -> tuple[NDArray[np.float32], "pd.DataFrame"]:
@@ -121,7 +127,8 @@ def read(counts: str | Path, rows: str | Path) -> tuple[NDArray[np.float32], "pd
     spikes : (units, images, repetitions) array
         NaN where not shown.
     images : DataFrame
-        Columns of the table of `unpack` as text, with one row for each image of `spikes`.
+        One row for each image of `spikes`, all text: `stimulus` (name of the image), `zoom`, `kind`, `movie` (such as
+        `movie1`), `title` and `frame`.
 
     Raises
     ------
@@ -135,11 +142,16 @@ def read(counts: str | Path, rows: str | Path) -> tuple[NDArray[np.float32], "pd
             f"{NAME}: {counts}: array `counts` {array.shape} has {array.shape[1]} rows on its axis 2, where {rows} has "
             f"{len(table)}; as many are right"
         )
-    images = table.drop_duplicates("image")
+    images = _images(table)
     spikes = array[:, images.index].astype(np.float32)
     spikes[spikes == NOT_SHOWN] = np.nan
-    images = images.assign(movie="movie" + images["movie"]).rename(columns={"image": "stimulus"})
     return spikes, images.reset_index(drop=True)
+
+
+def _images(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the first row of each image, with its index."""
+    images = table.drop_duplicates("image")
+    return images.assign(movie="movie" + images["movie"]).rename(columns={"image": "stimulus"})
 
 
 def _rows(path: str | Path) -> "pd.DataFrame":
@@ -185,4 +197,8 @@ DATASET = Dataset(
     expand=expand,
     reference="Hénaff et al. 2021",
     work="Hénaff OJ, Bai Y, Charlton JA, et al. (2021). Nature Communications 12:5982.",
+    writers={"responses": write_responses, "table": write_table},
+    licence="none stated",
+    size="38 MB",
+    source="osf.io/gwtcs; github.com/olivierhenaff/neural-straightening, folder images/acute",
 )

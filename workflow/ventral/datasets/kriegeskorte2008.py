@@ -4,9 +4,6 @@ Dissimilarities in macaque IT come from 674 neurons (Kiani, Esteky, Mirpour and 
 97:4296). Those in human IT come from 316 voxels. Both are means, without single neurons, voxels or subjects.
 """
 
-import io
-import logging
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.datasets import Dataset
+from ventral.datasets.archives import png, write_zip
 from ventral.errors import InputError
+from ventral.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger("ventral")
 
 NAME = "kriegeskorte2008"
 FILE = "Kriegeskorte_Neuron2008_supplementalData.mat"
@@ -41,68 +38,69 @@ def expand(folder: str | None, results: str, *, resources: str = "resources") ->
     folder : str or None
         Folder with the source's file, or with a folder `kriegeskorte2008` that has it; None downloads it.
     results : str
-        Folder of all outputs. `unpack` writes its files to ``datasets/kriegeskorte2008`` below it.
+        Folder of all outputs. The standard files are in ``datasets/kriegeskorte2008`` below it.
     resources : str
         Folder of downloads.
 
     Returns
     -------
     dict
-        Has `stimuli` and `recordings`, each with the only name `kriegeskorte2008`, and `sources`, the source's file by
-        that name. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
+        Has `stimuli` and `recordings`, each with the only name `kriegeskorte2008`, and `unpacks`, the writers of
+        images, table and matrices by path. `downloads` has `url` and `sha256` by path, and is empty with a `folder`.
 
     Raises
     ------
     InputError
         If the file is not in `folder`.
     """
-    unpacked = f"{results}/datasets/{NAME}"
     source = f"{resources}/{NAME}/{FILE}" if folder is None else _found(Path(folder))
-    recording = {"stimuli": NAME, "matrices": f"{unpacked}/matrices.npz", "area": AREAS, "splits": ["stimuli"]}
+    images, table, matrices = (
+        f"{results}/datasets/{NAME}/{file}" for file in ("images.zip", "stimuli.csv", "matrices.npz")
+    )
+    made = {"dataset": NAME, "inputs": {"source": source}, "options": {}}
     return {
-        "stimuli": {NAME: {"images": f"{unpacked}/images.zip", "table": f"{unpacked}/stimuli.csv"}},
-        "recordings": {NAME: recording},
-        "sources": {NAME: source},
+        "stimuli": {NAME: {"images": images, "table": table}},
+        "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": AREAS, "splits": ["stimuli"]}},
+        "unpacks": {
+            images: {**made, "writer": "images"},
+            table: {**made, "writer": "table"},
+            matrices: {**made, "writer": "matrices"},
+        },
         "downloads": {source: DOWNLOADS[f"{NAME}/{FILE}"]} if folder is None else {},
     }
 
 
-def unpack(source: str | Path, *, images: str | Path, table: str | Path, matrices: str | Path) -> None:
-    """Write the images, labels and dissimilarity matrices of the source's file, as files that a user could give.
+def write_images(output: Path, *, source: str | Path) -> None:
+    """Write a zip of PNG files, image01.png and so on, in the order of the matrices.
 
     Parameters
     ----------
+    output : path
+        The zip.
     source : path
         The source's MAT file.
-    images : path
-        Zip of PNG files, image01.png and so on, in the order of the matrices.
-    table : path
-        CSV with the columns `stimulus`, `object` (the source's own label, such as `human face`), and `category`:
-        `face`, `body` or `inanimate`.
-    matrices : path
-        npz file with a matrix (92, 92) for each name of the source's.
 
     Raises
     ------
     InputError
         If the file is not the source's.
     """
-    from PIL import Image
+    pixels, labels, _ = read(source)
+    write_zip(output, zip(labels["stimulus"], map(png, pixels), strict=True))
 
-    from ventral.outputs import writing
 
-    pixels, labels, arrays = read(source)
-    with writing(images) as unfinished, zipfile.ZipFile(unfinished, "w") as archive:
-        for name, image in zip(labels["stimulus"], pixels, strict=True):
-            png = io.BytesIO()
-            Image.fromarray(image).save(png, format="png")
-            # With the time of writing, the same images would be another file every time.
-            archive.writestr(zipfile.ZipInfo(name), png.getvalue())
-    with writing(table) as unfinished:
+def write_table(output: Path, *, source: str | Path) -> None:
+    """Write the CSV of the stimuli with the columns of `labels` of `read`; `object` is the label of the source."""
+    _, labels, _ = read(source)
+    with writing(output) as unfinished:
         labels.to_csv(unfinished, index=False, lineterminator="\n")
-    with writing(matrices) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **arrays)
-    logger.info("unpacked %s: %d images, matrices %s", source, len(pixels), ", ".join(arrays))
+
+
+def write_matrices(output: Path, *, source: str | Path) -> None:
+    """Write an npz file with a matrix (92, 92) for each name in the source."""
+    *_, matrices = read(source)
+    with writing(output) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, **matrices)
 
 
 def read(source: str | Path) -> tuple[NDArray[np.uint8], "pd.DataFrame", dict[str, NDArray[np.float64]]]:
@@ -178,4 +176,8 @@ DATASET = Dataset(
     reference="Kriegeskorte et al. 2008b",
     work="Kriegeskorte N, Mur M, Ruff DA, et al. (2008). Neuron 60:1126.",
     downloads=DOWNLOADS,
+    writers={"images": write_images, "table": write_table, "matrices": write_matrices},
+    licence="LGPL-3.0, the licence of the repository",
+    size="3 MB",
+    source="github.com/rsagroup/rsatoolbox_matlab, folder Demos/92imageData",
 )

@@ -28,7 +28,7 @@ from ventral.grams.recorded import FAMILY
 from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
 from ventral.statistics.summaries import range_in_words
-from ventral.tables import read_parquet
+from ventral.tables import by_run, read_parquet
 from ventral.targets.splits import held_out
 
 logger = logging.getLogger(__name__)
@@ -260,7 +260,7 @@ def _draw_panel(
     x_of = places_of_areas(areas)
     is_area = rows["family"] == FAMILY
     for model, of_model in rows[~is_area].groupby("model"):
-        of_model = of_model.sort_values("depth")
+        of_model = of_model.sort_values(["depth", "layer"], key=by_run)
         axes.plot(of_model["depth"], of_model["score"], **own[model], label=model, zorder=3)
         axes.fill_between(
             of_model["depth"],

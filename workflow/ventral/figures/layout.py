@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
-from ventral.figures.measures import compares_matrices, measures
+from ventral.figures.measures import compares_matrices, measures, named_on_split
 from ventral.figures.style import MM, NARROW, STYLE, WIDE, figure_style
 from ventral.outputs import writing
 from ventral.recordings.time_bins import place_of, time_order
@@ -180,7 +180,9 @@ def _header(rows: pd.DataFrame, with_mapping: bool, description: str, width: flo
     recording, area, time_bin, split, mapping = rows[["recording", "area", "time_bin", "split", "mapping"]].iloc[0]
     measure = measures(rows).iloc[0]
     compared = f"{measure} on {held_out(split)}{f', {mapping}' if with_mapping else ''}"
-    plain = [measure if compares_matrices(rows).iloc[0] else compared, *description.split("\n")]
+    if compares_matrices(rows).iloc[0]:
+        compared = named_on_split(measure, split)
+    plain = [compared, *description.split("\n")]
     return [
         *((line, "bold") for line in wrapped(f"{recording}, {place_of(area, time_bin)}", "bold", width)),
         *((line, "normal") for text in plain for line in wrapped(text, "normal", width)),

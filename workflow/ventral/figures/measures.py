@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from ventral.targets.splits import held_out
+
 # Axes that end at round numbers end at multiples of this.
 STEP = 0.05
-# Mappings that compare dissimilarity or Gram matrices, and names of their comparisons.
-COMPARISONS = {"rsa": "RSA", "cka": "CKA"}
+# Mappings that compare dissimilarity or Gram matrices, and names of their comparisons. Only `versa` holds stimuli out.
+COMPARISONS = {"rsa": "RSA", "cka": "CKA", "versa": "veRSA"}
 NAMES = {
     "spearman": "Spearman r",
     "pearson": "Pearson r",
@@ -43,6 +45,11 @@ def named(measure: str) -> str:
 def compares_matrices(summary: pd.DataFrame) -> pd.Series:
     """Say which rows compare dissimilarity or Gram matrices instead of predicting neuroids."""
     return summary["mapping"].isin(COMPARISONS)
+
+
+def named_on_split(measure: str, split: str) -> str:
+    """Return a measure with the stimuli that were held out, if any were."""
+    return measure if split == "none" else f"{measure}, {held_out(split)}"
 
 
 def _comparison(row: Sequence) -> str:

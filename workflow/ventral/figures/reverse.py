@@ -15,7 +15,7 @@ from ventral.grams.recorded import FAMILY, area_and_bin
 from ventral.recordings.time_bins import place_of
 from ventral.statistics.summaries import area_summary, bootstrap_medians, read_scores
 from ventral.store import open_store
-from ventral.tables import read_parquet
+from ventral.tables import by_run, read_parquet
 from ventral.targets.splits import held_out
 
 # A unit with a higher r counts as well predicted.
@@ -110,7 +110,7 @@ def reverse_summary(units: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.Data
             | {"reverse_r": median, "reverse_r_low": low, "reverse_r_high": high, "well_predicted": share}
             | {"n_predictors": layer["n_features"].iloc[0], "n_units": len(r), "n_units_left_out": len(layer) - len(r)}
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values(LAYER, ignore_index=True, key=by_run)
 
 
 def forward_summary(
@@ -187,7 +187,7 @@ def draw_reverse(table: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
 
 def _draw_directions(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> None:
     for model, of_model in rows.groupby("model"):
-        of_model = of_model.sort_values("depth")
+        of_model = of_model.sort_values(["depth", "layer"], key=by_run)
         for direction, style in DIRECTIONS.items():
             label = f"{direction}, {model}"
             axes.plot(

@@ -13,7 +13,7 @@ from ventral.figures.style import CHANCE, MM, WIDE, figure_style, looks
 from ventral.recordings.time_bins import place_of
 from ventral.scores.selectivity import SELECTIVE
 from ventral.statistics.summaries import read_scores
-from ventral.tables import read_csv
+from ventral.tables import by_run, read_csv
 
 PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM, LINE = 45, 12, 3, 15, 4, 13, 3.8
 
@@ -85,7 +85,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, own: dict[str, dict]) -> None:
         axes.axhline(0.5, **CHANCE, zorder=1)
         axes.annotate("chance", (1, 0.5), (0, 2), textcoords="offset points", ha="right", va="bottom")
     for model, of_model in rows.groupby("model", sort=False):
-        of_model = of_model.sort_values("depth")
+        of_model = of_model.sort_values(["depth", "layer"], key=by_run)
         axes.plot(of_model["depth"], of_model["value"], **own[model], label=model)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("Layer depth")

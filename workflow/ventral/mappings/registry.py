@@ -167,6 +167,20 @@ MAPPINGS: dict[str, Mapping] = {
         },
         fits=False,
     ),
+    "versa": Mapping(
+        meaning="RSA of an area's responses with their held-out predictions by `ridge`, which the config also needs.",
+        sentence=(
+            "By voxelwise-encoding RSA (veRSA; Kaniuth and Hebart 2022; Conwell et al. 2024), the dissimilarities of "
+            "predicted patterns of an area's neurons ({distances}) were compared with those of measured patterns by "
+            "{comparisons}. Ridge regression gave the predictions. Only pairs of stimuli held out together were "
+            "compared, because one fit predicted both and saw neither. Values are means over held-out parts, weighted "
+            "by pairs."
+        ),
+        references={
+            "Kaniuth and Hebart 2022": "Kaniuth P, Hebart MN (2022). NeuroImage 257:119294.",
+            "Conwell et al. 2024": "Conwell C, Prince JS, Kay KN, et al. (2024). Nature Communications 15:9383.",
+        },
+    ),
 }
 
 

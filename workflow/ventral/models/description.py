@@ -12,12 +12,17 @@ from torch import Tensor, nn
 
 from ventral.errors import InputError, shown
 from ventral.models.checkpoints import fitted, read_checkpoint
+from ventral.models.hub import origin_of
+from ventral.models.layer_names import AUTO, TOKENS
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
+from ventral.models.outputs import families_of_network, output_by, tokens_of
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
+from ventral.models.weights import has_weights_of_library, is_folder
 from ventral.models.zoo import (
     check_model,
     check_taken,
+    completed,
     is_baseline,
     modality_asked,
     preprocessing,
@@ -44,10 +49,13 @@ def describe(
     spec : dict
         From `resolve_model`.
     output : path
-        File to write. It has `model`, `architecture`, `weights`, `weights_sha256` and `preprocessing`. `layers` is a
-        list of `name` and `depth`, and of `shape` if stimuli of every set are resized to one size. `available` has the
-        names of all layers in the order in which they complete. `skipped` is a list of `name` and `reason`, for modules
-        that match `auto` or globs and are no layers.
+        File to write. It has `model`, `architecture`, `weights`, `weights_sha256` and `preprocessing`. `origin` has the
+        values of `ventral.models.hub.origin_of`, if the weights are files of a repository or a folder. `layers` is a
+        list of `name` and `depth`, and of `shape` if stimuli of every set are resized to one size. Runs of a module
+        that runs several times also have `step`, the number of the run. `available` has the names of all layers in the
+        order in which they complete. `tokens` has the names of the layers with class tokens (`cls`) and with means of
+        patches (`mean`). `skipped` is a list of `name` and `reason`, for modules that match `auto` or globs and are no
+        layers.
     together : sequence of str
         Layers that predict neuroids together, by `ventral.scores.banded`.
     read_out : sequence of str
@@ -60,7 +68,8 @@ def describe(
     InputError
         If the network cannot be built or lacks the layers, or features depend on chance or on other stimuli of a batch.
     """
-    skipped: dict[str, str] = {}
+    spec, skipped = completed(spec), {}
+    tokens: dict[str, list[str]] = {}
     if is_baseline(spec):
         name = spec["architecture"]
         weights, layers, available = "", [{"name": name, "depth": 0.0}], [name]
@@ -72,16 +81,18 @@ def describe(
         check_layers_repeatable(network, chosen, shape, spec)
         skipped = left_out(network, traced, spec)
         if skipped:
-            pattern = "`auto`" if spec["layers"] == "auto" else "a glob"
+            pattern = f"`{spec['layers']}`" if spec["layers"] in AUTO else "a glob"
             logger.warning(
                 "models.%s.layers: %s leaves out %d of the modules that it stands for: %s",
                 *(spec["name"], pattern, len(skipped), listed(skipped)),
             )
-        layers = [{"name": layer.name, "depth": layer.depth, "shape": layer.shape} for layer in chosen]
+        layers = [described(layer) for layer in chosen]
         if not preprocessing(spec).get("size"):
             # Shapes depend on the size of stimuli.
-            layers = [{key: layer[key] for key in ("name", "depth")} for layer in layers]
-        available = [name for name, layer in traced.items() if not layer.problem]
+            layers = [{key: value for key, value in layer.items() if key != "shape"} for layer in layers]
+        usable = [layer for layer in traced.values() if not layer.problem]
+        available, *of_tokens = [[layer.name for layer in usable if layer.tokens == which] for which in TOKENS]
+        tokens = {which: names for which, names in zip(TOKENS[1:], of_tokens, strict=True) if names}
     names = [layer["name"] for layer in layers]
     check_taken(together, names, f"banded.{spec['name']}", spec["name"])
     check_taken(read_out, names, "outputs.readouts", spec["name"])
@@ -92,12 +103,27 @@ def describe(
         "weights": spec["weights"],
         "weights_sha256": weights,
         "preprocessing": preprocessing(spec),
+        **_origin(spec),
         "layers": layers,
         "available": available,
+        "tokens": tokens,
         "skipped": [{"name": name, "reason": reason} for name, reason in skipped.items()],
     }
     with writing(output) as unfinished:
         unfinished.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def _origin(spec: dict) -> dict[str, dict]:
+    family = family_of(spec["architecture"])
+    if family.weights is None or not has_weights_of_library(spec):
+        return {}
+    return {"origin": origin_of(family.weights(spec), spec)}
+
+
+def described(layer: Layer) -> dict:
+    """Return the record of a layer for descriptions and stores: `name`, `depth`, `shape`, and `step` if it has one."""
+    step = {} if layer.step is None else {"step": layer.step}
+    return {"name": layer.name, "depth": layer.depth, "shape": list(layer.shape), **step}
 
 
 def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
@@ -122,7 +148,7 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
         network = family_of(spec["architecture"]).build(spec)
     with naming(spec):
         check_modules(network)
-    not_read = _load_checkpoint(network, spec) if weights_file(spec) else None
+    not_read = _load_checkpoint(network, spec) if weights_file(spec) and not is_folder(spec) else None
     network = network.eval().requires_grad_(False)
     if not_read and not new_readout:
         _refuse_from(not_read, network, spec)
@@ -182,7 +208,9 @@ def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dic
         If the network fails on such stimuli.
     """
     with naming(spec):
-        return trace(network, examples(2, shape, spec), modality_asked(spec).hint)
+        families = families_of_network(spec)
+        tokens, output_of = tokens_of(network, families), output_by(families)
+        return trace(network, examples(2, shape, spec), modality_asked(spec).hint, tokens, output_of)
 
 
 def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: tuple[int, ...], spec: dict) -> None:
@@ -269,11 +297,13 @@ def _refuse_from(readout: str, network: nn.Module, spec: dict) -> None:
     """Refuse layers that may depend on a readout without weights, because they complete after it."""
     traced = trace_stimuli(network, modality_asked(spec).any_shape, spec)
     names = list(traced)
-    before = names[: names.index(readout)] if readout in traced and traced[readout].calls == 1 else []
+    # A readout that runs several times has no name of its own.
+    before = names[: names.index(readout)] if readout in traced else []
     asked = [layer.name for layer in choose_layers(network, traced, spec)]
     beyond = [name for name in asked if name not in before]
     if beyond:
-        left = [name for name in asked if name in before] or before[-1:]
+        whole = [name for name in before if not traced[name].tokens]
+        left = [name for name in asked if name in before] or whole[-1:]
         instead = f"ask for layers before it alone, such as `layers: {json.dumps(left)}`, or " if left else ""
         raise InputError(
             f"models.{spec['name']}.layers: {shown(beyond)} may depend on the readout {readout}, which "

@@ -2,14 +2,20 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ventral.errors import InputError, nearest, shown
+from ventral.models.families import Tokens
+from ventral.models.layer_names import AUTO, MARK, MEAN_OF_PATCHES, LayerName, parsed
+from ventral.models.outputs import features_of, has_tokens, tokens_in, torch_output
 from ventral.models.passes import problem_of, telling_errors
 from ventral.models.zoo import GLOB
 
@@ -31,37 +37,66 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 @dataclass(frozen=True)
 class Layer:
-    """A module of a network, as one forward pass showed it.
+    """One run of a module in a forward pass: the module's output, or some of the tokens in it.
 
     Attributes
     ----------
-    name : str
+    module : str
         Name in ``named_modules``.
+    run : int
+        Number of this run of the module, from 1.
+    runs : int
+        Number of runs of the module in the forward pass.
+    tokens : str
+        Chosen tokens, one of `ventral.models.layer_names.TOKENS`.
     depth : float
         Share of the network's simple modules with weights that have run when the layer's output is complete, 0 to 1.
+        All runs of a module with weights have the depth of its first run, because the module is one place in the
+        network.
     shape : tuple of int
-        Shape of the output for one stimulus.
-    calls : int
-        Number of runs in the forward pass.
+        Shape of the features of one stimulus.
     largest : float
-        Largest absolute value of the output; NaN for whole numbers, or outputs that are not features.
+        Largest absolute value of the features; NaN for whole numbers, or outputs that are not features.
     floating : bool
-        True if the output has floating-point numbers.
+        True if the features are floating-point numbers.
     problem : str
         Reason why the output cannot be read as features, as the predicate of a sentence; empty if it can.
+    read : callable
+        Returns the features (n, ...), given the module and its output.
     """
 
-    name: str
+    module: str
+    run: int
+    runs: int
+    tokens: str
     depth: float
     shape: tuple[int, ...]
-    calls: int
     largest: float
     floating: bool
     problem: str
+    read: Callable[[nn.Module, Any], Any]
+
+    @property
+    def step(self) -> int | None:
+        """Which run of a module that runs several times; None of one that runs once."""
+        return self.run if self.runs > 1 else None
+
+    @property
+    def name(self) -> str:
+        """Name of the layer, as `ventral.models.layer_names` has it."""
+        return str(LayerName(self.module, self.step, self.tokens))
 
 
-def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lambda _message: "") -> dict[str, Layer]:
-    """Run one forward pass, and return every module that ran, by name, in the order of completion.
+def trace(
+    network: nn.Module,
+    example: Tensor,
+    hint: Callable[[str], str] = lambda _message: "",
+    tokens: Tokens | None = None,
+    output_of: Callable[[nn.Module, Any], Any] = torch_output,
+) -> dict[str, Layer]:
+    """Run one forward pass, and return every run of a module, by the name of the layer, in the order of completion.
+
+    After a layer with tokens come the class token, where the network has one, and the mean of its patches.
 
     Parameters
     ----------
@@ -71,6 +106,10 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
         Input of the network for two stimuli.
     hint : function of str
         As for `ventral.models.passes.telling_errors`.
+    tokens : Tokens, optional
+        Places of the network's tokens.
+    output_of : function of a module and its output
+        From `ventral.models.outputs.output_by`.
 
     Raises
     ------
@@ -79,16 +118,21 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
     """
     names = {id(module): name for name, module in network.named_modules() if name}
     passed: set[int] = set()
-    completed: dict[str, tuple[int, Layer]] = {}
+    first_passed: dict[str, int] = {}
+    runs: Counter[str] = Counter()
+    completed: list[Layer] = []
 
     def complete(module: nn.Module, _inputs, output) -> None:
-        if not any(True for _ in module.children()) and any(True for _ in module.parameters()):
+        has_weights = any(True for _ in module.parameters())
+        if has_weights and not any(True for _ in module.children()):
             passed.add(id(module))
         name = names.get(id(module))
         if name:
-            calls = completed.pop(name)[1].calls + 1 if name in completed else 1
+            runs[name] += 1
+            depth = first_passed.setdefault(name, len(passed)) if has_weights else len(passed)
             # Read the output now, because the next module may change it in place.
-            completed[name] = (len(passed), _layer(name, output, calls, len(example)))
+            found = _layers(name, module, output, len(example), tokens, output_of)
+            completed.extend(replace(layer, run=runs[name], depth=depth) for layer in found)
 
     handles = [module.register_forward_hook(complete) for module in network.modules() if not is_compiled(module)]
     try:
@@ -97,9 +141,11 @@ def trace(network: nn.Module, example: Tensor, hint: Callable[[str], str] = lamb
     finally:
         for handle in handles:
             handle.remove()
-    return {
-        name: replace(layer, depth=count / len(passed) if passed else 1.0) for name, (count, layer) in completed.items()
-    }
+    layers = [
+        replace(layer, runs=runs[layer.module], depth=layer.depth / len(passed) if passed else 1.0)
+        for layer in completed
+    ]
+    return {layer.name: layer for layer in layers}
 
 
 def check_modules(network: nn.Module) -> None:
@@ -122,16 +168,27 @@ def is_compiled(module: nn.Module) -> bool:
     return isinstance(module, torch.jit.ScriptModule)
 
 
-def _layer(name: str, output, calls: int, n: int) -> Layer:
-    """Return the layer of a module, without its depth, from its output for n stimuli."""
-    problem = problem_of(output, n)
+def _layers(
+    name: str,
+    module: nn.Module,
+    output: Any,
+    n: int,
+    tokens: Tokens | None,
+    output_of: Callable[[nn.Module, Any], Any],
+) -> list[Layer]:
+    """Return the layers of a module, without depth and run, from its output for n stimuli: first with all tokens."""
+    whole = output_of(module, output)
+    problem = f"has {MARK!r} in its name, which marks runs and tokens" if MARK in name else problem_of(whole, n)
     if problem:
-        shape, largest, floating = (), math.nan, False
-    else:
-        shape, largest, floating = tuple(output.shape[1:]), _largest(output), output.is_floating_point()
-    if calls > 1:
-        problem = f"runs {calls} times in a forward pass, so that its output is not one layer"
-    return Layer(name, math.nan, shape, calls, largest, floating, problem)
+        unread = partial(features_of, which="", tokens=None, output_of=output_of)
+        return [Layer(name, 1, 1, "", math.nan, (), math.nan, False, problem, unread)]
+    layers = []
+    for which in ["", *(tokens_in(tokens) if has_tokens(whole, tokens) else [])]:
+        read = partial(features_of, which=which, tokens=tokens, output_of=output_of)
+        features = read(module, output)
+        shape, floating = tuple(features.shape[1:]), features.is_floating_point()
+        layers.append(Layer(name, 1, 1, which, math.nan, shape, _largest(features), floating, "", read))
+    return layers
 
 
 def _largest(output: Tensor) -> float:
@@ -151,7 +208,8 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
         From `trace`.
     spec : dict
         `layers` has names and globs, where ``*`` matches one part of a dotted name, or is ``auto`` for the ends of
-        blocks. `max_layers` is the largest number of these, evenly spaced. `name` is for messages.
+        blocks. Each may have suffixes of `ventral.models.layer_names`; without the number of a run, all runs are taken.
+        `max_layers` is the largest number of ends of blocks, evenly spaced. `name` is for messages.
 
     Raises
     ------
@@ -159,21 +217,12 @@ def choose_layers(network: nn.Module, traced: dict[str, Layer], spec: dict) -> l
         If a name, a glob or `auto` matches no layer, or the output of a named module cannot be read as features.
     """
     key = f"models.{spec['name']}.layers"
-    usable = {name: layer for name, layer in traced.items() if not layer.problem}
-    if spec["layers"] == "auto":
-        chosen = _evenly(_ends_of_blocks(network, usable), spec["max_layers"])
-        if not chosen:
-            others = left_out(network, traced, spec)
-            only = f", only {listed(others)}" if others else ""
-            raise InputError(f"{key}: `auto` finds no module that gives features{only}")
-        return chosen
+    if spec["layers"] in AUTO:
+        return _automatic(network, traced, spec, key)
     names: set[str] = set()
     for pattern in spec["layers"]:
-        if GLOB.search(pattern):
-            names.update(_matching(pattern, network, traced, key))
-        else:
-            names.add(_named(pattern, network, traced, key))
-    return [layer for name, layer in usable.items() if name in names]
+        names.update((_matching if GLOB.search(pattern) else _named)(pattern, network, traced, key))
+    return [layer for name, layer in traced.items() if name in names]
 
 
 def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[str, str]:
@@ -189,19 +238,17 @@ def left_out(network: nn.Module, traced: dict[str, Layer], spec: dict) -> dict[s
     dict of str
         Reason why each module is left out, as the predicate of a sentence.
     """
-    if spec["layers"] == "auto":
-        return {layer.name: layer.problem for layer in _ends_of_blocks(network, traced) if layer.problem}
+    if spec["layers"] in AUTO:
+        return {layer.name: layer.problem for layer in _ends_of_blocks(network, _whole(traced)) if layer.problem}
     modules = dict(network.named_modules())
-    globs = [re.compile(_expression(pattern)) for pattern in spec["layers"] if GLOB.search(pattern)]
-    return {
-        name: reason
-        for name, module in modules.items()
-        # A list of modules cannot run.
-        if name
-        and type(module).forward is not nn.Module.forward
-        and any(glob.fullmatch(name) for glob in globs)
-        and (reason := _why_not(name, modules, traced))
-    }
+    reasons: dict[str, str] = {}
+    for glob in (parsed(pattern) for pattern in spec["layers"] if GLOB.search(pattern)):
+        expression = re.compile(_expression(glob.module))
+        for name, module in modules.items():
+            # A list of modules cannot run.
+            if name and type(module).forward is not nn.Module.forward and expression.fullmatch(name):
+                reasons |= _lacking(replace(glob, module=name), modules, traced)
+    return reasons
 
 
 def listed(reasons: dict[str, str]) -> str:
@@ -212,19 +259,72 @@ def listed(reasons: dict[str, str]) -> str:
     return shown([f"{shown(names)} ({reason})" for reason, names in of_reason.items()])
 
 
-def _why_not(name: str, modules: dict[str, nn.Module], traced: dict[str, Layer]) -> str:
-    """Return the reason why a module of a network is no layer, as the predicate of a sentence; '' if it is one."""
-    if name in traced:
-        return traced[name].problem
+def _automatic(network: nn.Module, traced: dict[str, Layer], spec: dict, key: str) -> list[Layer]:
+    """Return the ends of blocks, with the tokens that the config names; ends without these tokens are left out."""
+    tokens = parsed(spec["layers"]).tokens
+    ends = _ends_of_blocks(network, [layer for layer in _whole(traced) if not layer.problem])
+    found = [traced[name] for layer in ends if (name := _name_of(layer, tokens)) in traced]
+    if found:
+        return _evenly(found, spec["max_layers"])
+    if ends:
+        reason = _why_not(ends[-1], tokens, traced)
+        raise InputError(f"{key}: `{spec['layers']}` finds no layer: the last, {ends[-1].name!r}, {reason}")
+    others = left_out(network, traced, spec)
+    only = f", only {listed(others)}" if others else ""
+    raise InputError(f"{key}: `{spec['layers']}` finds no module that gives features{only}")
+
+
+def _whole(traced: dict[str, Layer]) -> list[Layer]:
+    """Return the layers that are whole outputs."""
+    return [layer for layer in traced.values() if not layer.tokens]
+
+
+def _name_of(layer: Layer, tokens: str) -> str:
+    """Return the name of some tokens of a layer."""
+    return str(LayerName(layer.module, layer.step, tokens))
+
+
+def _lacking(asked: LayerName, modules: dict[str, nn.Module], traced: dict[str, Layer]) -> dict[str, str]:
+    """Return the layers of a module that a name asks for and that do not exist, each with the reason."""
+    runs = [layer for layer in _whole(traced) if layer.module == asked.module]
+    if not runs:
+        return {str(asked): _why_unseen(asked.module, modules)}
+    if asked.step is not None:
+        if asked.step > len(runs) or len(runs) == 1:
+            once = f"once in a forward pass, and has no `@{asked.step}` in its name"
+            times = once if len(runs) == 1 else f"{len(runs)} times in a forward pass"
+            return {str(asked): f"is no layer: {asked.module!r} runs {times}"}
+        runs = [runs[asked.step - 1]]
+    reasons = {_name_of(layer, asked.tokens): _why_not(layer, asked.tokens, traced) for layer in runs}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _why_unseen(name: str, modules: dict[str, nn.Module]) -> str:
+    """Return the reason why hooks do not see a module of a network run, as the predicate of a sentence."""
     parts = name.split(".")
     if any(is_compiled(modules[".".join(parts[:k])]) for k in range(1, len(parts) + 1)):
         return "is compiled by TorchScript, so that its output cannot be seen"
     return "is not called in a forward pass"
 
 
+def _why_not(layer: Layer, tokens: str, traced: dict[str, Layer]) -> str:
+    """Return the reason why tokens of a module's output are no layer, as a predicate; '' if they are one."""
+    if layer.problem or _name_of(layer, tokens) in traced:
+        return layer.problem
+    known = {other.tokens for other in traced.values()}
+    if tokens in known:
+        shape = f"its output for one stimulus has the shape {layer.shape}"
+        return f"has no tokens of all patches: {shape}; leave `@{tokens}` out"
+    if len(known) > 1:
+        return f"has no class token; `@{MEAN_OF_PATCHES}`, the mean of the patches, is right"
+    return (
+        f"has no tokens that are known: no library documents how those of this network lie; leave `@{tokens}` out, or "
+        f"let a module of the network return the token"
+    )
+
+
 def _matching(pattern: str, network: nn.Module, traced: dict[str, Layer], key: str) -> list[str]:
-    expression = re.compile(_expression(pattern))
-    matched = [name for name, layer in traced.items() if not layer.problem and expression.fullmatch(name)]
+    matched = _fitting(parsed(pattern), traced)
     if not matched:
         others = left_out(network, traced, {"layers": [pattern]})
         matches = f"matches no layer, only {listed(others)}" if others else "matches no layer"
@@ -232,18 +332,32 @@ def _matching(pattern: str, network: nn.Module, traced: dict[str, Layer], key: s
     return matched
 
 
-def _named(name: str, network: nn.Module, traced: dict[str, Layer], key: str) -> str:
-    modules = dict(network.named_modules())
-    if name not in modules:
+def _named(name: str, network: nn.Module, traced: dict[str, Layer], key: str) -> list[str]:
+    asked, modules = parsed(name), dict(network.named_modules())
+    if asked.module not in modules:
         raise InputError(f"{key}: there is no layer {name!r}; the nearest are {_nearest(name, traced)}")
-    reason = _why_not(name, modules, traced)
-    if reason:
-        raise InputError(f"{key}: {name!r} {reason}; the nearest layers are {_nearest(name, traced)}")
-    return name
+    for lacking, reason in _lacking(asked, modules, traced).items():
+        raise InputError(f"{key}: {lacking!r} {reason}; the nearest layers are {_nearest(name, traced)}")
+    return _fitting(asked, traced)
+
+
+def _fitting(asked: LayerName, traced: dict[str, Layer]) -> list[str]:
+    """Return the names of the layers that match a name or glob."""
+    expression = re.compile(_expression(asked.module))
+    return [
+        name
+        for name, layer in traced.items()
+        if not layer.problem
+        and layer.tokens == asked.tokens
+        and asked.step in (None, layer.step)
+        and expression.fullmatch(layer.module)
+    ]
 
 
 def _nearest(name: str, traced: dict[str, Layer]) -> str:
-    return nearest(name, [other for other, layer in traced.items() if not layer.problem]) or "none"
+    usable = [layer for layer in traced.values() if not layer.problem]
+    alike = [layer.name for layer in usable if layer.tokens == parsed(name).tokens]
+    return nearest(name, alike or [layer.name for layer in usable]) or "none"
 
 
 def _expression(pattern: str) -> str:
@@ -262,24 +376,24 @@ def _evenly(layers: Sequence[Layer], most: int) -> list[Layer]:
     return [layers[round(k * step)] for k in range(most)]
 
 
-def _ends_of_blocks(network: nn.Module, ran: dict[str, Layer]) -> list[Layer]:
+def _ends_of_blocks(network: nn.Module, ran: Sequence[Layer]) -> list[Layer]:
     """Return the last layer of each block, in order.
 
     A block is a composite module in a chain. A chain is the network itself, or a container that is opened below. The
     last of several consecutive simple modules, such as convolution, normalisation and rectification, also ends a block.
     """
-    blocks = [name for name in _blocks("", network, level=0) if name in ran]
-    modules = dict(network.named_modules())
+    modules, blocks = dict(network.named_modules()), set(_blocks("", network, level=0))
+    order = [layer for layer in ran if layer.module in blocks]
     # A simple module with a matrix of weights begins a new block; one without continues the block before it.
-    simple = {name for name in blocks if not any(modules[name].children())}
-    order = [name for name in ran if name in set(blocks)]
+    simple = {layer.module for layer in order if not any(modules[layer.module].children())}
     ends = []
-    for name, following in pairwise([*order, None]):
-        if isinstance(modules[name], NOT_THE_END_OF_A_BLOCK):
+    for layer, following in pairwise([*order, None]):
+        module, after = modules[layer.module], following and modules[following.module]
+        if isinstance(module, NOT_THE_END_OF_A_BLOCK):
             continue
-        continued = following in simple and name in simple and not _has_matrix(modules[following])
-        if not continued or isinstance(modules[following], NOT_THE_END_OF_A_BLOCK):
-            ends.append(ran[name])
+        continued = following and {layer.module, following.module} <= simple and not _has_matrix(after)
+        if not continued or isinstance(after, NOT_THE_END_OF_A_BLOCK):
+            ends.append(layer)
     return ends
 
 
@@ -288,8 +402,12 @@ def _has_matrix(module: nn.Module) -> bool:
 
 
 def _blocks(prefix: str, module: nn.Module, level: int) -> list[str]:
-    names = []
-    for name, child in module.named_children():
+    names, children = [], dict(module.named_children())
+    if level == 0 and len(children) == 1 and any(next(iter(children.values())).children()):
+        # Around a network there is nothing but a name.
+        name, child = children.popitem()
+        return _blocks(f"{prefix}.{name}" if prefix else name, child, level)
+    for name, child in children.items():
         path = f"{prefix}.{name}" if prefix else name
         names += _blocks(path, child, level + 1) if _is_opened(child, level) else [path]
     return names
@@ -300,11 +418,27 @@ def _is_opened(module: nn.Module, level: int) -> bool:
     if isinstance(module, CONTAINERS):
         # Below the top level, a chain of simple modules is one block.
         return level == 0 or any(any(child.children()) for child in children)
-    if level > 0 or not children:
+    return _holds_blocks(module)
+
+
+def _holds_blocks(module: nn.Module) -> bool:
+    """Tell whether most weights of a module are in a chain of blocks, as in an encoder or a stage."""
+    size = _size(module)
+    main = next((child for child in module.children() if _size(child) > 0.5 * size), None)
+    if main is None:
         return False
-    # A transformer's encoder is a module around a chain with nearly all of its weights.
-    size = sum(parameter.numel() for parameter in module.parameters())
-    return any(
-        isinstance(child, CONTAINERS) and sum(parameter.numel() for parameter in child.parameters()) > 0.9 * size
-        for child in children
-    )
+    return _is_chain_of_blocks(main) if isinstance(main, CONTAINERS) else _holds_blocks(main)
+
+
+def _is_chain_of_blocks(container: nn.Module) -> bool:
+    # The modules within a block differ, are simple, or have a single matrix of weights.
+    blocks = list(container.children())
+    return len({type(block) for block in blocks}) == 1 and all(_n_matrices(block) > 1 for block in blocks)
+
+
+def _n_matrices(module: nn.Module) -> int:
+    return sum(_has_matrix(within) for within in module.modules())
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

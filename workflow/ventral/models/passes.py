@@ -2,6 +2,7 @@
 
 import re
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -46,8 +47,8 @@ class LayerOutputs:
         self._network, self._layers = network, layers
         modules = dict(network.named_modules())
         self._handles = [
-            modules[layer.name].register_forward_hook(self._hook(layer, is_last=layer is layers[-1]))
-            for layer in layers
+            modules[name].register_forward_hook(self._hook([layer for layer in layers if layer.module == name]))
+            for name in dict.fromkeys(layer.module for layer in layers)
         ]
 
     def remove(self) -> None:
@@ -68,9 +69,10 @@ class LayerOutputs:
         Raises
         ------
         InputError
-            If the forward pass fails, a layer does not run exactly once, or its output differs in kind from the trace.
+            If the forward pass fails, a layer runs more or less often than in the trace, or its output differs in kind.
         """
         self._stimuli, self._take, self._departed = stimuli, take, ""
+        self._runs: Counter[str] = Counter()
         self._waiting = {layer.name for layer in self._layers}
         try:
             with telling_errors(self._network, stimuli), suppress(_AllLayersSeen):
@@ -87,28 +89,37 @@ class LayerOutputs:
                 f"number of stimuli, by what they show, or by chance. Choose layers that always run, in one order"
             )
 
-    def _hook(self, layer: "Layer", is_last: bool):
-        def complete(_module, _inputs, output) -> None:
+    def _hook(self, layers: Sequence["Layer"]):
+        """Return a hook for a module, which takes the layers of each of its runs."""
+
+        def complete(module, _inputs, output) -> None:
+            self._runs[layers[0].module] += 1
+            run = self._runs[layers[0].module]
             # Errors are recorded, not raised, because a network's own `except` might hide them.
-            if not self._departed:
-                self._departed = self._departure(layer, output)
-            if not self._departed:
-                self._waiting.discard(layer.name)
-                self._take(layer.name, output)
-            if is_last or self._departed:
+            if run > layers[0].runs and not self._departed:
+                self._departed = _ran_again(layers[0])
+            for layer in layers:
+                if layer.run == run and not self._departed:
+                    self._taken(layer, layer.read(module, output))
+            if self._departed or self._layers[-1].name not in self._waiting:
                 raise _AllLayersSeen
 
         return complete
 
-    def _departure(self, layer: "Layer", output) -> str:
-        """Return the difference of an output from the trace; '' if there is none."""
-        if layer.name not in self._waiting:
-            return f"layer {layer.name!r} runs more than once, where the trace saw one run: its output is not one layer"
-        problem = problem_of(output, len(self._stimuli))
-        if not problem and tuple(output.shape[1:]) != layer.shape:
-            problem = f"gives features of shape {tuple(output.shape[1:])}"
-        if not problem and output.is_floating_point() != layer.floating:
-            problem = f"gives numbers of type {output.dtype}"
+    def _taken(self, layer: "Layer", features) -> None:
+        """Take the features of a layer, or note their difference from the trace."""
+        self._departed = self._departure(layer, features)
+        if not self._departed:
+            self._waiting.discard(layer.name)
+            self._take(layer.name, features)
+
+    def _departure(self, layer: "Layer", features) -> str:
+        """Return the difference of features from the trace; '' if there is none."""
+        problem = problem_of(features, len(self._stimuli))
+        if not problem and tuple(features.shape[1:]) != layer.shape:
+            problem = f"gives features of shape {tuple(features.shape[1:])}"
+        if not problem and features.is_floating_point() != layer.floating:
+            problem = f"gives numbers of type {features.dtype}"
         if not problem:
             return ""
         kind = "floating-point" if layer.floating else "whole"
@@ -116,6 +127,11 @@ class LayerOutputs:
             f"layer {layer.name!r} {problem}, where the trace saw {kind} numbers of shape {layer.shape} for each "
             f"stimulus: a layer's features must be the same ones for every stimulus and number of stimuli"
         )
+
+
+def _ran_again(layer: "Layer") -> str:
+    times, seen = ("once", "one run") if layer.runs == 1 else (f"{layer.runs} times", f"{layer.runs} runs")
+    return f"layer {layer.module!r} runs more than {times}, where the trace saw {seen}"
 
 
 def problem_of(output, n: int) -> str:

@@ -2,18 +2,20 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ventral.errors import InputError, allowed_instead, nearest
-from ventral.models.families import ModelFamily
+from ventral.models.families import RECORDED, ModelFamily
+from ventral.models.layer_names import AUTO, parsed
 from ventral.models.registry import family_of
+from ventral.models.weights import is_folder
 from ventral.outputs import sha256
 from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 
 # Options of all models; every modality adds its own.
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
-OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train")
+OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train", "revision")
 # Values of `trained_on` for weights from elsewhere, with the resulting families.
 TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
 GLOB = re.compile(r"[*?\[]")
@@ -34,11 +36,12 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     Returns
     -------
     dict
-        Has `name`, every key of `OPTIONS` and every option of the modality. It has `trained_on` and `train` only if
-        they are given, and `modality` only for modalities other than images. `architecture` belongs to one of
-        `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`, or the path of a checkpoint; with
-        `train` these are the weights before training. `weights` is None for models without training, and for a
-        function's network with its own weights.
+        Has `name`, every key of `OPTIONS` and every option of the modality. It has `trained_on`, `train` and `revision`
+        only if they are given, and `modality` only for modalities other than images. If only a library knows the
+        options of `RECORDED`, it has those that are given, until `completed` asks the library. `architecture` belongs
+        to one of `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`, or the path of a
+        checkpoint or a folder; with `train` these are the weights before training. `weights` is None for models
+        without training, and for a function's network with its own weights.
 
     Raises
     ------
@@ -60,7 +63,11 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     for key in options:
         if key not in known:
             raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, known)}")
-    defaults = {option: declared["default"] for option, declared in modality.model_options.items()}
+    defaults = {
+        option: declared["default"]
+        for option, declared in modality.model_options.items()
+        if family.recorded is None or option not in RECORDED
+    }
     preset = {**DEFAULTS, **defaults, **family.defaults, **family.architectures.get(architecture, {})}
     if before_training or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
@@ -69,6 +76,20 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     for option in options:
         _refuse_without_effect(option, spec, modality)
     return spec
+
+
+def completed(spec: dict) -> dict:
+    """Return a description with all options of preprocessing; the library's record has those that are not given.
+
+    Raises
+    ------
+    InputError
+        If the library or its record is not available.
+    """
+    family = family_of(spec["architecture"])
+    if family.recorded is None or all(option in spec for option in RECORDED):
+        return spec
+    return {**family.recorded(spec), **spec}
 
 
 def _modality_of(architecture: str, family: ModelFamily, options: dict, name: str) -> Modality:
@@ -96,8 +117,10 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
         reason = family.without_effect[option].format(architecture=spec["architecture"])
     elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
         reason = "on weights that are `pretrained`"
-    elif option == "max_layers" and spec["layers"] != "auto":
+    elif option == "max_layers" and spec["layers"] not in AUTO:
         reason = "without `layers: auto`"
+    elif option == "revision" and (family.weights is None or is_folder(spec)):
+        reason = "where no repository of the hub is read"
     elif option in modality.model_options:
         reason = modality.without_effect(option, spec)
     if reason:
@@ -106,7 +129,26 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
 
 def preprocessing(spec: dict) -> dict:
     """Return the part of a model's description that determines the preprocessing of stimuli."""
-    return {option: spec[option] for option in modality_asked(spec).model_options}
+    return {option: spec[option] for option in (*modality_asked(spec).model_options, "stimuli") if option in spec}
+
+
+def on_stimuli(spec: dict, attributes: Mapping) -> dict:
+    """Return a model's description for one stimulus set.
+
+    Parameters
+    ----------
+    spec : dict
+        From `resolve_model`.
+    attributes : mapping
+        Attributes of the set's store.
+
+    Returns
+    -------
+    dict
+        `spec` with the `kept_options` of the set as `stimuli`, if the set has any.
+    """
+    kept = modality_asked(spec).kept(attributes)
+    return {**spec, "stimuli": kept} if kept else spec
 
 
 def modality_asked(spec: dict) -> Modality:
@@ -136,7 +178,7 @@ def family(spec: dict) -> str:
 
         - `classical`: baselines, and models of fixed form;
         - `untrained`: random weights;
-        - `pretrained`: trained on ImageNet elsewhere;
+        - `pretrained`: trained on ImageNet elsewhere, as the library or `trained_on` states;
         - `trained`: trained in this workflow to the end;
         - `checkpoint`: after some epoch of training in this workflow;
         - `fitted`: trained on the responses of neuroids;
@@ -155,7 +197,7 @@ def family(spec: dict) -> str:
         return "trained"
     if spec["weights"] == "random":
         return "untrained"
-    if spec["weights"] == "pretrained" and not architecture.brings_weights:
+    if spec["weights"] == "pretrained" and not architecture.brings_weights and architecture.weights is None:
         return "pretrained"
     return TRAINED_ON.get(spec.get("trained_on"), "unknown")
 
@@ -177,13 +219,7 @@ def check_model(spec: dict) -> None:
     key = f"models.{spec['name']}"
     if "train" in spec:
         raise InputError(f"{key}.train: only a network under `models` can be trained")
-    if spec["layers"] != "auto" and not are_names(spec["layers"]):
-        raise InputError(
-            f"{key}.layers: {spec['layers']!r} is not `auto`, or a list of names or globs, in quotes where they look "
-            f"like numbers"
-        )
-    for pattern in () if spec["layers"] == "auto" else spec["layers"]:
-        _check_glob(pattern, f"{key}.layers")
+    _check_layers(spec["layers"], f"{key}.layers")
     family = family_of(spec["architecture"])
     if family.check is not None:
         family.check(spec["architecture"], f"{key}.architecture")
@@ -191,6 +227,23 @@ def check_model(spec: dict) -> None:
     _check_trained_on(spec, f"{key}.trained_on")
     if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)
+
+
+def _check_layers(layers, key: str) -> None:
+    if layers in AUTO:
+        return
+    if not are_names(layers):
+        suffixes = "; the only suffixes of `auto` are `@cls` and `@mean`" if str(layers).startswith("auto@") else ""
+        raise InputError(
+            f"{key}: {layers!r} is not `auto`, or a list of names or globs, in quotes where they look like numbers"
+            f"{suffixes}"
+        )
+    for pattern in layers:
+        _check_glob(pattern, key)
+        try:
+            parsed(pattern)
+        except InputError as error:
+            raise InputError(f"{key}: {error}") from error
 
 
 def _check_weights(spec: dict, key: str) -> None:
@@ -214,8 +267,10 @@ def _check_weights(spec: dict, key: str) -> None:
             f"{key}.weights: there are no pretrained weights of {architecture}; train it here with `train`, or name a "
             f"checkpoint"
         )
-    if spec["sha256"] is not None and weights_file(spec) is None:
+    has_file = weights_file(spec) is not None or (weights == "pretrained" and family.weights is not None)
+    if spec["sha256"] is not None and not has_file:
         raise InputError(f"{key}.sha256: belongs to a checkpoint; name its file under `weights`, or leave `sha256` out")
+    _check_sha256(spec["sha256"], f"{key}.sha256")
 
 
 def _check_trained_on(spec: dict, key: str) -> None:
@@ -227,7 +282,9 @@ def _check_trained_on(spec: dict, key: str) -> None:
             f"{key}: {said!r} is not known; {allowed_instead(said, TRAINED_ON)}. Leave it out for a network that was "
             f"trained on anything else: tables then say `unknown`"
         )
-    if not family_of(spec["architecture"]).is_trained or spec["weights"] in ("pretrained", "random"):
+    family = family_of(spec["architecture"])
+    known = ("random",) if family.weights else ("pretrained", "random")
+    if not family.is_trained or spec["weights"] in known:
         raise InputError(
             f"{key}: it is for weights from elsewhere, of a function of your own or a checkpoint, and "
             f"{spec['architecture']} is known; leave it out"
@@ -254,24 +311,40 @@ def _check_glob(pattern: str, key: str) -> None:
 
 def _check_checkpoint(spec: dict, key: str) -> None:
     path, expected = Path(spec["weights"]), spec["sha256"]
-    if not path.name.endswith(CHECKPOINTS):
-        raise InputError(
-            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
-            f"({', '.join(CHECKPOINTS)})"
-        )
-    if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises
-        found = "a folder, not a file" if os.path.isdir(path) else "no such file"  # noqa: PTH112
-        raise InputError(f"{key}.weights: {found}: {path}")
-    if expected is not None and not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
-        raise InputError(f"{key}.sha256: {expected!r} is no SHA-256, a text of 64 hexadecimal digits (in quotes)")
+    is_of_library = is_folder(spec) and family_of(spec["architecture"]).weights is not None
+    if not is_of_library:
+        _check_is_checkpoint(path, spec, key)
     try:
-        found = sha256(path)
+        found = sha256_of_weights(spec)
     except OSError as error:
         raise InputError(f"{key}.weights: {path} cannot be read: {error.strerror}") from error
     if expected is None:
         raise InputError(f"{key}.sha256: missing; a checkpoint is read only if its hash is known. It is {found}")
     if found != expected.lower():
         raise InputError(f"{key}.sha256: {path} has the sha256 {found}, the config says {expected}")
+
+
+def _check_is_checkpoint(path: Path, spec: dict, key: str) -> None:
+    if not path.name.endswith(CHECKPOINTS):
+        folder = " nor an existing folder" if family_of(spec["architecture"]).weights else ""
+        raise InputError(
+            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
+            f"({', '.join(CHECKPOINTS)}){folder}"
+        )
+    if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises
+        found = "a folder, not a file" if os.path.isdir(path) else "no such file"  # noqa: PTH112
+        raise InputError(f"{key}.weights: {found}: {path}")
+
+
+def sha256_of_weights(spec: dict) -> str:
+    """Return the SHA-256 of a model's checkpoint, or of the weights in the folder under `weights`."""
+    weights = family_of(spec["architecture"]).weights
+    return sha256(spec["weights"]) if weights is None or not is_folder(spec) else weights(spec).sha256
+
+
+def _check_sha256(expected, key: str) -> None:
+    if expected is not None and not (isinstance(expected, str) and re.fullmatch("[0-9a-fA-F]{64}", expected)):
+        raise InputError(f"{key}: {expected!r} is no SHA-256, a text of 64 hexadecimal digits (in quotes)")
 
 
 def check_taken(wanted: Sequence[str], layers: Sequence[str], key: str, model: str) -> None:

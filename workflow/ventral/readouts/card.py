@@ -52,8 +52,8 @@ def model_card(attributes: Mapping, values: Mapping[str, NDArray]) -> str:
         "## Valid stimuli",
         "",
         f"- Shape {tuple(stimuli['shape'])} and type {stimuli['dtype']}, as in the fit; other stimuli are refused.",
-        f"- Shown to the network after: {_listed(attributes['preprocessing'])}. Nothing is cropped.",
-        "- Field of view: the readout does not know it. Use stimuli of the same visual angle as in the experiment.",
+        f"- Shown to the network after: {_listed(attributes['preprocessing'])}.",
+        f"- Field of view: {_field_of_view(attributes['preprocessing'])}",
         "",
         "## Accuracy",
         "",
@@ -101,4 +101,17 @@ def _best(places: list[str]) -> str:
 
 
 def _listed(preprocessing: Mapping) -> str:
-    return ", ".join(f"{name} {value}" for name, value in preprocessing.items())
+    return ", ".join(f"{name} {value}" for name, value in preprocessing.items() if name not in ("degrees", "stimuli"))
+
+
+def _field_of_view(preprocessing: Mapping) -> str:
+    of_model, of_stimuli = preprocessing.get("degrees"), preprocessing.get("stimuli", {}).get("degrees")
+    if of_model is None or of_stimuli is None:
+        return (
+            "the readout does not know it. Use stimuli of the same visual angle as in the experiment. Nothing is "
+            "cropped."
+        )
+    return (
+        f"stimuli are taken to span {of_stimuli:g} degrees in width, and the network's input {of_model:g}. Stimuli are "
+        f"padded with grey or cropped around their centre."
+    )

@@ -11,8 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
-from ventral.models.zoo import weights_file
-from ventral.outputs import sha256
+from ventral.models.zoo import on_stimuli, sha256_of_weights, weights_file
 from ventral.readouts.making import ACCURACY, FORMAT
 from ventral.stimuli.modality import MODALITIES
 from ventral.store import open_store
@@ -142,8 +141,8 @@ class Readout:
 
     @property
     def _spec(self) -> dict:
-        """Description of the model, with the checkpoint's path given by the user."""
-        spec = self.attributes["model"]
+        """Description of the model on stimuli as in the fit, with the checkpoint's path given by the user."""
+        spec = on_stimuli(self.attributes["model"], self.attributes["stimuli"])
         if self._weights_file is None:
             return spec
         if weights_file(spec) is None:
@@ -151,9 +150,10 @@ class Readout:
                 f"weights: {self._weights_file}: the network's weights are {spec['weights']!r}, not a file; leave "
                 f"`weights` out"
             )
-        if not Path(self._weights_file).is_file():
+        if not Path(self._weights_file).exists():
             raise InputError(f"weights: file {self._weights_file} is missing; give the path of the checkpoint")
-        return {**spec, "weights": str(self._weights_file), "sha256": sha256(self._weights_file)}
+        spec = {**spec, "weights": str(self._weights_file)}
+        return {**spec, "sha256": sha256_of_weights(spec)}
 
     def _refuse_another(self, loaded: "LayerFeatures") -> None:
         expected, layer = self.attributes["weights_sha256"], self.attributes["layer"]

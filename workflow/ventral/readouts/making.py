@@ -18,6 +18,7 @@ from ventral.errors import shown
 from ventral.grams.representations import read_representation
 from ventral.grams.streaming import FEATURES_PER_BLOCK
 from ventral.mappings.ridge_on_all import ridge_on_all_graph
+from ventral.models.layer_names import MARK
 from ventral.models.zoo import check_taken
 from ventral.outputs import packing, writing
 from ventral.readouts.card import described_versions, model_card
@@ -150,7 +151,8 @@ def readout(
     modality = declared_modality(stimulus_set.attrs, str(stimuli))
     described = {
         "format": FORMAT,
-        "model": spec,
+        # The stores have the complete preprocessing, also if only a library knows it.
+        "model": {**spec, **stores[0].attrs["preprocessing"]},
         "family": stores[0].attrs["family"],
         "weights_sha256": stores[0].attrs["weights_sha256"],
         "precision": {"dtype": dtype, "autocast": autocast, "channels_last": channels_last},
@@ -162,6 +164,7 @@ def readout(
             "modality": modality.name,
             "shape": list(stimulus_set[modality.array].shape[1:]),
             "dtype": modality.dtype,
+            **modality.kept(stimulus_set.attrs),
         },
         "recording": responses.attrs["recording"],
         "mapping": MAPPING,
@@ -184,7 +187,7 @@ def readout(
             accuracy = accuracy_of_layer(table, layer["name"], targets, described["splits"])
             fit = fit_layer(read_representation(gram, layer["name"]).gram, targets, groups, penalties)
             arrays = [store[layer["name"]] for store in stores]
-            file = folder / f"{quote(layer['name'], safe='')}.zarr.zip"
+            file = folder / f"{quote(layer['name'], safe=MARK)}.zarr.zip"
             write_readout(file, described | of_layer, arrays, fit, targets, groups, accuracy, at_once)
             progress.advance()
 

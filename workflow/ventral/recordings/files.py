@@ -1,4 +1,4 @@
-"""Named arrays in one file: NumPy's npz, and MATLAB's mat in versions 5 and 7.3.
+"""Arrays of responses in files: NumPy's npy and npz, MATLAB's mat in versions 5 and 7.3, and NIfTI.
 
 MATLAB stores arrays with the first axis fastest. Version 7.3 is HDF5, where other programs see the axes reversed. Both
 versions are read with the axes as MATLAB shows them (https://docs.h5py.org/en/stable/mats.html).
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
 from ventral.recordings.arrays import MAT_5, MAT_73, NPY, NPZ, open_array, other_kind, reason, start_of
+from ventral.recordings.volumes import is_volume, read_voxels, voxels_of
 
 # Classes of MATLAB's arrays of numbers.
 NUMERIC = {"double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -41,15 +42,15 @@ class Held:
     read: Callable[[], NDArray]
 
 
-def open_responses(path: str | Path, name: str | None, key: str, expected: str, *, unread: bool = False) -> NDArray:
-    """Return an array of numbers of an npy, npz or mat file.
+def open_responses(spec: dict, key: str, expected: str, *, unread: bool = False) -> NDArray:
+    """Return the responses of a recording, an array of numbers of an npy, npz, mat or NIfTI file.
 
     Parameters
     ----------
-    path : path
-        Path of the file. The array of an npy file stays on disk.
-    name : str or None
-        Name of the array in an npz or mat file, `struct.field` within a MATLAB structure; None takes the only array.
+    spec : dict
+        Description of the recording. `responses` is the path of the file. The array of an npy file stays on disk.
+        `array` is the name of the array in an npz or mat file, `struct.field` within a MATLAB structure; without it,
+        the only array is taken. `mask` chooses the voxels of a NIfTI file, whose array is (voxels, volumes).
     key : str
         Config key of the recording, for messages.
     expected : str
@@ -62,6 +63,9 @@ def open_responses(path: str | Path, name: str | None, key: str, expected: str, 
     InputError
         If the file is missing or cannot be read, or the array is not in the file.
     """
+    path, name = spec["responses"], spec.get("array")
+    if is_volume(path):
+        return read_voxels(path, voxels_of(spec, key)[0], key, unread=unread)
     place = f"{key}.responses: {path}"
     start = start_of(path, f"{key}.responses")
     if start.startswith(NPY):

@@ -234,7 +234,7 @@ def _kind(option: dict, column: str, key: str) -> str:
 
 
 def _place_of_table(spec: dict, key: str) -> str:
-    name = next(name for name in ("neuroids", "responses", "trials") if spec.get(name))
+    name = next(name for name in ("neuroids", "responses", "trials", "nwb") if spec.get(name))
     return f"{key}.{name}: {spec[name]}"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.standardisation import varies
-from ventral.recordings import brainio
+from ventral.recordings import brainio, nwb
 from ventral.recordings.axes import (
     NEUROID,
     REPETITION,
@@ -41,6 +41,8 @@ from ventral.recordings.time_bins import (
     with_baseline,
 )
 from ventral.recordings.trials import Trials, read_trials, report_trials, responses_of, rows_presented
+from ventral.recordings.volumes import voxels_of
+from ventral.stimuli.places import as_list
 from ventral.stimuli.tables import read_table, report_columns
 
 if TYPE_CHECKING:
@@ -70,12 +72,14 @@ def check(
     Parameters
     ----------
     spec : dict
-        A recording in one of four forms:
+        A recording in one of six forms:
 
         - `responses` is the path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or,
           averaged, (neuroids, stimuli), NaN where not shown. Optional keys follow below.
+        - `responses` is a NIfTI file with a `mask`, as for `ventral.recordings.volumes.voxels_of`.
         - `responses` is a BrainIO assembly, as for `ventral.recordings.brainio.read`, with its own neuroids and bins.
         - `trials` is a trial table, as for `ventral.recordings.trials.read_trials`.
+        - `nwb` is one NWB file or several, as for `ventral.recordings.nwb.check`.
         - `matrices` has matrices, as for `ventral.recordings.matrices.read_matrices`; `area` is one, or one by name.
 
         Optional keys: `array` is the name of the array in the file. `axes` names axes in another order, or with bins of
@@ -108,10 +112,14 @@ def check(
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
-    if _is_assembly(spec, key):
-        neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+    if "nwb" in spec or _is_assembly(spec, key):
+        neuroids, bins = (
+            nwb.check(spec, key, stimuli)
+            if "nwb" in spec
+            else brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+        )
         with_baseline(bins, spec.get("baseline"), key)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)
         return len(neuroids) * _number_of(bins)
     array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
@@ -176,15 +184,19 @@ def ingest(
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
         return
-    source = "trials" if "trials" in spec else "responses"
-    place = f"{key}.{source}: {spec[source]}"
+    source = next(source for source in ("trials", "nwb", "responses") if source in spec)
+    place = f"{key}.{source}: {', '.join(as_list(spec[source]))}"
     columns = {column: values.values for column, values in stimulus_set.coords.items()}
     if "trials" in spec:
         array, neuroids, bins = _read_presented(spec, columns, key)
-    elif _is_assembly(spec, key):
-        array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
+    elif "nwb" in spec or _is_assembly(spec, key):
+        array, neuroids, bins = (
+            nwb.read(spec, key, columns)
+            if "nwb" in spec
+            else brainio.read(spec["responses"], f"{key}.responses", columns)
+        )
         _report_dropped(neuroids, place)
-        neuroids = _neuroids_of_assembly(neuroids, spec)
+        neuroids = _neuroids_of_file(neuroids, spec)
         bins = with_baseline(bins, spec.get("baseline"), key)
     else:
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
@@ -240,7 +252,9 @@ def dataset_of(
     kept = left_out == ""
     _report(left_out, names, place)
     reliability = np.full(len(kept), np.nan)
-    reliability[kept] = split_half_reliability(columns[:, :, kept], n_splits, seed)
+    # Without a copy where none is left out: recordings of voxels fill the memory.
+    usable = columns if kept.all() else columns[:, :, kept]
+    reliability[kept] = split_half_reliability(usable, n_splits, seed)
     of_target = (NEUROID, TIME_BIN) if bins else (NEUROID,)
     repeated = bool(((~np.isnan(responses)).sum(axis=0) > 1).any())
     logger.info(
@@ -399,7 +413,7 @@ def _responses(
     spec: dict, n_stimuli: int | None, key: str, *, unread: bool = False
 ) -> tuple[NDArray, list[str], TimeBins | None]:
     """Return the responses in the order of the file, the names of their axes, and their bins of time."""
-    array = open_responses(spec["responses"], spec.get("array"), key, EXPECTED, unread=unread)
+    array = open_responses(spec, key, EXPECTED, unread=unread)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
         raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
@@ -459,7 +473,8 @@ def _neuroids(
     n_neuroids = shape[0]
     digits = len(str(n_neuroids))
     names = names or [f"neuroid_{k:0{digits}d}" for k in range(1, n_neuroids + 1)]
-    table = pd.DataFrame({"neuroid": names})
+    known = voxels_of(spec, key)[1] if spec.get("mask") else pd.DataFrame({"neuroid": names})
+    table = known
     if spec.get("neuroids"):
         place = f"{key}.neuroids"
         table = read_table(spec["neuroids"], place, TEXT, RESERVED, strict=False)
@@ -471,16 +486,16 @@ def _neuroids(
                 f"{axes.index(NEUROID) + 1} of {len(axes)}); one row a neuroid is right"
                 + (f"; if neuroids were read as repetitions, say {other}" if other else "")
             )
-        if "neuroid" not in table:
-            table["neuroid"] = names
-        for row, neuroid in enumerate(table["neuroid"]):
+        table = table.assign(**{column: known[column] for column in known if column not in table})
+        wrong = np.flatnonzero(table["neuroid"].duplicated() | (table["neuroid"] == ""))
+        if len(wrong):
+            neuroid = table["neuroid"][wrong[0]]
             earlier = table.index[table["neuroid"] == neuroid][0]
-            if not neuroid or earlier < row:
-                problem = f"the same as data row {earlier + 1}" if neuroid else "empty"
-                raise InputError(
-                    f"{place}: column `neuroid`, data row {row + 1}: {neuroid!r} is {problem}; every neuroid needs a "
-                    f"name of its own, or leave the column out"
-                )
+            problem = f"the same as data row {earlier + 1}" if neuroid else "empty"
+            raise InputError(
+                f"{place}: column `neuroid`, data row {wrong[0] + 1}: {neuroid!r} is {problem}; every neuroid needs a "
+                f"name of its own, or leave the column out"
+            )
     return _with_defaults(table, spec).set_index("neuroid")
 
 
@@ -504,14 +519,15 @@ def _is_assembly(spec: dict, key: str) -> bool:
     return True
 
 
-def _neuroids_of_assembly(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
+def _neuroids_of_file(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     return _with_defaults(table.drop(columns=[column for column in RESERVED if column in table]), spec)
 
 
 def _with_defaults(table: "pd.DataFrame", spec: dict) -> "pd.DataFrame":
     for column, default in DEFAULTS.items():
         value = spec.get(column) or default
-        if value is not None:
+        # Areas of the values of a mask are known by voxel.
+        if value is not None and not isinstance(value, dict):
             table[column] = table[column].where(table[column] != "", value) if column in table else value
     return table
 

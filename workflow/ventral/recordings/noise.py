@@ -34,6 +34,8 @@ class Noise:
         Number of stimuli with at least two repetitions.
     on_line : (neuroids,) boolean array
         True if stimuli shown once get the variance of a line, False for the pooled variance.
+    squares : (n, neuroids) array
+        Sum of squared deviations of a stimulus's responses from their mean, drifts of repetitions included.
     """
 
     means: NDArray[np.float64]
@@ -42,6 +44,7 @@ class Noise:
     degrees_of_freedom: NDArray[np.float64]
     n_repeated: NDArray[np.intp]
     on_line: NDArray[np.bool_]
+    squares: NDArray[np.float64]
 
     @property
     def variances_of_means(self) -> NDArray[np.float64]:
@@ -57,6 +60,7 @@ class Noise:
             self.degrees_of_freedom[neuroids],
             self.n_repeated[neuroids],
             self.on_line[neuroids],
+            self.squares[:, neuroids],
         )
 
     def expected_from(self, stimuli: NDArray[np.intp]) -> "Noise":
@@ -104,7 +108,8 @@ def noise_of(responses: NDArray, blocks: bool) -> Noise:
         True if a repetition is a block of trials whose mean drifts, as by `repetitions_are_blocks`.
     """
     none = np.zeros((responses.shape[0], responses.shape[2]))
-    counts, means, squares, sums = _spread(responses, none)
+    counts, means, with_drifts, sums = _spread(responses, none)
+    squares = with_drifts
     beyond_first = np.maximum(counts - 1, 0)
     degrees = beyond_first.sum(axis=0).astype(float)
     if blocks:
@@ -117,7 +122,7 @@ def noise_of(responses: NDArray, blocks: bool) -> Noise:
     once = counts == 1
     expected, on_line = _expected_variances(means, variances, freedom, once)
     variances = np.where(once, expected, variances)
-    return Noise(means, counts, variances, degrees, (counts > 1).sum(axis=0), on_line)
+    return Noise(means, counts, variances, degrees, (counts > 1).sum(axis=0), on_line, with_drifts)
 
 
 def _blocks_of_stimuli(responses: NDArray) -> Iterator[slice]:

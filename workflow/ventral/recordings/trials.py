@@ -94,7 +94,7 @@ def read_trials(
         else:
             values, names = count_spikes(spec["spikes"], f"{key}.spikes", presentations, onsets, windows, listed)
         return Trials(table, values, names, list(AXES), values.shape)
-    array = open_responses(spec["responses"], spec.get("array"), key, EXPECTED, unread=unread)
+    array = open_responses(spec, key, EXPECTED, unread=unread)
     axes = _axes(spec, array, key)
     if array.shape[axes.index(PRESENTATION)] != len(table):
         raise InputError(
@@ -308,7 +308,7 @@ def _axes(spec: dict, array: NDArray, key: str) -> list[str]:
         raise InputError(f"{place}: its values are {array.dtype}; {EXPECTED}")
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise InputError(f"{place}: its shape is {array.shape}; beside `trials`, {EXPECTED}")
-    axes = list(spec.get("axes") or AXES[: array.ndim])
+    axes = list(spec.get("axes") or ((NEUROID, PRESENTATION) if spec.get("mask") else AXES[: array.ndim]))
     if sorted(axes) != sorted(AXES[: array.ndim]):
         raise InputError(
             f"{key}.axes: [{', '.join(axes)}], where {spec['responses']} has {array.ndim} axes; beside `trials` they "

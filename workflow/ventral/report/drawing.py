@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from ventral.figures.explicitness import areas_of, by_group, order_of_group, places_of_areas, short_names
-from ventral.figures.measures import COMPARISONS, axis_ranges, named, rounded_outwards
+from ventral.figures.measures import COMPARISONS, axis_ranges, named, named_on_split, rounded_outwards
 from ventral.figures.style import looks_of_models, stands_out
 from ventral.grams.recorded import FAMILY
 from ventral.report import charts
 from ventral.report.summary import in_order, number, said_of_neuroids
 from ventral.statistics.summaries import COMPARED, PANEL, range_in_words
+from ventral.tables import by_run
 from ventral.targets.splits import held_out
 
 DECIMALS = 4
@@ -150,7 +151,8 @@ def draw_layers(drawing: Drawing, layers: pd.DataFrame, neuroids: pd.DataFrame) 
         spec = charts.layer_profile(
             axis, *limits[row["measure"]], bool(row["has_ceiling"]), rows["model"].nunique() > charts.CROWDED
         )
-        what = row["measure"] if of_matrices else f"{row['measure']}, {held_out(split)}, {row['how']}"
+        how = "" if of_matrices else f", {row['how']}"
+        what = f"{named_on_split(row['measure'], split)}{how}"
         text = f"{what}; {said_of_neuroids(rows)}"
         chart = drawing.add(spec, "layers", rows, f"{area}, {recording}: {text}, by layer depth")
         of = {"recording": recording, "area": area, "split": split, "how": row["how"]}
@@ -208,7 +210,8 @@ def _panels_of_categorisation(
             if np.isfinite(row["models_correlation"])
             else "too few models for a correlation"
         )
-        what = row["measure"] if mapping in COMPARISONS else f"{row['measure']}, {held_out(split)}, {row['how']}"
+        how = "" if mapping in COMPARISONS else f", {row['how']}"
+        what = f"{named_on_split(row['measure'], split)}{how}"
         text = f"{what}; {together}"
         chart = drawing.add(spec, "categorisation", rows, f"{area}, {recording}: {text}")
         of = {"recording": recording, "area": area, "split": split, "how": row["how"]}
@@ -273,7 +276,7 @@ def _beside_layers(rows: pd.DataFrame) -> pd.DataFrame:
     """Place the recorded areas of a panel's rows left of the layers, in the order of drawing."""
     place = rows["layer"].map(places_of_areas(areas_of(rows)))
     rows = rows.assign(depth=rows["depth"].where(rows["family"] != FAMILY, place))
-    return rows.sort_values(["model", "depth", "layer"], kind="stable")
+    return rows.sort_values(["model", "depth", "layer"], kind="stable", key=by_run)
 
 
 def in_own_colour(table: pd.DataFrame) -> pd.Series:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ventral.datasets.registry import DATASETS
+from ventral.figures.measures import COMPARISONS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.models.registry import FAMILIES, family_of, model_families
@@ -30,6 +31,7 @@ REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
+    "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
@@ -37,8 +39,10 @@ REFERENCES = {
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
     "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
+    "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
+    "Willeke et al. 2022": "Willeke KF, Fahey PG, Bashiri M, et al. (2022). arXiv:2206.08666.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
     "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",
     **{dataset.reference: dataset.work for dataset in DATASETS.values()},
@@ -88,7 +92,8 @@ def methods(
         `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
         the splits with options. `features` says how features are stored. `rendered` has the options of rendered
         stimulus sets, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on
-        labels. `architectures` has the architecture of each model, by name.
+        labels. `degrees` has the fields of view of `stimuli` and `models`, by name. `architectures` has the
+        architecture of each model, by name. `groups` names the sets summarised over animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -97,7 +102,7 @@ def methods(
     kinds = set(scores["target_kind"])
     paragraphs = [
         ("Stimuli and recordings", _describe_recordings(scores, settings, recordings)),
-        ("Models", _describe_models(scores, settings)),
+        ("Models", _describe_models(scores, settings, recordings)),
         ("Mapping", _describe_mappings(scores, settings)),
         ("Held-out stimuli", _describe_splits(scores, settings)),
         ("Scores and noise ceilings", _describe_scores(scores, settings, recordings)),
@@ -245,7 +250,7 @@ def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[st
     return {split: tuple(map(int, of_split)) for split, *of_split in counts.groupby("split").sum().itertuples()}
 
 
-def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     named = {family: models for family, models in families(scores).items() if family != FAMILY}
     n = sum(map(len, named.values()))
     if not n:
@@ -258,6 +263,7 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         f"in all. All features of a layer were used, neither subsampled nor projected{_but(settings)}. They entered as "
         f"inner products between stimuli (the Gram matrix)."
     )
+    yield from _describe_degrees(scores, settings, recordings)
     yield from _describe_families(scores, settings)
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
@@ -265,6 +271,20 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
         yield (
             f"{listed(trained)} {_was(len(trained))} trained here by supervision. No object of the test stimuli was "
             f"among the training images of a network, and no category of them unless the config names it."
+        )
+
+
+def _describe_degrees(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    """Say how images were placed on the inputs of models, where both have a field of view."""
+    known, scored = settings["degrees"], scores["model"].unique()
+    sets = {facts["stimuli"] for facts in recordings} & known["stimuli"].keys()
+    models = [name for name in known["models"] if name in scored]
+    if sets and models:
+        shown = listed([f"{known['stimuli'][name]:g} in set {name}" for name in sorted(sets)])
+        inputs = listed([f"{known['models'][name]:g} of {name}" for name in models])
+        yield (
+            f"In degrees of visual angle, the width of an image spanned {shown}, and the side of the input {inputs}. "
+            f"Images were padded with grey or cropped around their centre, so that they kept their size in degrees."
         )
 
 
@@ -299,7 +319,10 @@ def _describe_mappings(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]
     for name, mapping in MAPPINGS.items():
         if name in used and mapping.fits:
             components = counted(settings["components"], "component")
-            yield mapping.sentence.format(targets=targets, grid=grid, components=components)
+            distances, comparisons = _distances_and_comparisons(scores[scores["mapping"] == name])
+            yield mapping.sentence.format(
+                targets=targets, grid=grid, components=components, distances=distances, comparisons=comparisons
+            )
 
 
 def _describe_splits(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
@@ -383,6 +406,11 @@ def _describe_scores(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
             f"reliability in half of the held-out parts and scored in the other half, both ways, and the two medians "
             f"were averaged."
         )
+        yield (
+            "The score table also has the fraction of explainable variance explained, and the correlations with "
+            "averages and with single responses (Willeke et al. 2022). The normalised correlation (Schoppe et al. "
+            "2016) stands beside them. These four take the held-out stimuli with at least two repetitions together."
+        )
     if without:
         have = "has" if len(without) == 1 else "have"
         yield f"{listed(without)} {have} no repetitions and so no ceiling: the score is r itself."
@@ -413,15 +441,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
     used = set(scores["mapping"])
     kinds = {facts["recording"]: "subjects" in facts for facts in recordings}
     if "rsa" in used:
-        rows = scores[scores["mapping"] == "rsa"]
-        distances = {
-            "correlation": "1 \N{MINUS SIGN} Pearson's r",
-            "cosine": "1 \N{MINUS SIGN} cosine",
-            "euclidean": "squared Euclidean distance over the number of features",
-        }
-        comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
-        of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
-        by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
+        of, by = _distances_and_comparisons(scores[scores["mapping"] == "rsa"])
         yield MAPPINGS["rsa"].sentence.format(distances=of, comparisons=by)
     if "cka" in used:
         forms = set(scores.loc[scores["mapping"] == "cka", "comparison"])
@@ -434,7 +454,7 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
             if form in forms
         ]
         yield MAPPINGS["cka"].sentence.format(forms=listed(said))
-    if {"rsa", "cka"} & used and not all(kinds.values()):
+    if set(COMPARISONS) & used and not all(kinds.values()):
         yield (
             "The matrix of an area's neurons was computed from their mean responses, each standardised over stimuli. "
             "Its reliability is the covariance of the matrices of random halves of the repetitions over the variance "
@@ -458,12 +478,26 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
                 "For tau-a, the upper end is the agreement with the order that most subjects give to each two pairs "
                 "of stimuli, which no model exceeds."
             )
-    if {"rsa", "cka"} & used:
+    if set(COMPARISONS) & used:
+        names = listed([word for name, word in COMPARISONS.items() if name in used])
         yield (
-            "The 95 % intervals of RSA and CKA are for other stimuli and, with several matrices, for other subjects. "
+            f"The 95 % intervals of {names} are for other stimuli and, with several matrices, for other subjects. "
             "They are Student's t intervals on Fisher's z scale, with the error over stimuli by the infinitesimal "
             "jackknife."
         )
+
+
+def _distances_and_comparisons(rows: pd.DataFrame) -> tuple[str, str]:
+    """Say in words which distances and comparisons of dissimilarities some rows have."""
+    distances = {
+        "correlation": "1 \N{MINUS SIGN} Pearson's r",
+        "cosine": "1 \N{MINUS SIGN} cosine",
+        "euclidean": "squared Euclidean distance over the number of features",
+    }
+    comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
+    of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
+    by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
+    return of, by
 
 
 def _describe_categorisation() -> Iterator[str]:
@@ -534,6 +568,13 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
         f"four ways). Otherwise, the maximum over layers would favour models with many layers (Kriegeskorte et al. "
         f"2009). Resamples were centred on this score."
     )
+    if settings["groups"]:
+        yield (
+            f"Recordings of several animals or sessions ({listed(settings['groups'])}) were summarised over animals, "
+            f"by the mean of the animals' medians over the neurons of all their sessions. From five animals on, the "
+            f"95 % interval is from {settings['bootstrap']:,} bootstrap samples of animals, stretched for few animals "
+            f"(Hesterberg 2015). With fewer animals, no interval is given."
+        )
 
 
 def _describe_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:

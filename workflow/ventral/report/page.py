@@ -40,6 +40,7 @@ from ventral.report.summary import (
     with_places,
 )
 from ventral.report.tables import (
+    animals_section,
     audit_section,
     claims_section,
     numbers_section,
@@ -70,6 +71,7 @@ def report(
     audit: str,
     ranking: Path | None = None,
     best_layers: Path | None = None,
+    animals: Path | None = None,
     explicitness: Path | None = None,
     figures: Sequence[Path] = (),
 ) -> None:
@@ -81,8 +83,8 @@ def report(
         The joined score table.
     output : path
         HTML to write.
-    layer_profile, categorisation, claims, ranking, best_layers, explicitness : paths
-        Tables (CSV) of these stages; the last three where there are any.
+    layer_profile, categorisation, claims, ranking, best_layers, animals, explicitness : paths
+        Tables (CSV) of these stages; the last four where there are any.
     recordings : sequence of paths
         Stores of all recordings.
     settings : mapping
@@ -111,6 +113,7 @@ def report(
             audit=read_audit(Path(audit)),
             ranking=None if ranking is None else read_table(ranking, "best_layer"),
             best_layers=None if best_layers is None else read_table(best_layers, "best_layer"),
+            animals=None if animals is None else read_table(animals, "group", "animal", "interval_over"),
             explicitness=None if explicitness is None else read_table(explicitness),
             figures=figures,
         )
@@ -159,7 +162,8 @@ def page(results: Results) -> str:
         ),
         stills_section(results.figures),
     ]
-    settings = {**results.settings, "architectures": architectures(results.records)}
+    groups = [] if results.animals is None else sorted(results.animals["group"].unique())
+    settings = {**results.settings, "architectures": architectures(results.records), "groups": groups}
     text = methods(results.scores, settings, results.recordings, _software(results.records))
     return _filled(
         {
@@ -168,7 +172,7 @@ def page(results: Results) -> str:
             "lead": escape(lead(results)),
             "audit": audit_section(results.audit),
             "contents": _contents(figures, results),
-            "numbers": numbers_section(results),
+            "numbers": numbers_section(results) + animals_section(results.animals),
             "filters": filters(results.layers, named),
             "legend": legend(named, looks, set(results.layers.loc[in_own_colour(results.layers) == 1, "model"])),
             "figures": "\n".join(filter(None, figures)) + thinning_note(results.layers, layers),

@@ -16,6 +16,12 @@ BEST_MODELS = (
     "neurons and of the folds, and scored on the other half. A marked neuron or matrix is one whose single corrected "
     "score is too uncertain to be read."
 )
+OVER_ANIMALS = (
+    "The best model and layer over the animals of each set of recordings. The score is the mean over animals of each "
+    "animal's median over the neurons of all its sessions. From five animals on, its 95 % interval is for other "
+    "animals; with fewer animals there is no interval. All animals are scored at the same layer. The mean chose this "
+    "layer, and is therefore flattered. animals.csv has all models and layers."
+)
 CLAIMS_TESTED = (
     "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. An estimate is the difference between the two "
     "best layers that the evidence names, or a mean of such differences over architectures. For other claims, it is a "

@@ -223,6 +223,22 @@ TABLES = {
         options=("reliability_threshold", "seed"),
         needs="bootstraps",
     ),
+    "animals": Shown(
+        title="Scores over animals",
+        caption=(
+            "The mean over animals of each animal's median over neurons, for sets of recordings of several animals or "
+            "sessions. All sessions of an animal are taken together, and all animals are scored at the same layer. "
+            "`measure` says whether medians are of `predictivity` or, where some animal has no repetitions, of `r`. "
+            "Neurons are chosen by a reliability of {reliability_threshold} or more within one half of the folds, and "
+            "scored on the other half. From five animals on, `low` and `high` are a 95 % interval for other animals. "
+            "With fewer animals there is no interval, and `interval_over` says so. `best_layer` marks each model's "
+            "layer with the highest mean, which this choice flatters."
+        ),
+        function="statistics.animals.animals",
+        reads={"scores": "scores", "recordings": "grouped"},
+        options=(*RESAMPLED, "groups"),
+        needs="grouped",
+    ),
     "comparisons": Shown(
         title="Which layers and models differ",
         caption=(

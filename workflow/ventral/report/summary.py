@@ -12,6 +12,7 @@ from ventral.figures.style import FAMILIES
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.recordings.time_bins import place_of, time_order
+from ventral.statistics.animals import GROUP
 from ventral.statistics.summaries import COMPARED, PANEL, RECORDED, drawn_measure
 from ventral.tables import read_csv
 
@@ -74,6 +75,7 @@ def in_order(table: pd.DataFrame) -> pd.DataFrame:
         "split": lambda values: values.map(place_of_split),
     }
     keys = [
+        "group",
         "recording",
         "area",
         "time_bin",
@@ -145,6 +147,26 @@ def best_models(table: pd.DataFrame, best_layers: pd.DataFrame | None) -> pd.Dat
     if best_layers is None:
         return best.assign(corrected=np.nan).reset_index(drop=True)
     return best.merge(best_layers[[*PANEL, "model", "corrected"]], on=[*PANEL, "model"], how="left")
+
+
+def best_over_animals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the best layer of the best model over animals for every set, area and split, by the first of `MAPPINGS`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `ventral.statistics.animals.summary_over_animals`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of these layers, one for each animal.
+    """
+    rows = table[table["best_layer"] & table["mean"].notna()]
+    way = _place_of(rows["mapping"])
+    rows = rows[way == way.groupby([rows["group"], rows["area"]]).transform("min")]
+    best = rows.sort_values(["n_animals", "mean"], ascending=False, kind="stable").drop_duplicates(GROUP)
+    return in_order(rows.merge(best[[*GROUP, "model"]]))
 
 
 def single_neuroids(scores: pd.DataFrame, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, int]:

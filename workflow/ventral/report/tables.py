@@ -8,13 +8,14 @@ import pandas as pd
 from ventral.figures.measures import COMPARISONS
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
-from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES
+from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
 from ventral.report.results import Results
-from ventral.report.summary import best_models, counts, has_models, number, with_interval
+from ventral.report.summary import best_models, best_over_animals, counts, has_models, number, with_interval
+from ventral.statistics.animals import GROUP
 
 MOST_FINDINGS = 200
 MOST_CHARACTERS = 1000
-PASSED = ("verified", "re-run and equal")
+PASSED = ("verified", "rerun and equal")
 SIGNS = {"holds": "\N{CHECK MARK}", "fails": "\N{BALLOT X}", "undecided": "?"}
 CARDS = {
     "models": "Models",
@@ -27,6 +28,8 @@ CARDS = {
 # Columns of plain tables: label and kind. Columns of searchable tables: key in the data, label, kind and decimals.
 BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number"), ("Corrected", "number")]
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
+ANIMALS = [("Area", ""), ("Best model and layer", "long"), ("Mean of animals (95 %)", "number"), ("Animals", "number")]
+ANIMALS += [("Median of each animal", "long"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Set", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
 CLAIMS += [("Evidence", "long"), ("Units", ""), ("Marked", "number"), ("Note", "long"), ("Recording", "")]
@@ -115,6 +118,37 @@ def numbers_section(results: Results) -> str:
         )
         attributes.append(filtered({key: row[key] for key in ("recording", "area", "split", "how")}))
     return f'<dl class="cards">{cards}</dl>{_table(BEST, rows, BEST_MODELS, attributes)}'
+
+
+def animals_section(table: pd.DataFrame | None) -> str:
+    """Return the best model over the animals of each set of recordings; nothing without such sets."""
+    best = pd.DataFrame() if table is None or table.empty else best_over_animals(table)
+    if best.empty:
+        return ""
+    rows, attributes = [], []
+    for _, of_layer in best.groupby(GROUP, sort=False):
+        row = of_layer.iloc[0]
+        few = "" if row["interval_over"] == "animals" else "; too few for an interval"
+        rows.append(
+            [
+                escape(row["area"]),
+                f"{escape(row['model'])} <code>{escape(row['layer'])}</code>",
+                with_interval(row["mean"], row["low"], row["high"]),
+                f"{row['n_animals']}{few}",
+                escape("; ".join(map(_median_of, of_layer.to_dict("records")))),
+                escape(row["split"]),
+                escape(row["mapping"]),
+                escape(row["measure"]),
+                escape(row["group"]),
+            ]
+        )
+        attributes.append(filtered({"area": row["area"], "split": row["split"], "how": row["mapping"]}))
+    return _table(ANIMALS, rows, OVER_ANIMALS, attributes)
+
+
+def _median_of(row: Mapping) -> str:
+    counts = f"{counted(row['n_neuroids'], 'neuron')}, {counted(row['n_sessions'], 'session')}"
+    return f"{row['animal']} {number(row['median']) or 'no score'} ({counts})"
 
 
 def _number_of(row: Mapping) -> str:

@@ -13,6 +13,7 @@ from ventral.outputs import writing
 from ventral.running.device_queue import device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
+from ventral.scores.repetitions import repetitions_of, with_scores_over_repetitions
 from ventral.scores.ridges import as_tensor, fitting_in_memory
 from ventral.scores.table import prediction_rows, write_table
 from ventral.statistics.summaries import bootstrap_medians
@@ -76,6 +77,7 @@ def banded(
     points = simplex(len(layers), seed)
     parts = grouped_over_splits(benchmark.neurons, nested_alone(benchmark.splits, "banded"))
     progress = Progress(f"banded {group.attrs['model']}", len(points) * len(parts), "weightings of layers")
+    repetitions = repetitions_of(benchmark)
     tables = []
     with writing(output) as unfinished, computing(cores):
         for targets, rows, among in parts:
@@ -93,6 +95,7 @@ def banded(
             for split, of_split in zip(folds, results, strict=True):
                 for taken, (fit, weights) in of_split.items():
                     table = prediction_rows(fit.predictions, targets, folds[split], split, "banded", fit.penalty)
+                    table = with_scores_over_repetitions(table, fit.predictions, targets, rows, repetitions)
                     table["layer"] = JOINED_BY.join(layers[k] for k in taken)
                     table["n_features"] = n_features[list(taken)].sum()
                     table["weights"] = weights.mean(axis=0)[:, taken].tolist()

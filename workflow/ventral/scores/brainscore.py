@@ -31,6 +31,7 @@ from ventral.recordings.time_bins import bins_of, read_recording
 from ventral.running.progress import Progress
 from ventral.scores.table import correlation_in_folds
 from ventral.store import open_store
+from ventral.tables import by_run
 from ventral.targets.benchmark import read_stimuli
 from ventral.targets.values import labels_of
 
@@ -119,7 +120,8 @@ def brainscore(grams: Sequence[str | Path], recording: str | Path, stimuli: str 
                 }
             )
         progress.advance()
-    table = pd.DataFrame(rows).sort_values(["area", "time_bin", "model", "depth", "layer"], kind="stable")
+    keys = ["area", "time_bin", "model", "depth", "layer"]
+    table = pd.DataFrame(rows).sort_values(keys, kind="stable", key=by_run)
     with writing(output) as unfinished:
         table.to_csv(unfinished, index=False, lineterminator="\n")
 

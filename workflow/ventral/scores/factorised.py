@@ -14,6 +14,7 @@ from ventral.mappings.factorised import averaged_down, factorised_readout, princ
 from ventral.outputs import writing
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
+from ventral.scores.repetitions import RepeatedNeurons, repetitions_of, with_scores_over_repetitions
 from ventral.scores.table import prediction_rows, write_table
 from ventral.shards import stores_of_parts
 from ventral.targets.benchmark import read_benchmark
@@ -71,11 +72,12 @@ def factorise(
         )
     nested = nested_alone(benchmark.splits, "factorised")
     progress = Progress(f"factorise {attributes['model']}", len(with_maps), "layers")
+    repetitions = repetitions_of(benchmark)
     tables = []
     with writing(output) as unfinished, computing(cores):
         for layer in with_maps:
             maps = principal_channels(read_maps([store[layer["name"]] for store in stores], layer["shape"]))
-            tables += _rows_of_layer(maps, layer, benchmark.neurons, nested)
+            tables += _rows_of_layer(maps, layer, benchmark.neurons, nested, repetitions)
             progress.advance()
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
         write_table(benchmark.described(table, attributes["model"], attributes["family"]), unfinished)
@@ -85,12 +87,15 @@ def _has_maps(shape: Sequence[int]) -> bool:
     return len(shape) == 3 and shape[1] * shape[2] > 1
 
 
-def _rows_of_layer(maps: NDArray, layer: dict, neurons: Targets, splits: Mapping[str, Split]) -> list[pd.DataFrame]:
+def _rows_of_layer(
+    maps: NDArray, layer: dict, neurons: Targets, splits: Mapping[str, Split], repetitions: RepeatedNeurons | None
+) -> list[pd.DataFrame]:
     tables = []
     for name, split in splits.items():
         for group, rows, among in grouped_by_missing(neurons, split):
             fit = factorised_readout(maps[rows], group.values, among.folds)
             table = prediction_rows(fit.predictions, group, among.folds, name, "factorised", fit.penalty)
+            table = with_scores_over_repetitions(table, fit.predictions, group, rows, repetitions)
             tables.append(table.assign(layer=layer["name"], depth=layer["depth"], n_features=maps[0].size))
     return tables
 

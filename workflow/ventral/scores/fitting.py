@@ -31,7 +31,9 @@ from ventral.scores.prediction_reliability import (
     predict_from_halves,
     with_prediction_reliability,
 )
+from ventral.scores.repetitions import RepeatedNeurons, repetitions_of, with_scores_over_repetitions
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
+from ventral.scores.versa import PredictedArea, predicted_areas, versa_comparisons, versa_rows
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
 from ventral.statistics.influence_table import (
     Compared,
@@ -95,7 +97,8 @@ def fit(
         Parquet file to write with the influence of each stimulus and neuroid on a layer's score, as described in
         `ventral.statistics.influence_table`. A recording's own areas have no rows.
     mappings : sequence of str
-        Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`) or compare without a fit (`rsa`, `cka`).
+        Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`), compare predictions of `ridge` (`versa`),
+        or compare without a fit (`rsa`, `cka`).
     splits, n_folds, seed
         As for `ventral.targets.splits.make_splits`.
     penalties : sequence of float
@@ -103,8 +106,8 @@ def fit(
     components : int
         Number of components of `pls`.
     rsa : dict, optional
-        Options `distances` and `comparisons` of mapping `rsa`, as in `geometry.Comparison`; by default correlation
-        distances, compared by Spearman's correlation.
+        Options `distances` and `comparisons` of mapping `rsa`, as in `geometry.Comparison`, also for `versa`; by
+        default correlation distances, compared by Spearman's correlation.
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
@@ -141,6 +144,10 @@ def fit(
         logger.warning("recording %s: %s is the only area, so no other area predicts its neurons", model, *own_areas)
     options = Options(mappings, penalties, components, device_queue(device))
     geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
+    areas = []
+    if "versa" in mappings and benchmark.neurons is not None and not own_areas:
+        of_versa = versa_comparisons(rsa or MAPPINGS["rsa"].defaults)
+        areas = predicted_areas(benchmark.responses, benchmark.splits, of_versa, seed)
     compared = _compared_splits(benchmark.splits)
     resamples = {}
     if bootstraps and benchmark.neurons and not own_areas:
@@ -155,6 +162,7 @@ def fit(
     rows_of_matrices = {(geometry.area, geometry.time_bin, geometry.target): geometry.rows for geometry in geometries}
     labels = labels_of(benchmark.stimulus_set)
     read = nested_alone(benchmark.splits, "labels read from layers") if labels else {}
+    repetitions = None if own_areas else repetitions_of(benchmark)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
@@ -163,7 +171,8 @@ def fit(
             representation = delayed(read_representation, pure=False)(str(gram), name)
             targets = _targets_of(benchmark, own_areas.get(name))
             predicted = predict(representation, layer, targets, benchmark.splits, options)
-            rows = _rows(predicted) + _label_rows(representation, read, labels)
+            rows = _rows(predicted, repetitions) + _label_rows(representation, read, labels)
+            rows += _versa_rows(predicted, areas, reliability_threshold, seed)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             influenced = _influenced(predicted, panels)
@@ -306,12 +315,15 @@ def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]
     return parts
 
 
-def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
+def _rows(predicted: Sequence[Predicted], repetitions: RepeatedNeurons | None = None) -> list[Delayed]:
     """Return a table of score rows for each part, joining the random draws of a part."""
     of_parts: dict[tuple, list[Delayed]] = {}
     for k, part in enumerate(predicted):
         rows = delayed(prediction_rows, pure=False)(
             part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty, part.halves
+        )
+        rows = delayed(with_scores_over_repetitions, pure=False)(
+            rows, part.predictions, part.targets, part.rows, repetitions
         )
         key = k if part.draw is None else (part.split, part.mapping, *_places(part.targets))
         of_parts.setdefault(key, []).append(rows)
@@ -319,6 +331,23 @@ def _rows(predicted: Sequence[Predicted]) -> list[Delayed]:
         rows[0] if len(rows) == 1 else delayed(median_over_draws, pure=False)(rows, OF_TARGET)
         for rows in of_parts.values()
     ]
+
+
+def _versa_rows(
+    predicted: Sequence[Predicted], areas: Sequence[PredictedArea], reliability_threshold: float, seed: int
+) -> list[Delayed]:
+    """Return a table for each part with all neurons of some areas, predicted by ridge regression."""
+    tables = []
+    for part in (part for part in predicted if part.mapping == "ridge"):
+        names = set(zip(part.targets.names, part.targets.time_bins, strict=True))
+        of_part = [area for area in areas if area.split == part.split and (area.names[0], area.time_bin) in names]
+        if of_part:
+            tables.append(
+                delayed(versa_rows, pure=False)(
+                    part.predictions, part.targets, of_part, len(part.folds), reliability_threshold, seed
+                )
+            )
+    return tables
 
 
 def _places(targets: Targets) -> Iterator[tuple[str, str, str]]:

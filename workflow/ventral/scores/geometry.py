@@ -9,7 +9,7 @@ many. Panels with different numbers are not comparable, except by `r_population`
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +59,7 @@ class Comparison:
     Attributes
     ----------
     mapping : str
-        `rsa` or `cka`.
+        `rsa`, `versa` or `cka`.
     distance : str
         Distance between feature vectors of stimuli: `correlation`, `cosine` or `euclidean`; '' for CKA.
     name : str
@@ -249,15 +249,25 @@ class Population:
         Rows of these stimuli in the recording.
     responses : (repetitions, m, neuroids) array
         Responses; NaN if not shown.
+    names : (neuroids,) array of str
+    centre, scale : (neuroids,) arrays
+        Mean and standard deviation of the mean responses before they were standardised.
     """
 
     rows: NDArray[np.intp]
     responses: NDArray[np.float64]
+    names: NDArray
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
 
     @property
     def means(self) -> NDArray[np.float64]:
         """Mean responses (m, neuroids) over repetitions."""
         return np.nanmean(self.responses, axis=0)
+
+    def taken(self, stimuli: NDArray[np.intp]) -> "Population":
+        """Return the same neuroids with some of the stimuli, by position, in the same units."""
+        return replace(self, rows=self.rows[stimuli], responses=self.responses[:, stimuli])
 
     def halves(self, n_splits: int, seed: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
         """Yield the mean responses in two random halves, and the stimuli that all neuroids have in both halves."""
@@ -303,7 +313,8 @@ def populations(responses: "xr.Dataset") -> Iterator[tuple[str, str, Population]
         values = responses["responses"].transpose("repetition", "stimulus", "neuroid").values
         values = values[:, rows][:, :, members[complete]]
         means = np.nanmean(values, axis=0)
-        yield area, time_bin, Population(rows, (values - means.mean(axis=0)) / means.std(axis=0))
+        centre, scale = means.mean(axis=0), means.std(axis=0)
+        yield area, time_bin, Population(rows, (values - centre) / scale, ids[members[complete]], centre, scale)
 
 
 def geometry_rows(
@@ -353,7 +364,7 @@ def geometry_rows(
             r, influences = np.array([value for value, _ in compared]), [of_stimuli for _, of_stimuli in compared]
             reliability = geometry.reliability[comparison]
             low, high = geometry.ceilings[comparison]
-            predictivity = _over_root(r, reliability.rho)
+            predictivity = over_root(r, reliability.rho)
             errors = [
                 comparison.error(prepared, measured, of_stimuli, seed)
                 for measured, of_stimuli in zip(geometry.prepared[comparison], influences, strict=True)
@@ -376,12 +387,12 @@ def geometry_rows(
                         "n_neuroids": pd.array([geometry.n_neuroids] * len(r), dtype="Int64"),
                         "r": r,
                         "r_error": errors,
-                        "r_population": _over_root(r, share),
+                        "r_population": over_root(r, share),
                         "reliability": reliability.rho,
                         "predictivity": predictivity,
                         "explained_variance": predictivity * np.abs(predictivity),
                         "standard_error": reliability.standard_error,
-                        "marked": _is_marked(comparison, reliability, reliability_threshold),
+                        "marked": is_marked(comparison, reliability, reliability_threshold),
                         "target_dimensionality": geometry.dimensionality,
                         "ceiling_low": low,
                         "ceiling_high": high,
@@ -392,14 +403,16 @@ def geometry_rows(
     return pd.concat(parts, ignore_index=True)
 
 
-def _over_root(r: NDArray, share: float) -> NDArray[np.float64]:
+def over_root(r: NDArray, share: float) -> NDArray[np.float64]:
+    """Return values divided by the root of a reliability or share; NaN if this is not positive."""
     return r / np.sqrt(share) if share > 0 else np.full(len(r), np.nan)
 
 
-def _is_marked(comparison: Comparison, reliability: MatrixReliability, threshold: float) -> bool:
+def is_marked(comparison: Comparison, reliability: MatrixReliability, threshold: float) -> bool:
+    """Tell whether the reliability makes a corrected value unsafe; False if the reliability is unknown."""
     if np.isnan(reliability.rho):
         return False
-    lowest = max(threshold, LOWEST_OF_DISTANCES) if comparison.mapping == "rsa" else threshold
+    lowest = threshold if comparison.mapping == "cka" else max(threshold, LOWEST_OF_DISTANCES)
     return not (reliability.rho >= lowest and reliability.standard_error <= LARGEST_ERROR)
 
 
@@ -427,6 +440,20 @@ def _compare_halves(
         for comparison in comparisons
     }
     return reliability, share, dimensionality
+
+
+def reliability_of_comparison(
+    population: Population, comparison: Comparison, n_splits: int, seed: int
+) -> MatrixReliability:
+    """Return the reliability of a population's matrix; NaN without a ceiling, or if a stimulus was shown only once."""
+    if not comparison.has_ceiling:
+        return UNKNOWN
+    in_both = np.zeros(len(population.rows), dtype=bool)
+    for *_, rows in population.halves(n_splits, seed):
+        in_both[rows] = True
+    if not in_both.all():
+        return UNKNOWN
+    return _reliability(population.halves(n_splits, seed), population.means, comparison)
 
 
 def _reliability(halves: Iterable[tuple], whole: NDArray, comparison: Comparison) -> MatrixReliability:

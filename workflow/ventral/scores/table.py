@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
+from ventral.mappings.repetitions import MEASURES as OVER_REPETITIONS
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
-from ventral.tables import read_parquet, write_parquet
+from ventral.tables import by_run, read_parquet, write_parquet
 from ventral.targets.splits import halves_of
 from ventral.targets.values import Targets
 
@@ -61,6 +62,7 @@ COLUMNS = {
     "reliability_even": "float64",
     "r_odd": "float64",
     "reliability_odd": "float64",
+    **dict.fromkeys(OVER_REPETITIONS, "float64"),
     "n_alone": "Int64",
     "target_dimensionality": "float64",
     "ceiling_low": "float64",
@@ -222,4 +224,4 @@ def write_table(table: pd.DataFrame, path: Path, *more: str) -> None:
     """Write rows as a score table with all columns and `more`, sorted so that equal rows give equal files."""
     table = table.reindex(columns=[*COLUMNS, *more]).astype(COLUMNS)
     table = table.fillna({"time_bin": "", "distance": "", "comparison": ""})
-    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run), path)

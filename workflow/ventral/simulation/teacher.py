@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,12 +102,13 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
     with writing(output) as unfinished:
         with _said_of(spec["teacher"], f"{key}.teacher"):
             describe(spec["teacher"], unfinished)
-        available = read_description(unfinished)["available"]
+        described = read_description(unfinished)
+        available = [*described["available"], *chain.from_iterable(described["tokens"].values())]
         for area, options in spec["areas"].items():
             if options["layer"] not in available:
                 raise InputError(
-                    f"{key}.areas.{area}.layer: {spec['teacher']['architecture']} has no layer {options['layer']!r} "
-                    f"that runs once in a forward pass; the nearest are {nearest(options['layer'], available)}"
+                    f"{key}.areas.{area}.layer: {spec['teacher']['architecture']} has no layer {options['layer']!r}; "
+                    f"the nearest are {nearest(options['layer'], available)}"
                 )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.mappings.correlation import pooled_r, resampled_sums, sums_within_folds
-from ventral.tables import read_parquet, write_parquet
+from ventral.tables import by_run, read_parquet, write_parquet
 from ventral.targets.ceilings import HALVES, ceilings_in_order
 from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
 from ventral.targets.splits import halves_of
@@ -200,7 +200,7 @@ def _without_ceiling(neurons: Targets, unknown: NDArray[np.bool_]) -> NDArray[np
 def write_bootstraps(table: pd.DataFrame, path: Path) -> None:
     """Write a table of resampled medians with sorted rows."""
     table = table.reindex(columns=[*COLUMNS, *RESAMPLED]).astype(COLUMNS)
-    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run), path)
 
 
 def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -217,7 +217,7 @@ def read_bootstraps(paths: Sequence[str | Path]) -> pd.DataFrame:
         if missing := [column for column in (*COLUMNS, *RESAMPLED) if column not in table]:
             raise InputError(f"{path}: not a table of resampled medians: the columns {', '.join(missing)} are missing")
         tables.append(table)
-    joined = pd.concat(tables, ignore_index=True).sort_values(SORTED_BY, ignore_index=True, kind="stable")
+    joined = pd.concat(tables).sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run)
     if joined["medians"].map(len).nunique() > 1:
         counts = ", ".join(map(str, sorted(joined["medians"].map(len).unique())))
         raise InputError(

@@ -210,7 +210,7 @@ class Panel:
         """Reason why the scores of neurons are not divided by a ceiling; '' if they are."""
         first = self._first
         raw = first["target_kind"] == "neuron" and first["kind"] == "stimuli" and not first["has_ceiling"]
-        return "raw r: no repetitions" if raw else ""
+        return "r (no ceiling): no repetitions" if raw else ""
 
     @property
     def n_marked(self) -> int:

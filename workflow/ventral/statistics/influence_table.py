@@ -17,7 +17,7 @@ from ventral.errors import InputError
 from ventral.statistics.groups import FEWEST_UNITS, group_estimates, training_factor, varying_groups
 from ventral.statistics.influence import Estimates, comparable_neurons, layer_estimates, summed_over_animals
 from ventral.statistics.matrix_influence import matrix_estimates
-from ventral.tables import read_parquet, write_parquet
+from ventral.tables import by_run, read_parquet, write_parquet
 from ventral.targets.selection import attainable
 from ventral.targets.splits import Split
 from ventral.targets.values import Targets
@@ -345,7 +345,7 @@ def matrix_influence_rows(
 def write_influences(table: pd.DataFrame, path: Path) -> None:
     """Write a table of influences with sorted rows."""
     table = table.reindex(columns=[*COLUMNS, *LISTS]).astype(COLUMNS).fillna({"distance": "", "comparison": ""})
-    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable"), path)
+    write_parquet(table.sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run), path)
 
 
 def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
@@ -364,7 +364,7 @@ def read_influences(paths: Sequence[str | Path]) -> pd.DataFrame:
         if len(table):
             tables.append(table.assign(file=str(path)))
     table = pd.concat(tables[1:] or tables, ignore_index=True)
-    return table.sort_values(SORTED_BY, ignore_index=True, kind="stable")
+    return table.sort_values(SORTED_BY, ignore_index=True, kind="stable", key=by_run)
 
 
 def sampling_errors(influences: pd.DataFrame) -> pd.DataFrame:

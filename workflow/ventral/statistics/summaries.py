@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
 from ventral.grams.recorded import FAMILY
-from ventral.tables import read_parquet
+from ventral.tables import by_run, read_parquet
 from ventral.targets.ceilings import HALVES
 from ventral.targets.reliability import FEWEST_OF_SAMPLE
 from ventral.targets.selection import attainable, ceilings_of_chosen, over_ceilings
@@ -165,7 +165,8 @@ def area_summary(
     if not panels:
         numbers = dict.fromkeys(columns[columns.index("depth") :], float)
         return pd.DataFrame(columns=columns).astype(numbers | {"has_ceiling": bool, "interval_over": str})
-    summary = pd.concat(panels).sort_values(COMPARED, kind="stable", ignore_index=True)
+    summary = pd.concat(panels)
+    summary = summary.sort_values([*COMPARED, "model", "depth", "layer"], kind="stable", ignore_index=True, key=by_run)
     return (summary if errors is None else with_unit_errors(summary, errors))[columns]
 
 
@@ -276,7 +277,7 @@ def categorisation_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.Da
     correlations = [dict(zip(panel, key, strict=True)) | _correlations(rows) for key, rows in points.groupby(panel)]
     correlations = pd.DataFrame(correlations, columns=[*panel, *_correlations(points.head(0))])
     points = points.drop(columns="median").merge(correlations, on=panel)
-    return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True)
+    return points.sort_values([*panel, "model", "depth", "layer"], ignore_index=True, key=by_run)
 
 
 def range_in_words(counts: pd.Series) -> str:
@@ -311,7 +312,7 @@ def bootstrap_medians(values: NDArray[np.float64], n_bootstrap: int, seed: int) 
     (layers, n_bootstrap) array
         Medians; NaN if a layer has no value for any neuroid of a sample.
     """
-    return medians_of_samples(values, _samples(values.shape[1], n_bootstrap, seed))
+    return medians_of_samples(values, sample_counts(values.shape[1], n_bootstrap, seed))
 
 
 def medians_of_samples(values: NDArray[np.float64], counts: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -455,7 +456,7 @@ def _summaries_of_neuroids(
     taken = {time_bin: (~np.isnan(scores)).any(axis=0) for time_bin, scores in ways.items()}
     # All time bins share the samples of these neuroids.
     members = np.any([of_bin.any(axis=0) for of_bin in taken.values()], axis=0)
-    counts = _samples(int(members.sum()), n_bootstrap, seed)
+    counts = sample_counts(int(members.sum()), n_bootstrap, seed)
     for time_bin, (layers, numbers) in of_bins.items():
         summary, known = layers.to_frame(index=False), taken[time_bin].sum(axis=1)
         marked = names.isin(_marked(rows[rows["time_bin"] == time_bin]))
@@ -463,13 +464,13 @@ def _summaries_of_neuroids(
         has_ceiling = bool(np.isfinite(numbers["reliability"]).any())
         scores = ways[time_bin][:, :, members]
         if has_ceiling:
-            _add(summary, "predictivity", *(_mean_of_medians(scores, some) for some in (None, counts)), known)
+            _add(summary, "predictivity", *(mean_of_medians(scores, some) for some in (None, counts)), known)
         else:
             _add(summary, "predictivity", np.nan, np.full((len(summary), 1), np.nan), known)
         r = np.where(taken[time_bin], numbers["r"], np.nan)[:, members]
-        _add(summary, "r", *(_mean_of_medians(r[None], some) for some in (None, counts)), known)
+        _add(summary, "r", *(mean_of_medians(r[None], some) for some in (None, counts)), known)
         both = np.isfinite(numbers["r"]) & np.isfinite(numbers["reliability"])
-        scored = numbers["r"], numbers["reliability"], _samples(len(names), n_bootstrap, seed)
+        scored = numbers["r"], numbers["reliability"], sample_counts(len(names), n_bootstrap, seed)
         _add(summary, "summed", *(_summed(*scored[:2], some) for some in (None, scored[2])), both.sum(axis=1))
         n_unreliable = (both & (numbers["reliability"] <= 0)).sum(axis=1)
         over = np.where(known > 1, "neurons", "")
@@ -586,14 +587,14 @@ def chosen_scores(numbers: Mapping[str, NDArray[np.float64]], threshold: float) 
     return np.where(known, over_ceilings(r, ceilings_of_chosen(reliability, threshold)), np.nan)
 
 
-def _samples(n: int, n_bootstrap: int, seed: int) -> NDArray[np.integer]:
+def sample_counts(n: int, n_bootstrap: int, seed: int) -> NDArray[np.integer]:
     """Draw bootstrap samples, and return the count of each of n neuroids in each sample (n_bootstrap, n)."""
     if n == 0:
         return np.zeros((n_bootstrap, 0), dtype=int)
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
 
 
-def _mean_of_medians(scores: NDArray[np.float64], counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
+def mean_of_medians(scores: NDArray[np.float64], counts: NDArray[np.integer] | None) -> NDArray[np.float64]:
     """Return the medians of scores (ways, layers, neuroids) in samples, averaged over ways: (layers, samples).
 
     Without counts, the result (layers,) uses each neuroid once.

@@ -13,6 +13,7 @@ Files are read such that every model sees the image that was shown:
 `ventral.stimuli.modality` declares all this as the modality `images`.
 """
 
+import math
 import platform
 import re
 from collections import Counter
@@ -45,6 +46,9 @@ OUTLINE = 16
 # Larger values are a mistake, and may exceed float32.
 LARGEST_COLOUR = 1e6
 LARGEST_SIZE = 10_000
+LARGEST_FIELD = 360
+# Around images that are smaller than a model's field of view. Middle grey is also the screen of Brain-Score.
+BACKGROUND = 128
 SET_OPTIONS = {
     "size": {
         "description": (
@@ -53,12 +57,20 @@ SET_OPTIONS = {
         "type": "integer",
         "minimum": 1,
         "maximum": LARGEST_SIZE,
-    }
+    },
+    "degrees": {
+        "description": "Degrees of visual angle that the width of an image spanned in the experiment "
+        "([Degrees of visual angle](../docs/degrees.md)).",
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": LARGEST_FIELD,
+    },
 }
 MODEL_OPTIONS = {
     "size": {
-        "description": "Side in pixels of the square to which images are resized, without cropping; `null` keeps the "
-        "size of the set. For your own function, the default is 224, with the `mean` and `std` of ImageNet.",
+        "description": "Side in pixels of the square to which images are resized, without cropping unless `degrees` "
+        "asks for it; `null` keeps the size of the set. For your own function, the default is 224, with the `mean` and "
+        "`std` of ImageNet.",
         "without": "from the architecture",
         "type": ["integer", "null"],
         "minimum": 1,
@@ -88,6 +100,16 @@ MODEL_OPTIONS = {
         "maxItems": 3,
         "items": {"type": "number", "minimum": 1 / LARGEST_COLOUR, "maximum": LARGEST_COLOUR},
         "default": IMAGENET_STD,
+    },
+    "degrees": {
+        "description": "Degrees of visual angle that the side of the network's input spans. Images of a set with "
+        "`degrees` are then padded or cropped, so that a degree is a degree "
+        "([Degrees of visual angle](../docs/degrees.md)).",
+        "without": "none: images fill the input",
+        "type": ["number", "null"],
+        "exclusiveMinimum": 0,
+        "maximum": LARGEST_FIELD,
+        "default": None,
     },
 }
 OTHER_CHANNELS = re.compile(r"expected input\[\d+, 3, .* to have (\d+) channels|should contain 3 elements not (\d+)")
@@ -265,20 +287,20 @@ def read_pixels(path: str | Path, start: int, stop: int) -> NDArray[np.uint8]:
 
 def without_effect(option: str, spec: dict) -> str:
     """Return the reason why an option has no effect on a model; empty if it has an effect."""
-    alone = option == "interpolation" and spec["size"] is None
+    # The size may be known only to a library.
+    alone = option in ("interpolation", "degrees") and spec.get("size", ANY_SIZE) is None
     return "without a `size` that images are resized to" if alone else ""
 
 
 def prepare(pixels: "Tensor", spec: dict) -> "Tensor":
-    """Return the input of a network: pixels resized to its size, without cropping, and normalised.
+    """Return the input of a network: pixels resized by `resize`, and normalised.
 
     Parameters
     ----------
     pixels : (n, 3, height, width) uint8 tensor
         Stimuli, on any device.
     spec : dict
-        Has `size` of the square (None keeps that of the stimuli), `interpolation`, and `mean` and `std` of each channel
-        for pixels in 0 to 1.
+        As for `resize`, with `mean` and `std` of each channel for pixels in 0 to 1.
 
     Returns
     -------
@@ -300,9 +322,68 @@ def _per_channel(values: tuple[float, ...], device: "torch.device") -> "Tensor":
 
 
 def resize(pixels: "Tensor", spec: dict) -> "Tensor":
-    """Return uint8 pixels (n, 3, height, width) resized to the model's `size`, without cropping."""
-    size = spec["size"]
-    return pixels if size is None else resized(pixels, (size, size), spec["interpolation"])
+    """Return uint8 pixels (n, 3, height, width) resized to the square of a model's input.
+
+    Parameters
+    ----------
+    pixels : (n, 3, height, width) Tensor
+        Images, uint8.
+    spec : dict
+        Has `size` of the square (None keeps that of the stimuli) and `interpolation`. If both `degrees` and
+        `stimuli.degrees` are given, images are placed by `placed`; otherwise they fill the square.
+    """
+    size, degrees = spec["size"], (spec.get("degrees"), spec.get("stimuli", {}).get("degrees"))
+    if size is None:
+        return pixels
+    if None in degrees:
+        return resized(pixels, (size, size), spec["interpolation"])
+    return placed(pixels, size, degrees[1] / degrees[0], spec["interpolation"])
+
+
+def placed(pixels: "Tensor", size: int, share: float, interpolation: str) -> "Tensor":
+    """Return uint8 images at a given share of a square, padded with grey or cropped around their centre.
+
+    Images keep the ratio of their sides. If the pixels to add or to cut are odd in number, one more is at the bottom or
+    the right.
+
+    Parameters
+    ----------
+    pixels : (n, channels, height, width) Tensor
+        Images, uint8.
+    size : int
+        Side of the square in pixels.
+    share : float
+        Width of an image over the side of the square.
+    interpolation : str
+        `bicubic` or `bilinear`.
+
+    Returns
+    -------
+    (n, channels, size, size) Tensor
+
+    Raises
+    ------
+    InputError
+        If images would be hardly a pixel, or too large to be resized.
+    """
+    n, channels, height, width = pixels.shape
+    shape = tuple(math.floor(size * share * side / width + 0.5) for side in (height, width))
+    if not 1 < min(shape) <= max(shape) <= LARGEST_SIZE:
+        raise InputError(
+            f"degrees: the width of an image spans {share:.4g} times the input of {size} pixels, so images would have "
+            f"{shape[1]} x {shape[0]} pixels; right is 2 to {LARGEST_SIZE} on each side. Check the `degrees` of the "
+            f"stimuli and of the model"
+        )
+    (rows, rows_filled), (columns, columns_filled) = (_centred(side, size) for side in shape)
+    square = pixels.new_full((n, channels, size, size), BACKGROUND)
+    square[..., rows_filled, columns_filled] = resized(pixels, shape, interpolation)[..., rows, columns]
+    return square
+
+
+def _centred(side: int, size: int) -> tuple[slice, slice]:
+    """Return the part of an image's side that fits into a square, and the part of the square's side that it fills."""
+    both = min(side, size)
+    return tuple(slice((whole - both) // 2, (whole - both) // 2 + both) for whole in (side, size))
 
 
 def resized(pixels: "Tensor", shape: tuple[int, int], interpolation: str) -> "Tensor":

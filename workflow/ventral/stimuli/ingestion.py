@@ -90,7 +90,8 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     - `sha256`, of names, properties and contents;
     - `duplicates`, lists of the names of stimuli with the same content;
     - `near_duplicates`, pairs of names of stimuli that are nearly the same, if there are any;
-    - `modality`, which sets of images lack.
+    - `modality`, which sets of images lack;
+    - the modality's `kept_options`, such as `degrees`, if the set has them.
 
     A warning names duplicates. They are kept, because the recording has responses to both. Jobs that hold out one of a
     pair of near-duplicates warn. The store of a table alone has names and properties, without an array of stimuli.
@@ -141,7 +142,8 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
         )
         if problems:
             raise InputError(_report(problems, place, len(files), modality))
-        duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **modality.attributes)
+        attributes = {**modality.attributes, **modality.kept(spec)}
+        duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
     if duplicates:
         logger.warning(
             "%s: %d %s occur more than once: %s. Scores are too high if one of them is held out and "

@@ -111,6 +111,9 @@ class Modality:
         store.
     set_options : dict of dicts
         Schema of the options of a stimulus set, by name: type, and meaning as `description`.
+    kept_options : tuple of str
+        Names of the `set_options` that `prepare` reads, under `stimuli` in the model. The store has them as attributes.
+        A model's option of the same name needs the set's, and the other way round.
     model_options : dict of dicts
         Schema of the options of a model that `prepare` reads, by name. Each also has a `default`, and `without`, the
         documented default for architectures that have their own.
@@ -137,6 +140,7 @@ class Modality:
     given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
+    kept_options: tuple[str, ...] = ()
     model_options: Mapping[str, dict] = field(default_factory=dict)
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
     hint: Callable[[str], str] = lambda _message: ""
@@ -145,6 +149,10 @@ class Modality:
     def attributes(self) -> dict[str, str]:
         """Attributes that mark a store or a model as of this modality; empty for images, the default."""
         return {} if self.name == FIRST else {"modality": self.name}
+
+    def kept(self, options: Mapping) -> dict[str, object]:
+        """Return the `kept_options` among options of a set, or among attributes of its store."""
+        return {name: options[name] for name in self.kept_options if options.get(name) is not None}
 
 
 FIRST = "images"
@@ -165,15 +173,16 @@ MODALITIES: dict[str, Modality] = {
         baseline=Baseline(
             name="pixels",
             features=images.pixel_features,
-            taken="which are taken as they are, with `size` and `interpolation` alone",
+            taken="which are taken as they are, with `size`, `interpolation` and `degrees` alone",
             sentence="The features of {models} were the values of the stimuli's pixels.",
             options={"size": None, "mean": [0.0] * 3, "std": [1.0] * 3},
-            uses=("size", "interpolation"),
+            uses=("size", "interpolation", "degrees"),
         ),
         preview=images.preview,
         given=images.given,
         outlines=images.outlines,
         set_options=images.SET_OPTIONS,
+        kept_options=("degrees",),
         model_options=images.MODEL_OPTIONS,
         without_effect=images.without_effect,
         hint=images.hint,

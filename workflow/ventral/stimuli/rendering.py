@@ -149,7 +149,9 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
         group.attrs.update(start=start, stop=stop, background=names, drawn_by=drawn_by())
 
 
-def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, name: str) -> None:
+def assemble(
+    spec: dict, shards: Sequence[str | Path], output: str | Path, *, name: str, degrees: float | None = None
+) -> None:
     """Join the shards of a rendered set into a store like that of an ingested one.
 
     Parameters
@@ -163,6 +165,8 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
         of `MEASURED`, and the attribute `drawn_by`.
     name : str
         Name of the set.
+    degrees : float, optional
+        Degrees of visual angle that the side of an image spans.
     """
     import dask.array as da
 
@@ -188,7 +192,8 @@ def assemble(spec: dict, shards: Sequence[str | Path], output: str | Path, *, na
             digests += [hashlib.sha256(image).digest() for image in block]
             outlines.append(MODALITIES[FIRST].outlines(block))
         drawn_by = sorted({store.attrs["drawn_by"] for store in stores})
-        complete_set(unfinished, name, table, digests, np.concatenate(outlines), drawn_by="; ".join(drawn_by))
+        attributes = {"drawn_by": "; ".join(drawn_by), **MODALITIES[FIRST].kept({"degrees": degrees})}
+        complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
 
 
 def background_of(

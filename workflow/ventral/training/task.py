@@ -25,6 +25,7 @@ from ventral.models.description import (
 )
 from ventral.models.layers import choose_layers
 from ventral.models.passes import telling_errors
+from ventral.models.zoo import on_stimuli
 from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import bins_of, read_recording
 from ventral.stimuli.images import read_pixels, resize
@@ -99,8 +100,9 @@ def prepare(stimuli, spec: dict, tested, recording) -> Task:
         outputs = outputs.tolist()
     used = np.sort(np.concatenate(list(parts.values())))
     targets = targets[used]
+    network = on_stimuli(spec["network"], dataset.attrs)
     content = [
-        {key: value for key, value in spec.items() if key != "tested"},
+        {key: value for key, value in (spec | {"network": network}).items() if key != "tested"},
         dataset.attrs["sha256"],
         {part: held.tolist() for part, held in parts.items()},
     ]
@@ -110,7 +112,7 @@ def prepare(stimuli, spec: dict, tested, recording) -> Task:
         spec=spec,
         fingerprint=digest.hexdigest(),
         stimuli=pd.DataFrame({"stimulus": dataset["stimulus"].values, **labels}).iloc[used].reset_index(drop=True),
-        pixels=_read_resized(stimuli, n, used, spec["network"]),
+        pixels=_read_resized(stimuli, n, used, network),
         targets=targets,
         outputs=outputs,
         parts={part: np.searchsorted(used, held) for part, held in parts.items()},

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, is_out_of_memory
+from ventral.models.zoo import completed
 from ventral.outputs import writing
 from ventral.running.devices import choose_device
 from ventral.tables import write_parquet
@@ -71,7 +72,7 @@ def train(
         If too few stimuli are left to train on, the network cannot be loaded or has no readout, or training diverges.
         Also if the device is missing or its memory does not suffice.
     """
-    key = f"models.{spec['name']}.train"
+    key, spec = f"models.{spec['name']}.train", {**spec, "network": completed(spec["network"])}
     output, place = Path(output), choose_device(device, f"{key}.device")
     task = prepare(stimuli, spec, tested, recording)
     check_network(task, layers)

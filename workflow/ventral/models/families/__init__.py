@@ -11,6 +11,25 @@ from ventral.stimuli.modality import FIRST
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Places of the tokens in the outputs (n, tokens, width) of a network, as its library documents them.
+
+    Attributes
+    ----------
+    n_patches : int
+        Number of tokens of patches, which are the last ones.
+    n_prefix : int
+        Number of tokens before these: the class token, registers, a token for distillation.
+    has_class : bool
+        True if the first token is the class token.
+    """
+
+    n_patches: int
+    n_prefix: int = 1
+    has_class: bool = True
+
+
+@dataclass(frozen=True)
 class ModelFamily:
     """The declaration of a family of models that are built in the same way.
 
@@ -36,6 +55,20 @@ class ModelFamily:
         Options of such further architectures, as in `architectures`.
     check : callable, optional
         Refuses wrong names of architectures without loading anything, given the architecture and its config key.
+    recorded : callable, optional
+        Returns the options of `RECORDED` that the library has on record for a model, given its description. The
+        function may ask the library, and read files of the model. None if `architectures` and `defaults` have them.
+    weights : callable, optional
+        Returns `ventral.models.hub.Weights`, given a description. These are pretrained weights in files of a
+        repository, or of a folder that a user names under `weights`. Their training is known only to the user.
+    tokens : callable
+        Returns the `Tokens` of a network; None if it has no tokens, or the library does not document them. Modules
+        within a network and networks of users' functions are also passed, so it must accept a module of any library.
+    output : callable
+        Returns the tensor that the library documents as a module's features, given the module and its output. The
+        output may be a tuple, dictionary or dataclass. The first axis of the tensor is the stimuli, also for modules
+        with the sequence first. Other outputs are returned unchanged. `ventral.models.outputs` knows torch's own
+        modules. Like `tokens`, the function must accept modules of any library.
     modality : str
         Modality of the stimuli, from `ventral.stimuli.modality.MODALITIES`. A user's own network states its modality.
     is_trained : bool
@@ -56,6 +89,10 @@ class ModelFamily:
     covers: Callable[[str], bool] = lambda _architecture: False
     defaults: Mapping = field(default_factory=dict)
     check: Callable[[str, str], None] | None = None
+    recorded: Callable[[dict], dict] | None = None
+    weights: Callable[[dict], Any] | None = None
+    tokens: Callable[[Any], Tokens | None] = lambda _network: None
+    output: Callable[[Any, Any], Any] = lambda _module, output: output
     modality: str = FIRST
     is_trained: bool = True
     brings_weights: bool = False
@@ -63,5 +100,7 @@ class ModelFamily:
     references: Mapping[str, str] = field(default_factory=dict)
 
 
+# Options of the preprocessing of images that libraries have on record.
+RECORDED = ("size", "interpolation", "mean", "std")
 # Preprocessing for models of fixed form, whose luminance is in 0 to 1.
 FIXED_FORM = {"weights": None, "size": 128, "mean": [0.0] * 3, "std": [1.0] * 3}

@@ -2,12 +2,13 @@
 
 import pickle
 import re
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ventral.errors import InputError
-from ventral.models.families import ModelFamily
+from ventral.models.families import ModelFamily, Tokens
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,10 +52,20 @@ def build(spec: dict) -> "nn.Module":
         ) from error
 
 
+def tokens(network: "nn.Module") -> Tokens | None:
+    """Return the places of the tokens of a vision transformer: the class token, then the patches."""
+    # A network of another library must not make this function load torchvision.
+    module = sys.modules.get("torchvision.models.vision_transformer")
+    if module is None or not isinstance(network, module.VisionTransformer):
+        return None
+    return Tokens(n_patches=network.seq_length - 1)
+
+
 FAMILY = ModelFamily(
     meaning="Any classification network of torchvision, such as `resnet50`, trained on ImageNet.",
     sentence="{models} came from torchvision (Marcel and Rodriguez 2010).",
     build=build,
+    tokens=tokens,
     covered="any classification network of torchvision such as resnet50",
     # Only torchvision knows which of these names exist.
     covers=lambda architecture: re.fullmatch(r"[a-z0-9_]+", architecture) is not None,
