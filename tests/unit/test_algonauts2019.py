@@ -7,19 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.messages import message
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import algonauts2019
 from ventral.datasets.algonauts2019 import FOLDERS, IMAGES, MATRICES, expand
-from ventral.errors import InputError
 from ventral.recordings import ingestion as recordings
 from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("below", FOLDERS)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import message
 from tests.unit.published import correlations, patches, read, responds_to_its_own
 from ventral.configuration.resolution import resolve
 from ventral.datasets import algonauts2023
 from ventral.datasets.nsd import AREAS, STREAMS, VISUAL
-from ventral.errors import InputError
 
 FEATURE_OF_AREA = {"V1": 0, "V2": 1, "V3": 2, "V4": 3, "IT": 4}
 N_IMAGES = 120
@@ -80,12 +80,6 @@ def test_wrong_orders_are_seen_in_the_scores(published, tmp_path, wrong):
     _, sets, recordings = read("algonauts2023", tmp_path / "algonauts", tmp_path / "results")
     found = correlations(recordings["algonauts2023_subj01"], patches(sets["algonauts2023_subj01"], 5))
     assert not responds_to_its_own(found, FEATURE_OF_AREA)
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_absent_files_are_said(published, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ventral.errors import InputError
+from tests.messages import message
 from ventral.recordings import brainio
 from ventral.recordings.ingestion import check, ingest
 from ventral.store import read_dataset, write_dataset
@@ -48,12 +48,6 @@ def saved(tmp_path):
 
 def stimuli(n=4):
     return {"stimulus": np.array([f"images/im{k}.png" for k in range(n)], dtype=object)}
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_reads_a_published_assembly_in_the_order_of_the_set():

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
+from tests.messages import message
 from tests.unit.published import correlations, patches, read, responds_to_its_own
 from tests.unit.test_brainio import HASHES, NAMES, PUBLISHED, published
 from ventral.configuration.resolution import resolve
@@ -18,12 +19,6 @@ from ventral.recordings import brainio
 from ventral.targets.splits import make_splits
 
 REPETITIONS = 3
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def save_images(path, names, rng):

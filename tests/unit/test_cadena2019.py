@@ -10,22 +10,16 @@ import pytest
 import yaml
 
 from tests.documentation import ROOT
+from tests.messages import message
 from tests.unit import published as published_sets
 from tests.unit.published import correlations
 from ventral.configuration.resolution import resolve
 from ventral.datasets import cadena2019
 from ventral.datasets.cadena2019 import FILE, FOLDERS, expand, read, write_images, write_responses
-from ventral.errors import InputError
 from ventral.targets.splits import make_splits
 
 N_PHOTOGRAPHS, SIDE = 20, 12
 TYPES = ["original", "conv1", "conv2", "conv3", "conv4"]
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def published():

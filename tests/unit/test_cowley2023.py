@@ -10,20 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.messages import message
 from ventral.datasets import cowley2023
 from ventral.datasets.cowley2023 import DOWNLOADS, expand
 from ventral.datasets.download import fetch
-from ventral.errors import InputError
 from ventral.outputs import sha256
 from ventral.recordings import ingestion as recordings
 from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def touch(folder, *files):

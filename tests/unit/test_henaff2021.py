@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.command_lines import command_line
+from tests.messages import message
 from ventral.__main__ import main
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import henaff2021
@@ -25,7 +26,6 @@ from ventral.datasets.henaff2021 import (
     write_responses,
     write_table,
 )
-from ventral.errors import InputError
 from ventral.recordings import ingestion as recordings
 from ventral.recordings.reliability import split_half_reliability
 from ventral.stimuli import ingestion as stimuli
@@ -33,12 +33,6 @@ from ventral.store import read_dataset
 from ventral.targets.splits import make_splits
 
 FILES = (COUNTS, ROWS, IMAGES, NEUROIDS)
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
 from tests.command_lines import command_line
+from tests.messages import message
 from ventral.__main__ import main
 from ventral.configuration.resolution import check_inputs, resolve
 from ventral.datasets import kriegeskorte2008
@@ -22,13 +23,6 @@ from ventral.recordings import ingestion as recordings
 from ventral.recordings.matrices import read_matrices, upper_triangle
 from ventral.stimuli import ingestion as stimuli
 from ventral.store import read_dataset
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
-
 
 LABELS = ["human face", "nonhuman bodypart", "natural inanimate"] * 2
 

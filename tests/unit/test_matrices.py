@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from ventral.errors import InputError
+from tests.messages import message
 from ventral.recordings.ingestion import check
 from ventral.recordings.matrices import areas_of, read_matrices, upper_triangle
 
 KEY = "recordings.fmri"
 N = 12
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_pairs_are_in_the_order_of_squareform():

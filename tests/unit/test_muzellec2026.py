@@ -11,22 +11,16 @@ import yaml
 from PIL import Image
 
 from tests.documentation import ROOT
+from tests.messages import message
 from tests.unit.published import correlations, read
 from ventral.configuration.resolution import resolve
 from ventral.datasets import muzellec2026
 from ventral.datasets.muzellec2026 import expand, write_responses
-from ventral.errors import InputError
 
 OPTIONS = {"monkeys": ["m1", "m2"], "time_bins": [[70, 180]]}
 N_IMAGES, REPETITIONS = 40, 5
 # Which colour the neurons of each monkey read.
 READ = {"m1": [0, 1, 2], "m2": [2, 0]}
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.fixture

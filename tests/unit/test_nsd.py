@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
+from tests.messages import message
 from tests.unit.published import correlations, patches, read, responds_to_its_own
 from tests.unit.synthetic_nsd import FEATURE_OF_AREA, N_IMAGES, N_SHARED, SIDE, paths_of, write_nsd, write_volume
 from ventral.configuration.resolution import resolve
 from ventral.datasets import nsd
-from ventral.errors import InputError
 from ventral.recordings.ingestion import mean_responses
 
 
@@ -114,12 +114,6 @@ def test_a_voxel_that_is_constant_in_a_session_has_no_responses_there(published,
     values = nsd.betas_of_session(tmp_path / "betas.hdf5", shape, np.array([0, 2]))
     assert np.isnan(values[:, 1]).all()
     assert np.isfinite(values[:, 0]).all()
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_absent_files_are_said(published, tmp_path):

@@ -15,10 +15,10 @@ from pynwb.base import ImageReferences, Images
 from pynwb.file import Subject
 from pynwb.image import GrayscaleImage, ImageSeries, IndexSeries, RGBImage
 
+from tests.messages import message
 from tests.unit.published import correlations, responds_to_its_own
 from ventral.configuration.resolution import resolve
 from ventral.datasets.nwb import write_images
-from ventral.errors import InputError
 from ventral.recordings.ingestion import check, ingest
 from ventral.store import read_dataset, write_dataset
 
@@ -145,12 +145,6 @@ def taken_in(spec, stimuli):
     read = read_dataset(stimuli.parent / "out.zarr").load()
     assert n_targets == read["left_out"].size
     return read
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def assert_units_answer(read, session):

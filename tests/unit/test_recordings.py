@@ -5,19 +5,13 @@ import pandas as pd
 import pytest
 from xarray import Dataset
 
-from ventral.errors import InputError
+from tests.messages import message
 from ventral.recordings.ingestion import check, ingest, mean_responses
 from ventral.recordings.reliability import split_half_reliability
 from ventral.store import read_dataset, write_dataset
 
 KEY = "recordings.session"
 NEUROIDS, STIMULI, REPETITIONS = 5, 12, 4
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.fixture

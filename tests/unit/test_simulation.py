@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from tests.messages import message
 from ventral.activations.extraction import extract
 from ventral.configuration.resolution import check_inputs, resolve
-from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.zoo import resolve_model
 from ventral.outputs import writing
@@ -60,12 +60,6 @@ def make():
 LAYERS = {"V1": "0", "V4": "1", "IT": "2"}
 SIZE = 32
 KEY = "recordings.simulated.simulate"
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.messages import message
 from ventral.errors import InputError
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import store
@@ -48,12 +49,6 @@ def write_table(path, **columns):
 
 def names(count=12):
     return [f"image{k}" for k in range(1, count + 1)]
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 # describe: without decoding

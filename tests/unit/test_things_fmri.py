@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.messages import message
 from tests.unit.published import correlations, patches, read, responds_to_its_own
 from ventral.configuration.resolution import resolve
 from ventral.datasets import things_fmri
-from ventral.errors import InputError
 
 FEATURE_OF_AREA = {"V1": 0, "V2": 1, "V3": 2, "V4": 3, "IT": 4}
 N_CONCEPTS, N_EACH, N_TEST, N_SESSIONS, N_VOXELS = 20, 12, 10, 12, 1200
@@ -128,12 +128,6 @@ def test_wrong_orders_are_seen_in_the_scores(published, tmp_path, monkeypatch, w
     _, sets, recordings = read("things_fmri", tmp_path / "things", tmp_path / "results")
     found = correlations(recordings["things_fmri_sub01"], patches(sets["things_fmri"], 5))
     assert not responds_to_its_own(found, FEATURE_OF_AREA, least=0.5)
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def test_absent_files_are_said(published, tmp_path):

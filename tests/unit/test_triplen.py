@@ -15,21 +15,15 @@ import yaml
 from PIL import Image
 
 from tests.documentation import ROOT
+from tests.messages import message
 from tests.unit.published import correlations, read, responds_to_its_own
 from ventral.configuration.resolution import resolve
 from ventral.datasets import triplen
 from ventral.datasets.triplen import expand, read_areas, shared, write_images, write_neuroids, write_responses
-from ventral.errors import InputError
 
 OPTIONS = {"sessions": None, "reliability": 0.4, "localizer": False}
 SES01, SES11 = "Processed_ses01_240629_M1_2.mat", "Processed_ses11_240801_M3_1.mat"
 CHOSEN = {"reliability": 0.4, "localizer": False}
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 def bitmap(pixels):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import message
 from tests.unit.published import correlations, patches, read, responds_to_its_own
 from ventral.configuration.resolution import resolve
 from ventral.datasets.tvsd import expand, write_images, write_neuroids, write_responses, write_table
@@ -101,12 +102,6 @@ def changed(published, tmp_path):
     folder = tmp_path / "changed"
     shutil.copytree(published[0], folder)
     return folder
-
-
-def message(function, *arguments, **options):
-    with pytest.raises(InputError) as caught:
-        function(*arguments, **options)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("monkey", ["F", "N"])
