@@ -128,7 +128,7 @@ DECODING = RIDGE | THRESHOLD | {"draws": 2, "units": 2, "periods": {}}
 FIT = RIDGE | THRESHOLD | {"n_bootstrap": 100}
 GRAM, RECORDING, STIMULI = {"gram": "gram.zarr"}, {"recording": "recording.zarr"}, {"stimuli": "stimuli.zarr"}
 SCORED = GRAM | RECORDING | STIMULI
-TRAINING = {"name": "fit", "stimuli": "set", "recording": "rec", "network": {}}
+TRAINING = {"name": "fit", "stimuli": "set", "recording": "rec", "network": {"architecture": "conv1"}}
 OUT = {"output": "out"}
 OF_SEVERAL_STORES = {
     "fit": (SCORED, OUT | {"bootstraps": "resamples"}, FIT),

@@ -486,6 +486,7 @@ def test_a_model_and_a_tag_of_open_clip(repositories, hub, tmp_path, monkeypatch
         "interpolation": "bilinear",
         "mean": [0.1, 0.2, 0.3],
         "std": [0.4] * 3,
+        "degrees": None,
     }
     assert said["weights_sha256"] == described(spec_of("open_clip/lab/open-vit"), tmp_path)["weights_sha256"]
     assert said["origin"]["repository"] == "lab/open-vit"

@@ -193,5 +193,5 @@ def test_too_little_memory_says_what_would_fit(monkeypatch, error):
     with pytest.raises(InputError) as told:
         ridges.ridges_on_device(np.eye(30), [1.0], fits, "cpu")
     assert str(told.value).startswith("config key fits.device: memory of the GPU does not suffice for a fit of")
-    assert "14.9 GiB are free; about 20000 stimuli would fit; set it to `cpu`" in str(told.value)
+    assert "14.9 GiB are free; about 20000 stimuli would fit; set config key fits.device to `cpu`" in str(told.value)
     assert str(told.value).endswith(f"({str(error).strip()})")
