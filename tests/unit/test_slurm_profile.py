@@ -41,6 +41,14 @@ def test_rules_of_a_group_say_how_long_one_of_its_jobs_takes(profile, groups):
     assert all("attempt" in profile["set-resources"][name]["runtime"] for name in groups)
 
 
+def test_what_the_page_shows_of_the_scores_is_in_the_group_of_the_page(groups):
+    # A job between two jobs of a group that is not in the group itself would stop the run.
+    shown = set(rules()["report_page"]["inputs"]) & rules().keys()
+    of_scores = {name for name in shown if "scores" in rules()[name]["inputs"]}
+    assert {"animals", "claims"} <= of_scores
+    assert {groups.get(name) for name in of_scores} == {groups["join"]} == {groups["report_page"]}
+
+
 def test_every_group_says_how_many_jobs_it_holds(profile, groups):
     sizes = dict(entry.split("=") for entry in profile["group-components"])
     assert sizes.keys() == set(groups.values())
