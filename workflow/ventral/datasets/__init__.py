@@ -57,3 +57,8 @@ class Dataset:
     terms: str = ""
     size: str = ""
     source: str = ""
+
+
+def made_by(dataset: str, writer: str, inputs: Mapping[str, str | list[str]], **options: object) -> dict:
+    """Return an entry of `unpacks`: the data set, the name of its writer, and the writer's inputs and options."""
+    return {"dataset": dataset, "writer": writer, "inputs": inputs, "options": options}

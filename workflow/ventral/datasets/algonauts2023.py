@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.folders import folder_with
 from ventral.datasets.nsd import AREAS, named_rois
 from ventral.errors import InputError
@@ -85,12 +85,8 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int]) -> dict
             "splits": ["stimuli"],
         }
         for kind, inputs in (("responses", fmri | rois), ("neuroids", rois)):
-            unpacks[recordings[name][kind]] = {
-                "dataset": NAME,
-                "writer": kind,
-                "inputs": {key: str(place / file) for key, file in inputs.items()},
-                "options": {},
-            }
+            paths = {key: str(place / file) for key, file in inputs.items()}
+            unpacks[recordings[name][kind]] = made_by(NAME, kind, paths)
     return {"stimuli": stimuli, "recordings": recordings, "unpacks": unpacks}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import png, write_zip
 from ventral.datasets.folders import folder_with
 from ventral.errors import InputError
@@ -64,7 +64,7 @@ def expand(folder: str | None, results: str, *, crop: int) -> dict:
     images, table, responses, neuroids = (
         f"{results}/datasets/{NAME}/{file}" for file in ("images.zip", "stimuli.csv", "responses.npy", "neuroids.csv")
     )
-    made = {"dataset": NAME, "inputs": {"source": source}, "options": {}}
+    inputs = {"source": source}
     return {
         "stimuli": {NAME: {"images": images, "table": table}},
         "recordings": {
@@ -78,10 +78,10 @@ def expand(folder: str | None, results: str, *, crop: int) -> dict:
             }
         },
         "unpacks": {
-            images: {**made, "writer": "images", "options": {"crop": crop}},
-            table: {**made, "writer": "table"},
-            responses: {**made, "writer": "responses"},
-            neuroids: {**made, "writer": "neuroids"},
+            images: made_by(NAME, "images", inputs, crop=crop),
+            table: made_by(NAME, "table", inputs),
+            responses: made_by(NAME, "responses", inputs),
+            neuroids: made_by(NAME, "neuroids", inputs),
         },
     }
 

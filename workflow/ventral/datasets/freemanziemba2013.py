@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.brainscore import SOURCE, downloads_of, files_of, read_stimuli
 from ventral.errors import InputError
 from ventral.outputs import writing
@@ -73,13 +73,8 @@ def expand(folder: str | None, results: str, *, window: Sequence[float], resourc
         "stimuli": {NAME: {"images": archive, "table": table}},
         "recordings": {NAME: {"stimuli": NAME, "responses": assembly, "splits": ["stimuli"]}},
         "unpacks": {
-            assembly: {
-                "dataset": NAME,
-                "writer": "assembly",
-                "inputs": {"source": source},
-                "options": {"window": list(window)},
-            },
-            table: {"dataset": NAME, "writer": "table", "inputs": {"source": csv}, "options": {}},
+            assembly: made_by(NAME, "assembly", {"source": source}, window=list(window)),
+            table: made_by(NAME, "table", {"source": csv}),
         },
         "downloads": downloads,
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.folders import folder_with
 from ventral.errors import InputError
 from ventral.outputs import writing
@@ -76,13 +76,8 @@ def expand(folder: str | None, results: str) -> dict:
         "stimuli": {NAME: {"images": str(found / IMAGES), "table": table}},
         "recordings": {NAME: recording},
         "unpacks": {
-            responses: {
-                "dataset": NAME,
-                "writer": "responses",
-                "inputs": {"counts": str(found / COUNTS), "rows": str(found / ROWS)},
-                "options": {},
-            },
-            table: {"dataset": NAME, "writer": "table", "inputs": {"rows": str(found / ROWS)}, "options": {}},
+            responses: made_by(NAME, "responses", {"counts": str(found / COUNTS), "rows": str(found / ROWS)}),
+            table: made_by(NAME, "table", {"rows": str(found / ROWS)}),
         },
     }
 

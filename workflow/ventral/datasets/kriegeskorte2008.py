@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import png, write_zip
 from ventral.errors import InputError
 from ventral.outputs import writing
@@ -57,14 +57,14 @@ def expand(folder: str | None, results: str, *, resources: str = "resources") ->
     images, table, matrices = (
         f"{results}/datasets/{NAME}/{file}" for file in ("images.zip", "stimuli.csv", "matrices.npz")
     )
-    made = {"dataset": NAME, "inputs": {"source": source}, "options": {}}
+    inputs = {"source": source}
     return {
         "stimuli": {NAME: {"images": images, "table": table}},
         "recordings": {NAME: {"stimuli": NAME, "matrices": matrices, "area": AREAS, "splits": ["stimuli"]}},
         "unpacks": {
-            images: {**made, "writer": "images"},
-            table: {**made, "writer": "table"},
-            matrices: {**made, "writer": "matrices"},
+            images: made_by(NAME, "images", inputs),
+            table: made_by(NAME, "table", inputs),
+            matrices: made_by(NAME, "matrices", inputs),
         },
         "downloads": {source: DOWNLOADS[f"{NAME}/{FILE}"]} if folder is None else {},
     }

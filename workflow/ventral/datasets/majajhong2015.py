@@ -7,7 +7,7 @@ models on them.
 
 from pathlib import Path
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.brainscore import SOURCE, downloads_of, files_of, read_stimuli
 from ventral.errors import InputError
 from ventral.outputs import writing
@@ -67,14 +67,7 @@ def expand(folder: str | None, results: str, *, images: str, resources: str = "r
     return {
         "stimuli": {NAME: {"images": archive, "table": table}},
         "recordings": {NAME: {"stimuli": NAME, "responses": assembly, "splits": [split]}},
-        "unpacks": {
-            table: {
-                "dataset": NAME,
-                "writer": "table",
-                "inputs": {"source": source},
-                "options": {"tested": TESTED[images]},
-            }
-        },
+        "unpacks": {table: made_by(NAME, "table", {"source": source}, tested=TESTED[images])},
         "downloads": downloads,
     }
 

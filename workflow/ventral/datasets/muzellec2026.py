@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
 from ventral.errors import InputError
@@ -86,12 +86,9 @@ def expand(
             for monkey, file in responses.items()
         },
         "unpacks": {
-            file: {
-                "dataset": NAME,
-                "writer": "responses",
-                "inputs": {"rates": str(found / FILE.format(monkey))},
-                "options": {"monkey": monkey, "windows": windows},
-            }
+            file: made_by(
+                NAME, "responses", {"rates": str(found / FILE.format(monkey))}, monkey=monkey, windows=windows
+            )
             for monkey, file in responses.items()
         },
     }

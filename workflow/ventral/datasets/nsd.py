@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import png, write_zip
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
@@ -104,7 +104,7 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int], session
             (recordings[name]["responses"], "responses", design | volumes | {"betas": betas}, seen | voxels),
             (recordings[name]["neuroids"], "neuroids", volumes, voxels),
         ):
-            unpacks[path] = {"dataset": NAME, "writer": writer, "inputs": inputs, "options": options}
+            unpacks[path] = made_by(NAME, writer, inputs, **options)
     return {"stimuli": stimuli, "recordings": recordings, "unpacks": unpacks}
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import write_zip
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
@@ -80,8 +80,8 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int], nc_test
     seen = [str(found / TRIALS.format(number)) for number in subjects]
     stimuli = {"images": f"{unpacked}/images.zip", "table": f"{unpacked}/stimuli.csv", "size": SIZE}
     recordings, unpacks = {}, {}
-    unpacks[stimuli["images"]] = _unpack("images", {"trials": seen, "images": _images(Path(folder))})
-    unpacks[stimuli["table"]] = _unpack("table", {"trials": seen})
+    unpacks[stimuli["images"]] = made_by(NAME, "images", {"trials": seen, "images": _images(Path(folder))})
+    unpacks[stimuli["table"]] = made_by(NAME, "table", {"trials": seen})
     for number in subjects:
         subject = f"sub{number:02d}"
         name, voxels = f"{NAME}_{subject}", {"voxels": str(found / VOXELS.format(number))}
@@ -99,13 +99,9 @@ def expand(folder: str | None, results: str, *, subjects: Sequence[int], nc_test
             "own": str(found / TRIALS.format(number)),
             "trials": seen,
         }
-        unpacks[recordings[name]["responses"]] = _unpack("responses", inputs | voxels, least=nc_testset)
-        unpacks[recordings[name]["neuroids"]] = _unpack("neuroids", voxels, least=nc_testset)
+        unpacks[recordings[name]["responses"]] = made_by(NAME, "responses", inputs | voxels, least=nc_testset)
+        unpacks[recordings[name]["neuroids"]] = made_by(NAME, "neuroids", voxels, least=nc_testset)
     return {"stimuli": {NAME: stimuli}, "recordings": recordings, "unpacks": unpacks}
-
-
-def _unpack(writer: str, inputs: dict, **options: float) -> dict:
-    return {"dataset": NAME, "writer": writer, "inputs": inputs, "options": options}
 
 
 def _images(given: Path) -> str:

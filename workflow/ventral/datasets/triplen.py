@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import png, write_zip
 from ventral.datasets.nsd import pixels_of
 from ventral.errors import InputError, shown
@@ -104,16 +104,12 @@ def expand(
             }
         },
         "unpacks": {
-            images: _unpack("images", pictures, {"localizer": localizer}),
-            table: _unpack("table", names, {"localizer": localizer}),
-            responses: _unpack("responses", {"processed": processed}, chosen | {"localizer": localizer}),
-            neuroids: _unpack("neuroids", {"processed": processed, "areas": areas}, chosen),
+            images: made_by(NAME, "images", pictures, localizer=localizer),
+            table: made_by(NAME, "table", names, localizer=localizer),
+            responses: made_by(NAME, "responses", {"processed": processed}, localizer=localizer, **chosen),
+            neuroids: made_by(NAME, "neuroids", {"processed": processed, "areas": areas}, **chosen),
         },
     }
-
-
-def _unpack(writer: str, inputs: dict, options: dict) -> dict:
-    return {"dataset": NAME, "writer": writer, "inputs": inputs, "options": options}
 
 
 def _sessions(given: Path, sessions: Sequence[int] | None) -> list[Path]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.datasets import Dataset
+from ventral.datasets import Dataset, made_by
 from ventral.datasets.archives import write_zip
 from ventral.datasets.folders import folder_with
 from ventral.datasets.hdf5 import array_of, opened
@@ -79,15 +79,15 @@ def expand(folder: str | None, results: str, *, monkeys: Sequence[str], size: in
     made = f"{results}/datasets/{NAME}"
     images, table = f"{made}/images.zip", f"{made}/stimuli.csv"
     unpacks = {
-        images: _unpack("images", {"logs": logs[:1], "images": str(found / IMAGES)}),
-        table: _unpack("table", {"logs": logs}),
+        images: made_by(NAME, "images", {"logs": logs[:1], "images": str(found / IMAGES)}),
+        table: made_by(NAME, "table", {"logs": logs}),
     }
     recordings = {}
     for monkey in monkeys:
         activity = {"activity": str(found / ACTIVITY.format(monkey))}
         responses, neuroids = f"{made}/{monkey}_responses.npy", f"{made}/{monkey}_neuroids.csv"
-        unpacks[responses] = _unpack("responses", activity)
-        unpacks[neuroids] = _unpack("neuroids", activity, monkey=monkey)
+        unpacks[responses] = made_by(NAME, "responses", activity)
+        unpacks[neuroids] = made_by(NAME, "neuroids", activity, monkey=monkey)
         recordings[f"{NAME}_{monkey}"] = {
             "stimuli": NAME,
             "responses": responses,
@@ -100,10 +100,6 @@ def expand(folder: str | None, results: str, *, monkeys: Sequence[str], size: in
         "recordings": recordings,
         "unpacks": unpacks,
     }
-
-
-def _unpack(writer: str, inputs: dict, **options: str) -> dict:
-    return {"dataset": NAME, "writer": writer, "inputs": inputs, "options": options}
 
 
 def write_images(output: Path, *, logs: Sequence[str], images: str) -> None:
