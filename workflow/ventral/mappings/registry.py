@@ -136,22 +136,38 @@ MAPPINGS: dict[str, Mapping] = {
         options={
             "distances": _several(
                 "Dissimilarities between the features of two stimuli: `correlation` (1 minus Pearson's r), `cosine` "
-                "(1 minus cosine) or `euclidean`. As in rsatoolbox, `euclidean` is squared and divided by the number "
-                "of features. It has no ceiling, because noise adds to these distances.",
-                ["correlation", "cosine", "euclidean"],
+                "(1 minus cosine), `euclidean` or `crossnobis`. As in rsatoolbox, `euclidean` is squared and divided "
+                "by the number of features. It has no ceiling, because noise adds to these distances. `crossnobis` "
+                "takes that noise out, and needs repetitions. For layers, `crossnobis` is `euclidean`.",
+                ["correlation", "cosine", "euclidean", "crossnobis"],
                 ["correlation"],
             ),
             "comparisons": _several(
-                "Correlation of the dissimilarities of a layer and of an area: `spearman`, `pearson` or `kendall` "
-                "(tau-a).",
-                ["spearman", "pearson", "kendall"],
+                "Correlation of the dissimilarities of a layer and of an area: `spearman`, `pearson`, `kendall` "
+                "(tau-a), `whitened_cosine` or `whitened_correlation`. The last two suit `crossnobis` best.",
+                ["spearman", "pearson", "kendall", "whitened_cosine", "whitened_correlation"],
                 ["spearman"],
             ),
+            "two_factor": {
+                "description": "True also draws stimuli and neuroids (or subjects) together, `bootstrap` times. The "
+                "column `r_error_both` then has the error of RSA for other stimuli and other neuroids, and intervals "
+                "use it. This takes minutes for each layer and area.",
+                "type": "boolean",
+                "default": False,
+            },
         },
         references={
             "Kriegeskorte et al. 2008": (
                 "Kriegeskorte N, Mur M, Bandettini P (2008). Frontiers in Systems Neuroscience 2:4."
-            )
+            ),
+            "Diedrichsen et al. 2021": (
+                "Diedrichsen J, Berlot E, Mur M, et al. (2021). Neurons, Behavior, Data Analysis, and Theory 5:3."
+            ),
+            "Schäfer and Strimmer 2005": (
+                "Schäfer J, Strimmer K (2005). Statistical Applications in Genetics and Molecular Biology 4:32."
+            ),
+            "Schütt et al. 2023": "Schütt HH, Kipnis AD, Diedrichsen J, Kriegeskorte N (2023). eLife 12:e82566.",
+            "Walther et al. 2016": "Walther A, Nili H, Ejaz N, et al. (2016). NeuroImage 137:188.",
         },
         fits=False,
     ),

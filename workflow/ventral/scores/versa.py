@@ -80,8 +80,12 @@ class PredictedArea:
 
 
 def versa_comparisons(rsa: Mapping[str, Sequence[str]]) -> list[Comparison]:
-    """Return the comparisons of mapping `versa`, with the distances and comparisons of mapping `rsa`."""
-    return [Comparison("versa", of.distance, of.name) for of in comparisons_of(["rsa"], rsa)]
+    """Return the comparisons of mapping `versa`, with the distances and comparisons of mapping `rsa`.
+
+    Crossnobis distances are left out, because predictions have no repetitions.
+    """
+    chosen = comparisons_of(["rsa"], rsa)
+    return [Comparison("versa", of.distance, of.name) for of in chosen if of.distance != "crossnobis"]
 
 
 def predicted_areas(
