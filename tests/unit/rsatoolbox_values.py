@@ -30,7 +30,7 @@ def repeated(case):
     return responses
 
 
-def matrices(n, count, seed=2021):
+def squared_distances(n, count, seed=2021):
     """Squared Euclidean distances (count, n, n) of random patterns, which share a part."""
     rng = np.random.default_rng(seed)
     patterns = rng.normal(size=(count, n, 6)) + 1.5 * rng.normal(size=(n, 6))
@@ -78,7 +78,7 @@ def main():
         ).dissimilarities[0]
         stored["crossnobis"][case] = {"covariance": covariance.tolist(), "distances": distances.tolist()}
 
-    layer, *measured = (RDMs(matrix[None]) for matrix in matrices(9, 2))
+    layer, *measured = (RDMs(matrix[None]) for matrix in squared_distances(9, 2))
     rows = drawn(9, 1)[0][0]
     copied = [each.subsample_pattern("index", rows) for each in (layer, measured[0])]
     slow = _cosine_cov_weighted_slow(*(each.get_vectors() for each in (layer, measured[0])))
@@ -89,7 +89,7 @@ def main():
         }
     stored["compared"]["whitened_cosine"]["solved"] = float(slow[0, 0])
 
-    subjects, (stimuli, units) = matrices(10, 6), drawn(10, 5)
+    subjects, (stimuli, units) = squared_distances(10, 6), drawn(10, 5)
     layer, measured = RDMs(subjects[:1]), RDMs(subjects[1:])
     for name, method in COMPARISONS.items():
         samples = iter(zip(units, stimuli, strict=True))

@@ -74,9 +74,8 @@ def shrunken_covariance(deviations: NDArray, freedom: int) -> NDArray[np.float64
 def whitened_patterns(responses: NDArray) -> NDArray[np.float64]:
     """Return responses in units of their noise, times the symmetric inverse root of the noise correlations.
 
-    The noise of whitened neurons is uncorrelated and of unit variance. Of all such transformations, this one keeps each
-    whitened neuron as correlated as possible with its own neuron (Kessy, Lewin and Strimmer 2018, The American
-    Statistician 72:309).
+    The noise of whitened neurons is uncorrelated and of unit variance. This transformation keeps each whitened neuron
+    as correlated as possible with the neuron itself (Kessy et al. 2018, The American Statistician 72:309).
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ MAPPINGS: dict[str, Mapping] = {
             "two_factor": {
                 "description": "True also draws stimuli and neuroids (or subjects) together, `bootstrap` times. The "
                 "column `r_error_both` then has the error of RSA for other stimuli and other neuroids, and intervals "
-                "use it. This takes minutes for each layer and area.",
+                "use it. On one core, 1000 draws of 300 stimuli take 16 s for each layer, area and comparison.",
                 "type": "boolean",
                 "default": False,
             },
@@ -186,14 +186,16 @@ MAPPINGS: dict[str, Mapping] = {
     "versa": Mapping(
         meaning="RSA of an area's responses with their held-out predictions by `ridge`, which the config also needs.",
         sentence=(
-            "By voxelwise-encoding RSA (veRSA; Kaniuth and Hebart 2022; Conwell et al. 2024), the dissimilarities of "
+            "By voxel-encoding RSA (veRSA; Khaligh-Razavi et al. 2017; Conwell et al. 2024), the dissimilarities of "
             "predicted patterns of an area's neurons ({distances}) were compared with those of measured patterns by "
             "{comparisons}. Ridge regression gave the predictions. Only pairs of stimuli held out together were "
             "compared, because one fit predicted both and saw neither. Values are means over held-out parts, weighted "
             "by pairs."
         ),
         references={
-            "Kaniuth and Hebart 2022": "Kaniuth P, Hebart MN (2022). NeuroImage 257:119294.",
+            "Khaligh-Razavi et al. 2017": (
+                "Khaligh-Razavi S-M, Henriksson L, Kay K, Kriegeskorte N (2017). J. Math. Psychol. 76:184."
+            ),
             "Conwell et al. 2024": "Conwell C, Prince JS, Kay KN, et al. (2024). Nature Communications 15:9383.",
         },
     ),

@@ -5,11 +5,12 @@ noise, the errors of squared distances d have a covariance proportional to V = (
 takes the differences of all pairs. V is 4 for a pair with itself, 1 for pairs that share a stimulus, and otherwise 0.
 The whitened cosine of d and e is d^T V^-1 e over the roots of d^T V^-1 d and e^T V^-1 e.
 
-V = 4 I + A, where A says which pairs share a stimulus (the triangular graph). A has three eigenspaces, and V has the
-eigenvalues 2 n on constants, n on sums a_i + a_j with mean 0, and 2 on the rest. Let J = I - 1 1^T / n, and let D and
-E be the square matrices of d and e. J D J has the same eigenspaces, and its squared length on each is 4 times that of
-V^-1. So d^T V^-1 e is a quarter of the inner product of J D J and J E J. The whitened cosine is therefore the biased
-CKA of the two matrices, and takes n^2 steps.
+V = 4 I + A, where A says which pairs share a stimulus (the triangular graph). A and V have three eigenspaces. The
+eigenvalues of V are 2 n for constants, n for sums a_i + a_j with mean 0, and 2 for the rest.
+
+Let J = I - 1 1^T / n, and let D and E be the square matrices of d and e. J D J maps the same eigenspaces to orthogonal
+ones, and its squared length is 4 d^T V^-1 d on each of them. So d^T V^-1 e is a quarter of the inner product of J D J
+and J E J. The whitened cosine is therefore the biased CKA of the two matrices. It takes n^2 steps, and V is never made.
 """
 
 import numpy as np

@@ -404,8 +404,8 @@ def check_repetitions(responses: "xr.Dataset") -> None:
     Raises
     ------
     InputError
-        For published matrices. Also if a stimulus was shown fewer than two times to all neuroids of an area together,
-        or if the responses of a neuroid to each stimulus are all the same.
+        For published matrices. Also if a stimulus has fewer than two repetitions with responses of all neuroids of an
+        area. Also if a neuroid responds to each stimulus in the same way every time.
     """
     name = responses.attrs["recording"]
     advice = "leave `crossnobis` out of config key mappings.rsa.distances, or the recording out of the config"
@@ -474,13 +474,13 @@ def geometry_rows(
     -------
     DataFrame
         A row for each comparison, geometry and subject. `r` is the value, also for CKA, and `r_error` its standard
-        error for other stimuli. `r_error_both` is that of RSA for other stimuli and other neuroids, or of the mean over
-        subjects for other stimuli and other subjects; NaN without draws. `n_neuroids`, `reliability`, `predictivity`
-        and `explained_variance` are those of the score table. `standard_error` belongs to the score of a perfect model.
-        `marked` is true if this error or the reliability makes the corrected value unsafe. `r_population` is debiased
-        CKA as with all neurons of the population and without noise. `ceiling_low` and `ceiling_high` are the subject's
-        agreement with the mean of the other subjects, and of all subjects. `influences` has the influence of each
-        stimulus on `r`.
+        error for other stimuli. `r_error_both` is the error of RSA for other stimuli and other neuroids, NaN without
+        draws. For subjects, it is the error of their mean, for other stimuli and other subjects. `n_neuroids`,
+        `reliability`, `predictivity` and `explained_variance` are those of the score table. `standard_error` belongs to
+        the score of a perfect model. `marked` is true if this error or the reliability makes the corrected value
+        unsafe. `r_population` is debiased CKA as with all neurons of the population and without noise. `ceiling_low`
+        and `ceiling_high` are the subject's agreement with the mean of the other subjects, and of all subjects.
+        `influences` has the influence of each stimulus on `r`.
     """
     parts = []
     for geometry in geometries:

@@ -1,8 +1,9 @@
-"""Voxelwise-encoding RSA (veRSA): RSA of an area's responses with their held-out predictions.
+"""Voxel-encoding RSA (veRSA): RSA of an area's responses with their held-out predictions.
 
 Ridge regression first predicts each neuron, so that features count as much as they help to predict the area. Then the
 dissimilarities of predicted patterns are compared with those of measured patterns, as in `ventral.scores.geometry`.
-Sources are Kaniuth and Hebart 2022 (NeuroImage 257:119294) and Conwell et al. 2024 (Nature Communications 15:9383).
+Sources are Conwell et al. 2024 (Nature Communications 15:9383) and, as mixed RSA, Khaligh-Razavi et al. 2017 (Journal
+of Mathematical Psychology 76:184).
 
 Only pairs of stimuli of the same held-out fold are compared, fold by fold. One fit predicts both, and saw neither.
 Stimuli of different folds are predicted by different fits, and each of these fits saw the other stimulus. Correlated

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.mappings.cka import linear_cka
 from ventral.mappings.rsa import comparable, compare
 from ventral.mappings.whitened import WHITENED, unit_whitened
 
@@ -63,12 +62,16 @@ def two_factor_error(
     """
     n, n_units = draws.stimuli.shape[1], draws.units.shape[1]
     every, whole = np.arange(n), measured(np.arange(n_units))
+    of_layer = _prepared(layer[None], every, comparison)
     values = np.full((len(draws.stimuli), 3), np.nan)
     for k, (stimuli, units) in enumerate(zip(draws.stimuli, draws.units, strict=True)):
         if len(np.unique(stimuli)) >= FEWEST_DIFFERENT:
-            drawn = measured(units)
-            cases = ((drawn, stimuli), (drawn, every), (whole, stimuli))
-            values[k] = [_mean_similarity(layer, matrices, rows, comparison) for matrices, rows in cases]
+            drawn, on_drawn = measured(units), _prepared(layer[None], stimuli, comparison)
+            values[k] = (
+                _similarity(on_drawn, _prepared(drawn, stimuli, comparison), comparison),
+                _similarity(of_layer, _prepared(drawn, every, comparison), comparison),
+                _similarity(on_drawn, _prepared(whole, stimuli, comparison), comparison),
+            )
     values = values[np.isfinite(values).all(axis=1)]
     if len(values) < 2 or n_units < 2:
         return np.nan
@@ -98,17 +101,21 @@ def drawn_similarity(layer: NDArray, measured: NDArray, stimuli: NDArray[np.intp
     comparison : str
         `spearman`, `pearson`, `kendall`, `whitened_cosine` or `whitened_correlation`.
     """
+    return _similarity(*(_prepared(matrix[None], stimuli, comparison) for matrix in (layer, measured)), comparison)
+
+
+def _prepared(matrices: NDArray, stimuli: NDArray[np.intp], comparison: str) -> NDArray[np.float64]:
+    """Return the vectors (matrices, values) that a comparison takes of matrices (matrices, n, n) on drawn stimuli."""
     # In this order, copies of a pair come from the same element, and are tied.
     stimuli = np.sort(stimuli)
     different = stimuli[:, None] != stimuli
     if comparison in WHITENED:
         present = different | np.eye(len(stimuli), dtype=bool)
         rows = np.ix_(stimuli, stimuli)
-        return linear_cka(*(unit_whitened(matrix[rows], comparison, present) for matrix in (layer, measured)))
+        return np.stack([unit_whitened(matrix[rows], comparison, present).ravel() for matrix in matrices])
     first, second = (stimuli[places] for places in np.nonzero(np.triu(different, k=1)))
-    x, y = (comparable(matrix[first, second], comparison) for matrix in (layer, measured))
-    return float(compare(x, y[None], comparison)[0])
+    return comparable(matrices[:, first, second], comparison)
 
 
-def _mean_similarity(layer: NDArray, matrices: NDArray, stimuli: NDArray[np.intp], comparison: str) -> float:
-    return float(np.mean([drawn_similarity(layer, matrix, stimuli, comparison) for matrix in matrices]))
+def _similarity(layer: NDArray, measured: NDArray, comparison: str) -> float:
+    return float(compare(layer[0], measured, comparison).mean())
