@@ -254,8 +254,8 @@ def test_recordings_without_the_repetitions_are_refused():
     apart = np.concatenate([responses, responses])
     apart[:2, 6, 0], apart[2:, 6, 1] = np.nan, np.nan
     assert "1 of 40 stimuli have fewer, the first in row 7" in refused(apart)
-    silent = responses.copy()
-    silent[1, :, 4] = silent[0, :, 4]
+    silent = np.concatenate([responses, responses])
+    silent[:, :, 4] = silent[0, :, 4]
     assert "neuroid n4 has the same response in all repetitions of each stimulus" in refused(silent)
 
 

@@ -9,8 +9,8 @@ V = 4 I + A, where A says which pairs share a stimulus (the triangular graph). A
 eigenvalues of V are 2 n for constants, n for sums a_i + a_j with mean 0, and 2 for the rest.
 
 Let J = I - 1 1^T / n, and let D and E be the square matrices of d and e. J D J maps the same eigenspaces to orthogonal
-ones, and its squared length is 4 d^T V^-1 d on each of them. So d^T V^-1 e is a quarter of the inner product of J D J
-and J E J. The whitened cosine is therefore the biased CKA of the two matrices. It takes n^2 steps, and V is never made.
+ones, and its squared length is 4 d^T V^-1 d on each of them. So the inner product of the matrices J D J and J E J is 4
+d^T V^-1 e. The whitened cosine is therefore biased CKA. It takes n^2 steps, and V is never made.
 """
 
 import numpy as np

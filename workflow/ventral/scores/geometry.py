@@ -35,7 +35,6 @@ from ventral.mappings.crossnobis import (
     FEWEST_REPETITIONS,
     complete_trials,
     crossvalidated_distances,
-    residuals,
     whitened_patterns,
 )
 from ventral.mappings.dimensionality import dimensionality_of_signal, signal_traces
@@ -424,7 +423,7 @@ def check_repetitions(responses: "xr.Dataset") -> None:
                 f"{FEWEST_REPETITIONS} repetitions of each stimulus with responses of all {len(population.names)} "
                 f"neuroids; {len(few)} of {len(counts)} stimuli have fewer, the first in row {few[0] + 1}; {advice}"
             )
-        constant = np.ptp(residuals(trials)[0], axis=0) == 0
+        constant = (np.nanmax(trials, axis=0) == np.nanmin(trials, axis=0)).all(axis=0)
         if constant.any():
             raise InputError(
                 f"recording {name}, {place_of(area, time_bin)}: neuroid {population.names[constant][0]} has the same "

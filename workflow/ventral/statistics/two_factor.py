@@ -61,6 +61,8 @@ def two_factor_error(
         NaN with fewer than two units, or if fewer than two draws have a value.
     """
     n, n_units = draws.stimuli.shape[1], draws.units.shape[1]
+    if n_units < 2:
+        return np.nan
     every, whole = np.arange(n), measured(np.arange(n_units))
     of_layer = _prepared(layer[None], every, comparison)
     values = np.full((len(draws.stimuli), 3), np.nan)
@@ -73,7 +75,7 @@ def two_factor_error(
                 _similarity(on_drawn, _prepared(whole, stimuli, comparison), comparison),
             )
     values = values[np.isfinite(values).all(axis=1)]
-    if len(values) < 2 or n_units < 2:
+    if len(values) < 2:
         return np.nan
     return float(np.sqrt(two_factor_variance(*values.var(axis=0, ddof=1), n_units, n)))
 
