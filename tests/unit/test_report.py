@@ -596,7 +596,8 @@ def test_methods_of_predicted_matrices():
 def test_methods_of_crossnobis_distances_and_errors_for_other_neurons():
     matrices = scores_of_a_run().query("recording == 'fmri'").assign(recording="rec")
     changed = matrices.assign(distance="crossnobis", comparison="whitened_cosine", r_error_both=0.1)
-    text = said(changed, [RECORDING], mappings=["rsa"])
+    # The page reads no other columns.
+    text = said(changed.reindex(columns=pages.SCORES), [RECORDING], mappings=["rsa"])
     assert "(crossnobis distance) were compared with those of an area by the whitened cosine" in text
     assert "Layers, which have no noise, were compared by squared Euclidean distances." in text
     assert "The intervals of RSA have the error of the two-factor bootstrap instead" in text
