@@ -66,8 +66,10 @@ def score_table(
             row |= {f"{column}_{half}": row.get(column) for half in ("even", "odd")}
     columns = [
         "n_stimuli",
+        "n_neuroids",
         "r",
         "r_error",
+        "r_error_both",
         "reliability",
         "predictivity",
         "marked",

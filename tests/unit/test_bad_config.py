@@ -159,6 +159,7 @@ def test_a_key_on_the_command_line_is_what_it_is_in_the_file(config):
         ("mappings", {"pls": {"components": 0}}, "mappings.pls.components: 0 is less than the minimum of 1"),
         ("mappings", {"pls": {"components": 4}}, "components: 3, but mappings.pls.components is 4; keep mappings.pls"),
         ("mappings", {"rsa": {"distances": ["city"]}}, "mappings.rsa.distances.0: 'city' is not known; allowed: corr"),
+        ("mappings", {"rsa": {"two_factor": 100}}, "mappings.rsa.two_factor: 100 is not of type 'boolean'"),
         (
             "mappings",
             {"rsa": {"comparisons": ["pearson"]}},

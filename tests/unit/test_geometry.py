@@ -19,7 +19,7 @@ from ventral.recordings.ingestion import dataset_of, ingest, published_matrices
 from ventral.recordings.matrices import upper_triangle
 from ventral.recordings.reliability import means_of_halves
 from ventral.scores.fitting import fit
-from ventral.scores.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations
+from ventral.scores.geometry import comparisons_of, geometries_of_neuroids, geometry_rows, populations, warn_of_left_out
 from ventral.scores.table import COLUMNS
 from ventral.statistics.matrix_influence import stimulus_influences
 from ventral.store import read_dataset, write_dataset
@@ -170,7 +170,7 @@ def test_an_area_is_compared_by_its_neuroids_standardised_mean_responses():
     dataset = recording(responses, ["V4"] * 3 + ["IT"] * 6)
     geometries = geometries_of_neuroids(dataset, comparisons, n_splits=3, seed=0)
     assert [geometry.area for geometry in geometries] == ["IT", "V4"]
-    table = geometry_rows(representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0)
+    table = geometry_rows(representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0, n_bootstrap=0)
     assert len(table) == 2 * 11
     means = responses.mean(axis=0)[:, 3:]
     means = (means - means.mean(axis=0)) / means.std(axis=0)
@@ -202,7 +202,7 @@ def noisy(seed, n=60, p=100, repetitions=20, noise=1.0):
 def compared(values, layer, threshold=0.1, rsa=ALL):
     comparisons = comparisons_of(["rsa", "cka"], rsa)
     geometries = geometries_of_neuroids(recording(values), comparisons, seed=0)
-    return geometry_rows(representation_of(layer), "layer", geometries, comparisons, threshold, seed=0)
+    return geometry_rows(representation_of(layer), "layer", geometries, comparisons, threshold, seed=0, n_bootstrap=0)
 
 
 def test_divided_by_the_ceiling_noise_is_taken_out():
@@ -288,7 +288,9 @@ def test_few_neurons_lower_cka_but_not_that_of_their_population():
             chosen = population[:, rng.choice(2000, k, replace=False)]
             responses = chosen + 1.0 * rng.normal(size=(4, *chosen.shape))
             geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0, n_splits=5)
-            rows = geometry_rows(representation_of(population), "all", geometries, comparisons, 0.1, seed=0)
+            rows = geometry_rows(
+                representation_of(population), "all", geometries, comparisons, 0.1, seed=0, n_bootstrap=0
+            )
             values.append(rows[["r", "r_population", "n_neuroids"]].to_numpy(float)[1])
         medians[k] = np.median(values, axis=0)
         assert medians[k][2] == k
@@ -323,7 +325,7 @@ def test_noise_adds_dimensions_that_split_halves_take_off():
     assert effective_dimensionality(population.means @ population.means.T) > 1.4 * true
     comparisons = comparisons_of(["cka"], {})
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
-    table = geometry_rows(representation_of(signal), "layer", geometries, comparisons, 0.1, seed=0)
+    table = geometry_rows(representation_of(signal), "layer", geometries, comparisons, 0.1, seed=0, n_bootstrap=0)
     np.testing.assert_allclose(table["target_dimensionality"], true, rtol=0.1)
     (once,) = geometries_of_neuroids(recording(responses[:1]), comparisons, seed=0)
     assert np.isnan(once.dimensionality)
@@ -333,16 +335,19 @@ def test_neuroids_that_lack_stimuli_are_left_out_and_named(caplog):
     responses = np.random.default_rng(0).normal(size=(3, N, 5))
     responses[:, 2, 1] = np.nan
     responses[:, 7] = np.nan
+    ((area, _, population),) = populations(recording(responses))
     with caplog.at_level(logging.WARNING):
-        ((area, _, population),) = populations(recording(responses))
+        warn_of_left_out(recording(responses))
     assert area == "IT"
     assert population.rows.tolist() == [k for k in range(N) if k != 7]
     assert population.responses.shape == (3, N - 1, 4)
-    assert "rec, IT: 1 of 5 neuroids have missing stimuli and are not compared by rsa or cka: n1" in caplog.text
+    assert "rec, IT: 1 of 5 neuroids have missing stimuli and are not compared by rsa, cka or versa: n1" in caplog.text
     comparisons = comparisons_of(["rsa"], {"distances": ["correlation"], "comparisons": ["spearman"]})
     layer = np.random.default_rng(1).normal(size=(N, 20))
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
-    (row,) = geometry_rows(representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0).to_dict("records")
+    (row,) = geometry_rows(
+        representation_of(layer), "layer", geometries, comparisons, 0.1, seed=0, n_bootstrap=0
+    ).to_dict("records")
     rows = population.rows
     expected = spearmanr(pdist(layer[rows], "correlation"), pdist(population.means, "correlation")).statistic
     assert row["r"] == pytest.approx(expected)
@@ -354,7 +359,8 @@ def test_an_area_without_a_common_set_of_stimuli_is_named(caplog):
     responses[:, :4, 0], responses[:, 8:, 1] = np.nan, np.nan
     with caplog.at_level(logging.WARNING):
         assert list(populations(recording(responses))) == []
-    assert "rec, IT: 0 neuroids have all 12 stimuli, too few to compare this area by rsa or cka" in caplog.text
+        warn_of_left_out(recording(responses))
+    assert "rec, IT: 0 neuroids have all 12 stimuli, too few to compare this area by rsa, cka or versa" in caplog.text
 
 
 def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
@@ -362,7 +368,9 @@ def test_a_layer_that_does_not_vary_has_no_cka_and_is_named(caplog):
     responses = np.random.default_rng(0).normal(size=(2, N, 5))
     geometries = geometries_of_neuroids(recording(responses), comparisons, seed=0)
     with caplog.at_level(logging.WARNING):
-        table = geometry_rows(representation_of(np.ones((N, 3))), "dead", geometries, comparisons, 0.1, seed=0)
+        table = geometry_rows(
+            representation_of(np.ones((N, 3))), "dead", geometries, comparisons, 0.1, seed=0, n_bootstrap=0
+        )
     assert table["r"].isna().all()
     assert "its 3 features do not vary over 12 stimuli, or these are too few; biased CKA is missing" in caplog.text
     assert "layer dead: its euclidean distances are the same for all pairs of 12 stimuli" in caplog.text

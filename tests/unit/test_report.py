@@ -593,6 +593,20 @@ def test_methods_of_predicted_matrices():
     assert "Nothing was fitted" not in text
 
 
+def test_methods_of_crossnobis_distances_and_errors_for_other_neurons():
+    matrices = scores_of_a_run().query("recording == 'fmri'").assign(recording="rec")
+    changed = matrices.assign(distance="crossnobis", comparison="whitened_cosine", r_error_both=0.1)
+    # The page reads no other columns.
+    text = said(changed.reindex(columns=pages.SCORES), [RECORDING], mappings=["rsa"])
+    assert "(crossnobis distance) were compared with those of an area by the whitened cosine" in text
+    assert "Layers, which have no noise, were compared by squared Euclidean distances." in text
+    assert "The intervals of RSA have the error of the two-factor bootstrap instead" in text
+    for cited in ("Walther et al. 2016", "Diedrichsen et al. 2021", "Schütt et al. 2023", "Schäfer and Strimmer 2005"):
+        assert cited in text
+    plain = said(matrices, [RECORDING], mappings=["rsa"])
+    assert not any(absent in plain for absent in ("rossnobis", "hitened", "two-factor", "Schütt", "Walther"))
+
+
 def test_the_page_of_the_least_that_can_be_run():
     scores = score_table({"net": 1}, {"V4": 1}, repetitions=False).assign(
         simulated=False, n_stimuli=20, n_folds=5, n_leaked=0

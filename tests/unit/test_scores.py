@@ -23,7 +23,7 @@ from ventral.statistics.best_layers import best_layers_of
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.statistics.comparisons import comparisons_of
 from ventral.statistics.summaries import area_summary, read_scores
-from ventral.store import changing, write_dataset
+from ventral.store import changing, read_dataset, write_dataset
 from ventral.tables import read_csv
 
 N, NEURONS = 60, 5
@@ -488,3 +488,27 @@ def test_a_layer_at_a_step_says_which(experiment):
     steps = table.groupby("layer")["step"].agg(set)
     assert steps["late"] == {2}
     assert all(step is pd.NA for step in steps["early"])
+
+
+def test_crossnobis_distances_of_neurons_in_the_table(experiment):
+    rsa = {"distances": ["crossnobis"], "comparisons": ["whitened_cosine"], "two_factor": True}
+    table = score(experiment["folder"], mappings=["rsa"], rsa=rsa, n_bootstrap=10)
+    rows = table[table["mapping"] == "rsa"].set_index(["layer", "area"]).sort_index()
+    assert rows[["distance", "comparison"]].drop_duplicates().values.tolist() == [["crossnobis", "whitened_cosine"]]
+    assert rows["r"].notna().all()
+    # A single neuron of V4 has all stimuli, and stimuli shown three times have no reliability.
+    assert rows["r_error_both"].notna().tolist() == [True, False] * 2
+    assert rows["reliability"].isna().all()
+
+
+def test_crossnobis_distances_without_repetitions_are_refused_first(experiment):
+    folder = experiment["folder"]
+    recording = read_dataset(folder / "recording.zarr").load()
+    recording["responses"].transpose("repetition", "stimulus", "neuroid").values[1:, 4] = np.nan
+    write_dataset(recording, folder / "recording.zarr")
+    with pytest.raises(
+        InputError, match=r"recording rec, IT: crossnobis .* 1 of 60 stimuli have fewer, .* row 5; leave"
+    ):
+        score(folder, mappings=["ridge", "rsa"], rsa={"distances": ["crossnobis"]})
+    assert not (folder / "scores.parquet").exists()
+    score(folder, mappings=["ridge"], rsa={"distances": ["crossnobis"]})

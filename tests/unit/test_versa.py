@@ -15,6 +15,7 @@ from ventral.errors import InputError
 from ventral.mappings.ridge import nested_ridge
 from ventral.scores.geometry import populations, reliability_of_comparison
 from ventral.scores.versa import predicted_areas, versa_comparisons, versa_rows
+from ventral.store import read_dataset, write_dataset
 from ventral.targets.splits import Split
 from ventral.targets.values import neurons
 
@@ -171,12 +172,34 @@ def test_the_score_table_has_the_rows_and_ridge_is_needed(experiment):  # noqa: 
     pd.testing.assert_frame_equal(others, score(experiment["folder"], mappings=["ridge"]))
 
 
-def test_a_config_without_ridge_is_refused():
+def test_areas_left_out_are_named_once_beside_rsa(experiment, caplog):  # noqa: F811
+    folder = experiment["folder"]
+    recording = read_dataset(folder / "recording.zarr").load()
+    recording["responses"].transpose("repetition", "stimulus", "neuroid").values[:, 0, 0] = np.nan
+    write_dataset(recording, folder / "recording.zarr")
+    with caplog.at_level(logging.WARNING):
+        score(folder, mappings=["ridge", "rsa", "versa"])
+    assert caplog.text.count("neuroids have missing stimuli and are not compared by rsa, cka or versa") == 1
+
+
+def test_crossnobis_distances_are_not_those_of_predictions():
+    rsa = {"distances": ["crossnobis", "cosine"], "comparisons": ["pearson"]}
+    assert [comparison.distance for comparison in versa_comparisons(rsa)] == ["cosine"]
+
+
+@pytest.mark.parametrize(
+    ("mappings", "match"),
+    [
+        (["versa"], "`versa` compares the predictions of `ridge`; add `ridge` to `mappings`"),
+        ({"ridge": None, "versa": None, "rsa": {"distances": ["crossnobis"]}}, "`versa` has no distance but"),
+    ],
+)
+def test_a_config_without_what_it_compares_is_refused(mappings, match):
     config = {
         "stimuli": {"set": {"images": "images"}},
         "recordings": {"rec": {"responses": "r.nc", "stimuli": "set"}},
         "models": ["alexnet"],
-        "mappings": ["versa"],
+        "mappings": mappings,
     }
-    with pytest.raises(InputError, match="`versa` compares the predictions of `ridge`; add `ridge` to `mappings`"):
+    with pytest.raises(InputError, match=match):
         resolve(config)

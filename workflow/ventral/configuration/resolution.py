@@ -109,6 +109,7 @@ def resolve(config: dict) -> dict:
     _check_banded(config)
     _check_decoding(config)
     _check_versa(config)
+    _check_crossnobis(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
     config["grams"]["from"] = _source_of_grams(config)
@@ -333,6 +334,21 @@ def _check_versa(config: dict) -> None:
         raise InputError(
             "config key mappings: `versa` compares the predictions of `ridge`; add `ridge` to `mappings`, or leave "
             "`versa` out"
+        )
+    if "versa" in config["mappings"] and set(config["rsa"]["distances"]) == {"crossnobis"}:
+        raise InputError(
+            "config key mappings.rsa.distances: predictions have no repetitions, so `versa` has no distance but "
+            "`crossnobis` to compare; add another distance, or leave `versa` out of `mappings`"
+        )
+
+
+def _check_crossnobis(config: dict) -> None:
+    """Refuse crossnobis distances of recordings that cannot have repetitions."""
+    matrices = [name for name, recording in config["recordings"].items() if "matrices" in recording]
+    if matrices and "crossnobis" in config["rsa"]["distances"]:
+        raise InputError(
+            f"config key mappings.rsa.distances: `crossnobis` needs single repetitions, but {matrices[0]} has "
+            f"dissimilarity matrices; compare crossnobis matrices that were published with `euclidean`"
         )
 
 

@@ -18,6 +18,8 @@ NAMES = {
     "spearman": "Spearman r",
     "pearson": "Pearson r",
     "kendall": "Kendall tau-a",
+    "whitened_cosine": "whitened cosine",
+    "whitened_correlation": "whitened correlation",
     "biased": "biased",
     "debiased": "debiased",
 }

@@ -7,10 +7,11 @@ itself. The Spearman-Brown formula does not hold, because f has squares of noise
 
 The entries of the Gram matrix that debiased CKA compares are inner products. So are 1 - the correlation or cosine
 distance of two stimuli, if every pattern is divided by its length in the mean over all repetitions. Squared Euclidean
-distances and biased CKA are not inner products, because the noise of each stimulus adds to them.
+distances and biased CKA are not inner products, because the noise of each stimulus adds to them. Crossnobis distances
+are differences of inner products of different repetitions, whose noise has mean 0, too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,16 @@ def centred_products(responses: NDArray) -> NDArray[np.float64]:
     return upper_triangle(centred_off_diagonal(responses @ responses.T))
 
 
-def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray]], n: int) -> MatrixReliability:
+def centred_matrix(values: NDArray) -> NDArray[np.float64]:
+    """Return similarities or distances (pairs,) less their mean, as a symmetric matrix with zero diagonal."""
+    return matrix_of_pairs(values - values.mean())
+
+
+def matrix_reliability(
+    splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray]],
+    n: int,
+    centred: Callable[[NDArray], NDArray] = centred_matrix,
+) -> MatrixReliability:
     """Return the reliability of a measured matrix, from several splits of the repetitions.
 
     Parameters
@@ -73,6 +83,8 @@ def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray
         Similarities (pairs,) of the two halves and of all repetitions, and the rows (q,) of the stimuli in the pairs.
     n : int
         Number of all stimuli.
+    centred : callable
+        Returns the matrix of pairs whose inner products a comparison takes.
 
     Returns
     -------
@@ -82,9 +94,9 @@ def matrix_reliability(splits: Iterable[tuple[NDArray, NDArray, NDArray, NDArray
     """
     shared, whole_variance = np.zeros(n), np.zeros(n)
     for first, second, whole, stimuli in splits:
-        a, b, f = (values - values.mean() for values in (first, second, whole))
-        shared[stimuli] += matrix_of_pairs(a * b).sum(axis=1)
-        whole_variance[stimuli] += matrix_of_pairs(f * f).sum(axis=1)
+        a, b, f = map(centred, (first, second, whole))
+        shared[stimuli] += (a * b).sum(axis=1)
+        whole_variance[stimuli] += (f * f).sum(axis=1)
     total = whole_variance.sum()
     if not total > 0:
         return MatrixReliability(np.nan, np.nan)

@@ -136,22 +136,38 @@ MAPPINGS: dict[str, Mapping] = {
         options={
             "distances": _several(
                 "Dissimilarities between the features of two stimuli: `correlation` (1 minus Pearson's r), `cosine` "
-                "(1 minus cosine) or `euclidean`. As in rsatoolbox, `euclidean` is squared and divided by the number "
-                "of features. It has no ceiling, because noise adds to these distances.",
-                ["correlation", "cosine", "euclidean"],
+                "(1 minus cosine), `euclidean` or `crossnobis`. As in rsatoolbox, `euclidean` is squared and divided "
+                "by the number of features. It has no ceiling, because noise adds to these distances. `crossnobis` "
+                "takes that noise out, and needs repetitions. For layers, `crossnobis` is `euclidean`.",
+                ["correlation", "cosine", "euclidean", "crossnobis"],
                 ["correlation"],
             ),
             "comparisons": _several(
-                "Correlation of the dissimilarities of a layer and of an area: `spearman`, `pearson` or `kendall` "
-                "(tau-a).",
-                ["spearman", "pearson", "kendall"],
+                "Correlation of the dissimilarities of a layer and of an area: `spearman`, `pearson`, `kendall` "
+                "(tau-a), `whitened_cosine` or `whitened_correlation`. The last two suit `crossnobis` best.",
+                ["spearman", "pearson", "kendall", "whitened_cosine", "whitened_correlation"],
                 ["spearman"],
             ),
+            "two_factor": {
+                "description": "True also draws stimuli and neuroids (or subjects) together, `bootstrap` times. The "
+                "column `r_error_both` then has the error of RSA for other stimuli and other neuroids, and intervals "
+                "use it. On one core, 1000 draws of 300 stimuli take 16 s for each layer, area and comparison.",
+                "type": "boolean",
+                "default": False,
+            },
         },
         references={
             "Kriegeskorte et al. 2008": (
                 "Kriegeskorte N, Mur M, Bandettini P (2008). Frontiers in Systems Neuroscience 2:4."
-            )
+            ),
+            "Diedrichsen et al. 2021": (
+                "Diedrichsen J, Berlot E, Mur M, et al. (2021). Neurons, Behavior, Data Analysis, and Theory 5:3."
+            ),
+            "Schäfer and Strimmer 2005": (
+                "Schäfer J, Strimmer K (2005). Statistical Applications in Genetics and Molecular Biology 4:32."
+            ),
+            "Schütt et al. 2023": "Schütt HH, Kipnis AD, Diedrichsen J, Kriegeskorte N (2023). eLife 12:e82566.",
+            "Walther et al. 2016": "Walther A, Nili H, Ejaz N, et al. (2016). NeuroImage 137:188.",
         },
         fits=False,
     ),
@@ -170,14 +186,16 @@ MAPPINGS: dict[str, Mapping] = {
     "versa": Mapping(
         meaning="RSA of an area's responses with their held-out predictions by `ridge`, which the config also needs.",
         sentence=(
-            "By voxelwise-encoding RSA (veRSA; Kaniuth and Hebart 2022; Conwell et al. 2024), the dissimilarities of "
+            "By voxel-encoding RSA (veRSA; Khaligh-Razavi et al. 2017; Conwell et al. 2024), the dissimilarities of "
             "predicted patterns of an area's neurons ({distances}) were compared with those of measured patterns by "
             "{comparisons}. Ridge regression gave the predictions. Only pairs of stimuli held out together were "
             "compared, because one fit predicted both and saw neither. Values are means over held-out parts, weighted "
             "by pairs."
         ),
         references={
-            "Kaniuth and Hebart 2022": "Kaniuth P, Hebart MN (2022). NeuroImage 257:119294.",
+            "Khaligh-Razavi et al. 2017": (
+                "Khaligh-Razavi S-M, Henriksson L, Kay K, Kriegeskorte N (2017). J. Math. Psychol. 76:184."
+            ),
             "Conwell et al. 2024": "Conwell C, Prince JS, Kay KN, et al. (2024). Nature Communications 15:9383.",
         },
     ),

@@ -91,16 +91,20 @@ def means_of_halves(
     """
     shown = ~np.isnan(responses)
     values = np.where(shown, responses, 0)
-    shown_to_any = shown.any(axis=2)
-    for split in range(n_splits):
-        order = np.argsort(np.random.default_rng([seed, split]).random(shown_to_any.shape), axis=0)
-        half = _half(shown_to_any, order[None])[0]
+    for half in random_halves(shown.any(axis=2), n_splits, seed):
         means = []
         for chosen in (half, ~half):
             counts = (shown & chosen[:, :, None]).sum(axis=0)
             sums = (values * chosen[:, :, None]).sum(axis=0)
             means.append(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
         yield means[0], means[1]
+
+
+def random_halves(shown: NDArray[np.bool_], n_splits: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Yield the first half (repetitions, n) of the repetitions shown (repetitions, n), as in `means_of_halves`."""
+    for split in range(n_splits):
+        order = np.argsort(np.random.default_rng([seed, split]).random(shown.shape), axis=0)
+        yield _half(shown, order[None])[0]
 
 
 def _blocks(count: int, values_each: int) -> list[NDArray[np.intp]]:

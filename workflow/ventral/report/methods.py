@@ -10,6 +10,7 @@ from ventral.datasets.registry import DATASETS
 from ventral.figures.measures import COMPARISONS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
+from ventral.mappings.whitened import WHITENED
 from ventral.models.registry import FAMILIES, family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
@@ -478,12 +479,34 @@ def _describe_comparisons(scores: pd.DataFrame, settings: Mapping, recordings: S
                 "For tau-a, the upper end is the agreement with the order that most subjects give to each two pairs "
                 "of stimuli, which no model exceeds."
             )
+    yield from _describe_crossnobis(scores)
     if set(COMPARISONS) & used:
         names = listed([word for name, word in COMPARISONS.items() if name in used])
         yield (
             f"The 95 % intervals of {names} are for other stimuli and, with several matrices, for other subjects. "
             "They are Student's t intervals on Fisher's z scale, with the error over stimuli by the infinitesimal "
             "jackknife."
+        )
+    if scores["r_error_both"].notna().any():
+        yield (
+            "The intervals of RSA have the error of the two-factor bootstrap instead (Schütt et al. 2023), for other "
+            "stimuli and at the same time other neurons or subjects. Stimuli and neurons (or subjects) were drawn "
+            f"{settings['bootstrap']:,} times, together and alone."
+        )
+
+
+def _describe_crossnobis(scores: pd.DataFrame) -> Iterator[str]:
+    if "crossnobis" in set(scores["distance"]):
+        yield (
+            "Crossnobis distances are cross-validated squared Mahalanobis distances of an area's neurons, and may be "
+            "negative (Nili et al. 2014; Walther et al. 2016). Deviations of single responses from the mean over "
+            "repetitions gave the covariance of the noise, with correlations shrunk towards 0 (Schäfer and Strimmer "
+            "2005). Layers, which have no noise, were compared by squared Euclidean distances."
+        )
+    if set(WHITENED) & set(scores["comparison"]):
+        yield (
+            "Whitened comparisons take out that errors of distances with a common stimulus are correlated "
+            "(Diedrichsen et al. 2021)."
         )
 
 
@@ -493,8 +516,15 @@ def _distances_and_comparisons(rows: pd.DataFrame) -> tuple[str, str]:
         "correlation": "1 \N{MINUS SIGN} Pearson's r",
         "cosine": "1 \N{MINUS SIGN} cosine",
         "euclidean": "squared Euclidean distance over the number of features",
+        "crossnobis": "crossnobis distance",
     }
-    comparisons = {"spearman": "Spearman's r", "pearson": "Pearson's r", "kendall": "Kendall's tau-a"}
+    comparisons = {
+        "spearman": "Spearman's r",
+        "pearson": "Pearson's r",
+        "kendall": "Kendall's tau-a",
+        "whitened_cosine": "the whitened cosine",
+        "whitened_correlation": "the whitened correlation",
+    }
     of = listed([words for name, words in distances.items() if name in set(rows["distance"])])
     by = listed([words for name, words in comparisons.items() if name in set(rows["comparison"])])
     return of, by

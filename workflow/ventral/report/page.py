@@ -55,7 +55,7 @@ TEMPLATE = {name: Path(__file__).with_name(f"page.{name}") for name in ("html", 
 LIGHTNESS_IN_THE_DARK = 0.62
 SCORES = ["model", "layer", "recording", "simulated", "area", "time_bin", "stimuli", "target", "target_kind"]
 SCORES += ["split", "mapping", "distance", "comparison", "subject", "family", "n_stimuli", "n_folds", "n_leaked"]
-SCORES += ["r", "reliability", "predictivity", "marked", "reliability_even", "reliability_odd"]
+SCORES += ["r", "r_error_both", "reliability", "predictivity", "marked", "reliability_even", "reliability_odd"]
 
 
 def report(

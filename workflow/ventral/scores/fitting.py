@@ -19,10 +19,18 @@ from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
 from ventral.recordings.ingestion import published_matrices
+from ventral.recordings.time_bins import read_recording
 from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
-from ventral.scores.geometry import comparisons_of, geometries_of_matrices, geometries_of_neuroids, geometry_rows
+from ventral.scores.geometry import (
+    check_repetitions,
+    comparisons_of,
+    geometries_of_matrices,
+    geometries_of_neuroids,
+    geometry_rows,
+    warn_of_left_out,
+)
 from ventral.scores.halves import averaged, halved, neurons_elsewhere
 from ventral.scores.penalty_edges import choices_at_edges, warn_of_edges
 from ventral.scores.prediction import Options, Predicted, predict
@@ -71,7 +79,7 @@ def fit(
     seed: int,
     penalties: Sequence[float],
     components: int = MAPPINGS["pls"].defaults["components"],
-    rsa: Mapping[str, Sequence[str]] | None = None,
+    rsa: Mapping[str, Sequence[str] | bool] | None = None,
     n_bootstrap: int,
     reliability_threshold: float = 0.1,
     prediction_reliability: bool = False,
@@ -106,8 +114,8 @@ def fit(
     components : int
         Number of components of `pls`.
     rsa : dict, optional
-        Options `distances` and `comparisons` of mapping `rsa`, as in `geometry.Comparison`, also for `versa`; by
-        default correlation distances, compared by Spearman's correlation.
+        Options of mapping `rsa`: `distances` and `comparisons`, as in `geometry.Comparison`, also for `versa`, and
+        `two_factor`. Missing ones have their defaults.
     n_bootstrap : int
         Number of resamples.
     reliability_threshold : float
@@ -129,12 +137,16 @@ def fit(
     ------
     InputError
         If a store was made from other stimuli or by an earlier version, or if these stimuli do not allow a split. Also
-        if the device is missing or its memory does not suffice.
+        if a recording lacks the repetitions of crossnobis distances, the device is missing, or its memory does not
+        suffice.
     """
     grams = open_store(gram)
     if "family" not in grams.attrs:
         raise InputError(f"{gram}: the model's family is missing; delete {gram}, and a rerun makes it again")
     model, family, layers = (grams.attrs[name] for name in ("model", "family", "layers"))
+    rsa = MAPPINGS["rsa"].defaults | dict(rsa or {})
+    if "crossnobis" in rsa["distances"]:
+        _check_crossnobis(recording, mappings, model if family == FAMILY else None)
     benchmark = read_benchmark([gram], recording, stimuli, splits, n_folds, seed)
     # If a recording's own areas serve as a model, they predict each other but never themselves.
     own_areas = {}
@@ -143,11 +155,12 @@ def fit(
     if len(own_areas) == 1:
         logger.warning("recording %s: %s is the only area, so no other area predicts its neurons", model, *own_areas)
     options = Options(mappings, penalties, components, device_queue(device))
-    geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa or MAPPINGS["rsa"].defaults, seed)
+    if benchmark.neurons is not None and not own_areas and {"rsa", "cka", "versa"} & set(mappings):
+        warn_of_left_out(benchmark.responses)
+    geometries, comparisons = _geometries(benchmark, bool(own_areas), mappings, rsa, seed)
     areas = []
     if "versa" in mappings and benchmark.neurons is not None and not own_areas:
-        of_versa = versa_comparisons(rsa or MAPPINGS["rsa"].defaults)
-        areas = predicted_areas(benchmark.responses, benchmark.splits, of_versa, seed)
+        areas = predicted_areas(benchmark.responses, benchmark.splits, versa_comparisons(rsa), seed)
     compared = _compared_splits(benchmark.splits)
     resamples = {}
     if bootstraps and benchmark.neurons and not own_areas:
@@ -178,7 +191,13 @@ def fit(
             influenced = _influenced(predicted, panels)
             if geometries:
                 of_geometries = delayed(geometry_rows, pure=False)(
-                    representation, name, geometries, comparisons, reliability_threshold, seed
+                    representation,
+                    name,
+                    geometries,
+                    comparisons,
+                    reliability_threshold,
+                    seed,
+                    n_bootstrap if rsa["two_factor"] else 0,
                 )
                 rows.append(of_geometries)
                 influenced.append(
@@ -204,6 +223,13 @@ def fit(
             _write_influences(
                 layers, influenced, described | {"stimuli": benchmark.stimulus_set.attrs["name"]}, influences
             )
+
+
+def _check_crossnobis(recording: str | Path, mappings: Sequence[str], own: str | None) -> None:
+    """Refuse crossnobis distances of a recording without the repetitions, unless no area of it is compared by RSA."""
+    responses = read_recording(recording)
+    if "dissimilarities" in responses or ("rsa" in mappings and responses.attrs["recording"] != own):
+        check_repetitions(responses)
 
 
 def _compared_splits(splits: Mapping[str, Split]) -> dict[str, Split]:

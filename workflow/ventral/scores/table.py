@@ -46,6 +46,7 @@ COLUMNS = {
     "r": "float64",
     "r_folds": "float64",
     "r_error": "float64",
+    "r_error_both": "float64",
     "r_population": "float64",
     "reliability": "float64",
     "predictivity": "float64",

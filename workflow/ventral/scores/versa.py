@@ -1,8 +1,9 @@
-"""Voxelwise-encoding RSA (veRSA): RSA of an area's responses with their held-out predictions.
+"""Voxel-encoding RSA (veRSA): RSA of an area's responses with their held-out predictions.
 
 Ridge regression first predicts each neuron, so that features count as much as they help to predict the area. Then the
 dissimilarities of predicted patterns are compared with those of measured patterns, as in `ventral.scores.geometry`.
-Sources are Kaniuth and Hebart 2022 (NeuroImage 257:119294) and Conwell et al. 2024 (Nature Communications 15:9383).
+Sources are Conwell et al. 2024 (Nature Communications 15:9383) and, as mixed RSA, Khaligh-Razavi et al. 2017 (Journal
+of Mathematical Psychology 76:184).
 
 Only pairs of stimuli of the same held-out fold are compared, fold by fold. One fit predicts both, and saw neither.
 Stimuli of different folds are predicted by different fits, and each of these fits saw the other stimulus. Correlated
@@ -80,8 +81,12 @@ class PredictedArea:
 
 
 def versa_comparisons(rsa: Mapping[str, Sequence[str]]) -> list[Comparison]:
-    """Return the comparisons of mapping `versa`, with the distances and comparisons of mapping `rsa`."""
-    return [Comparison("versa", of.distance, of.name) for of in comparisons_of(["rsa"], rsa)]
+    """Return the comparisons of mapping `versa`, with the distances and comparisons of mapping `rsa`.
+
+    Crossnobis distances are left out, because predictions have no repetitions.
+    """
+    chosen = comparisons_of(["rsa"], rsa)
+    return [Comparison("versa", of.distance, of.name) for of in chosen if of.distance != "crossnobis"]
 
 
 def predicted_areas(

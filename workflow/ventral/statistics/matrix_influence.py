@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ventral.mappings.cka import linear_cka
 from ventral.mappings.rsa import matrix_of_pairs, standardised_ranks, standardised_values, tau_a, upper_triangle
+from ventral.mappings.whitened import WHITENED
 from ventral.statistics.influence import Estimates, sampled_influences
 
 # The jackknife of tau-a needs one computation for each stimulus, and is limited to this many stimuli.
@@ -27,10 +28,11 @@ def stimulus_influences(
     Parameters
     ----------
     mapping, comparison : str
-        Mapping and comparison: `cka` with `biased` or `debiased`, or `rsa` with `pearson`, `spearman` or `kendall`.
+        Mapping and comparison: `cka` with `biased` or `debiased`, or `rsa` with `pearson`, `spearman`, `kendall`,
+        `whitened_cosine` or `whitened_correlation`.
     layer, measured : arrays
-        Matrices to compare: (n, n) from `ventral.mappings.cka.unit_centred_gram`, or (n (n - 1) / 2,) from
-        `ventral.mappings.rsa.comparable`.
+        Matrices to compare: (n, n) from `ventral.mappings.cka.unit_centred_gram` or
+        `ventral.mappings.whitened.unit_whitened`, or (n (n - 1) / 2,) from `ventral.mappings.rsa.comparable`.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def stimulus_influences(
     influences : (n,) array
         Influences; (0,) for `kendall` with more than 100 stimuli, which would take too long.
     """
-    if mapping == "cka":
+    if mapping == "cka" or comparison in WHITENED:
         return cka_influences(layer, measured)
     if comparison == "kendall":
         return tau_a(layer, measured), _tau_influences(matrix_of_pairs(layer), matrix_of_pairs(measured))
@@ -75,7 +77,8 @@ def cka_influences(first: NDArray, second: NDArray) -> tuple[float, NDArray[np.f
     Parameters
     ----------
     first, second : (n, n) arrays
-        Matrices from `ventral.mappings.cka.unit_centred_gram`, with the same comparison.
+        Matrices from `ventral.mappings.cka.unit_centred_gram`, with the same comparison, or from
+        `ventral.mappings.whitened.unit_whitened`.
 
     Returns
     -------

@@ -34,8 +34,10 @@ COLUMNS = [
     "comparison",
     "subject",
     "n_stimuli",
+    "n_neuroids",
     "r",
     "r_error",
+    "r_error_both",
     "reliability",
     "predictivity",
     "marked",
@@ -495,6 +497,10 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
     uses Student's t on Fisher's z scale, with degrees of freedom from Satterthwaite 1946 (Biometrics Bulletin 2:110).
     Ceilings are fixed.
 
+    Where the two-factor bootstrap gives an error (`ventral.statistics.two_factor`), the interval has this error, and is
+    for other neuroids, too. As in rsatoolbox, the degrees of freedom are then the smaller of the numbers of stimuli and
+    of neuroids or subjects, less one.
+
     Parameters
     ----------
     rows : DataFrame
@@ -510,12 +516,12 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
     from scipy.special import stdtrit
 
     table = values["r"]
-    errors, n_stimuli, reliability = (
+    errors, n_stimuli, reliability, errors_for_both, n_neuroids = (
         rows.pivot(index=table.index.names, columns="target", values=name)
         .reindex(index=table.index, columns=table.columns)
         .where(table.notna())
         .to_numpy(float)
-        for name in ("r_error", "n_stimuli", "reliability")
+        for name in ("r_error", "n_stimuli", "reliability", "r_error_both", "n_neuroids")
     )
     taken = pd.DataFrame(table.to_numpy(float))
     count = taken.count(axis=1).to_numpy()
@@ -523,12 +529,20 @@ def matrix_intervals(rows: pd.DataFrame, values: dict[str, pd.DataFrame]) -> dic
     over_stimuli = pd.DataFrame(errors).mean(axis=1).to_numpy() ** 2
     fewest = pd.DataFrame(n_stimuli).min(axis=1).to_numpy()
     variance = over_stimuli + between
+    for_both = pd.DataFrame(errors_for_both).mean(axis=1).to_numpy() ** 2
+    n_units = np.where(count > 1, count, pd.DataFrame(n_neuroids).min(axis=1).to_numpy())
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = variance**2 / (over_stimuli**2 / (fewest - 1) + between**2 / np.maximum(count - 1, 1))
+        freedom = np.where(np.isfinite(for_both), np.fmin(fewest, n_units) - 1, freedom)
+        variance = np.where(np.isfinite(for_both), for_both, variance)
         half = stdtrit(freedom, 0.975) * np.sqrt(variance) / (1 - centre**2)
         ends = np.tanh(np.arctanh(centre) + half * np.array([[-1], [1]]))
         scale = np.sqrt(pd.DataFrame(reliability).mean(axis=1).to_numpy())
-    over = np.select([np.isnan(ends[0]), count > 1], ["", "stimuli and subjects"], "stimuli")
+    over = np.select(
+        [np.isnan(ends[0]), count > 1, np.isfinite(for_both)],
+        ["", "stimuli and subjects", "stimuli and neurons"],
+        "stimuli",
+    )
     low, high = ends
     return {
         "r_low": low,
