@@ -10,12 +10,12 @@ Every sound of a set becomes one waveform, in this order:
 5. The waveform is scaled, so that the root of its mean square is `level`.
 6. A sound shorter than `seconds` is padded with zeros at its end. So the level is that of the sound, without padding.
 
-For sounds of `seconds`, this is the procedure of Tuckute, Feather, Boebinger and McDermott (2023, PLoS Biology
-21:e3002366): 20,000 Hz, one channel, 2 s, mean 0, root mean square 0.1.
+For sounds of 2 s, this is the published procedure (Tuckute et al. 2023, PLoS Biology 21:e3002366). The defaults of
+`rate`, `seconds` and `level` are as published, too.
 
-Files are refused if they cannot be read or end early, have values that are not finite, are silent, or would be cut or
-padded by more than `TOLERATED` of `seconds`. A warning names files that are clipped, cut, padded, or sampled at a lower
-rate than the set.
+Files are refused if they cannot be read, end early, are silent, or have values that are not finite. They are also
+refused if more than `TOLERATED` of `seconds` would be cut or padded. A warning names files that are clipped, cut,
+padded, or sampled at a lower rate than the set.
 
 `ventral.stimuli.modality` declares all this as the modality `sounds`.
 """
