@@ -60,8 +60,8 @@ BANDS, WINDOWS, COMPRESSION = 32, 16, 0.3
 # Rates of MP3, and how many seconds of a sound the page plays.
 RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 PLAYED = 4
-# Channels and frames of a cochleagram that are averaged for previews.
-CELL = (4, 8)
+# Previews have every fourth channel of the cochleagram, and frames of 40 ms.
+EVERY, FRAME = 4, 0.04
 SET_OPTIONS = {
     "rate": {
         "description": "Samples per second to which every sound is resampled. Frequencies above half of it are lost.",
@@ -266,8 +266,8 @@ def is_clipped(samples: NDArray[np.float32]) -> bool:
     """Tell whether a channel of samples (samples, channels) stays at full scale for `CLIPPED` samples."""
     loud = np.abs(samples) >= FULL_SCALE
     stays = (samples[1:] == samples[:-1]) & loud[1:]
-    runs = np.lib.stride_tricks.sliding_window_view(stays, CLIPPED - 1, axis=0) if len(stays) >= CLIPPED else stays[:0]
-    return bool(runs.all(axis=-1).any()) if runs.size else False
+    steps = CLIPPED - 1
+    return bool(np.logical_and.reduce([stays[k : len(stays) - steps + 1 + k] for k in range(steps)]).any())
 
 
 # Inputs of networks.
@@ -289,18 +289,12 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     (n, samples) or (n, 1, 211, frames) float32 tensor
         Waveforms, or cochleagrams.
     """
-    if spec["input"] == WAVEFORM:
-        rate = _option(spec.get("stimuli", {}), "rate")
-        return resampled_on_device(waveforms, rate, spec["rate"] or rate)
-    return cochleagrams(waveforms, spec)[:, None]
-
-
-def cochleagrams(waveforms: "Tensor", spec: Mapping) -> "Tensor":
-    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), on their device, at the `rate` of a model."""
     from ventral.stimuli.cochleagram import cochleagram
 
-    rate = spec["rate"] or RATE
-    return cochleagram(resampled_on_device(waveforms, _option(spec.get("stimuli", {}), "rate"), rate), rate)
+    of_set, is_waveform = _option(spec.get("stimuli", {}), "rate"), spec["input"] == WAVEFORM
+    rate = spec["rate"] or (of_set if is_waveform else RATE)
+    sounds = resampled_on_device(waveforms, of_set, rate)
+    return sounds if is_waveform else cochleagram(sounds, rate)[:, None]
 
 
 def resampled_on_device(waveforms: "Tensor", rate: int, new_rate: int) -> "Tensor":
@@ -337,10 +331,10 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return `cochleagrams` of waveforms (n, samples) in memory."""
+    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), at the `rate` of the model."""
     import torch
 
-    return cochleagrams(torch.from_numpy(waveforms), spec).numpy()
+    return prepare(torch.from_numpy(waveforms), {**spec, "input": "cochleagram"})[:, 0].numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -362,21 +356,32 @@ def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
-    """Draw the cochleagram of a waveform (samples,), to fill the axes, with low frequencies at the bottom.
-
-    Values are averaged over `CELL`, because a sheet has up to 144 previews.
-    """
-    features = cochleagram_features(waveform[None], {"rate": RATE, "stimuli": kept})[0]
-    rows, columns = (max(1, size // cell) for size, cell in zip(features.shape, CELL, strict=True))
-    whole = features[: rows * CELL[0], : columns * CELL[1]]
-    axes.imshow(
-        whole.reshape(rows, CELL[0], columns, CELL[1]).mean(axis=(1, 3)),
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-        cmap="magma",
-    )
+    """Draw the `coarse_cochleagram` of a waveform (samples,), to fill the axes, with low frequencies at the bottom."""
+    coarse = coarse_cochleagram(resampled(waveform.astype(np.float64), kept["rate"], RATE))
+    axes.imshow(coarse, origin="lower", aspect="auto", interpolation="none", cmap="magma")
     axes.set_axis_off()
+
+
+def coarse_cochleagram(sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return every fourth channel of the cochleagram (53, frames) of a sound (samples,) at `RATE`.
+
+    Each frame is the mean of the envelopes over `FRAME`. Neither time nor a library of networks is spent on details,
+    because a sheet has up to 144 previews.
+    """
+    from ventral.stimuli.cochleagram import POWER
+
+    spectrum = np.fft.rfft(sound).astype(np.complex64)
+    envelopes = np.abs(np.fft.ifft(_coarse_filters(len(sound)) * spectrum, n=len(sound)))
+    size = round(FRAME * RATE)
+    whole = envelopes[:, : len(sound) // size * size]
+    return whole.reshape(len(envelopes), -1, size).mean(axis=2) ** POWER
+
+
+@cache
+def _coarse_filters(samples: int) -> NDArray[np.float32]:
+    from ventral.stimuli.cochleagram import cochlear_filters
+
+    return cochlear_filters(samples, RATE)[::EVERY].astype(np.float32)
 
 
 def playable(waveforms: NDArray[np.float32], kept: Mapping) -> list[str]:
