@@ -60,8 +60,8 @@ BANDS, WINDOWS, COMPRESSION = 32, 16, 0.3
 # Rates of MP3, and how many seconds of a sound the page plays.
 RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 PLAYED = 4
-# Previews have every fourth channel of the cochleagram, and frames of 40 ms.
-EVERY, FRAME = 4, 0.04
+# Previews have every fourth channel of the cochleagram, and a number of frames.
+EVERY, FRAMES = 4, 50
 SET_OPTIONS = {
     "rate": {
         "description": "Samples per second to which every sound is resampled. Frequencies above half of it are lost.",
@@ -363,18 +363,17 @@ def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
 
 
 def coarse_cochleagram(sound: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return every fourth channel of the cochleagram (53, frames) of a sound (samples,) at `RATE`.
+    """Return every fourth channel of the cochleagram (53, 50) of a sound (samples,) at `RATE`.
 
-    Each frame is the mean of the envelopes over `FRAME`. Neither time nor a library of networks is spent on details,
-    because a sheet has up to 144 previews.
+    Each frame is the mean of the envelopes over a fiftieth of the sound. A sheet has up to 144 previews, and its job has
+    no library of networks.
     """
     from ventral.stimuli.cochleagram import POWER
 
     spectrum = np.fft.rfft(sound).astype(np.complex64)
     envelopes = np.abs(np.fft.ifft(_coarse_filters(len(sound)) * spectrum, n=len(sound)))
-    size = round(FRAME * RATE)
-    whole = envelopes[:, : len(sound) // size * size]
-    return whole.reshape(len(envelopes), -1, size).mean(axis=2) ** POWER
+    size = len(sound) // FRAMES
+    return envelopes[:, : FRAMES * size].reshape(len(envelopes), FRAMES, size).mean(axis=2) ** POWER
 
 
 @cache
