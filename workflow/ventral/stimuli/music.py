@@ -7,7 +7,6 @@ part of this repository, and their licences do not cover the sounds that they ma
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,9 +30,9 @@ INSTRUMENTS = {
     "recorder": (74, 60, 86), "trombone": (57, 40, 70), "kalimba": (108, 60, 84), "electric_piano": (4, 36, 96),
     "piccolo": (72, 74, 100), "jazz_guitar": (26, 40, 76), "xylophone": (13, 65, 101), "soprano_sax": (64, 56, 84),
     "timpani": (47, 36, 57), "reed_organ": (20, 41, 89), "shamisen": (106, 50, 79), "whistle": (78, 60, 89),
-    "english_horn": (69, 52, 81), "dulcimer": (15, 48, 84), "baritone_sax": (67, 36, 69), "tremolo_strings": (44, 40, 88),
-    "celesta": (8, 60, 96), "shehnai": (111, 57, 84), "fretless_bass": (35, 28, 55), "ocarina": (79, 60, 84),
-    "steel_guitar": (25, 40, 76), "brass": (61, 40, 82), "shakuhachi": (77, 55, 84), "square_wave": (80, 48, 84),
+    "english_horn": (69, 52, 81), "dulcimer": (15, 48, 84), "baritone_sax": (67, 36, 69),
+    "tremolo_strings": (44, 40, 88), "celesta": (8, 60, 96), "shehnai": (111, 57, 84), "fretless_bass": (35, 28, 55),
+    "ocarina": (79, 60, 84), "steel_guitar": (25, 40, 76), "brass": (61, 40, 82), "shakuhachi": (77, 55, 84), "square_wave": (80, 48, 84),
 }  # fmt: skip
 # Semitones of the degrees of each scale above its tonic.
 SCALES = (
@@ -165,11 +164,6 @@ def soundfont() -> Path | None:
     package = find_spec(PACKAGE)
     path = Path(package.origin).parent / SOUNDFONT if package else None
     return path if path and path.is_file() else None
-
-
-def release() -> str:
-    """Return the names and releases of the player and the soundfont."""
-    return f"tinysoundfont {version('tinysoundfont')}, {SOUNDFONT} of {PACKAGE} {version(PACKAGE)}"
 
 
 def _semitones(scale: tuple[int, ...], degree: int) -> int:

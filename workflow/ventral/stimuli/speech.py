@@ -1,7 +1,7 @@
 """Spoken words: a vocabulary, voices, and the synthesiser espeak-ng, which speaks both.
 
-espeak-ng (GPL-3) comes with the package `espeakng_loader`. None of it is a part of this repository, and its licence does
-not cover the sounds that it makes.
+espeak-ng (GPL-3) comes with the package `espeakng_loader`. None of it is a part of this repository, and its licence
+does not cover the sounds that it makes.
 """
 
 import ctypes
@@ -36,9 +36,7 @@ VARIANTS = (
 # Accents of English, which the voices have in turn.
 ACCENTS = ("en", "en-US", "en-GB-scotland", "en-GB-x-rp", "en-US-nyc", "en-GB-x-gbclan", "en-029", "en-GB-x-gbcwmd")
 # Each voice by its name: its identifier for espeak-ng.
-VOICES = {
-    variant.lower(): f"gmw/{ACCENTS[number % len(ACCENTS)]}+{variant}" for number, variant in enumerate(VARIANTS)
-}
+VOICES = {variant.lower(): f"gmw/{ACCENTS[number % len(ACCENTS)]}+{variant}" for number, variant in enumerate(VARIANTS)}
 RATE = 22050
 # Speed of espeak-ng in words per minute, and its middle pitch, where 50 units are an octave.
 WORDS_PER_MINUTE = 175
@@ -102,14 +100,7 @@ def spoken(utterances: Sequence[Utterance]) -> list[NDArray[np.float32]]:
         answer = pipe.read()
     if os.waitpid(child, 0)[1]:
         raise RuntimeError(f"espeak-ng failed to speak {utterances}")
-    return pickle.loads(answer)  # noqa: S301, written by the function itself
-
-
-def release() -> str:
-    """Return the name and release of the synthesiser."""
-    library = _library()
-    library.espeak_Info.restype = ctypes.c_char_p
-    return f"espeak-ng {library.espeak_Info(None).decode().split()[0]}"
+    return pickle.loads(answer)
 
 
 @cache

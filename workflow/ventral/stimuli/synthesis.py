@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 
 from ventral.errors import InputError
 from ventral.outputs import writing
+from ventral.provenance import loaded_elsewhere
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
 from ventral.stimuli import background_sounds, music, sounds, speech
 from ventral.stimuli.background_sounds import BABBLE, NOISE, NONE, TEXTURE
 from ventral.stimuli.draws import named_generator
-from ventral.stimuli.modality import MODALITIES, SYNTHESIS, modality_shown
+from ventral.stimuli.modality import SYNTHESIS, modality_shown
 from ventral.stimuli.store import complete_set, create_set
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ SHORTEST = 1.25
 # A table of more sounds would not fit into memory while the config is checked.
 MOST_SOUNDS = 1_000_000
 SOUNDS_PER_TASK = 16
+# What needs each package, and the command that installs it. Dependencies of the last two are for playing and for files.
+USED_FOR = {
+    "espeakng_loader": ("speech", "pip install 'ventral[sound]'"),
+    "tinysoundfont": ("music", "pip install --no-deps tinysoundfont"),
+    music.PACKAGE: (f"the soundfont {music.SOUNDFONT}", f"pip install --no-deps {music.PACKAGE}"),
+}
 
 
 def plan(spec: Mapping, key: str = "stimuli") -> "pd.DataFrame":
@@ -89,7 +97,7 @@ def synthesise(spec: Mapping, output: str | Path, *, name: str, cores: int = 1) 
         As for `plan`.
     output : path
         Store to write, as `ventral.stimuli.store` describes, with the columns of `plan`. The attribute `made_by` has
-        the releases of the synthesisers.
+        the versions of the synthesisers.
     name : str
         Name of the set.
     cores : int
@@ -104,6 +112,10 @@ def synthesise(spec: Mapping, output: str | Path, *, name: str, cores: int = 1) 
     spec = complete(spec)
     table, modality = plan(spec, key), modality_shown(spec)
     digests, outlines = [], []
+    packages = _packages(spec[SYNTHESIS])
+    made_by = [f"{package} {version(package)}" for package in packages]
+    # Only the processes that synthesise load them.
+    loaded_elsewhere([*packages, "scipy"])
     progress = Progress(f"synthesise {name}", len(table), modality.name)
     records = table.reset_index().to_dict("records")
     # A new interpreter has no threads, which forking would break.
@@ -119,7 +131,7 @@ def synthesise(spec: Mapping, output: str | Path, *, name: str, cores: int = 1) 
             stored[start : start + len(block)] = block
             digests += [hashlib.sha256(waveform).digest() for waveform in block]
             outlines.append(modality.outlines(block))
-        attributes = {**modality.attributes, **modality.kept(spec), "made_by": "; ".join(_releases(spec[SYNTHESIS]))}
+        attributes = {**modality.attributes, **modality.kept(spec), "made_by": ", ".join(made_by)}
         complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
 
 
@@ -179,8 +191,10 @@ def complete(spec: Mapping) -> dict:
 
 def _check(spec: Mapping, key: str) -> None:
     options, at = spec[SYNTHESIS], f"{key}.{SYNTHESIS}"
-    for needs, package, advice in _missing(options):
-        raise InputError(f"{at}: {needs} needs {package}, which is not installed: {advice}")
+    for package in _packages(options):
+        if not _is_installed(package):
+            what, advice = USED_FOR[package]
+            raise InputError(f"{at}: {what} needs {package}, which is not installed: {advice}")
     n_sounds = options["sounds"] * (
         (SPEECH in options["kinds"]) * options["words"] * options["voices"]
         + (MUSIC in options["kinds"]) * options["instruments"] * options["phrases"]
@@ -202,15 +216,14 @@ def _check(spec: Mapping, key: str) -> None:
         )
 
 
-def _missing(options: Mapping) -> Iterator[tuple[str, str, str]]:
-    """Yield what needs each missing package, the package, and the command that installs the package."""
-    if (SPEECH in options["kinds"] or BABBLE in options["backgrounds"]) and find_spec("espeakng_loader") is None:
-        yield "speech", "espeakng_loader", "pip install 'ventral[sound]'"
-    # Dependencies of both packages are for playing and for files, and are not needed.
-    if MUSIC in options["kinds"] and find_spec("tinysoundfont") is None:
-        yield "music", "tinysoundfont", "pip install --no-deps tinysoundfont"
-    if MUSIC in options["kinds"] and music.soundfont() is None:
-        yield f"the soundfont {music.SOUNDFONT}", music.PACKAGE, f"pip install --no-deps {music.PACKAGE}"
+def _packages(options: Mapping) -> list[str]:
+    """Return the packages that synthesise a set."""
+    speaks = SPEECH in options["kinds"] or BABBLE in options["backgrounds"]
+    return ["espeakng_loader"] * speaks + ["tinysoundfont", music.PACKAGE] * (MUSIC in options["kinds"])
+
+
+def _is_installed(package: str) -> bool:
+    return (music.soundfont() if package == music.PACKAGE else find_spec(package)) is not None
 
 
 def _rows(options: Mapping, kind: str) -> dict[str, NDArray]:
@@ -308,13 +321,6 @@ def _background(
         )
     background -= background.mean()
     return background * 10 ** (-sound["snr"] / 20) / background.std()
-
-
-def _releases(options: Mapping) -> Iterator[str]:
-    if SPEECH in options["kinds"] or BABBLE in options["backgrounds"]:
-        yield speech.release()
-    if MUSIC in options["kinds"]:
-        yield music.release()
 
 
 def _counted(waveforms: Iterator[NDArray], progress: Progress) -> Iterator[NDArray]:
