@@ -32,7 +32,8 @@ INSTRUMENTS = {
     "timpani": (47, 36, 57), "reed_organ": (20, 41, 89), "shamisen": (106, 50, 79), "whistle": (78, 60, 89),
     "english_horn": (69, 52, 81), "dulcimer": (15, 48, 84), "baritone_sax": (67, 36, 69),
     "tremolo_strings": (44, 40, 88), "celesta": (8, 60, 96), "shehnai": (111, 57, 84), "fretless_bass": (35, 28, 55),
-    "ocarina": (79, 60, 84), "steel_guitar": (25, 40, 76), "brass": (61, 40, 82), "shakuhachi": (77, 55, 84), "square_wave": (80, 48, 84),
+    "ocarina": (79, 60, 84), "steel_guitar": (25, 40, 76), "brass": (61, 40, 82), "shakuhachi": (77, 55, 84),
+    "square_wave": (80, 48, 84),
 }  # fmt: skip
 # Semitones of the degrees of each scale above its tonic.
 SCALES = (
