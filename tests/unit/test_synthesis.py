@@ -1,7 +1,9 @@
-"""Synthesised sounds: what is planned is what is heard, whichever process makes it, and nothing tested is trained on."""
+"""Synthesised sounds: what is planned is heard, whichever process makes it, in voices that sets do not share."""
 
 import hashlib
+import os
 from importlib.util import find_spec
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -87,7 +89,7 @@ def test_other_halves_of_voices_and_phrases_share_none(installed):
     first, second = plan(spec_of(voices=20, phrases=20)), plan(spec_of(voices=20, first_voice=20, first_phrase=20))
     for column in ("voice", "phrase"):
         assert not set(first[column]) & set(second[column]) - {""}
-    assert len(set(first["voice"]) | set(second["voice"])) == len(VOICES) + 1 - 18
+    assert len(set(first["voice"]) | set(second["voice"])) == len(VOICES) + 1  # empty for music
     assert not set(first.index) & set(second.index)
 
 
@@ -104,7 +106,7 @@ def test_pitch_speed_and_background_are_spread_evenly(installed):
     assert (table["snr"].isna() == (table["background"] == "none")).all()
     for kind, most in synthesis.PITCHES.items():
         pitch = table.loc[table["kind"] == kind, "pitch"]
-        assert most - 0.5 <= pitch.max() <= most
+        assert most - 0.5 <= pitch.max() <= most + 0.1
         assert abs(pitch.mean()) < 0.2
     assert (table.loc[table["kind"] == "music", "pitch"] % 1 == 0).all()
     assert table["speed"].between(2**-0.5, 2**0.5).all()
@@ -117,7 +119,7 @@ def test_pitch_speed_and_background_are_spread_evenly(installed):
     [
         (
             {"first_voice": 30, "voices": 20},
-            r"s\.synthesis\.voices: voices 30 to 49 are asked for, and there are 40, from 0; set `voices` to 10 or less",
+            r"s\.synthesis\.voices: voices 30 to 49 are asked for, and there are 40, from 0; set `voices` to 10",
         ),
         ({"sounds": 10_000, "phrases": 1000}, r"s\.synthesis\.sounds: 30060000 sounds in all, 1000000 are the most"),
         (
@@ -183,7 +185,7 @@ def test_phrases_differ_and_depend_on_their_number_alone():
     assert score(7) == phrases[7]
     for phrase in phrases:
         assert max(note.start + note.beats for note in phrase) >= music.BEATS
-        assert all(-24 <= note.semitones <= 36 for note in phrase)
+        assert all(-30 <= note.semitones <= 30 for note in phrase)
 
 
 # Speech.
@@ -208,20 +210,24 @@ def test_every_voice_speaks_and_no_two_speak_alike():
     assert all(np.abs(waveform).max() > 0.05 for waveform in waveforms)
 
 
-def fundamental(waveform, rate):
-    """Return the frequency of a periodic waveform: the first peak of its autocorrelation that is nearly the largest."""
+def fundamental(waveform, rate, highest=1000):
+    """Return the frequency of a periodic waveform, from the first of the highest peaks of its autocorrelation."""
     spectrum = np.fft.rfft(waveform, 2 * len(waveform))
     correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: rate // 60]
-    lags = np.arange(rate // 500, rate // 60)
-    peaks = lags[correlation[lags] >= 0.9 * correlation[lags].max()]
+    lags = np.arange(rate // highest, rate // 60 - 1)
+    is_peak = (correlation[lags] > correlation[lags - 1]) & (correlation[lags] > correlation[lags + 1])
+    peaks = lags[is_peak & (correlation[lags] >= 0.8 * correlation[lags].max())]
     return rate / peaks[0]
 
 
 @needs_libraries
 def test_pitch_and_speed_are_those_asked_for():
-    low, high = spoken([Utterance("ma", "m3", semitones, 1, 0) for semitones in (-3, 3)])
-    ratio = fundamental(high, speech.RATE) / fundamental(low, speech.RATE)
-    assert 12 * np.log2(ratio) == pytest.approx(6, abs=0.7)
+    pitches = [-4, -2, 0, 2, 4]
+    vowels = [
+        waveform[len(waveform) // 2 :][:1800] for waveform in spoken([Utterance("ma", "boris", x) for x in pitches])
+    ]
+    heard = [fundamental(vowel, speech.RATE, highest=200) for vowel in vowels]
+    np.testing.assert_allclose(12 * np.log2(np.array(heard) / heard[2]), pitches, atol=0.6)
     slow, fast = (len(spoken([Utterance("elephant banana potato", "m3", 0, speed)])[0]) for speed in (0.75, 1.25))
     assert slow / fast == pytest.approx(1.25 / 0.75, rel=0.15)
 
@@ -233,11 +239,17 @@ def test_words_fit_into_the_shortest_sounds():
 
 
 @needs_libraries
-def test_a_failure_of_the_synthesiser_is_an_error(monkeypatch, capfd):
+def test_a_failure_of_the_synthesiser_is_an_error(monkeypatch):
     monkeypatch.setitem(VOICES, "nobody", "gmw/nothing+m1")
-    with pytest.raises(RuntimeError, match="espeak-ng failed to speak .*nobody"):
+    with pytest.raises(RuntimeError, match=r"espeak-ng failed to speak .*nobody.*: .* has no voice gmw/nothing\+m1"):
         spoken([Utterance("water", "nobody")])
-    assert "no voice gmw/nothing" in capfd.readouterr().err
+
+
+@needs_libraries
+def test_a_crash_of_the_synthesiser_is_an_error(monkeypatch):
+    monkeypatch.setattr(speech, "_spoken", lambda _utterance: os._exit(9))
+    with pytest.raises(RuntimeError, match="espeak-ng failed to speak .*: it crashed"):
+        spoken([Utterance("water", "m1")])
 
 
 # Music.
@@ -299,7 +311,7 @@ def test_the_power_of_noise_falls_as_a_power_of_frequency():
         power, frequency = np.abs(np.fft.rfft(noise)) ** 2, np.fft.rfftfreq(2 * RATE, 1 / RATE)
         assert power[frequency < 30].max() < 1e-12 * power.max()
         edges = np.geomspace(60, 9000, 8)
-        bands = [power[(frequency >= a) & (frequency < b)].mean() for a, b in zip(edges, edges[1:], strict=False)]
+        bands = [power[(frequency >= a) & (frequency < b)].mean() for a, b in pairwise(edges)]
         slopes.append(np.polyfit(np.log(np.sqrt(edges[1:] * edges[:-1])), np.log(bands), 1)[0])
     assert -2.1 < min(slopes) < -1.5
     assert -0.5 < max(slopes) < 0.1

@@ -85,7 +85,7 @@ def score(number: int) -> tuple[Note, ...]:
         notes.append(Note(start, length, _semitones(scale, degree)))
         start += length
         # Melodies move by small steps, and towards their middle.
-        degree += int(np.round(rng.normal(-degree / (2 * len(scale)), 1.6)))
+        degree += int(np.round(rng.normal(-degree / len(scale), 1.6)))
     if texture == "melody":
         return tuple(notes)
     for start in range(0, BEATS, BEATS_OF_CHORD):

@@ -38,9 +38,10 @@ ACCENTS = ("en", "en-US", "en-GB-scotland", "en-GB-x-rp", "en-US-nyc", "en-GB-x-
 # Each voice by its name: its identifier for espeak-ng.
 VOICES = {variant.lower(): f"gmw/{ACCENTS[number % len(ACCENTS)]}+{variant}" for number, variant in enumerate(VARIANTS)}
 RATE = 22050
-# Speed of espeak-ng in words per minute, and its middle pitch, where 50 units are an octave.
+# Speed of espeak-ng in words per minute, and its middle pitch. 50 units are an octave of a voice's lowest pitch, and 5
+# are about a semitone of the pitch that is heard, because the range of the pitch stays.
 WORDS_PER_MINUTE = 175
-MIDDLE_PITCH, UNITS_PER_SEMITONE = 50, 50 / 12
+MIDDLE_PITCH, UNITS_PER_SEMITONE = 50, 5
 # Samples below this share of the largest are silence before or after an utterance.
 SILENCE = 0.01
 # Constants of espeak-ng's speak_lib.h.
@@ -60,7 +61,7 @@ class Utterance:
     voice : str
         Name among `VOICES`.
     semitones : float
-        Pitch above that of the voice, -12 to 12.
+        Pitch above that of the voice, -10 to 9; the pitch that is heard differs by half a semitone or less.
     speed : float
         Speed relative to 175 words per minute.
     intonation : int
@@ -89,18 +90,21 @@ def spoken(utterances: Sequence[Utterance]) -> list[NDArray[np.float32]]:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
+        # The child never returns to the code of its parent.
         try:
             with os.fdopen(writing, "wb") as pipe:
-                pickle.dump([_spoken(utterance) for utterance in utterances], pipe)
-            os._exit(0)
+                pickle.dump(_answer(utterances), pipe)
         finally:
-            os._exit(1)
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read()
-    if os.waitpid(child, 0)[1]:
-        raise RuntimeError(f"espeak-ng failed to speak {utterances}")
-    return pickle.loads(answer)
+    os.waitpid(child, 0)
+    # A child that crashes says nothing.
+    said = pickle.loads(answer) if answer else "it crashed"
+    if isinstance(said, str):
+        raise RuntimeError(f"espeak-ng failed to speak {utterances}: {said}")
+    return said
 
 
 @cache
@@ -115,6 +119,14 @@ def _library() -> ctypes.CDLL:
         raise RuntimeError(f"espeak-ng speaks at {rate} Hz with the data in {data.decode()}; {RATE} Hz are expected")
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     return library
+
+
+def _answer(utterances: Sequence[Utterance]) -> list[NDArray[np.float32]] | str:
+    """Return the waveforms of some utterances, or what went wrong."""
+    try:
+        return [_spoken(utterance) for utterance in utterances]
+    except Exception as error:  # raised in the parent
+        return f"{type(error).__name__}: {error}"
 
 
 def _spoken(utterance: Utterance) -> NDArray[np.float32]:
