@@ -4,7 +4,6 @@ The seed and the name of a sound determine its waveform bit for bit, in any proc
 """
 
 import hashlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -30,8 +29,6 @@ from ventral.stimuli.store import complete_set, create_set
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger("ventral")
 
 SPEECH, MUSIC = "speech", "music"
 # Properties with names, empty where a kind has none.
