@@ -32,7 +32,9 @@ rule ingest:
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
     wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not spec.get("render")),
+        stimuli=any_of(
+            name for name, spec in settings["stimuli"].items() if not any(way in spec for way in WAYS_TO_MAKE)
+        ),
     conda:
         "../../envs/cpu.yaml"
     envmodules:
@@ -47,6 +49,34 @@ rule ingest:
             name=lambda wildcards: wildcards.stimuli,
             # Only decoding reads which properties are circular.
             spec=lambda wildcards: without(settings["stimuli"][wildcards.stimuli], "circular"),
+        ),
+    shell:
+        command("cores")
+
+
+rule synthesise:
+    output:
+        directory("<results>/stimuli/{stimuli}.zarr"),
+        provenance="<provenance>/stimuli/{stimuli}.json",
+    log:
+        "<logs>/stimuli/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/stimuli/{stimuli}.tsv"
+    wildcard_constraints:
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if SYNTHESIS in spec),
+    conda:
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 4
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+    params:
+        **told(
+            "synthesise",
+            name=lambda wildcards: wildcards.stimuli,
+            spec=lambda wildcards: settings["stimuli"][wildcards.stimuli],
         ),
     shell:
         command("cores")
