@@ -65,7 +65,7 @@ rule synthesise:
     wildcard_constraints:
         stimuli=any_of(name for name, spec in settings["stimuli"].items() if SYNTHESIS in spec),
     conda:
-        "../../envs/cpu.yaml"
+        "../../envs/gpu.yaml"
     envmodules:
         *settings["envmodules"],
     threads: 4
