@@ -7,7 +7,7 @@ from ventral.models.families import ModelFamily
 if TYPE_CHECKING:
     from torch import nn
 
-ON_COCHLEAGRAMS = {"weights": None, "input": "cochleagram", "rate": 20_000}
+ON_COCHLEAGRAMS = {"weights": None, "input": "cochleagram"}
 
 
 def build(spec: dict) -> "nn.Module":
