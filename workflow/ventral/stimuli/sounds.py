@@ -3,8 +3,8 @@
 Every sound of a set becomes one waveform, in this order:
 
 1. Channels are averaged.
-2. The waveform is resampled to the `rate` of the set, by a linear-phase filter: `PASSED` of the new Nyquist frequency
-   and below passes, and everything above the Nyquist frequency is down by `STOPPED` dB or more.
+2. The waveform is resampled to the `rate` of the set, by a filter of linear phase. Frequencies up to `PASSED` of the
+   new Nyquist frequency keep their level. Those above the Nyquist frequency are down by about `STOPPED` dB.
 3. A sound longer than `seconds` is cut at its end.
 4. The mean is subtracted.
 5. The waveform is scaled, so that the root of its mean square is `level`.
@@ -143,8 +143,8 @@ def decode(
     Raises
     ------
     InputError
-        If the file cannot be decoded or ends early, has values that are not finite, is silent, or has a length that
-        differs by more than half of `seconds`.
+        If the file cannot be decoded or ends early, has values that are not finite, or is silent. Also if more than
+        half of `seconds` would be cut or padded.
     """
     try:
         with opened(file) as stream:
