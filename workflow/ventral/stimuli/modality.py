@@ -34,6 +34,8 @@ class Baseline:
         Defaults for this model that differ from those of the modality's `model_options`.
     uses : tuple of str
         Names of the modality's `model_options` that have an effect on the model.
+    references : dict of str
+        References, by their citations in `sentence`.
     taken : str
         End of a sentence about the model that tells how stimuli are used, including the options in `uses`.
     """
@@ -44,6 +46,7 @@ class Baseline:
     sentence: str
     options: Mapping[str, object] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
+    references: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
@@ -219,8 +222,13 @@ MODALITIES: dict[str, Modality] = {
             features=sounds.cochleagram_features,
             taken="which is the cochleagram of the sounds, with `rate` and `over_time` alone",
             options={"rate": sounds.RATE},
-            sentence="The features of {models} were the values of the cochleagrams of the stimuli.",
+            sentence="The features of {models} were the values of the stimuli's cochleagrams (Feather et al. 2023).",
             uses=("rate", "over_time"),
+            references={
+                "Feather et al. 2023": (
+                    "Feather J, Leclerc G, Mądry A, McDermott JH (2023). Nature Neuroscience 26:2017."
+                )
+            },
         ),
         preview=sounds.preview,
         playable=sounds.playable,
