@@ -74,6 +74,7 @@ def test_a_mistake_of_the_user_is_one_message(tmp_path, monkeypatch):
 # Stages that build networks.
 NETWORKS = ("model", "train")
 SLOW = ("torch", "sklearn", "distributed", "matplotlib.pyplot", "scipy.stats", "scipy.spatial", "scipy.optimize")
+SLOW += ("scipy.signal", "soundfile")
 
 
 def test_light_stages_start_without_the_heavy_libraries():

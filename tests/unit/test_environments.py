@@ -127,7 +127,7 @@ STARTED_WITH = (
     "ventral.scores.ridges",
 )
 # Imported in functions that are called with tensors, or by jobs on a GPU.
-OF_TENSORS = ("ventral.mappings.ridge_on_device", "ventral.mappings.pls_on_device")
+OF_TENSORS = ("ventral.mappings.ridge_on_device", "ventral.mappings.pls_on_device", "ventral.stimuli.cochleagram")
 
 
 def module_of(stage: str) -> str:

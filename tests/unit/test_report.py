@@ -236,6 +236,19 @@ def test_nothing_is_asked_of_a_network(page):
     assert policy.startswith("default-src 'none'")
 
 
+def test_stimuli_are_played_from_the_page_itself(results, page):
+    assert "audio" not in {tag for tag, _ in page.tags}
+    source = "data:audio/mpeg;base64,AAAA"
+    played = Page(pages.page(replace(results, players=[("set: a<b>.wav", source), ("set: b.wav", source)])))
+    assert [attributes["src"] for tag, attributes in played.tags if tag == "audio"] == [source] * 2
+    assert "set: a<b>.wav" in played.text
+    assert ("a", {"href": "#played"}) in played.tags
+    policies = [
+        attributes["content"] for shown in (page, played) for _, attributes in shown.tags if "http-equiv" in attributes
+    ]
+    assert policies[1] == policies[0] + "; media-src data:"
+
+
 def test_the_same_results_make_the_same_bytes(results):
     shuffled = replace(results, scores=results.scores.sample(frac=1, random_state=0))
     assert pages.page(results) == pages.page(results)

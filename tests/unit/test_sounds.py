@@ -414,3 +414,13 @@ def test_the_preview_is_a_cochleagram_with_low_frequencies_at_the_bottom(of_tone
         assert image.origin == "lower"
         rows.append(image.get_array().mean(axis=1).argmax())
     assert rows[0] < rows[1]
+
+
+def test_the_preview_agrees_with_the_cochleagram():
+    sound = sounds.examples(1, (40_000,), 0)[0] * np.linspace(0.1, 1, 40_000, dtype=np.float32)
+    coarse = sounds.coarse_cochleagram(sound.astype(np.float64))
+    fine = cochleagram(torch.from_numpy(sound[None]), 20_000)[0, ::4].numpy()
+    assert coarse.shape == (53, 50)
+    # The first frame of the cochleagram is that at 25 ms, and there are 8 in each of the preview.
+    same = fine[:, 3:387].reshape(53, 48, 8).mean(axis=2)
+    assert np.corrcoef(same.ravel(), coarse[:, 1:49].ravel())[0, 1] > 0.97

@@ -94,8 +94,8 @@ class Modality:
         files, and a function that maps another function over them in threads.
     decode : callable
         Returns a stimulus of that shape in the form of the store. Its arguments are the set's description, a function
-        that opens a file, the file, the shape, and a function to call with remarks on the file. One warning names all
-        files with the same remark. It raises InputError, without the file's name, for unusable files.
+        that opens a file, the file, the shape, and a function that takes remarks. One warning names all files with the
+        same remark. It raises InputError, without the file's name, for unusable files.
     any_shape : tuple of int
         Shape of example stimuli for listing the layers of a network before there is a set.
     examples : callable

@@ -10,12 +10,12 @@ Every sound of a set becomes one waveform, in this order:
 5. The waveform is scaled, so that the root of its mean square is `level`.
 6. A sound shorter than `seconds` is padded with zeros at its end. So the level is that of the sound, without padding.
 
-For sounds of `seconds`, this is the procedure of Tuckute, Feather, Boebinger and McDermott (2023, PLoS Biology
-21:e3002366): 20,000 Hz, one channel, 2 s, mean 0, root mean square 0.1.
+For sounds of 2 s, this is the published procedure (Tuckute et al. 2023, PLoS Biology 21:e3002366). The defaults of
+`rate`, `seconds` and `level` are as published, too.
 
-Files are refused if they cannot be read or end early, have values that are not finite, are silent, or would be cut or
-padded by more than `TOLERATED` of `seconds`. A warning names files that are clipped, cut, padded, or sampled at a lower
-rate than the set.
+Files are refused if they cannot be read, end early, are silent, or have values that are not finite. They are also
+refused if more than `TOLERATED` of `seconds` would be cut or padded. A warning names files that are clipped, cut,
+padded, or sampled at a lower rate than the set.
 
 `ventral.stimuli.modality` declares all this as the modality `sounds`.
 """
@@ -60,8 +60,8 @@ BANDS, WINDOWS, COMPRESSION = 32, 16, 0.3
 # Rates of MP3, and how many seconds of a sound the page plays.
 RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 PLAYED = 4
-# Channels and frames of a cochleagram that are averaged for previews.
-CELL = (4, 8)
+# Previews have every fourth channel of the cochleagram, and a number of frames.
+EVERY, FRAMES = 4, 50
 SET_OPTIONS = {
     "rate": {
         "description": "Samples per second to which every sound is resampled. Frequencies above half of it are lost.",
@@ -273,8 +273,8 @@ def is_clipped(samples: NDArray[np.float32]) -> bool:
     """Tell whether a channel of samples (samples, channels) stays at full scale for `CLIPPED` samples."""
     loud = np.abs(samples) >= FULL_SCALE
     stays = (samples[1:] == samples[:-1]) & loud[1:]
-    runs = np.lib.stride_tricks.sliding_window_view(stays, CLIPPED - 1, axis=0) if len(stays) >= CLIPPED else stays[:0]
-    return bool(runs.all(axis=-1).any()) if runs.size else False
+    steps = CLIPPED - 1
+    return bool(np.logical_and.reduce([stays[k : len(stays) - steps + 1 + k] for k in range(steps)]).any())
 
 
 # Inputs of networks.
@@ -296,18 +296,12 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     (n, samples) or (n, 1, 211, frames) float32 tensor
         Waveforms, or cochleagrams.
     """
-    if spec["input"] == WAVEFORM:
-        rate = _option(spec.get("stimuli", {}), "rate")
-        return resampled_on_device(waveforms, rate, spec["rate"] or rate)
-    return cochleagrams(waveforms, spec)[:, None]
-
-
-def cochleagrams(waveforms: "Tensor", spec: Mapping) -> "Tensor":
-    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), on their device, at the `rate` of a model."""
     from ventral.stimuli.cochleagram import cochleagram
 
-    rate = spec["rate"] or RATE
-    return cochleagram(resampled_on_device(waveforms, _option(spec.get("stimuli", {}), "rate"), rate), rate)
+    of_set, is_waveform = _option(spec.get("stimuli", {}), "rate"), spec["input"] == WAVEFORM
+    rate = spec["rate"] or (of_set if is_waveform else RATE)
+    sounds = resampled_on_device(waveforms, of_set, rate)
+    return sounds if is_waveform else cochleagram(sounds, rate)[:, None]
 
 
 def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
@@ -369,11 +363,11 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return `cochleagrams` of waveforms (n, samples) in memory, or their means (n, 211) if `over_time` says so."""
+    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), or their means (n, 211) over time."""
     import torch
 
-    features = cochleagrams(torch.from_numpy(waveforms), spec)
-    return (features.mean(dim=-1) if spec.get("over_time") == "mean" else features).numpy()
+    features = prepare(torch.from_numpy(waveforms), {**spec, "input": "cochleagram"})[:, 0]
+    return (features.mean(dim=-1) if spec["over_time"] == "mean" else features).numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -395,21 +389,31 @@ def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
-    """Draw the cochleagram of a waveform (samples,), to fill the axes, with low frequencies at the bottom.
-
-    Values are averaged over `CELL`, because a sheet has up to 144 previews.
-    """
-    features = cochleagram_features(waveform[None], {"rate": RATE, "stimuli": kept})[0]
-    rows, columns = (max(1, size // cell) for size, cell in zip(features.shape, CELL, strict=True))
-    whole = features[: rows * CELL[0], : columns * CELL[1]]
-    axes.imshow(
-        whole.reshape(rows, CELL[0], columns, CELL[1]).mean(axis=(1, 3)),
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-        cmap="magma",
-    )
+    """Draw the `coarse_cochleagram` of a waveform (samples,), to fill the axes, with low frequencies at the bottom."""
+    coarse = coarse_cochleagram(resampled(waveform.astype(np.float64), kept["rate"], RATE))
+    axes.imshow(coarse, origin="lower", aspect="auto", interpolation="none", cmap="magma")
     axes.set_axis_off()
+
+
+def coarse_cochleagram(sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return every fourth channel of the cochleagram (53, 50) of a sound (samples,) at `RATE`.
+
+    Each frame is the mean of the envelopes over a fiftieth of the sound. A sheet has up to 144 previews, and its job
+    has no library of networks.
+    """
+    from ventral.stimuli.cochleagram import POWER
+
+    spectrum = np.fft.rfft(sound).astype(np.complex64)
+    envelopes = np.abs(np.fft.ifft(_coarse_filters(len(sound)) * spectrum, n=len(sound)))
+    size = len(sound) // FRAMES
+    return envelopes[:, : FRAMES * size].reshape(len(envelopes), FRAMES, size).mean(axis=2) ** POWER
+
+
+@cache
+def _coarse_filters(samples: int) -> NDArray[np.float32]:
+    from ventral.stimuli.cochleagram import cochlear_filters
+
+    return cochlear_filters(samples, RATE)[::EVERY].astype(np.float32)
 
 
 def playable(waveforms: NDArray[np.float32], kept: Mapping) -> list[str]:
