@@ -222,7 +222,9 @@ MODALITIES: dict[str, Modality] = {
             features=sounds.cochleagram_features,
             taken="which is the cochleagram of the sounds, with `rate` and `over_time` alone",
             options={"rate": sounds.RATE},
-            sentence="The features of {models} were the values of the stimuli's cochleagrams (Feather et al. 2023).",
+            sentence=(
+                "The features of {models} were the values of the cochleagrams of the stimuli (Feather et al. 2023)."
+            ),
             uses=("rate", "over_time"),
             references={
                 "Feather et al. 2023": (
