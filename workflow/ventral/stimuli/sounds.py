@@ -398,7 +398,7 @@ def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
 def coarse_cochleagram(sound: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return every fourth channel of the cochleagram (53, 50) of a sound (samples,) at `RATE`.
 
-    Each frame is the mean of the envelopes over a fiftieth of the sound. A sheet has up to 144 previews, and its job
+    Each frame is the mean of the envelopes over a fiftieth of the sound. A sheet has up to 144 previews, and the job
     has no library of networks.
     """
     from ventral.stimuli.cochleagram import POWER
