@@ -252,6 +252,16 @@ def _crossover(figures: dict) -> str:
     )
 
 
+def _sound_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    of = f"{figures['sounds']} sounds of {figures['seconds_of_sound']:g} s"
+    for name, what in (
+        ("cochleagrams", "cochleagrams"),
+        ("modulations", "spectrotemporal filters, given cochleagrams"),
+    ):
+        timing = figures[name] | {"peak_mb": figures["peak_mb"]}
+        yield f"{what}, {of}", f"{_cost(timing)}, of processors {_seconds(timing['cpu_seconds'])}", "", "", ""
+
+
 ROWS = {
     "nested_ridge": _ridge_rows,
     "many_targets": _many_targets_rows,
@@ -262,6 +272,7 @@ ROWS = {
     "memory_vgg16": _vgg16_rows,
     "dry_run": _dry_run_rows,
     "overhead_v4_slurm": _overhead_rows,
+    "sounds": _sound_rows,
 }
 
 

@@ -31,6 +31,7 @@ SETTINGS = {
     "simulated": {},
     "trained": ["net_trained"],
     "degrees": {"stimuli": {}, "models": {}},
+    "averaged_over_time": [],
     "architectures": {},
     "groups": [],
 }

@@ -518,6 +518,18 @@ def test_methods_of_neurons():
     assert not any("Nili" in work for work in cited)
 
 
+def test_methods_say_which_features_were_averaged_over_time():
+    architectures = {"net": "spectemp_log", "pixels": "cochleagram"}
+    scored = {"averaged_over_time": ["pixels", "another"], "architectures": architectures}
+    text = said(neurons(), [RECORDING], **scored)
+    assert "The features of pixels were averaged over time." in text
+    assert "net consisted of the power of cochleagrams in filters of temporal and spectral modulations" in text
+    cited = references(methods(neurons(), SETTINGS | scored, [RECORDING], {}))
+    assert any("Chi T" in work for work in cited)
+    assert any("Feather J" in work for work in cited)
+    assert "over time" not in said(neurons(), [RECORDING])
+
+
 def test_methods_count_the_neurons_that_are_left_out():
     scores = neurons()
     first = scores["target"].isin(["V4_0", "IT_3", "IT_4"])

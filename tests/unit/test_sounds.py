@@ -291,9 +291,14 @@ def model(**options):
 
 
 def test_the_options_of_a_model():
-    assert preprocessing(model()) == {"input": "waveform", "rate": None}
+    assert preprocessing(model()) == {"input": "waveform", "rate": None, "over_time": "mean"}
     on_set = on_stimuli(model(input="cochleagram"), {"rate": 44_100, "modality": "sounds"})
-    assert preprocessing(on_set) == {"input": "cochleagram", "rate": None, "stimuli": {"rate": 44_100}}
+    assert preprocessing(on_set) == {
+        "input": "cochleagram",
+        "rate": None,
+        "over_time": "mean",
+        "stimuli": {"rate": 44_100},
+    }
     assert resolve_model("cochleagram")["rate"] == 20_000
     with pytest.raises(InputError, match="it has no effect on `cochleagram`, which is the cochleagram of the sounds"):
         resolve_model("cochleagram", {"input": "waveform"})
@@ -317,7 +322,9 @@ def test_a_network_gets_cochleagrams_at_20_000_hz_unless_it_says_another_rate():
         expected = cochleagram(sounds.resampled_on_device(waveforms, 44_100, rate), rate)
         assert found.shape == (2, 1, *expected.shape[1:])
         np.testing.assert_array_equal(found[:, 0], expected)
-        np.testing.assert_array_equal(sounds.cochleagram_features(waveforms.numpy(), spec), expected)
+        np.testing.assert_array_equal(
+            sounds.cochleagram_features(waveforms.numpy(), spec | {"over_time": "kept"}), expected
+        )
 
 
 def test_examples_are_pink_noise_of_the_usual_level():

@@ -25,6 +25,7 @@ DESCRIBED = {
         kind: {name: spec["degrees"] for name, spec in settings[kind].items() if spec.get("degrees")}
         for kind in ("stimuli", "models")
     },
+    "averaged_over_time": [name for name, spec in settings["models"].items() if spec.get("over_time") == "mean"],
     "splits": splits_with_options(settings),
     "models": list(settings["models"]),
 }

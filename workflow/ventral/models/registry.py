@@ -37,6 +37,7 @@ def _family_of_baseline(modality: Modality) -> ModelFamily:
     return ModelFamily(
         meaning=f"The {modality.name} themselves.",
         sentence=baseline.sentence,
+        references=baseline.references,
         architectures={baseline.name: {"weights": None, **baseline.options, "layers": [baseline.name]}},
         modality=modality.name,
         is_trained=False,

@@ -11,7 +11,7 @@ from ventral.figures.measures import COMPARISONS
 from ventral.grams.recorded import FAMILY
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.whitened import WHITENED
-from ventral.models.registry import FAMILIES, family_of, model_families
+from ventral.models.registry import family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
@@ -48,7 +48,7 @@ REFERENCES = {
     "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",
     **{dataset.reference: dataset.work for dataset in DATASETS.values()},
     **{key: work for mapping in MAPPINGS.values() for key, work in mapping.references.items()},
-    **{key: work for family in FAMILIES.values() for key, work in family.references.items()},
+    **{key: work for family in model_families().values() for key, work in family.references.items()},
 }
 SOFTWARE = ("numpy", "scipy", "scikit-learn", "torch", "torchvision", "pandas", "xarray", "zarr", "dask")
 
@@ -94,8 +94,8 @@ def methods(
         the splits with options. `features` says how features are stored. `rendered` has the options of rendered
         stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by
         name. `trained` names the networks trained on labels. `degrees` has the fields of view of `stimuli` and
-        `models`, by name. `architectures` has the architecture of each model, by name. `groups` names the sets
-        summarised over animals.
+        `models`, by name. `averaged_over_time` names the models whose features are means over time. `architectures`
+        has the architecture of each model, by name. `groups` names the sets summarised over animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -279,6 +279,9 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
     )
     yield from _describe_degrees(scores, settings, recordings)
     yield from _describe_families(scores, settings)
+    averaged = [name for name in settings["averaged_over_time"] if name in scores["model"].unique()]
+    if averaged:
+        yield f"The features of {listed(averaged)} were averaged over time."
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
     if trained:

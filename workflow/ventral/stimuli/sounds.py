@@ -36,7 +36,7 @@ from ventral.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from torch import Tensor
+    from torch import Tensor, nn
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 WAVEFORM = "waveform"
@@ -100,6 +100,13 @@ MODEL_OPTIONS = {
         "minimum": SLOWEST,
         "maximum": FASTEST,
         "default": None,
+    },
+    "over_time": {
+        "description": "`mean` averages each layer's features over time, and `kept` keeps every moment. Time is the "
+        "last axis of a module's output; of recurrent, attention and linear modules of torch it is the axis before "
+        "their features. Outputs without an axis of time stay as they are.",
+        "enum": ["mean", "kept"],
+        "default": "mean",
     },
 }
 
@@ -297,6 +304,31 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     return sounds if is_waveform else cochleagram(sounds, rate)[:, None]
 
 
+def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
+    """Return the features of a layer, given its output (n, ...): the mean over time, unless `over_time` keeps time.
+
+    Outputs with fewer than three axes, such as those of fully connected layers, have no time. Of modules with axes
+    (time, features), time is the last axis but one. Else it is the last axis, as in (channels, time) and (channels,
+    frequencies, time).
+    """
+    import torch
+    from torch import nn
+
+    if spec["over_time"] == "kept" or not isinstance(output, torch.Tensor):
+        return output
+    if output.ndim < 3 or not output.is_floating_point():
+        return output
+    features_last = (
+        nn.Linear,
+        nn.LayerNorm,
+        nn.RNNBase,
+        nn.MultiheadAttention,
+        nn.TransformerEncoder,
+        nn.TransformerEncoderLayer,
+    )
+    return output.mean(dim=-2 if isinstance(module, features_last) else -1)
+
+
 def resampled_on_device(waveforms: "Tensor", rate: int, new_rate: int) -> "Tensor":
     """Return waveforms (n, samples) at another rate, on their device.
 
@@ -331,10 +363,11 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), at the `rate` of the model."""
+    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), or their means (n, 211) over time."""
     import torch
 
-    return prepare(torch.from_numpy(waveforms), {**spec, "input": "cochleagram"})[:, 0].numpy()
+    features = prepare(torch.from_numpy(waveforms), {**spec, "input": "cochleagram"})[:, 0]
+    return (features.mean(dim=-1) if spec["over_time"] == "mean" else features).numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
