@@ -214,6 +214,7 @@ MODALITIES: dict[str, Modality] = {
             name="cochleagram",
             features=sounds.cochleagram_features,
             taken="which is the cochleagram of the sounds, with `rate` alone",
+            options={"rate": sounds.RATE},
             sentence="The features of {models} were the values of the cochleagrams of the stimuli.",
             uses=("rate",),
         ),

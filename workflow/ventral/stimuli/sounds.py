@@ -74,7 +74,7 @@ SET_OPTIONS = {
         "description": "Length of every sound. Longer sounds are cut at the end, and shorter ones padded with zeros at "
         "the end. Sounds for which this is more than half of `seconds` are refused.",
         "type": "number",
-        "minimum": 0.01,
+        "minimum": 0.1,
         "maximum": 60,
         "default": SECONDS,
     },
@@ -95,7 +95,7 @@ MODEL_OPTIONS = {
     },
     "rate": {
         "description": "Samples per second that the network expects. Sounds of another `rate` are resampled.",
-        "without": "from the architecture, else the `rate` of the set",
+        "without": f"from the architecture, else {RATE} for cochleagrams, else the `rate` of the set",
         "type": ["integer", "null"],
         "minimum": SLOWEST,
         "maximum": FASTEST,
@@ -280,26 +280,26 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     waveforms : (n, samples) float32 tensor
         Stimuli, on any device.
     spec : dict
-        Has `input` and `rate` (None for that of the stimuli). `stimuli.rate` is the rate of the stimuli.
+        Has `input`, and `rate`: None stands for 20,000 Hz for cochleagrams, and for that of the stimuli otherwise.
+        `stimuli.rate` is the rate of the stimuli.
 
     Returns
     -------
     (n, samples) or (n, 1, 211, frames) float32 tensor
         Waveforms, or cochleagrams.
     """
-    waveforms, rate = _at_rate_of(spec, waveforms)
     if spec["input"] == WAVEFORM:
-        return waveforms
+        rate = _option(spec.get("stimuli", {}), "rate")
+        return resampled_on_device(waveforms, rate, spec["rate"] or rate)
+    return cochleagrams(waveforms, spec)[:, None]
+
+
+def cochleagrams(waveforms: "Tensor", spec: Mapping) -> "Tensor":
+    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), on their device, at the `rate` of a model."""
     from ventral.stimuli.cochleagram import cochleagram
 
-    return cochleagram(waveforms, rate)[:, None]
-
-
-def _at_rate_of(spec: Mapping, waveforms: "Tensor") -> tuple["Tensor", int]:
-    """Return waveforms (n, samples) at the rate of a model, and this rate."""
-    rate = _option(spec.get("stimuli", {}), "rate")
-    new_rate = spec.get("rate") or rate
-    return resampled_on_device(waveforms, rate, new_rate), new_rate
+    rate = spec["rate"] or RATE
+    return cochleagram(resampled_on_device(waveforms, _option(spec.get("stimuli", {}), "rate"), rate), rate)
 
 
 def resampled_on_device(waveforms: "Tensor", rate: int, new_rate: int) -> "Tensor":
@@ -336,12 +336,10 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), at the model's rate."""
+    """Return `cochleagrams` of waveforms (n, samples) in memory."""
     import torch
 
-    from ventral.stimuli.cochleagram import cochleagram
-
-    return cochleagram(*_at_rate_of(spec, torch.from_numpy(waveforms))).numpy()
+    return cochleagrams(torch.from_numpy(waveforms), spec).numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -365,7 +363,7 @@ def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
 
     Values are averaged over `CELL`, because a sheet has up to 144 previews.
     """
-    features = cochleagram_features(waveform[None], {"stimuli": kept})[0]
+    features = cochleagram_features(waveform[None], {"rate": RATE, "stimuli": kept})[0]
     rows, columns = (max(1, size // cell) for size, cell in zip(features.shape, CELL, strict=True))
     whole = features[: rows * CELL[0], : columns * CELL[1]]
     axes.imshow(
