@@ -152,7 +152,7 @@ SCALARS = [
     ("layers", ["block[]"], "'[]' in 'block[]' is no set of characters"),
     ("layers", ["block[z-a]"], "'[z-a]' in 'block[z-a]' is no set of characters"),
     ("layers", ["block[!a]"], "'[!a]' in 'block[!a]' is no set of characters, such as [0-3], or [^0-3] for all but"),
-    ("trained_on", "Ecoset", "'Ecoset' is not known; allowed: ImageNet, nothing. Leave it out for a network"),
+    ("trained_on", "Ecoset", "'Ecoset' is not known; allowed: ImageNet, sounds, nothing. Leave it out for"),
     ("trained_on", "imagenet", "'imagenet' is not known; did you mean `ImageNet`?"),
     ("trained_on", ["ImageNet"], "['ImageNet'] is not known"),
     ("trained_on", "ImageNet", "it is for weights from elsewhere, of a function of your own or a checkpoint"),
