@@ -119,7 +119,7 @@ SCALARS = [
     ("architecture", ["resnet18"], "['resnet18'] is neither the name"),
     ("architecture", None, "None is neither the name"),
     ("architecture", True, "True is neither the name"),
-    ("architecture", "", "no model is called ''; known: efficientnet_lite0"),
+    ("architecture", "", "no model is called ''; known: cochcnn9, "),
     ("architecture", "resnet18 ", "no model is called 'resnet18 '"),
     ("architecture", "json:", "'json:' is not of the form package.module:function, such as mylab.networks:make"),
     ("architecture", ":make", "':make' is not of the form package.module:function"),

@@ -143,9 +143,12 @@ def test_sounds_of_packages_are_resampled_and_their_layers_end_in_time(name):
     assert (spec["rate"], spec["input"], spec["modality"], family(spec)) == (16_000, "waveform", "sounds", "pretrained")
     assert examples(2, (4_000,), spec).shape == (2, 3_200)
     network = build(spec)
-    layers = choose_layers(network, trace_stimuli(network, (5_000,), spec), spec)
+    kept, layers = (
+        choose_layers(network, trace_stimuli(network, (5_000,), of), of) for of in (spec | {"over_time": "kept"}, spec)
+    )
     # Of a quarter of a second: every 10 ms; or every 8 ms, and twice and four times as slow.
-    assert {layer.shape[-1] for layer in layers} == ({26} if name == "crepe_tiny" else {32, 16, 8})
+    assert {layer.shape[-1] for layer in kept} == ({26} if name == "crepe_tiny" else {32, 16, 8})
+    assert [layer.shape for layer in layers] == [layer.shape[:-1] for layer in kept]
     check_layers_repeatable(network, layers, (5_000,), spec)
 
 

