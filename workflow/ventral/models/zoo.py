@@ -41,10 +41,9 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
         Has `name`, every key of `OPTIONS` and every option of the modality. It has `trained_on`, `train` and `revision`
         only if they are given, `modality` only for modalities other than images, and `permuted` only if it is true. If
         only a library knows the options of `RECORDED`, it has those that are given, until `completed` asks the library.
-        `architecture` belongs
-        to one of `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`, or the path of a
-        checkpoint or a folder; with `train` these are the weights before training. `weights` is None for models
-        without training, and for a function's network with its own weights.
+        `architecture` belongs to one of `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`,
+        or the path of a checkpoint or a folder; with `train` these are the weights before training. `weights` is None
+        for models without training, and for a function's network with its own weights.
 
     Raises
     ------

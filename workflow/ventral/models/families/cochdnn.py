@@ -18,7 +18,7 @@ def build(spec: dict) -> "nn.Module":
     Raises
     ------
     InputError
-        If weights are `pretrained`, which no package has.
+        If the description names no checkpoint.
     """
     from ventral.models.coch_networks import NETWORKS
 
