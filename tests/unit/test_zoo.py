@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ventral.errors import InputError
-from ventral.models.families import mobilenet
+from ventral.models.families import FIXED_FORM, mobilenet
 from ventral.models.families.mobilenet import WEIGHTS
 from ventral.models.registry import architectures, family_of
 from ventral.models.zoo import check_model, family, resolve_model, weights_file

