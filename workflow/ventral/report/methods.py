@@ -25,6 +25,7 @@ FAMILY_IN_WORDS = {
     "checkpoint": "at earlier stages of training",
     "fitted": "fitted to neurons",
     "untrained": "before training",
+    "permuted": "with trained weights shuffled within each tensor",
     "classical": "not trained (pixels and classical controls)",
     "unknown": "whose training is not known",
 }
@@ -282,6 +283,11 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
     averaged = [name for name in settings["averaged_over_time"] if name in scores["model"].unique()]
     if averaged:
         yield f"The features of {listed(averaged)} were averaged over time."
+    if permuted := named.get("permuted"):
+        yield (
+            f"In {listed(permuted)}, the trained values of every weight tensor were shuffled within the tensor "
+            f"(Tuckute et al. 2023)."
+        )
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     trained = settings["trained"]
     if trained:

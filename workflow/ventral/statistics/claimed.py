@@ -304,49 +304,49 @@ def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Ite
         )
 
 
-def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Finding]:
-    """Test whether networks of a family predict better than untrained ones of the same architectures."""
+def training_improves(name: str, evidence: Evidence, family: str, control: str) -> Iterator[Finding]:
+    """Test whether networks of a family predict better than those of a control family of the same architectures."""
     for panel in evidence.areas:
         layers = panel.layers
-        trained, untrained = layers["family"] == family, layers["family"] == "untrained"
-        if panel.word in NOT_CLAIMED or not (trained.any() and untrained.any()):
+        trained, controls = layers["family"] == family, layers["family"] == control
+        if panel.word in NOT_CLAIMED or not (trained.any() and controls.any()):
             continue
-        trained, untrained = _layers_of_both(layers, trained, untrained)
+        trained, controls = _layers_of_both(layers, trained, controls)
         claim = f"{name}{panel.how}"
-        shared = sorted(set(layers.loc[trained, "architecture"]) & set(layers.loc[untrained, "architecture"]))
+        shared = sorted(set(layers.loc[trained, "architecture"]) & set(layers.loc[controls, "architecture"]))
         if len(shared) >= FEWEST_PAIRS:
-            pairs = [_pair(panel, trained & of, untrained & of) for of in (layers["architecture"] == a for a in shared)]
+            pairs = [_pair(panel, trained & of, controls & of) for of in (layers["architecture"] == a for a in shared)]
             yield _over_architectures(panel, claim, shared, pairs, evidence.seed)
             continue
         of_shared = layers["architecture"].isin(shared) if shared else pd.Series(True, index=layers.index)
         note = ONLY_THESE if shared else f"{ONLY_THESE}, whose architectures differ"
-        sides = [panel.rows(side & of_shared) for side in (trained, untrained)]
+        sides = [panel.rows(side & of_shared) for side in (trained, controls)]
         if len(sides[0]) != len(sides[1]):
             note += f"; best of {len(sides[0])} layers against best of {len(sides[1])}"
         yield panel.compared(claim, *sides, evidence.seed, note)
 
 
-def _layers_of_both(layers: pd.DataFrame, trained: pd.Series, untrained: pd.Series) -> tuple[pd.Series, pd.Series]:
+def _layers_of_both(layers: pd.DataFrame, trained: pd.Series, controls: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Restrict both sides to the layers of an architecture that both have, or keep all layers if they share none.
 
     Otherwise the best of many layers would beat the best of few, regardless of training.
     """
     names = pd.MultiIndex.from_frame(layers[["architecture", "layer"]])
-    in_both = pd.Series(names.isin(names[trained]) & names.isin(names[untrained]), layers.index)
+    in_both = pd.Series(names.isin(names[trained]) & names.isin(names[controls]), layers.index)
     kept = in_both | ~in_both.groupby(layers["architecture"]).transform("any")
-    return trained & kept, untrained & kept
+    return trained & kept, controls & kept
 
 
-def _pair(panel: Panel, trained: pd.Series, untrained: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the layers of one trained and one untrained network of an architecture."""
+def _pair(panel: Panel, trained: pd.Series, controls: pd.Series) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the layers of one trained network and one control of an architecture."""
     layers = panel.layers
-    begun = set(layers.loc[untrained, "network"])
+    begun = set(layers.loc[controls, "network"])
     pairs = layers.loc[trained].assign(apart=~layers.loc[trained, "network"].isin(begun))
     first = pairs.sort_values(["apart", "model"]).iloc[0]
-    others = layers.loc[untrained].assign(apart=layers.loc[untrained, "network"] != first["network"])
+    others = layers.loc[controls].assign(apart=layers.loc[controls, "network"] != first["network"])
     other = others.sort_values(["apart", "model"]).iloc[0]
     return tuple(
-        panel.rows(side & (layers["model"] == of["model"])) for side, of in ((trained, first), (untrained, other))
+        panel.rows(side & (layers["model"] == of["model"])) for side, of in ((trained, first), (controls, other))
     )
 
 
@@ -536,16 +536,30 @@ _TRAINING = {
     "null": "training changes the best layer of an architecture by 0 on average",
     "effect": "0.2 over 4 architectures; with fewer, 18 layers 0.05 above 18 others",
 }
+_PERMUTATION = {
+    **_TRAINING,
+    "null": "the arrangement of weights changes the best layer of an architecture by 0 on average",
+}
 CLAIMS = (
     Claim(
         "a pretrained network predicts better than an untrained network",
-        judge=partial(training_improves, family="pretrained"),
+        judge=partial(training_improves, family="pretrained", control="untrained"),
         **_TRAINING,
     ),
     Claim(
         "a network trained here predicts better than an untrained network",
-        judge=partial(training_improves, family="trained"),
+        judge=partial(training_improves, family="trained", control="untrained"),
         **_TRAINING,
+    ),
+    Claim(
+        "a pretrained network predicts better than a network with permuted weights",
+        judge=partial(training_improves, family="pretrained", control="permuted"),
+        **_PERMUTATION,
+    ),
+    Claim(
+        "a network trained here predicts better than a network with permuted weights",
+        judge=partial(training_improves, family="trained", control="permuted"),
+        **_PERMUTATION,
     ),
     Claim(
         "an untrained network predicts better than pixels",
