@@ -564,17 +564,24 @@ def test_methods_of_simulated_neurons_never_say_that_they_were_measured():
 
 
 def test_methods_of_other_mappings():
-    tables = [neurons().assign(mapping=mapping) for mapping in ("pls", "one_to_one", "factorised", "ols")]
+    used = ["pls", "one_to_one", "soft_matching", "factorised", "ols"]
+    tables = [neurons().assign(mapping=mapping) for mapping in used]
     text = said(
         pd.concat(tables),
         [RECORDING],
-        mappings=["pls", "one_to_one", "factorised", "ols"],
+        mappings=used,
         components=7,
         banded={"net": ["a", "b"]},
         reverse=["rec"],
         brainscore=True,
     )
-    for present in ("took 7 components", "at most 2,000", "one spatial mask", "least squares with an intercept"):
+    for present in (
+        "took 7 components",
+        "at most 2,000",
+        "by optimal transport with equal masses",
+        "one spatial mask",
+        "least squares with an intercept",
+    ):
         assert present in text
     for present in ("banded ridge", "the neurons of rec predicted", "Brain-Score 2.4.2", "factorised, below"):
         assert present in text
