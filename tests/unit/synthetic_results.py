@@ -32,6 +32,7 @@ SETTINGS = {
     "degrees": {"stimuli": {}, "models": {}},
     "architectures": {},
     "groups": [],
+    "inter_animal": [],
 }
 RECORDING = {
     "recording": "rec",

@@ -97,7 +97,11 @@ class Predicted:
 
 
 def predict(
-    representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
+    representation: Delayed | Representation,
+    layer: Mapping,
+    targets: Targets,
+    splits: Mapping[str, Split],
+    options: Options,
 ) -> list[Predicted]:
     """Predict targets from one representation, on every split and with every predicting mapping.
 
@@ -106,7 +110,8 @@ def predict(
 
     Parameters
     ----------
-    representation : Representation, delayed
+    representation : Representation, delayed or not
+        Graphs of a representation that is not delayed are built in a fraction of the time, and hold its arrays.
     layer : dict
         `name` and `n_features` of the layer.
     targets : Targets
@@ -115,8 +120,7 @@ def predict(
         Splits by name.
     options : Options
     """
-    scale = delayed(penalty_scale, pure=False)(representation.gram)
-    penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
+    penalties = _scaled(options.penalties, representation)
     questions = list(_questions(targets, splits))
     parts = [representation.select_stimuli(asked.rows) for asked in questions]
     ridges = [[]] * len(questions)
@@ -280,6 +284,14 @@ def _others(options: Options) -> dict[str, dict]:
         for mapping, of in declared.items()
         if of.predict is not None
     }
+
+
+def _scaled(penalties: Sequence[float], representation: Delayed | Representation) -> list[Delayed] | list[float]:
+    """Return the penalties in units of the Gram matrix."""
+    if not isinstance(representation, Delayed):
+        return [penalty_scale(representation.gram) * penalty for penalty in penalties]
+    scale = delayed(penalty_scale, pure=False)(representation.gram)
+    return [delayed(np.multiply, pure=False)(scale, penalty) for penalty in penalties]
 
 
 def penalty_scale(gram: NDArray) -> float:
