@@ -31,11 +31,11 @@ REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
-    "Nayebi et al. 2023": "Nayebi A, Kong NCL, Zhuang C, et al. (2023). PLoS Computational Biology 19:e1011506.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
+    "Nayebi et al. 2023": "Nayebi A, Kong NCL, Zhuang C, et al. (2023). PLoS Computational Biology 19:e1011506.",
     "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
@@ -583,8 +583,8 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
             f"over the square roots of two reliabilities (Nayebi et al. 2023). The reliability of the predictions is "
             f"the correlation of fits on halves of the repetitions of both animals, corrected by the formula of "
             f"Spearman and Brown. The reliability of the responses is that of the scores. The consistency was measured "
-            f"for an eighth, a quarter, a half and all of the predicting neurons, and extrapolated by a constant "
-            f"less a power of their number."
+            f"for an eighth, a quarter, a half and all of the predicting neurons, and extrapolated by "
+            f"a saturating curve of their number."
         )
 
 
