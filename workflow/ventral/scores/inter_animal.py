@@ -1,7 +1,7 @@
 """Measure how well the neurons of other animals predict the neurons of an animal, as a ceiling for models.
 
-The neurons of all other animals of a set predict the neurons of each animal, by the same mappings, folds and penalties
-as the layers of models. Responses of both sides are noisy. For a target neuron with responses Y and predictions M(X; Y)
+The neurons of all other animals of a set predict the neurons of each animal. Mappings, folds and penalties are those of
+the layers of models. Responses of both sides are noisy. For a target neuron with responses Y and predictions M(X; Y)
 from the predicting neurons X, the consistency is
 
     c = r(M(X; Y), Y) / sqrt(rho_Y rho_M),
@@ -242,7 +242,7 @@ def shared_animals(recorded: Sequence[Recorded], splits: Mapping[str, Split], gr
     ------
     InputError
         If no area has neurons of two animals. Also if the animals of an area share too few repeated stimuli for every
-        split, or if fewer than `FEWEST_PREDICTORS` neurons of the other animals would predict an animal.
+        split. Also if fewer than `FEWEST_PREDICTORS` neurons of the other animals would predict an animal.
     """
 
     def place(part: Recorded) -> tuple[str, str]:
@@ -356,8 +356,8 @@ def _medians_by(means: NDArray, halves: NDArray, shared: tuple) -> dict[tuple[st
     halves : (halvings, 2, n, p) array
         Their mean responses in the halves of the repetitions.
     shared : tuple
-        The predicted neurons, their responses (halvings, 2, n, targets) in the halves, the splits, the options of
-        mappings, and the ceilings and resamples of each split.
+        The predicted neurons, and their responses (halvings, 2, n, targets) in the halves. Also the splits, the options
+        of mappings, and the ceilings and resamples of each split.
     """
     targets, responses, splits, options, divisors, drawn = shared
     pairs = [(halves[k, side], responses[k, side]) for k in range(len(halves)) for side in (0, 1)]

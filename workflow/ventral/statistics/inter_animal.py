@@ -48,9 +48,9 @@ def consistency_rows(found: Medians, seed: int) -> tuple[pd.DataFrame, NDArray]:
     """Return the consistency of an animal for each number of predicting neurons, and for infinitely many.
 
     The interval is over stimuli, predicted neurons and predicting neurons. Every resample draws stimuli and predicted
-    neurons (`ventral.statistics.bootstrap`), and the draws of predicting neurons, with replacement. The whole is one
-    draw, so its spread over samples of predicting neurons is that of the draws of half of them: a random half of a
-    sample deviates from the whole as much as the whole does from a large population. All sizes move by this deviation.
+    neurons (`ventral.statistics.bootstrap`), and the draws of predicting neurons, with replacement. All predicting
+    neurons together are one draw, whose spread is unknown. A random half of a sample deviates from the whole as much as
+    the whole deviates from a large population. So all sizes move by the deviation of one of the halves.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Extrapolate a score that grows with the number of predicting neurons to a population of any size.
 
-The curve c(p) through the scores at p neurons is c_inf sqrt(p^h / (p^h + k^h)). With h = 1, c is the correlation of an
-optimal linear readout of p neurons with noise of their own, on signals of equal variance along all dimensions. With
-few dimensions, the curve is steeper, with h above 1. With an exponential, consistency between subjects has been
+The curve c(p) through the scores at p neurons is c_inf sqrt(p^h / (p^h + k^h)). With h = 1, this is the correlation of
+an optimal linear readout of p neurons with independent noise, if signals vary equally along all dimensions. With few
+dimensions, the curve is steeper, with h above 1. With an exponential, consistency between subjects has been
 extrapolated in the same way (Schrimpf et al. 2021, PNAS 118:e2105646118). On simulated animals with known answers
 (`benchmarks/inter_animal.py`), the exponential extrapolated up to 0.1 too low.
 """
