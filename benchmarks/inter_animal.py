@@ -4,7 +4,8 @@
 
 Each neuron's signal is the sum of a shared part and a part of its own. The shared part is a random direction among
 latent signals that all animals have. The truth is the correlation of the signal and its shared part, which no neurons
-of other animals can exceed. With few predicting neurons, their own parts and the directions that they lack lower the consistency.
+of other animals can exceed. With few predicting neurons, their own parts and the directions that they lack lower the
+consistency.
 """
 
 import sys
