@@ -272,6 +272,16 @@ def test_intervals_are_of_the_draws_of_predicting_neurons():
     assert rows["consistency"].iloc[3] == 0.7
 
 
+def test_intervals_need_a_value_in_nearly_every_resample():
+    found = medians_of(np.full(13, 0.7))
+    found.medians[:, 1:11] = np.nan
+    rows, _ = consistency_rows(found, seed=0)
+    np.testing.assert_allclose(rows[["low", "high"]], 0.7, rtol=1e-3)
+    found.medians[-1, 1:31] = np.nan
+    rows, _ = consistency_rows(found, seed=0)
+    assert rows["low"].isna().tolist() == [False, False, False, True, True]
+
+
 def test_means_over_animals_have_the_mean_of_the_samples():
     found = [
         consistency_rows(medians_of(np.full(13, level), animal=name), seed=0)

@@ -14,6 +14,8 @@ from ventral.tables import read_parquet
 
 # Animal of the rows with the mean over animals.
 MEAN = "mean of animals"
+# Least share of resamples with a value for an interval.
+LEAST_KNOWN = 0.95
 PANEL = ["area", "time_bin", "split", "mapping"]
 NUMBERS = ["consistency", "low", "high", "r", "prediction_reliability"]
 COLUMNS = ["group", *PANEL, "animal", "n_predictors", *NUMBERS, "n_neuroids", "n_stimuli", "n_animals"]
@@ -100,9 +102,14 @@ def _resampled_curves(found: Medians, sizes: NDArray, seed: int) -> NDArray[np.f
 
 
 def _ends(samples: NDArray) -> dict[str, NDArray]:
-    """Return the ends of the 95 % interval of each row of samples (rows, n_bootstrap); NaN if a sample is."""
-    low, high = np.percentile(samples, [2.5, 97.5], axis=1)
-    return {"low": low, "high": high}
+    """Return the ends of the 95 % interval of each row of samples (rows, n_bootstrap).
+
+    A sample without a value, whose median is infinite, is left out. The ends are NaN if that is more than one in 20.
+    """
+    known = np.isfinite(samples)
+    enough = known.mean(axis=1, keepdims=True) >= LEAST_KNOWN
+    low, high = np.nanpercentile(np.where(enough, np.where(known, samples, np.nan), 0.0), [2.5, 97.5], axis=1)
+    return {name: np.where(enough[:, 0], end, np.nan) for name, end in (("low", low), ("high", high))}
 
 
 def with_means(found: Sequence[tuple[pd.DataFrame, NDArray]]) -> pd.DataFrame:
