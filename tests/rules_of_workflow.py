@@ -20,6 +20,7 @@ TIMED = {
 ASKED = DRAWS | {
     "recordings": {"timed": TIMED},
     "reverse": ["simulated"],
+    "inter_animal": ["several"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
     "envmodules": ["one/2"],
 }

@@ -1,5 +1,6 @@
 """Results of a whole run made up for tests of the page."""
 
+import numpy as np
 import pandas as pd
 
 from tests.unit.synthetic_scores import matrix_table, score_table
@@ -8,6 +9,7 @@ from ventral.report.results import Results
 from ventral.report.summary import layer_table
 from ventral.statistics.animals import summary_over_animals
 from ventral.statistics.best_layers import best_layers_of
+from ventral.statistics.inter_animal import MEAN
 from ventral.statistics.summaries import area_summary, categorisation_summary
 
 MODELS = {"net": 6, "net_trained": 5, "net.epoch4": 5, "net_random": 6, "pixels": 1}
@@ -34,6 +36,7 @@ SETTINGS = {
     "averaged_over_time": [],
     "architectures": {},
     "groups": [],
+    "inter_animal": [],
 }
 RECORDING = {
     "recording": "rec",
@@ -96,6 +99,19 @@ def animals_of_a_run(scores: pd.DataFrame) -> pd.DataFrame:
     return summary_over_animals(scores, neuroids.set_index(["recording", "target"]), 0.1, n_bootstrap=100, seed=0)
 
 
+def inter_animal_of_a_run() -> pd.DataFrame:
+    """Consistency between two animals, to which the neurons of `rec` belong."""
+    place = {"group": "both", "area": "IT", "time_bin": "", "split": "objects", "mapping": "ridge"}
+    numbers = {"F": (0.71, 0.82), "N": (0.73, 0.84), MEAN: (None, 0.83)}
+    rows = [
+        place | {"animal": animal, "n_predictors": size, "consistency": value, "low": value - 0.1, "high": value + 0.1}
+        for animal, of_animal in numbers.items()
+        for size, value in zip((16, np.inf), of_animal, strict=True)
+        if value is not None
+    ]
+    return pd.DataFrame(rows)
+
+
 def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
     """The contents of the page."""
     scores = scores_of_a_run() if scores is None else scores
@@ -145,6 +161,7 @@ def results_of_a_run(scores: pd.DataFrame | None = None, **changes) -> Results:
         "ranking": ranking,
         "best_layers": best,
         "animals": animals_of_a_run(scores),
+        "inter_animal": inter_animal_of_a_run(),
         "explicitness": pd.concat([explicit, area], ignore_index=True),
     }
     return Results(**made | changes)

@@ -15,6 +15,7 @@ from ventral.configuration.resolution import (
     decoded_models,
     penalty_grid,
     recorded_models_of,
+    recordings_of_set,
     resolve,
     sets_with_files,
 )
@@ -490,6 +491,29 @@ def test_recordings_that_cannot_predict_are_named(config, key, name, message):
     config["recordings"]["pixels"] = config["recordings"]["rec"]
     with pytest.raises(InputError, match=re.escape(f"config key {key}: {message}")):
         resolve(config | {key: [name]})
+
+
+def with_animals(config, **changes):
+    """Two recordings of one set, the second with changes."""
+    first = config["recordings"]["rec"] | {"group": "both", "animal": "F"}
+    second = first | {"animal": "N"} | changes
+    return config | {"recordings": {"rec": first, "second": second}, "inter_animal": ["both"]}
+
+
+def test_sets_with_inter_animal_consistency_share_stimuli_and_splits(config):
+    resolved = resolve(with_animals(config))
+    assert resolved["inter_animal"] == ["both"]
+    assert recordings_of_set(resolved, "both") == ["rec", "second"]
+    with pytest.raises(InputError, match="config key inter_animal: no recording has the `group` 'bth'; did you mean"):
+        resolve(with_animals(config) | {"inter_animal": ["bth"]})
+    with pytest.raises(InputError, match=r"the recordings of both \(rec, second\) have different `splits`; animals"):
+        resolve(with_animals(config, splits=["objects"]))
+    other = with_animals(config, stimuli="other")
+    other["stimuli"] = {**config["stimuli"], "other": next(iter(config["stimuli"].values()))}
+    with pytest.raises(InputError, match=r"the recordings of both \(rec, second\) have different `stimuli`; animals"):
+        resolve(other)
+    with pytest.raises(InputError, match="config key inter_animal: none of the mappings rsa predicts held-out stimuli"):
+        resolve(with_animals(config) | {"mappings": ["rsa"]})
 
 
 def test_the_reverse_needs_a_model(config):

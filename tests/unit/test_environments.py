@@ -127,8 +127,13 @@ STARTED_WITH = (
     "ventral.grams.products",
     "ventral.scores.ridges",
 )
-# Imported in functions that are called with tensors, or by jobs on a GPU.
-OF_TENSORS = ("ventral.mappings.ridge_on_device", "ventral.mappings.pls_on_device", "ventral.stimuli.cochleagram")
+# Imported in functions that are called with tensors, or by jobs on a GPU, or to synthesise music.
+NOT_ON_CPU = (
+    "ventral.mappings.ridge_on_device",
+    "ventral.mappings.pls_on_device",
+    "ventral.stimuli.cochleagram",
+    "ventral.stimuli.music",
+)
 
 
 def module_of(stage: str) -> str:
@@ -152,7 +157,7 @@ def shown_to_networks(module: str) -> set[str]:
     declared = [
         function
         for modality in MODALITIES.values()
-        for function in (modality.prepare, modality.examples, modality.baseline.features)
+        for function in (modality.prepare, modality.examples, modality.reduced, modality.baseline.features)
     ]
     return {function.__name__ for function in declared if function.__module__ == module}
 
@@ -193,7 +198,7 @@ def reached(modules: set[str], environment: str) -> set[str]:
         module = left.pop()
         if module.partition(".")[0] != "ventral":
             outside.add(module.partition(".")[0])
-        elif module not in seen and not module.startswith(OF_TENSORS):
+        elif module not in seen and (environment == "gpu" or not module.startswith(NOT_ON_CPU)):
             seen.add(module)
             left |= imports_of(module, environment)
     return outside - sys.stdlib_module_names
@@ -213,6 +218,8 @@ def test_an_environment_has_what_a_stage_imports(generate, stage):
         modules |= {f"ventral.models.families.{family}" for family in FAMILIES}
     assert all(imports_of(module, name) for module in modules)
     available = names(pins_of(name))
+    if name == "gpu":
+        available |= names(pinned((ROOT / "envs" / "no_deps.txt").read_text().splitlines()))
     for module in reached(modules, name):
         owners = {generate["normalised"](owner) for owner in distributions().get(module, [])}
         assert owners & available, f"{stage} may import {module}, which envs/{name}.yaml does not have"

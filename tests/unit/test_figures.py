@@ -6,11 +6,13 @@ import pytest
 
 from tests.unit.synthetic_scores import matrix_table, score_table
 from ventral.figures.categorisation import categorisation, draw_categorisation
-from ventral.figures.layer_profile import draw_layer_profile, layer_profile
+from ventral.figures.layer_profile import draw_layer_profile, layer_profile, with_consistency
 from ventral.figures.layout import along_the_stream, neuroids_taken
 from ventral.figures.style import OTHERS, look_of, looks_of_models
 from ventral.report.summary import said_of_neuroids
+from ventral.statistics.inter_animal import MEAN
 from ventral.statistics.summaries import area_summary, categorisation_summary
+from ventral.tables import write_parquet
 
 SCORES = {
     "one area": score_table({"net": 5, "pixels": 1}, labels={"object": 0.125}),
@@ -67,6 +69,28 @@ def test_lines_go_through_the_medians():
     (pixels,) = [line for line in axes.lines if line.get_label() == "pixels"]
     assert list(pixels.get_xdata()) == [0, 1]
     assert any(line.get_label() == "_ceiling" and set(line.get_ydata()) == {1} for line in axes.lines)
+
+
+def test_the_consistency_between_animals_is_a_line_with_a_band(tmp_path):
+    scores = SCORES["one area"]
+    place = scores.loc[scores["target_kind"] == "neuron", ["area", "time_bin", "split", "mapping"]].iloc[0].to_dict()
+    of_mean = {"consistency": 0.8, "low": 0.7, "high": 0.85, "group": "both"}
+    rows = [place | of_mean | {"animal": animal} for animal in ("F", MEAN)]
+    rows[0]["consistency"] = 0.1
+    write_parquet(pd.DataFrame(rows), tmp_path / "both.parquet")
+    summary = area_summary(scores, 0.1, n_bootstrap=100, seed=0)
+    recording = summary["recording"].iloc[0]
+    found = with_consistency(summary, [tmp_path / "both.parquet"], {recording: "both"})
+    pd.testing.assert_frame_equal(found[summary.columns], summary)
+    assert (found[["inter_animal", "inter_animal_low", "inter_animal_high"]] == [0.8, 0.7, 0.85]).all(axis=None)
+    (axes,) = draw_layer_profile(found).axes
+    (line,) = [line for line in axes.lines if line.get_label() == "_between animals"]
+    assert set(line.get_ydata()) == {0.8}
+    (band,) = [patch for patch in axes.patches if patch.get_label() == "_interval between animals"]
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((0.7, 0.85))
+    without = with_consistency(summary.assign(has_ceiling=False), [tmp_path / "both.parquet"], {recording: "both"})
+    assert without["inter_animal"].isna().all()
+    assert with_consistency(summary, [tmp_path / "both.parquet"], {"else": "both"})["inter_animal"].isna().all()
 
 
 def test_a_panel_for_each_area_and_split():

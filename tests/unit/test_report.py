@@ -307,6 +307,24 @@ def test_the_best_model_over_animals_stands_below(results, page):
     assert "The American Statistician 69:371" in page.text
 
 
+def test_the_inter_animal_consistency_stands_below_and_in_the_methods(page):
+    assert (
+        "IT 0.83 (0.73 to 0.93) F 0.71 (16 predicting neurons); N 0.73 (16 predicting neurons) objects ridge both"
+        in (page.text)
+    )
+    text = said(neurons(), [RECORDING], inter_animal=["both"])
+    assert "the neurons of all other animals of both predicted each animal's neurons" in text
+    assert "(Nayebi et al. 2023)" in text
+    assert "all other animals" not in said(neurons(), [RECORDING])
+
+
+def test_the_consistency_of_a_panel_is_a_band_of_its_chart():
+    profile = area_summary(neurons(), 0.1, n_bootstrap=100, seed=0)
+    assert layer_table(profile)[["ceiling_low", "ceiling_high"]].isna().all(axis=None)
+    table = layer_table(profile.assign(inter_animal=0.8, inter_animal_low=0.7, inter_animal_high=0.9))
+    assert (table[["ceiling_low", "ceiling_high"]] == [0.7, 0.9]).all(axis=None)
+
+
 def test_marked_neurons_are_counted_on_the_page():
     scores = scores_of_a_run()
     scores["marked"] = scores["target"].isin(["V4_1", "V4_2"])
@@ -599,17 +617,24 @@ def test_methods_of_simulated_neurons_never_say_that_they_were_measured():
 
 
 def test_methods_of_other_mappings():
-    tables = [neurons().assign(mapping=mapping) for mapping in ("pls", "one_to_one", "factorised", "ols")]
+    used = ["pls", "one_to_one", "soft_matching", "factorised", "ols"]
+    tables = [neurons().assign(mapping=mapping) for mapping in used]
     text = said(
         pd.concat(tables),
         [RECORDING],
-        mappings=["pls", "one_to_one", "factorised", "ols"],
+        mappings=used,
         components=7,
         banded={"net": ["a", "b"]},
         reverse=["rec"],
         brainscore=True,
     )
-    for present in ("took 7 components", "at most 2,000", "one spatial mask", "least squares with an intercept"):
+    for present in (
+        "took 7 components",
+        "at most 2,000",
+        "by optimal transport with equal masses",
+        "one spatial mask",
+        "least squares with an intercept",
+    ):
         assert present in text
     for present in ("banded ridge", "the neurons of rec predicted", "Brain-Score 2.4.2", "factorised, below"):
         assert present in text

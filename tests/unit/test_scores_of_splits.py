@@ -97,7 +97,7 @@ def table(experiment):
     return score(
         folder,
         folder / "scores.parquet",
-        mappings=["ridge", "pls", "ols", "one_to_one"],
+        mappings=["ridge", "pls", "ols", "one_to_one", "soft_matching"],
         bootstraps=folder / "bootstraps.parquet",
         influences=folder / "influences.parquet",
         prediction_reliability=True,

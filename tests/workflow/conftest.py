@@ -179,6 +179,19 @@ def with_areas(experiment: Experiment) -> Experiment:
     return experiment
 
 
+def with_animals(experiment: Experiment) -> Experiment:
+    """Two recordings of 18 neurons each, of two animals of one set, that share all signals."""
+    signals = np.load(experiment.folder / "responses.npy")[..., :4].mean(axis=2, keepdims=True)
+    rng = np.random.default_rng(1)
+    for name in ("first", "second"):
+        responses = np.tile(signals, (3, 1, 6)) + rng.normal(size=(18, 48, 6))
+        np.save(experiment.folder / f"{name}.npy", responses)
+        recording = {"stimuli": "mine", "responses": f"{name}.npy", "area": "IT", "animal": name, "group": "pair"}
+        experiment.config["recordings"][name] = recording | {"models": []}
+    experiment.config["inter_animal"] = ["pair"]
+    return experiment
+
+
 def with_simulation(experiment: Experiment, **changes) -> Experiment:
     """A simulated recording beside the others."""
     (experiment.folder / "teachernet.py").write_text(TEACHER)
@@ -211,7 +224,11 @@ def undisturbed(tmp_path_factory) -> Experiment:
     return run_once(tmp_path_factory, "undisturbed", lambda experiment: None)
 
 
+def _several_recordings(experiment: Experiment) -> Experiment:
+    return with_animals(with_simulation(with_areas(experiment)))
+
+
 @pytest.fixture(scope="session")
 def several_recordings(tmp_path_factory) -> Experiment:
     """The experiment with recorded areas as models, and a simulated recording, after a run; not to be changed."""
-    return run_once(tmp_path_factory, "several_recordings", lambda experiment: with_simulation(with_areas(experiment)))
+    return run_once(tmp_path_factory, "several_recordings", _several_recordings)

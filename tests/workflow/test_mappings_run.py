@@ -52,7 +52,7 @@ WHOLE = ["0", "2", "last", "seeing.encoder.ln"]
 TOKENS = [*(f"seeing.encoder.layers.encoder_layer_{k}@cls" for k in range(2)), "seeing.encoder.ln@mean"]
 RUNS = ["again@1", "again@2", "again@3"]
 TAKEN = [*WHOLE, *TOKENS, *RUNS]
-PREDICTING = ["ridge", "ols", "pls", "one_to_one", "factorised"]
+PREDICTING = ["ridge", "ols", "pls", "one_to_one", "soft_matching", "factorised"]
 CONFIG = {
     "mappings": [*PREDICTING, "rsa", "cka", "versa"],
     "components": 3,
@@ -127,7 +127,7 @@ def test_the_other_number_stands_beside(ran):
 
 def test_what_is_resampled_is_every_mapping_that_predicts_from_the_gram(ran):
     table = pd.read_csv(ran.folder / "results" / "best_layers.csv")
-    assert set(table["mapping"]) >= {"ridge", "ols", "pls", "one_to_one"}
+    assert set(table["mapping"]) >= {"ridge", "ols", "pls", "one_to_one", "soft_matching"}
     assert (ran.folder / "results" / "comparisons.csv").exists()
 
 

@@ -1,5 +1,6 @@
 """Recorded areas beside models, and models predicted from recorded areas, from the images to the figures."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +21,7 @@ def test_areas_predict_each_other_and_the_other_recording(results):
         ("rec", "V4", "IT"): 2,
         ("other", "IT", "V4"): 6,
         ("other", "V4", "V4"): 6,
+        **{(name, area, "IT"): 18 for name in ("first", "second") for area in ("V4", "IT")},
     }
     assert set(areas["model"]) == {"rec"}
     assert set(scores[scores["recording"] == "other"]["model"]) == {"rec"}
@@ -37,6 +39,20 @@ def test_sessions_of_an_animal_are_summarised_together(results):
     assert len(both) == len(table)
     pd.testing.assert_series_equal(both["median"], both["predictivity"], check_names=False)
     assert "Median of each animal" in (results / "report.html").read_text()
+
+
+def test_animals_predict_each_other(results):
+    table = pd.read_csv(results / "inter_animal.csv").set_index(["animal", "n_predictors"])
+    assert table.loc["first"].index.tolist() == table.loc["second"].index.tolist() == [2, 4, 9, 18, np.inf]
+    mean = table.loc["mean of animals"].iloc[0]
+    assert mean["consistency"] == pytest.approx(1, abs=0.35)
+    profile = pd.read_csv(results / "figures" / "layer_profile.csv").set_index("recording")
+    for recording in ("first", "second"):
+        np.testing.assert_allclose(profile.loc[recording, "inter_animal"], mean["consistency"])
+    assert profile.loc["rec", "inter_animal"].isna().all()
+    page = (results / "report.html").read_text()
+    assert "Inter-animal consistency: how well the neurons" in page
+    assert "the neurons of all other animals of pair predicted" in page
 
 
 def test_figures_show_areas_beside_layers_and_the_reverse(results):

@@ -70,6 +70,7 @@ from ventral.configuration.resolution import (
     predictions_of,
     readouts_of,
     recorded_models_of,
+    recordings_of_set,
     resolve,
     sets_played,
     sets_with_files,
@@ -399,6 +400,11 @@ def published_of(wildcards):
 
 def splits_of(wildcards):
     return settings["recordings"][wildcards.recording]["splits"]
+
+
+def of_first(group):
+    """Return the first recording of a set, whose stimuli and splits all recordings of the set have."""
+    return settings["recordings"][recordings_of_set(settings, group)[0]]
 
 
 # Options of splitting stimuli into folds.

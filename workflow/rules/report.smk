@@ -11,6 +11,7 @@ DESCRIBED = {
         "folds",
         "recorded_models",
         "reverse",
+        "inter_animal",
         "banded",
         "brainscore",
     )
@@ -48,6 +49,7 @@ rule report_page:
         ranking="<results>/figures/ranking.csv" if "ranking" in FIGURES else [],
         best_layers=MADE["best_layers"],
         animals="<results>/animals.csv" if "animals" in TABLES else [],
+        inter_animal="<results>/inter_animal.csv" if "inter_animal" in TABLES else [],
         explicitness="<results>/figures/explicitness.csv" if "explicitness" in FIGURES else [],
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)

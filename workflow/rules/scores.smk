@@ -85,6 +85,48 @@ use rule fit as banded with:
         ),
 
 
+rule inter_animal:
+    input:
+        recordings=lambda wildcards: expand(
+            "<results>/recordings/{recording}.zarr", recording=recordings_of_set(settings, wildcards.group)
+        ),
+        stimuli=lambda wildcards: f"<results>/stimuli/{of_first(wildcards.group)['stimuli']}.zarr",
+    output:
+        "<results>/inter_animal/{group}.parquet",
+        provenance="<provenance>/inter_animal/{group}.json",
+    log:
+        "<logs>/inter_animal/{group}.log",
+    benchmark:
+        "<benchmarks>/inter_animal/{group}.tsv"
+    wildcard_constraints:
+        group=any_of(settings["inter_animal"]),
+    conda:
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 8
+    resources:
+        # Affects the place of tasks, not results, so changing it triggers no rerun.
+        dask=settings["dask"],
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
+    params:
+        **told(
+            "inter_animal",
+            group=lambda wildcards: wildcards.group,
+            mappings=predicting(settings["mappings"]),
+            components=settings["components"],
+            penalties=penalty_grid(settings["penalties"]),
+            n_bootstrap=settings["bootstrap"],
+            reliability_threshold=settings["reliability_threshold"],
+            splits=lambda wildcards: of_first(wildcards.group)["splits"],
+            n_folds=settings["folds"],
+            seed=settings["seed"],
+        ),
+    shell:
+        command("cores dask")
+
+
 use rule fit as reverse with:
     input:
         areas=lambda wildcards: gram_of_areas(wildcards.recording),

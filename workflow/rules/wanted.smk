@@ -48,6 +48,7 @@ MADE = {
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
+    "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],
     "reverse": tables_of(
         "reverse", [(recording, model) for recording in settings["reverse"] for model in models_of(settings, recording)]
@@ -65,6 +66,8 @@ VALUES = {
     # Models keep the order of the config.
     "models": list(settings["models"]),
     "groups": GROUPS,
+    # Sets with inter-animal consistency, by recording.
+    "sets": {name: group for group in settings["inter_animal"] for name in recordings_of_set(settings, group)},
     # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
     "networks": {

@@ -33,6 +33,7 @@ STAGES = {
     "recorded_gram": "grams.recorded.recorded_gram",
     "fit": "scores.fitting.fit",
     "reverse": "scores.reverse.reverse",
+    "inter_animal": "scores.inter_animal.inter_animal",
     "fitted_network": "scores.fitted_network.fitted_network",
     "factorise": "scores.factorised.factorise",
     "banded": "scores.banded.banded",

@@ -115,6 +115,7 @@ def resolve(config: dict) -> dict:
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
     _check_recorded(config)
+    _check_inter_animal(config)
     _check_banded(config)
     _check_decoding(config)
     _check_versa(config)
@@ -311,6 +312,37 @@ def _check_recorded(config: dict) -> None:
     for name in config["reverse"]:
         if not models_of(config, name):
             raise InputError(f"config key reverse: no model is scored against {name}, so it has no units to predict")
+
+
+def recordings_of_set(config: dict, group: str) -> list[str]:
+    """Return the recordings of a set (`recordings.NAME.group`)."""
+    return [name for name, recording in config["recordings"].items() if recording.get("group") == group]
+
+
+def _check_inter_animal(config: dict) -> None:
+    """Refuse sets without recordings, with matrices, or whose recordings have different stimuli or splits."""
+    groups = {recording["group"] for recording in config["recordings"].values() if recording.get("group")}
+    key = "config key inter_animal"
+    if config["inter_animal"] and not predicting(config["mappings"]):
+        raise InputError(
+            f"{key}: none of the mappings {', '.join(config['mappings'])} predicts held-out stimuli; add one of "
+            f"{', '.join(predicting(MAPPINGS))} to `mappings`, or leave `inter_animal` out"
+        )
+    for group in config["inter_animal"]:
+        if group not in groups:
+            raise InputError(f"{key}: no recording has the `group` {group!r}; {allowed_instead(group, groups)}")
+        of_set = {name: config["recordings"][name] for name in recordings_of_set(config, group)}
+        if matrices := [name for name, recording in of_set.items() if "matrices" in recording]:
+            raise InputError(
+                f"{key}: {group} has dissimilarity matrices ({', '.join(matrices)}), but predictions need responses of "
+                f"neuroids; take these recordings out of the `group`"
+            )
+        for shared in ("stimuli", "splits"):
+            if len({str(recording[shared]) for recording in of_set.values()}) > 1:
+                raise InputError(
+                    f"{key}: the recordings of {group} ({', '.join(of_set)}) have different `{shared}`; animals are "
+                    f"compared on the same {shared}: give all of them the same, or leave {group} out"
+                )
 
 
 def _check_banded(config: dict) -> None:

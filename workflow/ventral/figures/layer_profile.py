@@ -1,6 +1,6 @@
 """Draw predictivity, or RSA, by layer depth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,11 @@ from ventral.figures.style import (
 from ventral.grams.recorded import FAMILY
 from ventral.statistics.bootstrap import intervals, read_bootstraps
 from ventral.statistics.influence_table import read_influences, sampling_errors
+from ventral.statistics.inter_animal import MEAN
 from ventral.statistics.summaries import PANEL, area_summary, drawn_measure, read_scores, warn_of_empty_panels
+from ventral.tables import read_parquet
+
+CONSISTENCY = ["inter_animal", "inter_animal_low", "inter_animal_high"]
 
 
 def layer_profile(
@@ -36,6 +40,8 @@ def layer_profile(
     bootstraps: Sequence[Path] = (),
     influences: Sequence[Path] = (),
     models: Sequence[str] = (),
+    inter_animal: Sequence[Path] = (),
+    sets: Mapping[str, str] | None = None,
 ) -> None:
     """Write the figure of predictivity, or of RSA, by layer depth: a panel for every area, time bin and split.
 
@@ -57,6 +63,11 @@ def layer_profile(
         stimuli and neuroids.
     models : sequence of str, optional
         All models of the run, by whose order each has its colour and marker.
+    inter_animal : sequence of paths, optional
+        Tables from `ventral.scores.inter_animal.inter_animal`. The table then also has the inter-animal consistency of
+        each panel with a ceiling, `inter_animal`, and the ends of its interval.
+    sets : mapping of str, optional
+        Set of each recording in `inter_animal`.
 
     Raises
     ------
@@ -66,12 +77,42 @@ def layer_profile(
     errors = sampling_errors(read_influences(influences))
     summary = area_summary(read_scores(scores), reliability_threshold, n_bootstrap, seed, errors)
     warn_of_empty_panels(summary, reliability_threshold)
+    if inter_animal:
+        summary = with_consistency(summary, inter_animal, sets)
     table = summary.assign(
         ceiling=np.where(summary["has_ceiling"], 1.0, np.nan), reliability_threshold=reliability_threshold
     )
     if bootstraps:
         table = table.merge(intervals(read_bootstraps(bootstraps)), on=[*PANEL, "model", "layer"], how="left")
     write_figure(draw_layer_profile(summary, models), table, svg, pdf, csv)
+
+
+def with_consistency(summary: pd.DataFrame, tables: Sequence[Path], sets: Mapping[str, str]) -> pd.DataFrame:
+    """Add the extrapolated consistency between animals, and the ends of its interval, to panels with a ceiling.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `ventral.statistics.summaries.area_summary`.
+    tables : sequence of paths
+        Tables from `ventral.scores.inter_animal.inter_animal`.
+    sets : mapping of str
+        Set of each recording.
+
+    Returns
+    -------
+    DataFrame
+        With `inter_animal`, `inter_animal_low` and `inter_animal_high`; NaN without such a consistency.
+    """
+    found = pd.concat([read_parquet(path) for path in tables])
+    found = found[found["animal"] == MEAN].rename(columns={"consistency": "inter_animal"})
+    found = found.rename(columns={end: f"inter_animal_{end}" for end in ("low", "high")})
+    keys = ["group", *PANEL[1:]]
+    merged = summary.assign(group=summary["recording"].map(sets)).merge(
+        found[[*keys, *CONSISTENCY]], on=keys, how="left"
+    )
+    merged[CONSISTENCY] = merged[CONSISTENCY].where(merged["has_ceiling"].astype(bool))
+    return merged.drop(columns="group")
 
 
 def draw_layer_profile(summary: pd.DataFrame, models: Sequence[str] = ()) -> Figure:
@@ -104,6 +145,8 @@ def draw_layer_profile(summary: pd.DataFrame, models: Sequence[str] = ()) -> Fig
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
             axes.set_xlabel("Layer depth")
             scale_medians(axes, rows, limits)
+            if "inter_animal" in rows and rows["inter_animal"].notna().any():
+                _draw_consistency(axes, *rows[CONSISTENCY].iloc[0])
             if rows["ceiling_low"].notna().any():
                 _draw_noise_ceiling(axes, *rows[["ceiling_low", "ceiling_high"]].iloc[0])
     return figure
@@ -112,6 +155,16 @@ def draw_layer_profile(summary: pd.DataFrame, models: Sequence[str] = ()) -> Fig
 def _draw_ceiling(axes: Axes) -> None:
     axes.axhline(1, color=GREY, zorder=1, label="_ceiling")
     axes.annotate("ceiling", (1, 1), (0, 2), textcoords="offset points", ha="right", va="bottom", color=GREY)
+
+
+def _draw_consistency(axes: Axes, consistency: float, low: float, high: float) -> None:
+    """Draw how well other animals predict these neurons, cut off at the panel's limits."""
+    top = axes.get_ylim()[1]
+    axes.axhspan(low, min(high, top), color=GREY, alpha=0.15, linewidth=0, zorder=1, label="_interval between animals")
+    if consistency <= top:
+        axes.axhline(consistency, color=GREY, linestyle="--", zorder=1, label="_between animals")
+    place = (0, min(consistency, top)), (0, -2)
+    axes.annotate("other animals", *place, textcoords="offset points", ha="left", va="top", color=GREY)
 
 
 def _draw_noise_ceiling(axes: Axes, low: float, high: float) -> None:

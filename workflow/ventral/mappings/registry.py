@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ventral.mappings.ols import ols_predictions
 from ventral.mappings.one_to_one import one_to_one_predictions
 from ventral.mappings.pls import pls_predictions
+from ventral.mappings.soft_matching import soft_matching_predictions
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Mapping:
         True if the mapping uses only a part of a layer's features, or reduces them.
     joint : bool
         True if the neurons of an area are predicted together.
+    matches : bool
+        True if `predict` matches units with neurons, and also returns the held-out correlations (folds, targets) with
+        the matched units. Properties are then not predicted.
     """
 
     meaning: str
@@ -44,11 +48,12 @@ class Mapping:
     options: dict[str, dict] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     fits: bool = True
-    predict: Callable[..., NDArray] | None = None
+    predict: Callable[..., NDArray | tuple[NDArray, NDArray]] | None = None
     reads: str = "gram"
     needs_all: bool = False
     samples: bool = False
     joint: bool = False
+    matches: bool = False
 
     @property
     def defaults(self) -> dict:
@@ -116,6 +121,20 @@ MAPPINGS: dict[str, Mapping] = {
         predict=one_to_one_predictions,
         reads="units",
         samples=True,
+    ),
+    "soft_matching": Mapping(
+        meaning="Matching of all units with all neuroids of an area, by optimal transport.",
+        sentence=(
+            "Soft matching (Khosla and Williams 2024) matched the neurons of an area with all units of a layer, of at "
+            "most 2,000 drawn at random, by optimal transport with equal masses. The exact plan with the highest "
+            "correlations in training predicted each neuron by the weighted mean of its units."
+        ),
+        references={"Khosla and Williams 2024": "Khosla M, Williams AH (2024). UniReps, PMLR 243:326."},
+        predict=soft_matching_predictions,
+        reads="units",
+        samples=True,
+        joint=True,
+        matches=True,
     ),
     "factorised": Mapping(
         meaning="One spatial mask times one weighting of channels for each neuroid.",

@@ -23,15 +23,15 @@ BYTES_AT_ONCE = {"cpu": 2**25, "cuda": 2**31}
 class SpectroTemporal(nn.Module):
     """The power of each channel of filtered cochleagrams, averaged over time.
 
-    With the rate r and the scale s, a filter has the impulse response h over time t, without its mean, and the response
-    H to modulations Ω along frequency:
+    A filter of rate r and scale s has the impulse response h over time t, without its mean. Its response to modulations
+    Ω along frequency is H:
 
         h(t) = (rt)² exp(-3.5 rt) sin(2π rt)        H(Ω) = (Ω/s)² exp(-(Ω/s)²)
 
     The amplitude is 1 at its largest. The filters of the highest rate and scale keep this amplitude beyond it. Filters
     of rate 0 and scale 0 have the mean alone. Cochleagrams are padded with zeros to twice their channels and three
-    times their frames. Each pair of a rate and a scale above 0 has two filters, for rising and for falling frequencies,
-    each with two quadrants of the Fourier plane.
+    times their frames. Each pair of a rate and a scale above 0 has two filters, one for rising and one for
+    falling frequencies.
 
     The filters follow Chi, Ru and Shamma 2005 (Journal of the Acoustical Society of America 118:887), as in
     Norman-Haignere and McDermott 2018 (PLoS Biology 16:e2005127) and Tuckute et al. 2023 (PLoS Biology 21:e3002366).
@@ -64,11 +64,11 @@ class SpectroTemporal(nn.Module):
 def modulation_power(cochleagrams: Tensor) -> Tensor:
     """Return the mean power of cochleagrams in each filter and channel.
 
-    Instead of two-dimensional Fourier transforms, each rate and each scale has two matrices, which do the same: one for
-    the modulations of both directions, and one for their Hilbert transform. The sum and the difference of both products
-    are the filters of the two directions. The bin of the Fourier plane at both Nyquist frequencies counts twice, which
-    changes powers of the highest scale by a share of about 1e-5. In float32, the median error is 1e-7 of the power. The
-    largest is 1e-2, where the power is near the least.
+    Each rate and each scale has two matrices in place of two-dimensional Fourier transforms. One matrix is for the
+    modulations of both directions, and the other for their Hilbert transform. The sum and the difference of both
+    products are the filters of the two directions. The bin of the Fourier plane at both Nyquist frequencies counts
+    twice, which changes powers of the highest scale by a share of about 1e-5. In float32, the median error is 1e-7 of
+    the power. The largest is 1e-2, where the power is near the least.
 
     Parameters
     ----------

@@ -37,6 +37,7 @@ REFERENCES = {
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
+    "Nayebi et al. 2023": "Nayebi A, Kong NCL, Zhuang C, et al. (2023). PLoS Computational Biology 19:e1011506.",
     "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
@@ -91,12 +92,12 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
-        the splits with options. `features` says how features are stored. `rendered` has the options of rendered
-        stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by
-        name. `trained` names the networks trained on labels. `degrees` has the fields of view of `stimuli` and
-        `models`, by name. `averaged_over_time` names the models whose features are means over time. `architectures`
-        has the architecture of each model, by name. `groups` names the sets summarised over animals.
+        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `brainscore`, `decoding` (None if off).
+        `splits` has the splits with options. `features` says how features are stored. `rendered` has the options of
+        rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of simulated
+        recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields of view of
+        `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over time.
+        `architectures` has the architecture of each model, by name. `groups` names the sets summarised over animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -626,6 +627,16 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
             f"by the mean of the animals' medians over the neurons of all their sessions. From five animals on, the "
             f"95 % interval is from {settings['bootstrap']:,} bootstrap samples of animals, stretched for few animals "
             f"(Hesterberg 2015). With fewer animals, no interval is given."
+        )
+    if settings["inter_animal"]:
+        yield (
+            f"As a ceiling, the neurons of all other animals of {listed(settings['inter_animal'])} predicted each "
+            f"animal's neurons, by the same mappings on the same held-out parts. Their inter-animal consistency is r "
+            f"over the square roots of two reliabilities (Nayebi et al. 2023). The reliability of the predictions is "
+            f"the correlation of fits on halves of the repetitions of both animals, corrected by the formula of "
+            f"Spearman and Brown. The reliability of the responses is that of the scores. The consistency was measured "
+            f"for an eighth, a quarter, a half and all of the predicting neurons, and extrapolated by "
+            f"a saturating curve of their number."
         )
 
 

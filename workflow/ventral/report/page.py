@@ -28,7 +28,17 @@ from ventral.report.figures import figure_section, filters, legend, stills_secti
 from ventral.report.jobs import architectures, job_table, read_audit, read_records, versions
 from ventral.report.methods import listed, methods, read_recording, references
 from ventral.report.players import players_section, read_players
-from ventral.report.prose import CATEGORISATION, EXPLICITNESS, NO_CEILING, PROFILE, RANKING, SIMILARITY, areas, lead
+from ventral.report.prose import (
+    CATEGORISATION,
+    EXPLICITNESS,
+    NO_CEILING,
+    OTHER_ANIMALS,
+    PROFILE,
+    RANKING,
+    SIMILARITY,
+    areas,
+    lead,
+)
 from ventral.report.results import Results
 from ventral.report.summary import (
     MOST_LAYERS,
@@ -44,6 +54,7 @@ from ventral.report.tables import (
     animals_section,
     audit_section,
     claims_section,
+    inter_animal_section,
     numbers_section,
     provenance_section,
     scores_section,
@@ -73,6 +84,7 @@ def report(
     ranking: Path | None = None,
     best_layers: Path | None = None,
     animals: Path | None = None,
+    inter_animal: Path | None = None,
     explicitness: Path | None = None,
     figures: Sequence[Path] = (),
     played: Sequence[Path] = (),
@@ -85,8 +97,8 @@ def report(
         The joined score table.
     output : path
         HTML to write.
-    layer_profile, categorisation, claims, ranking, best_layers, animals, explicitness : paths
-        Tables (CSV) of these stages; the last four where there are any.
+    layer_profile, categorisation, claims, ranking, best_layers, animals, inter_animal, explicitness : paths
+        Tables (CSV) of these stages; the last five where there are any.
     recordings : sequence of paths
         Stores of all recordings.
     settings : mapping
@@ -118,6 +130,7 @@ def report(
             ranking=None if ranking is None else read_table(ranking, "best_layer"),
             best_layers=None if best_layers is None else read_table(best_layers, "best_layer"),
             animals=None if animals is None else read_table(animals, "group", "animal", "interval_over"),
+            inter_animal=None if inter_animal is None else read_table(inter_animal, "group", "animal"),
             explicitness=None if explicitness is None else read_table(explicitness),
             figures=figures,
             players=read_players(played),
@@ -148,7 +161,9 @@ def page(results: Results) -> str:
         figure_section(
             "profile",
             f"{score.capitalize() if has_ceiling else score} by layer",
-            ("" if has_ceiling else NO_CEILING) + PROFILE.format(**results.settings),
+            ("" if has_ceiling else NO_CEILING)
+            + PROFILE.format(**results.settings)
+            + (OTHER_ANIMALS if results.settings["inter_animal"] else ""),
             by_depth["predicted"],
         ),
         figure_section("similarity", "Similarity of representations", SIMILARITY, by_depth["compared"]),
@@ -179,7 +194,9 @@ def page(results: Results) -> str:
             "media": "; media-src data:" if results.players else "",
             "audit": audit_section(results.audit),
             "contents": _contents(figures, results),
-            "numbers": numbers_section(results) + animals_section(results.animals),
+            "numbers": numbers_section(results)
+            + animals_section(results.animals)
+            + inter_animal_section(results.inter_animal),
             "filters": filters(results.layers, named),
             "legend": legend(named, looks, set(results.layers.loc[in_own_colour(results.layers) == 1, "model"])),
             "figures": "\n".join(filter(None, figures)) + thinning_note(results.layers, layers),

@@ -22,6 +22,12 @@ OVER_ANIMALS = (
     "animals; with fewer animals there is no interval. All animals are scored at the same layer. The mean chose this "
     "layer, and is therefore flattered. animals.csv has all models and layers."
 )
+BETWEEN_ANIMALS = (
+    "Inter-animal consistency: how well the neurons of the other animals of a set predict each animal's neurons. It "
+    "is corrected for noise in the predicted and in the predicting neurons. It grows with the number of predicting "
+    "neurons, and is extrapolated to infinitely many. The 95 % interval is for other stimuli and other neurons, of "
+    "the same animals. inter_animal.csv has each number of predicting neurons."
+)
 CLAIMS_TESTED = (
     "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold here. An estimate is the difference between the two "
     "best layers that the evidence names, or a mean of such differences over architectures. For other claims, it is a "
@@ -40,6 +46,10 @@ PROFILE = (
     "repetitions, no ceiling is known: the panel shows r, undivided, and the axis says 'r (no ceiling)'. A model with "
     "a single layer is a line across. With more than seven models, the best of each family on a recording stand out, "
     "and the others are thin and grey. Point at a line, or touch it, to see its model and layer."
+)
+OTHER_ANIMALS = (
+    " The grey band is the 95 % interval of the inter-animal consistency: how well infinitely many neurons of other "
+    "animals would predict these neurons."
 )
 NO_CEILING = (
     "Scores here are r, the correlation between predicted and measured responses, and not predictivity. No stimulus "

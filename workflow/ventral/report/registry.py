@@ -70,11 +70,17 @@ FIGURES = {
             "matrices of several subjects, the line is their mean, and the band is the noise ceiling. The band begins "
             "at the agreement of a subject with the mean of the others, and ends at the agreement with the mean of "
             "all. For tau-a, the band ends at the agreement with the order that most subjects give to each two pairs "
-            "of stimuli."
+            "of stimuli. Where `inter_animal` asks for it, the dashed line is the inter-animal consistency, and its "
+            "band the 95 % interval: how well infinitely many neurons of other animals would predict these neurons."
         ),
         function="figures.layer_profile.layer_profile",
-        reads={"scores": "scores", "bootstraps": "bootstraps", "influences": "influences"},
-        options=RESAMPLED + MODELS,
+        reads={
+            "scores": "scores",
+            "bootstraps": "bootstraps",
+            "influences": "influences",
+            "inter_animal": "inter_animal",
+        },
+        options=(*RESAMPLED, *MODELS, "sets"),
     ),
     "categorisation": Shown(
         title="Categorisation against predictivity",
@@ -238,6 +244,20 @@ TABLES = {
         reads={"scores": "scores", "recordings": "grouped"},
         options=(*RESAMPLED, "groups"),
         needs="grouped",
+    ),
+    "inter_animal": Shown(
+        title="Inter-animal consistency",
+        caption=(
+            "How well the neurons of the other animals of a set predict each animal's neurons, by the same mappings "
+            "and held-out parts as the layers of models. The consistency is r over the square roots of the "
+            "reliabilities of responses and predictions, and the median over neurons with a reliability of "
+            "{reliability_threshold} or more within half of the folds. It grows with the number of predicting neurons "
+            "(`n_predictors`); `inf` is its extrapolation. `low` and `high` are a 95 % interval for other stimuli and "
+            "other neurons, of the same animals."
+        ),
+        function="statistics.inter_animal.join_inter_animal",
+        reads={"tables": "inter_animal"},
+        needs="inter_animal",
     ),
     "comparisons": Shown(
         title="Which layers and models differ",

@@ -59,6 +59,10 @@ def layer_table(profile: pd.DataFrame) -> pd.DataFrame:
     for column in ("both_low", "both_high"):
         if column not in table:
             table[column] = np.nan
+    for end in ("low", "high"):
+        # Panels of predictions have no subjects, so the band of the ceiling is that between animals.
+        if f"inter_animal_{end}" in table:
+            table[f"ceiling_{end}"] = table[f"ceiling_{end}"].fillna(table[f"inter_animal_{end}"])
     table["alone"] = table.groupby(LINE)["layer"].transform("size") == 1
     return in_order(table)
 

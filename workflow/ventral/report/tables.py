@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from ventral.figures.measures import COMPARISONS
+from ventral.recordings.time_bins import place_of
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
-from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
+from ventral.report.prose import BEST_MODELS, BETWEEN_ANIMALS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
 from ventral.report.results import Results
 from ventral.report.summary import best_models, best_over_animals, counts, has_models, number, with_interval
 from ventral.statistics.animals import GROUP
+from ventral.statistics.inter_animal import MEAN
 
 MOST_FINDINGS = 200
 MOST_CHARACTERS = 1000
@@ -30,6 +33,8 @@ BEST = [("Area", ""), ("Best model and layer", "long"), ("Score (95 %)", "number
 BEST += [("Neurons", "number"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Recording", "")]
 ANIMALS = [("Area", ""), ("Best model and layer", "long"), ("Mean of animals (95 %)", "number"), ("Animals", "number")]
 ANIMALS += [("Median of each animal", "long"), ("Held out", ""), ("Mapping", ""), ("Measure", ""), ("Set", "")]
+CONSISTENCIES = [("Area", ""), ("Extrapolated (95 %)", "number"), ("All neurons of each animal's others", "long")]
+CONSISTENCIES += [("Held out", ""), ("Mapping", ""), ("Set", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
 CLAIMS += [("Evidence", "long"), ("Units", ""), ("Marked", "number"), ("Note", "long"), ("Recording", "")]
@@ -144,6 +149,34 @@ def animals_section(table: pd.DataFrame | None) -> str:
         )
         attributes.append(filtered({"area": row["area"], "split": row["split"], "how": row["mapping"]}))
     return _table(ANIMALS, rows, OVER_ANIMALS, attributes)
+
+
+def inter_animal_section(table: pd.DataFrame | None) -> str:
+    """Return the inter-animal consistency of each area; nothing where the config asks for none."""
+    if table is None or table.empty:
+        return ""
+    rows, attributes = [], []
+    for key, of_area in table.groupby(GROUP, sort=False):
+        of_set = dict(zip(GROUP, key, strict=True))
+        mean = of_area[of_area["animal"] == MEAN].iloc[0]
+        measured = of_area[np.isfinite(of_area["n_predictors"])].groupby("animal").tail(1)
+        rows.append(
+            [
+                escape(place_of(of_set["area"], of_set["time_bin"])),
+                with_interval(mean["consistency"], mean["low"], mean["high"]),
+                escape("; ".join(map(_consistency_of, measured.to_dict("records")))),
+                escape(of_set["split"]),
+                escape(of_set["mapping"]),
+                escape(of_set["group"]),
+            ]
+        )
+        attributes.append(filtered({"area": of_set["area"], "split": of_set["split"], "how": of_set["mapping"]}))
+    return _table(CONSISTENCIES, rows, BETWEEN_ANIMALS, attributes)
+
+
+def _consistency_of(row: Mapping) -> str:
+    predicting = counted(int(row["n_predictors"]), "predicting neuron")
+    return f"{row['animal']} {number(row['consistency']) or 'no score'} ({predicting})"
 
 
 def _median_of(row: Mapping) -> str:

@@ -105,8 +105,8 @@ def fit(
         Parquet file to write with the influence of each stimulus and neuroid on a layer's score, as described in
         `ventral.statistics.influence_table`. A recording's own areas have no rows.
     mappings : sequence of str
-        Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`), compare predictions of `ridge` (`versa`),
-        or compare without a fit (`rsa`, `cka`).
+        Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`, `soft_matching`), compare predictions of
+        `ridge` (`versa`), or compare without a fit (`rsa`, `cka`).
     splits, n_folds, seed
         As for `ventral.targets.splits.make_splits`.
     penalties : sequence of float
@@ -346,7 +346,14 @@ def _rows(predicted: Sequence[Predicted], repetitions: RepeatedNeurons | None = 
     of_parts: dict[tuple, list[Delayed]] = {}
     for k, part in enumerate(predicted):
         rows = delayed(prediction_rows, pure=False)(
-            part.predictions, part.targets, part.folds, part.split, part.mapping, part.penalty, part.halves
+            part.predictions,
+            part.targets,
+            part.folds,
+            part.split,
+            part.mapping,
+            part.penalty,
+            part.halves,
+            part.matched,
         )
         rows = delayed(with_scores_over_repetitions, pure=False)(
             rows, part.predictions, part.targets, part.rows, repetitions

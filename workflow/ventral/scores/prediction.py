@@ -66,6 +66,8 @@ class Predicted:
         Chosen penalties, for mappings with penalties.
     candidate : (folds, targets) integer array, delayed, or None
         Indices of the chosen penalties among the candidates.
+    matched : (folds, targets) array, delayed, or None
+        Held-out correlations with matched units, for mappings that match units.
     halves : pair of lists of integer arrays, or None
         Folds of each half of a single test set, as in `ventral.targets.splits.Split`.
     draw : int or None
@@ -80,6 +82,7 @@ class Predicted:
     predictions: Delayed
     penalty: Delayed | None = None
     candidate: Delayed | None = None
+    matched: Delayed | None = None
     halves: tuple[Sequence[NDArray[np.intp]], Sequence[NDArray[np.intp]]] | None = None
     draw: int | None = None
 
@@ -88,13 +91,17 @@ class Predicted:
         kept = np.flatnonzero((self.targets.kinds != "property") | (self.targets.names != name))
         if len(kept) == len(self.targets.names):
             return self
-        arrays = {array: getattr(self, array) for array in ("predictions", "penalty", "candidate")}
+        arrays = {array: getattr(self, array) for array in ("predictions", "penalty", "candidate", "matched")}
         taken = {array: values[:, kept] for array, values in arrays.items() if values is not None}
         return replace(self, targets=self.targets.taken(kept, np.arange(len(self.rows))), **taken)
 
 
 def predict(
-    representation: Delayed, layer: Mapping, targets: Targets, splits: Mapping[str, Split], options: Options
+    representation: Delayed | Representation,
+    layer: Mapping,
+    targets: Targets,
+    splits: Mapping[str, Split],
+    options: Options,
 ) -> list[Predicted]:
     """Predict targets from one representation, on every split and with every predicting mapping.
 
@@ -103,7 +110,8 @@ def predict(
 
     Parameters
     ----------
-    representation : Representation, delayed
+    representation : Representation, delayed or not
+        Graphs of a representation that is not delayed are built in a fraction of the time, and hold its arrays.
     layer : dict
         `name` and `n_features` of the layer.
     targets : Targets
@@ -112,8 +120,7 @@ def predict(
         Splits by name.
     options : Options
     """
-    scale = delayed(penalty_scale, pure=False)(representation.gram)
-    penalties = [delayed(np.multiply, pure=False)(scale, penalty) for penalty in options.penalties]
+    penalties = _scaled(options.penalties, representation)
     questions = list(_questions(targets, splits))
     parts = [representation.select_stimuli(asked.rows) for asked in questions]
     ridges = [[]] * len(questions)
@@ -201,9 +208,12 @@ def _held_out_in_turn(
         for name, ridge in zip(folds_of, ridges, strict=bool(ridges))
     ]
     for mapping, given in _others(options).items():
+        asked = _asked_of(mapping, group)
         for name, folds in folds_of.items():
-            predictions = _graph(options.queue, mapping, part, layer["name"], group, folds, given)
-            predicted.append(Predicted(name, mapping, group, rows, folds, predictions))
+            fit = _graph(options.queue, mapping, part, layer["name"], asked, folds, given)
+            predicted.append(
+                Predicted(name, mapping, asked, rows, folds, fit.predictions, matched=_matched(mapping, fit))
+            )
     return predicted
 
 
@@ -236,10 +246,29 @@ def _test_set_predicted(
     fitted = np.union1d(training, test)
     of_fit, places = representation.select_stimuli(rows[fitted]), np.searchsorted(fitted, test)
     for mapping, given in _others(options).items():
-        targets = group.taken(every, fitted)
-        predictions = _graph(options.queue, mapping, of_fit, layer["name"], targets, [places], given)
-        predicted.append(of_set(mapping=mapping, predictions=predictions[places]))
+        asked = _asked_of(mapping, group)
+        targets = asked.taken(np.arange(len(asked.names)), fitted)
+        fit = _graph(options.queue, mapping, of_fit, layer["name"], targets, [places], given)
+        predicted.append(
+            of_set(
+                mapping=mapping,
+                targets=asked.taken(np.arange(len(asked.names)), test),
+                predictions=fit.predictions[places],
+                matched=_matched(mapping, fit),
+            )
+        )
     return predicted
+
+
+def _asked_of(mapping: str, group: Targets) -> Targets:
+    """Return the targets that a mapping predicts: neurons alone if the mapping matches units with neurons."""
+    if not MAPPINGS[mapping].matches:
+        return group
+    return group.taken(np.flatnonzero(group.kinds == "neuron"), np.arange(len(group.values)))
+
+
+def _matched(mapping: str, fit: Delayed) -> Delayed | None:
+    return fit.matched if MAPPINGS[mapping].matches else None
 
 
 def _features(part: Delayed, layer: Mapping) -> Delayed | None:
@@ -257,6 +286,14 @@ def _others(options: Options) -> dict[str, dict]:
     }
 
 
+def _scaled(penalties: Sequence[float], representation: Delayed | Representation) -> list[Delayed] | list[float]:
+    """Return the penalties in units of the Gram matrix."""
+    if not isinstance(representation, Delayed):
+        return [penalty_scale(representation.gram) * penalty for penalty in penalties]
+    scale = delayed(penalty_scale, pure=False)(representation.gram)
+    return [delayed(np.multiply, pure=False)(scale, penalty) for penalty in penalties]
+
+
 def penalty_scale(gram: NDArray) -> float:
     """Return the mean squared distance of the feature vectors from their mean, the trace of the centred Gram / n.
 
@@ -267,14 +304,22 @@ def penalty_scale(gram: NDArray) -> float:
     return float(scale) if varies(scale, largest_size(gram)) else 1.0
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """Predictions (n, targets) by a mapping, with the `matched` of `Predicted`."""
+
+    predictions: NDArray
+    matched: NDArray | None = None
+
+
 def _graph(
     queue: DeviceQueue | None, mapping: str, part: Delayed, layer: str, targets: Targets, folds, options: Mapping
 ) -> Delayed:
-    """Return delayed predictions by a mapping, on a GPU if that is available and faster."""
+    """Return a delayed `_Fit` of a mapping, on a GPU if that is available and faster."""
     arguments = mapping, part, layer, targets, folds, options
     if queue is None or mapping != "pls" or not _is_faster_on_gpu(targets, queue.device):
-        return delayed(_predictions, pure=False)(*arguments)
-    return queue.task(_predictions, *arguments)
+        return delayed(_fit, pure=False)(*arguments)
+    return queue.task(_fit, *arguments)
 
 
 def _is_faster_on_gpu(targets: Targets, device: str) -> bool:
@@ -284,7 +329,7 @@ def _is_faster_on_gpu(targets: Targets, device: str) -> bool:
     return n * min(n, t) ** 2 >= PLS_ON_GPU and has_fast_float64(device)
 
 
-def _predictions(
+def _fit(
     mapping: str,
     representation: Representation,
     layer: str,
@@ -292,8 +337,8 @@ def _predictions(
     folds,
     options: Mapping,
     device: str | None = None,
-) -> NDArray:
-    """Return predictions (n, targets), computing partial least squares on a device if given."""
+) -> _Fit:
+    """Return the predictions of a mapping, computing partial least squares on a device if given."""
     declared, responses = MAPPINGS[mapping], targets.values
     if mapping == "pls":
         _warn_of_fewer_components(representation, layer, responses, folds, **options)
@@ -302,16 +347,17 @@ def _predictions(
             raise NotDefinedError(f"least squares needs fewer features than stimuli: {representation.n_features}")
         features = representation.gram if declared.reads == "gram" else representation.units
         if device is not None:
-            return _pls_on_device(features, targets, folds, device, **options)
+            return _Fit(_pls_on_device(features, targets, folds, device, **options))
         if not declared.joint:
-            return declared.predict(features, responses, folds, *options.values())
-        predictions = np.empty(responses.shape)
+            return _Fit(declared.predict(features, responses, folds, *options.values()))
+        predictions, matched = np.empty(responses.shape), np.empty((len(folds), responses.shape[1]))
         for columns in _fitted_together(targets):
-            predictions[:, columns] = declared.predict(features, responses[:, columns], folds, *options.values())
-        return predictions
+            found = declared.predict(features, responses[:, columns], folds, *options.values())
+            predictions[:, columns], matched[:, columns] = found if declared.matches else (found, np.nan)
+        return _Fit(predictions, matched)
     except NotDefinedError as reason:
         logger.warning("layer %s: no %s: %s", layer, mapping, reason)
-        return np.full(responses.shape, np.nan)
+        return _Fit(np.full(responses.shape, np.nan))
 
 
 def _pls_on_device(gram: NDArray, targets: Targets, folds, device: str, components: int) -> NDArray:

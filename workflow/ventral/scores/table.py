@@ -48,6 +48,7 @@ COLUMNS = {
     "r_error": "float64",
     "r_error_both": "float64",
     "r_population": "float64",
+    "r_matched": "float64",
     "reliability": "float64",
     "predictivity": "float64",
     "explained_variance": "float64",
@@ -104,6 +105,7 @@ def prediction_rows(
     mapping: str,
     penalty: NDArray | None,
     halves: tuple[Sequence[NDArray], Sequence[NDArray]] | None = None,
+    matched: NDArray | None = None,
 ) -> pd.DataFrame:
     """Return a row of the score table for each target that a mapping predicted on held-out stimuli.
 
@@ -126,6 +128,8 @@ def prediction_rows(
         Chosen penalty of each target in each fold, for mappings with penalties.
     halves : pair of sequences of integer arrays, optional
         Folds of each half of a single test set; by default from `ventral.targets.splits.halves_of`.
+    matched : (folds, targets) array, optional
+        Held-out correlations with matched units; `r_matched` is their mean over folds.
     """
     sums = sums_within_folds(predictions, targets.values, folds)
     if len(folds) > 1:
@@ -144,6 +148,7 @@ def prediction_rows(
             "n_folds": len(folds),
             "r": pooled_r(sums),
             "r_folds": r_folds(sums),
+            "r_matched": np.nan if matched is None else matched.mean(axis=0),
             "r_even": r_even,
             "r_odd": r_odd,
             "n_alone": (sums.n == 1).sum(axis=0),

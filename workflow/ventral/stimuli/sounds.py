@@ -307,9 +307,9 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
 def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
     """Return the features of a layer, given its output (n, ...): the mean over time, unless `over_time` keeps time.
 
-    Outputs with fewer than three axes, such as those of fully connected layers, have no time. Of modules with axes
-    (time, features), time is the last axis but one. Else it is the last axis, as in (channels, time) and (channels,
-    frequencies, time).
+    Outputs with fewer than three axes, such as those of fully connected layers, have no time. Modules with axes (time,
+    features) have time on the last axis but one. Others have time on the last axis, as in (channels, time) and
+    (channels, frequencies, time).
     """
     import torch
     from torch import nn
