@@ -33,7 +33,7 @@ class SpectroTemporal(nn.Module):
     times their frames. Each pair of a rate and a scale above 0 has two filters, one for rising and one for
     falling frequencies.
 
-    The filters follow Chi, Ru and Shamma 2005 (Journal of the Acoustical Society of America 118:887), as in
+    The filters follow Chi, Ru and Shamma 2005 (Journal of the Acoustical Society of America 118:887). So do those of
     Norman-Haignere and McDermott 2018 (PLoS Biology 16:e2005127) and Tuckute et al. 2023 (PLoS Biology 21:e3002366).
 
     Parameters
