@@ -43,6 +43,8 @@ COLUMNS = [
     "reliability_even",
     "r_odd",
     "reliability_odd",
+    "share_best",
+    "r_squared_best",
     "given_ceiling",
     "ceiling_low",
     "ceiling_high",
