@@ -92,9 +92,17 @@ def test_options_override_what_the_name_says():
         ("Some Net", {}, "no model is called 'Some Net'; known: efficientnet_lite0"),
         ("m", {"architecture": "no_such_module:make"}, "module no_such_module of no_such_module:make cannot be imp"),
         ("m", {"architecture": "no.such:make"}, "module no.such of no.such:make cannot be imported"),
-        ("m", {"architecture": "resnet18", "weights": "best"}, "'best' is neither `pretrained` nor `random` nor a "),
+        (
+            "m",
+            {"architecture": "resnet18", "weights": "best"},
+            "'best' is neither `pretrained` nor `random` nor `permuted` ",
+        ),
         ("m", {"architecture": "resnet18", "weights": "best.pth"}, "models.m.weights: no such file: best.pth"),
-        ("m", {"architecture": "resnet18", "weights": None}, "models.m.weights: None is not `pretrained`, `random`"),
+        (
+            "m",
+            {"architecture": "resnet18", "weights": None},
+            "models.m.weights: None is not `pretrained`, `random`, ",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(name, options, message):

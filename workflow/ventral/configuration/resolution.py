@@ -226,6 +226,11 @@ def sets_with_files(config: dict) -> list[str]:
     return [name for name, spec in config["stimuli"].items() if not is_table_alone(spec)]
 
 
+def sets_played(config: dict) -> list[str]:
+    """Return the names of the stimulus sets that the page can play."""
+    return [name for name in sets_with_files(config) if modality_shown(config["stimuli"][name]).playable is not None]
+
+
 def _check_files_to_run_on(config: dict) -> None:
     """Refuse models, simulations and trainings on a stimulus set without files."""
     tables = config["stimuli"].keys() - set(sets_with_files(config))
@@ -588,6 +593,7 @@ def _expand_trainings(config: dict) -> None:
         models[name] = spec
         if train is None:
             continue
+        permuted = train.pop("permuted")
         trainings[name] = _training(name, spec, train, config)
         folder = f"{config['results']}/models/{name}"
         models[name] = {**spec, "weights": f"{folder}/final.safetensors", "sha256": None, "trained_by": name}
@@ -604,6 +610,13 @@ def _expand_trainings(config: dict) -> None:
             models[checkpoint] = {**models[name], "name": checkpoint, "weights": weights, "epoch": epoch}
             if epoch == 0 and family(spec) != "untrained":
                 models[checkpoint]["begun_as"] = family(spec)
+        if permuted:
+            control = f"{name}.permuted"
+            if control in given:
+                raise InputError(
+                    f"config key models.{control}: {name} with permuted weights has this name; choose another name"
+                )
+            models[control] = {**models[name], "name": control, "permuted": True}
     config["models"], config["trainings"] = models, trainings
     for name, recording in config["recordings"].items():
         for model in recording.get("models") or []:

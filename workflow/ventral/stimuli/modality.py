@@ -104,6 +104,9 @@ class Modality:
         Model whose features are the stimuli themselves.
     preview : callable
         Draws one stimulus of the store, to fill axes. Its arguments are these, the stimulus, and the `kept_options`.
+    playable : callable, optional
+        Returns a data URI of each of some stimuli (n, ...) of the store for the page, given these and the
+        `kept_options`. None for stimuli that are seen on the contact sheet.
     given : callable
         Returns stimuli (n, ...) in the form of the store, given an array, or a list such as of opened files, and the
         shape of a stimulus. It raises InputError for stimuli of another shape or range.
@@ -139,6 +142,7 @@ class Modality:
     prepare: Callable[["Tensor", dict], "Tensor"]
     baseline: Baseline
     preview: Callable[["Axes", NDArray, Mapping], None]
+    playable: Callable[[NDArray, Mapping], list[str]] | None = None
     given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
@@ -214,6 +218,7 @@ MODALITIES: dict[str, Modality] = {
             uses=("rate",),
         ),
         preview=sounds.preview,
+        playable=sounds.playable,
         outlines=sounds.outlines,
         set_options=sounds.SET_OPTIONS,
         kept_options=("rate",),

@@ -20,6 +20,9 @@ rate than the set.
 `ventral.stimuli.modality` declares all this as the modality `sounds`.
 """
 
+import io
+import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from math import gcd
@@ -49,8 +52,16 @@ TOLERATED, NEGLIGIBLE = 0.5, 0.01
 SILENT = 1e-5
 # A clipped sound stays at full scale for so many samples.
 FULL_SCALE, CLIPPED = 0.99, 4
+# Remarks of the library on WAV files shorter than their header says (streams say the largest number), and on OGG files
+# without their last page.
+CUT_OFF = re.compile(r"^data : (?!4294967295)\d+ \(should be|Junk after the last page", re.MULTILINE)
 # Bands of frequency and windows of time by which near-duplicates are recognised.
 BANDS, WINDOWS = 32, 16
+# Rates of MP3, and how many seconds of a sound the page plays.
+RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+PLAYED = 4
+# Channels and frames of a cochleagram that are averaged for previews.
+CELL = (4, 8)
 SET_OPTIONS = {
     "rate": {
         "description": "Samples per second to which every sound is resampled. Frequencies above half of it are lost.",
@@ -154,7 +165,7 @@ def read(stream: BinaryIO, seconds: float) -> tuple[NDArray[np.float32], int]:
             n_samples, rate = sound.frames, sound.samplerate
             _refuse_other_length(n_samples / rate, seconds)
             samples = sound.read(dtype="float32", always_2d=True)
-            is_short = len(samples) < n_samples or "should be" in sound.extra_info
+            is_short = len(samples) < n_samples or CUT_OFF.search(sound.extra_info)
     except soundfile.LibsndfileError as error:
         raise InputError(f"not a sound, or damaged: {error.error_string}") from error
     if is_short:
@@ -346,11 +357,36 @@ def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.add.reduceat(power, starts, axis=-1)).reshape(len(waveforms), -1).astype(np.float32)
 
 
-# Previews.
+# Previews and players.
 
 
 def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
-    """Draw the cochleagram of a waveform (samples,), to fill the axes, with low frequencies at the bottom."""
+    """Draw the cochleagram of a waveform (samples,), to fill the axes, with low frequencies at the bottom.
+
+    Values are averaged over `CELL`, because a sheet has up to 144 previews.
+    """
     features = cochleagram_features(waveform[None], {"stimuli": kept})[0]
-    axes.imshow(features, origin="lower", aspect="auto", cmap="magma")
+    rows, columns = (max(1, size // cell) for size, cell in zip(features.shape, CELL, strict=True))
+    whole = features[: rows * CELL[0], : columns * CELL[1]]
+    axes.imshow(
+        whole.reshape(rows, CELL[0], columns, CELL[1]).mean(axis=(1, 3)),
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+        cmap="magma",
+    )
     axes.set_axis_off()
+
+
+def playable(waveforms: NDArray[np.float32], kept: Mapping) -> list[str]:
+    """Return the first seconds of waveforms (n, samples) as data URIs of MP3 files, all at the same volume."""
+    rate = kept["rate"]
+    rate_of_file = next((one for one in RATES_OF_MP3 if one >= rate), RATES_OF_MP3[-1])
+    sounds = [resampled(sound[: PLAYED * rate].astype(np.float64), rate, rate_of_file) for sound in waveforms]
+    loudest = max(np.abs(sound).max() for sound in sounds)
+    played = []
+    for sound in sounds:
+        file = io.BytesIO()
+        _soundfile().write(file, sound / max(1, loudest / FULL_SCALE), rate_of_file, format="MP3")
+        played.append(f"data:audio/mpeg;base64,{b64encode(file.getvalue()).decode()}")
+    return played
