@@ -1,4 +1,4 @@
-"""The recordings of Norman-Haignere et al. 2022 (Current Biology 32:1470): human auditory cortex to 165 sounds, in time.
+"""The recordings of Norman-Haignere et al. 2022 (Current Biology 32:1470): human auditory cortex in time, 165 sounds.
 
 High-gamma power of electrodes on the cortex. The sounds are those of `natsound165`, and last from 0 to 2 s. The files
 are not downloaded, since the source states no licence. One file, `song_ecog.npz`, has the arrays of the source's MAT
