@@ -17,7 +17,7 @@ from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
 OPTIONS = ("architecture", *DEFAULTS, "permuted", "modality", "trained_on", "train", "revision")
 # Values of `trained_on` for weights from elsewhere, with the resulting families.
-TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
+TRAINED_ON = {"ImageNet": "pretrained", "sounds": "pretrained", "nothing": "untrained"}
 GLOB = re.compile(r"[*?\[]")
 # Value of `weights`, and end of a name, for weights that are shuffled within each tensor.
 PERMUTED = "permuted"
@@ -199,7 +199,7 @@ def family(spec: dict) -> str:
         - `classical`: baselines, and models of fixed form;
         - `untrained`: random weights;
         - `permuted`: trained weights, shuffled within each tensor;
-        - `pretrained`: trained on ImageNet elsewhere, as the library or `trained_on` states;
+        - `pretrained`: trained on ImageNet or sounds elsewhere, as the library or `trained_on` states;
         - `trained`: trained in this workflow to the end;
         - `checkpoint`: after some epoch of training in this workflow;
         - `fitted`: trained on the responses of neuroids;

@@ -43,7 +43,6 @@ REFERENCES = {
     "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
-    "Tuckute et al. 2023": "Tuckute G, Feather J, Boebinger D, McDermott JH (2023). PLoS Biology 21:e3002366.",
     "Willeke et al. 2022": "Willeke KF, Fahey PG, Bashiri M, et al. (2022). arXiv:2206.08666.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
     "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",

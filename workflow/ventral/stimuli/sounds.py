@@ -36,7 +36,7 @@ from ventral.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from torch import Tensor
+    from torch import Tensor, nn
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 WAVEFORM = "waveform"
@@ -56,7 +56,7 @@ FULL_SCALE, CLIPPED = 0.99, 4
 # without their last page.
 CUT_OFF = re.compile(r"^data : (?!4294967295)\d+ \(should be|Junk after the last page", re.MULTILINE)
 # Bands of frequency and windows of time by which near-duplicates are recognised.
-BANDS, WINDOWS = 32, 16
+BANDS, WINDOWS, COMPRESSION = 32, 16, 0.3
 # Rates of MP3, and how many seconds of a sound the page plays.
 RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 PLAYED = 4
@@ -74,7 +74,7 @@ SET_OPTIONS = {
         "description": "Length of every sound. Longer sounds are cut at the end, and shorter ones padded with zeros at "
         "the end. Sounds for which this is more than half of `seconds` are refused.",
         "type": "number",
-        "minimum": 0.01,
+        "minimum": 0.1,
         "maximum": 60,
         "default": SECONDS,
     },
@@ -95,11 +95,18 @@ MODEL_OPTIONS = {
     },
     "rate": {
         "description": "Samples per second that the network expects. Sounds of another `rate` are resampled.",
-        "without": "from the architecture, else the `rate` of the set",
+        "without": f"from the architecture, else {RATE} for cochleagrams, else the `rate` of the set",
         "type": ["integer", "null"],
         "minimum": SLOWEST,
         "maximum": FASTEST,
         "default": None,
+    },
+    "over_time": {
+        "description": "`mean` averages each layer's features over time, and `kept` keeps every moment. Time is the "
+        "last axis of a module's output; of recurrent, attention and linear modules of torch it is the axis before "
+        "their features. Outputs without an axis of time stay as they are.",
+        "enum": ["mean", "kept"],
+        "default": "mean",
     },
 }
 
@@ -163,12 +170,13 @@ def read(stream: BinaryIO, seconds: float) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(stream) as sound:
             n_samples, rate = sound.frames, sound.samplerate
-            _refuse_other_length(n_samples / rate, seconds)
+            is_whole = not CUT_OFF.search(sound.extra_info)
+            if is_whole:
+                _refuse_other_length(n_samples / rate, seconds)
             samples = sound.read(dtype="float32", always_2d=True)
-            is_short = len(samples) < n_samples or CUT_OFF.search(sound.extra_info)
     except soundfile.LibsndfileError as error:
         raise InputError(f"not a sound, or damaged: {error.error_string}") from error
-    if is_short:
+    if not is_whole or len(samples) < n_samples:
         raise InputError(f"it ends early, after {len(samples) / rate:.4g} s; copy the file again")
     return samples, rate
 
@@ -280,26 +288,51 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     waveforms : (n, samples) float32 tensor
         Stimuli, on any device.
     spec : dict
-        Has `input` and `rate` (None for that of the stimuli). `stimuli.rate` is the rate of the stimuli.
+        Has `input`, and `rate`: None stands for 20,000 Hz for cochleagrams, and for that of the stimuli otherwise.
+        `stimuli.rate` is the rate of the stimuli.
 
     Returns
     -------
     (n, samples) or (n, 1, 211, frames) float32 tensor
         Waveforms, or cochleagrams.
     """
-    waveforms, rate = _at_rate_of(spec, waveforms)
     if spec["input"] == WAVEFORM:
-        return waveforms
+        rate = _option(spec.get("stimuli", {}), "rate")
+        return resampled_on_device(waveforms, rate, spec["rate"] or rate)
+    return cochleagrams(waveforms, spec)[:, None]
+
+
+def cochleagrams(waveforms: "Tensor", spec: Mapping) -> "Tensor":
+    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), on their device, at the `rate` of a model."""
     from ventral.stimuli.cochleagram import cochleagram
 
-    return cochleagram(waveforms, rate)[:, None]
+    rate = spec["rate"] or RATE
+    return cochleagram(resampled_on_device(waveforms, _option(spec.get("stimuli", {}), "rate"), rate), rate)
 
 
-def _at_rate_of(spec: Mapping, waveforms: "Tensor") -> tuple["Tensor", int]:
-    """Return waveforms (n, samples) at the rate of a model, and this rate."""
-    rate = _option(spec.get("stimuli", {}), "rate")
-    new_rate = spec.get("rate") or rate
-    return resampled_on_device(waveforms, rate, new_rate), new_rate
+def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
+    """Return the features of a layer, given its output (n, ...): the mean over time, unless `over_time` keeps time.
+
+    Outputs with fewer than three axes, such as those of fully connected layers, have no time. Of modules with axes
+    (time, features), time is the last axis but one. Else it is the last axis, as in (channels, time) and (channels,
+    frequencies, time).
+    """
+    import torch
+    from torch import nn
+
+    if spec["over_time"] == "kept" or not isinstance(output, torch.Tensor):
+        return output
+    if output.ndim < 3 or not output.is_floating_point():
+        return output
+    features_last = (
+        nn.Linear,
+        nn.LayerNorm,
+        nn.RNNBase,
+        nn.MultiheadAttention,
+        nn.TransformerEncoder,
+        nn.TransformerEncoderLayer,
+    )
+    return output.mean(dim=-2 if isinstance(module, features_last) else -1)
 
 
 def resampled_on_device(waveforms: "Tensor", rate: int, new_rate: int) -> "Tensor":
@@ -336,25 +369,26 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), at the model's rate."""
+    """Return `cochleagrams` of waveforms (n, samples) in memory, or their means (n, 211) if `over_time` says so."""
     import torch
 
-    from ventral.stimuli.cochleagram import cochleagram
-
-    return cochleagram(*_at_rate_of(spec, torch.from_numpy(waveforms))).numpy()
+    features = cochleagrams(torch.from_numpy(waveforms), spec)
+    return (features.mean(dim=-1) if spec.get("over_time") == "mean" else features).numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the spectrograms (n, 512) of waveforms (n, samples): amplitudes in 32 bands of frequency, 16 times.
+    """Return the spectrograms (n, at most 512) of waveforms (n, samples): the power in 32 bands at 16 times.
 
-    Bands are a quarter of an octave wide, up to the Nyquist frequency.
+    Bands are a quarter of an octave wide, up to the frequencies that resampling attenuates. The power is compressed, so
+    that a part of silence does not make two sounds alike.
     """
     size = max(1, waveforms.shape[1] // WINDOWS)
     windows = waveforms[:, : size * WINDOWS].reshape(len(waveforms), -1, size)
     power = np.abs(np.fft.rfft(windows * np.hanning(size).astype(np.float32))) ** 2
+    power = power[..., : max(1, int(PASSED * power.shape[-1]))]
     edges = power.shape[-1] * 2.0 ** (-np.arange(BANDS, 0, -1) / 4)
     starts = np.unique(edges.astype(int))
-    return np.sqrt(np.add.reduceat(power, starts, axis=-1)).reshape(len(waveforms), -1).astype(np.float32)
+    return (np.add.reduceat(power, starts, axis=-1) ** COMPRESSION).reshape(len(waveforms), -1).astype(np.float32)
 
 
 # Previews and players.
@@ -365,7 +399,7 @@ def preview(axes: "Axes", waveform: NDArray[np.float32], kept: Mapping) -> None:
 
     Values are averaged over `CELL`, because a sheet has up to 144 previews.
     """
-    features = cochleagram_features(waveform[None], {"stimuli": kept})[0]
+    features = cochleagram_features(waveform[None], {"rate": RATE, "stimuli": kept})[0]
     rows, columns = (max(1, size // cell) for size, cell in zip(features.shape, CELL, strict=True))
     whole = features[: rows * CELL[0], : columns * CELL[1]]
     axes.imshow(
