@@ -70,6 +70,8 @@ def score_table(
         "r_error",
         "reliability",
         "predictivity",
+        "share_best",
+        "r_squared_best",
         "marked",
         "balanced_accuracy",
         "chance",

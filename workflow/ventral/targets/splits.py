@@ -338,7 +338,9 @@ def _random(spec: Mapping, n_stimuli: int, n_folds: int, seed: int, source: str)
     n_training = int(spec["train"] if spec["train"] >= 1 else round(spec["train"] * n_stimuli))
     _check_sizes(n_training, n_stimuli - n_training, n_folds, f"{source}: split `{spec['name']}`")
     n_inner = n_training if spec.get("leave_one_out") else n_folds
-    orders = [np.random.default_rng([seed, draw]).permutation(n_stimuli) for draw in range(spec["random"])]
+    # With seed 0, the training sets are those that Tuckute et al. 2023 drew by `numpy.random.choice`.
+    rng = np.random.RandomState(seed)
+    orders = [rng.permutation(n_stimuli) for _ in range(spec["random"])]
     tests = [np.sort(order[n_training:]) for order in orders]
     return Split(
         spec["name"],
