@@ -241,7 +241,7 @@ def smallest_significant_r(n: NDArray) -> NDArray[np.float64]:
 def reliability_over_pairs(values: NDArray) -> NDArray[np.float64]:
     """Return the reliability of means over repetitions, from the correlations of single repetitions.
 
-    With m the median of r over pairs of k repetitions, the reliability is k m / (1 + (k - 1) m), the formula of
+    Let m be the median of r over pairs of k repetitions. The reliability is k m / (1 + (k - 1) m), by the formula of
     Spearman and Brown. It is at least the smallest r that is above chance, 0.182 for 83 stimuli. Tuckute et al. 2023
     (PLoS Biology 21:e3002366) correct r squared by such reliabilities of responses and of predictions.
 

@@ -1,8 +1,8 @@
 """Correct r squared for noise in responses and in predictions, by fits on each single repetition.
 
-As Tuckute et al. 2023 (PLoS Biology 21:e3002366), r squared of the mean responses is divided by two reliabilities: that
-of the training responses, and that of the predictions of the test stimuli. Single repetitions give both
-(`ventral.mappings.correlation.reliability_over_pairs`).
+The procedure is that of Tuckute et al. 2023 (PLoS Biology 21:e3002366). Mean responses give r squared. It is divided by
+the reliability of the training responses, and by that of the predictions of the test stimuli. Single repetitions give
+both (`ventral.mappings.correlation.reliability_over_pairs`).
 """
 
 from collections.abc import Mapping, Sequence
