@@ -323,7 +323,7 @@ def test_the_best_layer_is_chosen_on_half_of_the_draws(repeated):
     assert rows.loc["other", "r_squared_best"].isna().all()
     # The mean of medians of two draws is near the median of all four.
     apart = rows.loc["true", "r_squared_best"] - rows.loc["true", "r_squared_corrected"]
-    assert apart.abs().max() < 0.1
+    assert apart.abs().max() < 0.2
     best = best_layers_of(repeated[1], 0.1, seed=0).set_index("split")
     assert best.loc["draws", "r_squared_best"] == pytest.approx(rows.loc["true", "r_squared_best"].median())
     assert best.loc[["stimuli", "published"], "r_squared_best"].isna().all()
