@@ -72,6 +72,8 @@ def score_table(
         "r_error_both",
         "reliability",
         "predictivity",
+        "share_best",
+        "r_squared_best",
         "marked",
         "balanced_accuracy",
         "chance",

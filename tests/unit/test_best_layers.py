@@ -122,6 +122,7 @@ def noise(n_layers, n, seed, shared=0.0, n_stimuli=100):
             of_neurons[name] = sums.pooled(part).r[0]
         rows.append(pd.DataFrame(of_neurons).assign(layer=str(k), depth=k))
     ones = dict.fromkeys(("reliability", "reliability_even", "reliability_odd"), 1.0)
+    ones |= dict.fromkeys(("share_best", "r_squared_best"), np.nan)
     place = {"recording": "rec", "area": "V4", "time_bin": "", "split": "stimuli", "mapping": "ridge"}
     return pd.concat(rows, ignore_index=True).assign(
         model="net", family="trained", target_kind="neuron", **place, **ones

@@ -11,7 +11,8 @@ from tests.unit.synthetic_influences import SHA256, layers_of_scores, neurons, p
 from ventral.errors import InputError
 from ventral.statistics.claimed import CLAIMS, NOT_SAMPLED, NOTHING_CLAIMED
 from ventral.statistics.claims import claims, n_marked
-from ventral.statistics.contrasts import holm_adjusted
+from ventral.statistics.contrasts import contrast, holm_adjusted
+from ventral.statistics.influence import layer_estimates
 from ventral.statistics.influence_table import COLUMNS, FIRST_FOLD, LISTS, matrix_influence_rows, write_influences
 from ventral.statistics.summaries import COLUMNS as SCORE_COLUMNS
 
@@ -271,6 +272,69 @@ def test_a_single_neuron_is_no_sample(tmp_path):
     row = judged(tmp_path, [write_table(tmp_path / "i.parquet", predictions, neurons(responses), folds)]).loc[PIXELS]
     assert row["unit"] == "stimuli"
     assert row["note"] == f"this neuron only; these networks only; {RAW}"
+
+
+EARLY, LATE_PLACE = (f"the best layer for {{}} lies at a depth of {place}" for place in ("0 to 0.5", "0.5 to 1"))
+FILTERS = "a trained network predicts better than spectrotemporal filters"
+LOG = f"{FILTERS} of log power"
+OVER_PERMUTED = "spectrotemporal filters predict better than networks with permuted weights"
+
+
+def component(folder, levels, area, seed=0):
+    """Verdicts on one component of 165 sounds."""
+    predictions, responses, folds = layers_of_scores(layers(levels), n=165, n_neurons=1, seed=seed)
+    return judged(folder, [write_table(folder / "i.parquet", predictions, neurons(responses, area), folds)])
+
+
+@pytest.mark.parametrize(
+    ("levels", "verdict"),
+    [
+        ({"early": 0.6, "late": 0.9}, "holds"),
+        ({"early": 0.9, "late": 0.6}, "fails"),
+        ({"early": 0.8, "late": 0.8}, "undecided"),
+    ],
+)
+def test_early_components_are_best_at_early_layers_and_late_ones_at_late_layers(tmp_path, levels, verdict):
+    other = {"holds": "fails", "fails": "holds"}.get(verdict, verdict)
+    for area in ("speech", "music"):
+        assert component(tmp_path, {"pretrained_net": levels}, area).loc[LATE_PLACE.format(area), "verdict"] == verdict
+    for area in ("lowfreq", "highfreq"):
+        assert component(tmp_path, {"pretrained_net": levels}, area).loc[EARLY.format(area), "verdict"] == other
+
+
+@pytest.mark.parametrize(
+    ("trained", "filters", "permuted", "verdict"),
+    [(0.9, 0.7, 0.4, "holds"), (0.4, 0.7, 0.9, None), (0.7, 0.7, 0.7, "undecided")],
+)
+def test_filters_lie_between_trained_networks_and_permuted_weights(tmp_path, trained, filters, permuted, verdict):
+    levels = {
+        "trained_net": {"early": trained - 0.1, "late": trained},
+        "permuted_net": {"early": permuted - 0.1, "late": permuted},
+        "spectemp": {"early": filters},
+    }
+    found = component(tmp_path, levels, "pitch")
+    assert found["verdict"][[FILTERS, OVER_PERMUTED]].to_list() == [verdict or "fails"] * 2
+    assert found.loc[FILTERS, "unit"] == "stimuli"
+    assert not any("lies at a depth" in claim for claim in found.index)
+    assert found.loc[FILTERS, "note"] == f"this neuron only; these networks only; {RAW}"
+    levels["log"] = levels.pop("spectemp")
+    predictions, responses, folds = layers_of_scores(layers(levels), n=165, n_neurons=1)
+    file = write_table(tmp_path / "i.parquet", predictions, neurons(responses, "pitch"), folds)
+    models = {"log": {"architecture": "spectemp_log", "network": "log"}}
+    found = judged(tmp_path, [file], models=models)
+    assert found["verdict"][LOG] == (verdict or "fails")
+    assert {FILTERS, OVER_PERMUTED}.isdisjoint(found.index)
+
+
+def test_nine_layers_are_told_from_filters_as_stated():
+    def decided(r, k):
+        scores = dict.fromkeys(range(9), r) | {9: 0.7}
+        predictions, responses, folds = layers_of_scores(scores, n=165, n_neurons=1, seed=k)
+        estimates = layer_estimates(predictions.values(), responses, folds, np.ones(1))
+        return contrast(estimates, range(9), [9], seed=0).verdict
+
+    assert [decided(0.85, k) for k in range(40)].count("holds") >= 32
+    assert [decided(0.7, k) for k in range(40)].count("undecided") >= 36
 
 
 def matrix_table(path, levels, n, subjects, comparison="spearman", with_influences=True):

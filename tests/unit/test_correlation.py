@@ -10,7 +10,10 @@ from ventral.mappings.correlation import (
     prediction_reliability,
     predictivity,
     r_folds,
+    r_squared,
+    reliability_over_pairs,
     resampled_sums,
+    smallest_significant_r,
     summed_predictivity,
     sums_within_folds,
 )
@@ -152,3 +155,27 @@ def test_least_squares_fits_of_halves_correct_for_the_noise_of_predictions():
     assert np.median(predictivity(r, of_predictions)) == pytest.approx(1, abs=0.02)
     np.testing.assert_allclose(prediction_reliability(rates[None], 2 * rates[None] + 1, folds), 1)
     assert np.isnan(prediction_reliability(np.ones((1, 300, 1)), np.ones((1, 300, 1)), folds)).all()
+
+
+def test_floors_of_reliability_are_the_published_ones():
+    """Those of Tuckute et al. 2023, for 83 training and 82 test sounds."""
+    np.testing.assert_allclose(smallest_significant_r([83, 82]), [0.182, 0.183], atol=5e-4)
+
+
+@pytest.mark.parametrize(("n", "noise"), [(83, 0.7), (400, 3.0)])
+def test_reliability_over_pairs_is_that_of_the_mean(n, noise):
+    rng = np.random.default_rng(0)
+    rates = rng.normal(size=(n, 200))
+    values = rates + noise * rng.normal(size=(3, n, 200))
+    found = reliability_over_pairs(values)
+    assert np.median(found) == pytest.approx(1 / (1 + noise**2 / 3), abs=0.02)
+    # Unrelated repetitions, and constant ones, are raised to what chance exceeds in 5 % of cases.
+    values[:, :, 0], values[0, :, 1], values[1:, :, 2] = 0, -values[1, :, 1], np.nan
+    np.testing.assert_allclose(reliability_over_pairs(values)[0], smallest_significant_r(n))
+    assert reliability_over_pairs(values)[1] < found[1]
+    assert np.isnan(reliability_over_pairs(values)[2])
+    assert np.isnan(reliability_over_pairs(values[:1])).all()
+
+
+def test_r_squared_of_a_negative_or_missing_r_is_0():
+    np.testing.assert_allclose(r_squared(np.array([0.5, -0.5, np.nan, 0])), [0.25, 0, 0, 0])

@@ -161,6 +161,17 @@ def test_random_training_and_test_sets_are_all_stimuli(n, draws, seed):
     assert split.whole.folds[0].tolist() == list(range(n))
 
 
+def test_random_training_sets_are_those_of_numpys_choice():
+    """Tuckute et al. 2023 draw ten sets of 83 of 165 sounds, one after the other."""
+    splits = make_splits([{"random": 10, "train": 83, "name": "draws", "leave_one_out": True}], {}, 165, 5, 0, "s")
+    np.random.seed(0)  # noqa: NPY002
+    for (training, test), inner in zip(splits["draws"].fits, splits["draws"].inner, strict=True):
+        drawn = np.random.choice(165, 83, replace=False)  # noqa: NPY002
+        assert sorted(drawn) == list(training)
+        assert len(test) == 82
+        assert sorted(row for (row,) in inner) == list(training)
+
+
 def test_random_draws_differ_and_depend_on_the_seed_alone():
     spec = {"name": "random", "random": 3, "train": 10}
     first, again, other = (make_splits([spec], {}, 20, 3, seed, "s")["random"].folds for seed in (1, 1, 2))

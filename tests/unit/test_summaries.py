@@ -302,6 +302,20 @@ def test_ten_stimuli_are_less_certain_than_a_hundred_with_the_same_error():
 PLACE = {"recording": "rec", "area": "V4", "time_bin": "", "split": "stimuli", "mapping": "ridge", "model": "net"}
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("reliability", [0.25, np.nan])
+def test_a_single_neuron_has_an_interval_over_stimuli(reliability):
+    scores = score_table({"net": 1}, {"V4": 1}).assign(
+        recording="rec", reliability=reliability, reliability_even=reliability, reliability_odd=reliability
+    )
+    assert area_summary(scores, 0.1, n_bootstrap=100, seed=0)["r_low"].isna().all()
+    errors = errors_of(0.1, layer=scores["layer"].iloc[0], over_ceiling=bool(reliability > 0))
+    (row,) = area_summary(scores, 0.1, n_bootstrap=100, seed=0, errors=errors).to_dict("records")
+    half = student_t.ppf(0.975, 99) * (0.05 if reliability > 0 else 0.1)
+    assert [row["r_low"], row["r_high"]] == pytest.approx([row["r"] - half, row["r"] + half])
+    assert row["interval_over"] == "stimuli"
+
+
 def errors_of(error, n_units=100, over_ceiling=True, unit="stimuli", **place):
     row = PLACE | place | {"unit_error": error, "over_ceiling": over_ceiling, "unit": unit, "n_units": n_units}
     return pd.DataFrame([row])

@@ -30,6 +30,7 @@ rule fit:
             n_bootstrap=settings["bootstrap"],
             reliability_threshold=settings["reliability_threshold"],
             prediction_reliability=settings["prediction_reliability"],
+            r_squared_corrected=settings["r_squared_corrected"],
             first_fold=lambda wildcards: wildcards.recording in FITTED.values(),
             penalties=penalty_grid(settings["penalties"]),
             **DEAL,

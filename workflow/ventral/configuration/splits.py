@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ventral.errors import InputError
 
 # Kinds of splits, each with its further option.
-KINDS = {"column": ("folds",), "partition": (), "random": ("train",)}
+KINDS = {"column": ("folds",), "partition": (), "random": ("train", "leave_one_out")}
 RESERVED = ("stimuli", "objects", "categories", "none")
 
 

@@ -11,6 +11,8 @@ from ventral.datasets import (
     kriegeskorte2008,
     majajhong2015,
     muzellec2026,
+    natsound165,
+    normanhaignere2022,
     nsd,
     things_fmri,
     triplen,
@@ -31,6 +33,8 @@ DATASETS: dict[str, Dataset] = {
     "triplen": triplen.DATASET,
     "cadena2019": cadena2019.DATASET,
     "muzellec2026": muzellec2026.DATASET,
+    "natsound165": natsound165.DATASET,
+    "normanhaignere2022": normanhaignere2022.DATASET,
 }
 # What can be downloaded, by path below the folder of downloads.
 DOWNLOADS = {path: download for dataset in DATASETS.values() for path, download in dataset.downloads.items()}

@@ -393,6 +393,8 @@ def _words_of_split(spec: Mapping, n_folds: int) -> str:
             f"stimuli were drawn at random into a training set of {share} and a test set of all others, {{n}} times, "
             f"and scores are medians over these draws"
         )
+        if spec.get("leave_one_out"):
+            text += ", the penalty chosen by leaving out each stimulus of the training set in turn"
     elif "partition" in spec:
         text = (
             f"models were fitted on the stimuli that the column {column} calls train, and scored on those it calls "

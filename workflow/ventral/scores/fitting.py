@@ -23,6 +23,7 @@ from ventral.recordings.time_bins import read_recording
 from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
+from ventral.scores.best_of_draws import with_best_of_draws
 from ventral.scores.geometry import (
     check_repetitions,
     comparisons_of,
@@ -40,6 +41,12 @@ from ventral.scores.prediction_reliability import (
     with_prediction_reliability,
 )
 from ventral.scores.repetitions import RepeatedNeurons, repetitions_of, with_scores_over_repetitions
+from ventral.scores.single_repetitions import (
+    key_of,
+    reliabilities_over_repetitions,
+    single_repetitions,
+    with_r_squared_corrected,
+)
 from ventral.scores.table import median_over_draws, prediction_rows, write_table
 from ventral.scores.versa import PredictedArea, predicted_areas, versa_comparisons, versa_rows
 from ventral.statistics.bootstrap import bootstrap_rows, draw, write_bootstraps
@@ -83,6 +90,7 @@ def fit(
     n_bootstrap: int,
     reliability_threshold: float = 0.1,
     prediction_reliability: bool = False,
+    r_squared_corrected: bool = False,
     first_fold: bool = False,
     cores: int = 1,
     device: str = "cpu",
@@ -124,6 +132,9 @@ def fit(
     prediction_reliability : bool
         True to also fit on halves of the repetitions, and write the reliability of predictions. A recording's own
         areas, which are always fitted on halves, have none.
+    r_squared_corrected : bool
+        True to also fit on each single repetition, and write r squared corrected for noise in responses and predictions
+        (`ventral.scores.single_repetitions`). A recording's own areas have none.
     first_fold : bool
         True to also write the influences of ridge regression on fold 0 of split `stimuli` alone, where networks fitted
         to the recording are tested.
@@ -167,8 +178,9 @@ def fit(
         for name, split in compared.items():
             drawn = draw(benchmark.neurons, split.folds, benchmark.stimulus_set.attrs["sha256"], n_bootstrap, seed)
             resamples[name] = delayed(drawn, pure=False, traverse=False)
-    wanted = prediction_reliability and benchmark.neurons is not None and not own_areas
-    halves = halves_of_repetitions(benchmark.responses, seed) if wanted else []
+    repeated = benchmark.neurons is not None and not own_areas
+    halves = halves_of_repetitions(benchmark.responses, seed) if repeated and prediction_reliability else []
+    singles = single_repetitions(benchmark.responses) if repeated and r_squared_corrected else []
     panels = {}
     if influences and not own_areas:
         panels = _shared_panels(benchmark, compared, mappings, reliability_threshold, first_fold)
@@ -184,7 +196,8 @@ def fit(
             representation = delayed(read_representation, pure=False)(str(gram), name)
             targets = _targets_of(benchmark, own_areas.get(name))
             predicted = predict(representation, layer, targets, benchmark.splits, options)
-            rows = _rows(predicted, repetitions) + _label_rows(representation, read, labels)
+            noise = reliabilities_over_repetitions(representation, layer, singles, benchmark.splits, options)
+            rows = _rows(predicted, repetitions, noise) + _label_rows(representation, read, labels)
             rows += _versa_rows(predicted, areas, reliability_threshold, seed)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
@@ -212,7 +225,7 @@ def fit(
             joined = delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves)
             graph.append(delayed((joined, resampled, edges, influenced), pure=False))
         tables, resampled, edges, influenced = zip(*compute(graph, progress), strict=True)
-        table = pd.concat(tables, ignore_index=True)
+        table = with_best_of_draws(pd.concat(tables, ignore_index=True), OF_TARGET, seed)
         edges = [pd.DataFrame(), *(found for of_layer in edges for found in of_layer)]
         warn_of_edges(pd.concat(edges), model, benchmark.recording, penalties)
         write_table(benchmark.described(table, model, family), unfinished)
@@ -341,7 +354,11 @@ def _parts(predicted: Sequence[Predicted]) -> dict[tuple[str, str], list[tuple]]
     return parts
 
 
-def _rows(predicted: Sequence[Predicted], repetitions: RepeatedNeurons | None = None) -> list[Delayed]:
+def _rows(
+    predicted: Sequence[Predicted],
+    repetitions: RepeatedNeurons | None = None,
+    noise: Mapping[tuple, Delayed] | None = None,
+) -> list[Delayed]:
     """Return a table of score rows for each part, joining the random draws of a part."""
     of_parts: dict[tuple, list[Delayed]] = {}
     for k, part in enumerate(predicted):
@@ -358,6 +375,8 @@ def _rows(predicted: Sequence[Predicted], repetitions: RepeatedNeurons | None = 
         rows = delayed(with_scores_over_repetitions, pure=False)(
             rows, part.predictions, part.targets, part.rows, repetitions
         )
+        if noise and key_of(part) in noise:
+            rows = delayed(with_r_squared_corrected, pure=False)(rows, noise[key_of(part)])
         key = k if part.draw is None else (part.split, part.mapping, *_places(part.targets))
         of_parts.setdefault(key, []).append(rows)
     return [
@@ -480,6 +499,9 @@ def _join_rows(
 ) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = with_prediction_reliability(table, of_halves)
+    if "r_squared_corrected" in table:
+        # As published, after the median over draws.
+        table["r_squared_corrected"] = table["r_squared_corrected"].clip(upper=1)
     columns = {"layer": layer["name"], "depth": layer["depth"], "n_features": layer["n_features"]}
     # Each step of a recurrent layer is a separate representation.
     columns["step"] = layer.get("step", pd.NA)

@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.grams.recorded import RecordedArea
+from ventral.mappings.correlation import r_squared
 from ventral.mappings.standardisation import standardised
 from ventral.recordings.time_bins import columns_of
 from ventral.targets.ceilings import KEYS
@@ -178,6 +179,7 @@ def averaged(
     for column in ("n_stimuli", "n_folds"):
         table[column] = groups[column].min()
     table["alpha"] = np.exp(table["alpha"])
+    table["r_squared"] = r_squared(table["r"].to_numpy(float))
     return table.reset_index()
 
 

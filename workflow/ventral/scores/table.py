@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, shown
-from ventral.mappings.correlation import pooled_r, r_folds, sums_within_folds
+from ventral.mappings.correlation import pooled_r, r_folds, r_squared, sums_within_folds
 from ventral.mappings.repetitions import MEASURES as OVER_REPETITIONS
 from ventral.mappings.standardisation import unit_columns
 from ventral.outputs import writing
@@ -45,6 +45,10 @@ COLUMNS = {
     "n_leaked": "int64",
     "r": "float64",
     "r_folds": "float64",
+    "r_squared": "float64",
+    "r_squared_corrected": "float64",
+    "share_best": "float64",
+    "r_squared_best": "float64",
     "r_error": "float64",
     "r_error_both": "float64",
     "r_population": "float64",
@@ -73,6 +77,8 @@ COLUMNS = {
     "balanced_accuracy": "float64",
     "chance": "float64",
 }
+# Column with the list of each draw's r squared, corrected where that is known, which is not written.
+OF_DRAWS = "of_draws"
 SORTED_BY = ["recording", "split", "mapping", "target_kind", "model", "depth", "layer", "area", "time_bin", "target"]
 SORTED_BY += ["distance", "comparison", "subject"]
 
@@ -109,10 +115,10 @@ def prediction_rows(
 ) -> pd.DataFrame:
     """Return a row of the score table for each target that a mapping predicted on held-out stimuli.
 
-    `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), and `r_folds` is the mean over folds. `r_even`
-    and `r_odd` are pooled over folds 0, 2, ... and the folds between, or within each half of a single test set.
-    `n_alone` counts folds of one stimulus, which add nothing to r. `ventral.targets.ceilings.with_ceilings` adds the
-    ceilings of neurons.
+    `r` is pooled over folds (`ventral.mappings.correlation.pooled_r`), and `r_folds` is the mean over folds.
+    `r_squared` is the square of `r`, 0 where `r` is negative or missing. `r_even` and `r_odd` are pooled over folds 0,
+    2, ... and the folds between, or within each half of a single test set. `n_alone` counts folds of one stimulus,
+    which add nothing to r. `ventral.targets.ceilings.with_ceilings` adds the ceilings of neurons.
 
     Parameters
     ----------
@@ -132,6 +138,7 @@ def prediction_rows(
         Held-out correlations with matched units; `r_matched` is their mean over folds.
     """
     sums = sums_within_folds(predictions, targets.values, folds)
+    r = pooled_r(sums)
     if len(folds) > 1:
         r_even, r_odd = (pooled_r(sums.pooled(slice(first, None, 2))) for first in (0, 1))
     else:
@@ -146,8 +153,9 @@ def prediction_rows(
             "mapping": mapping,
             "n_stimuli": len(targets.values),
             "n_folds": len(folds),
-            "r": pooled_r(sums),
+            "r": r,
             "r_folds": r_folds(sums),
+            "r_squared": r_squared(r),
             "r_matched": np.nan if matched is None else matched.mean(axis=0),
             "r_even": r_even,
             "r_odd": r_odd,
@@ -171,11 +179,16 @@ def median_over_draws(tables: Sequence[pd.DataFrame], keys: Sequence[str]) -> pd
     -------
     DataFrame
         Medians over draws; NaN if one is NaN. `r_even` and `r_odd` use the draws with stimuli in that half. `r_folds`
-        is the mean over draws. `n_folds`, if present, is the number of draws.
+        is the mean over draws. `n_folds`, if present, is the number of draws. `OF_DRAWS` has r squared of each draw.
     """
     if len(tables) == 1:
         return tables[0]
-    groups = pd.concat(tables, ignore_index=True).groupby(list(keys), sort=False)
+    rows = pd.concat(tables, ignore_index=True)
+    if "r_squared" in rows:
+        rows[OF_DRAWS] = rows["r_squared"]
+        if "r_squared_corrected" in rows:
+            rows[OF_DRAWS] = rows["r_squared_corrected"].fillna(rows["r_squared"])
+    groups = rows.groupby(list(keys), sort=False)
     numbers = groups.first().select_dtypes("number").columns
     table = groups.first()
     for column in numbers:
@@ -187,6 +200,8 @@ def median_over_draws(tables: Sequence[pd.DataFrame], keys: Sequence[str]) -> pd
         table["r_folds"] = groups["r_folds"].agg(lambda values: values.mean(skipna=False))
     if "n_folds" in table:
         table["n_folds"] = len(tables)
+    if "r_squared" in table:
+        table[OF_DRAWS] = groups[OF_DRAWS].agg(list)
     return table.reset_index()
 
 

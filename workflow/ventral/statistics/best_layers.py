@@ -41,6 +41,7 @@ COLUMNS = [
     "maximum",
     "corrected",
     "optimism",
+    "r_squared_best",
     "share_chosen",
     "chosen",
 ]
@@ -119,8 +120,9 @@ def best_layers_of(
         `n_neuroids` count layers, and neuroids included in at least one half of the folds. `best_layer` is chosen by
         all neurons and folds, and `best_depth` is its depth. `maximum` is its score: the median r, or the mean over
         both halves of the folds of the median predictivity. `corrected` is the mean score of layers chosen on other
-        neurons and other folds. `optimism` is `maximum` minus `corrected`. `share_chosen` is how often the best layer
-        was chosen, and `chosen` how often each layer was. Columns that need halves are NaN with fewer than two neurons.
+        neurons and other folds. `optimism` is `maximum` minus `corrected`. `r_squared_best` is from `over_draws`.
+        `share_chosen` is how often the best layer was chosen, and `chosen` how often each layer was. Columns that need
+        halves are NaN with fewer than two neurons.
     """
     # Comparisons of models skip recorded areas.
     neurons = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
@@ -232,8 +234,21 @@ def _choose_best_layers(rows: pd.DataFrame, threshold: float, n_splits: int, see
     first = halves_of(len(names), n_splits, seed)
     for time_bin, halves in of_bins.items():
         even, odd = (table.reindex(columns=names) for table in (halves.even, halves.odd))
+        of_draws = over_draws(rows[rows["time_bin"] == time_bin])
         for row in _choose_in_bin(halves.whole, even, odd, first):
-            yield {"time_bin": time_bin, "measure": halves.measure} | row
+            found = {"measure": halves.measure, "r_squared_best": of_draws.get(row["model"], np.nan)}
+            yield {"time_bin": time_bin} | found | row
+
+
+def over_draws(rows: pd.DataFrame) -> pd.Series:
+    """Return r squared of each model at layers that half of the random draws chose, in the other draws.
+
+    Each neuroid has its own layers, from `ventral.scores.best_of_draws`. The median over neuroids is NaN for other
+    splits.
+    """
+    of_layers = (rows["share_best"] * rows["r_squared_best"]).astype(float)
+    of_neuroids = of_layers.groupby([rows["model"], rows["target"]]).sum(min_count=1)
+    return of_neuroids.groupby("model").median()
 
 
 def taken_neuroids(halves: Halves) -> pd.Index:

@@ -45,6 +45,8 @@ COLUMNS = [
     "reliability_even",
     "r_odd",
     "reliability_odd",
+    "share_best",
+    "r_squared_best",
     "given_ceiling",
     "ceiling_low",
     "ceiling_high",
@@ -176,7 +178,8 @@ def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFram
     """Widen the intervals over neuroids of an area summary to cover stimuli or held-out groups.
 
     The error of the median for other stimuli is approximated by the error of the mean, because errors of neuroids are
-    alike. The errors over neuroids and over stimuli are independent. An end of the interval lies sqrt(a^2 + b^2) from
+    alike. The errors over neuroids and over stimuli are independent. The interval of a single neuroid, such as a
+    component, is over stimuli alone. An end of the interval lies sqrt(a^2 + b^2) from
     the estimate, where a is the distance over neuroids. b is the error over stimuli times the quantile of Student's t
     (Zou and Donner 2008, Statistics in Medicine 27:1693). Ceilings are fixed: the error of r is the error of r over
     ceilings, times the square root of the median reliability.
@@ -191,7 +194,8 @@ def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFram
     from scipy.special import stdtrit
 
     summary = summary.merge(errors, on=[*PANEL, "model", "layer"], how="left")
-    known = (summary["unit_error"].notna() & (summary["interval_over"] == "neurons")).to_numpy()
+    alone = (summary["interval_over"] == "") & (summary["n_neuroids"] == 1)
+    known = (summary["unit_error"].notna() & (alone | (summary["interval_over"] == "neurons"))).to_numpy()
     of_units = stdtrit(summary["n_units"].astype(float) - 1, 0.975) * summary["unit_error"]
     over_ceiling = summary["over_ceiling"].eq(True)
     root = summary["root_reliability"].where(summary["root_reliability"] > 0)
@@ -202,9 +206,10 @@ def with_unit_errors(summary: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFram
     for measure, half in of_measures.items():
         centre = summary[measure]
         for end, sign in (("low", -1), ("high", 1)):
-            moved = centre + sign * np.hypot(summary[f"{measure}_{end}"] - centre, half)
+            of_neurons = (summary[f"{measure}_{end}"] - centre).where(~alone, 0.0)
+            moved = centre + sign * np.hypot(of_neurons, half)
             summary[f"{measure}_{end}"] = moved.where(known, summary[f"{measure}_{end}"])
-    over = summary["unit"].astype(object) + " and neurons"
+    over = summary["unit"].astype(object) + np.where(alone, "", " and neurons")
     return summary.assign(interval_over=over.where(known, summary["interval_over"]))
 
 

@@ -254,7 +254,7 @@ def make_splits(
         `stimuli`, `objects`, `categories`, or a mapping with a `name` and one of three designs. `column` holds out
         every group of a column in turn, or `folds` of whole groups. `partition` names a column with the values train,
         validation and test. `random` is a number of draws, with `train`, the number of stimuli to fit on, or their
-        share if below 1.
+        share if below 1. With `leave_one_out`, each training stimulus is an inner fold.
     columns : dict of (n_stimuli,) arrays
         The stimuli's labels and properties by name.
     n_stimuli, n_folds, seed, source
@@ -337,14 +337,17 @@ def _published(spec: Mapping, columns: Mapping[str, ArrayLike], n_folds: int, se
 def _random(spec: Mapping, n_stimuli: int, n_folds: int, seed: int, source: str) -> Split:
     n_training = int(spec["train"] if spec["train"] >= 1 else round(spec["train"] * n_stimuli))
     _check_sizes(n_training, n_stimuli - n_training, n_folds, f"{source}: split `{spec['name']}`")
-    orders = [np.random.default_rng([seed, draw]).permutation(n_stimuli) for draw in range(spec["random"])]
+    n_inner = n_training if spec.get("leave_one_out") else n_folds
+    # With seed 0, the training sets are those that Tuckute et al. 2023 drew by `numpy.random.choice`.
+    rng = np.random.RandomState(seed)
+    orders = [rng.permutation(n_stimuli) for _ in range(spec["random"])]
     tests = [np.sort(order[n_training:]) for order in orders]
     return Split(
         spec["name"],
         tests,
         training=np.setdiff1d(np.arange(n_stimuli), np.concatenate(tests)),
         repeated=True,
-        inner=[_dealt(order[:n_training], n_folds) for order in orders],
+        inner=[_dealt(order[:n_training], n_inner) for order in orders],
     )
 
 
