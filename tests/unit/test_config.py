@@ -578,7 +578,8 @@ def test_a_table_alone_is_a_set_on_which_no_model_is_run(config):
         (
             {"recordings": config["recordings"] | {"session_2": config["recordings"]["rec"] | {"stimuli": "names"}}},
             r"config key recordings\.session_2: the stimuli names are a table alone, and models need their files "
-            r"\(pixels\); give `images` or `render` to stimuli\.names, or set recordings\.session_2\.models to \[\]",
+            r"\(pixels\); give `images`, `sounds` or `render` to stimuli\.names, or set "
+            r"recordings\.session_2\.models to \[\]",
         ),
         (
             {

@@ -45,7 +45,7 @@ def common_shape(spec, opened, files, mapped):
     return (max(mapped(lambda file: len(np.load(opened(file))), files)),)
 
 
-def decode(spec, opened, file, shape):
+def decode(spec, opened, file, shape, _remark):
     with opened(file) as stream:
         samples = np.load(stream)
     if samples.shape != shape:
@@ -53,7 +53,7 @@ def decode(spec, opened, file, shape):
     return samples.astype(np.float32)
 
 
-def preview(axes, samples):
+def preview(axes, samples, _kept):
     axes.plot(samples)
     axes.set_axis_off()
 
@@ -240,7 +240,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
         ({"stimuli": {"mine": spec | {"images": "a"}}}, "either `images`, .*, `signals`, a folder or zip"),
         ({"models": {"net": net | {"size": 8}}}, "unknown option `size`; .*gain"),
         ({"models": {"net": net | {"gain": -1}}}, r"models\.net\.gain: -1 is less than or equal to the minimum of 0"),
-        ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, signals"),
+        ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, sounds, signals"),
         ({"models": {"resnet18": {"modality": "signals"}}}, "resnet18 is shown images, not signals"),
         ({"models": {"conv2": {"train": {"recording": "heard"}}}}, "conv2 is shown images, and mine has signals"),
     ):

@@ -361,7 +361,7 @@ def with_orientation(path, orientation):
 
 
 def decoded(path):
-    return decode({}, lambda file: (path.parent / file).open("rb"), path.name, (3, *SIZE[::-1]))
+    return decode({}, lambda file: (path.parent / file).open("rb"), path.name, (3, *SIZE[::-1]), None)
 
 
 @pytest.mark.parametrize(

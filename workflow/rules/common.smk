@@ -71,6 +71,7 @@ from ventral.configuration.resolution import (
     readouts_of,
     recorded_models_of,
     resolve,
+    sets_played,
     sets_with_files,
     splits_with_options,
 )

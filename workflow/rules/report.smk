@@ -50,6 +50,7 @@ rule report_page:
         recordings=expand("<results>/recordings/{recording}.zarr", recording=settings["recordings"]),
         figures=expand("<results>/figures/{figure}.svg", figure=STILLS)
         + expand("<results>/figures/contact_sheets/{stimuli}.svg", stimuli=sets_with_files(settings)),
+        played=expand("<results>/stimuli/{stimuli}.zarr", stimuli=sets_played(settings)),
     output:
         "<results>/report.html",
         provenance="<provenance>/report.json",

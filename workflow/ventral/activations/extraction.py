@@ -553,7 +553,7 @@ def _refuse_other_modality(dataset: xr.Dataset, asked: Modality, spec: dict, sti
 
 def _report_options_alone(spec: dict, modality: Modality, stimuli: str) -> None:
     """Log which options of the model or of the stimuli have no effect, because the other has none of the same name."""
-    for option in modality.kept_options:
+    for option in modality.paired_options:
         places = [f"models.{spec['name']}.{option}", f"stimuli.{stimuli}.{option}"]
         of_model, of_set = spec.get(option) is not None, option in spec.get("stimuli", {})
         if of_model and not of_set:

@@ -226,6 +226,11 @@ def sets_with_files(config: dict) -> list[str]:
     return [name for name, spec in config["stimuli"].items() if not is_table_alone(spec)]
 
 
+def sets_played(config: dict) -> list[str]:
+    """Return the names of the stimulus sets that the page can play."""
+    return [name for name in sets_with_files(config) if modality_shown(config["stimuli"][name]).playable is not None]
+
+
 def _check_files_to_run_on(config: dict) -> None:
     """Refuse models, simulations and trainings on a stimulus set without files."""
     tables = config["stimuli"].keys() - set(sets_with_files(config))

@@ -107,8 +107,15 @@ def _modality_keys() -> dict[str, dict]:
     """Return the schemas of a stimulus set's keys that name a modality, or an option of one."""
     keys = {}
     for name, modality in MODALITIES.items():
-        keys |= {name: {"description": modality.meaning, **PLACES}, **modality.set_options}
+        keys |= {name: {"description": modality.meaning, **PLACES}}
+        keys |= {option: _without_default(declared) for option, declared in modality.set_options.items()}
     return keys
+
+
+def _without_default(declared: Mapping) -> dict:
+    """Return the schema of a set's option with its default in words: other modalities' sets lack it."""
+    said = {word: value for word, value in declared.items() if word != "default"}
+    return {**said, "without": f"`{declared['default']}`"} if "default" in declared else said
 
 
 def _options_of_dataset(dataset: Dataset) -> dict[str, dict]:

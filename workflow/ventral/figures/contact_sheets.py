@@ -94,7 +94,7 @@ def draw_contact_sheet(dataset: "xr.Dataset", chosen: NDArray[np.int64], modalit
                     (side - GAP) / height,
                 )
             )
-            modality.preview(axes, stimuli[stimulus].values)
+            modality.preview(axes, stimuli[stimulus].values, modality.kept(dataset.attrs))
             if column == 0 and label is not None:
                 axes.annotate(
                     dataset[label].values[stimulus], (0, 0.5), (-3, 0), "axes fraction", "offset points",

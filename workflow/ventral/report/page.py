@@ -27,6 +27,7 @@ from ventral.report.drawing import (
 from ventral.report.figures import figure_section, filters, legend, stills_section, thinning_note
 from ventral.report.jobs import architectures, job_table, read_audit, read_records, versions
 from ventral.report.methods import listed, methods, read_recording, references
+from ventral.report.players import players_section, read_players
 from ventral.report.prose import CATEGORISATION, EXPLICITNESS, NO_CEILING, PROFILE, RANKING, SIMILARITY, areas, lead
 from ventral.report.results import Results
 from ventral.report.summary import (
@@ -74,6 +75,7 @@ def report(
     animals: Path | None = None,
     explicitness: Path | None = None,
     figures: Sequence[Path] = (),
+    played: Sequence[Path] = (),
 ) -> None:
     """Write the page.
 
@@ -94,6 +96,8 @@ def report(
         record, because then every audit would make the page out of date.
     figures : sequence of paths
         Further figures (SVG), which the page shows unchanged.
+    played : sequence of paths
+        Stores of stimulus sets that can be played, such as sounds.
 
     Raises
     ------
@@ -116,6 +120,7 @@ def report(
             animals=None if animals is None else read_table(animals, "group", "animal", "interval_over"),
             explicitness=None if explicitness is None else read_table(explicitness),
             figures=figures,
+            players=read_players(played),
         )
     )
     with writing(output) as unfinished:
@@ -160,6 +165,7 @@ def page(results: Results) -> str:
             EXPLICITNESS,
             _or_none(draw_explicitness, drawing, results.explicitness),
         ),
+        players_section(results.players),
         stills_section(results.figures),
     ]
     groups = [] if results.animals is None else sorted(results.animals["group"].unique())
@@ -170,6 +176,7 @@ def page(results: Results) -> str:
             "title": f"{escape(listed(areas(results)))}: the best models and layers",
             "heading": "Which model, and which layer, predicts these neurons?",
             "lead": escape(lead(results)),
+            "media": "; media-src data:" if results.players else "",
             "audit": audit_section(results.audit),
             "contents": _contents(figures, results),
             "numbers": numbers_section(results) + animals_section(results.animals),

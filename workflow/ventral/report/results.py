@@ -29,6 +29,8 @@ class Results:
         Tables of these stages, None where the run made none.
     figures : sequence of paths
         SVG files that the page shows unchanged.
+    players : sequence of (str, str)
+        Names and data URIs of stimuli that can be played.
     """
 
     scores: pd.DataFrame
@@ -44,3 +46,4 @@ class Results:
     animals: pd.DataFrame | None = None
     explicitness: pd.DataFrame | None = None
     figures: Sequence[Path] = ()
+    players: Sequence[tuple[str, str]] = ()

@@ -17,7 +17,7 @@ import math
 import platform
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -157,7 +157,13 @@ def size_of(opened: Callable[[str], BinaryIO], file: str) -> tuple[int, int] | N
         return None
 
 
-def decode(spec: dict, opened: Callable[[str], BinaryIO], file: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def decode(
+    spec: dict,
+    opened: Callable[[str], BinaryIO],
+    file: str,
+    shape: tuple[int, int, int],
+    _remark: Callable[[str], None],
+) -> NDArray[np.uint8]:
     """Return the pixels (3, height, width) of an image.
 
     Raises
@@ -470,7 +476,7 @@ def pixel_features(pixels: NDArray[np.uint8], spec: dict) -> NDArray[np.uint8]:
 # Previews.
 
 
-def preview(axes: "Axes", pixels: NDArray[np.uint8]) -> None:
+def preview(axes: "Axes", pixels: NDArray[np.uint8], _kept: Mapping) -> None:
     """Draw the pixels (3, height, width) of an image, to fill the axes."""
     axes.imshow(pixels.transpose(1, 2, 0), interpolation="none", aspect="auto")
     axes.set_axis_off()

@@ -137,11 +137,12 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
         stored = create_set(unfinished, table, modality, shape)
         progress = Progress(f"ingest {name}", len(files), modality.name)
         decode = partial(_decoded, modality, spec, opened, shape)
-        digests, outlines, problems = _fill(
+        digests, outlines, problems, remarks = _fill(
             stored, files, lambda names: pool.map(decode, names), modality.outlines, progress
         )
         if problems:
             raise InputError(_report(problems, place, len(files), modality))
+        Listing(files, remarks).warn(place)
         attributes = {**modality.attributes, **modality.kept(spec)}
         duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
     if duplicates:
@@ -302,13 +303,14 @@ def _refuse_repeated(names: Sequence[str], describe_name: Callable[[str], str]) 
 
 def _decoded(
     modality: Modality, spec: dict, opened: Callable[[str], BinaryIO], shape: tuple[int, ...], file: str
-) -> tuple[NDArray, bytes] | InputError:
-    """Return a stimulus and its digest, or the problem with the file."""
+) -> tuple[NDArray, bytes, list[str]] | InputError:
+    """Return a stimulus, its digest and the remarks on its file, or the problem with the file."""
+    remarks = []
     try:
-        stimulus = modality.decode(spec, opened, file, shape)
+        stimulus = modality.decode(spec, opened, file, shape, remarks.append)
     except InputError as error:
         return error
-    return stimulus, hashlib.sha256(stimulus).digest()
+    return stimulus, hashlib.sha256(stimulus).digest(), remarks
 
 
 def _fill(
@@ -317,9 +319,9 @@ def _fill(
     decoded: Callable[[Sequence[str]], Iterator],
     outlines_of: Callable[[NDArray], NDArray],
     progress: Progress,
-) -> tuple[list[bytes], list[NDArray], dict[str, str]]:
-    """Write the stimuli (n, ...) of all files; return the digest of each, outlines, and problems by file."""
-    digests, outlines, problems = [], [], {}
+) -> tuple[list[bytes], list[NDArray], dict[str, str], dict[str, list[str]]]:
+    """Write the stimuli (n, ...) of all files; return digests, outlines, problems by file, and files by remark."""
+    digests, outlines, problems, remarks = [], [], {}, defaultdict(list)
     # A block is a whole shard, because writing a part of a shard rewrites the whole.
     rows = stored.shards[0]
     for start in range(0, len(files), rows):
@@ -329,13 +331,15 @@ def _fill(
             if isinstance(result, InputError):
                 problems[file] = str(result)
             else:
-                block[row], digest = result
+                block[row], digest, noticed = result
                 digests.append(digest)
+                for remark in noticed:
+                    remarks[remark].append(file)
             progress.advance()
         if not problems:
             stored[start : start + len(block)] = block
             outlines.append(outlines_of(block))
-    return digests, outlines, problems
+    return digests, outlines, problems, remarks
 
 
 def _report(problems: dict[str, str], place: str, n_files: int, modality: Modality) -> str:

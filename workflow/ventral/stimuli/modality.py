@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
-from ventral.stimuli import images, variation
+from ventral.stimuli import images, sounds, variation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +119,8 @@ class Modality:
         files, and a function that maps another function over them in threads.
     decode : callable
         Returns a stimulus of that shape in the form of the store. Its arguments are the set's description, a function
-        that opens a file, the file, and the shape. It raises InputError, without the file's name, for unusable files.
+        that opens a file, the file, the shape, and a function that takes a remark on the file. One warning names all
+        files with the same remark. It raises InputError, without the file's name, for unusable files.
     any_shape : tuple of int
         Shape of example stimuli for listing the layers of a network before there is a set.
     examples : callable
@@ -130,7 +131,10 @@ class Modality:
     baseline : Baseline
         Model whose features are the stimuli themselves.
     preview : callable
-        Draws one stimulus of the store, to fill axes.
+        Draws one stimulus of the store, to fill axes. Its arguments are these, the stimulus, and the `kept_options`.
+    playable : callable, optional
+        Returns a data URI of each of some stimuli (n, ...) of the store for the page, given these and the
+        `kept_options`. None for stimuli that are seen on the contact sheet.
     given : callable
         Returns stimuli (n, ...) in the form of the store, given an array, or a list such as of opened files, and the
         shape of a stimulus. It raises InputError for stimuli of another shape or range.
@@ -138,10 +142,11 @@ class Modality:
         Returns a few hundred numbers (n, p) by which near-duplicates are recognised, given stimuli (n, ...) of the
         store.
     set_options : dict of dicts
-        Schema of the options of a stimulus set, by name: type, and meaning as `description`.
+        Schema of the options of a stimulus set, by name: type, meaning as `description`, and `default` if there is one.
     kept_options : tuple of str
         Names of the `set_options` that `prepare` reads, under `stimuli` in the model. The store has them as attributes.
-        A model's option of the same name needs the set's, and the other way round.
+    paired_options : tuple of str
+        Names of those that have an effect only if the model has an option of the same name, which needs the set's.
     model_options : dict of dicts
         Schema of the options of a model that `prepare` reads, by name. Each also has a `default`, and `without`, the
         documented default for architectures that have their own.
@@ -166,11 +171,13 @@ class Modality:
     examples: Callable[[int, tuple[int, ...], int], NDArray]
     prepare: Callable[["Tensor", dict], "Tensor"]
     baseline: Baseline
-    preview: Callable[["Axes", NDArray], None]
+    preview: Callable[["Axes", NDArray, Mapping], None]
+    playable: Callable[[NDArray, Mapping], list[str]] | None = None
     given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
     kept_options: tuple[str, ...] = ()
+    paired_options: tuple[str, ...] = ()
     model_options: Mapping[str, dict] = field(default_factory=dict)
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
     hint: Callable[[str], str] = lambda _message: ""
@@ -182,8 +189,9 @@ class Modality:
         return {} if self.name == FIRST else {"modality": self.name}
 
     def kept(self, options: Mapping) -> dict[str, object]:
-        """Return the `kept_options` among options of a set, or among attributes of its store."""
-        return {name: options[name] for name in self.kept_options if options.get(name) is not None}
+        """Return the `kept_options` among options of a set, or among attributes of its store, or their defaults."""
+        found = {name: options.get(name, self.set_options[name].get("default")) for name in self.kept_options}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 FIRST = "images"
@@ -214,6 +222,7 @@ MODALITIES: dict[str, Modality] = {
         outlines=images.outlines,
         set_options=images.SET_OPTIONS,
         kept_options=("degrees",),
+        paired_options=("degrees",),
         model_options=images.MODEL_OPTIONS,
         without_effect=images.without_effect,
         hint=images.hint,
@@ -224,6 +233,35 @@ MODALITIES: dict[str, Modality] = {
             varied=variation.moved_images,
             variation="Images were mirrored at random in training, and shifted by up to an eighth of their side.",
         ),
+    ),
+    "sounds": Modality(
+        name="sounds",
+        unit="sound",
+        meaning="Folder or zip of sounds, or several: WAV, FLAC, OGG or MP3, of any rate "
+        "([Score sounds](../docs/sounds.md)).",
+        suffixes=sounds.SUFFIXES,
+        array=sounds.WAVEFORM,
+        axes=sounds.AXES,
+        dtype="float32",
+        common_shape=sounds.common_shape,
+        decode=sounds.decode,
+        any_shape=(round(sounds.RATE * sounds.SECONDS),),
+        examples=sounds.examples,
+        prepare=sounds.prepare,
+        baseline=Baseline(
+            name="cochleagram",
+            features=sounds.cochleagram_features,
+            taken="which is the cochleagram of the sounds, with `rate` alone",
+            options={"rate": sounds.RATE},
+            sentence="The features of {models} were the values of the cochleagrams of the stimuli.",
+            uses=("rate",),
+        ),
+        preview=sounds.preview,
+        playable=sounds.playable,
+        outlines=sounds.outlines,
+        set_options=sounds.SET_OPTIONS,
+        kept_options=("rate",),
+        model_options=sounds.MODEL_OPTIONS,
     ),
 }
 
