@@ -262,6 +262,14 @@ MODALITIES: dict[str, Modality] = {
         set_options=sounds.SET_OPTIONS,
         kept_options=("rate",),
         model_options=sounds.MODEL_OPTIONS,
+        training=Training(
+            kept=variation.kept_sounds,
+            shown=lambda kept, _spec: kept.float(),
+            drawn=variation.drawn_delays,
+            varied=variation.delayed_sounds,
+            variation="Sounds were shifted at random in training, by up to an eighth of their length, and made up to "
+            "6 dB louder or softer.",
+        ),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Random variation of stimuli in training: images are mirrored and shifted."""
+"""Random variation of stimuli in training: images are mirrored and shifted, and sounds shifted and made louder."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.stimuli import sounds
+from ventral.stimuli.cochleagram import POWER
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 # Largest shift of an image in training, as a share of its side.
 SHIFT = 1 / 8
+# Largest shift of a sound in training, as a share of its length, and largest change of its level, in dB.
+DELAY, GAIN = 1 / 8, 6.0
 
 
 def drawn_moves(generator: np.random.Generator, n: int, shape: tuple[int, ...]) -> tuple[NDArray, NDArray]:
@@ -81,3 +86,31 @@ def _indexed(pixels: "Tensor", shifts: "Tensor", flips: "Tensor", grey: "Tensor"
     row, column = row.clamp(0, height - 1)[:, None, :, None], column.clamp(0, width - 1)[:, None, None, :]
     found = pixels[number[:, None, None, None], channel[:, None, None], row, column]
     return torch.where(there, found, grey)
+
+
+def kept_sounds(waveforms: "Tensor", spec: dict) -> "Tensor":
+    """Return the inputs of a network for waveforms (n, samples); cochleagrams as float16, because they are large."""
+    inputs = sounds.prepare(waveforms, spec)
+    return inputs.half() if spec["input"] == "cochleagram" else inputs
+
+
+def drawn_delays(generator: np.random.Generator, n: int, shape: tuple[int, ...]) -> tuple[NDArray, NDArray]:
+    """Draw delays (n,), in samples or frames, and gains (n,), in dB, of inputs (..., time)."""
+    furthest = int(DELAY * shape[-1])
+    delays = generator.integers(-furthest, furthest, n, endpoint=True)
+    return delays, generator.uniform(-GAIN, GAIN, n).astype(np.float32)
+
+
+def delayed_sounds(inputs: "Tensor", numbers: "Sequence[Tensor]", spec: dict) -> "Tensor":
+    """Return inputs (n, ..., time), each delayed and scaled by its own numbers; zeros fill uncovered times.
+
+    A cochleagram is scaled as that of a scaled waveform is.
+    """
+    import torch
+
+    delays, gains = (values.view(-1, *[1] * (inputs.ndim - 1)) for values in numbers)
+    time = torch.arange(inputs.shape[-1], device=inputs.device) - delays
+    there = (time >= 0) & (time < inputs.shape[-1])
+    shifted = inputs.float().gather(-1, time.clamp(0, inputs.shape[-1] - 1).expand(inputs.shape))
+    power = POWER if spec["input"] == "cochleagram" else 1
+    return shifted * (there * 10 ** (power * gains / 20))

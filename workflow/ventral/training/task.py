@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -188,9 +188,9 @@ def _read_neuroids(spec: dict, recording, dataset, texts: Mapping[str, NDArray],
     source = f"stimuli {dataset.attrs['name']}"
     kinds = texts.get("object", texts.get("category"))
     test = folds_of_stimuli(kinds, dataset.sizes["stimulus"], spec["folds"], spec["folds_seed"], source)[0]
-    kinds = np.zeros(dataset.sizes["stimulus"], dtype=int) if kinds is None else kinds
+    kinds = np.full(dataset.sizes["stimulus"], "") if kinds is None else kinds
     generator = np.random.default_rng(spec["network"]["seed"])
-    train, validation = _divided(np.setdiff1d(rows, test), kinds, np.arange(len(kinds)), spec, generator)
+    train, validation = _divided(np.setdiff1d(rows, test), [kinds], np.arange(len(kinds)), spec, generator)
     means = mean_responses(responses).values
     present = (~np.isnan(means[train])).any(axis=0) & (responses["left_out"].values == "")
     scale = np.full(means.shape[1], np.nan)
@@ -209,8 +209,8 @@ def _read_neuroids(spec: dict, recording, dataset, texts: Mapping[str, NDArray],
 def _parts(spec: dict, texts: Mapping[str, NDArray], rows: NDArray[np.intp]) -> dict[str, NDArray[np.intp]]:
     """Return the rows of each part of labelled stimuli."""
     labels, apart = as_list(spec["label"]), spec.get("apart", [])
-    strata, parts = _first_label(texts, labels), {}
-    groups = np.arange(len(strata))
+    strata, parts = _strata(texts, labels), {}
+    groups = np.arange(len(strata[0]))
     generator = np.random.default_rng(spec["network"]["seed"])
     if apart:
         groups = np.unique(np.stack([texts[column] for column in apart]), axis=1, return_inverse=True)[1]
@@ -223,12 +223,11 @@ def _parts(spec: dict, texts: Mapping[str, NDArray], rows: NDArray[np.intp]) -> 
     return parts
 
 
-def _first_label(texts: Mapping[str, NDArray], labels: list[str]) -> NDArray:
-    """Return the first label of each stimulus that is not empty, different under each column."""
-    found = texts[labels[0]]
-    for column in labels[1:]:
-        found = np.where(found == "", np.char.add(f"{column} ", texts[column]), found)
-    return found
+def _strata(texts: Mapping[str, NDArray], labels: list[str]) -> tuple[NDArray, NDArray]:
+    """Return the first label of each stimulus that is not empty, with its column, and the column alone."""
+    columns = np.array(labels)[np.argmax([texts[label] != "" for label in labels], axis=0)]
+    names = np.select([columns == label for label in labels], [texts[label] for label in labels], "")
+    return np.char.add(np.char.add(columns, " "), names), columns
 
 
 def _check_learned(
@@ -250,27 +249,29 @@ def _check_learned(
 
 
 def _divided(
-    rows: NDArray[np.intp], strata: NDArray, groups: NDArray, spec: dict, generator: np.random.Generator
+    rows: NDArray[np.intp], strata: Sequence[NDArray], groups: NDArray, spec: dict, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Divide rows into those that stay and those that are held out, in whole groups, stratified.
-
-    Groups with stimuli of several strata are a stratum of their own.
 
     Parameters
     ----------
     rows : integer array
         Rows to divide.
-    strata, groups : (n,) arrays
-        Stratum and group of every stimulus.
+    strata : sequence of (n,) arrays
+        Stratum of every stimulus, from fine to coarse. The stratum of a group is the finest that its stimuli share.
+    groups : (n,) array
+        Group of every stimulus.
     spec : dict
         `validation` is the share to hold out; `name`, for messages.
     generator : Generator
         Draws the groups.
     """
     units, first, unit = np.unique(groups[rows], return_index=True, return_inverse=True)
-    _, stratum_of_row = np.unique(strata[rows], return_inverse=True)
-    of_units = stratum_of_row[first]
-    of_units[unit[stratum_of_row != of_units[unit]]] = -1
+    of_units = np.full(len(units), "", dtype=object)
+    for values in [values[rows] for values in reversed(strata)]:
+        shared = np.ones(len(units), dtype=bool)
+        shared[unit[values != values[first][unit]]] = False
+        of_units[shared] = values[first][shared]
     held = np.zeros(len(units), dtype=bool)
     for stratum in np.unique(of_units):
         places = generator.permutation(np.flatnonzero(of_units == stratum))
