@@ -28,7 +28,7 @@ SETTINGS = {
     "decoding": {"units": None, "draws": 20},
     "rendered": {},
     "simulated": {},
-    "trained": ["net_trained"],
+    "trained": {"net_trained": {"modality": ["images"], "labels": ["category"], "apart": []}},
     "degrees": {"stimuli": {}, "models": {}},
     "architectures": {},
     "groups": [],

@@ -141,6 +141,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "conv4": lambda: convolutional([16, 32, 64, 128], first_size=5, grid=2),
     "conv4_wide": lambda: convolutional([32, 64, 128, 256], first_size=5, grid=2),
     "small_resnet": lambda: residual([24, 32, 64, 128], blocks_each=2),
+}
+COCHLEAR: dict[str, Callable[[], nn.Module]] = {
     "small_cochcnn": cochlear,
     "small_cochcnn_branched": lambda: Branched(cochlear, n_shared=2),
 }

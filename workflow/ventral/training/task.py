@@ -278,10 +278,11 @@ def _divided(
         # At least one unit of each stratum is trained on; halves are rounded up.
         held[places[: min(len(places) - 1, math.floor(len(places) * spec["validation"] + 0.5))]] = True
     if not held.any():
-        kind = "stimuli" if len(units) == len(rows) else "values held apart"
+        of = f"{len(units)} stimuli with {len(np.unique(of_units))} labels is less than one stimulus of each"
+        if "apart" in spec:
+            of = f"{len(units)} values of {' and '.join(spec['apart'])} is less than one that training can do without"
         raise InputError(
-            f"models.{spec['name']}.train.validation: {spec['validation']} of {len(units)} {kind} with "
-            f"{len(np.unique(of_units))} labels is less than one stimulus of each; set a higher share, or train on "
+            f"models.{spec['name']}.train.validation: {spec['validation']} of {of}; set a higher share, or train on "
             f"more stimuli"
         )
     return rows[~held[unit]], rows[held[unit]]
