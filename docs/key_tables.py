@@ -38,6 +38,7 @@ def tables() -> dict[str, list[Row]]:
         "key below `mappings`": mappings,
         "older key": rows({key: keys[key] for key in MOVED}),
         "key below `render`": rows(stimuli["render"]["properties"], "render."),
+        "key below `synthesis`": rows(stimuli["synthesis"]["properties"], "synthesis."),
         "key below `simulate`": rows(recordings["simulate"]["properties"], "simulate."),
         "option": rows(definitions["model"]["properties"]),
         "key below `train`": rows(definitions["training"]["properties"], "train."),

@@ -27,6 +27,7 @@ SETTINGS = {
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "rendered": {},
+    "synthesised": {},
     "simulated": {},
     "trained": {"net_trained": {"modality": ["images"], "labels": ["category"], "apart": []}},
     "degrees": {"stimuli": {}, "models": {}},

@@ -283,7 +283,7 @@ def test_every_key_is_explained():
         keys += [] if key in ("audit", "extraction", "fits", "grams", "outputs", "penalties") else [key]
     keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
     keys += [f"simulate.{inner}" for inner in recordings["simulate"]["properties"]]
-    keys += [f"render.{inner}" for inner in stimuli["render"]["properties"]]
+    keys += [f"{made}.{inner}" for made in ("render", "synthesis") for inner in stimuli[made]["properties"]]
     keys += [f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]]
     keys += [f"splits.{inner}" for inner in schema["$defs"]["splits"]["items"]["oneOf"][1]["properties"]]
     assert sorted(documented) == sorted([*keys, *options_of_models()])
@@ -578,7 +578,7 @@ def test_a_table_alone_is_a_set_on_which_no_model_is_run(config):
         (
             {"recordings": config["recordings"] | {"session_2": config["recordings"]["rec"] | {"stimuli": "names"}}},
             r"config key recordings\.session_2: the stimuli names are a table alone, and models need their files "
-            r"\(pixels\); give `images`, `sounds` or `render` to stimuli\.names, or set "
+            r"\(pixels\); give `images`, `sounds`, `render` or `synthesis` to stimuli\.names, or set "
             r"recordings\.session_2\.models to \[\]",
         ),
         (

@@ -32,7 +32,7 @@ rule ingest:
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
     wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not spec.get("render")),
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not any(way in spec for way in MADE)),
     conda:
         "../../envs/cpu.yaml"
     envmodules:
@@ -50,6 +50,20 @@ rule ingest:
         ),
     shell:
         command("cores")
+
+
+use rule ingest as synthesise with:
+    input:
+        # The package makes everything that the sounds consist of.
+        [],
+    wildcard_constraints:
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if "synthesis" in spec),
+    params:
+        **told(
+            "synthesise",
+            name=lambda wildcards: wildcards.stimuli,
+            spec=lambda wildcards: settings["stimuli"][wildcards.stimuli],
+        ),
 
 
 rule render:

@@ -21,6 +21,7 @@ STAGES = {
     "stimuli": "stimuli.ingestion.ingest",
     "render": "stimuli.rendering.render",
     "assemble": "stimuli.rendering.assemble",
+    "synthesise": "stimuli.synthesis.synthesise",
     "recording": "recordings.ingestion.ingest",
     "teacher": "simulation.teacher.describe_teacher",
     "simulate": "simulation.simulation.simulate",

@@ -30,7 +30,15 @@ from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
-from ventral.stimuli.modality import MODALITIES, Modality, is_table_alone, modality_shown
+from ventral.stimuli.modality import (
+    MADE,
+    MODALITIES,
+    RENDER,
+    SYNTHESIS,
+    Modality,
+    is_table_alone,
+    modality_shown,
+)
 from ventral.stimuli.places import as_list
 from ventral.training.exclusion import training_rows
 
@@ -128,12 +136,12 @@ def resolve(config: dict) -> dict:
 
 def _check_stimuli(spec: dict, key: str) -> None:
     """Refuse a stimulus set without a source or with several, and options of another source."""
-    modality, ways = modality_shown(spec), [way for way in (*MODALITIES, "render") if way in spec]
+    modality, ways = modality_shown(spec), [way for way in (*MODALITIES, *MADE) if way in spec]
     if len(ways) != 1 and not is_table_alone(spec):
         either = ", ".join(f"`{name}`, a folder or zip of them" for name in MODALITIES)
         raise InputError(
-            f"{key}: a stimulus set has either {either}, or `render`, options of rendering, or a `table` alone, for "
-            f"stimuli without files"
+            f"{key}: a stimulus set has either {either}, or `render`, options of rendering, or `synthesis`, options of "
+            f"synthesised sounds, or a `table` alone, for stimuli without files"
         )
     for option in modality.set_options if is_table_alone(spec) else ():
         if option in spec:
@@ -146,6 +154,10 @@ def _check_stimuli(spec: dict, key: str) -> None:
         ):
             if option in spec and (option != "circular" or spec[option]):
                 raise InputError(f"{key}.{option}: belongs to `{modality.name}`; {instead}")
+    if "synthesis" in spec:
+        for option in ("table", "circular"):
+            if spec.get(option):
+                raise InputError(f"{key}.{option}: belongs to `{modality.name}`; a synthesised set makes its own table")
     for other in MODALITIES.values():
         for option in other.set_options.keys() - modality.set_options.keys():
             if option in spec:
@@ -185,7 +197,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
     described, n_neuroids = {}, {}
     for name, spec in config["stimuli"].items():
         files = [path for key in (*MODALITIES, "table") if spec.get(key) for path in as_list(spec[key])]
-        if "render" in spec or not any(_to_be_fetched(path, fetched) for path in files):
+        if any(way in spec for way in MADE) or not any(_to_be_fetched(path, fetched) for path in files):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
         if "render" in spec:
             rows_of_shard(len(described[name]), 0, spec["render"]["shards"], f"stimuli.{name}.render.shards")
@@ -234,7 +246,7 @@ def sets_played(config: dict) -> list[str]:
 def _check_files_to_run_on(config: dict) -> None:
     """Refuse models, simulations and trainings on a stimulus set without files."""
     tables = config["stimuli"].keys() - set(sets_with_files(config))
-    right = f"give {', '.join(f'`{way}`' for way in MODALITIES)} or `render` to stimuli.{{}}"
+    right = f"give {', '.join(f'`{way}`' for way in (*MODALITIES, RENDER))} or `{SYNTHESIS}` to stimuli.{{}}"
     for name, recording in config["recordings"].items():
         stimuli, models = recording["stimuli"], models_of(config, name)
         if stimuli not in tables:

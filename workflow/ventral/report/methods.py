@@ -94,9 +94,10 @@ def methods(
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
         `seed`, `folds`, `recorded_models`, `reverse`, `banded`, `brainscore`, `decoding` (None if off). `splits` has
         the splits with options. `features` says how features are stored. `rendered` has the options of rendered
-        stimulus sets, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on
-        labels. `degrees` has the fields of view of `stimuli` and `models`, by name. `architectures` has the
-        architecture of each model, by name. `groups` names the sets summarised over animals.
+        stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by
+        name. `trained` names the networks trained on labels. `degrees` has the fields of view of `stimuli` and
+        `models`, by name. `architectures` has the architecture of each model, by name. `groups` names the sets
+        summarised over animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -149,7 +150,8 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
     for facts in recordings:
         name = facts["recording"]
         shown = (
-            f"{counted(facts['n_stimuli'], 'stimulus', 'stimuli')} (set {facts['stimuli']}{_rendered(facts, settings)})"
+            f"{counted(facts['n_stimuli'], 'stimulus', 'stimuli')} (set {facts['stimuli']}"
+            f"{_rendered(facts, settings)}{_synthesised(facts, settings)})"
         )
         source = next((f" ({data.reference})" for key, data in DATASETS.items() if name.startswith(key)), "")
         if "subjects" in facts:
@@ -215,6 +217,17 @@ def _rendered(facts: Mapping, settings: Mapping) -> str:
         f", rendered: {counted(len(render['categories']), 'category', 'categories')}, {render['exemplars']} objects of "
         f"each, {counted(render['images'], 'image')} of each object, on unrelated backgrounds"
     )
+
+
+def _synthesised(facts: Mapping, settings: Mapping) -> str:
+    options = settings["synthesised"].get(facts["stimuli"])
+    if not options:
+        return ""
+    kinds = {
+        "speech": f"{counted(options['words'], 'word')} in {counted(options['voices'], 'voice')}",
+        "music": f"{counted(options['phrases'], 'phrase')} on {counted(options['instruments'], 'instrument')}",
+    }
+    return f", synthesised: {listed([kinds[kind] for kind in options['kinds']])}, before unrelated backgrounds"
 
 
 def _teacher(simulate: Mapping) -> str:

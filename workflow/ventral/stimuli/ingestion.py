@@ -42,7 +42,8 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
     spec : dict
         The key of the modality, such as `images`, has a folder or zip of stimuli, or a list of these. Optional keys are
         `table` (a CSV or Parquet file with one row for each stimulus), `circular` (periods of circular columns), and
-        options of the modality. A rendered set has `render` instead. A set without files has `table` alone.
+        options of the modality. A rendered set has `render` instead, and a set of synthesised sounds `synthesis`. A set
+        without files has `table` alone.
     key : str
         Config key of `spec`, for messages.
 
@@ -62,6 +63,10 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
         from ventral.stimuli.rendering import plan
 
         return plan(spec["render"], f"{key}.render")
+    if spec.get("synthesis"):
+        from ventral.stimuli.synthesis import plan
+
+        return plan(spec, key)
     return _table_alone(spec, key) if is_table_alone(spec) else _described(spec, key)[0]
 
 

@@ -273,6 +273,10 @@ MODALITIES: dict[str, Modality] = {
     ),
 }
 
+# Ways to make stimuli, beside folders of them, and the modality of what is made.
+RENDER, SYNTHESIS = "render", "synthesis"
+MADE = {RENDER: FIRST, SYNTHESIS: "sounds"}
+
 
 def declared_modality(attributes: Mapping, place: str) -> Modality:
     """Return the modality in a store's attributes or a model's description; images by default.
@@ -289,10 +293,11 @@ def declared_modality(attributes: Mapping, place: str) -> Modality:
 
 
 def modality_shown(spec: Mapping) -> Modality:
-    """Return the modality of a stimulus set, given its description in the config; rendered stimuli are images."""
-    return next((modality for name, modality in MODALITIES.items() if name in spec), MODALITIES[FIRST])
+    """Return the modality of a stimulus set, given its description in the config."""
+    made = next((name for way, name in MADE.items() if way in spec), FIRST)
+    return next((modality for name, modality in MODALITIES.items() if name in spec), MODALITIES[made])
 
 
 def is_table_alone(spec: Mapping) -> bool:
     """Tell whether a stimulus set has names and properties, and no files."""
-    return "table" in spec and not any(way in spec for way in (*MODALITIES, "render"))
+    return "table" in spec and not any(way in spec for way in (*MODALITIES, *MADE))

@@ -5,7 +5,6 @@ The seed, object and number determine an image bit for bit, in any job, on one k
 
 import hashlib
 import logging
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.shards import rows_of_shard
 from ventral.stimuli import backgrounds, meshes
+from ventral.stimuli.draws import named_generator
 from ventral.stimuli.modality import FIRST, MODALITIES
 from ventral.stimuli.store import ROWS_PER_CHUNK, complete_set, create_set
 
@@ -200,7 +200,7 @@ def background_of(
     spec: dict, stimulus: str, sources: backgrounds.Backgrounds, size: int
 ) -> tuple[NDArray[np.uint8], str]:
     """Return the background (3, size, size) of a stimulus, which depends on its name alone, and its own name."""
-    return sources.draw(size, _generator(spec["seed"], stimulus, "background"))
+    return sources.draw(size, named_generator(spec["seed"], stimulus, "background"))
 
 
 def composed(drawn: NDArray[np.float32], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -254,19 +254,13 @@ def _sources(spec: dict) -> list[str]:
     return [spec["backgrounds"]] if isinstance(spec["backgrounds"], str) else spec["backgrounds"]
 
 
-def _generator(seed: int, name: str, purpose: str) -> np.random.Generator:
-    """Return the random generator of one object or image, which is independent of all others."""
-    # Python's own hash differs between processes.
-    return np.random.default_rng([seed, zlib.crc32(name.encode()), zlib.crc32(purpose.encode())])
-
-
 def _views(spec: dict, category: str, name: str) -> dict[str, NDArray]:
     """Return the columns of one object's rows."""
     number = np.arange(spec["images"])
     variation = np.array(spec["variation"])[number % len(spec["variation"])]
     shift, ratio, turn = np.array([LEVELS[level] for level in variation]).T
     # Draw row by row, so that the first images do not depend on the number of images.
-    drawn = _generator(spec["seed"], name, "pose").uniform(-1, 1, (len(number), len(PLANNED)))
+    drawn = named_generator(spec["seed"], name, "pose").uniform(-1, 1, (len(number), len(PLANNED)))
     scale = np.stack([shift / 2, shift / 2, np.log(ratio), turn, turn, turn], axis=1)
     values = drawn * scale
     values[:, 2] = DIAMETER * np.exp(values[:, 2])

@@ -56,7 +56,7 @@ FULL_SCALE, CLIPPED = 0.99, 4
 # without their last page.
 CUT_OFF = re.compile(r"^data : (?!4294967295)\d+ \(should be|Junk after the last page", re.MULTILINE)
 # Bands of frequency and windows of time by which near-duplicates are recognised.
-BANDS, WINDOWS = 32, 16
+BANDS, WINDOWS, COMPRESSION = 32, 16, 0.3
 # Rates of MP3, and how many seconds of a sound the page plays.
 RATES_OF_MP3 = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 PLAYED = 4
@@ -163,12 +163,13 @@ def read(stream: BinaryIO, seconds: float) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(stream) as sound:
             n_samples, rate = sound.frames, sound.samplerate
-            _refuse_other_length(n_samples / rate, seconds)
+            is_whole = not CUT_OFF.search(sound.extra_info)
+            if is_whole:
+                _refuse_other_length(n_samples / rate, seconds)
             samples = sound.read(dtype="float32", always_2d=True)
-            is_short = len(samples) < n_samples or CUT_OFF.search(sound.extra_info)
     except soundfile.LibsndfileError as error:
         raise InputError(f"not a sound, or damaged: {error.error_string}") from error
-    if is_short:
+    if not is_whole or len(samples) < n_samples:
         raise InputError(f"it ends early, after {len(samples) / rate:.4g} s; copy the file again")
     return samples, rate
 
@@ -343,16 +344,18 @@ def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArr
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the spectrograms (n, 512) of waveforms (n, samples): amplitudes in 32 bands of frequency, 16 times.
+    """Return the spectrograms (n, at most 512) of waveforms (n, samples): the power in 32 bands at 16 times.
 
-    Bands are a quarter of an octave wide, up to the Nyquist frequency.
+    Bands are a quarter of an octave wide, up to the frequencies that resampling attenuates. The power is compressed, so
+    that a part of silence does not make two sounds alike.
     """
     size = max(1, waveforms.shape[1] // WINDOWS)
     windows = waveforms[:, : size * WINDOWS].reshape(len(waveforms), -1, size)
     power = np.abs(np.fft.rfft(windows * np.hanning(size).astype(np.float32))) ** 2
+    power = power[..., : max(1, int(PASSED * power.shape[-1]))]
     edges = power.shape[-1] * 2.0 ** (-np.arange(BANDS, 0, -1) / 4)
     starts = np.unique(edges.astype(int))
-    return np.sqrt(np.add.reduceat(power, starts, axis=-1)).reshape(len(waveforms), -1).astype(np.float32)
+    return (np.add.reduceat(power, starts, axis=-1) ** COMPRESSION).reshape(len(waveforms), -1).astype(np.float32)
 
 
 # Previews and players.
