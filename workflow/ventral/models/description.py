@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from ventral.models.checkpoints import fitted, read_checkpoint
 from ventral.models.hub import origin_of
 from ventral.models.layer_names import AUTO, TOKENS
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
-from ventral.models.outputs import families_of_network, output_by, tokens_of
+from ventral.models.outputs import families_of_network, has_tokens, output_by, tokens_of
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.weights import has_weights_of_library, is_folder
@@ -215,9 +216,14 @@ def trace_stimuli(network: nn.Module, shape: tuple[int, ...], spec: dict) -> dic
         If the network fails on such stimuli.
     """
     with naming(spec):
-        families = families_of_network(spec)
-        tokens, output_of = tokens_of(network, families), output_by(families)
-        return trace(network, examples(2, shape, spec), modality_asked(spec).hint, tokens, output_of)
+        families, modality = families_of_network(spec), modality_asked(spec)
+        tokens, whole_of = tokens_of(network, families), output_by(families)
+
+        def output_of(module: nn.Module, output: Any) -> Any:
+            whole = whole_of(module, output)
+            return whole if has_tokens(whole, tokens) else modality.reduced(module, whole, spec)
+
+        return trace(network, examples(2, shape, spec), modality.hint, tokens, output_of)
 
 
 def check_layers_repeatable(network: nn.Module, layers: Sequence[Layer], shape: tuple[int, ...], spec: dict) -> None:

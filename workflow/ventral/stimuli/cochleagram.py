@@ -145,7 +145,7 @@ def _frames(subbands: "Tensor", samples: int, window: "Tensor", rate: int) -> "T
     """Return the compressed envelopes (n, channels, frames) of subbands, given their spectra (n, channels, bins)."""
     import torch
 
-    envelopes = torch.fft.ifft(subbands, n=samples).abs().clamp(min=LEAST_ENVELOPE)
+    envelopes = torch.fft.ifft(subbands, n=samples).abs().clamp_(min=LEAST_ENVELOPE)
     each = envelopes.flatten(0, 1)[:, None]
     frames = torch.nn.functional.conv1d(each, window[None, None], stride=rate // FRAME_RATE)
     return compressed(frames.view(*envelopes.shape[:2], -1))

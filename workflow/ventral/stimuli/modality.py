@@ -128,6 +128,8 @@ class Modality:
         as large as natural ones. The same seed gives the same stimuli, and fewer stimuli are the first of more.
     prepare : callable
         Returns the float32 input of a network, given stimuli (n, ...) of the store, on any device, and the model.
+    reduced : callable
+        Returns the features (n, ...) of a layer, given its module, the module's output (n, ...), and the model.
     baseline : Baseline
         Model whose features are the stimuli themselves.
     preview : callable
@@ -173,6 +175,7 @@ class Modality:
     baseline: Baseline
     preview: Callable[["Axes", NDArray, Mapping], None]
     playable: Callable[[NDArray, Mapping], list[str]] | None = None
+    reduced: Callable[[object, "Tensor", dict], "Tensor"] = lambda _module, output, _spec: output
     given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
@@ -248,13 +251,14 @@ MODALITIES: dict[str, Modality] = {
         any_shape=(round(sounds.RATE * sounds.SECONDS),),
         examples=sounds.examples,
         prepare=sounds.prepare,
+        reduced=sounds.reduced,
         baseline=Baseline(
             name="cochleagram",
             features=sounds.cochleagram_features,
-            taken="which is the cochleagram of the sounds, with `rate` alone",
+            taken="which is the cochleagram of the sounds, with `rate` and `over_time` alone",
             options={"rate": sounds.RATE},
             sentence="The features of {models} were the values of the cochleagrams of the stimuli.",
-            uses=("rate",),
+            uses=("rate", "over_time"),
         ),
         preview=sounds.preview,
         playable=sounds.playable,

@@ -36,7 +36,7 @@ from ventral.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from torch import Tensor
+    from torch import Tensor, nn
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
 WAVEFORM = "waveform"
@@ -100,6 +100,13 @@ MODEL_OPTIONS = {
         "minimum": SLOWEST,
         "maximum": FASTEST,
         "default": None,
+    },
+    "over_time": {
+        "description": "`mean` averages each layer's features over time, and `kept` keeps every moment. Time is the "
+        "last axis of a module's output; of recurrent, attention and linear modules of torch it is the axis before "
+        "their features. Outputs without an axis of time stay as they are.",
+        "enum": ["mean", "kept"],
+        "default": "mean",
     },
 }
 
@@ -303,6 +310,31 @@ def cochleagrams(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     return cochleagram(resampled_on_device(waveforms, _option(spec.get("stimuli", {}), "rate"), rate), rate)
 
 
+def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
+    """Return the features of a layer, given its output (n, ...): the mean over time, unless `over_time` keeps time.
+
+    Outputs with fewer than three axes, such as those of fully connected layers, have no time. Of modules with axes
+    (time, features), time is the last axis but one. Else it is the last axis, as in (channels, time) and (channels,
+    frequencies, time).
+    """
+    import torch
+    from torch import nn
+
+    if spec["over_time"] == "kept" or not isinstance(output, torch.Tensor):
+        return output
+    if output.ndim < 3 or not output.is_floating_point():
+        return output
+    features_last = (
+        nn.Linear,
+        nn.LayerNorm,
+        nn.RNNBase,
+        nn.MultiheadAttention,
+        nn.TransformerEncoder,
+        nn.TransformerEncoderLayer,
+    )
+    return output.mean(dim=-2 if isinstance(module, features_last) else -1)
+
+
 def resampled_on_device(waveforms: "Tensor", rate: int, new_rate: int) -> "Tensor":
     """Return waveforms (n, samples) at another rate, on their device.
 
@@ -337,10 +369,11 @@ def examples(n: int, shape: tuple[int], seed: int) -> NDArray[np.float32]:
 
 
 def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArray[np.float32]:
-    """Return `cochleagrams` of waveforms (n, samples) in memory."""
+    """Return `cochleagrams` of waveforms (n, samples) in memory, or their means (n, 211) if `over_time` says so."""
     import torch
 
-    return cochleagrams(torch.from_numpy(waveforms), spec).numpy()
+    features = cochleagrams(torch.from_numpy(waveforms), spec)
+    return (features.mean(dim=-1) if spec.get("over_time") == "mean" else features).numpy()
 
 
 def outlines(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
