@@ -13,7 +13,7 @@ from ventral.targets.values import Targets
 
 SHA256 = "a" * 64
 # By the beginning of a model's name.
-FAMILIES = ("pretrained", "trained", "untrained", "checkpoint", "unknown", "fitted")
+FAMILIES = ("pretrained", "trained", "untrained", "permuted", "checkpoint", "unknown", "fitted")
 
 
 def family(model: str) -> str:

@@ -194,7 +194,10 @@ BAD = {
     "unknown wrapper": (lambda state: {"student": state, "teacher": state}, "its tensors are under student, teacher"),
     "two wrappers": (lambda state: {"model": state, "state_dict": state}, "weights under each of state_dict, model;"),
     "two parts": (
-        lambda state: renamed(state, "student.{}".format) | renamed(state, "teacher.{}".format),
+        lambda state: (
+            renamed(state, "student.{}".format)
+            | renamed({name: 2 * values for name, values in state.items()}, "teacher.{}".format)
+        ),
         "several parts of the file fit, those whose names begin with student., teacher.",
     ),
     "whole network": (whole_network, "holds a whole pickled "),

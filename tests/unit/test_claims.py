@@ -19,6 +19,7 @@ DEPTHS = {"early": 0.1, "middle": 0.5, "late": 0.9}
 RAW = "r (no ceiling): no repetitions"
 PRETRAINED = "a pretrained network predicts better than an untrained network"
 TRAINED_HERE = "a network trained here predicts better than an untrained network"
+PERMUTED = "a network trained here predicts better than a network with permuted weights"
 PIXELS = "an untrained network predicts better than pixels"
 DEPTH = "the best layer for IT lies at a depth of 0.6 to 1"
 CATEGORISES = "the better a model categorises (category), the better it predicts"
@@ -167,6 +168,14 @@ def test_training_is_compared_within_architectures(tmp_path):
     found = judged_levels(tmp_path, levels)
     assert found.loc[TRAINED_HERE, "verdict"] == "fails"
     assert found.loc[TRAINED_HERE, "note"] == f"these networks only, whose architectures differ; {RAW}"
+
+
+def test_training_is_compared_with_permuted_weights(tmp_path):
+    levels = {"trained_a": {"late": 0.6}, "permuted_a": {"late": 0.4}}
+    found = judged_levels(tmp_path, levels)
+    assert found.loc[PERMUTED, "verdict"] == "holds"
+    assert TRAINED_HERE not in found.index
+    assert PRETRAINED not in found.index
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from PIL import Image
 
 from ventral.configuration.resolution import check_inputs, models_of, resolve
 from ventral.errors import InputError
+from ventral.models.zoo import family
 from ventral.training.exclusion import training_rows
 
 OBJECTS = ["bear_0", "bear_1", "car_0", "car_1", "face_0", "face_1"]
@@ -135,6 +136,19 @@ def test_a_trained_model_comes_with_its_checkpoints(config):
     assert training["network"]["weights"] == "random"
     assert (training["epochs"], training["patience"], training["batch_size"]) == (15, 5, 64)
     assert list(resolve(config)["models"]) == list(resolved["models"])
+
+
+def test_a_trained_model_comes_with_its_permuted_weights(config):
+    before = resolve(with_train(config, checkpoints=[0]))
+    resolved = resolve(with_train(config, checkpoints=[0], permuted=True))
+    assert list(resolved["models"]) == ["pixels", "net", "net.epoch0", "net.permuted"]
+    net, permuted = resolved["models"]["net"], resolved["models"]["net.permuted"]
+    assert permuted == {**net, "name": "net.permuted", "permuted": True}
+    assert (family(net), family(permuted)) == ("trained", "permuted")
+    assert resolved["trainings"] == before["trainings"]
+    config["models"]["net.permuted"] = {"architecture": "conv1"}
+    with pytest.raises(InputError, match=r"models\.net\.permuted: net with permuted weights has this name"):
+        resolve(config)
 
 
 def test_which_layers_are_taken_does_not_change_the_training(config):

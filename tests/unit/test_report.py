@@ -482,6 +482,16 @@ def test_methods_say_how_each_kind_of_split_was_made(spec, words):
     assert ("no claims" in text) == ("random" in spec)
 
 
+def test_methods_say_that_weights_were_permuted():
+    scores = neurons()
+    control = scores["model"].iloc[0]
+    assert "shuffled" not in said(scores, [RECORDING])
+    scores.loc[scores["model"] == control, "family"] = "permuted"
+    text = said(scores, [RECORDING])
+    assert "1 with trained weights shuffled within each tensor" in text
+    assert f"In {control}, the trained values of every weight tensor were shuffled within the tensor (Tuckute" in text
+
+
 def test_methods_of_neurons():
     text = said(neurons(), [RECORDING])
     assert (

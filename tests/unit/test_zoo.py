@@ -3,11 +3,13 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from ventral.errors import InputError
 from ventral.models.families import mobilenet
+from ventral.models.families.mobilenet import WEIGHTS
 from ventral.models.registry import architectures, family_of
 from ventral.models.zoo import check_model, family, resolve_model, weights_file
 
@@ -27,28 +29,28 @@ def test_a_name_is_enough():
 def test_mobilenet_has_the_weights_of_its_package_whose_code_is_not_run():
     script = (
         "import sys, torch; from ventral.models.description import build; "
-        "from ventral.models.families.mobilenet import PACKAGE, SHA256, weights_of_package; "
+        "from ventral.models.families.mobilenet import WEIGHTS; "
         "from ventral.models.zoo import resolve_model; from torchvision.models import MobileNet_V2_Weights; "
-        "file = weights_of_package('key'); state = build(resolve_model('mobilenet_v2')).state_dict(); "
+        "file = WEIGHTS.path('key'); state = build(resolve_model('mobilenet_v2')).state_dict(); "
         "expected = torch.load(file, weights_only=True); assert state.keys() == expected.keys(); "
         "assert all(torch.equal(state[name], values) for name, values in expected.items()); "
-        "assert SHA256[:8] in MobileNet_V2_Weights.IMAGENET1K_V1.url; "
-        "assert not [name for name in sys.modules if name.startswith(PACKAGE.replace('-', '_'))]"
+        "assert WEIGHTS.sha256[:8] in MobileNet_V2_Weights.IMAGENET1K_V1.url; "
+        "assert not [name for name in sys.modules if name.startswith(WEIGHTS.package.replace('-', '_'))]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_weights_of_mobilenet_that_are_not_there_or_damaged(monkeypatch, tmp_path):
     spec = resolve_model("mobilenet_v2")
-    monkeypatch.setattr(mobilenet, "FILE", str(tmp_path / "cut.pth"))
-    with pytest.raises(InputError, match=r"models\.mobilenet_v2: .*cut\.pth are damaged: their SHA-256 is missing"):
-        family_of("mobilenet_v2").build(spec)
     (tmp_path / "cut.pth").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"SHA-256 is a11ae064.*right is b0353104.*; install them again by `pip"):
-        family_of("mobilenet_v2").build(spec)
-    monkeypatch.setattr(mobilenet, "PACKAGE", "no-such-package")
-    with pytest.raises(InputError, match=r"models\.mobilenet_v2: .*no-such-package, which is not installed; `pip inst"):
-        family_of("mobilenet_v2").build(spec)
+    for changes, message in (
+        ({"file": str(tmp_path / "no.pth")}, r"models\.mobilenet_v2: .*no\.pth are damaged: their SHA-256 is missing"),
+        ({"file": str(tmp_path / "cut.pth")}, r"SHA-256 is a11ae064.*right is b0353104.*; install them again by `pip"),
+        ({"package": "no-such-package"}, r"models\.mobilenet_v2: .*no-such-package, which is not installed; `pip inst"),
+    ):
+        monkeypatch.setattr(mobilenet, "WEIGHTS", replace(WEIGHTS, **changes))
+        with pytest.raises(InputError, match=message):
+            family_of("mobilenet_v2").build(spec)
     family_of("mobilenet_v2").build(resolve_model("mobilenet_v2_random"))
 
 
@@ -89,12 +91,20 @@ def test_options_override_what_the_name_says():
         ("m", {"layers": []}, "models.m.layers: [] is not `auto`, or a list of names or globs"),
         ("m", {"layers": "blocks"}, "models.m.layers: 'blocks' is not `auto`"),
         ("efficientnet_lite9", {}, "no model is called 'efficientnet_lite9'; did you mean `efficientnet_lite"),
-        ("Some Net", {}, "no model is called 'Some Net'; known: efficientnet_lite0"),
+        ("Some Net", {}, "no model is called 'Some Net'; known: cochcnn9, "),
         ("m", {"architecture": "no_such_module:make"}, "module no_such_module of no_such_module:make cannot be imp"),
         ("m", {"architecture": "no.such:make"}, "module no.such of no.such:make cannot be imported"),
-        ("m", {"architecture": "resnet18", "weights": "best"}, "'best' is neither `pretrained` nor `random` nor a "),
+        (
+            "m",
+            {"architecture": "resnet18", "weights": "best"},
+            "'best' is neither `pretrained` nor `random` nor `permuted` ",
+        ),
         ("m", {"architecture": "resnet18", "weights": "best.pth"}, "models.m.weights: no such file: best.pth"),
-        ("m", {"architecture": "resnet18", "weights": None}, "models.m.weights: None is not `pretrained`, `random`"),
+        (
+            "m",
+            {"architecture": "resnet18", "weights": None},
+            "models.m.weights: None is not `pretrained`, `random`, ",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(name, options, message):

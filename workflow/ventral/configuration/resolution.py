@@ -605,6 +605,7 @@ def _expand_trainings(config: dict) -> None:
         models[name] = spec
         if train is None:
             continue
+        permuted = train.pop("permuted")
         trainings[name] = _training(name, spec, train, config)
         folder = f"{config['results']}/models/{name}"
         models[name] = {**spec, "weights": f"{folder}/final.safetensors", "sha256": None, "trained_by": name}
@@ -621,6 +622,13 @@ def _expand_trainings(config: dict) -> None:
             models[checkpoint] = {**models[name], "name": checkpoint, "weights": weights, "epoch": epoch}
             if epoch == 0 and family(spec) != "untrained":
                 models[checkpoint]["begun_as"] = family(spec)
+        if permuted:
+            control = f"{name}.permuted"
+            if control in given:
+                raise InputError(
+                    f"config key models.{control}: {name} with permuted weights has this name; choose another name"
+                )
+            models[control] = {**models[name], "name": control, "permuted": True}
     config["models"], config["trainings"] = models, trainings
     for name, recording in config["recordings"].items():
         for model in recording.get("models") or []:

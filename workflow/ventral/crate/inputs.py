@@ -10,7 +10,7 @@ from ventral.stimuli.modality import MODALITIES
 OF_THIS_PLACE = ("dask", "gres", "envmodules", "data_dir", "audit")
 # Values that are not paths where a folder of photographs, or a file of weights, may be named.
 NO_FOLDERS = (PHOTOGRAPHS, NOISE)
-NO_FILES = ("pretrained", "random")
+NO_FILES = ("pretrained", "random", "permuted")
 
 
 def own_files(config: dict) -> dict[str, str]:

@@ -17,7 +17,7 @@ COLOURS += ["#7B68EE", "#FF6F91", "#00B7C2", "#2F4F4F", "#B8860B", "#C71585", "#
 CROWDED = 7
 OTHERS = {"color": "0.75", "marker": "o", "markersize": 1.5, "linewidth": 0.5}
 # Families of models, in the order in which they are listed.
-FAMILIES = ["pretrained", "trained", "checkpoint", "fitted", "untrained", "classical", "unknown"]
+FAMILIES = ["pretrained", "trained", "checkpoint", "fitted", "untrained", "permuted", "classical", "unknown"]
 # The number of markers shares no divisor with the number of colours, which gives 210 different pairs.
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", "p", ">"]
 SINGLE_LAYER = (0, (4, 2))

@@ -3,7 +3,7 @@
 import pickle
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -262,15 +262,24 @@ def _renamed(
     if len(fitting) > 1:
         if most < len(needed):
             return state
-        raise InputError(
-            f"{subject}: several parts of the file fit, those whose names begin with {shown(fitting)}; save one alone"
-        )
-    prefix = fitting[0]
+        if not _are_copies(state, fitting, needed):
+            raise InputError(
+                f"{subject}: several parts of the file fit, those whose names begin with {shown(fitting)}; save one "
+                f"alone"
+            )
+        checkpoint.remarks.append(f"the parts whose names begin with {shown(fitting)} are equal")
+    prefix = min(fitting, key=len)
     checkpoint.remarks.append(f"the prefix `{prefix}` was stripped from names")
     left_out = [name for name in state if not name.startswith(prefix)]
     if left_out:
         checkpoint.remarks.append(f"{len(left_out)} without it were left out, such as {left_out[0]}")
     return {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)}
+
+
+def _are_copies(state: Mapping[str, Tensor], prefixes: Sequence[str], names: Collection[str]) -> bool:
+    """Tell whether tensors of some names are the same after each of several prefixes."""
+    first, *others = prefixes
+    return all(torch.equal(state[first + name], state[other + name]) for other in others for name in names)
 
 
 def _starts(name: str) -> list[int]:

@@ -17,6 +17,7 @@ from ventral.models.hub import origin_of
 from ventral.models.layer_names import AUTO, TOKENS
 from ventral.models.layers import Layer, check_modules, choose_layers, left_out, listed, trace
 from ventral.models.outputs import families_of_network, has_tokens, output_by, tokens_of
+from ventral.models.permuted import permute_weights
 from ventral.models.registry import family_of
 from ventral.models.repeatability import check_repeatable
 from ventral.models.weights import has_weights_of_library, is_folder
@@ -50,13 +51,13 @@ def describe(
     spec : dict
         From `resolve_model`.
     output : path
-        File to write. It has `model`, `architecture`, `weights`, `weights_sha256` and `preprocessing`. `origin` has the
-        values of `ventral.models.hub.origin_of`, if the weights are files of a repository or a folder. `layers` is a
-        list of `name` and `depth`, and of `shape` if stimuli of every set are resized to one size. Runs of a module
-        that runs several times also have `step`, the number of the run. `available` has the names of all layers in the
-        order in which they complete. `tokens` has the names of the layers with class tokens (`cls`) and with means of
-        patches (`mean`). `skipped` is a list of `name` and `reason`, for modules that match `auto` or globs and are no
-        layers.
+        File to write. It has `model`, `architecture`, `weights`, `weights_sha256` and `preprocessing`. `permuted` is
+        true for permuted weights. `origin` has the values of `ventral.models.hub.origin_of`, if the weights are files
+        of a repository or a folder. `layers` is a list of `name` and `depth`, and of `shape` if stimuli of every set
+        are resized to one size. Runs of a module that runs several times also have `step`, the number of the run.
+        `available` has the names of all layers in the order in which they complete. `tokens` has the names of the
+        layers with class tokens (`cls`) and with means of patches (`mean`). `skipped` is a list of `name` and `reason`,
+        for modules that match `auto` or globs and are no layers.
     together : sequence of str
         Layers that predict neuroids together, by `ventral.scores.banded`.
     read_out : sequence of str
@@ -102,6 +103,7 @@ def describe(
         "model": spec["name"],
         "architecture": spec["architecture"],
         "weights": spec["weights"],
+        **({"permuted": True} if spec.get("permuted") else {}),
         "weights_sha256": weights,
         "preprocessing": preprocessing(spec),
         **_origin(spec),
@@ -150,6 +152,8 @@ def build(spec: dict, *, new_readout: bool = False) -> nn.Module:
     with naming(spec):
         check_modules(network)
     not_read = _load_checkpoint(network, spec) if weights_file(spec) and not is_folder(spec) else None
+    if spec.get("permuted"):
+        permute_weights(network, spec["seed"])
     network = network.eval().requires_grad_(False)
     if not_read and not new_readout:
         _refuse_from(not_read, network, spec)

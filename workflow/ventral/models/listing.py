@@ -33,7 +33,7 @@ def print_layers(name: str, options: dict) -> None:
 def listing(said: dict) -> list[str]:
     """Return lines of text with the content of a description from `describe`."""
     origin = {key: said.get("origin", {}).get(key) for key in ("repository", "folder", "revision", "sha256")}
-    facts = {"architecture": said["architecture"], "weights": said["weights"], **origin, **said["preprocessing"]}
+    facts = {key: said.get(key) for key in ("architecture", "weights", "permuted")} | origin | said["preprocessing"]
     rows = [(layer["name"], f"{layer['depth']:.2f}", _features(layer)) for layer in said["layers"]]
     width = max(len(name) for name, *_ in rows)
     return [

@@ -15,10 +15,12 @@ from ventral.stimuli.modality import MODALITIES, Modality, declared_modality
 
 # Options of all models; every modality adds its own.
 DEFAULTS = {"weights": "pretrained", "sha256": None, "seed": 0, "layers": "auto", "max_layers": 16}
-OPTIONS = ("architecture", *DEFAULTS, "modality", "trained_on", "train", "revision")
+OPTIONS = ("architecture", *DEFAULTS, "permuted", "modality", "trained_on", "train", "revision")
 # Values of `trained_on` for weights from elsewhere, with the resulting families.
-TRAINED_ON = {"ImageNet": "pretrained", "nothing": "untrained"}
+TRAINED_ON = {"ImageNet": "pretrained", "sounds": "pretrained", "nothing": "untrained"}
 GLOB = re.compile(r"[*?\[]")
+# Value of `weights`, and end of a name, for weights that are shuffled within each tensor.
+PERMUTED = "permuted"
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
 
 
@@ -29,7 +31,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     ----------
     name : str
         Name of the model. It is also the architecture, unless the options name one. A suffix ``_random`` means the same
-        network before training.
+        network before training, and ``_permuted`` means its weights shuffled within each tensor.
     options : dict, optional
         Any of `OPTIONS`, and those of the modality, with numbers in the types and limits of the config's schema.
 
@@ -37,8 +39,9 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     -------
     dict
         Has `name`, every key of `OPTIONS` and every option of the modality. It has `trained_on`, `train` and `revision`
-        only if they are given, and `modality` only for modalities other than images. If only a library knows the
-        options of `RECORDED`, it has those that are given, until `completed` asks the library. `architecture` belongs
+        only if they are given, `modality` only for modalities other than images, and `permuted` only if it is true. If
+        only a library knows the options of `RECORDED`, it has those that are given, until `completed` asks the library.
+        `architecture` belongs
         to one of `ventral.models.registry.model_families`. `weights` is `pretrained`, `random`, or the path of a
         checkpoint or a folder; with `train` these are the weights before training. `weights` is None for models
         without training, and for a function's network with its own weights.
@@ -47,10 +50,12 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     ------
     InputError
         If an option is unknown or has no effect, or the architecture is not text or not in a family. Also if the
-        modality is unknown or not that of the architecture.
+        modality is unknown or not that of the architecture, or `permuted` stands beside `train`.
     """
     options = options or {}
-    architecture, before_training = re.subn(r"_random$", "", name)
+    architecture, _, state = name.rpartition("_")
+    if state not in ("random", PERMUTED):
+        architecture, state = name, ""
     architecture = options.get("architecture", architecture)
     if not isinstance(architecture, str):
         raise InputError(
@@ -69,10 +74,20 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
         if family.recorded is None or option not in RECORDED
     }
     preset = {**DEFAULTS, **defaults, **family.defaults, **family.architectures.get(architecture, {})}
-    if before_training or ("train" in options and not family.brings_weights):
+    if state == "random" or ("train" in options and not family.brings_weights):
         preset["weights"] = "random"
     options = {option: value for option, value in options.items() if option != "modality"}
+    permuted = options.pop("permuted", state == PERMUTED)
+    if options.get("weights") == PERMUTED:
+        permuted, options["weights"] = True, preset["weights"]
     spec = {"name": name, "architecture": architecture, **preset, **options, **modality.attributes}
+    if permuted:
+        spec["permuted"] = True
+    if permuted and "train" in spec:
+        raise InputError(
+            f"models.{name}: permuted weights are a control for trained weights, which `train` has not made yet; leave "
+            f"one of them out"
+        )
     for option in options:
         _refuse_without_effect(option, spec, modality)
     return spec
@@ -115,7 +130,7 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
     reason = ""
     if option in family.without_effect:
         reason = family.without_effect[option].format(architecture=spec["architecture"])
-    elif option == "seed" and spec["weights"] == "pretrained" and not family.brings_weights and "train" not in spec:
+    elif option == "seed" and _has_no_seed(spec, family):
         reason = "on weights that are `pretrained`"
     elif option == "max_layers" and spec["layers"] not in AUTO:
         reason = "without `layers: auto`"
@@ -125,6 +140,11 @@ def _refuse_without_effect(option: str, spec: dict, modality: Modality) -> None:
         reason = modality.without_effect(option, spec)
     if reason:
         raise InputError(f"models.{spec['name']}.{option}: it has no effect {reason}; leave it out")
+
+
+def _has_no_seed(spec: dict, family: ModelFamily) -> bool:
+    is_drawn = family.brings_weights or "train" in spec or spec.get("permuted")
+    return spec["weights"] == "pretrained" and not is_drawn
 
 
 def preprocessing(spec: dict) -> dict:
@@ -178,7 +198,8 @@ def family(spec: dict) -> str:
 
         - `classical`: baselines, and models of fixed form;
         - `untrained`: random weights;
-        - `pretrained`: trained on ImageNet elsewhere, as the library or `trained_on` states;
+        - `permuted`: trained weights, shuffled within each tensor;
+        - `pretrained`: trained on ImageNet or sounds elsewhere, as the library or `trained_on` states;
         - `trained`: trained in this workflow to the end;
         - `checkpoint`: after some epoch of training in this workflow;
         - `fitted`: trained on the responses of neuroids;
@@ -187,6 +208,8 @@ def family(spec: dict) -> str:
     architecture = family_of(spec["architecture"])
     if not architecture.is_trained:
         return "classical"
+    if spec.get("permuted"):
+        return PERMUTED
     if spec.get("epoch") == 0:
         return spec.get("begun_as", "untrained")
     if spec.get("fitted_to"):
@@ -250,13 +273,20 @@ def _check_weights(spec: dict, key: str) -> None:
     weights, architecture = spec["weights"], spec["architecture"]
     family = family_of(architecture)
     if not family.is_trained:
-        if weights is not None:
+        if weights is not None or spec.get("permuted"):
             raise InputError(
                 f"{key}.weights: {architecture} is not trained for any task, so it has neither weights nor a state "
                 f"before training; name it `{architecture}`, without `weights`"
             )
     elif not isinstance(weights, str) and not (family.brings_weights and weights is None):
-        raise InputError(f"{key}.weights: {weights!r} is not `pretrained`, `random`, or the path of a checkpoint")
+        raise InputError(
+            f"{key}.weights: {weights!r} is not `pretrained`, `random`, `permuted`, or the path of a checkpoint"
+        )
+    if spec.get("permuted") and weights == "random":
+        raise InputError(
+            f"{key}.weights: only trained weights can be permuted, and those of {architecture} are random; name a "
+            f"checkpoint under `weights`, with `permuted: true`"
+        )
     if weights == "pretrained" and family.brings_weights:
         raise InputError(
             f"{key}.weights: only you know which weights {architecture} returns; leave `weights` out, and give "
@@ -328,7 +358,7 @@ def _check_is_checkpoint(path: Path, spec: dict, key: str) -> None:
     if not path.name.endswith(CHECKPOINTS):
         folder = " nor an existing folder" if family_of(spec["architecture"]).weights else ""
         raise InputError(
-            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor a checkpoint "
+            f"{key}.weights: {spec['weights']!r} is neither `pretrained` nor `random` nor `permuted` nor a checkpoint "
             f"({', '.join(CHECKPOINTS)}){folder}"
         )
     if not os.path.isfile(path):  # noqa: PTH113 - of a path that no system takes, `Path.is_file` raises

@@ -26,6 +26,7 @@ FAMILY_IN_WORDS = {
     "checkpoint": "at earlier stages of training",
     "fitted": "fitted to neurons",
     "untrained": "before training",
+    "permuted": "with trained weights shuffled within each tensor",
     "classical": "not trained (pixels and classical controls)",
     "unknown": "whose training is not known",
 }
@@ -281,6 +282,11 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
     )
     yield from _describe_degrees(scores, settings, recordings)
     yield from _describe_families(scores, settings)
+    if permuted := named.get("permuted"):
+        yield (
+            f"In {listed(permuted)}, the trained values of every weight tensor were shuffled within the tensor "
+            f"(Tuckute et al. 2023)."
+        )
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
     yield from _describe_training(settings["trained"])
 

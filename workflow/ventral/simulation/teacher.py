@@ -169,12 +169,15 @@ def _resolved_area(area: str, options: dict, key: str) -> dict:
 
 
 def _is_same_network(first: dict, second: dict) -> bool:
-    if first["architecture"] != second["architecture"]:
+    if any(first.get(option) != second.get(option) for option in ("architecture", "permuted")):
+        return False
+    is_drawn = first["weights"] == "random" or first.get("permuted")
+    if is_drawn and first["seed"] != second["seed"]:
         return False
     if first["weights"] != second["weights"]:
         # Hashes are compared, because the same checkpoint may have two paths.
         return first["sha256"] is not None and str(first["sha256"]).lower() == str(second["sha256"]).lower()
-    return first["weights"] != "random" or first["seed"] == second["seed"]
+    return True
 
 
 @contextmanager

