@@ -52,18 +52,32 @@ rule ingest:
         command("cores")
 
 
-use rule ingest as synthesise with:
-    input:
-        # The package makes everything that the sounds consist of.
-        [],
+rule synthesise:
+    output:
+        directory("<results>/stimuli/{stimuli}.zarr"),
+        provenance="<provenance>/stimuli/{stimuli}.json",
+    log:
+        "<logs>/stimuli/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/stimuli/{stimuli}.tsv"
     wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if "synthesis" in spec),
+        stimuli=any_of(name for name, spec in settings["stimuli"].items() if SYNTHESIS in spec),
+    conda:
+        "../../envs/cpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 4
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
     params:
         **told(
             "synthesise",
             name=lambda wildcards: wildcards.stimuli,
             spec=lambda wildcards: settings["stimuli"][wildcards.stimuli],
         ),
+    shell:
+        command("cores")
 
 
 rule render:

@@ -1,1 +1,1 @@
-"""Sets of stimuli, which are read from files or rendered."""
+"""Sets of stimuli, which are read from files, rendered or synthesised."""

@@ -9,8 +9,8 @@ NOISE, TEXTURE, BABBLE, NONE = BACKGROUNDS = ("noise", "texture", "babble", "non
 # Power of natural sounds falls as 1 / frequency ** exponent (Voss and Clarke 1975, Nature 258:317).
 EXPONENTS = (0.0, 2.0)
 LOWEST_FREQUENCY = 30.0
-# Envelopes of textures: number of bands with envelopes of their own, the limits of the fastest modulation in Hz, and of
-# its depth (standard deviation of the logarithm of an envelope).
+# Textures: number of bands with envelopes of their own, and limits of the fastest modulation in Hz and of its depth.
+# The depth is the standard deviation of the logarithm of an envelope.
 BANDS, MODULATIONS, DEPTHS = 8, (2.0, 32.0), (0.3, 1.2)
 TALKERS = (4, 8)
 # Most voices speak fewer words in a second.

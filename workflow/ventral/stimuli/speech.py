@@ -38,8 +38,8 @@ ACCENTS = ("en", "en-US", "en-GB-scotland", "en-GB-x-rp", "en-US-nyc", "en-GB-x-
 # Each voice by its name: its identifier for espeak-ng.
 VOICES = {variant.lower(): f"gmw/{ACCENTS[number % len(ACCENTS)]}+{variant}" for number, variant in enumerate(VARIANTS)}
 RATE = 22050
-# Speed of espeak-ng in words per minute, and its middle pitch. 50 units are an octave of a voice's lowest pitch, and 5
-# are about a semitone of the pitch that is heard, because the range of the pitch stays.
+# Speed of espeak-ng in words per minute, and its middle pitch. Fifty units are an octave of a voice's lowest pitch.
+# About five are a semitone of the pitch that is heard, because the range of the pitch stays.
 WORDS_PER_MINUTE = 175
 MIDDLE_PITCH, UNITS_PER_SEMITONE = 50, 5
 # Samples below this share of the largest are silence before or after an utterance.
@@ -78,8 +78,8 @@ class Utterance:
 def spoken(utterances: Sequence[Utterance]) -> list[NDArray[np.float32]]:
     """Return the waveform (samples,) of each of some utterances at `RATE`, without silence at both ends.
 
-    The waveforms depend on these utterances alone. espeak-ng keeps a state from one utterance to the next that it never
-    resets, so every call speaks in a process of its own, forked from one that never spoke.
+    The waveforms depend on these utterances alone. espeak-ng keeps a state from one utterance to the next, and
+    never resets this state. So every call speaks in a process of its own, forked from one that never spoke.
 
     Raises
     ------

@@ -70,8 +70,8 @@ def plan(spec: Mapping, key: str = "stimuli") -> "pd.DataFrame":
     -------
     DataFrame
         One row for each sound, each voice and each phrase in order; the index `stimulus` has the names. Text columns
-        are those of `NAMED`. The column `pitch` is in semitones above the middle of the voice or instrument, `speed` is
-        relative to 175 words or 120 beats per minute, and `snr` is in dB, NaN without a background.
+        are those of `NAMED`. The column `pitch` is in semitones above the middle of the voice or instrument. `speed` is
+        relative to 175 words or 120 beats per minute. `snr` is in dB, and NaN without a background.
 
     Raises
     ------
