@@ -20,7 +20,7 @@ def build(spec: dict) -> "nn.Module":
 
 FAMILY = ModelFamily(
     meaning="Networks for cochleagrams of sounds, made to be trained here; a branched one learns two labels.",
-    sentence="{models} had an architecture made for training with cochleagrams of 2 s.",
+    sentence="{models} had an architecture made for training with cochleagrams of about 2 s.",
     build=build,
     architectures={
         "small_cochcnn": {**SMALL, "layers": ["block*", "pooled"]},
