@@ -122,6 +122,17 @@ def changed(config, path, value):
         ),
         (
             ["stimuli", "mine"],
+            {"synthesis": {}, "table": "t.csv"},
+            r"config key stimuli\.mine\.table: belongs to `sounds`; a synthesised set makes its own table",
+        ),
+        (["stimuli", "mine"], {"synthesis": {}, "sounds": "wav"}, r"either .* or `synthesis`, options of synthesised"),
+        (
+            ["stimuli", "mine"],
+            {"synthesis": {}, "size": 8},
+            r"stimuli\.mine\.size: belongs to `images`, not to `sounds`",
+        ),
+        (
+            ["stimuli", "mine"],
             {"render": {"variation": ["large"]}},
             r"config key stimuli\.mine\.render\.variation\.0: 'large' is not known; allowed: low, medium, high",
         ),

@@ -86,7 +86,7 @@ from ventral.configuration.schema import typed
 from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
-from ventral.stimuli.modality import MADE, MODALITIES, SYNTHESIS
+from ventral.stimuli.modality import MODALITIES, SYNTHESIS, WAYS_TO_MAKE
 from ventral.stimuli.places import as_list
 
 CONFIGFILE = "config/config.yaml"

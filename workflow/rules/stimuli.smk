@@ -32,7 +32,9 @@ rule ingest:
     benchmark:
         "<benchmarks>/stimuli/{stimuli}.tsv"
     wildcard_constraints:
-        stimuli=any_of(name for name, spec in settings["stimuli"].items() if not any(way in spec for way in MADE)),
+        stimuli=any_of(
+            name for name, spec in settings["stimuli"].items() if not any(way in spec for way in WAYS_TO_MAKE)
+        ),
     conda:
         "../../envs/cpu.yaml"
     envmodules:

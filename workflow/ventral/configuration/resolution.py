@@ -31,10 +31,10 @@ from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.stimuli.modality import (
-    MADE,
     MODALITIES,
     RENDER,
     SYNTHESIS,
+    WAYS_TO_MAKE,
     Modality,
     is_table_alone,
     modality_shown,
@@ -136,7 +136,7 @@ def resolve(config: dict) -> dict:
 
 def _check_stimuli(spec: dict, key: str) -> None:
     """Refuse a stimulus set without a source or with several, and options of another source."""
-    modality, ways = modality_shown(spec), [way for way in (*MODALITIES, *MADE) if way in spec]
+    modality, ways = modality_shown(spec), [way for way in (*MODALITIES, *WAYS_TO_MAKE) if way in spec]
     if len(ways) != 1 and not is_table_alone(spec):
         either = ", ".join(f"`{name}`, a folder or zip of them" for name in MODALITIES)
         raise InputError(
@@ -197,7 +197,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
     described, n_neuroids = {}, {}
     for name, spec in config["stimuli"].items():
         files = [path for key in (*MODALITIES, "table") if spec.get(key) for path in as_list(spec[key])]
-        if any(way in spec for way in MADE) or not any(_to_be_fetched(path, fetched) for path in files):
+        if any(way in spec for way in WAYS_TO_MAKE) or not any(_to_be_fetched(path, fetched) for path in files):
             described[name] = stimuli.describe(spec, key=f"stimuli.{name}")
         if "render" in spec:
             rows_of_shard(len(described[name]), 0, spec["render"]["shards"], f"stimuli.{name}.render.shards")

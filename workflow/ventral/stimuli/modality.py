@@ -279,7 +279,7 @@ MODALITIES: dict[str, Modality] = {
 
 # Ways to make stimuli, beside folders of them, and the modality of what is made.
 RENDER, SYNTHESIS = "render", "synthesis"
-MADE = {RENDER: FIRST, SYNTHESIS: "sounds"}
+WAYS_TO_MAKE = {RENDER: FIRST, SYNTHESIS: "sounds"}
 
 
 def declared_modality(attributes: Mapping, place: str) -> Modality:
@@ -298,10 +298,10 @@ def declared_modality(attributes: Mapping, place: str) -> Modality:
 
 def modality_shown(spec: Mapping) -> Modality:
     """Return the modality of a stimulus set, given its description in the config."""
-    made = next((name for way, name in MADE.items() if way in spec), FIRST)
+    made = next((name for way, name in WAYS_TO_MAKE.items() if way in spec), FIRST)
     return next((modality for name, modality in MODALITIES.items() if name in spec), MODALITIES[made])
 
 
 def is_table_alone(spec: Mapping) -> bool:
     """Tell whether a stimulus set has names and properties, and no files."""
-    return "table" in spec and not any(way in spec for way in (*MODALITIES, *MADE))
+    return "table" in spec and not any(way in spec for way in (*MODALITIES, *WAYS_TO_MAKE))
