@@ -31,7 +31,7 @@ SETTINGS = {
     "rendered": {},
     "synthesised": {},
     "simulated": {},
-    "trained": ["net_trained"],
+    "trained": {"net_trained": {"modality": ["images"], "labels": ["category"], "apart": []}},
     "degrees": {"stimuli": {}, "models": {}},
     "averaged_over_time": [],
     "architectures": {},

@@ -14,7 +14,11 @@ from ventral.scores.table import COLUMNS
 # What an example leaves out because another example has it.
 REST = {
     "results": "results/mine",
-    "stimuli": {"my_images": {"images": "images"}, "my_training_images": {"images": "training"}},
+    "stimuli": {
+        "my_images": {"images": "images"},
+        "my_training_images": {"images": "training"},
+        "my_training_sounds": {"sounds": "training"},
+    },
     "recordings": {"my_neurons": {"stimuli": "my_images", "responses": "responses.npy"}},
     "models": {"pixels": None},
 }

@@ -157,7 +157,11 @@ def shown_to_networks(module: str) -> set[str]:
     declared = [
         function
         for modality in MODALITIES.values()
-        for function in (modality.prepare, modality.examples, modality.reduced, modality.baseline.features)
+        for function in (
+            *(modality.prepare, modality.examples, modality.reduced, modality.baseline.features),
+            *(modality.training.kept, modality.training.shown, modality.training.varied),
+        )
+        if function is not None
     ]
     return {function.__name__ for function in declared if function.__module__ == module}
 
@@ -165,9 +169,11 @@ def shown_to_networks(module: str) -> set[str]:
 def without(names: set[str], source: str) -> str:
     """The source of a module without some functions, without what these alone call, and without imports for types."""
     body = [node for node in ast.parse(source).body if not ast.unparse(node).startswith("if TYPE_CHECKING:")]
-    kept = [node for node in body if getattr(node, "name", "") not in names]
-    alone = mentioned([node for node in body if node not in kept]) - mentioned(kept)
-    return "\n".join(ast.unparse(node) for node in kept if getattr(node, "name", "") not in alone)
+    before = None
+    while names != before:
+        kept = [node for node in body if getattr(node, "name", "") not in names]
+        before, names = names, names | (mentioned([node for node in body if node not in kept]) - mentioned(kept))
+    return "\n".join(ast.unparse(node) for node in kept)
 
 
 def mentioned(nodes: list[ast.stmt]) -> set[str]:

@@ -67,10 +67,10 @@ def test_a_network_that_is_fitted_to_neuroids_needs_no_labels():
         ({"see": ["cars"], "exclude": ["cars"]}, "see: 'cars' is also under `exclude`"),
         ({"exclude": ["cars", "bears"]}, "stimuli: only category 'faces' of the stimulus set 'shown' is left"),
         ({"exclude": ["cars", "bears", "faces"]}, "stimuli: nothing of the stimulus set 'shown' is left"),
-        ({"labels": {}}, "label: the stimulus set 'shown' has no column `category`; the set has no labels"),
+        ({"labels": {}}, "label: the stimulus set 'shown' has no column of text `category`; allowed: none"),
         (
             {"labels": {"object": LABELS["object"]}},
-            "label: the stimulus set 'shown' has no column `category`; the set has object",
+            "label: the stimulus set 'shown' has no column of text `category`; allowed: object",
         ),
         ({"labels": {}, "label": None, "exclude": ["cars"]}, "exclude: 'cars' is no .*; the set has no such labels"),
     ],
@@ -192,7 +192,12 @@ def test_training_may_start_from_other_weights(config, tmp_path):
     ("train", "message"),
     [
         ({"epoch": 3}, r"unknown key `epoch` in `models\.net\.train`; did you mean `epochs`\? allowed: stimuli, label"),
-        ({"label": "categories"}, r"config key models\.net\.train\.label: 'categories' is not known; did you mean"),
+        ({"label": []}, r"config key models\.net\.train\.label: "),
+        ({"label": ["object", "object"]}, r"config key models\.net\.train\.label: "),
+        (
+            {"recording": "other", "label": None, "apart": ["object"]},
+            r"train\.apart: belongs to `label`; the test part",
+        ),
         ({"epochs": 0}, r"config key models\.net\.train\.epochs: 0 is less than the minimum of 1"),
         ({"batch_size": 1}, r"config key models\.net\.train\.batch_size: 1 is less than the minimum of 2"),
         ({"validation": 1}, r"config key models\.net\.train\.validation: 1 is greater than or equal to the maximum"),
@@ -208,7 +213,7 @@ def test_training_may_start_from_other_weights(config, tmp_path):
             r"train\.stimuli: 'tested', but the stimuli of the recording other are 'shown'; leave it out",
         ),
         ({"checkpoints": [1, 16]}, r"train\.checkpoints: 16, but training ends after epoch 15 \(`epochs`\)"),
-        ({"stimuli": "tested"}, r"models\.net\.train: it would be tested on the images that it is trained on"),
+        ({"stimuli": "tested"}, r"models\.net\.train: it would be tested on the stimuli that it is trained on"),
     ],
 )
 def test_a_description_of_training_that_makes_no_sense(config, train, message):

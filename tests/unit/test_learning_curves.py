@@ -18,13 +18,32 @@ METRICS = pd.DataFrame(
 
 def test_every_network_has_a_line_for_each_part_and_measure():
     table = pd.concat([METRICS.assign(model="one"), METRICS.assign(model="two")])
-    figure = draw_learning_curves(table)
+    figure = draw_learning_curves(table, (), {})
     assert [axes.get_ylabel() for axes in figure.axes] == ["Accuracy", "Cross-entropy"]
     for axes in figure.axes:
         assert len(axes.lines) == 4
     drawn = [line.get_ydata() for line in figure.axes[0].lines]
     np.testing.assert_array_equal(drawn[1], METRICS["validation_accuracy"])
     assert {"one", "two"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+
+
+def test_every_label_has_a_panel_if_networks_learn_several():
+    both = METRICS.drop(columns=["train_accuracy", "validation_accuracy"])
+    for part, change in (("validation", 0.1), ("test", 0.2)):
+        both[f"{part}_accuracy word"] = METRICS["validation_accuracy"] + change
+        both[f"{part}_accuracy instrument"] = METRICS["validation_accuracy"] - change
+    table = pd.concat([METRICS.assign(model="one"), both.assign(model="two")])
+    figure = draw_learning_curves(table, (), {"one": ["word"], "two": ["word", "instrument"]})
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "Accuracy, word",
+        "Accuracy, instrument",
+        "Cross-entropy",
+    ]
+    assert [len(axes.lines) for axes in figure.axes] == [4, 2, 4]
+    drawn = {line.get_linestyle(): line.get_ydata() for line in figure.axes[1].lines}
+    np.testing.assert_array_equal(drawn["--"], both["test_accuracy instrument"])
+    np.testing.assert_array_equal(drawn["-"], both["validation_accuracy instrument"])
+    assert "test stimuli" in {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_the_same_trainings_give_the_same_files(tmp_path):

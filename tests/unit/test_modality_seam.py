@@ -242,7 +242,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
         ({"models": {"net": net | {"gain": -1}}}, r"models\.net\.gain: -1 is less than or equal to the minimum of 0"),
         ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, sounds, signals"),
         ({"models": {"resnet18": {"modality": "signals"}}}, "resnet18 is shown images, not signals"),
-        ({"models": {"net": net | {"train": {"recording": "heard"}}}}, "trained on images alone, not on signals"),
+        ({"models": {"conv2": {"train": {"recording": "heard"}}}}, "conv2 is shown images, and mine has signals"),
     ):
         with pytest.raises(InputError, match=said):
             resolve(config | changed)

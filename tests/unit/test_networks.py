@@ -75,6 +75,6 @@ def test_the_residual_network_passes_its_input_on_beside_its_blocks():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_readout_has_as_many_outputs_as_are_asked_for(name):
-    network = with_outputs(build(resolve_model(name)), 3, resolve_model(name))
+    network = with_outputs(build(resolve_model(name)), [3], resolve_model(name))
     assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 3)
     assert network.readout.out_features == 3

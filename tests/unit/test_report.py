@@ -558,6 +558,22 @@ def test_methods_say_which_features_were_averaged_over_time():
     assert "over time" not in said(neurons(), [RECORDING])
 
 
+def test_methods_say_how_networks_were_trained():
+    here = {"modality": ["images"], "labels": ["category"], "apart": []}
+    text = said(neurons(), [RECORDING], trained={"a": here, "b": here})
+    assert "a and b were trained here by supervision. No object of the test stimuli was among the training" in text
+    assert "Images were mirrored at random in training" in text
+    assert "Sounds" not in text
+    both = {"modality": ["sounds"], "labels": ["word", "instrument"], "apart": ["voice", "phrase"]}
+    text = said(neurons(), [RECORDING], trained={"c": both, "d": both | {"labels": ["word"], "apart": []}})
+    assert "c learned word and instrument at once, with outputs of their own." in text
+    assert "The validation and the test part of c shared no voice or phrase with training or with each other." in text
+    assert "Sounds were shifted at random in training" in text
+    assert "No object of the test stimuli" not in text
+    scored = methods(neurons(), SETTINGS | {"trained": {"c": both}}, [RECORDING], {})
+    assert any("Kell AJE" in work for work in references(scored))
+
+
 def test_methods_count_the_neurons_that_are_left_out():
     scores = neurons()
     first = scores["target"].isin(["V4_0", "IT_3", "IT_4"])

@@ -23,6 +23,7 @@ from ventral.configuration.schema import SCHEMA
 from ventral.errors import InputError
 from ventral.models.description import build, preprocess, weights_sha256
 from ventral.recordings.ingestion import ingest
+from ventral.stimuli import variation
 from ventral.stimuli.images import read_pixels
 from ventral.stimuli.modality import MODALITIES
 from ventral.stimuli.store import complete_set, create_set
@@ -475,7 +476,7 @@ def test_tested_stimuli_without_labels_are_told(own, shown, tmp_path, caplog):
     assert "train net: the stimuli of bare have no labels, so none can be excluded" in caplog.text
 
 
-@pytest.mark.parametrize("move", [trainer.moved, trainer._indexed], ids=["on the CPU", "as on a GPU"])
+@pytest.mark.parametrize("move", [variation.moved, variation._indexed], ids=["on the CPU", "as on a GPU"])
 def test_images_are_mirrored_and_then_shifted(move):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (4, 3, 5, 6), dtype=np.uint8)

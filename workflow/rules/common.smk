@@ -82,7 +82,7 @@ from ventral.configuration.splits import number_of_places
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.mappings.registry import predicting
-from ventral.models.zoo import weights_file
+from ventral.models.zoo import modality_asked, weights_file
 from ventral.configuration.schema import typed
 from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering

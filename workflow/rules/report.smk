@@ -21,7 +21,14 @@ DESCRIBED = {
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "synthesised": {name: spec[SYNTHESIS] for name, spec in settings["stimuli"].items() if SYNTHESIS in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},
-    "trained": CATEGORISERS,
+    "trained": {
+        name: {
+            "modality": [modality_asked(settings["models"][name]).name],
+            "labels": labels,
+            "apart": settings["trainings"][name].get("apart", []),
+        }
+        for name, labels in CATEGORISERS.items()
+    },
     "degrees": {
         kind: {name: spec["degrees"] for name, spec in settings[kind].items() if spec.get("degrees")}
         for kind in ("stimuli", "models")

@@ -3,7 +3,8 @@ from ventral.report import registry
 
 # Networks fitted to neurons, with the recording of each.
 FITTED = {name: spec["recording"] for name, spec in settings["trainings"].items() if spec["recording"]}
-CATEGORISERS = [name for name, spec in settings["trainings"].items() if spec["label"]]
+# Labels that other networks learn to tell apart.
+CATEGORISERS = {name: as_list(spec["label"]) for name, spec in settings["trainings"].items() if spec["label"]}
 SCORED = [
     (recording, model)
     for recording in settings["recordings"]
@@ -70,6 +71,7 @@ VALUES = {
     "sets": {name: group for group in settings["inter_animal"] for name in recordings_of_set(settings, group)},
     # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
+    "labels": CATEGORISERS,
     "networks": {
         name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}
         for name, spec in settings["models"].items()

@@ -31,7 +31,6 @@ from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.stimuli.modality import (
-    FIRST,
     MODALITIES,
     RENDER,
     SYNTHESIS,
@@ -229,7 +228,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
     for training in config["trainings"].values():
         if training["stimuli"] in described:
             table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()
-            training_rows(training, _labels(table), len(table), {name: labels[name] for name in known})
+            training_rows(training, _texts(table), len(table), {name: labels[name] for name in known})
             if training["recording"]:
                 # The first fold of this split is the test set of the network.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{training['stimuli']}")
@@ -701,7 +700,7 @@ def _expand_trainings(config: dict) -> None:
                 if recording["stimuli"] == training["stimuli"] and _is_scored(name, other, config)
             ]
             raise InputError(
-                f"config key models.{name}.train: it would be tested on the images that it is trained on, those of "
+                f"config key models.{name}.train: it would be tested on the stimuli that it is trained on, those of "
                 f"{training['stimuli']!r}, in the recordings {', '.join(recordings_of)}; train it on others, or leave "
                 f"it out there: `recordings.{recordings_of[0]}.models` names those that are scored"
             )
@@ -717,10 +716,13 @@ def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
             f"{key}: it has {'both' if 'label' in train else 'neither'}; a network is trained on either a `label`, "
             f"category or object, or a `recording`"
         )
+    if "apart" in train and "recording" in train:
+        raise InputError(f"{key}.apart: belongs to `label`; the test part of a `recording` is fold 0 of `stimuli`")
     stimulus_set = _trained_on(train, config, key)
-    for shown in (modality_asked(spec), _modality_of_set(config, stimulus_set)):
-        if shown.name != FIRST:
-            raise InputError(f"{key}: networks are trained on {FIRST} alone, not on {shown.name}; leave `train` out")
+    asked, found = modality_asked(spec).name, _modality_of_set(config, stimulus_set).name
+    if asked != found:
+        raise InputError(f"{key}.stimuli: {spec['architecture']} is shown {asked}, and {stimulus_set} has {found}")
+    labels = as_list(train.get("label", []))
     late = [epoch for epoch in train["checkpoints"] if epoch > train["epochs"]]
     if late:
         raise InputError(f"{key}.checkpoints: {late[0]}, but training ends after epoch {train['epochs']} (`epochs`)")
@@ -730,7 +732,8 @@ def _training(name: str, spec: dict, train: dict, config: dict) -> dict:
         # The choice of layers does not change the network.
         "network": {**spec, "layers": "auto", "max_layers": 1},
         "stimuli": stimulus_set,
-        "label": train.get("label"),
+        # A list of one label is that label.
+        "label": (labels if len(labels) > 1 else labels[0]) if labels else None,
         "recording": train.get("recording"),
         "checkpoints": sorted(train["checkpoints"]),
     }
@@ -793,6 +796,10 @@ def _is_scored(trained: str, recording: str, config: dict) -> bool:
 def _tested(trained: str, config: dict) -> list[str]:
     """Return the names of the stimulus sets that test a network trained here."""
     return sorted({spec["stimuli"] for name, spec in config["recordings"].items() if _is_scored(trained, name, config)})
+
+
+def _texts(table) -> dict:
+    return {name: values.to_numpy() for name, values in table.items() if values.dtype.kind != "f"}
 
 
 def _labels(table) -> dict:

@@ -169,35 +169,42 @@ def naming(spec: dict) -> Iterator[None]:
         raise InputError(f"models.{spec['name']}: {error}") from error
 
 
-def with_outputs(network: nn.Module, n_outputs: int, spec: dict) -> nn.Module:
-    """Replace the last linear layer of a network by a new one, with random weights and a given number of outputs.
+def with_outputs(network: nn.Module, n_outputs: Sequence[int], spec: dict) -> nn.Module:
+    """Replace the readouts of a network by new ones, with random weights and a given number of outputs for each label.
 
     Parameters
     ----------
     network : nn.Module
         Network, which is changed in place and returned.
-    n_outputs : int
-        Number of outputs.
+    n_outputs : sequence of int
+        Number of outputs for each label. A single readout has the outputs for all labels.
     spec : dict
         `seed` of the new weights; `name` and `architecture`, for messages.
 
     Raises
     ------
     InputError
-        If the network has no linear layer.
+        If the network has no linear layer, or several readouts and another number of labels.
     """
-    name = _last_linear(network)
-    if name is None:
+    names = _readouts(network)
+    if not names:
         raise InputError(
             f"models.{spec['name']}.train: {spec['architecture']} has no torch.nn.Linear that could be its readout; "
             f"train a network that ends in one"
         )
-    before = network.get_submodule(name)
+    n_outputs = [sum(n_outputs)] if len(names) == 1 else list(n_outputs)
+    if len(names) != len(n_outputs):
+        raise InputError(
+            f"models.{spec['name']}.train.label: {spec['architecture']} has {len(names)} branches, and `label` names "
+            f"{len(n_outputs)}; one label for each branch is right"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(spec["seed"])
-        after = nn.Linear(before.in_features, n_outputs, bias=before.bias is not None)
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, after)
+        for name, n in zip(names, n_outputs, strict=True):
+            before = network.get_submodule(name)
+            parent, _, child = name.rpartition(".")
+            after = nn.Linear(before.in_features, n, bias=before.bias is not None)
+            setattr(network.get_submodule(parent), child, after)
     return network
 
 
@@ -280,6 +287,12 @@ def preprocess(stimuli: Tensor, spec: dict) -> Tensor:
     return modality_asked(spec).prepare(stimuli, spec)
 
 
+def _readouts(network: nn.Module) -> list[str]:
+    """Return the names of the linear layers that training replaces: those in `readouts` of the network, or the last."""
+    last = _last_linear(network)
+    return list(getattr(network, "readouts", ())) or ([] if last is None else [last])
+
+
 def _last_linear(network: nn.Module) -> str | None:
     names = [name for name, module in network.named_modules() if name and isinstance(module, nn.Linear)]
     return names[-1] if names else None
@@ -289,8 +302,9 @@ def _load_checkpoint(network: nn.Module, spec: dict) -> str | None:
     """Load a checkpoint into a network, and return the name of the readout if it was not read."""
     path, key = Path(spec["weights"]), f"models.{spec['name']}.weights"
     checkpoint, readout = read_checkpoint(path, key), _last_linear(network)
-    if checkpoint.trained_here and f"{readout}.weight" in checkpoint.tensors:
-        with_outputs(network, len(checkpoint.tensors[f"{readout}.weight"]), spec)
+    weights = [checkpoint.tensors.get(f"{name}.weight") for name in _readouts(network)]
+    if checkpoint.trained_here and weights and all(tensor is not None for tensor in weights):
+        with_outputs(network, [len(tensor) for tensor in weights], spec)
     subject = f"{key}: {path} does not fit {spec['architecture']}"
     state, read_whole = fitted(checkpoint, network.state_dict(), readout, subject)
     network.load_state_dict(state, strict=read_whole)

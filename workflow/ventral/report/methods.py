@@ -15,9 +15,11 @@ from ventral.models.registry import family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.stimuli.modality import MODALITIES
 from ventral.targets.reliability import FEWEST_OF_SAMPLE, LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
 from ventral.targets.splits import held_out
+from ventral.training.exclusion import KINDS
 
 FAMILY_IN_WORDS = {
     "pretrained": "with the weights that they come with",
@@ -35,6 +37,7 @@ REFERENCES = {
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
+    "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
     "Nayebi et al. 2023": "Nayebi A, Kong NCL, Zhuang C, et al. (2023). PLoS Computational Biology 19:e1011506.",
@@ -290,12 +293,40 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
             f"(Tuckute et al. 2023)."
         )
     yield f"Features were kept as {settings['features']} until their Gram matrix was computed."
-    trained = settings["trained"]
-    if trained:
+    yield from _describe_training(settings["trained"])
+
+
+def _describe_training(trained: Mapping[str, Mapping]) -> Iterator[str]:
+    """Say how networks were trained, given the `modality`, the `labels` and the columns held `apart` of each."""
+    if not trained:
+        return
+    yield f"{listed(trained)} {_was(len(trained))} trained here by supervision."
+    if any({*its["labels"]} & {*KINDS} for its in trained.values()):
         yield (
-            f"{listed(trained)} {_was(len(trained))} trained here by supervision. No object of the test stimuli was "
-            f"among the training images of a network, and no category of them unless the config names it."
+            "No object of the test stimuli was among the training stimuli of a network, and no category of them unless "
+            "the config names it."
         )
+    for labels, names in _alike(trained, "labels"):
+        if len(labels) > 1:
+            yield (
+                f"{listed(names)} learned {listed(labels)} at once, with outputs of their own. The loss was the sum of "
+                f"their mean cross-entropies, each over the stimuli with this label (Kell et al. 2018)."
+            )
+    for apart, names in _alike(trained, "apart"):
+        if apart:
+            yield (
+                f"The validation and the test part of {listed(names)} shared no {' or '.join(apart)} with training or "
+                f"with each other."
+            )
+    for (modality,), _ in _alike(trained, "modality"):
+        if MODALITIES[modality].training.variation:
+            yield MODALITIES[modality].training.variation
+
+
+def _alike(trained: Mapping[str, Mapping], key: str) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield each value of a list in the descriptions of trained networks, with the networks that have this value."""
+    for value in dict.fromkeys(tuple(its[key]) for its in trained.values()):
+        yield value, [name for name, its in trained.items() if tuple(its[key]) == value]
 
 
 def _describe_degrees(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:

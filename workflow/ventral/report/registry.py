@@ -188,13 +188,14 @@ FIGURES = {
     "learning_curves": Shown(
         title="Learning curves",
         caption=(
-            "How networks learned to tell labels apart, as accuracy and cross-entropy by epoch. One line shows the "
-            "stimuli that they were trained on, with random shifts and reflections. The other shows further stimuli of "
-            "the same objects, which also chose the epoch that is kept."
+            "How networks learned to tell labels apart, as accuracy and cross-entropy by epoch. Dotted lines show the "
+            "stimuli that they were trained on, varied at random. Solid lines show further stimuli with the same "
+            "labels, which also chose the epoch that is kept. Dashed lines show stimuli that chose nothing, such as "
+            "those of other speakers. The cross-entropy of a network with several labels is the sum over them."
         ),
         function="figures.learning_curves.learning_curves",
         reads={"trainings": "categorisers"},
-        options=MODELS,
+        options=(*MODELS, "labels"),
         needs="categorisers",
         still=True,
     ),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead
-from ventral.stimuli import images, sounds
+from ventral.stimuli import images, sounds, variation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,6 +47,34 @@ class Baseline:
     options: Mapping[str, object] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How training keeps stimuli in memory, varies them at random, and shows them to a network.
+
+    Attributes
+    ----------
+    kept : callable, optional
+        Returns what training keeps of stimuli, given stimuli (n, ...) of the store and the model. By default, it is the
+        input of the network.
+    shown : callable
+        Returns the input of the network, given kept stimuli on any device, and the model without `stimuli`.
+    drawn : callable
+        Returns random numbers, a tuple of arrays (n, ...), given a NumPy generator, the number of stimuli in an epoch,
+        and the shape of a kept stimulus.
+    varied : callable
+        Returns kept stimuli (n, ...), each varied by its random numbers, given kept stimuli and their numbers on any
+        device, and the model without `stimuli`.
+    variation : str
+        Sentence for the methods about this variation; empty if there is none.
+    """
+
+    kept: "Callable[[Tensor, dict], Tensor] | None" = None
+    shown: "Callable[[Tensor, dict], Tensor]" = lambda kept, _spec: kept
+    drawn: Callable[[np.random.Generator, int, tuple[int, ...]], tuple[NDArray, ...]] = lambda *_: ()
+    varied: "Callable[[Tensor, Sequence[Tensor], dict], Tensor]" = lambda kept, _numbers, _spec: kept
+    variation: str = ""
 
 
 def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
@@ -131,6 +159,8 @@ class Modality:
         Returns the reason why an option has no effect on a model, given both; empty if it has an effect.
     hint : callable
         Returns advice for a network that fails on such stimuli, given its error message; empty if there is none.
+    training : Training
+        How training keeps, varies and shows stimuli. By default, networks are shown the same inputs in every epoch.
     """
 
     name: str
@@ -157,6 +187,7 @@ class Modality:
     model_options: Mapping[str, dict] = field(default_factory=dict)
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
     hint: Callable[[str], str] = lambda _message: ""
+    training: Training = field(default_factory=Training)
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -201,6 +232,13 @@ MODALITIES: dict[str, Modality] = {
         model_options=images.MODEL_OPTIONS,
         without_effect=images.without_effect,
         hint=images.hint,
+        training=Training(
+            kept=images.resize,
+            shown=images.prepare,
+            drawn=variation.drawn_moves,
+            varied=variation.moved_images,
+            variation="Images were mirrored at random in training, and shifted by up to an eighth of their side.",
+        ),
     ),
     "sounds": Modality(
         name="sounds",
@@ -238,6 +276,14 @@ MODALITIES: dict[str, Modality] = {
         set_options=sounds.SET_OPTIONS,
         kept_options=("rate",),
         model_options=sounds.MODEL_OPTIONS,
+        training=Training(
+            kept=variation.kept_sounds,
+            shown=lambda kept, _spec: kept.float(),
+            drawn=variation.drawn_delays,
+            varied=variation.delayed_sounds,
+            variation="Sounds were shifted at random in training, by up to an eighth of their length, and made up to "
+            "6 dB louder or softer.",
+        ),
     ),
 }
 

@@ -101,6 +101,15 @@ def labels_of(stimuli: "xr.Dataset") -> dict[str, NDArray]:
     return {name: stimuli[name].values.astype(str) for name in ("object", "category") if name in stimuli.coords}
 
 
+def texts_of(stimuli: "xr.Dataset") -> dict[str, NDArray]:
+    """Return the columns of text of the stimuli, `object` and `category` among them, with '' where there is none."""
+    return {
+        name: values.values.astype(str)
+        for name, values in stimuli.coords.items()
+        if values.dtype.kind not in "biuf" and name != "stimulus"
+    }
+
+
 def same_stimuli(values: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield groups of columns of values (n, targets) that are finite in the same rows, with these rows."""
     present = np.isfinite(values)

@@ -6,14 +6,15 @@ from difflib import get_close_matches
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.errors import InputError, shown
+from ventral.errors import InputError, allowed_instead, shown
+from ventral.stimuli.places import as_list
 
 KINDS = ("category", "object")
 FEWEST_CLASSES = 2
 
 
 def training_rows(
-    training: dict, labels: Mapping[str, ArrayLike], n_stimuli: int, tested: Mapping[str, Mapping[str, ArrayLike]]
+    training: dict, texts: Mapping[str, ArrayLike], n_stimuli: int, tested: Mapping[str, Mapping[str, ArrayLike]]
 ) -> tuple[NDArray[np.intp], dict[str, list[str]]]:
     """Return the stimuli that a network may be trained on, and the excluded categories and objects.
 
@@ -24,10 +25,11 @@ def training_rows(
     Parameters
     ----------
     training : dict
-        Options of the training: `name` of the model, `stimuli`, `label` (None for a network fitted to a recording),
-        `exclude` and `see`.
-    labels : mapping of (n_stimuli,) arrays
-        Labels `category` and `object` of the training set, if the set has them.
+        Options of the training: `name` of the model, `stimuli`, `label` (a column or several, or None for a network
+        fitted to a recording), `exclude`, `see`, and `apart` if it is given.
+    texts : mapping of (n_stimuli,) arrays
+        Columns of text of the training set, `category` and `object` among them if the set has these. Stimuli without a
+        label, '' in every column of `label`, are not trained on.
     n_stimuli : int
         Number of stimuli in the training set.
     tested : mapping
@@ -43,15 +45,13 @@ def training_rows(
     Raises
     ------
     InputError
-        If the training set lacks the label, `exclude` or `see` names an unknown label, or too few stimuli are left.
+        If the training set lacks a column, or a label has no names. If `exclude` or `see` names an unknown label, or
+        too few stimuli are left.
     """
     key, source = f"models.{training['name']}.train", f"the stimulus set {training['stimuli']!r}"
-    labels = {kind: np.asarray(labels[kind]).astype(str) for kind in KINDS if kind in labels}
-    label = training["label"]
-    if label and label not in labels:
-        raise InputError(
-            f"{key}.label: {source} has no column `{label}`; the set has {', '.join(labels) or 'no labels'}"
-        )
+    texts = {column: np.asarray(values).astype(str) for column, values in texts.items()}
+    labels = {kind: texts[kind] for kind in KINDS if kind in texts}
+    _check_columns(training, texts, key, source)
     _check_names(training, labels, key, source)
     named = {kind: set(training["exclude"]) & set(labels.get(kind, ())) for kind in KINDS}
     of_tests = {
@@ -65,7 +65,10 @@ def training_rows(
         column = labels.get(kind, labels.get(other))
         if column is not None:
             kept &= ~np.isin(column, excluded[kind])
-    _check_left(training, labels, kept, excluded, list(tested), key, source)
+    learned = [texts[label] for label in as_list(training["label"] or [])]
+    if learned:
+        kept &= np.any([values != "" for values in learned], axis=0)
+    _check_left(training, texts, kept, excluded, list(tested), key, source)
     return np.flatnonzero(kept), excluded
 
 
@@ -83,14 +86,32 @@ def _check_names(training: dict, labels: Mapping[str, NDArray], key: str, source
                 raise InputError(f"{key}.see: {name!r} is also under `exclude`; remove {name!r} from one of the two")
 
 
-def _check_left(training, labels, kept, excluded, tested, key, source) -> None:
-    label = training["label"]
-    left = np.unique(labels[label][kept]) if label else None
-    if kept.any() and (left is None or len(left) >= FEWEST_CLASSES):
+def _check_columns(training: dict, texts: Mapping[str, NDArray], key: str, source: str) -> None:
+    for option in ("label", "apart"):
+        for column in as_list(training.get(option) or []):
+            if column not in texts:
+                raise InputError(
+                    f"{key}.{option}: {source} has no column of text `{column}`; {allowed_instead(column, texts)}"
+                )
+            if not (texts[column] != "").any():
+                raise InputError(f"{key}.{option}: the column `{column}` of {source} is empty in every row")
+
+
+def _check_left(training, texts, kept, excluded, tested, key, source) -> None:
+    labels = as_list(training["label"] or [])
+    left = {label: np.unique(texts[label][kept & (texts[label] != "")]) for label in labels}
+    few = next((label for label, names in left.items() if len(names) < FEWEST_CLASSES), None)
+    if kept.any() and few is None:
         return
-    there = {kind: sorted(set(excluded[kind]) & set(labels[kind])) for kind in labels}
+    there = {kind: sorted(set(excluded[kind]) & set(texts[kind])) for kind in KINDS if kind in texts}
     taken = "; ".join(f"{kind}: {shown(names, 8)}" for kind, names in there.items() if names)
-    remains = f"only {label} {str(left[0])!r} of {source} is left" if kept.any() else f"nothing of {source} is left"
+    remains = f"nothing of {source} is left"
+    if kept.any():
+        remains = (
+            f"only {few} {str(left[few][0])!r} of {source} is left"
+            if len(left[few])
+            else f"no {few} of {source} is left"
+        )
     sets = f" (tested on: {', '.join(tested)})" if tested else ""
     raise InputError(
         f"{key}.stimuli: {remains} to train on, but at least {FEWEST_CLASSES} labels are needed; excluded are "

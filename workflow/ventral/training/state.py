@@ -36,7 +36,7 @@ class State:
     history : list of dict
         Rows of metrics.csv.
     seen : (n,) int64 tensor
-        Number of training passes of each image.
+        Number of training passes of each stimulus.
     best_epoch, best_loss, best_weights
         Number, loss and weights of the epoch with the lowest validation loss.
     checkpoints : dict of str

@@ -1,13 +1,14 @@
 """Train networks to classify labels, or to predict the responses of recorded neuroids.
 
-Labels are learned with cross-entropy. Responses are fitted with the mean squared error of z-scored mean responses, over
-all recorded pairs of stimulus and neuroid. The optimiser is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). The
-learning rate rises over the first steps and then falls as half a cosine. The final weights are those of the epoch with
-the lowest loss on the validation part.
+Labels are learned with cross-entropy, as a mean over the stimuli that have a label. Several labels are learned at once,
+with outputs of their own (Kell et al. 2018, Neuron 98:630); the loss is then the sum over labels. Responses are fitted
+with the mean squared error of z-scored mean responses, over all recorded pairs of stimulus and neuroid. The optimiser
+is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). The learning rate rises over the first steps and then falls as
+half a cosine. The final weights are those of the epoch with the lowest loss on the validation part.
 
-Random numbers depend only on the seed, the epoch and the image. Training that is stopped and resumed therefore ends in
-the same weights, bit for bit. Training uses one CPU thread, so that the number of cores does not change the weights. To
-use more cores, train several networks in parallel.
+Random numbers depend only on the seed, the epoch and the stimulus. Training that is stopped and resumed therefore ends
+in the same weights, bit for bit. Training uses one CPU thread, so that the number of cores does not change the weights.
+To use more cores, train several networks in parallel.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import logging
 import logging.handlers
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -27,21 +28,17 @@ from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from ventral.models.description import (
-    preprocess,
-)
+from ventral.models.zoo import modality_asked
 from ventral.outputs import sha256, writing
 from ventral.recordings.time_bins import place_of
 from ventral.running.progress import Progress
 from ventral.training.state import STATE, State, epoch_file, read_state, write_weights
-from ventral.training.task import Task, network_for
+from ventral.training.task import NONE, Task, network_for
 
 logger = logging.getLogger("ventral")
 
-# Largest shift of an image in training, as a share of its side.
-SHIFT = 1 / 8
-# Largest share of a GPU's free memory for images.
-SHARE_OF_IMAGES = 0.5
+# Largest share of a GPU's free memory for stimuli.
+SHARE_OF_STIMULI = 0.5
 WARM_UP = 0.05
 
 
@@ -101,11 +98,9 @@ class Trainer:
         self.rank, self.world, self.task, self.folder, self.device = rank, world, task, folder, device
         self.spec = task.spec
         self.network = network_for(task).to(device, memory_format=torch.channels_last)
-        self.pixels, self.targets = resident(task.pixels, device), task.targets.to(device)
-        # Divisors of mean losses: the number of stimuli, or of pairs of stimulus and neuroid.
-        self.counts = (~task.targets.isnan()).reshape(len(task.targets), -1).sum(1).numpy()
-        grey = [round(255 * value) for value in self.spec["network"]["mean"]]
-        self.grey = torch.tensor(grey, dtype=torch.uint8, device=device)[:, None, None]
+        self.kept, self.targets = resident(task.kept, device), task.targets.to(device)
+        # Divisors of mean losses: for each label the number of stimuli, or the number of pairs of stimulus and neuroid.
+        self.counts = (task.there if task.neuroids is None else task.there.sum(1, keepdim=True)).numpy()
         autocast = self.spec["autocast"]
         if autocast == "auto":
             autocast = "bfloat16" if device.type == "cuda" else None
@@ -131,7 +126,7 @@ class Trainer:
         left = (self.spec["epochs"] - state.epoch) * len(self.task.parts["train"])
         progress = None
         if self.rank == 0 and not state.finished:
-            progress = Progress(f"train {self.spec['name']}", left, "images")
+            progress = Progress(f"train {self.spec['name']}", left, modality_asked(self.spec["network"]).name)
         while not (state.finished or state.problem):
             if state.epoch == self.spec["epochs"] or self._is_stopped_early(state):
                 self._finish(state)
@@ -142,8 +137,9 @@ class Trainer:
     def _started(self) -> State:
         self.network.load_state_dict(network_for(self.task).state_dict())
         state = State(seen=torch.zeros(len(self.task.targets), dtype=torch.int64))
-        names = ["train_loss"] + (["train_accuracy"] if self.task.neuroids is None else [])
-        self._close_epoch(state, dict.fromkeys(names, math.nan))
+        self._close_epoch(
+            state, {"train_loss": math.nan, **self._accuracies("train", [math.nan] * len(self.task.n_outputs))}
+        )
         self._save(state)
         return state
 
@@ -181,53 +177,49 @@ class Trainer:
         epoch, rows = state.epoch + 1, self.task.parts["train"]
         generator = np.random.default_rng([self.spec["network"]["seed"], epoch])
         order = generator.permutation(len(rows))
-        furthest = int(SHIFT * min(self.task.pixels.shape[-2:]))
-        shifts = generator.integers(-furthest, furthest, (len(rows), 2), endpoint=True)
-        flips = generator.random(len(rows)) < 0.5
+        numbers = self.task.training.drawn(generator, len(rows), tuple(self.task.kept.shape[1:]))
         # This seed is for random numbers inside the network, such as dropout.
         torch.manual_seed(int(generator.integers(2**62)) + self.rank)
         self.parallel.train()
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        sums = torch.zeros((2, len(self.task.n_outputs)), dtype=torch.float64, device=self.device)
         seen = torch.zeros_like(state.seen)
         # Copies are made once for all steps, because a copy at each step would wait for the previous step.
-        on_device = [torch.from_numpy(values[order]).to(self.device) for values in (rows, shifts, flips)]
+        on_device = [torch.from_numpy(values[order]).to(self.device) for values in (rows, *numbers)]
         parts = zip(*(values.tensor_split(self.task.n_batches) for values in on_device), strict=True)
         batches = np.array_split(rows[order], self.task.n_batches)
         for number, (batch, part) in enumerate(zip(batches, parts, strict=True)):
             mine = torch.from_numpy(batch[self.rank :: self.world])
-            places, down_and_right, mirrored = (values[self.rank :: self.world] for values in part)
+            places, *numbers = (values[self.rank :: self.world] for values in part)
             seen[mine] += 1
-            pixels = self._images(mine, places)
+            stimuli = self._stimuli(mine, places)
             if self.task.neuroids is None:
-                # Only labels allow shifts and mirroring, because neuroids have receptive fields.
-                pixels = moved(pixels, down_and_right, mirrored, self.grey)
+                # Only labels allow such variation, because neuroids have receptive fields.
+                stimuli = self.task.training.varied(stimuli, numbers, self.spec["network"])
             rate = self._learning_rate((epoch - 1) * self.task.n_batches + number)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
-            outputs = self._forward(self.parallel, pixels)
+            outputs = self._forward(self.parallel, stimuli)
             targets = self.targets[places]
-            loss = self._loss(outputs, targets)
+            losses = self._losses(outputs, targets)
             self.optimiser.zero_grad()
             # Gradients are averaged over processes, but each process sums over its share alone.
-            (loss * self.world / self._count(batch)).backward()
+            means = [loss * self.world / n for loss, n in zip(losses, self._counts(batch), strict=True)]
+            sum(means[1:], means[0]).backward()
             self.optimiser.step()
-            sums += torch.stack([loss.detach().double(), self._n_right(outputs.detach(), targets)])
+            sums += torch.stack([torch.stack(losses).detach().double(), self._n_right(outputs.detach(), targets)])
             if progress is not None:
                 progress.advance(len(batch))
         self._add_up(sums)
         self._add_up(seen)
         state.epoch, state.seen = epoch, state.seen + seen
-        loss, right = sums.tolist()
-        metrics = {"train_loss": loss / self._count(rows)}
-        if self.task.neuroids is None:
-            metrics["train_accuracy"] = right / len(rows)
-        self._close_epoch(state, metrics)
+        losses, right = sums.cpu().numpy() / self._counts(rows)
+        self._close_epoch(state, {"train_loss": losses.sum().item(), **self._accuracies("train", right)})
 
-    def _images(self, rows: Tensor, on_device: Tensor | None = None) -> Tensor:
-        """Return the images (len(rows), 3, height, width) of some rows on the device, as bytes."""
-        if self.pixels.device == self.device:
-            return self.pixels[rows.to(self.device) if on_device is None else on_device]
-        return self.pixels[rows].pin_memory().to(self.device, non_blocking=True)
+    def _stimuli(self, rows: Tensor, on_device: Tensor | None = None) -> Tensor:
+        """Return the kept stimuli (len(rows), ...) of some rows on the device."""
+        if self.kept.device == self.device:
+            return self.kept[rows.to(self.device) if on_device is None else on_device]
+        return self.kept[rows].pin_memory().to(self.device, non_blocking=True)
 
     def _learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -235,24 +227,42 @@ class Trainer:
         rising = (step + 1) / max(1.0, WARM_UP * steps)
         return self.spec["learning_rate"] * min(rising, (1 + math.cos(math.pi * step / steps)) / 2)
 
-    def _forward(self, network: nn.Module, pixels: Tensor) -> Tensor:
-        images = preprocess(pixels, self.spec["network"])
+    def _forward(self, network: nn.Module, stimuli: Tensor) -> Tensor:
+        inputs = self.task.training.shown(stimuli, self.spec["network"])
+        # Convolutions over two axes are fastest with channels last.
+        layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
         with self.precision:
-            return network(images.contiguous(memory_format=torch.channels_last)).float()
+            return network(inputs.contiguous(memory_format=layout)).float()
 
-    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the sum of losses over stimuli, or over pairs of stimulus and neuroid."""
+    def _losses(self, outputs: Tensor, targets: Tensor) -> list[Tensor]:
+        """Return the sum of losses over stimuli for each label, or over pairs of stimulus and neuroid."""
         if self.task.neuroids is None:
-            return functional.cross_entropy(outputs, targets, reduction="sum")
+            return [
+                functional.cross_entropy(of_label, numbers, reduction="sum", ignore_index=NONE)
+                for of_label, numbers in zip(self._by_label(outputs), targets.unbind(1), strict=True)
+            ]
         there = ~targets.isnan()
-        return ((outputs - targets.nan_to_num()).square() * there).sum()
+        return [((outputs - targets.nan_to_num()).square() * there).sum()]
 
-    def _count(self, rows: NDArray[np.intp]) -> float:
-        return max(1.0, float(self.counts[rows].sum()))
+    def _by_label(self, outputs: Tensor) -> Sequence[Tensor]:
+        return outputs.split(self.task.n_outputs, dim=1)
+
+    def _counts(self, rows: NDArray[np.intp]) -> list[float]:
+        return np.maximum(1.0, self.counts[rows].sum(axis=0)).tolist()
 
     def _n_right(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        right = outputs.argmax(1) == targets if self.task.neuroids is None else torch.zeros(1, device=self.device)
-        return right.sum().double()
+        """Return how many stimuli are recognised, for each label; 0 for neuroids."""
+        if self.task.neuroids is not None:
+            return torch.zeros(1, dtype=torch.float64, device=outputs.device)
+        answers = torch.stack([of_label.argmax(1) for of_label in self._by_label(outputs)], dim=1)
+        return (answers == targets).sum(0).double()
+
+    def _accuracies(self, part: str, values: Iterable[float]) -> dict[str, float]:
+        """Return the columns of accuracies in a part, one for each label; none for neuroids."""
+        if self.task.neuroids is not None:
+            return {}
+        names = self.task.classes if len(self.task.classes) > 1 else [""]
+        return {f"{part}_accuracy {name}".rstrip(): float(value) for name, value in zip(names, values, strict=True)}
 
     def _add_up(self, values: Tensor) -> None:
         """Sum values over all processes, in place."""
@@ -268,12 +278,15 @@ class Trainer:
                 distributed.broadcast(buffer, 0)
         rows = self.task.parts["validation"]
         outputs, targets = self._outputs(rows), self.task.targets[rows]
-        loss = self._loss(outputs, targets).item() / self._count(rows)
+        loss = sum(loss.item() / n for loss, n in zip(self._losses(outputs, targets), self._counts(rows), strict=True))
         row = {"epoch": state.epoch, **metrics, "validation_loss": loss}
-        if self.task.neuroids is None:
-            row["validation_accuracy"] = self._n_right(outputs, targets).item() / len(rows)
-        else:
+        row |= self._accuracies("validation", self._n_right(outputs, targets).numpy() / self._counts(rows))
+        if self.task.neuroids is not None:
             row |= self._medians()
+        elif "test" in self.task.parts:
+            rows = self.task.parts["test"]
+            right = self._n_right(self._outputs(rows), self.task.targets[rows])
+            row |= self._accuracies("test", right.numpy() / self._counts(rows))
         state.history.append(row)
         if self.rank == 0:
             measured = [f"{name} {value:.4g}" for name, value in row.items() if not math.isnan(value)]
@@ -306,13 +319,13 @@ class Trainer:
     def _outputs(self, rows: NDArray[np.intp]) -> Tensor:
         """Return the network's outputs (len(rows), outputs) in evaluation mode on the CPU, equal in all processes."""
         self.network.eval()
-        outputs = torch.zeros(len(rows), len(self.task.outputs), device=self.device)
+        outputs = torch.zeros(len(rows), sum(self.task.n_outputs), device=self.device)
         with torch.inference_mode():
-            for start in range(0, len(rows), self.task.most_images):
-                batch = rows[start : start + self.task.most_images]
-                if start // self.task.most_images % self.world == self.rank:
-                    images = self._images(torch.from_numpy(batch))
-                    outputs[start : start + len(batch)] = self._forward(self.network, images)
+            for start in range(0, len(rows), self.task.largest_batch):
+                batch = rows[start : start + self.task.largest_batch]
+                if start // self.task.largest_batch % self.world == self.rank:
+                    stimuli = self._stimuli(torch.from_numpy(batch))
+                    outputs[start : start + len(batch)] = self._forward(self.network, stimuli)
         self._add_up(outputs)
         return outputs.cpu()
 
@@ -330,55 +343,11 @@ class Trainer:
         return medians
 
 
-def resident(pixels: Tensor, device: torch.device, share: float = SHARE_OF_IMAGES) -> Tensor:
-    """Move images to a device if they take at most a given share of its free memory."""
-    if device.type == "cuda" and pixels.nbytes > share * torch.cuda.mem_get_info(device)[0]:
-        return pixels
-    return pixels.to(device)
-
-
-def moved(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Tensor:
-    """Mirror and shift images (n, 3, height, width), each by its own flip and shift.
-
-    Parameters
-    ----------
-    pixels : (n, 3, height, width) uint8 tensor
-        Images.
-    shifts : (n, 2) int64 tensor
-        Shifts down and to the right in pixels, smaller than the image.
-    flips : (n,) bool tensor
-        True for images to mirror left to right.
-    grey : (3, 1, 1) uint8 tensor
-        Colour that fills the uncovered pixels.
-    """
-    if pixels.device.type == "cpu":
-        return torch.from_numpy(_copied(*(values.numpy() for values in (pixels, shifts, flips, grey))))
-    return _indexed(pixels, shifts, flips, grey)
-
-
-def _copied(pixels: NDArray, shifts: NDArray, flips: NDArray, grey: NDArray) -> NDArray[np.uint8]:
-    """Move images one by one, which is much faster on one core than indexing."""
-    filled = np.empty_like(pixels)
-    filled[:] = grey
-    height, width = pixels.shape[2:]
-    for after, before, (down, right), flip in zip(filled, pixels, shifts.tolist(), flips.tolist(), strict=True):
-        source = before[:, :, ::-1] if flip else before
-        after[:, max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = source[
-            :, max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
-        ]
-    return filled
-
-
-def _indexed(pixels: Tensor, shifts: Tensor, flips: Tensor, grey: Tensor) -> Tensor:
-    """Move all images at once, by indexing the source of every pixel."""
-    height, width = pixels.shape[2:]
-    number, channel, row, column = (torch.arange(n, device=pixels.device) for n in pixels.shape)
-    row, column = row - shifts[:, :1], column - shifts[:, 1:]
-    there = ((row >= 0) & (row < height))[:, None, :, None] & ((column >= 0) & (column < width))[:, None, None, :]
-    column = torch.where(flips[:, None], width - 1 - column, column)
-    row, column = row.clamp(0, height - 1)[:, None, :, None], column.clamp(0, width - 1)[:, None, None, :]
-    found = pixels[number[:, None, None, None], channel[:, None, None], row, column]
-    return torch.where(there, found, grey)
+def resident(stimuli: Tensor, device: torch.device, share: float = SHARE_OF_STIMULI) -> Tensor:
+    """Move stimuli to a device if they take at most a given share of its free memory."""
+    if device.type == "cuda" and stimuli.nbytes > share * torch.cuda.mem_get_info(device)[0]:
+        return stimuli
+    return stimuli.to(device)
 
 
 def correlations(predicted: NDArray, measured: NDArray) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, is_out_of_memory
-from ventral.models.zoo import completed
+from ventral.models.zoo import completed, modality_asked
 from ventral.outputs import writing
 from ventral.running.devices import choose_device
 from ventral.tables import write_parquet
@@ -77,7 +77,7 @@ def train(
     task = prepare(stimuli, spec, tested, recording)
     check_network(task, layers)
     processes = processes or (torch.cuda.device_count() if place == "cuda" else 1)
-    # Batch normalisation needs a variance, so every process needs two images of every batch.
+    # Batch normalisation needs a variance, so every process needs two stimuli of every batch.
     processes = max(1, min(processes, len(task.parts["train"]) // task.n_batches // 2))
     folder = output.with_name(f".{output.name}.training")
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,8 @@ def train(
         if not is_out_of_memory(error):
             raise
         raise InputError(
-            f"{key}.batch_size: memory does not suffice for batches of {spec['batch_size']} images; set a smaller size"
+            f"{key}.batch_size: memory does not suffice for batches of {spec['batch_size']} "
+            f"{modality_asked(spec['network']).name}; set a smaller size"
         ) from error
     state = read_state(folder, task.fingerprint)["progress"]
     if state.problem:
