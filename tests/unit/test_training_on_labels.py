@@ -254,6 +254,13 @@ def test_parts_held_apart_share_no_voice_and_no_piece(own, heard, tmp_path):
             {"apart": ["voice"], "validation": 0.25},
             r"train\.apart: said gov., leftv., stopv. would be in the test part and never trained on; every `said`",
         ),
+        # Stimuli have names under both labels, and those under the second are rare.
+        (
+            "chain",
+            ["word", "said"],
+            {"validation": 0.9},
+            r"train\.validation: said gov.* would be in the validation part and never trained on; every `said` needs more",
+        ),
         (
             "chain",
             "word",

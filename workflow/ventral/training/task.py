@@ -242,9 +242,12 @@ def _check_learned(
             f"stimuli"
         )
     if unknown := sorted(there - {*names[train]}):
+        option, more = "validation", "more stimuli, or a lower share"
+        if "apart" in spec:
+            option, more = "apart", f"stimuli that differ in {shown(spec['apart'])}"
         raise InputError(
-            f"{key}.apart: {label} {shown(unknown, 4)} would be in the {part} part and never trained on; every "
-            f"`{label}` needs stimuli that differ in {shown(spec['apart'])}"
+            f"{key}.{option}: {label} {shown(unknown, 4)} would be in the {part} part and never trained on; every "
+            f"`{label}` needs {more}"
         )
 
 
