@@ -325,6 +325,8 @@ def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
         nn.MultiheadAttention,
         nn.TransformerEncoder,
         nn.TransformerEncoderLayer,
+        nn.TransformerDecoder,
+        nn.TransformerDecoderLayer,
     )
     return output.mean(dim=-2 if isinstance(module, features_last) else -1)
 
