@@ -28,7 +28,7 @@ FAMILY_IN_WORDS = {
     "fitted": "fitted to neurons",
     "untrained": "before training",
     "permuted": "with trained weights shuffled within each tensor",
-    "classical": "not trained (pixels and classical controls)",
+    "classical": "not trained (baselines and classical controls)",
     "unknown": "whose training is not known",
 }
 REFERENCES = {
