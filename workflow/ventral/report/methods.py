@@ -230,7 +230,8 @@ def _synthesised(facts: Mapping, settings: Mapping) -> str:
         "speech": f"{counted(options['words'], 'word')} in {counted(options['voices'], 'voice')}",
         "music": f"{counted(options['phrases'], 'phrase')} on {counted(options['instruments'], 'instrument')}",
     }
-    return f", synthesised: {listed([kinds[kind] for kind in options['kinds']])}, before unrelated backgrounds"
+    before = ", before unrelated backgrounds" if options["backgrounds"] != ["none"] else ""
+    return f", synthesised: {listed([kinds[kind] for kind in options['kinds']])}{before}"
 
 
 def _teacher(simulate: Mapping) -> str:
