@@ -281,12 +281,13 @@ def test_labels_that_cannot_be_learned_are_told(own, heard, tmp_path, network, l
     assert not (tmp_path / "net").exists()
 
 
-def test_stimuli_that_are_tested_are_not_trained_on(own, heard, tmp_path):
+def test_stimuli_that_are_tested_are_not_trained_on(own, heard, tmp_path, caplog):
     """Labels exclude none of them, because neither set has objects or categories."""
     spec = spec_of(f"{own}:chain", "word", epochs=1, batch_size=8)
     with pytest.raises(InputError, match=r"models\.net\.train\.stimuli: 36 stimuli of heard are tested, too, in heard"):
         train(heard, tmp_path / "net", spec, tested=[make_set(tmp_path / "same.zarr", table_of_signals())])
     train(heard, tmp_path / "net", spec, tested=[make_set(tmp_path / "other.zarr", table_of_signals(), seed=1)])
+    assert "none can be excluded" not in caplog.text
 
 
 @pytest.mark.parametrize(("label", "said"), [([], "should be non-empty"), (["word", "word"], "non-unique elements")])

@@ -159,7 +159,7 @@ def _left(spec: dict, dataset, texts: Mapping[str, NDArray], tested) -> NDArray[
     stores = [read_dataset(path) for path in tested]
     sets = {store.attrs["name"]: labels_of(store) for store in stores}
     rows, excluded = training_rows(spec, texts, dataset.sizes["stimulus"], sets)
-    for name in [name for name, of_set in sets.items() if not of_set]:
+    for name in [name for name, of_set in sets.items() if labels_of(dataset) and not of_set]:
         logger.warning("train %s: the stimuli of %s have no labels, so none can be excluded", spec["name"], name)
     _refuse_tested(spec, dataset, rows, [store for store in stores if not (labels_of(store) and labels_of(dataset))])
     logger.info(
