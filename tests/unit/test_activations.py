@@ -135,6 +135,26 @@ def test_nothing_after_the_last_layer_is_computed(stimuli, own, tmp_path, monkey
     assert len(ran) == traced_once
 
 
+def test_only_stimuli_are_prepared_and_batches_are_filled_up_for_the_network(stimuli, own, tmp_path, monkeypatch):
+    prepared, shown = [], []
+
+    def counting(pixels, spec):
+        prepared.append(len(pixels))
+        return preprocess(pixels, spec)
+
+    def watched(spec):
+        network = build(spec)
+        shown.append(network.batches)
+        return network
+
+    monkeypatch.setattr(forward, "preprocess", counting)
+    monkeypatch.setattr(forward, "build", watched)
+    extracted(stimuli, spec_of(own), tmp_path / "a.zarr", stop=3)
+    assert prepared == [3]
+    # The first stimulus is compared with a batch of two.
+    assert shown[0][-2:] == [8, 2]
+
+
 @pytest.mark.parametrize("options", [{"batch_size": 5}, {"buffer_mb": 0}, {"batch_size": 64}, {"threads": 1}])
 def test_bits_do_not_depend_on_shards_or_memory(stimuli, own, tmp_path, options):
     spec = spec_of(own)

@@ -112,6 +112,14 @@ def test_gradient_is_that_of_finite_differences():
     assert float((ahead - behind) / 2e-3) == pytest.approx(float((gradient * direction).sum()), rel=1e-4)
 
 
+def test_there_are_gradients_after_inference_on_sounds_of_the_same_length():
+    waveform = torch.from_numpy(noise(1, 1507))
+    with torch.inference_mode():
+        cochleagram(waveform, RATE)
+    (gradient,) = torch.autograd.grad(cochleagram(waveform.requires_grad_(), RATE).sum(), waveform)
+    assert gradient.abs().max() > 0
+
+
 @pytest.mark.parametrize(
     ("value", "slope"), [(1.0, 0.3), (0.001, 5.0), (0.0, 5.0), (-1.0, 5.0)], ids=["true", "steep", "zero", "negative"]
 )

@@ -17,9 +17,13 @@ REST = {
     "stimuli": {
         "my_images": {"images": "images"},
         "my_training_images": {"images": "training"},
+        "my_sounds": {"sounds": "sounds"},
         "my_training_sounds": {"sounds": "training"},
     },
-    "recordings": {"my_neurons": {"stimuli": "my_images", "responses": "responses.npy"}},
+    "recordings": {
+        "my_neurons": {"stimuli": "my_images", "responses": "responses.npy"},
+        "my_voxels": {"stimuli": "my_sounds", "responses": "responses.npy"},
+    },
     "models": {"pixels": None},
 }
 CONFIGS = [

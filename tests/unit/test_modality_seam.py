@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from ventral import activations, grams
 from ventral.activations.extraction import extract
@@ -193,7 +194,8 @@ def test_a_model_family_that_is_shown_a_modality(registered, monkeypatch):
     assert preprocessing(spec) == {"gain": 3.0}
     for options, said in (
         ({"modality": "images"}, r"ear\.modality: ear is shown signals, not images"),
-        ({"size": 8}, "unknown option `size`; .*gain"),
+        ({"size": 8}, r"ear\.size: belongs to networks with `modality: images`; this one is shown signals"),
+        ({"sise": 8}, "unknown option `sise`; .*gain"),
     ):
         with pytest.raises(InputError, match=said):
             resolve_model("ear", options)
@@ -217,10 +219,13 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
     recording = {"stimuli": "mine", "responses": str(tmp_path / "responses.npy"), "axes": ["stimulus", "neuroid"]}
     teacher = {"teacher": "resnet18_random", "areas": {"V4": {"layer": "layer1", "neuroids": 3}}}
     net = {"architecture": f"{own}:make", "modality": "signals", "gain": "2"}
+    (tmp_path / "images").mkdir()
+    for number in range(N):
+        Image.new("RGB", (8, 8)).save(tmp_path / "images" / f"{number}.png")
     config = {
         "results": str(tmp_path / "results"),
-        "stimuli": {"mine": spec},
-        "recordings": {"heard": recording},
+        "stimuli": {"mine": spec, "seen": {"images": str(tmp_path / "images")}},
+        "recordings": {"heard": recording, "watched": recording | {"stimuli": "seen"}},
         "models": {"net": net, "amplitude": None, "pixels": None},
         "folds": 3,
     }
@@ -235,10 +240,21 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
             {"recordings": {"heard": recording | {"models": ["pixels"]}}},
             "pixels is shown images, and the recording is of",
         ),
-        ({"recordings": {"simulated": {"stimuli": "mine", "simulate": teacher}}}, r"teacher: .* is shown images, and"),
+        (
+            {"recordings": config["recordings"] | {"simulated": {"stimuli": "mine", "simulate": teacher}}},
+            r"teacher: .* is shown images, and",
+        ),
         ({"stimuli": {"mine": spec | {"size": 8}}}, r"stimuli\.mine\.size: belongs to `images`, not to `signals`"),
         ({"stimuli": {"mine": spec | {"images": "a"}}}, "either `images`, .*, `signals`, a folder or zip"),
-        ({"models": {"net": net | {"size": 8}}}, "unknown option `size`; .*gain"),
+        (
+            {"models": {"net": net | {"size": 8}}},
+            r"net\.size: belongs to networks with `modality: images`; this one is",
+        ),
+        # Without an image in any recording, a model of images would silently be left out.
+        (
+            {"recordings": {"heard": recording}},
+            r"models\.pixels: it is shown images, and all recordings are of signals; leave it out, or state",
+        ),
         ({"models": {"net": net | {"gain": -1}}}, r"models\.net\.gain: -1 is less than or equal to the minimum of 0"),
         ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, sounds, signals"),
         ({"models": {"resnet18": {"modality": "signals"}}}, "resnet18 is shown images, not signals"),

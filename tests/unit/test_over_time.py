@@ -62,6 +62,8 @@ def test_the_baseline_takes_the_option(waveforms, how):
         (nn.Linear(1, 1), (2, 7, 3), 1),
         (nn.LayerNorm(3), (2, 7, 3), 1),
         (nn.TransformerEncoderLayer(2, 1), (2, 7, 3), 1),
+        (nn.TransformerDecoderLayer(2, 1), (2, 7, 3), 1),
+        (nn.TransformerDecoder(nn.TransformerDecoderLayer(2, 1), 1), (2, 7, 3), 1),
         (nn.Linear(1, 1), (2, 3), None),
         (nn.Conv1d(1, 1, 1), (2, 3), None),
     ],

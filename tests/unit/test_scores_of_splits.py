@@ -345,6 +345,9 @@ def test_layers_chosen_on_half_of_the_draws_are_scored_on_the_other_half():
     np.testing.assert_allclose(shares.sum(axis=0), 1)
     flattered = np.median(draws[:2], axis=2).max(axis=0).mean()
     assert np.nansum(shares * scores, axis=0).mean() < flattered - 0.03
+    # r squared that is corrected for noise counts as 1 at most, as published.
+    _, scores = chosen_on_halves(draws + 1, seed=0)
+    assert np.nanmax(scores) == np.nanmin(scores) == 1
 
 
 def test_what_random_test_sets_and_labels_lack_is_told(experiment, tmp_path, caplog):

@@ -424,3 +424,13 @@ def test_the_preview_agrees_with_the_cochleagram():
     # The first frame of the cochleagram is that at 25 ms, and there are 8 in each of the preview.
     same = fine[:, 3:387].reshape(53, 48, 8).mean(axis=2)
     assert np.corrcoef(same.ravel(), coarse[:, 1:49].ravel())[0, 1] > 0.97
+
+
+def test_waveforms_given_in_python_are_those_of_the_store():
+    waveforms = np.random.default_rng(0).normal(size=(2, 7))
+    found = MODALITIES["sounds"].given(waveforms, (7,))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, waveforms.astype(np.float32))
+    for wrong in (waveforms[:, :6], np.full((2, 7), np.nan), ["a.wav", "b.wav"], [io.BytesIO()]):
+        with pytest.raises(InputError, match=r"right are finite waveforms \(n, 7\), with the rate and the level"):
+            MODALITIES["sounds"].given(wrong, (7,))

@@ -103,6 +103,14 @@ def test_gradients_are_those_of_finite_differences():
     assert float((ahead - behind) / 2e-6) == pytest.approx(float((gradient * direction).sum()), rel=1e-5)
 
 
+def test_there_are_gradients_after_inference_on_cochleagrams_of_the_same_size():
+    stimulus = torch.from_numpy(cochleagrams(1, 6, 11, 0))
+    with torch.inference_mode():
+        modulation_power(stimulus)
+    (gradient,) = torch.autograd.grad(modulation_power(stimulus.requires_grad_()).sum(), stimulus)
+    assert gradient.abs().max() > 0
+
+
 @pytest.mark.parametrize("name", ["spectemp", "spectemp_log"])
 def test_models_have_the_power_of_cochleagrams_as_features(name):
     spec = resolve_model(name)

@@ -145,6 +145,7 @@ def test_words_need_time(installed):
         ("espeakng_loader", {"kinds": ["speech"]}, r"speech needs espeakng_loader, .*: pip install 'ventral\[sound\]'"),
         ("espeakng_loader", {"kinds": ["music"]}, r"speech needs espeakng_loader"),  # for babble
         ("tinysoundfont", {}, r"music needs tinysoundfont, .*: pip install --no-deps tinysoundfont"),
+        ("soundfile", {}, r"playing sounds on the page needs soundfile, .*: pip install 'ventral\[sound\]'"),
         ("pretty_midi", {}, r"the soundfont TimGM6mb\.sf2 needs pretty_midi, .*: pip install --no-deps pretty_midi"),
     ],
 )
@@ -170,6 +171,8 @@ def test_a_package_without_its_soundfont_counts_as_missing(monkeypatch, tmp_path
 def test_the_methods_say_what_was_synthesised():
     said = _synthesised({"stimuli": "s"}, {"synthesised": {"s": OPTIONS}})
     assert said == ", synthesised: 3 words in 2 voices and 2 phrases on 3 instruments, before unrelated backgrounds"
+    alone = OPTIONS | {"kinds": ["music"], "backgrounds": ["none"]}
+    assert _synthesised({"stimuli": "s"}, {"synthesised": {"s": alone}}) == ", synthesised: 2 phrases on 3 instruments"
     assert not _synthesised({"stimuli": "other"}, {"synthesised": {"s": OPTIONS}})
 
 

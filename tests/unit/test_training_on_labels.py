@@ -254,6 +254,13 @@ def test_parts_held_apart_share_no_voice_and_no_piece(own, heard, tmp_path):
             {"apart": ["voice"], "validation": 0.25},
             r"train\.apart: said gov., leftv., stopv. would be in the test part and never trained on; every `said`",
         ),
+        # Stimuli have names under both labels, and those under the second are rare.
+        (
+            "chain",
+            ["word", "said"],
+            {"validation": 0.9},
+            r"train\.validation: said gov.* would be in the validation part and never trained on; every `said` needs",
+        ),
         (
             "chain",
             "word",
@@ -272,6 +279,15 @@ def test_labels_that_cannot_be_learned_are_told(own, heard, tmp_path, network, l
     with pytest.raises(InputError, match=message):
         train(heard, tmp_path / "net", spec_of(f"{own}:{network}", label, epochs=1, batch_size=8, **options))
     assert not (tmp_path / "net").exists()
+
+
+def test_stimuli_that_are_tested_are_not_trained_on(own, heard, tmp_path, caplog):
+    """Labels exclude none of them, because neither set has objects or categories."""
+    spec = spec_of(f"{own}:chain", "word", epochs=1, batch_size=8)
+    with pytest.raises(InputError, match=r"models\.net\.train\.stimuli: 36 stimuli of heard are tested, too, in heard"):
+        train(heard, tmp_path / "net", spec, tested=[make_set(tmp_path / "same.zarr", table_of_signals())])
+    train(heard, tmp_path / "net", spec, tested=[make_set(tmp_path / "other.zarr", table_of_signals(), seed=1)])
+    assert "none can be excluded" not in caplog.text
 
 
 @pytest.mark.parametrize(("label", "said"), [([], "should be non-empty"), (["word", "word"], "non-unique elements")])

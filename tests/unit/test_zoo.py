@@ -61,6 +61,12 @@ def test_random_is_the_network_before_training():
     check_model(spec)
 
 
+@pytest.mark.parametrize("name", ["random", "_random", "permuted"])
+def test_a_name_without_an_architecture_before_its_ending_says_nothing(name):
+    spec = resolve_model(name, {"architecture": "resnet50"})
+    assert spec == resolve_model("mine", {"architecture": "resnet50"}) | {"name": name}
+
+
 @pytest.mark.parametrize("name", [name for name in NOT_TRAINED if FIXED_FORM.items() <= architectures()[name].items()])
 def test_controls_see_pixels_in_0_to_1(name):
     spec = resolve_model(name)

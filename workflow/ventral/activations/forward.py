@@ -133,7 +133,8 @@ class Network:
             self._transfers.to_host(taken if scale == 1 else taken * scale, targets[name].view(taken.shape))
 
         with torch.inference_mode(), self._precision():
-            shown = preprocess(self._transfers.to_device(_filled(stimuli, batch_size)), self.spec)
+            # Batches are filled up last, because preparing a stimulus may take longer than its forward pass.
+            shown = _filled(preprocess(self._transfers.to_device(stimuli), self.spec), batch_size)
             shown = shown.contiguous(memory_format=self._format)
             self._outputs.run(shown, take)
             names, values = list(extremes), torch.stack(list(extremes.values())).abs().amax(dim=1)

@@ -686,6 +686,7 @@ def _expand_trainings(config: dict) -> None:
             _refuse_other_modality(models[model], recording, config, key)
             if _recording_of(config, model) == name:
                 raise InputError(f"{key}: {model} is trained on this recording, and never scored on it; leave it out")
+    _check_modalities(config)
     if models and not any(models_of(config, recording) for recording in config["recordings"]):
         raise InputError(
             "config: no model is scored against any recording; name models that were not trained on that recording, or "
@@ -780,6 +781,18 @@ def _refuse_other_modality(model: dict, recording: dict, config: dict, key: str)
     shown, asked = _modality_of_set(config, recording["stimuli"]), modality_asked(model)
     if shown.name != asked.name:
         raise InputError(f"{key}: {model['name']} is shown {asked.name}, and the recording is of {shown.name}")
+
+
+def _check_modalities(config: dict) -> None:
+    """Refuse models that no recording could be scored with, because the stimuli of all are of another modality."""
+    there = {_modality_of_set(config, recording["stimuli"]).name for recording in config["recordings"].values()}
+    for name, model in config["models"].items():
+        asked = modality_asked(model).name
+        if there and asked not in there:
+            raise InputError(
+                f"config key models.{name}: it is shown {asked}, and all recordings are of "
+                f"{' and '.join(sorted(there))}; leave it out, or state the `modality` of a network of your own"
+            )
 
 
 def _recording_of(config: dict, model: str) -> str | None:

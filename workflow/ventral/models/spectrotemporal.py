@@ -134,9 +134,11 @@ class Matrices(NamedTuple):
 def _matrices(channels: int, frames: int, dtype: torch.dtype, device: torch.device) -> tuple[Matrices, Matrices]:
     """Return the matrices of the rates above 0, and those of the scales above 0."""
     axes = ((temporal_responses(frames), frames, 3 * frames), (spectral_responses(channels), channels, 2 * channels))
-    return tuple(
-        Matrices(*(torch.from_numpy(matrix).to(device, dtype) for matrix in matrices_of(*axis))) for axis in axes
-    )
+    # Gradients need tensors that were not made in inference mode.
+    with torch.inference_mode(False):
+        return tuple(
+            Matrices(*(torch.from_numpy(matrix).to(device, dtype) for matrix in matrices_of(*axis))) for axis in axes
+        )
 
 
 def matrices_of(responses: NDArray, length: int, padded: int) -> tuple[NDArray, NDArray, NDArray]:

@@ -53,7 +53,7 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     """
     options = options or {}
     architecture, _, state = name.rpartition("_")
-    if state not in ("random", PERMUTED):
+    if not architecture or state not in ("random", PERMUTED):
         architecture, state = name, ""
     architecture = options.get("architecture", architecture)
     if not isinstance(architecture, str):
@@ -66,6 +66,11 @@ def resolve_model(name: str, options: dict | None = None) -> dict:
     known = (*OPTIONS, *modality.model_options)
     for key in options:
         if key not in known:
+            if others := [other for other, declared in MODALITIES.items() if key in declared.model_options]:
+                raise InputError(
+                    f"models.{name}.{key}: belongs to networks with `modality: {others[0]}`; this one is shown "
+                    f"{modality.name}"
+                )
             raise InputError(f"models.{name}: unknown option `{key}`; {allowed_instead(key, known)}")
     defaults = {
         option: declared["default"]

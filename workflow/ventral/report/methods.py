@@ -28,7 +28,7 @@ FAMILY_IN_WORDS = {
     "fitted": "fitted to neurons",
     "untrained": "before training",
     "permuted": "with trained weights shuffled within each tensor",
-    "classical": "not trained (pixels and classical controls)",
+    "classical": "not trained (baselines and classical controls)",
     "unknown": "whose training is not known",
 }
 REFERENCES = {
@@ -230,7 +230,8 @@ def _synthesised(facts: Mapping, settings: Mapping) -> str:
         "speech": f"{counted(options['words'], 'word')} in {counted(options['voices'], 'voice')}",
         "music": f"{counted(options['phrases'], 'phrase')} on {counted(options['instruments'], 'instrument')}",
     }
-    return f", synthesised: {listed([kinds[kind] for kind in options['kinds']])}, before unrelated backgrounds"
+    before = ", before unrelated backgrounds" if options["backgrounds"] != ["none"] else ""
+    return f", synthesised: {listed([kinds[kind] for kind in options['kinds']])}{before}"
 
 
 def _teacher(simulate: Mapping) -> str:

@@ -53,7 +53,7 @@ OTHER_ANIMALS = (
 )
 NO_CEILING = (
     "Scores here are r, the correlation between predicted and measured responses, and not predictivity. No stimulus "
-    "was repeated, so the reliability that would give a ceiling is not known. "
+    "was repeated, or too few were, so the reliability that would give a ceiling is not known. "
 )
 NO_SCORES = (
     "No model has a score for any area: no neuron and no dissimilarity matrix has a score. With repetitions, a neuron "

@@ -60,7 +60,7 @@ def chosen_on_halves(draws: NDArray[np.float64], seed: int) -> tuple[NDArray[np.
     -------
     shares, scores : (layers, targets) arrays
         The first of equal layers is chosen. A target without a known score has shares of 0. Scores are NaN for layers
-        that were never chosen.
+        that were never chosen. Medians above 1, of corrected scores, count as 1, as published.
     """
     counts, sums = np.zeros(draws.shape[:2]), np.zeros(draws.shape[:2])
     for iteration in range(ITERATIONS):
@@ -71,5 +71,5 @@ def chosen_on_halves(draws: NDArray[np.float64], seed: int) -> tuple[NDArray[np.
         known = np.flatnonzero(~np.isnan(medians).all(axis=0))
         chosen = best[known], known
         counts[chosen] += 1
-        sums[chosen] += np.median(draws[*chosen][:, others], axis=1)
+        sums[chosen] += np.minimum(np.median(draws[*chosen][:, others], axis=1), 1)
     return counts / ITERATIONS, np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

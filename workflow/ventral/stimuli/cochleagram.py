@@ -137,7 +137,9 @@ def _constants(samples: int, rate: int, dtype, device) -> tuple["Tensor", "Tenso
     import torch
 
     arrays = cochlear_filters(samples, rate), frame_window(rate)
-    filters, window = (torch.from_numpy(array).to(device, dtype) for array in arrays)
+    # Gradients need tensors that were not made in inference mode.
+    with torch.inference_mode(False):
+        filters, window = (torch.from_numpy(array).to(device, dtype) for array in arrays)
     return filters, window
 
 

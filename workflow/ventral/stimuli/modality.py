@@ -272,6 +272,7 @@ MODALITIES: dict[str, Modality] = {
         ),
         preview=sounds.preview,
         playable=sounds.playable,
+        given=sounds.given,
         outlines=sounds.outlines,
         set_options=sounds.SET_OPTIONS,
         kept_options=("rate",),

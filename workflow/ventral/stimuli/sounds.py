@@ -304,6 +304,23 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     return sounds if is_waveform else cochleagram(sounds, rate)[:, None]
 
 
+def given(waveforms: NDArray | Sequence, shape: tuple[int]) -> NDArray[np.float32]:
+    """Return waveforms (n, samples) given in Python, such as float64; their rate and level have to be those of the set.
+
+    Raises
+    ------
+    InputError
+        If they are no numbers, such as files, or not finite, or have another length.
+    """
+    found = np.asarray(waveforms)
+    if found.dtype.kind not in "iuf" or found.shape[1:] != tuple(shape) or not np.isfinite(found).all():
+        raise InputError(
+            f"stimuli: an array of {found.dtype} of shape {found.shape}; right are finite waveforms (n, {shape[0]}), "
+            f"with the rate and the level of the set. Files of sounds are not read here"
+        )
+    return found.astype(np.float32)
+
+
 def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
     """Return the features of a layer, given its output (n, ...): the mean over time, unless `over_time` keeps time.
 
@@ -325,6 +342,8 @@ def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
         nn.MultiheadAttention,
         nn.TransformerEncoder,
         nn.TransformerEncoderLayer,
+        nn.TransformerDecoder,
+        nn.TransformerDecoderLayer,
     )
     return output.mean(dim=-2 if isinstance(module, features_last) else -1)
 

@@ -44,9 +44,12 @@ SHORTEST = 1.25
 # A table of more sounds would not fit into memory while the config is checked.
 MOST_SOUNDS = 1_000_000
 SOUNDS_PER_TASK = 16
+# The page of results is made last, and needs this package, too.
+PLAYER = "soundfile"
 # What needs each package, and the command that installs it. Dependencies of the last two are for playing and for files.
 USED_FOR = {
     "espeakng_loader": ("speech", "pip install 'ventral[sound]'"),
+    PLAYER: ("playing sounds on the page", "pip install 'ventral[sound]'"),
     "tinysoundfont": ("music", "pip install --no-deps tinysoundfont"),
     music.PACKAGE: (f"the soundfont {music.SOUNDFONT}", f"pip install --no-deps {music.PACKAGE}"),
 }
@@ -188,7 +191,7 @@ def complete(spec: Mapping) -> dict:
 
 def _check(spec: Mapping, key: str) -> None:
     options, at = spec[SYNTHESIS], f"{key}.{SYNTHESIS}"
-    for package in _packages(options):
+    for package in [*_packages(options), PLAYER]:
         if not _is_installed(package):
             what, advice = USED_FOR[package]
             raise InputError(f"{at}: {what} needs {package}, which is not installed: {advice}")

@@ -159,8 +159,9 @@ def _left(spec: dict, dataset, texts: Mapping[str, NDArray], tested) -> NDArray[
     stores = [read_dataset(path) for path in tested]
     sets = {store.attrs["name"]: labels_of(store) for store in stores}
     rows, excluded = training_rows(spec, texts, dataset.sizes["stimulus"], sets)
-    for name in [name for name, of_set in sets.items() if not of_set]:
+    for name in [name for name, of_set in sets.items() if labels_of(dataset) and not of_set]:
         logger.warning("train %s: the stimuli of %s have no labels, so none can be excluded", spec["name"], name)
+    _refuse_tested(spec, dataset, rows, [store for store in stores if not (labels_of(store) and labels_of(dataset))])
     logger.info(
         "train %s: training uses %d of %d stimuli of %s; excluded: %s",
         spec["name"],
@@ -170,6 +171,27 @@ def _left(spec: dict, dataset, texts: Mapping[str, NDArray], tested) -> NDArray[
         "; ".join(f"{kind} {shown(names, 8)}" for kind, names in excluded.items() if names) or "nothing",
     )
     return rows
+
+
+def _refuse_tested(spec: dict, dataset, rows: NDArray[np.intp], tested: Sequence) -> None:
+    """Refuse to train on stimuli that are equal to stimuli of tested sets from which labels exclude nothing."""
+    array = modality_asked(spec["network"]).array
+    known = {digest: store.attrs["name"] for store in tested for digest in _digests(store, array)}
+    if not known:
+        return
+    digests = _digests(dataset, array)
+    if equal := [row for row in rows if digests[row] in known]:
+        raise InputError(
+            f"models.{spec['name']}.train.stimuli: {len(equal)} stimuli of {dataset.attrs['name']} are tested, too, in "
+            f"{known[digests[equal[0]]]}: {shown(dataset['stimulus'].values[equal], 4)}; train on others"
+        )
+
+
+def _digests(dataset, array: str) -> list[bytes]:
+    """Return the SHA-256 of each stimulus."""
+    starts = range(0, dataset.sizes["stimulus"], ROWS_PER_READ)
+    blocks = (dataset[array][start : start + ROWS_PER_READ].values for start in starts)
+    return [hashlib.sha256(stimulus).digest() for block in blocks for stimulus in block]
 
 
 def _numbered(texts: Mapping[str, NDArray], labels: list[str], rows: NDArray[np.intp]):
@@ -242,9 +264,12 @@ def _check_learned(
             f"stimuli"
         )
     if unknown := sorted(there - {*names[train]}):
+        option, more = "validation", "more stimuli, or a lower share"
+        if "apart" in spec:
+            option, more = "apart", f"stimuli that differ in {shown(spec['apart'])}"
         raise InputError(
-            f"{key}.apart: {label} {shown(unknown, 4)} would be in the {part} part and never trained on; every "
-            f"`{label}` needs stimuli that differ in {shown(spec['apart'])}"
+            f"{key}.{option}: {label} {shown(unknown, 4)} would be in the {part} part and never trained on; every "
+            f"`{label}` needs {more}"
         )
 
 
