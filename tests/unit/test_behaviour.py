@@ -24,6 +24,10 @@ def made(seed: int, distractors: bool, n_trials: int = 3000) -> Choices:
     return Choices(TRUTH, N_LABELS, N_SUBJECTS, stimulus, subject, choice, wrong if distractors else None)
 
 
+def truth_is(label: int) -> np.ndarray:
+    return np.equal(TRUTH, label)
+
+
 def confusion_by_hand(choices: Choices, stimulus: int, wrong: int) -> float:
     chosen = {"wrong": 0, "right": 0}
     for trial in range(len(choices.choice)):
@@ -95,12 +99,12 @@ def test_signatures_against_brute_force(distractors):
     for each in normalised:
         for label in range(N_LABELS):
             for wrong in range(N_LABELS):
-                each[TRUTH == label, wrong] -= each[TRUTH == label, wrong].mean()
+                each[truth_is(label), wrong] -= each[truth_is(label), wrong].mean()
     labels = [np.full((N_LABELS, N_LABELS), np.nan) for _ in confused]
     for each, of_labels in zip(confused, labels, strict=True):
         for one in range(N_LABELS):
             for other in set(range(N_LABELS)) - {one}:
-                hits, alarms = 1 - each[TRUTH == one, other].mean(), each[TRUTH == other, one].mean()
+                hits, alarms = 1 - each[truth_is(one), other].mean(), each[truth_is(other), one].mean()
                 of_labels[one, other] = norm.ppf(hits) - norm.ppf(alarms)
     expected = {
         "i1": [np.nanmean(each, axis=1) for each in by_hand],
@@ -116,7 +120,7 @@ def test_signatures_against_brute_force(distractors):
 
 def test_patterns_of_resampled_stimuli_are_those_of_the_repeated_stimuli():
     rng = np.random.default_rng(5)
-    rows = np.sort(np.concatenate([rng.choice(np.flatnonzero(TRUTH == label), 6) for label in range(N_LABELS)]))
+    rows = np.sort(np.concatenate([rng.choice(np.flatnonzero(truth_is(label)), 6) for label in range(N_LABELS)]))
     weights = np.bincount(rows, minlength=N).astype(float)
     confused = [behaviour.confusions(made(seed, distractors=False)) for seed in (6, 7)]
     accuracy = rng.random((2, N))

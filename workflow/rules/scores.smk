@@ -3,6 +3,7 @@ rule fit:
         gram=gram_of,
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
+        probabilities=probabilities_of,
     output:
         "<results>/scores/{recording}/{model}.parquet",
         bootstraps="<results>/bootstraps/{recording}/{model}.parquet",

@@ -81,7 +81,9 @@ EXPLICITNESS = (
 
 def areas(results: Results) -> list[str]:
     """Return the areas of the figures, in their order; without any score, the recorded areas."""
-    recorded = (area for facts in results.recordings for area in facts.get("areas", facts.get("subjects")))
+    recorded = (
+        area for facts in results.recordings for area in facts.get("areas", facts.get("subjects", ["behaviour"]))
+    )
     return list(dict.fromkeys(recorded if results.layers.empty else results.layers["area"]))
 
 
