@@ -42,7 +42,7 @@ def classify(
     found = None if is_baseline(spec) else _probabilities(shown, spec, device, batch_size, cores)
     if found is None:
         logger.info("model %s: its outputs are no %d classes, so it makes no choices itself", spec["name"], N_CLASSES)
-        found = np.empty((len(shown), 0), np.float32)
+        found = np.empty((dataset.sizes["stimulus"], 0), np.float32)
     made = xr.Dataset(
         {"probability": (("stimulus", "class"), found)},
         coords={"stimulus": dataset["stimulus"].values.astype(object)},
@@ -64,7 +64,7 @@ def _probabilities(shown, spec: dict, device: str, batch_size: int, cores: int) 
     network, output_of = build(spec).to(place), output_by(families_of_network(spec))
     parts = []
     with exact_products(cores), torch.inference_mode():
-        for start in range(0, len(shown), batch_size):
+        for start in range(0, shown.shape[0], batch_size):
             batch = torch.from_numpy(shown[start : start + batch_size]).to(place)
             outputs = output_of(network, network(preprocess(batch, spec)))
             if not isinstance(outputs, torch.Tensor) or outputs.shape[1:] != (N_CLASSES,):

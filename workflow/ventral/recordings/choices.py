@@ -218,7 +218,7 @@ def _coded(
     names = np.asarray(stimuli[label]).astype(str)
     labels, truth = np.unique(names, return_inverse=True)
     if len(labels) < 2:
-        raise InputError(f"{key}.behaviour.label: the stimuli have one `{label}`, {labels[0]!r}; two are needed")
+        raise InputError(f"{key}.behaviour.label: the stimuli have one `{label}`, {str(labels[0])!r}; two are needed")
     match = match_ids(table[STIMULUS].to_numpy(str), stimuli)
     if match.missing:
         _refuse(

@@ -611,8 +611,8 @@ def _describe_behaviour(settings: Mapping, recordings: Sequence[Mapping]) -> Ite
     yield (
         "The measures i1, i2n and o2 correlate patterns of d' (Rajalingham et al. 2018): for each stimulus, for each "
         "stimulus and wrong label less the mean over stimuli of a label, and for each pair of labels. False alarms "
-        "were averaged for each pair of labels, and d' was limited to 5 either way (Schrimpf et al. 2018). The ceiling of "
-        "a pattern is the root of its reliability. That is the mean correlation between random halves of the subjects, "
+        "were averaged for each pair of labels, and d' was limited to 5 either way (Schrimpf et al. 2018). The ceiling "
+        "of a pattern is the root of its reliability, the mean correlation between random halves of the subjects, "
         "stepped up to all subjects (Spearman 1910; Brown 1910)."
     )
     yield (

@@ -70,6 +70,11 @@ RANKING = (
     "the score is r (no ceiling). Kendall's tau is the agreement of a resample's ranking with the ranking of all data: "
     "1 where no resample would change the ranking."
 )
+BEHAVIOUR_OF_MODELS = (
+    "How well models agree with the choices of subjects, at the layer that is best by each measure, which flatters "
+    "models with many layers. The readout `outputs` has the choices of a network's own outputs. Intervals are for "
+    "other stimuli and other subjects. `behaviour.csv` has all layers, and the methods say what each measure is."
+)
 EXPLICITNESS = (
     "How well labels (balanced accuracy) and properties (r) are read from layers and from recorded areas, on held-out "
     "stimuli. Each layer and area has the same number of units. Layers are drawn by depth, and areas are squares left "

@@ -25,7 +25,7 @@ class Results:
         Records of all jobs.
     audit : dict or None
         Result of the audit, None before any audit.
-    ranking, best_layers, animals, explicitness : DataFrame or None
+    ranking, best_layers, animals, behaviour, explicitness : DataFrame or None
         Tables of these stages, None where the run made none.
     figures : sequence of paths
         SVG files that the page shows unchanged.
@@ -42,5 +42,6 @@ class Results:
     ranking: pd.DataFrame | None = None
     best_layers: pd.DataFrame | None = None
     animals: pd.DataFrame | None = None
+    behaviour: pd.DataFrame | None = None
     explicitness: pd.DataFrame | None = None
     figures: Sequence[Path] = ()

@@ -8,7 +8,7 @@ import pandas as pd
 from ventral.figures.measures import COMPARISONS
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
-from ventral.report.prose import BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
+from ventral.report.prose import BEHAVIOUR_OF_MODELS, BEST_MODELS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
 from ventral.report.results import Results
 from ventral.report.summary import best_models, best_over_animals, counts, has_models, number, with_interval
 from ventral.statistics.animals import GROUP
@@ -33,6 +33,8 @@ ANIMALS += [("Median of each animal", "long"), ("Held out", ""), ("Mapping", "")
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
 CLAIMS += [("Evidence", "long"), ("Units", ""), ("Marked", "number"), ("Note", "long"), ("Recording", "")]
+BEHAVIOUR = [("Measure", ""), ("Model and layer", "long"), ("Value (95 %)", "number"), ("Ceiling (95 %)", "number")]
+BEHAVIOUR += [("Over ceiling", "number"), ("Chance", "number"), ("Held out", ""), ("Readout", ""), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
 FIRST = [("area", "Area", "", 0), ("model", "Model", "", 0), ("layer", "Layer", "", 0)]
@@ -188,6 +190,32 @@ def claims_section(claims: pd.DataFrame) -> str:
     return (
         '<section id="claims" data-figure aria-labelledby="claims-title"><h2 id="claims-title">Which claims hold</h2>'
         f"{_table(CLAIMS, rows, CLAIMS_TESTED, attributes)}</section>"
+    )
+
+
+def behaviour_section(behaviour: pd.DataFrame | None) -> str:
+    """Return the agreement of each model's best layer, and of its own outputs, with behaviour; nothing without any."""
+    if behaviour is None:
+        return ""
+    rows, attributes = [], []
+    for row in behaviour[behaviour["best_layer"]].to_dict("records"):
+        rows.append(
+            [
+                escape(row["measure"].replace("_", " ")),
+                f"{escape(row['model'])} <code>{escape(row['layer'])}</code>",
+                with_interval(row["value"], row["low"], row["high"]),
+                with_interval(row["ceiling"], row["ceiling_low"], row["ceiling_high"]),
+                number(row["over_ceiling"]),
+                number(row["chance"]),
+                escape("" if row["split"] == "none" else row["split"]),
+                escape(row["mapping"]),
+                escape(row["recording"]),
+            ]
+        )
+        attributes.append(filtered({"recording": row["recording"]}))
+    return (
+        '<section id="behaviour" data-figure aria-labelledby="behaviour-title"><h2 id="behaviour-title">Agreement with '
+        f"behaviour</h2>{_table(BEHAVIOUR, rows, BEHAVIOUR_OF_MODELS, attributes)}</section>"
     )
 
 

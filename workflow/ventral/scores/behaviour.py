@@ -238,7 +238,7 @@ def behaviour(scores: str | Path, output: str | Path) -> None:
     output : path
         CSV to write. `value` is the measure, from `low` to `high`, and `ceiling` its ceiling, with an interval if one
         is known. `over_ceiling` is r over the root of the reliability of subjects. `best_layer` marks the highest value
-        among a model's layers with this split and mapping, which this choice flatters.
+        among a model's layers with this split and mapping, which this choice flatters; of equals, the first layer.
     """
     table = behaviour_table(read_parquet(scores))
     with writing(output) as unfinished:
@@ -257,9 +257,9 @@ def behaviour_table(scores: pd.DataFrame) -> pd.DataFrame:
         ceiling_low=rows["ceiling_high"] - reach_of_ceiling,
         ceiling_high=rows["ceiling_high"] + reach_of_ceiling,
         over_ceiling=rows["predictivity"],
-        best_layer=rows["value"].eq(rows.groupby(keys)["value"].transform("max")),
     )
     table = table.sort_values([*keys, "value", "layer"], ascending=[True] * len(keys) + [False, True], key=by_run)
+    table["best_layer"] = ~table.duplicated(keys) & table["value"].notna()
     return table[TABLE].reset_index(drop=True)
 
 
