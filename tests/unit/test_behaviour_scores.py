@@ -9,6 +9,7 @@ from ventral.activations.class_probabilities import classify
 from ventral.mappings.behaviour import Choices, accuracy_of_subjects, error_consistency
 from ventral.models.zoo import resolve_model
 from ventral.recordings.choices import N_CLASSES
+from ventral.report.tables import behaviour_section
 from ventral.scores.behaviour import (
     TABLE,
     behaviour_table,
@@ -188,3 +189,21 @@ def test_other_outputs_are_no_classes(tmp_path, importable):
 
 def test_pixels_make_no_choices(tmp_path):
     assert classified(tmp_path, "pixels").shape == (5, 0)
+
+
+def test_the_page_shows_the_best_layers_and_outputs(subjects):
+    rows = choice_rows(probabilities(3), subjects).assign(
+        recording="people", stimuli="mine", model="net", family="pretrained", depth=0.5, mapping="logistic"
+    )
+    layers = [rows.assign(layer=layer, split="stimuli") for layer in ("conv", "pool")]
+    outputs = rows.assign(layer="outputs", mapping="outputs", split="none", depth=1.0)
+    table = behaviour_table(pd.concat([*layers, outputs], ignore_index=True))
+    section = behaviour_section(table)
+    assert section.count("<tr") == 1 + 2 * len(rows)
+    assert "<code>conv</code>" in section
+    assert "<code>pool</code>" not in section
+    value = rows.set_index("target")["r"]["error_consistency"]
+    assert f'<td>error consistency</td><td class="long">net <code>conv</code></td><td class="number">{value:.2f} (' in (
+        section
+    )
+    assert behaviour_section(None) == ""

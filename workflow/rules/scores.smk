@@ -70,6 +70,10 @@ rule fitted_network:
 
 
 use rule fit as banded with:
+    input:
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
     output:
         "<results>/banded/{recording}/{model}.parquet",
         provenance="<provenance>/banded/{recording}/{model}.json",

@@ -1,4 +1,4 @@
-"""Probabilities of the classes of ImageNet, from the outputs of networks that have them."""
+"""Probabilities of a network's classes, from the outputs of networks with the classes of published tables."""
 
 import logging
 from pathlib import Path
@@ -16,7 +16,7 @@ logger = logging.getLogger("ventral")
 def classify(
     stimuli: str | Path, output: str | Path, *, spec: dict, device: str = "auto", batch_size: int = 32, cores: int = 1
 ) -> None:
-    """Write the probability of each class of ImageNet for each stimulus, the softmax of a network's outputs.
+    """Write the probability of each class for each stimulus, the softmax of a network's outputs.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Patterns of choices, and their agreement between subjects and models.
 
-The signatures i1, i2n and o2 are those of Rajalingham, Issa, Bashivan, Kar, Schmidt and DiCarlo 2018 (Journal of
-Neuroscience 38:7255), with false alarms averaged for each object and distractor, as Schrimpf et al. 2018 (bioRxiv
-407007) compute them. Error consistency is Cohen's kappa, as by Geirhos, Meding and Wichmann 2020 (NeurIPS 33:13890).
+The signatures i1, i2n and o2 are those of Rajalingham et al. 2018 (Journal of Neuroscience 38:7255). False alarms are
+averaged for each object and distractor, as by Schrimpf et al. 2018 (bioRxiv 407007). Error consistency is Cohen's kappa, as by Geirhos, Meding and Wichmann 2020 (NeurIPS 33:13890).
 """
 
 from collections.abc import Mapping
@@ -45,7 +44,7 @@ class Choices:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each trial's choice is right; no choice is wrong."""
+        """Correctness of each trial's choice; no choice is wrong."""
         return self.choice == self.truth[self.stimulus]
 
 
@@ -156,8 +155,8 @@ def patterns(
     Returns
     -------
     dict
-        `accuracy_by_stimulus` (n,); `i1`, the mean d' over wrong labels (n,); `i2n`, d' minus its mean over the stimuli
-        of the same label (n * labels,); and `o2`, d' of labels (labels * labels,).
+        `accuracy_by_stimulus` (n,) is the accuracy. `i1` (n,) is the mean d' over wrong labels. `i2n` (n * labels,) is
+        d' minus its mean over the stimuli of the same label. `o2` (labels * labels,) is d' of labels.
     """
     against = sensitivities(confused, truth, weights)
     known = np.isfinite(against)

@@ -98,6 +98,9 @@ def lead(results: Results) -> str:
         n_recordings = counted(len(results.recordings), "recording")
         return f"{n_recordings} of {listed(areas(results))}. No model is scored against them."
     n = counts(results.scores, results.layers)
+    if results.layers.empty and results.behaviour is not None:
+        n_models = counted(results.behaviour["model"].nunique(), "model")
+        return f"{n_models} against choices of subjects, of {counted(n['stimuli'], 'stimulus', 'stimuli')}."
     recorded = listed([counted(n[kind], *noun) for kind, noun in RECORDED_NOUNS.items() if n[kind]])
     fitted = results.layers.loc[results.layers["split"] != "none", "split"]
     splits = list(dict.fromkeys(fitted))

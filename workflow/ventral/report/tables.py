@@ -99,6 +99,8 @@ def numbers_section(results: Results) -> str:
     n = counts(results.scores, results.layers)
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
+    if best.empty and results.behaviour is not None:
+        return f'<dl class="cards">{cards}</dl>'
     if best.empty:
         why = NO_SCORES.format(**results.settings) if has_models(results.scores) else NO_MODELS
         return f'<dl class="cards">{cards}</dl><p>{why}</p>'

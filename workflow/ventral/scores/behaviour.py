@@ -67,8 +67,8 @@ class Subjects:
 def resampled_subjects(choices: Choices, n_bootstrap: int, seed: int, n_splits: int = N_SPLITS) -> Subjects:
     """Return the choices of subjects with their reliabilities, ceilings and resamples.
 
-    The reliability of a pattern is the mean correlation r of the patterns of random halves of the subjects, stepped up
-    to all subjects as 2 r / (1 + r).
+    Patterns of random halves of the subjects correlate by r on average. The reliability of the pattern of all subjects
+    is 2 r / (1 + r).
 
     Parameters
     ----------
