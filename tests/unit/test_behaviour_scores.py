@@ -202,8 +202,6 @@ def test_the_page_shows_the_best_layers_and_outputs(subjects):
     assert section.count("<tr") == 1 + 2 * len(rows)
     assert "<code>conv</code>" in section
     assert "<code>pool</code>" not in section
-    value = rows.set_index("target")["r"]["error_consistency"]
-    assert f'<td>error consistency</td><td class="long">net <code>conv</code></td><td class="number">{value:.2f} (' in (
-        section
-    )
+    value = rows.set_index("target")["r"]["accuracy"]
+    assert f'net <code>conv</code></td><td class="number">{value:.2f} (' in section
     assert behaviour_section(None) == ""

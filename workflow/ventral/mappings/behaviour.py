@@ -1,7 +1,8 @@
 """Patterns of choices, and their agreement between subjects and models.
 
 The signatures i1, i2n and o2 are those of Rajalingham et al. 2018 (Journal of Neuroscience 38:7255). False alarms are
-averaged for each object and distractor, as by Schrimpf et al. 2018 (bioRxiv 407007). Error consistency is Cohen's kappa, as by Geirhos, Meding and Wichmann 2020 (NeurIPS 33:13890).
+averaged for each object and distractor, as by Schrimpf et al. 2018 (bioRxiv 407007). Error consistency is Cohen's
+kappa, as by Geirhos, Meding and Wichmann 2020 (NeurIPS 33:13890).
 """
 
 from collections.abc import Mapping

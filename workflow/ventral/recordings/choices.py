@@ -35,8 +35,8 @@ def check_choices(spec: dict, key: str, stimuli: Mapping[str, NDArray] | None = 
     Parameters
     ----------
     spec : dict
-        A recording with `behaviour`. There, `trials` is the table of choices, and `label` the column of the stimulus set
-        with the right choices. `classes`, if given, is the table of a network's classes for each label.
+        A recording with `behaviour`. There, `trials` is the table of choices, and `label` the column of the stimulus
+        set with the right choices. `classes`, if given, is the table of a network's classes for each label.
     key : str
         Config key of `spec`, for messages.
     stimuli : mapping of (n,) arrays, optional
