@@ -40,6 +40,7 @@ def tables() -> dict[str, list[Row]]:
         "key below `render`": rows(stimuli["render"]["properties"], "render."),
         "key below `synthesis`": rows(stimuli["synthesis"]["properties"], "synthesis."),
         "key below `simulate`": rows(recordings["simulate"]["properties"], "simulate."),
+        "key below `behaviour`": rows(recordings["behaviour"]["properties"], "behaviour."),
         "option": rows(definitions["model"]["properties"]),
         "key below `train`": rows(definitions["training"]["properties"], "train."),
         "key of a split": rows(definitions["splits"]["items"]["oneOf"][1]["properties"], "splits."),

@@ -17,8 +17,9 @@ TIMED = {
     "group": "several",
     "models": ["efficientnet_lite0"],
 }
+PEOPLE = {"stimuli": "objects", "behaviour": {"trials": "resources/people.csv"}, "models": ["efficientnet_lite0"]}
 ASKED = DRAWS | {
-    "recordings": {"timed": TIMED},
+    "recordings": {"timed": TIMED, "people": PEOPLE},
     "reverse": ["simulated"],
     "inter_animal": ["several"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},

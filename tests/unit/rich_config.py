@@ -144,6 +144,8 @@ def rich(folder: Path) -> dict:
         "fits": {"device": "auto"},
         "recorded_models": ["rec"],
         "reverse": ["rec"],
+        "inter_animal": ["cowley2023"],
+        "r_squared_corrected": True,
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},

@@ -24,8 +24,8 @@ from ventral.models.layers import choose_layers
 from ventral.models.registry import architectures, family_of
 from ventral.models.repeatability import ROUNDING, difference, largest_differences
 from ventral.models.zoo import resolve_model
-from ventral.stimuli.images import ANY_SIZE
 from ventral.stimuli.ingestion import ingest
+from ventral.stimuli.modality import declared_modality
 
 N, SIZE = 13, 12
 MODULE = '''
@@ -618,14 +618,20 @@ def test_good_networks_that_look_bad_pass(own, stimuli, tmp_path, function):
 
 
 SMALLER = {"size": 64}
-OFFERED = {name: {} for name in architectures() if family_of(name).build and not name.startswith("efficientnet")}
+# Some have their weights in a file of the user.
+OFFERED = {
+    name: {}
+    for name in architectures()
+    if family_of(name).build and not name.startswith(("efficientnet", "cochcnn9", "cochresnet50"))
+}
 OFFERED |= dict.fromkeys(("efficientnet_lite0", "efficientnet_lite0_random", "resnet18_random"), SMALLER)
+OFFERED |= dict.fromkeys(("cochcnn9_random", "cochresnet50_random"))
 
 
 @pytest.mark.parametrize("name", [*OFFERED, "vit_b_32_random"])
 def test_networks_that_are_offered_by_name_pass(name):
     spec = resolve_model(name, OFFERED.get(name))
-    network, shape = build(spec), (3, ANY_SIZE, ANY_SIZE)
+    network, shape = build(spec), declared_modality(spec, name).any_shape
     layers = choose_layers(network, trace_stimuli(network, shape, spec), spec)
     found = largest_differences(network, layers, examples(3, shape, spec))
     assert list(found) == [layer.name for layer in layers]

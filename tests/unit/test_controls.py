@@ -16,10 +16,15 @@ from ventral.models.description import build, trace_stimuli, weights_sha256
 from ventral.models.registry import architectures, family_of
 from ventral.models.zoo import resolve_model
 from ventral.stimuli.ingestion import ingest
+from ventral.stimuli.modality import FIRST
 from ventral.stimuli.photographs import crops, photographs
 
 SIZE = 128
-CONTROLS = [name for name in architectures() if family_of(name).build and not family_of(name).is_trained]
+CONTROLS = [
+    name
+    for name in architectures()
+    if family_of(name).build and not family_of(name).is_trained and family_of(name).modality == FIRST
+]
 LAYERS = {layer for name in CONTROLS for layer in architectures()[name]["layers"]}
 
 

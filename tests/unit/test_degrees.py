@@ -174,10 +174,10 @@ def test_training_images_are_placed_and_the_field_of_view_is_part_of_the_trainin
         group.attrs["degrees"] = 4
     spec["network"]["degrees"] = 8
     task = prepare(stimuli, spec, [], [])
-    half = resized(whole.pixels, (size // 2, size // 2), spec["network"]["interpolation"])
+    half = resized(whole.kept, (size // 2, size // 2), spec["network"]["interpolation"])
     inside = slice((size - size // 2) // 2, (size - size // 2) // 2 + size // 2)
-    assert torch.equal(task.pixels[..., inside, inside], half)
-    assert (task.pixels[..., 0, :] == GREY).all()
+    assert torch.equal(task.kept[..., inside, inside], half)
+    assert (task.kept[..., 0, :] == GREY).all()
     with changing(Path(stimuli)) as group:
         group.attrs["degrees"] = 5
     assert len({whole.fingerprint, task.fingerprint, prepare(stimuli, spec, [], []).fingerprint}) == 3

@@ -36,3 +36,21 @@ rule extract:
         ),
     shell:
         command("device batch_size cores")
+
+
+use rule extract as classify with:
+    input:
+        stimuli="<results>/stimuli/{stimuli}.zarr",
+        reads=watched(
+            "class_probabilities/{model}/{stimuli}",
+            lambda wildcards: checkpoint_of(settings["models"][wildcards.model]),
+        ),
+    output:
+        directory("<results>/class_probabilities/{model}/{stimuli}.zarr"),
+        provenance="<provenance>/class_probabilities/{model}/{stimuli}.json",
+    log:
+        "<logs>/class_probabilities/{model}/{stimuli}.log",
+    benchmark:
+        "<benchmarks>/class_probabilities/{model}/{stimuli}.tsv"
+    params:
+        **told("classify", spec=lambda wildcards: settings["models"][wildcards.model]),

@@ -64,6 +64,7 @@ from ventral.running.braces import in_braces
 from ventral.configuration.resolution import (
     check_inputs,
     decoded_models,
+    has_neuroids,
     models_of,
     models_with_neuroids,
     penalty_grid,
@@ -424,6 +425,13 @@ def periods_of(wildcards):
 
 def gram_of(wildcards):
     return f"<results>/grams/{wildcards.model}/{settings['recordings'][wildcards.recording]['stimuli']}.zarr.zip"
+
+
+def probabilities_of(wildcards):
+    """Return the class probabilities of a model, where its own outputs choose."""
+    recording = settings["recordings"][wildcards.recording]
+    chooses = recording.get("behaviour", {}).get("classes") and wildcards.model in settings["models"]
+    return [f"<results>/class_probabilities/{wildcards.model}/{recording['stimuli']}.zarr"] if chooses else []
 
 
 def audit_of(wildcards):

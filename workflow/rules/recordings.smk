@@ -15,6 +15,7 @@ rule recording:
                     "mask",
                 ),
                 *given(settings["recordings"][wildcards.recording].get("ceiling") or {}, "file"),
+                *given(settings["recordings"][wildcards.recording].get("behaviour") or {}, "trials", "classes"),
             ],
         ),
     output:

@@ -55,6 +55,7 @@ rule report_page:
         claims="<results>/claims.csv",
         ranking="<results>/figures/ranking.csv" if "ranking" in FIGURES else [],
         best_layers=MADE["best_layers"],
+        behaviour="<results>/behaviour.csv" if "behaviour" in TABLES else [],
         animals="<results>/animals.csv" if "animals" in TABLES else [],
         inter_animal="<results>/inter_animal.csv" if "inter_animal" in TABLES else [],
         explicitness="<results>/figures/explicitness.csv" if "explicitness" in FIGURES else [],

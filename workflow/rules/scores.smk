@@ -3,6 +3,7 @@ rule fit:
         gram=gram_of,
         recording="<results>/recordings/{recording}.zarr",
         stimuli=stimuli_of,
+        probabilities=probabilities_of,
     output:
         "<results>/scores/{recording}/{model}.parquet",
         bootstraps="<results>/bootstraps/{recording}/{model}.parquet",
@@ -70,6 +71,10 @@ rule fitted_network:
 
 
 use rule fit as banded with:
+    input:
+        gram=gram_of,
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
     output:
         "<results>/banded/{recording}/{model}.parquet",
         provenance="<provenance>/banded/{recording}/{model}.json",

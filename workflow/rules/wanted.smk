@@ -11,7 +11,7 @@ SCORED = [
     for model in models_of(settings, recording) + recorded_models_of(settings, recording)
 ]
 # Pairs of recording and model with predictions, whose scores are resampled.
-RESAMPLED = [(recording, model) for recording, model in SCORED if "matrices" not in settings["recordings"][recording]]
+RESAMPLED = [(recording, model) for recording, model in SCORED if has_neuroids(settings["recordings"][recording])]
 # Models with a factorised readout, and models with a banded fit, each with a recording of neuroids.
 WITH_NEUROIDS = [
     (recording, model) for recording in settings["recordings"] for model in models_with_neuroids(settings, recording)
@@ -42,6 +42,7 @@ def tables_of(folder, pairs):
 # Inputs of figures and tables, by the names in their declared entries.
 MADE = {
     "scores": ["<results>/scores.parquet"],
+    "behaviour": [name for name, spec in settings["recordings"].items() if spec.get("behaviour")] and SCORED,
     "bootstraps": tables_of("bootstraps", RESAMPLED),
     "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),

@@ -28,6 +28,7 @@ STAGES = {
     "model": "models.description.describe",
     "train": "training.training.train",
     "extract": "activations.extraction.extract_part",
+    "classify": "activations.class_probabilities.classify",
     "gram": "grams.streaming.gram",
     "gram_forward": "grams.forward.gram_forward",
     "recorded_gram": "grams.recorded.recorded_gram",

@@ -135,7 +135,7 @@ def expanded_datasets(config: Mapping, results: str) -> tuple[dict[str, dict], d
             option, _, problem = str(error).partition(": ")
             raise InputError(f"config key {keys.get(option, f'dataset.{name}.{option}')}: {problem}") from error
         for recording in expanded.get("recordings", {}).values():
-            if "matrices" not in recording:
+            if not {"matrices", "behaviour"} & recording.keys():
                 recording.setdefault("group", name)
         for kind, found in published.items():
             found.update(expanded.get(kind, {}))

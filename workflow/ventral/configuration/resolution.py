@@ -44,6 +44,7 @@ from ventral.training.exclusion import training_rows
 
 # Keys of a recording that name the files of its responses or matrices.
 FILES_OF_RECORDINGS = ("responses", "matrices", "trials", "spikes", "nwb")
+FILES_OF_BEHAVIOUR = ("trials", "classes")
 # Kinds of jobs that may use a GPU.
 ON_GPU = ("extract", "train", "simulate", "gram", "fit")
 
@@ -298,10 +299,10 @@ def _check_recorded(config: dict) -> None:
                 raise InputError(
                     f"config key {key}: no recording is called {name!r}; {allowed_instead(name, config['recordings'])}"
                 )
-            if "matrices" in config["recordings"][name]:
+            if not has_neuroids(config["recordings"][name]):
                 raise InputError(
-                    f"config key {key}: {name} has dissimilarity matrices, but predictions need responses of neuroids; "
-                    f"leave it out"
+                    f"config key {key}: {name} has {_content_of(config['recordings'][name])}, but predictions need "
+                    f"responses of neuroids; leave it out"
                 )
             if name in config["models"]:
                 raise InputError(
@@ -505,7 +506,7 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
     for recording, spec in config["recordings"].items():
         scored = models_with_neuroids(config, recording)
         taken = [model for model in scored if names is None or model in names]
-        if taken or (not scored and "matrices" not in spec):
+        if taken or (not scored and has_neuroids(spec)):
             read[recording] = taken
     return read
 
@@ -530,8 +531,17 @@ def models_of(config: dict, recording: str) -> list[str]:
 
 
 def models_with_neuroids(config: dict, recording: str) -> list[str]:
-    """Return the names of the models that predict neuroids of a recording; none if it has matrices."""
-    return [] if "matrices" in config["recordings"][recording] else models_of(config, recording)
+    """Return the names of the models that predict neuroids of a recording; none if it has matrices or behaviour."""
+    return models_of(config, recording) if has_neuroids(config["recordings"][recording]) else []
+
+
+def has_neuroids(recording: dict) -> bool:
+    """Say whether a recording has responses of neuroids, not dissimilarity matrices or behaviour."""
+    return not {"matrices", "behaviour"} & recording.keys()
+
+
+def _content_of(recording: dict) -> str:
+    return "dissimilarity matrices" if "matrices" in recording else "behaviour"
 
 
 def splits_with_options(config: dict) -> list[dict]:
@@ -553,8 +563,9 @@ def _network_of(config: dict, model: str) -> dict:
 
 
 def _files_of(recording: dict) -> list[str]:
-    """Return the files with a recording's responses or matrices."""
+    """Return the files with a recording's responses, matrices or choices."""
     files = [recording[key] for key in FILES_OF_RECORDINGS if recording.get(key)]
+    files += [recording["behaviour"][key] for key in FILES_OF_BEHAVIOUR if recording.get("behaviour", {}).get(key)]
     return [path for named in files for path in (named.values() if isinstance(named, dict) else as_list(named))]
 
 
@@ -563,12 +574,13 @@ def _to_be_fetched(path: str, fetched: tuple[str, ...]) -> bool:
 
 
 def _check_kind(recording: dict, key: str) -> None:
-    given = [kind for kind in ("responses", "trials", "nwb", "matrices", "simulate") if kind in recording]
+    given = [kind for kind in ("responses", "trials", "nwb", "matrices", "behaviour", "simulate") if kind in recording]
     if len(given) != 1 and given != ["responses", "trials"]:
         raise InputError(
             f"config key {key}: it has {' and '.join(given) or 'neither'}; a recording has one of: `responses`, an "
             f"array; `trials`, a table of presentations; `nwb`, files with presentations and spikes; `matrices`, "
-            f"published dissimilarity matrices; `simulate`, options of simulated neurons"
+            f"published dissimilarity matrices; `behaviour`, a table of choices; `simulate`, options of simulated "
+            f"neurons"
         )
     of_trials, of_nwb = ("counts", "spikes", "onset"), ("presentations", "stimulus_column")
     of_array = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", "group", "mask")
@@ -579,6 +591,9 @@ def _check_kind(recording: dict, key: str) -> None:
     for option in of_responses:
         if "matrices" in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `responses`; of `matrices`, give the `area`")
+    for option in (*of_responses, "area"):
+        if "behaviour" in recording and recording.get(option):
+            raise InputError(f"config key {key}.{option}: belongs to `responses`, not to `behaviour`; leave it out")
     for option in of_nwb:
         if "nwb" not in recording and recording.get(option):
             raise InputError(f"config key {key}.{option}: belongs to `nwb`, files with presentations and spikes")
@@ -753,9 +768,9 @@ def _trained_on(train: dict, config: dict, key: str) -> str:
                 f"{key}.recording: no recording is called {train['recording']!r}; "
                 f"{allowed_instead(train['recording'], config['recordings'])}"
             )
-        if "matrices" in recording:
+        if not has_neuroids(recording):
             raise InputError(
-                f"{key}.recording: {train['recording']} has dissimilarity matrices; a network is fitted to the "
+                f"{key}.recording: {train['recording']} has {_content_of(recording)}; a network is fitted to the "
                 f"responses of neuroids"
             )
         if given not in (None, recording["stimuli"]):

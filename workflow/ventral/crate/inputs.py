@@ -58,6 +58,7 @@ def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence
         files = ("responses", "neuroids", "mask", "matrices", "trials", "spikes", "nwb")
         yield from _given(spec, f"recordings.{name}", files)
         yield from _given(spec.get("ceiling") or {}, f"recordings.{name}.ceiling", ("file",))
+        yield from _given(spec.get("behaviour") or {}, f"recordings.{name}.behaviour", ("trials", "classes"))
         teacher = (spec.get("simulate") or {}).get("teacher")
         if isinstance(teacher, dict):
             yield from _given(teacher, f"recordings.{name}.simulate.teacher", ("weights",), NO_FILES)

@@ -7,9 +7,11 @@ from ventral.datasets import (
     cadena2019,
     cowley2023,
     freemanziemba2013,
+    geirhos2019_shapes,
     henaff2021,
     kriegeskorte2008,
     majajhong2015,
+    mur2013_judgements,
     muzellec2026,
     natsound165,
     normanhaignere2022,
@@ -35,6 +37,8 @@ DATASETS: dict[str, Dataset] = {
     "muzellec2026": muzellec2026.DATASET,
     "natsound165": natsound165.DATASET,
     "normanhaignere2022": normanhaignere2022.DATASET,
+    "geirhos2019_shapes": geirhos2019_shapes.DATASET,
+    "mur2013_judgements": mur2013_judgements.DATASET,
 }
 # What can be downloaded, by path below the folder of downloads.
 DOWNLOADS = {path: download for dataset in DATASETS.values() for path, download in dataset.downloads.items()}

@@ -71,14 +71,15 @@ def recorded_gram(recording: str | Path, output: str | Path) -> None:
     Raises
     ------
     InputError
-        If the recording has dissimilarity matrices, or if no neuroid has responses to all stimuli.
+        If the recording has dissimilarity matrices or behaviour, or if no neuroid has responses to all stimuli.
     """
     from ventral.grams.streaming import write_layer
 
     responses = read_recording(recording)
     name = responses.attrs["recording"]
-    if "dissimilarities" in responses:
-        raise InputError(f"{recording}: recording {name} has dissimilarity matrices; responses of neuroids are needed")
+    if "responses" not in responses:
+        content = "dissimilarity matrices" if "dissimilarities" in responses else "behaviour"
+        raise InputError(f"{recording}: recording {name} has {content}; responses of neuroids are needed")
     areas = recorded_areas(responses)
     values = mean_responses(responses).values
     layers = [

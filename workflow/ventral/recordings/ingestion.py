@@ -27,6 +27,7 @@ from ventral.recordings.axes import (
     with_stimuli_elsewhere,
 )
 from ventral.recordings.baseline import report_baseline
+from ventral.recordings.choices import check_choices, choices_dataset
 from ventral.recordings.files import open_responses
 from ventral.recordings.given_ceilings import COLUMN, RATIO, check_repetitions, numbers_given, with_given_ceilings
 from ventral.recordings.matrices import Matrices, areas_of, read_matrices, report_negative, upper_triangle
@@ -72,7 +73,7 @@ def check(
     Parameters
     ----------
     spec : dict
-        A recording in one of six forms:
+        A recording in one of seven forms:
 
         - `responses` is the path of an npy, npz or mat file with an array (neuroids, stimuli, repetitions) or,
           averaged, (neuroids, stimuli), NaN where not shown. Optional keys follow below.
@@ -81,6 +82,7 @@ def check(
         - `trials` is a trial table, as for `ventral.recordings.trials.read_trials`.
         - `nwb` is one NWB file or several, as for `ventral.recordings.nwb.check`.
         - `matrices` has matrices, as for `ventral.recordings.matrices.read_matrices`; `area` is one, or one by name.
+        - `behaviour` has choices, as for `ventral.recordings.choices.check_choices`.
 
         Optional keys: `array` is the name of the array in the file. `axes` names axes in another order, or with bins of
         time. `time_bins` has start and end of each bin in ms, and `baseline` is the bin before the stimulus. `neuroids`
@@ -96,7 +98,7 @@ def check(
     Returns
     -------
     int or None
-        Number of neuroids times number of bins of time; None for matrices.
+        Number of neuroids times number of bins of time; None for matrices and behaviour.
 
     Raises
     ------
@@ -105,6 +107,9 @@ def check(
     """
     if "matrices" in spec:
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
+        return None
+    if "behaviour" in spec:
+        check_choices(spec, key, stimuli)
         return None
     if "trials" in spec:
         trials, neuroids, bins = _presented(spec, key, unread=True)
@@ -157,7 +162,8 @@ def ingest(
     `ventral.recordings.time_bins.columns_of` turns neuroids in bins into columns.
 
     A recording of dissimilarity matrices has `dissimilarities` (matrix, pair) instead, with one row for each matrix of
-    each subject. Its coordinates are `stimulus`, and `name`, `subject` (from 1) and `area` of each row.
+    each subject. Its coordinates are `stimulus`, and `name`, `subject` (from 1) and `area` of each row. A recording of
+    behaviour has the content of `ventral.recordings.choices.choices_dataset`.
 
     Parameters
     ----------
@@ -183,6 +189,9 @@ def ingest(
     key = f"recordings.{name}"
     if "matrices" in spec:
         write_dataset(_matrices(spec, stimulus_set, name), output)
+        return
+    if "behaviour" in spec:
+        write_dataset(choices_dataset(spec, stimulus_set, name), output)
         return
     source = next(source for source in ("trials", "nwb", "responses") if source in spec)
     place = f"{key}.{source}: {', '.join(as_list(spec[source]))}"

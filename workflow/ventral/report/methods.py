@@ -35,6 +35,8 @@ REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
+    "Geirhos et al. 2018": "Geirhos R, Temme CRM, Rauber J, et al. (2018). NeurIPS 31:7549.",
+    "Geirhos et al. 2020": "Geirhos R, Meding K, Wichmann FA (2020). NeurIPS 33:13890.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
@@ -44,6 +46,7 @@ REFERENCES = {
     "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde AO, Huth AG, Gallant JL (2019). NeuroImage 197:482.",
     "Owen 2007": "Owen AB (2007). Annals of Applied Statistics 1:386.",
+    "Rajalingham et al. 2018": "Rajalingham R, Issa EB, Bashivan P, et al. (2018). Journal of Neuroscience 38:7255.",
     "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
     "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
@@ -67,7 +70,7 @@ def read_recording(path: Path) -> dict:
         `recording`, `stimuli`, `n_stimuli`, `n_repetitions`, `has_repetitions`, `given_ceiling_kind` ('' where no
         ceilings came with the data) and `simulated`. With neuroids also `areas` (number of usable neuroids by area),
         `n_unusable` (number of the others) and `time_bins` (their names, [] without any). With dissimilarity matrices
-        also `subjects` (number by area).
+        also `subjects` (number by area). With behaviour instead `labels`, `n_choices`, `n_subjects` and `has_classes`.
     """
     from ventral.store import read_dataset
 
@@ -75,6 +78,13 @@ def read_recording(path: Path) -> dict:
     facts = {name: store.attrs[name] for name in ("recording", "stimuli", "n_repetitions", "has_repetitions")}
     facts["given_ceiling_kind"] = store.attrs.get("given_ceiling_kind", "")
     facts |= {"n_stimuli": store.sizes["stimulus"], "simulated": bool(store.attrs.get("simulated", False))}
+    if "choice" in store:
+        return facts | {
+            "labels": store["label"].values.astype(str).tolist(),
+            "n_choices": store.sizes["trial"],
+            "n_subjects": store.sizes["individual"],
+            "has_classes": "label_of_class" in store,
+        }
     areas = pd.Series(store["area"].values.astype(str))
     if "dissimilarities" in store:
         return facts | {"subjects": areas.value_counts(sort=False).to_dict()}
@@ -115,6 +125,7 @@ def methods(
         ("Scores and noise ceilings", _describe_scores(scores, settings, recordings)),
         ("Similarity of representations", _describe_comparisons(scores, settings, recordings)),
         ("Categorisation", _describe_categorisation() if "category" in kinds and has_models(scores) else ()),
+        ("Behaviour", _describe_behaviour(settings, recordings) if "behaviour" in kinds else ()),
         ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
         ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
         ("Other analyses", _describe_other_analyses(settings)),
@@ -157,6 +168,12 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
             f"{_rendered(facts, settings)}{_synthesised(facts, settings)})"
         )
         source = next((f" ({data.reference})" for key, data in DATASETS.items() if name.startswith(key)), "")
+        if "n_choices" in facts:
+            yield (
+                f"Recording {name}{source} has {counted(facts['n_choices'], 'choice')} by "
+                f"{counted(facts['n_subjects'], 'subject')} among {len(facts['labels'])} labels, of {shown}."
+            )
+            continue
         if "subjects" in facts:
             areas = listed(
                 [
@@ -672,6 +689,33 @@ def _describe_statistics(scores: pd.DataFrame, settings: Mapping) -> Iterator[st
             f"for an eighth, a quarter, a half and all of the predicting neurons, and extrapolated by "
             f"a saturating curve of their number."
         )
+
+
+def _describe_behaviour(settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
+    yield (
+        "Choices were read from each layer by multinomial logistic regression on held-out stimuli. All features were "
+        "centred and scaled by one factor. The penalty was chosen by cross-entropy in three folds of the other stimuli."
+    )
+    if any(facts.get("has_classes") for facts in recordings):
+        yield (
+            "Networks also chose by their own outputs. The probability of a label was the mean over its classes of "
+            "ImageNet (Geirhos et al. 2018)."
+        )
+    yield (
+        "Error consistency is Cohen's kappa of right and wrong choices of a model and a subject, averaged over "
+        "subjects (Geirhos et al. 2020). Its sign was kept. Its ceiling is the mean over all pairs of subjects."
+    )
+    yield (
+        "The measures i1, i2n and o2 correlate patterns of d' (Rajalingham et al. 2018): for each stimulus, for each "
+        "stimulus and wrong label less the mean over stimuli of a label, and for each pair of labels. False alarms "
+        "were averaged for each pair of labels, and d' was limited to 5 either way (Schrimpf et al. 2018). The ceiling "
+        "of a pattern is the root of its reliability, the mean correlation between random halves of the subjects, "
+        "stepped up to all subjects (Spearman 1910; Brown 1910)."
+    )
+    yield (
+        f"Each 95 % interval is 1.96 standard errors either way, over {settings['bootstrap']:,} bootstrap samples of "
+        f"both stimuli and subjects. Readouts were not fitted anew."
+    )
 
 
 def _describe_software(settings: Mapping, software: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -53,6 +53,7 @@ from ventral.report.summary import (
 from ventral.report.tables import (
     animals_section,
     audit_section,
+    behaviour_section,
     claims_section,
     inter_animal_section,
     numbers_section,
@@ -85,6 +86,7 @@ def report(
     best_layers: Path | None = None,
     animals: Path | None = None,
     inter_animal: Path | None = None,
+    behaviour: Path | None = None,
     explicitness: Path | None = None,
     figures: Sequence[Path] = (),
     played: Sequence[Path] = (),
@@ -97,7 +99,7 @@ def report(
         The joined score table.
     output : path
         HTML to write.
-    layer_profile, categorisation, claims, ranking, best_layers, animals, inter_animal, explicitness : paths
+    layer_profile, categorisation, claims, ranking, best_layers, animals, inter_animal, behaviour, explicitness : paths
         Tables (CSV) of these stages; the last five where there are any.
     recordings : sequence of paths
         Stores of all recordings.
@@ -131,6 +133,7 @@ def report(
             best_layers=None if best_layers is None else read_table(best_layers, "best_layer"),
             animals=None if animals is None else read_table(animals, "group", "animal", "interval_over"),
             inter_animal=None if inter_animal is None else read_table(inter_animal, "group", "animal"),
+            behaviour=None if behaviour is None else read_table(behaviour),
             explicitness=None if explicitness is None else read_table(explicitness),
             figures=figures,
             players=read_players(played),
@@ -200,7 +203,7 @@ def page(results: Results) -> str:
             "filters": filters(results.layers, named),
             "legend": legend(named, looks, set(results.layers.loc[in_own_colour(results.layers) == 1, "model"])),
             "figures": "\n".join(filter(None, figures)) + thinning_note(results.layers, layers),
-            "claims": claims_section(results.claims),
+            "claims": claims_section(results.claims) + behaviour_section(results.behaviour),
             "warnings": warnings_section(results.records),
             "scores": scores_section(len(layers), len(results.layers), len(neuroids), n_neuroids, len(results.scores)),
             "methods": _methods(text),
@@ -258,6 +261,7 @@ def _contents(figures: Sequence[str], results: Results) -> str:
     entries = [("numbers", "Key numbers")]
     entries += [match.groups() for text in figures for match in re.finditer(r'<h2 id="(\S+)-title">(.+?)</h2>', text)]
     entries += [("claims", "Claims")] if len(results.claims) else []
+    entries += [] if results.behaviour is None else [("behaviour", "Agreement with behaviour")]
     entries += [("warnings", "Warnings"), ("scores", "Scores"), ("methods", "Methods"), ("provenance", "Provenance")]
     return "<ul>" + "".join(f'<li><a href="#{place}">{title}</a></li>' for place, title in entries) + "</ul>"
 

@@ -80,6 +80,11 @@ RANKING = (
     "the score is r (no ceiling). Kendall's tau is the agreement of a resample's ranking with the ranking of all data: "
     "1 where no resample would change the ranking."
 )
+BEHAVIOUR_OF_MODELS = (
+    "How well models agree with the choices of subjects, at the layer that is best by each measure, which flatters "
+    "models with many layers. The readout `outputs` has the choices of a network's own outputs. Intervals are for "
+    "other stimuli and other subjects. `behaviour.csv` has all layers, and the methods say what each measure is."
+)
 EXPLICITNESS = (
     "How well labels (balanced accuracy) and properties (r) are read from layers and from recorded areas, on held-out "
     "stimuli. Each layer and area has the same number of units. Layers are drawn by depth, and areas are squares left "
@@ -91,7 +96,9 @@ EXPLICITNESS = (
 
 def areas(results: Results) -> list[str]:
     """Return the areas of the figures, in their order; without any score, the recorded areas."""
-    recorded = (area for facts in results.recordings for area in facts.get("areas", facts.get("subjects")))
+    recorded = (
+        area for facts in results.recordings for area in facts.get("areas", facts.get("subjects", ["behaviour"]))
+    )
     return list(dict.fromkeys(recorded if results.layers.empty else results.layers["area"]))
 
 
@@ -101,6 +108,9 @@ def lead(results: Results) -> str:
         n_recordings = counted(len(results.recordings), "recording")
         return f"{n_recordings} of {listed(areas(results))}. No model is scored against them."
     n = counts(results.scores, results.layers)
+    if results.layers.empty and results.behaviour is not None:
+        n_models = counted(results.behaviour["model"].nunique(), "model")
+        return f"{n_models} against choices of subjects, of {counted(n['stimuli'], 'stimulus', 'stimuli')}."
     recorded = listed([counted(n[kind], *noun) for kind, noun in RECORDED_NOUNS.items() if n[kind]])
     fitted = results.layers.loc[results.layers["split"] != "none", "split"]
     splits = list(dict.fromkeys(fitted))

@@ -260,6 +260,23 @@ TABLES = {
         reads={"tables": "inter_animal"},
         needs="inter_animal",
     ),
+    "behaviour": Shown(
+        title="Agreement with behaviour",
+        caption=(
+            "How well choices that are read from each layer, on held-out stimuli, agree with the choices of subjects. "
+            "`outputs` are the choices of a network's own outputs. `accuracy` is the share of right choices. "
+            "`error_consistency` is Cohen's kappa of right and wrong choices, the mean over subjects. "
+            "`accuracy_by_stimulus`, `i1`, `i2n` and `o2` are Pearson's r with the pattern of all subjects' choices: "
+            "accuracies, d' by stimulus, d' by stimulus and wrong label minus its mean over the stimuli of a label, "
+            "and d' by pairs of labels. `low` and `high` are a 95 % interval for other stimuli and other subjects. The "
+            "ceiling of a pattern is the root of its reliability over subjects, which r may be divided by "
+            "(`over_ceiling`). Other ceilings are the accuracy of subjects, and the mean error consistency of pairs of "
+            "subjects. The best of many layers flatters a model."
+        ),
+        function="scores.behaviour.behaviour",
+        reads={"scores": "scores"},
+        needs="behaviour",
+    ),
     "comparisons": Shown(
         title="Which layers and models differ",
         caption=(

@@ -25,7 +25,7 @@ class Results:
         Records of all jobs.
     audit : dict or None
         Result of the audit, None before any audit.
-    ranking, best_layers, animals, inter_animal, explicitness : DataFrame or None
+    ranking, best_layers, animals, inter_animal, behaviour, explicitness : DataFrame or None
         Tables of these stages, None where the run made none.
     figures : sequence of paths
         SVG files that the page shows unchanged.
@@ -45,6 +45,7 @@ class Results:
     best_layers: pd.DataFrame | None = None
     animals: pd.DataFrame | None = None
     inter_animal: pd.DataFrame | None = None
+    behaviour: pd.DataFrame | None = None
     explicitness: pd.DataFrame | None = None
     figures: Sequence[Path] = ()
     players: Sequence[tuple[str, str]] = ()

@@ -35,7 +35,9 @@ def with_places(table: pd.DataFrame) -> pd.DataFrame:
     """Add the time bin to the name in `area`, because readers choose among areas in time bins."""
     if "area" not in table:
         return table
-    return table.assign(area=[*map(place_of, table["area"], table["time_bin"])])
+    places = [*map(place_of, table["area"], table["time_bin"])]
+    # Without a type, an empty column would be one of numbers.
+    return table.assign(area=pd.Series(places, table.index, dtype="str"))
 
 
 def layer_table(profile: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,15 @@ from ventral.figures.measures import COMPARISONS
 from ventral.recordings.time_bins import place_of
 from ventral.report.jobs import compute, seeds, versions, warnings_of
 from ventral.report.methods import counted, listed
-from ventral.report.prose import BEST_MODELS, BETWEEN_ANIMALS, CLAIMS_TESTED, NO_MODELS, NO_SCORES, OVER_ANIMALS
+from ventral.report.prose import (
+    BEHAVIOUR_OF_MODELS,
+    BEST_MODELS,
+    BETWEEN_ANIMALS,
+    CLAIMS_TESTED,
+    NO_MODELS,
+    NO_SCORES,
+    OVER_ANIMALS,
+)
 from ventral.report.results import Results
 from ventral.report.summary import best_models, best_over_animals, counts, has_models, number, with_interval
 from ventral.statistics.animals import GROUP
@@ -38,6 +46,8 @@ CONSISTENCIES += [("Held out", ""), ("Mapping", ""), ("Set", "")]
 WARNINGS = [("Stage", ""), ("Warning", "long"), ("Jobs", "number"), ("Outputs", "path")]
 CLAIMS = [("Claim", "long"), ("Verdict", ""), ("Area", ""), ("Held out", ""), ("Estimate", "number")]
 CLAIMS += [("Evidence", "long"), ("Units", ""), ("Marked", "number"), ("Note", "long"), ("Recording", "")]
+BEHAVIOUR = [("Measure", ""), ("Model and layer", "long"), ("Value (95 %)", "number"), ("Ceiling (95 %)", "number")]
+BEHAVIOUR += [("Over ceiling", "number"), ("Chance", "number"), ("Held out", ""), ("Readout", ""), ("Recording", "")]
 COMPUTE = [("Stage", ""), ("Jobs", "number"), ("Time", "number"), ("Processor time", "number")]
 COMPUTE += [("Peak memory, MiB", "number")]
 FIRST = [("area", "Area", "", 0), ("model", "Model", "", 0), ("layer", "Layer", "", 0)]
@@ -102,6 +112,8 @@ def numbers_section(results: Results) -> str:
     n = counts(results.scores, results.layers)
     cards = "".join(f"<div><dt>{label}</dt><dd>{n[key]:,}</dd></div>" for key, label in CARDS.items() if n[key])
     best = best_models(results.layers, results.best_layers)
+    if best.empty and results.behaviour is not None:
+        return f'<dl class="cards">{cards}</dl>'
     if best.empty:
         why = NO_SCORES.format(**results.settings) if has_models(results.scores) else NO_MODELS
         return f'<dl class="cards">{cards}</dl><p>{why}</p>'
@@ -221,6 +233,32 @@ def claims_section(claims: pd.DataFrame) -> str:
     return (
         '<section id="claims" data-figure aria-labelledby="claims-title"><h2 id="claims-title">Which claims hold</h2>'
         f"{_table(CLAIMS, rows, CLAIMS_TESTED, attributes)}</section>"
+    )
+
+
+def behaviour_section(behaviour: pd.DataFrame | None) -> str:
+    """Return the agreement of each model's best layer, and of its own outputs, with behaviour; nothing without any."""
+    if behaviour is None:
+        return ""
+    rows, attributes = [], []
+    for row in behaviour[behaviour["best_layer"]].to_dict("records"):
+        rows.append(
+            [
+                escape(row["measure"].replace("_", " ")),
+                f"{escape(row['model'])} <code>{escape(row['layer'])}</code>",
+                with_interval(row["value"], row["low"], row["high"]),
+                with_interval(row["ceiling"], row["ceiling_low"], row["ceiling_high"]),
+                number(row["over_ceiling"]),
+                number(row["chance"]),
+                escape("" if row["split"] == "none" else row["split"]),
+                escape(row["mapping"]),
+                escape(row["recording"]),
+            ]
+        )
+        attributes.append(filtered({"recording": row["recording"]}))
+    return (
+        '<section id="behaviour" data-figure aria-labelledby="behaviour-title"><h2 id="behaviour-title">Agreement with '
+        f"behaviour</h2>{_table(BEHAVIOUR, rows, BEHAVIOUR_OF_MODELS, attributes)}</section>"
     )
 
 

@@ -18,11 +18,13 @@ from ventral.mappings.dimensionality import effective_dimensionality
 from ventral.mappings.registry import MAPPINGS
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.outputs import writing
+from ventral.recordings.choices import CHOSEN
 from ventral.recordings.ingestion import published_matrices
 from ventral.recordings.time_bins import read_recording
 from ventral.running.device_queue import device_queue
 from ventral.running.parallel import compute, computing
 from ventral.running.progress import Progress
+from ventral.scores.behaviour import OUTPUTS, Subjects, output_rows, readout_rows, subjects_of
 from ventral.scores.best_of_draws import with_best_of_draws
 from ventral.scores.geometry import (
     check_repetitions,
@@ -57,7 +59,7 @@ from ventral.statistics.influence_table import (
     panels_of,
     write_influences,
 )
-from ventral.store import open_store
+from ventral.store import open_store, read_dataset
 from ventral.targets.benchmark import Benchmark, read_benchmark
 from ventral.targets.ceilings import ceilings_in_order
 from ventral.targets.splits import Split
@@ -79,6 +81,7 @@ def fit(
     output: str | Path,
     bootstraps: str | Path | None = None,
     influences: str | Path | None = None,
+    probabilities: str | Path | None = None,
     *,
     mappings: Sequence[str] = ("ridge",),
     splits: Sequence[str | Mapping],
@@ -98,7 +101,8 @@ def fit(
     """Score every layer of one model against one recording, and write the rows of the score table.
 
     A recording of dissimilarity matrices is always compared with the layer's own dissimilarities. A recording of
-    neuroids is compared so with the mappings `rsa` and `cka`. These rows need no fit, and have split `none`.
+    neuroids is compared so with the mappings `rsa` and `cka`. These rows need no fit, and have split `none`. Choices in
+    a recording of behaviour are compared with choices that a logistic regression reads from the layer.
 
     Parameters
     ----------
@@ -112,6 +116,9 @@ def fit(
     influences : path, optional
         Parquet file to write with the influence of each stimulus and neuroid on a layer's score, as described in
         `ventral.statistics.influence_table`. A recording's own areas have no rows.
+    probabilities : path, optional
+        Store of `ventral.activations.class_probabilities`, by which the model's own outputs choose. It serves
+        recordings of behaviour whose labels have classes.
     mappings : sequence of str
         Mappings that predict targets (`ridge`, `ols`, `pls`, `one_to_one`, `soft_matching`), compare predictions of
         `ridge` (`versa`), or compare without a fit (`rsa`, `cka`).
@@ -188,6 +195,9 @@ def fit(
     labels = labels_of(benchmark.stimulus_set)
     read = nested_alone(benchmark.splits, "labels read from layers") if labels else {}
     repetitions = None if own_areas else repetitions_of(benchmark)
+    subjects = right = None
+    if CHOSEN in benchmark.responses:
+        subjects, right = subjects_of(benchmark.responses, n_bootstrap, seed)
     progress = Progress(f"fit {model}", len(layers), "layers")
     with writing(output) as unfinished, computing(cores):
         graph = []
@@ -199,6 +209,8 @@ def fit(
             noise = reliabilities_over_repetitions(representation, layer, singles, benchmark.splits, options)
             rows = _rows(predicted, repetitions, noise) + _label_rows(representation, read, labels)
             rows += _versa_rows(predicted, areas, reliability_threshold, seed)
+            if subjects is not None:
+                rows += _behaviour_rows(representation, read, right, subjects)
             if name in own_areas:
                 rows += _rows_of_halves(benchmark, own_areas[name], options, seed)
             influenced = _influenced(predicted, panels)
@@ -225,7 +237,8 @@ def fit(
             joined = delayed(_join_rows, pure=False)(rows, dimensionality, layer, of_halves)
             graph.append(delayed((joined, resampled, edges, influenced), pure=False))
         tables, resampled, edges, influenced = zip(*compute(graph, progress), strict=True)
-        table = with_best_of_draws(pd.concat(tables, ignore_index=True), OF_TARGET, seed)
+        table = pd.concat([*tables, *_rows_of_outputs(probabilities, benchmark, subjects)], ignore_index=True)
+        table = with_best_of_draws(table, OF_TARGET, seed)
         edges = [pd.DataFrame(), *(found for of_layer in edges for found in of_layer)]
         warn_of_edges(pd.concat(edges), model, benchmark.recording, penalties)
         write_table(benchmark.described(table, model, family), unfinished)
@@ -270,6 +283,8 @@ def _geometries(
     """Return the dissimilarities or inner products to compare layers with, and the comparisons."""
     if benchmark.neurons is None:
         comparisons = comparisons_of({"rsa", *mappings}, rsa)
+        if CHOSEN in benchmark.responses:
+            return [], comparisons
         return geometries_of_matrices(published_matrices(benchmark.responses), comparisons), comparisons
     comparisons = comparisons_of(mappings, rsa)
     # Areas recorded together share noise, which would make them more alike.
@@ -423,6 +438,28 @@ def _label_rows(representation: Delayed, splits: Mapping[str, Split], labels: Ma
         for label in ("category", "object")
         if label in labels and _seen_in_training(labels[label], split.folds)
     ]
+
+
+def _behaviour_rows(
+    representation: Delayed, splits: Mapping[str, Split], right: NDArray, subjects: Subjects
+) -> list[Delayed]:
+    shared = delayed(subjects, pure=False, traverse=False)
+    return [
+        delayed(readout_rows, pure=False)(representation.gram, right, shared, split.folds, name)
+        for name, split in splits.items()
+        if _seen_in_training(right, split.folds)
+    ]
+
+
+def _rows_of_outputs(
+    probabilities: str | Path | None, benchmark: Benchmark, subjects: Subjects | None
+) -> list[pd.DataFrame]:
+    """Return the rows of the choices of the model's own outputs, as of a layer of this name; none without classes."""
+    found = None if probabilities is None else read_dataset(probabilities)["probability"].values
+    if found is None or subjects is None or not found.size or "label_of_class" not in benchmark.responses:
+        return []
+    rows = output_rows(found, benchmark.responses["label_of_class"].values, subjects)
+    return [rows.assign(layer=OUTPUTS, depth=1.0, n_features=found.shape[1], step=pd.NA)]
 
 
 def _rows_of_halves(benchmark: Benchmark, area: RecordedArea, options: Options, seed: int) -> list[Delayed]:

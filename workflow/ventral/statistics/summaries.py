@@ -88,10 +88,10 @@ def read_scores(path: str | Path) -> pd.DataFrame:
             f"{path}: not a score table: the columns {', '.join(missing)} are missing; if an older version wrote this "
             f"file, delete the file and the folder `scores` beside it: a rerun makes both again"
         )
-    if len(scores) and not scores["target_kind"].isin(RECORDED).any():
+    if len(scores) and not scores["target_kind"].isin((*RECORDED, "behaviour")).any():
         raise InputError(
-            f"{path}: {len(scores)} rows, none with target_kind 'neuron' or 'matrix'; score a recording with at least "
-            f"one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
+            f"{path}: {len(scores)} rows, none with target_kind 'neuron', 'matrix' or 'behaviour'; score a recording "
+            f"with at least one neuroid that responds differently to different stimuli, or a dissimilarity matrix"
         )
     # Banded ridge joins layers, has no depth, and is summarised in a separate table.
     scores = scores.loc[scores["mapping"] != "banded", COLUMNS]

@@ -51,7 +51,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Training:
-    """How training keeps stimuli in memory, varies them at random, and shows them to a network.
+    """Functions that keep stimuli in memory for training, vary them at random, and show them to a network.
 
     Attributes
     ----------
@@ -61,8 +61,8 @@ class Training:
     shown : callable
         Returns the input of the network, given kept stimuli on any device, and the model without `stimuli`.
     drawn : callable
-        Returns random numbers, a tuple of arrays (n, ...), given a NumPy generator, the number of stimuli in an epoch,
-        and the shape of a kept stimulus.
+        Returns random numbers, a tuple of arrays (n, ...). Its arguments are a NumPy generator, the number of stimuli
+        in an epoch, and the shape of a kept stimulus.
     varied : callable
         Returns kept stimuli (n, ...), each varied by its random numbers, given kept stimuli and their numbers on any
         device, and the model without `stimuli`.

@@ -29,7 +29,8 @@ class Benchmark:
     stimulus_set, responses : Dataset
         Stores of the stimuli and of the recording. The recording has a column for each neuroid in each time bin.
     neurons : Targets or None
-        Mean responses of the neuroids that are not left out; None for a recording of dissimilarity matrices.
+        Mean responses of the neuroids that are not left out; None for a recording of dissimilarity matrices or
+        behaviour.
     splits : dict of Split
         Splits by name.
     ceilings : DataFrame
@@ -119,7 +120,7 @@ def read_benchmark(
     return Benchmark(
         stimulus_set=stimulus_set,
         responses=responses,
-        neurons=None if "dissimilarities" in responses else neurons(responses),
+        neurons=neurons(responses) if "responses" in responses else None,
         splits=made,
         ceilings=ceilings_of_neurons(responses, made, seed=seed),
         n_leaked=n_leaked(stimulus_set, made),

@@ -25,8 +25,8 @@ def training_rows(
     Parameters
     ----------
     training : dict
-        Options of the training: `name` of the model, `stimuli`, `label` (a column or several, or None for a network
-        fitted to a recording), `exclude`, `see`, and `apart` if it is given.
+        Options of the training: `name` of the model, `stimuli`, `label`, `exclude`, `see`, and `apart` if it is given.
+        `label` is a column or several, or None for a network fitted to a recording.
     texts : mapping of (n_stimuli,) arrays
         Columns of text of the training set, `category` and `object` among them if the set has these. Stimuli without a
         label, '' in every column of `label`, are not trained on.

@@ -83,7 +83,7 @@ class Task:
 
     @property
     def training(self) -> Training:
-        """How stimuli of this modality are varied and shown."""
+        """Functions that vary and show stimuli of this modality."""
         return modality_asked(self.spec["network"]).training
 
     @property
