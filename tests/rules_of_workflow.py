@@ -21,6 +21,7 @@ ASKED = DRAWS | {
     "recordings": {"timed": TIMED},
     "reverse": ["simulated"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
+    "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "envmodules": ["one/2"],
 }
 

@@ -64,12 +64,14 @@ from ventral.running.braces import in_braces
 from ventral.configuration.resolution import (
     check_inputs,
     decoded_models,
+    models_in_partition,
     models_of,
     models_with_neuroids,
     penalty_grid,
     predictions_of,
     readouts_of,
     recorded_models_of,
+    recordings_of_partition,
     resolve,
     sets_with_files,
     splits_with_options,
@@ -194,6 +196,7 @@ wildcard_constraints:
     stimuli=r"[^/]+",
     recording=r"[^/]+",
     model=r"[^/]+",
+    partition=r"[^/]+",
     shard=r"\d+",
     part=r"\d+",
 

@@ -12,6 +12,7 @@ DESCRIBED = {
         "recorded_models",
         "reverse",
         "banded",
+        "partitions",
         "brainscore",
     )
 } | {
