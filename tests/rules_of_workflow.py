@@ -23,6 +23,7 @@ ASKED = DRAWS | {
     "reverse": ["simulated"],
     "inter_animal": ["several"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
+    "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "envmodules": ["one/2"],
 }
 

@@ -149,6 +149,7 @@ def rich(folder: Path) -> dict:
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
+        "partitions": {"what_conv1_adds": ["pixels", "conv1", {"column": "category"}]},
         "outputs": {"readouts": {"pixels": ["pixels"]}},
         "mappings": ["ridge", "rsa", "pls"],
         "rsa": {"distances": ["cosine"], "comparisons": ["kendall"]},

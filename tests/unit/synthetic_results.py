@@ -25,6 +25,7 @@ SETTINGS = {
     "recorded_models": [],
     "reverse": [],
     "banded": {},
+    "partitions": {},
     "brainscore": False,
     "features": "float16",
     "decoding": {"units": None, "draws": 20},

@@ -133,6 +133,11 @@ OUT = {"output": "out"}
 OF_SEVERAL_STORES = {
     "fit": (SCORED, OUT | {"bootstraps": "resamples"}, FIT),
     "banded": (SCORED, OUT, RIDGE | {"layers": ["a", "b"]}),
+    "partition": (
+        {"grams": "gram.zarr"} | RECORDING | STIMULI,
+        OUT | {"areas": "areas"},
+        FIT | {"name": "both", "models": ["net", {"column": "category"}], "periods": {}},
+    ),
     "decode": (SCORED, OUT, DECODING),
     "decode_areas": (RECORDING | STIMULI, OUT, DECODING),
     "reverse": ({"areas": "areas.zarr.zip"} | GRAM | STIMULI, OUT, RIDGE),

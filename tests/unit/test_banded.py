@@ -73,7 +73,7 @@ def test_equals_refitting_every_weighting_and_penalty_with_scikit_learn():
     layers, responses = problem(targets=3)
     splits = [random_folds(36, 3), random_folds(36, 4, seed=1)]
     points = simplex(3, seed=0)
-    results = banded_ridge(kernels_of(layers), responses, splits, PENALTIES, points)
+    results = banded_ridge(kernels_of(layers), responses, splits, PENALTIES, points, subsets(3))
     for folds, of_split in zip(splits, results, strict=True):
         of_points = [refitted(side_by_side(layers, point), responses, folds) for point in points]
         assert set(of_split) == {(0, 1, 2), (1, 2), (0, 2), (0, 1)}
@@ -92,7 +92,9 @@ def test_equals_refitting_every_weighting_and_penalty_with_scikit_learn():
 def test_predictions_solve_the_equations_with_a_penalty_for_each_layer():
     layers, responses = problem()
     folds = random_folds(36, 3)
-    fit, weights = banded_ridge(kernels_of(layers), responses, [folds], PENALTIES, simplex(3, 0))[0][0, 1, 2]
+    fit, weights = banded_ridge(kernels_of(layers), responses, [folds], PENALTIES, simplex(3, 0), subsets(3))[0][
+        0, 1, 2
+    ]
     features = np.hstack(layers)
     scales = [np.square(layer - layer.mean(axis=0)).sum() / 36 for layer in layers]
     for i, fold in enumerate(folds):
@@ -112,7 +114,7 @@ def test_one_layer_alone_is_ridge_regression():
     layers, responses = problem(widths=(4, 40))
     folds = random_folds(36, 4)
     kernels = kernels_of(layers)
-    of_split = banded_ridge(kernels, responses, [folds], PENALTIES, simplex(2, 0))[0]
+    of_split = banded_ridge(kernels, responses, [folds], PENALTIES, simplex(2, 0), subsets(2))[0]
     for k in (0, 1):
         fit, _ = of_split[k,]
         expected = nested_ridge(kernels[k], responses, folds, PENALTIES)
@@ -127,7 +129,9 @@ def test_weights_go_to_the_layers_that_predict():
     both = layers[0] @ rng.normal(size=(30, 2)) + layers[1] @ rng.normal(size=(30, 2))
     responses = np.hstack([first, both]) + rng.normal(size=(200, 4))
     folds = random_folds(200, 4)
-    of_split = banded_ridge(kernels_of(layers), responses, [folds], np.geomspace(1e-3, 10, 5), simplex(3, 0))[0]
+    of_split = banded_ridge(
+        kernels_of(layers), responses, [folds], np.geomspace(1e-3, 10, 5), simplex(3, 0), subsets(3)
+    )[0]
     weights = of_split[0, 1, 2][1].mean(axis=0)
     assert (weights[:2, 0] > 0.8).all()
     assert (weights[2:, :2] > 0.2).all()
@@ -141,10 +145,10 @@ def test_held_out_responses_change_no_prediction_of_their_fold():
     layers, responses = problem()
     folds = random_folds(36, 4)
     points = simplex(3, 0)
-    before = banded_ridge(kernels_of(layers), responses, [folds], PENALTIES, points)[0]
+    before = banded_ridge(kernels_of(layers), responses, [folds], PENALTIES, points, subsets(3))[0]
     changed = responses.copy()
     changed[folds[1]] *= -100
-    after = banded_ridge(kernels_of(layers), changed, [folds], PENALTIES, points)[0]
+    after = banded_ridge(kernels_of(layers), changed, [folds], PENALTIES, points, subsets(3))[0]
     for taken in subsets(3):
         np.testing.assert_array_equal(before[taken][1][1], after[taken][1][1])
         np.testing.assert_allclose(
@@ -173,13 +177,13 @@ def test_a_layer_that_does_not_vary_adds_nothing(caplog):
     assert not kernel.any()
     folds = random_folds(36, 4)
     kernels = np.stack([*kernels_of(layers), kernel])
-    of_split = banded_ridge(kernels, responses, [folds], PENALTIES, simplex(3, 0))[0]
+    of_split = banded_ridge(kernels, responses, [folds], PENALTIES, simplex(3, 0), subsets(3))[0]
     assert np.isfinite(of_split[0, 1, 2][0].predictions).all()
 
 
 def test_results_do_not_depend_on_cores():
     layers, responses = problem()
-    arguments = kernels_of(layers), responses, [random_folds(36, 4)], PENALTIES, simplex(3, 0)
+    arguments = kernels_of(layers), responses, [random_folds(36, 4)], PENALTIES, simplex(3, 0), subsets(3)
     found = []
     for cores in (1, 3):
         with computing(cores):
@@ -254,7 +258,9 @@ def test_rows_of_the_score_table(experiment):
     assert (table.loc[table["target"] == "n3", "n_stimuli"] == 43).all()
     np.testing.assert_allclose(table["weights"].map(sum), 1)
     folds = make_folds("objects", {"object": np.repeat(list("abcd"), 12)}, 48, 4, 0, "set")
-    fit, weights = banded_ridge(kernels_of(layers), responses[:, :3], [folds], PENALTIES, simplex(3, 0))[0][0, 2]
+    fit, weights = banded_ridge(kernels_of(layers), responses[:, :3], [folds], PENALTIES, simplex(3, 0), subsets(3))[0][
+        0, 2
+    ]
     rows = table[(table["layer"] == "early + late") & (table["split"] == "objects")].set_index("target")
     rows = rows.loc[["n0", "n1", "n2"]]
     r = correlation_in_folds(fit.predictions, responses[:, :3], folds)

@@ -641,6 +641,7 @@ def test_methods_of_other_mappings():
         mappings=used,
         components=7,
         banded={"net": ["a", "b"]},
+        partitions={"both": ["net", "other"]},
         reverse=["rec"],
         brainscore=True,
     )
@@ -654,6 +655,7 @@ def test_methods_of_other_mappings():
         assert present in text
     for present in ("banded ridge", "the neurons of rec predicted", "Brain-Score 2.4.2", "factorised, below"):
         assert present in text
+    assert "was partitioned (Lescroart et al. 2015)" in text
     assert "Ridge regression on all features" not in text
 
 

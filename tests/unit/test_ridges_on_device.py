@@ -21,7 +21,7 @@ from tests.unit.test_scores_of_splits import NEURONS, PUBLISHED, RANDOM, N, expe
 from ventral.audit.comparison import BOUNDS, difference
 from ventral.errors import InputError
 from ventral.mappings import ridge_test_set
-from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, simplex
+from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, every_subset, simplex
 from ventral.mappings.ridge import NestedRidge, nested_ridge_graphs
 from ventral.running import device_queue as queues
 from ventral.running import devices
@@ -138,9 +138,9 @@ def test_layers_together_are_weighted_as_on_the_cpu(engine):
     layers, responses = problem(targets=3)
     splits = [random_folds(36, 3), random_folds(36, 4, seed=1)]
     kernels, points = kernels_of(layers), simplex(3, seed=0)
-    expected = banded_ridge(kernels, responses, splits, OF_BANDED, points)
+    expected = banded_ridge(kernels, responses, splits, OF_BANDED, points, every_subset(3))
     tensors = torch.from_numpy(kernels), torch.from_numpy(responses)
-    found = banded_ridge_of_tensors(*tensors, splits, OF_BANDED, points)
+    found = banded_ridge_of_tensors(*tensors, splits, OF_BANDED, points, every_subset(3))
     for of_split, of_cpu in zip(found, expected, strict=True):
         assert of_split.keys() == of_cpu.keys()
         for taken, (fit, weights) in of_split.items():

@@ -12,7 +12,7 @@ from tests.rules_of_workflow import rules
 
 ROOT = Path(__file__).parents[2]
 # Their partition depends on the config: `on_device` in workflow/rules/common.smk.
-FITS = {"fit", "banded", "reverse", "predictions"}
+FITS = {"fit", "banded", "partition", "reverse", "predictions"}
 
 
 @pytest.fixture(scope="module")

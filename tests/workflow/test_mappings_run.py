@@ -57,6 +57,7 @@ CONFIG = {
     "mappings": [*PREDICTING, "rsa", "cka", "versa"],
     "components": 3,
     "banded": {"tiny": ["seeing.encoder.ln@mean", "again@3"]},
+    "partitions": {"what_objects_add": ["tiny", "pixels", {"column": "object"}]},
     "outputs": {"readouts": {"tiny": ["seeing.encoder.ln@mean", "again@2"]}, "predictions": {"tiny": ["again@3"]}},
     "brainscore": True,
     "bootstrap": 100,
@@ -117,6 +118,26 @@ def test_layers_predict_together_and_without_each_other(ran, scores):
     assert set(rows["layer"]) == {"seeing.encoder.ln@mean + again@3", "seeing.encoder.ln@mean", "again@3"}
     added = pd.read_csv(ran.folder / "results" / "banded.csv", dtype={"layer": str})
     assert set(added["layer"]) == {"seeing.encoder.ln@mean", "again@3"}
+
+
+def test_models_are_partitioned(ran, scores):
+    folder = ran.folder / "results"
+    neurons = pd.read_parquet(folder / "partitions" / "rec" / "what_objects_add.parquet")
+    assert set(neurons["split"]) == {"stimuli", "objects"}
+    alone = neurons[(neurons["kind"] == "explained") & (neurons["models"] == "pixels")]
+    pixels = scores[
+        (scores["model"] == "pixels") & (scores["mapping"] == "ridge") & (scores["target_kind"] == "neuron")
+    ]
+    joined = alone.merge(pixels, on=["target", "split"], suffixes=("", "_scored"))
+    assert len(joined) == 6 * 2
+    # A model of one layer is ridge regression on it.
+    np.testing.assert_allclose(joined["r2"], joined["r"] * joined["r"].abs(), atol=1e-5)
+    np.testing.assert_allclose(joined["explained_variance"], joined["explained_variance_scored"], atol=1e-4)
+    table = pd.read_csv(folder / "partitions.csv")
+    assert len(table) == 14 * 2
+    page = (folder / "report.html").read_text()
+    assert "What models explain together and alone" in page
+    assert "was partitioned (Lescroart et al. 2015)" in page
 
 
 def test_the_other_number_stands_beside(ran):

@@ -13,6 +13,7 @@ DESCRIBED = {
         "reverse",
         "inter_animal",
         "banded",
+        "partitions",
         "brainscore",
     )
 } | {

@@ -133,6 +133,36 @@ rule inter_animal:
         command("cores dask")
 
 
+use rule fit as partition with:
+    input:
+        grams=lambda wildcards: expand(
+            "<results>/grams/{model}/{stimuli}.zarr.zip",
+            model=models_in_partition(settings["partitions"][wildcards.partition]),
+            stimuli=settings["recordings"][wildcards.recording]["stimuli"],
+        ),
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+    output:
+        "<results>/partitions/{recording}/{partition}.parquet",
+        areas="<results>/partitions/{recording}/{partition}.csv",
+        provenance="<provenance>/partitions/{recording}/{partition}.json",
+    log:
+        "<logs>/partitions/{recording}/{partition}.log",
+    benchmark:
+        "<benchmarks>/partitions/{recording}/{partition}.tsv"
+    params:
+        **told(
+            "partition",
+            name=lambda wildcards: wildcards.partition,
+            models=lambda wildcards: settings["partitions"][wildcards.partition],
+            periods=periods_of,
+            penalties=penalty_grid(settings["penalties"]),
+            reliability_threshold=settings["reliability_threshold"],
+            n_bootstrap=settings["bootstrap"],
+            **DEAL,
+        ),
+
+
 use rule fit as reverse with:
     input:
         areas=lambda wildcards: gram_of_areas(wildcards.recording),

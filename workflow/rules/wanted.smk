@@ -18,6 +18,12 @@ WITH_NEUROIDS = [
 ]
 FACTORISED = [pair for pair in WITH_NEUROIDS if "factorised" in settings["mappings"]]
 BANDED = [(recording, model) for recording, model in WITH_NEUROIDS if model in settings["banded"]]
+# Partitions of explained variance, each with a recording of neuroids.
+PARTITIONED = [
+    f"<results>/partitions/{recording}/{name}.csv"
+    for name in settings["partitions"]
+    for recording in recordings_of_partition(settings, name)
+]
 # Sets of recordings that are summarised over animals, by recording.
 GROUPS = {
     recording: settings["recordings"][recording]["group"]
@@ -48,6 +54,8 @@ MADE = {
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
+    "partitioned": PARTITIONED,
+    "partitions": ["<results>/partitions.csv"] if PARTITIONED else [],
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),

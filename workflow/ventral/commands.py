@@ -38,6 +38,7 @@ STAGES = {
     "fitted_network": "scores.fitted_network.fitted_network",
     "factorise": "scores.factorised.factorise",
     "banded": "scores.banded.banded",
+    "partition": "scores.partition.partition",
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
     "readout": "readouts.making.readout",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # value of an array or column. The resolution of float16, in which features are stored, is half of this.
 TOLERANCE = 1e-3
 # The same for stages that compute in float64, or in float32 with proven precision; docs/audit.md says why.
-BOUNDS = {"gram": 1e-5, "fit": 1e-6, "reverse": 1e-6, "banded": 1e-6, "predictions": 1e-6}
+BOUNDS = {"gram": 1e-5, "fit": 1e-6, "reverse": 1e-6, "banded": 1e-6, "partition": 1e-6, "predictions": 1e-6}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
 # Attributes that say how a store was made, or follow from its content, are not compared.

@@ -117,6 +117,7 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_inter_animal(config)
     _check_banded(config)
+    _check_partitions(config)
     _check_decoding(config)
     _check_versa(config)
     _check_crossnobis(config)
@@ -215,6 +216,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
             n_neuroids |= {} if found is None else {name: found}
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
+            _check_columns(config, name, table)
             if any(name == recording for recording, _ in readouts_of(config)):
                 # Penalties of readouts are chosen by these folds.
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{spec['stimuli']}")
@@ -355,6 +357,24 @@ def _check_banded(config: dict) -> None:
             raise InputError(
                 f"config key banded.{name}: the model is scored against no recording of neuroids, so its layers have "
                 f"nothing to predict; leave it out"
+            )
+
+
+def _check_partitions(config: dict) -> None:
+    _check_apart(config["partitions"], "partitions")
+    for name, given in config["partitions"].items():
+        key = f"config key partitions.{name}"
+        models = models_in_partition(given)
+        for model in models:
+            if model not in config["models"]:
+                raise InputError(f"{key}: no model is called {model!r}; {allowed_instead(model, config['models'])}")
+        names = [*models, *columns_in_partition(given)]
+        if twice := next((model for model in names if names.count(model) > 1), None):
+            raise InputError(f"{key}: {twice} is there twice, as a model and as a column; give the model another name")
+        if not recordings_of_partition(config, name):
+            raise InputError(
+                f"{key}: no recording of neuroids is scored against all of {', '.join(models)}; name models of the "
+                f"same stimuli, or add the missing ones to `models` of a recording"
             )
 
 
@@ -542,6 +562,26 @@ def has_neuroids(recording: dict) -> bool:
 
 def _content_of(recording: dict) -> str:
     return "dissimilarity matrices" if "matrices" in recording else "behaviour"
+
+
+def models_in_partition(partition: list) -> list[str]:
+    """Return the names of the models of a partition, without columns of the stimuli."""
+    return [model for model in partition if isinstance(model, str)]
+
+
+def columns_in_partition(partition: list) -> list[str]:
+    """Return the columns of the stimuli that stand for models in a partition."""
+    return [model["column"] for model in partition if not isinstance(model, str)]
+
+
+def recordings_of_partition(config: dict, name: str) -> list[str]:
+    """Return the recordings of neuroids that are scored against all models of a partition."""
+    models = set(models_in_partition(config["partitions"][name]))
+    return [
+        recording
+        for recording, spec in config["recordings"].items()
+        if "matrices" not in spec and models <= set(models_of(config, recording))
+    ]
 
 
 def splits_with_options(config: dict) -> list[dict]:
@@ -839,6 +879,18 @@ def _check_splits(recording: dict, table, config: dict, key: str) -> None:
 
     columns = {name: table[name].to_numpy() for name in table}
     make_splits(recording["splits"], columns, len(table), config["folds"], config["seed"], key)
+
+
+def _check_columns(config: dict, recording: str, table) -> None:
+    """Refuse columns of a recording's stimuli that cannot stand for a model in its partitions."""
+    for name, partition in config["partitions"].items():
+        if not columns_in_partition(partition) or recording not in recordings_of_partition(config, name):
+            continue
+        from ventral.targets.columns import check_column
+
+        columns = {column: table[column].to_numpy() for column in table}
+        for column in columns_in_partition(partition):
+            check_column(column, columns, config["recordings"][recording]["stimuli"], f"partitions.{name}")
 
 
 def _as_folder(path: str) -> str:

@@ -15,10 +15,13 @@ their mean. So g weights layers, not the scales of their units.
 
 The contribution of a layer is the difference between the fit on all layers and the fit on all others. Both fits search
 the same points: those of the fit without a layer are the points of the other with g_l = 0.
+
+Whole models may stand in place of layers, each with one Gram matrix (`ventral.scores.partition`).
 """
 
 import logging
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +67,14 @@ def subsets(n_layers: int) -> list[tuple[int, ...]]:
     return [everything, *(everything[:k] + everything[k + 1 :] for k in everything)]
 
 
+def every_subset(n_layers: int) -> list[tuple[int, ...]]:
+    """Return all sets of layers but the empty one, smaller sets first.
+
+    `simplex` has points for each of them if there are at most three layers.
+    """
+    return [taken for size in range(1, n_layers + 1) for taken in combinations(range(n_layers), size)]
+
+
 def layer_kernel(gram: NDArray, layer: str = "") -> NDArray[np.float64]:
     """Return a layer's `scaled_gram`, with a warning if its features do not vary."""
     kernel = scaled_gram(gram)
@@ -78,9 +89,10 @@ def banded_ridge(
     splits: Sequence[Sequence[NDArray]],
     penalties: Sequence[float],
     points: NDArray,
+    together: Sequence[tuple[int, ...]],
     progress: Progress | None = None,
 ) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
-    """Predict every target from all layers together, and from all but one, with weights and penalty for each target.
+    """Predict every target from several sets of layers, with weights and penalty for each target.
 
     Parameters
     ----------
@@ -94,13 +106,15 @@ def banded_ridge(
         Candidates, ascending.
     points : (points, layers) array
         From `simplex`. A fit on some layers searches those with weight 0 on all others.
+    together : sequence of tuples of int
+        Sets of layers that are fitted together, such as `subsets`.
     progress : Progress, optional
         Advanced by each point.
 
     Returns
     -------
     list, for each split, of dict
-        For each of `subsets`: the held-out predictions with their penalty, and the chosen weights (folds, targets,
+        For each of `together`: the held-out predictions with their penalty, and the chosen weights (folds, targets,
         layers). The chosen weights have the smallest sum of squared errors over the inner folds.
     """
     tasks = [
@@ -115,7 +129,7 @@ def banded_ridge(
         for i, fold in enumerate(folds):
             fold_of[fold] = i
         of_split = {}
-        for taken in subsets(len(kernels)):
+        for taken in together:
             searched = searched_by(taken, points)
             chosen = searched[np.argmin(inner[searched], axis=0)]
             fit = NestedRidge(
@@ -134,6 +148,7 @@ def banded_ridge_of_tensors(
     splits: Sequence[Sequence[NDArray]],
     penalties: Sequence[float],
     points: NDArray,
+    together: Sequence[tuple[int, ...]],
 ) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
     """Compute `banded_ridge` on the device of tensors, which holds the matrix (n, n) of each point.
 
@@ -141,7 +156,7 @@ def banded_ridge_of_tensors(
     ----------
     kernels : (layers, n, n) float64 tensor
     responses : (n, targets) float64 tensor
-    splits, penalties, points
+    splits, penalties, points, together
         As for `banded_ridge`.
 
     Returns
@@ -152,7 +167,7 @@ def banded_ridge_of_tensors(
     from ventral.mappings.ridge_on_device import nested_ridge_on_device
 
     results: list[dict] = [{} for _ in splits]
-    for taken in subsets(len(kernels)):
+    for taken in together:
         searched = searched_by(taken, points)
         grams = [(kernels * kernels.new_tensor(points[k])[:, None, None]).sum(dim=0) for k in searched]
         # The order of candidates decides between equal errors, so it is that of `banded_ridge`.

@@ -34,6 +34,7 @@ FAMILY_IN_WORDS = {
 REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
+    "Dupre la Tour et al. 2022": "Dupre la Tour T, Eickenberg M, Nunez-Elizalde AO, et al. (2022). NeuroImage 264.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
     "Geirhos et al. 2018": "Geirhos R, Temme CRM, Rauber J, et al. (2018). NeurIPS 31:7549.",
     "Geirhos et al. 2020": "Geirhos R, Meding K, Wichmann FA (2020). NeurIPS 33:13890.",
@@ -41,6 +42,7 @@ REFERENCES = {
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
+    "Lescroart et al. 2015": "Lescroart MD, Stansbury DE, Gallant JL (2015). Front. Comput. Neurosci. 9:135.",
     "Muzellec and Kar 2025": "Muzellec S, Kar K (2025). Reverse predictivity, of models' units by neurons.",
     "Nayebi et al. 2023": "Nayebi A, Kong NCL, Zhuang C, et al. (2023). PLoS Computational Biology 19:e1011506.",
     "Nili et al. 2014": "Nili H, Wingfield C, Walther A, et al. (2014). PLoS Computational Biology 10:e1003553.",
@@ -105,11 +107,11 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `brainscore`, `decoding` (None if off).
-        `splits` has the splits with options. `features` says how features are stored. `rendered` has the options of
-        rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of simulated
-        recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields of view of
-        `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over time.
+        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`
+        (None if off). `splits` has the splits with options. `features` says how features are stored. `rendered` has
+        the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of
+        simulated recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields of view
+        of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over time.
         `architectures` has the architecture of each model, by name. `groups` names the sets summarised over animals.
     recordings : sequence of mappings
         From `read_recording`.
@@ -645,6 +647,14 @@ def _describe_other_analyses(settings: Mapping) -> Iterator[str]:
         yield (
             "The contribution of a layer beside others was measured by banded ridge regression (Nunez-Elizalde et al. "
             "2019), which has a penalty for each layer. It is the difference between all layers named and all but one."
+        )
+    if settings["partitions"]:
+        yield (
+            "The variance that models explain was partitioned (Lescroart et al. 2015) into parts that one model alone "
+            "explains, and parts that several share. Models were fitted apart and together by banded ridge regression "
+            "(Dupre la Tour et al. 2022), with a penalty for each model. A model was the mean of its layers' Gram "
+            "matrices, each divided by its mean squared distance of features from their mean. Explained variance is "
+            "r |r| on held-out stimuli, divided by the reliability where there are repetitions."
         )
     if settings["reverse"]:
         yield (

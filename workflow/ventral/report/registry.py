@@ -147,6 +147,24 @@ FIGURES = {
         needs="reverse",
         still=True,
     ),
+    "partitions": Shown(
+        title="What models explain together and alone",
+        caption=(
+            "Variance of held-out responses that whole models explain, as medians over the neurons of an area. The "
+            "first rows show what each model explains by itself, and what several explain together by banded ridge "
+            "regression. 'Only' is the part that no other model of the partition explains. 'Shared by' is the part "
+            "that each of the named models explains, and no other. For each neuron the parts add up to what all models "
+            "explain together. Medians need not add up. Explained variance is r |r| over the neuron's reliability or, "
+            "without repetitions, r |r|. Lines are 95 % intervals for other stimuli and other neurons. Neurons with a "
+            "reliability of {reliability_threshold} or more within half of the folds are scored on the other half. A "
+            "part a little below 0 is noise."
+        ),
+        function="figures.partitions.partition_figure",
+        reads={"table": "partitions"},
+        options=MODELS,
+        needs="partitions",
+        still=True,
+    ),
     "explicitness": Shown(
         title="Explicit properties of layers and areas",
         caption=(
@@ -305,6 +323,19 @@ TABLES = {
         reads={"tables": "banded"},
         options=RESAMPLED,
         needs="banded",
+    ),
+    "partitions": Shown(
+        title="What models explain together and alone",
+        caption=(
+            "Variance that two or three whole models explain, by partition, area and split. `explained` is what the "
+            "named models explain together, `unique` what one of them alone explains, and `shared` what each of the "
+            "named models explains and no other. `median` is the median over neurons, with the ends of its 95 % "
+            "interval for other stimuli and other neurons. `measure` is `explained_variance`, which is r |r| over the "
+            "reliability, or `r2`, which is r |r|, without repetitions. `partitions/` has each neuron."
+        ),
+        function="scores.partition.partitions",
+        reads={"tables": "partitioned"},
+        needs="partitioned",
     ),
     "claims": Shown(
         title="Which claims hold",

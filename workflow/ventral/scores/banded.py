@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, layer_kernel, simplex
+from ventral.mappings.banded import banded_ridge, banded_ridge_of_tensors, layer_kernel, simplex, subsets
+from ventral.mappings.ridge import NestedRidge
 from ventral.models.zoo import check_taken
 from ventral.outputs import writing
-from ventral.running.device_queue import device_queue
+from ventral.running.device_queue import DeviceQueue, device_queue
 from ventral.running.parallel import computing
 from ventral.running.progress import Progress
 from ventral.scores.repetitions import repetitions_of, with_scores_over_repetitions
@@ -83,15 +84,8 @@ def banded(
         for targets, rows, among in parts:
             folds = {name: split.folds for name, split in among.items()}
             of_rows = kernels[:, rows[:, None], rows]
-            asked = list(folds.values()), penalties, points
-            if queue is None:
-                results = banded_ridge(of_rows, targets.values, *asked, progress)
-            else:
-                # Each weighting has two matrices, raw and centred.
-                with fitting_in_memory(len(rows), queue.device, 2 * len(points)):
-                    of_device = [as_tensor(values, queue.device) for values in (of_rows, targets.values)]
-                    results = banded_ridge_of_tensors(*of_device, *asked)
-                progress.advance(len(points))
+            asked = list(folds.values()), penalties, points, subsets(len(layers))
+            results = fits_of_bands(of_rows, targets.values, *asked, queue, progress)
             for split, of_split in zip(folds, results, strict=True):
                 for taken, (fit, weights) in of_split.items():
                     table = prediction_rows(fit.predictions, targets, folds[split], split, "banded", fit.penalty)
@@ -102,6 +96,33 @@ def banded(
                     tables.append(table)
         table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
         write_table(benchmark.described(table, group.attrs["model"], group.attrs["family"]), unfinished, "weights")
+
+
+def fits_of_bands(
+    kernels: NDArray,
+    responses: NDArray,
+    splits: Sequence[Sequence[NDArray]],
+    penalties: Sequence[float],
+    points: NDArray,
+    together: Sequence[tuple[int, ...]],
+    queue: DeviceQueue | None,
+    progress: Progress,
+) -> list[dict[tuple[int, ...], tuple[NestedRidge, NDArray]]]:
+    """Compute `ventral.mappings.banded.banded_ridge` on the GPU of a queue, or on the CPU if there is none.
+
+    Raises
+    ------
+    InputError
+        If the memory of the GPU does not suffice.
+    """
+    asked = splits, penalties, points, together
+    if queue is None:
+        return banded_ridge(kernels, responses, *asked, progress)
+    # Each weighting has two matrices, raw and centred.
+    with fitting_in_memory(len(responses), queue.device, 2 * len(points)):
+        results = banded_ridge_of_tensors(*(as_tensor(given, queue.device) for given in (kernels, responses)), *asked)
+    progress.advance(len(points))
+    return results
 
 
 def contributions(

@@ -150,13 +150,8 @@ def bootstrap_rows(
         `median` equals that of `area_summary`: of predictivity, or of r in an area without any reliability. Areas
         without a predicted neuroid have no row.
     """
-    placed = [_placed(*part, neurons) for part in parts]
-    of_neurons = ceilings_in_order(ceilings, neurons, split)
-    unknown = _without_ceiling(neurons, of_neurons["reliability"].isna().to_numpy())
-    of_halves = np.stack([of_neurons[f"reliability_{half}"].to_numpy(float) for half in HALVES])
-    of_halves = np.where(of_neurons["reliability"].notna(), of_halves, np.nan)
-    raw = np.where(attainable(of_neurons["given_ceiling"].to_numpy(float), reliability_threshold), 1.0, np.nan)
-    divisors = np.where(unknown, raw, ceilings_of_chosen(of_halves, reliability_threshold))
+    placed = [placed_among(neurons, *part) for part in parts]
+    divisors, unknown = divisors_in_halves(ceilings_in_order(ceilings, neurons, split), neurons, reliability_threshold)
     medians = resampled_medians(placed, divisors, unknown, resamples)
     # The last entry stands for index -1: no target.
     taken = np.zeros(len(neurons.names) + 1, dtype=bool)
@@ -179,13 +174,37 @@ def bootstrap_rows(
     return pd.DataFrame(table, columns=["area", "time_bin", "split", "mapping", "n_neuroids", "median", *RESAMPLED])
 
 
-def _placed(
-    predictions: NDArray,
-    group: Targets,
-    rows: NDArray,
-    folds: Sequence[NDArray],
-    neurons: Targets,
+def divisors_in_halves(
+    ceilings: pd.DataFrame, neurons: Targets, reliability_threshold: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return what divides r within even and odd folds, for the neurons that the other folds choose.
+
+    Parameters
+    ----------
+    ceilings : DataFrame
+        From `ventral.targets.ceilings.ceilings_in_order`.
+    neurons : Targets
+    reliability_threshold : float
+        As for `bootstrap_rows`.
+
+    Returns
+    -------
+    divisors : (2, targets) array
+        As for `resampled_medians`; 1 without a known ceiling.
+    unknown : (targets,) boolean array
+        Mask of the neuroids in areas and time bins without any known ceiling.
+    """
+    unknown = _without_ceiling(neurons, ceilings["reliability"].isna().to_numpy())
+    of_halves = np.stack([ceilings[f"reliability_{half}"].to_numpy(float) for half in HALVES])
+    of_halves = np.where(ceilings["reliability"].notna(), of_halves, np.nan)
+    raw = np.where(attainable(ceilings["given_ceiling"].to_numpy(float), reliability_threshold), 1.0, np.nan)
+    return np.where(unknown, raw, ceilings_of_chosen(of_halves, reliability_threshold)), unknown
+
+
+def placed_among(
+    neurons: Targets, predictions: NDArray, group: Targets, rows: NDArray, folds: Sequence[NDArray]
 ) -> Predictions:
+    """Return predictions of a group's neuroids with their positions among the recording's targets."""
     chosen = np.flatnonzero(group.kinds == "neuron")
     columns = neurons.places_of(group.names[chosen], group.time_bins[chosen])
     return Predictions(predictions[:, chosen], group.values[:, chosen], rows, folds, columns)
@@ -289,7 +308,7 @@ def resampled_medians(
             drawn = np.take_along_axis(scores, neuroids[block][None], axis=2)
             half = drawn.shape[2] // 2
             for k, values in enumerate((drawn, drawn[:, :, :half], drawn[:, :, half:])):
-                medians[place][k, block] = _median_of_both(values)
+                medians[place][k, block] = median_of_both(values)
     return medians
 
 
@@ -305,7 +324,7 @@ def _resampled_r(part: Predictions, some: slice, weights: NDArray, unchosen: NDA
     return r
 
 
-def _median_of_both(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def median_of_both(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean (resamples,) of the medians of scores (2, resamples, neuroids); NaN if not finite."""
     with np.errstate(invalid="ignore"):
         median = (_medians(scores[0]) + _medians(scores[1])) / 2
