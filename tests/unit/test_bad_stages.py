@@ -296,7 +296,8 @@ def test_a_table_without_scores_is_refused(made_of, stage, name):
     made_of(EMPTY[name])
     status, log = ran(stage, *FROM_SCORES[stage])
     assert status == 1
-    assert f"{stage}: scores.parquet: {len(EMPTY[name])} rows, none with target_kind 'neuron' or 'matrix'; score" in log
+    none = "none with target_kind 'neuron', 'matrix' or 'behaviour'; score"
+    assert f"{stage}: scores.parquet: {len(EMPTY[name])} rows, {none}" in log
     assert "Traceback" not in log
 
 

@@ -203,7 +203,7 @@ def test_tables_that_are_no_score_tables(tmp_path):
     with pytest.raises(InputError, match="not a score table: the columns r"):
         read_scores(path)
     scores[scores["target_kind"] == "category"].to_parquet(path)
-    with pytest.raises(InputError, match="none with target_kind 'neuron' or 'matrix'"):
+    with pytest.raises(InputError, match="none with target_kind 'neuron', 'matrix' or 'behaviour'"):
         read_scores(path)
 
 
