@@ -21,6 +21,7 @@ ASKED = DRAWS | {
     "recordings": {"timed": TIMED},
     "reverse": ["simulated"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
+    "decoding_over_time": {},
     "envmodules": ["one/2"],
 }
 

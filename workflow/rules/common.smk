@@ -69,6 +69,7 @@ from ventral.configuration.resolution import (
     penalty_grid,
     predictions_of,
     readouts_of,
+    recordings_over_time,
     recorded_models_of,
     resolve,
     sets_with_files,

@@ -25,6 +25,7 @@ GROUPS = {
 }
 # Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
+DECODED_OVER_TIME = recordings_over_time(settings) if "decoding_over_time" in settings else []
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
@@ -54,6 +55,7 @@ MADE = {
     ),
     "decoding": tables_of("decoding", [(recording, model) for recording in DECODED for model in DECODED[recording]])
     + [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
+    "decoding_over_time": expand("<results>/decoding_over_time/{recording}.parquet", recording=DECODED_OVER_TIME),
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
 }

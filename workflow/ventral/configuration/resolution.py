@@ -108,6 +108,7 @@ def resolve(config: dict) -> dict:
     _check_recorded(config)
     _check_banded(config)
     _check_decoding(config)
+    _check_over_time(config)
     _check_versa(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
@@ -327,6 +328,14 @@ def _check_decoding(config: dict) -> None:
         )
 
 
+def _check_over_time(config: dict) -> None:
+    if "decoding_over_time" in config and not recordings_over_time(config):
+        raise InputError(
+            "config key decoding_over_time: no recording has `time_bins`, in which labels would be read; give them, or "
+            "leave `decoding_over_time` out"
+        )
+
+
 def _check_versa(config: dict) -> None:
     """Refuse `versa` without the ridge regression whose predictions it compares."""
     if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
@@ -443,6 +452,11 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
         if taken or (not scored and "matrices" not in spec):
             read[recording] = taken
     return read
+
+
+def recordings_over_time(config: dict) -> list[str]:
+    """Return the recordings of neuroids whose config names bins of time."""
+    return [name for name, spec in config["recordings"].items() if spec.get("time_bins")]
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:

@@ -15,6 +15,7 @@ from ventral.datasets import (
     things_fmri,
     triplen,
     tvsd,
+    zhang2011,
 )
 
 DATASETS: dict[str, Dataset] = {
@@ -31,6 +32,7 @@ DATASETS: dict[str, Dataset] = {
     "triplen": triplen.DATASET,
     "cadena2019": cadena2019.DATASET,
     "muzellec2026": muzellec2026.DATASET,
+    "zhang2011": zhang2011.DATASET,
 }
 # What can be downloaded, by path below the folder of downloads.
 DOWNLOADS = {path: download for dataset in DATASETS.values() for path, download in dataset.downloads.items()}

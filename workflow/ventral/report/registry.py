@@ -163,6 +163,21 @@ FIGURES = {
         further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
         needs="decoding",
     ),
+    "decoding_over_time": Shown(
+        title="Decoding over time",
+        caption=(
+            "How well labels are read from the neurons of an area in each bin of time, on held-out stimuli. Lines show "
+            "the balanced accuracy of a reading that is fitted and tested in the same bin. Bands are 95 % intervals "
+            "for other stimuli and other shuffles of trials, not for other neurons. Thin lines show single groups of "
+            "held-out stimuli. Maps show readings that are fitted in one bin and tested in another. A square above "
+            "chance away from the diagonal is a code that lasts. A diagonal alone is a code that changes. 'Nearest "
+            "mean' takes the label whose mean pattern correlates best."
+        ),
+        function="figures.decoding_over_time.decoding_over_time",
+        reads={"tables": "decoding_over_time"},
+        needs="decoding_over_time",
+        still=True,
+    ),
     "fitted": Shown(
         title="Networks fitted to neurons",
         caption=(
