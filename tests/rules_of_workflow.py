@@ -12,7 +12,7 @@ DRAWS = {"seed": 12, "bootstrap": 345}
 TIMED = {
     "stimuli": "objects",
     "responses": "resources/timed.npy",
-    "time_bins": [[-100, 0]],
+    "time_bins": [[-100, 0], [0, 100]],
     "baseline": [-100, 0],
     "group": "several",
     "models": ["efficientnet_lite0"],

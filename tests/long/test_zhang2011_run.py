@@ -27,7 +27,7 @@ def scores(data_dir, tmp_path_factory):
     table = pd.read_csv(folder / "results" / "figures" / "decoding_over_time.csv", keep_default_na=False)
     table = table[table["fit_bin"] == table["time_bin"]]
     table["start"] = table["time_bin"].str.extract(r"^(-?\d+)-")[0].astype(int)
-    return table.set_index(["classifier", "recording", "held_out", "start"])["score"]
+    return table.set_index(["classifier", "recording", "held_out", "start"])["score"].sort_index()
 
 
 def test_objects_are_read_within_the_middle_position(scores):

@@ -25,7 +25,8 @@ GROUPS = {
 }
 # Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
-DECODED_OVER_TIME = recordings_over_time(settings) if "decoding_over_time" in settings else []
+TIMED = recordings_over_time(settings)
+DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
@@ -44,6 +45,8 @@ MADE = {
     "scores": ["<results>/scores.parquet"],
     "bootstraps": tables_of("bootstraps", RESAMPLED),
     "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
+    "timed": expand("<results>/recordings/{recording}.zarr", recording=TIMED),
+    "over_time": tables_of("bootstraps", [pair for pair in RESAMPLED if pair[0] in TIMED]),
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),

@@ -25,6 +25,7 @@ from ventral.models.zoo import (
     resolve_model,
 )
 from ventral.recordings import ingestion as recordings
+from ventral.recordings.time_bins import windows_of
 from ventral.recordings.volumes import is_volume
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
@@ -331,8 +332,8 @@ def _check_decoding(config: dict) -> None:
 def _check_over_time(config: dict) -> None:
     if "decoding_over_time" in config and not recordings_over_time(config):
         raise InputError(
-            "config key decoding_over_time: no recording has `time_bins`, in which labels would be read; give them, or "
-            "leave `decoding_over_time` out"
+            "config key decoding_over_time: no recording has several `time_bins`, in which labels would be read; give "
+            "them, or leave `decoding_over_time` out"
         )
 
 
@@ -455,8 +456,9 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
 
 
 def recordings_over_time(config: dict) -> list[str]:
-    """Return the recordings of neuroids whose config names bins of time."""
-    return [name for name, spec in config["recordings"].items() if spec.get("time_bins")]
+    """Return the recordings of neuroids whose config names several bins of time."""
+    timed = {name: spec for name, spec in config["recordings"].items() if spec.get("time_bins")}
+    return [name for name, spec in timed.items() if len(windows_of(spec)) > 1]
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:
