@@ -58,8 +58,8 @@ def over_time_table(
 ) -> pd.DataFrame:
     """Return the rows of `ventral.statistics.summaries.area_summary` of models, for areas in several bins of time.
 
-    Further columns are `time`, the middle of the bin, `median`, `low` and `high`, which are drawn, and `best`, true for
-    the layer of a model with the highest median in a bin. `root_reliability` is the median over all neuroids of the
+    Further columns are `median`, `low` and `high`, which are drawn, and `time`, the middle of the bin. `best` is true
+    for the layer of a model with the highest median in a bin. `root_reliability` is the median over all neuroids of the
     largest attainable r.
     """
     summary = area_summary(scores[scores["family"] != FAMILY], reliability_threshold, n_bootstrap, seed, errors)

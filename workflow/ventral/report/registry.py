@@ -167,12 +167,12 @@ FIGURES = {
         title="Predictivity over time",
         caption=(
             "How well each layer of a model predicts an area in each bin of time. Lines are layers, or runs of a "
-            "module, dark from the input on. Each is the median over neurons, as in the figure of predictivity by layer. "
-            "Bands are 95 % intervals for other stimuli and other neurons, drawn for six layers or fewer. The dashed "
-            "line is the median over all neurons of the largest attainable r, the root of the reliability, in each "
-            "bin. Predictivity is r over this ceiling. For dissimilarities, the grey band is the noise ceiling. Maps "
-            "show the same medians. White dots mark the best layer of each bin, chosen by the same scores, which "
-            "flatters it. `best_layers.csv` has scores of layers chosen on other neurons and folds. `over_time.csv` "
+            "module, dark from the input on. Each is the median over neurons, as in the figure of predictivity by "
+            "layer. Bands are 95 % intervals for other stimuli and other neurons, drawn for six layers or fewer. The "
+            "dashed line is the median over all neurons of the largest attainable r, the root of the reliability, in "
+            "each bin. Predictivity is r over this ceiling. For dissimilarities, the grey band is the noise ceiling. "
+            "Maps show the same medians. White dots mark the best layer of each bin, chosen by the same scores, which"
+            " flatters it. `best_layers.csv` has scores of layers chosen on other neurons and folds. `over_time.csv` "
             "says which bins are above the baseline, and `latencies.csv` when a layer begins to predict."
         ),
         function="figures.over_time.over_time_figure",

@@ -2,9 +2,9 @@
 
 Let d be the rise in each bin: the score less that in the baseline, or the score itself without a baseline. Resampled
 rises d* share their stimuli and neurons between bins. The largest (d* - d) / s over bins has the 95 % quantile c. Bins
-with d > c s are above baseline, and any bin is so by chance in at most 5 % of experiments (maximum statistic, Nichols
-and Holmes 2002, Human Brain Mapping 15:1; studentised as by Romano and Wolf 2005, Econometrica 73:1237). The latency is
-the middle of the first of three such bins in a row.
+with d > c s are above baseline. By chance, any bin is above baseline in at most 5 % of experiments. This is the maximum
+statistic (Nichols and Holmes 2002, Human Brain Mapping 15:1), studentised as by Romano and Wolf (2005, Econometrica
+73:1237). The latency is the middle of the first of three such bins in a row.
 """
 
 from collections.abc import Iterator, Sequence
