@@ -12,7 +12,7 @@ DRAWS = {"seed": 12, "bootstrap": 345}
 TIMED = {
     "stimuli": "objects",
     "responses": "resources/timed.npy",
-    "time_bins": [[-100, 0]],
+    "time_bins": [[-100, 0], [0, 100]],
     "baseline": [-100, 0],
     "group": "several",
     "models": ["efficientnet_lite0"],
@@ -24,6 +24,7 @@ ASKED = DRAWS | {
     "inter_animal": ["several"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
     "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
+    "decoding_over_time": {},
     "envmodules": ["one/2"],
 }
 

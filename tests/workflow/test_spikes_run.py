@@ -86,6 +86,15 @@ def test_the_baseline_is_reported_as_a_check(results):
     assert "trials.csv: read with a semicolon between columns" in log
 
 
+def test_the_rise_over_the_baseline_is_shown(results):
+    table = pd.read_csv(results / "over_time.csv").set_index("time_bin")
+    assert table["above"].to_dict() == {"baseline": False, "50-150": True}
+    latencies = pd.read_csv(results / "latencies.csv")
+    assert latencies["kind"].value_counts().to_dict() == {"neuroid": NEURONS, "layer": 1}
+    assert latencies["latency"].isna().all()  # one bin is no three in a row
+    assert "Predictivity over time" in (results / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_baseline_is_asked_for_no_claim(results):
     claims = pd.read_csv(results / "claims.csv")
     assert "baseline" not in set(claims["time_bin"])

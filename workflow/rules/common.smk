@@ -71,6 +71,7 @@ from ventral.configuration.resolution import (
     penalty_grid,
     predictions_of,
     readouts_of,
+    recordings_over_time,
     recorded_models_of,
     recordings_of_partition,
     recordings_of_set,

@@ -42,3 +42,24 @@ use rule decode as decode_areas with:
         "<benchmarks>/decoded_areas/{recording}.tsv"
     params:
         **told("decode_areas", **READ_BY),
+
+
+use rule decode as decode_over_time with:
+    input:
+        recording="<results>/recordings/{recording}.zarr",
+        stimuli=stimuli_of,
+    output:
+        "<results>/decoding_over_time/{recording}.parquet",
+        provenance="<provenance>/decoding_over_time/{recording}.json",
+    log:
+        "<logs>/decoding_over_time/{recording}.log",
+    benchmark:
+        "<benchmarks>/decoding_over_time/{recording}.tsv"
+    params:
+        **told(
+            "decode_over_time",
+            classifiers=lambda wildcards: settings["decoding_over_time"]["classifiers"],
+            draws=lambda wildcards: settings["decoding_over_time"]["draws"],
+            shuffled_within=lambda wildcards: settings["decoding_over_time"]["shuffled_within"],
+            **DEAL,
+        ),

@@ -32,6 +32,8 @@ GROUPS = {
 }
 # Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
+TIMED = recordings_over_time(settings)
+DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
@@ -51,6 +53,8 @@ MADE = {
     "behaviour": [name for name, spec in settings["recordings"].items() if spec.get("behaviour")] and SCORED,
     "bootstraps": tables_of("bootstraps", RESAMPLED),
     "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
+    "timed": expand("<results>/recordings/{recording}.zarr", recording=TIMED),
+    "over_time": tables_of("bootstraps", [pair for pair in RESAMPLED if pair[0] in TIMED]),
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
@@ -65,6 +69,7 @@ MADE = {
     ),
     "decoding": tables_of("decoding", [(recording, model) for recording in DECODED for model in DECODED[recording]])
     + [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
+    "decoding_over_time": expand("<results>/decoding_over_time/{recording}.parquet", recording=DECODED_OVER_TIME),
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
 }

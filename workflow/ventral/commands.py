@@ -45,6 +45,7 @@ STAGES = {
     "predictions": "predictions.held_out.predictions",
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
+    "decode_over_time": "decoding.over_time.decode_over_time",
     "join": "scores.table.join",
     "contact_sheet": "figures.contact_sheets.contact_sheet",
     "report": "report.page.report",

@@ -25,6 +25,7 @@ from ventral.models.zoo import (
     resolve_model,
 )
 from ventral.recordings import ingestion as recordings
+from ventral.recordings.time_bins import windows_of
 from ventral.recordings.volumes import is_volume
 from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
@@ -119,6 +120,7 @@ def resolve(config: dict) -> dict:
     _check_banded(config)
     _check_partitions(config)
     _check_decoding(config)
+    _check_over_time(config)
     _check_versa(config)
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
@@ -398,6 +400,14 @@ def _check_decoding(config: dict) -> None:
         )
 
 
+def _check_over_time(config: dict) -> None:
+    if "decoding_over_time" in config and not recordings_over_time(config):
+        raise InputError(
+            "config key decoding_over_time: no recording has several `time_bins`, in which labels would be read; give "
+            "them, or leave `decoding_over_time` out"
+        )
+
+
 def _check_versa(config: dict) -> None:
     """Refuse `versa` without the ridge regression whose predictions it compares."""
     if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
@@ -529,6 +539,12 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
         if taken or (not scored and has_neuroids(spec)):
             read[recording] = taken
     return read
+
+
+def recordings_over_time(config: dict) -> list[str]:
+    """Return the recordings of neuroids whose config names several bins of time."""
+    timed = {name: spec for name, spec in config["recordings"].items() if spec.get("time_bins")}
+    return [name for name, spec in timed.items() if len(windows_of(spec)) > 1]
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:

@@ -19,6 +19,7 @@ from ventral.datasets import (
     things_fmri,
     triplen,
     tvsd,
+    zhang2011,
 )
 
 DATASETS: dict[str, Dataset] = {
@@ -39,6 +40,7 @@ DATASETS: dict[str, Dataset] = {
     "normanhaignere2022": normanhaignere2022.DATASET,
     "geirhos2019_shapes": geirhos2019_shapes.DATASET,
     "mur2013_judgements": mur2013_judgements.DATASET,
+    "zhang2011": zhang2011.DATASET,
 }
 # What can be downloaded, by path below the folder of downloads.
 DOWNLOADS = {path: download for dataset in DATASETS.values() for path, download in dataset.downloads.items()}

@@ -5,7 +5,7 @@ Neither the fit nor the choice of its penalty or C sees the stimuli that are rea
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from ventral.mappings.ridge import nested_ridge_graphs
 from ventral.mappings.ridge_features import few_enough, nested_ridge_in_turn
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions
 from ventral.stimuli.circular import angle_of, circular_correlation, has_direction, sine_and_cosine
-from ventral.targets.splits import FEWEST_FOLDS
+from ventral.targets.splits import FEWEST_FOLDS, Split
 from ventral.targets.values import labels_of, nested_alone, properties, splits_of
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Readout:
         True if a circular property has a mean direction.
     chance : float
         Score of an uninformative representation.
+    groups : tuple of str
+        Names of the groups of stimuli that each fold holds out; empty if folds are not groups, and for properties.
     """
 
     target: str
@@ -61,6 +63,7 @@ class Readout:
     period: float | None = None
     directed: bool = True
     chance: float = 0.0
+    groups: tuple[str, ...] = ()
 
     @property
     def measure(self) -> str:
@@ -81,15 +84,12 @@ def readouts_of(
         As for `decode`. A property with values in fewer than three folds is left out with a warning. A split by a
         numeric column does not read this column as a property.
     """
-    labels, of_stimuli = labels_of(stimulus_set), properties(stimulus_set)
+    of_stimuli = properties(stimulus_set)
     made = splits_of(stimulus_set, splits, n_folds, seed)
     readouts = []
     for split, nested in nested_alone(made, f"stimuli {stimulus_set.attrs['name']}").items():
         folds = nested.folds
-        for name, values in labels.items():
-            n_labels = len(np.unique(values))
-            if n_labels > 1 and all(np.isin(values[fold], np.delete(values, fold)).all() for fold in folds):
-                readouts.append(Readout(name, "category", split, values, folds, chance=1 / n_labels))
+        readouts += _labels_read(stimulus_set, split, nested)
         for name, values in zip(of_stimuli.names, of_stimuli.values.T, strict=True):
             if name == nested.column:
                 continue
@@ -107,6 +107,23 @@ def readouts_of(
             stimulus_set.attrs["name"],
         )
     return readouts
+
+
+def labels_to_read(
+    stimulus_set: "xr.Dataset", splits: Sequence[str | Mapping], n_folds: int, seed: int
+) -> list[Readout]:
+    """Return the readouts of the labels of a stimulus set alone; parameters are as for `readouts_of`."""
+    made = splits_of(stimulus_set, splits, n_folds, seed)
+    nested = nested_alone(made, f"stimuli {stimulus_set.attrs['name']}")
+    return [readout for split, folds in nested.items() for readout in _labels_read(stimulus_set, split, folds)]
+
+
+def _labels_read(stimulus_set: "xr.Dataset", name: str, split: Split) -> Iterator[Readout]:
+    """Yield the labels of which every fit sees each value that its fold holds out."""
+    for label, values in labels_of(stimulus_set).items():
+        n_labels = len(np.unique(values))
+        if n_labels > 1 and all(np.isin(values[fold], np.delete(values, fold)).all() for fold in split.folds):
+            yield Readout(label, "category", name, values, split.folds, chance=1 / n_labels, groups=split.groups)
 
 
 def gram_of_labels(units: NDArray[np.float64], readouts: Sequence[Readout]) -> NDArray[np.float64] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ventral.mappings.standardisation import scaled_gram
+from ventral.mappings.standardisation import scaled_gram, varies
 
 if TYPE_CHECKING:
     from sklearn.svm import SVC
@@ -140,6 +140,40 @@ def svm_predictions(
         rest = np.delete(np.arange(len(codes)), fold)
         classifier = _classifier(cost, equal_labels).fit(kernel[np.ix_(rest, rest)], codes[rest])
         predictions[fold] = names[classifier.predict(kernel[np.ix_(fold, rest)])]
+    return predictions
+
+
+def svm_predictions_across(
+    units: NDArray, tested: NDArray, labels: ArrayLike, folds: Sequence[NDArray], costs: NDArray
+) -> NDArray[np.str_]:
+    """Return the labels that support vector machines, fitted without each fold, predict from other patterns.
+
+    Parameters
+    ----------
+    units : (n, p) array
+        Patterns of mean 0 over stimuli, to which the machines are fitted.
+    tested : (conditions, n, p) array
+        Patterns of the same stimuli in each condition, of mean 0 over stimuli, whose labels are predicted.
+    labels, folds, costs
+        As for `svm_predictions`.
+
+    Returns
+    -------
+    (conditions, n) array of str
+        For `tested` equal to `units`, the labels of `svm_predictions`. All '' under the same conditions.
+    """
+    names, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    predictions = np.full(tested.shape[:2], "", dtype=names.dtype)
+    scale = np.square(units).sum() / len(units)
+    if not varies(scale, 0.0) or np.isnan(costs).any():
+        return predictions
+    for fold, cost in zip(folds, costs, strict=True):
+        rest = np.delete(np.arange(len(codes)), fold)
+        fitted = units[rest]
+        classifier = _classifier(cost, equal_labels=False).fit(fitted @ fitted.T / scale, codes[rest])
+        patterns = tested[:, fold]
+        kernel = patterns.reshape(-1, units.shape[1]) @ fitted.T / scale
+        predictions[:, fold] = names[classifier.predict(kernel)].reshape(patterns.shape[:2])
     return predictions
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 START, END = "time_bin_start", "time_bin_end"
 # Name of the bin before stimulus onset, in which responses should not depend on the stimulus.
 BASELINE = "baseline"
+# Start and end in ms, as in '-50-0' or '70-90'.
+EDGES = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,33 @@ def bins_between(edges: Sequence[Sequence[float]], place: str) -> TimeBins:
     names = [f"{start:g}-{end:g}" for start, end in edges]
     check_names(names, place)
     return TimeBins(names, np.array(edges, dtype=np.float64))
+
+
+def sliding_windows(start: float, stop: float, width: float, step: float, place: str) -> list[list[float]]:
+    """Return windows of equal width that begin at equal steps: start and end of each in ms.
+
+    Parameters
+    ----------
+    start, stop : float
+        Start of the first window, and latest end of a window.
+    width, step : float
+        Width of a window, and time from its start to the start of the next.
+    place : str
+        Config key of the windows, for messages.
+
+    Raises
+    ------
+    InputError
+        If a width or step is not positive, or no window ends by `stop`.
+    """
+    for name, value in (("width", width), ("step", step)):
+        if value <= 0:
+            raise InputError(f"{place}.{name}: {value:g} ms; a positive number is right")
+    if start + width > stop:
+        raise InputError(f"{place}.stop: {stop:g} ms; {start + width:g} or more, where the first bin ends, is right")
+    # Rounding, such as of 0.1 + 0.2, must not lose the last window.
+    number = int((stop - start - width) / step + 1e-9) + 1
+    return [[start + k * step, start + k * step + width] for k in range(number)]
 
 
 def windows_of(spec: dict) -> list[list[float]]:
@@ -165,6 +194,26 @@ def time_order(time_bin: str) -> tuple[float, str]:
         return float("-inf"), time_bin
     number = re.match(r"-?\d+(\.\d+)?", time_bin)
     return float(number[0]) if number else float("inf"), time_bin
+
+
+def times_of(time_bins: Sequence[str]) -> NDArray[np.float64]:
+    """Return the middle of each bin in ms, or its number where a name has no edges.
+
+    A baseline, whose name has no edges, is one step before the first other bin.
+
+    Parameters
+    ----------
+    time_bins : sequence of str
+        Names of different bins, in the order of `time_order`.
+    """
+    found = [EDGES.fullmatch(name) for name in time_bins if name != BASELINE]
+    after = np.array([(float(edges[1]) + float(edges[2])) / 2 if edges else np.nan for edges in found])
+    if np.isnan(after).any():
+        after = np.arange(1.0, len(after) + 1)
+    if len(after) == len(time_bins):
+        return after
+    step = np.median(np.diff(after)) if len(after) > 1 else 1.0
+    return np.array([after[0] - step, *after]) if len(after) else np.zeros(1)
 
 
 def place_of(area: str, time_bin: str) -> str:

@@ -187,6 +187,39 @@ FIGURES = {
         further={"summary": "explicit.csv", "text": "explicit.md", "curves": "population_curves.csv"},
         needs="decoding",
     ),
+    "over_time": Shown(
+        title="Predictivity over time",
+        caption=(
+            "How well each layer of a model predicts an area in each bin of time. Lines are layers, or runs of a "
+            "module, dark from the input on. Each is the median over neurons, as in the figure of predictivity by "
+            "layer. Bands are 95 % intervals for other stimuli and other neurons, drawn for six layers or fewer. The "
+            "dashed line is the median over all neurons of the largest attainable r, the root of the reliability, in "
+            "each bin. Predictivity is r over this ceiling. For dissimilarities, the grey band is the noise ceiling. "
+            "Maps show the same medians. White dots mark the best layer of each bin, chosen by the same scores, which"
+            " flatters it. `best_layers.csv` has scores of layers chosen on other neurons and folds. `over_time.csv` "
+            "says which bins are above the baseline, and `latencies.csv` when a layer begins to predict."
+        ),
+        function="figures.over_time.over_time_figure",
+        reads={"scores": "scores", "influences": "influences"},
+        options=RESAMPLED,
+        needs="over_time",
+        still=True,
+    ),
+    "decoding_over_time": Shown(
+        title="Decoding over time",
+        caption=(
+            "How well labels are read from the neurons of an area in each bin of time, on held-out stimuli. Lines show "
+            "the balanced accuracy of a reading that is fitted and tested in the same bin. Bands are 95 % intervals "
+            "for other stimuli and other shuffles of trials, not for other neurons. Thin lines show single groups of "
+            "held-out stimuli. Maps show readings that are fitted in one bin and tested in another. A square above "
+            "chance away from the diagonal is a code that lasts. A diagonal alone is a code that changes. 'Nearest "
+            "mean' takes the label whose mean pattern correlates best."
+        ),
+        function="figures.decoding_over_time.decoding_over_time",
+        reads={"tables": "decoding_over_time"},
+        needs="decoding_over_time",
+        still=True,
+    ),
     "fitted": Shown(
         title="Networks fitted to neurons",
         caption=(
@@ -247,6 +280,31 @@ TABLES = {
         reads={"scores": "scores"},
         options=("reliability_threshold", "seed"),
         needs="bootstraps",
+    ),
+    "over_time": Shown(
+        title="Rises above the baseline",
+        caption=(
+            "The median score of each layer in each bin of time, with a 95 % interval for other stimuli and neurons. "
+            "`rise` is the median less that of the bin `baseline`, or the median itself without a baseline. `p` is "
+            "corrected for the bins of a layer by the maximum statistic over bootstrap samples of both stimuli and "
+            "neurons. `above` says whether it is below 0.05."
+        ),
+        function="statistics.over_time.over_time",
+        reads={"bootstraps": "over_time"},
+        needs="over_time",
+    ),
+    "latencies": Shown(
+        title="Latencies",
+        caption=(
+            "When a layer begins to predict an area, and when a neuron begins to respond: the middle of the first of "
+            "three bins in a row above the baseline. `low` and `high` are the ends of a 95 % interval over the "
+            "bootstrap samples with a latency, and `share_found` is the share of these samples. Samples are of "
+            "stimuli and neurons for layers, and of stimuli for neurons, whose mean response is taken."
+        ),
+        function="statistics.over_time.latencies",
+        reads={"bootstraps": "over_time", "recordings": "timed"},
+        options=("n_bootstrap", "seed"),
+        needs="timed",
     ),
     "animals": Shown(
         title="Scores over animals",
