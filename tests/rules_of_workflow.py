@@ -21,6 +21,7 @@ ASKED = DRAWS | {
     "recordings": {"timed": TIMED},
     "reverse": ["simulated"],
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
+    "first_layers": {"models": ["efficientnet_lite0"]},
     "envmodules": ["one/2"],
 }
 

@@ -145,6 +145,7 @@ def rich(folder: Path) -> dict:
         "recorded_models": ["rec"],
         "reverse": ["rec"],
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
         "outputs": {"readouts": {"pixels": ["pixels"]}},

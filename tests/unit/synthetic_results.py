@@ -26,6 +26,7 @@ SETTINGS = {
     "brainscore": False,
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
+    "first_layers": None,
     "rendered": {},
     "simulated": {},
     "trained": ["net_trained"],

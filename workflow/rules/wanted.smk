@@ -28,6 +28,8 @@ DECODED = decoded_models(settings)
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
+# Models whose first layers are compared with V1.
+FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -47,6 +49,8 @@ MADE = {
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "filters": ["<results>/filters.parquet"] if FIRST_LAYERS["models"] else [],
+    "filter_distances": ["<results>/filter_distances.csv"] if FIRST_LAYERS["models"] else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],
     "reverse": tables_of(

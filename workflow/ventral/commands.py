@@ -37,6 +37,7 @@ STAGES = {
     "banded": "scores.banded.banded",
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
+    "filters": "scores.first_layers.filters",
     "readout": "readouts.making.readout",
     "predictions": "predictions.held_out.predictions",
     "decode": "decoding.populations.decode",
