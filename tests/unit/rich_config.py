@@ -147,6 +147,7 @@ def rich(folder: Path) -> dict:
         "inter_animal": ["cowley2023"],
         "r_squared_corrected": True,
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
         "partitions": {"what_conv1_adds": ["pixels", "conv1", {"column": "category"}]},

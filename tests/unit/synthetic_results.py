@@ -29,6 +29,7 @@ SETTINGS = {
     "brainscore": False,
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
+    "first_layers": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

@@ -143,6 +143,8 @@ def changed(config, path, value):
             r"unseen\.models: .* 'pixls' .* `pixels`",
         ),
         (["unseen"], {"stimuli": "m", "category": "a", "models": ["pixels"]}, r"unseen\.stimuli: no recording is of"),
+        (["first_layers"], {"models": ["pixls"]}, r"first_layers\.models: no model is called 'pixls'.* `pixels`"),
+        (["first_layers"], {"models": ["pixels"]}, r"first_layers\.models: pixels has no network"),
         (["folds"], 2, r"config key folds: 2 is less than the minimum of 3"),
         (["folds"], "five", r"config key folds: 'five' is not of type 'integer'"),
         (["extraction", "device"], "gpu", r"config key extraction\.device: 'gpu' is not known; .*auto, cpu, cuda"),
@@ -564,6 +566,12 @@ def test_decoding_is_off_until_it_is_asked_for(config):
 def test_what_is_wrong_with_decoding_is_said(config, decoding, message):
     with pytest.raises(InputError, match=message):
         resolve(config | {"decoding": decoding})
+
+
+def test_filters_need_the_size_of_the_input(config):
+    asked = {"models": {"v1like": {"size": None}}, "first_layers": {"models": ["v1like"]}}
+    with pytest.raises(InputError, match=r"filters of v1like have degrees only with a size; give models\.v1like\.size"):
+        resolve(config | asked)
 
 
 def test_decoding_needs_neuroids(config):

@@ -259,6 +259,7 @@ def test_a_config_with_two_modalities(signals, own, tmp_path):
         ({"models": {"net": net | {"modality": "smells"}}}, "'smells' is not known; allowed: images, sounds, signals"),
         ({"models": {"resnet18": {"modality": "signals"}}}, "resnet18 is shown images, not signals"),
         ({"models": {"conv2": {"train": {"recording": "heard"}}}}, "conv2 is shown images, and mine has signals"),
+        ({"first_layers": {"models": ["net"]}}, r"first_layers\.models: net takes no images, so its filters have no"),
     ):
         with pytest.raises(InputError, match=said):
             resolve(config | changed)

@@ -15,8 +15,9 @@ import xarray as xr
 from tests.workflow.conftest import Experiment, command, environment
 from tests.workflow.test_run import jobs_of
 from ventral.mappings.correlation import pooled_r, sums_within_folds
+from ventral.tables import read_parquet
 
-ASKED = {"outputs": {"predictions": "all", "readouts": "best"}}
+ASKED = {"outputs": {"predictions": "all", "readouts": "best"}, "first_layers": {"models": ["tiny"]}}
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
 
@@ -125,6 +126,22 @@ def test_the_audit_makes_a_readout_again_and_the_crate_holds_it(ran, audited):
     assert crate.read(path) == (ran.folder / path).read_bytes()
     assert entities(crate)[f"{READOUTS}/"]["@type"] == "Dataset"
     assert "readouts/rec/tiny" in entities(crate)[f"{READOUTS}/"]["description"]
+
+
+def test_the_filters_of_a_first_layer_stand_beside_v1_and_in_the_crate(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    filters = read_parquet(results / "filters.parquet")
+    assert filters.groupby("kind").size().to_dict() == {"filter": 8, "shuffled": 100, "random": 100}
+    np.testing.assert_allclose(filters["spatial_frequency"], filters["frequency"] * 32 / 8)
+    distances = pd.read_csv(results / "filter_distances.csv")
+    assert set(distances["model"]) == {"tiny"}
+    assert not distances["determined"].any()
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for shown in ("Filters of first layers", "Filters of first layers and neurons of V1", "Ringach DL (2002)"):
+        assert shown in page
+    for path in ("filters.parquet", "filter_distances.csv", "figures/filters.svg", "figures/filter_distributions.csv"):
+        assert verdicts[f"results/{path}"] == "verified"
+        assert f"results/{path}" in crate.namelist()
 
 
 def test_a_run_that_does_not_ask_plans_neither(ran, undisturbed):

@@ -70,3 +70,36 @@ rule train:
         **told("train", spec=lambda wildcards: without(settings["trainings"][wildcards.model], "device")),
     shell:
         command("checked device")
+
+
+rule filters:
+    input:
+        reads=watched(
+            "filters",
+            lambda wildcards: [
+                path for name in FIRST_LAYERS["models"] for path in checkpoint_of(settings["models"][name])
+            ],
+        ),
+    output:
+        "<results>/filters.parquet",
+        provenance="<provenance>/filters.json",
+    log:
+        "<logs>/filters.log",
+    benchmark:
+        "<benchmarks>/filters.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
+    params:
+        **told(
+            "filters",
+            specs=[settings["models"][name] for name in FIRST_LAYERS["models"]],
+            degrees=FIRST_LAYERS["degrees"],
+            seed=settings["seed"],
+        ),
+    shell:
+        command()

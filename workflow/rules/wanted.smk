@@ -37,6 +37,8 @@ DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
+# Models whose first layers are compared with V1.
+FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -61,6 +63,8 @@ MADE = {
     "partitioned": PARTITIONED,
     "partitions": ["<results>/partitions.csv"] if PARTITIONED else [],
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "filters": ["<results>/filters.parquet"] if FIRST_LAYERS["models"] else [],
+    "filter_distances": ["<results>/filter_distances.csv"] if FIRST_LAYERS["models"] else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],

@@ -41,6 +41,7 @@ STAGES = {
     "partition": "scores.partition.partition",
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
+    "filters": "scores.first_layers.filters",
     "readout": "readouts.making.readout",
     "predictions": "predictions.held_out.predictions",
     "decode": "decoding.populations.decode",

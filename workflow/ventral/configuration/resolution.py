@@ -115,6 +115,7 @@ def resolve(config: dict) -> dict:
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
+    _check_first_layers(config)
     _check_recorded(config)
     _check_inter_animal(config)
     _check_banded(config)
@@ -294,6 +295,20 @@ def _check_unseen(config: dict) -> None:
                 f"config key unseen.models: no model called {model!r} is scored on {unseen['stimuli']}; "
                 f"{allowed_instead(model, scored)}"
             )
+
+
+def _check_first_layers(config: dict) -> None:
+    key = "config key first_layers.models"
+    for name in config.get("first_layers", {}).get("models", ()):
+        if name not in config["models"]:
+            raise InputError(f"{key}: no model is called {name!r}; {allowed_instead(name, config['models'])}")
+        spec = config["models"][name]
+        if is_baseline(spec):
+            raise InputError(f"{key}: {name} has no network, and so no filters; leave it out")
+        if "degrees" not in modality_asked(spec).model_options:
+            raise InputError(f"{key}: {name} takes no images, so its filters have no degrees; leave it out")
+        if not spec.get("size"):
+            raise InputError(f"{key}: filters of {name} have degrees only with a size; give models.{name}.size")
 
 
 def _check_recorded(config: dict) -> None:

@@ -130,6 +130,41 @@ FIGURES = {
         needs="selectivity",
         still=True,
     ),
+    "filters": Shown(
+        title="Filters of first layers",
+        caption=(
+            "Filters of the first layers of models (above) and the Gabor functions that fit them best (below), by the "
+            "quality of the fit. A colour filter is shown along its principal colour axis, where most of its "
+            "variance is. Black is the most negative value of a filter, and white the most positive. The number is the "
+            "fraction of variance that the Gabor explains (r2). Frames mark filters that are Gabors: r2 is above the "
+            "95 % quantile over filters whose pixels were shuffled. Models with many filters show some, evenly spaced "
+            "in r2. A kernel of 3 x 3 pixels has hardly more pixels than the Gabor has free numbers, so its fits "
+            "say little."
+        ),
+        function="figures.filters.filter_gallery",
+        reads={"filters": "filters"},
+        needs="filters",
+        still=True,
+    ),
+    "filter_distributions": Shown(
+        title="Filters of first layers and neurons of V1",
+        caption=(
+            "Properties of the first layers' filters that are Gabors, beside the published distributions of neurons "
+            "in V1 of the macaque (grey): orientation and spatial frequency (De Valois et al. 1982a, b), and the size "
+            "of the envelope in cycles along (nx) and across (ny) the wave (Ringach 2002). Phase and aspect have no "
+            "published counts here. Shares are of all filters: filters that are no Gabors, or lie outside the "
+            "published bins, are missing. Spatial frequencies depend on the degrees that the input of a model is "
+            "taken to span. The last two panels show the similarity to V1, with 95 % intervals over filters. It is 0 "
+            "at the Kolmogorov-Smirnov distance of shuffled filters, and 1 at that of neurons drawn from the "
+            "published counts. Hollow markers are kernels with too few pixels for the fit. The last panel shows the "
+            "similarity in spatial frequency for other degrees."
+        ),
+        function="figures.filters.filter_distributions",
+        reads={"filters": "filters", "distances": "filter_distances"},
+        options=MODELS,
+        needs="filters",
+        still=True,
+    ),
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
@@ -395,22 +430,44 @@ TABLES = {
         reads={"tables": "partitioned"},
         needs="partitioned",
     ),
+    "filter_distances": Shown(
+        title="Distances of filters from V1",
+        caption=(
+            "How far the filters of first layers are from published distributions of V1 of the macaque. `ks` is the "
+            "Kolmogorov-Smirnov distance over all filters, where filters that are no Gabors lie in no bin. "
+            "`ks_shuffled` and `ks_random` are the distances of shuffled and of random filters, and `ks_v1` is the "
+            "mean distance of as many neurons drawn from the published counts. `similarity` is 0 at `ks_shuffled` and "
+            "1 at `ks_v1`. `score_gabors` is 1 - KS / KS_max over Gabors in the published bins alone. `auc` is the "
+            "chance that a filter is fitted better than a shuffled one. Intervals of 95 % are over bootstrap samples "
+            "of filters. Spatial frequencies also have rows for other fields of view (`degrees_times`)."
+        ),
+        function="statistics.v1.filter_distances",
+        reads={"filters": "filters"},
+        options=("n_bootstrap", "seed"),
+        needs="filters",
+    ),
     "claims": Shown(
         title="Which claims hold",
         caption=(
-            "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. `estimate` is "
-            "the difference between the two best layers that `evidence` names, or a mean of such differences over "
-            "architectures. For other claims, `estimate` is a correlation over networks, or an accuracy. A layer's "
-            "score is the mean over neurons of r within folds, divided by the root of the reliability. Where the row "
-            "says so, r is not divided. `low` and `high` are the ends of the 95 % interval for other samples of the "
-            "`unit`. Units are stimuli and neurons, subjects, held-out objects or categories, architectures or "
-            "networks. The interval includes the search for the best of several layers. A claim `holds` or `fails` "
-            "where the interval excludes 0, or 0.6 for accuracies. `p_holm` is adjusted for the number of claims in "
-            "the table. Neurons with a reliability below {reliability_threshold} are left out. `n_marked` counts the "
-            "other neurons whose corrected scores the score table marks."
+            "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. `estimate` "
+            "is the difference between the two best layers that `evidence` names, or a mean of such differences over "
+            "architectures. For other claims, `estimate` is a correlation over networks, an accuracy, or a similarity "
+            "of filters to V1. A layer's score is the mean over neurons of r within folds, divided by the root of the "
+            "reliability. Where the row says so, r is not divided. `low` and `high` are the ends of the 95 % interval "
+            "for other samples of the `unit`. Units are stimuli and neurons, subjects, held-out objects or "
+            "categories, architectures or networks. The interval includes the search for the best of several layers. "
+            "A claim `holds` or `fails` where the interval excludes 0, 0.6 for accuracies, or 0.5 for similarities. "
+            "`p_holm` is adjusted for the number of claims in the table. Neurons with a reliability below "
+            "{reliability_threshold} are left out. `n_marked` counts the other neurons whose corrected scores the "
+            "score table marks."
         ),
         function="statistics.claims.claims",
-        reads={"scores": "scores", "influences": "influences", "selectivity": "selectivity"},
+        reads={
+            "scores": "scores",
+            "influences": "influences",
+            "selectivity": "selectivity",
+            "first_layers": "filter_distances",
+        },
         options=("networks", "reliability_threshold", "seed"),
     ),
 }

@@ -1,5 +1,7 @@
 """Test the claims of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613).
 
+Claims about first layers compare their filters with V1 of the macaque (`ventral.statistics.v1`).
+
 Every claim has an entry with its sampled unit, its null hypothesis and an effect that most experiments detect
 (`benchmarks/claims.json`). A function of the entry yields the findings.
 """
@@ -25,6 +27,7 @@ from ventral.statistics.groups import (
 )
 from ventral.statistics.influence import Estimates
 from ventral.statistics.influence_table import FIRST_FOLD, PANEL, panel_estimates
+from ventral.statistics.v1 import ALL, LIKE_V1
 
 # Claims about training skip models of family `unknown`.
 TRAINED = ("pretrained", "trained")
@@ -238,6 +241,8 @@ class Evidence:
         `balanced_accuracy`.
     selectivity : DataFrame or None
         Table for a category that networks never saw (`ventral.scores.selectivity`).
+    first_layers : DataFrame or None
+        Distances of filters from V1 (`ventral.statistics.v1.filter_distances`).
     seed : int
         Seed of the draws in `ventral.statistics.contrasts.contrast`.
     """
@@ -245,6 +250,7 @@ class Evidence:
     influences: pd.DataFrame
     accuracies: pd.DataFrame
     selectivity: pd.DataFrame | None
+    first_layers: pd.DataFrame | None
     seed: int
 
     @cached_property
@@ -503,6 +509,32 @@ def _best_decoded(accuracy: pd.Series, error: pd.Series, n_networks: int) -> tup
     )
 
 
+def filters_resemble_v1(name: str, evidence: Evidence, family: str, alike: bool) -> Iterator[Finding]:
+    """Test whether the filters of a family's first layers are like those of V1, or are not.
+
+    Filters are like those of V1 if their similarity, 0 for shuffled filters and 1 for V1, is above 0.5.
+    """
+    if evidence.first_layers is None:
+        return
+    table = evidence.first_layers
+    for _, row in table[(table["property"] == ALL) & (table["family"] == family)].iterrows():
+        evidently = (
+            f"{row['model']} {row['similarity']:.2f}; {row['n_gabors']} of {row['n_filters']} filters are Gabors"
+        )
+        found = {"estimate": row["similarity"]}
+        if row["determined"]:
+            low, high = row["similarity_low"], row["similarity_high"]
+            above, below = (HOLDS, FAILS) if alike else (FAILS, HOLDS)
+            verdict = above if low > LIKE_V1 else below if high < LIKE_V1 else OPEN
+            note = f"this network only; like means above {LIKE_V1:g}"
+            found |= {"low": low, "high": high, "p": row["p"], "verdict": verdict, "note": note}
+        else:
+            found["note"] = f"no interval: a kernel of {row['kernel']} has too few pixels for the fit of a Gabor"
+        claim = name.format(model=row["model"])
+        units = {"unit": "filters", "n_units": int(row["n_filters"]), "measure": "similarity of filters to V1"}
+        yield Finding(claim, "", "", "", "", evidently, **units, **found)
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim and its test.
@@ -623,5 +655,19 @@ CLAIMS = (
         unit="stimuli",
         null="the best layer of a network has a balanced accuracy of 0.6",
         effect="0.7, with 10 layers and 80 of 640 stimuli in the category",
+    ),
+    Claim(
+        "filters of {model}, trained on photographs, are like those of V1",
+        judge=partial(filters_resemble_v1, family="pretrained", alike=True),
+        unit="filters",
+        null="the similarity of filters to V1 is 0.5",
+        effect="0.7, with 64 filters",
+    ),
+    Claim(
+        "filters of {model}, before training, are not like those of V1",
+        judge=partial(filters_resemble_v1, family="untrained", alike=False),
+        unit="filters",
+        null="the similarity of filters to V1 is 0.5",
+        effect="0.3, with 64 filters",
     ),
 )

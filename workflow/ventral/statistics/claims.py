@@ -29,6 +29,7 @@ def claims(
     reliability_threshold: float,
     seed: int,
     selectivity: Path | None = None,
+    first_layers: Path | None = None,
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
@@ -54,6 +55,8 @@ def claims(
         Seed for the draws of critical values.
     selectivity : path, optional
         Table for a category that networks never saw (`ventral.scores.selectivity`).
+    first_layers : path, optional
+        Distances of filters of first layers from V1 (`ventral.statistics.v1.filter_distances`).
 
     Raises
     ------
@@ -70,6 +73,7 @@ def claims(
         influences=_with_marks(_with_networks(read, networks), marks),
         accuracies=_accuracies(rows),
         selectivity=read_csv(selectivity) if selectivity else None,
+        first_layers=read_csv(first_layers) if first_layers else None,
         seed=seed,
     )
     found = [finding for claim in CLAIMS for finding in claim.findings(evidence)]
