@@ -114,11 +114,12 @@ def methods(
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
         `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`
-        and `first_layers` (None if off). `splits` has the splits with options. `features` says how features are stored. `rendered` has
-        the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated` those of
-        simulated recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields of view
-        of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over time.
-        `architectures` has the architecture of each model, by name. `groups` names the sets summarised over animals.
+        and `first_layers` (None if off). `splits` has the splits with options. `features` says how features are stored.
+        `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated`
+        those of simulated recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields
+        of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over
+        time. `architectures` has the architecture of each model, by name. `groups` names the sets summarised over
+        animals.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
