@@ -146,6 +146,7 @@ def rich(folder: Path) -> dict:
         "reverse": ["rec"],
         "inter_animal": ["cowley2023"],
         "r_squared_corrected": True,
+        "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime
 
-from ventral.mappings.gabors import NARROWEST, _best_of_grid, _Problem, fit_gabors, gabor, principal_images
+from ventral.mappings.gabors import NARROWEST, _best_of_grid, _Problem, fit_gabors, gabor, principal_maps
 
 # Standard deviation of the noise over that of the filter: 1 % of the variance of a noisy filter is noise.
 NOISE = 0.1
@@ -94,7 +94,7 @@ def test_a_colour_filter_is_its_image_times_its_colour():
     rng = np.random.default_rng(5)
     images, colours = rng.normal(size=(2, 4, 5)), np.array([[1, 2, 2], [3, 0, -4]]) / [[3], [5]]
     filters = colours[:, :, None, None] * images[:, None]
-    found, axes, shares = principal_images(filters)
+    found, axes, shares = principal_maps(filters)
     np.testing.assert_allclose(shares, 1)
     signs = np.array([1, -1])
     np.testing.assert_allclose(axes, colours * signs[:, None], atol=1e-12)
@@ -105,7 +105,7 @@ def test_of_two_colours_the_one_with_more_variance_is_taken():
     first, second = np.zeros((2, 3, 3))
     first[0, 0], second[1, 1] = 3, 1
     filters = np.stack([first, second, np.zeros((3, 3))])[None]
-    images, axes, shares = principal_images(filters)
+    images, axes, shares = principal_maps(filters)
     np.testing.assert_allclose(images[0], first, atol=1e-12)
     np.testing.assert_allclose(axes[0], [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(shares, 0.9)

@@ -22,7 +22,7 @@ def test_the_recording_is_made_and_nothing_is_left_of_its_teacher(results):
     of_it = recording.isel(neuroid=recording["area"].values == "simulated IT")
     assert set(of_it["preferred_object"].values) <= {f"object{k}" for k in range(4)}
     stores = [path.name for path in (results / "recordings").iterdir()]
-    assert sorted(stores) == ["other.zarr", "rec.zarr", f"{NAME}.zarr"]
+    assert sorted(stores) == ["first.zarr", "other.zarr", "rec.zarr", "second.zarr", f"{NAME}.zarr"]
     described = json.loads((results / "teachers" / f"{NAME}.json").read_text())
     assert described["architecture"] == "teachernet:make"
     assert not (results / "models" / "teacher.json").exists()
@@ -30,7 +30,7 @@ def test_the_recording_is_made_and_nothing_is_left_of_its_teacher(results):
 
 def test_scores_say_of_each_recording_whether_it_is_simulated(results):
     scores = pd.read_parquet(results / "scores.parquet")
-    assert set(scores["recording"]) == {"rec", "other", NAME}
+    assert set(scores["recording"]) == {"rec", "other", "first", "second", NAME}
     pd.testing.assert_series_equal(
         scores["simulated"].astype(bool), scores["recording"] == NAME, check_names=False, check_dtype=False
     )
@@ -44,7 +44,9 @@ def test_scores_say_of_each_recording_whether_it_is_simulated(results):
 def test_no_panel_has_simulated_neurons_among_measured_ones(results, figure):
     table = pd.read_csv(results / "figures" / f"{figure}.csv")
     panels = set(zip(table["recording"], table["area"], strict=True))
-    measured = {("rec", "V4"), ("rec", "IT")} | ({("other", "V4")} if figure == "layer_profile" else set())
+    measured = {("rec", "V4"), ("rec", "IT")}
+    if figure == "layer_profile":
+        measured |= {("other", "V4"), ("first", "IT"), ("second", "IT")}
     assert panels == measured | {(NAME, "simulated V1"), (NAME, "simulated IT")}
     drawn = (results / "figures" / f"{figure}.svg").read_text()
     for recording, area in panels:

@@ -34,7 +34,7 @@ def results(tmp_path_factory):
         "results": "results",
         "stimuli": {"heard": SET},
         "recordings": {"rec": {"stimuli": "heard", "responses": "responses.npy", "area": "A1"}},
-        "models": {"cochleagram": None},
+        "models": {"cochleagram": {"over_time": "kept"}},
         "folds": 3,
         "penalties": {"number": 5},
         "bootstrap": 100,

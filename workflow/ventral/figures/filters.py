@@ -45,7 +45,7 @@ def filter_gallery(filters: Path, svg: Path, pdf: Path, csv: Path) -> None:
     """
     table = read_parquet(filters)
     own = table[table["kind"] == FILTER]
-    write_figure(draw_gallery(own), own.drop(columns=["kind", "image", "colour"]), svg, pdf, csv)
+    write_figure(draw_gallery(own), own.drop(columns=["kind", "map", "colour"]), svg, pdf, csv)
 
 
 def draw_gallery(own: pd.DataFrame) -> Figure:
@@ -75,7 +75,7 @@ def _title(rows: pd.DataFrame) -> str:
 
 def _draw_filter(axes: Axes, left: float, fit: pd.Series) -> None:
     rows, columns = fit["rows"], fit["columns"]
-    image = np.reshape(fit["image"], (rows, columns))
+    image = np.reshape(fit["map"], (rows, columns))
     limit = np.abs(image).max()
     side = CELL - GAP
     for top, shown in ((TITLE, image), (TITLE + CELL, gabor(fit, rows, columns))):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 # Largest absolute d', which a rate of 0 or 1 would make infinite.
 LARGEST_SENSITIVITY = 5.0
@@ -117,12 +116,16 @@ def sensitivities(confused: NDArray, truth: NDArray, weights: NDArray) -> NDArra
     (n, labels) array
         NaN for the right label, and where a rate is unknown.
     """
+    from scipy.special import ndtri
+
     false_alarms = means_of_labels(confused, truth, weights).T
     return _clipped(-ndtri(confused), ndtri(false_alarms)[truth])
 
 
 def sensitivities_of_labels(confused: NDArray, truth: NDArray, weights: NDArray) -> NDArray[np.float64]:
     """Return d' (labels, labels) of each label against each other one, from mean confusions over stimuli."""
+    from scipy.special import ndtri
+
     rates = means_of_labels(confused, truth, weights)
     return _clipped(-ndtri(rates), ndtri(rates.T))
 

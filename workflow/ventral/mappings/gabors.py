@@ -1,4 +1,4 @@
-"""Fit Gabor functions to small images, such as the filters of a convolution.
+"""Fit Gabor functions to small maps, such as the filters of a convolution.
 
 A grid over place, frequency and orientation with round envelopes gives starts, from which least squares goes on. The
 grid solves for amplitude and phase exactly, and its sums separate into rows and columns.
@@ -15,7 +15,7 @@ from ventral.mappings.standardisation import varies
 
 # Free numbers of a Gabor: two amplitudes, place, orientation, frequency and two widths.
 N_PARAMETERS = 8
-# Standard deviations of the grid's envelopes, as shares of the image's shorter side.
+# Standard deviations of the grid's envelopes, as shares of the map's shorter side.
 WIDTHS = (0.12, 0.2, 0.35)
 # Least squares starts from this many of the best points of the grid, each with another width.
 STARTS = 2
@@ -29,10 +29,10 @@ AT_ONCE = 200_000
 STEPS, SLIGHT, LARGEST_DAMPING = 50, 1e-9, 1e8
 
 
-def principal_images(filters: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def principal_maps(filters: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return filters along their principal colour axes.
 
-    A filter is a matrix of pixels by channels. Its first singular vectors are the image and the colour whose product is
+    A filter is a matrix of pixels by channels. Its first singular vectors are the map and the colour whose product is
     nearest to the filter.
 
     Parameters
@@ -41,34 +41,34 @@ def principal_images(filters: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
     Returns
     -------
-    images : (n, rows, columns) float64 array
+    maps : (n, rows, columns) float64 array
         Filters along the colour.
     colours : (n, channels) float64 array
         Colours of length 1, whose sum is not negative.
     shares : (n,) float64 array
-        Share of a filter's sum of squares that the image times the colour has.
+        Share of a filter's sum of squares that the map times the colour has.
     """
     n, channels, rows, columns = filters.shape
     pixels = np.asarray(filters, float).reshape(n, channels, -1).swapaxes(1, 2)
     left, lengths, right = np.linalg.svd(pixels, full_matrices=False)
     colours = right[:, 0]
     signs = np.where(colours.sum(axis=1) < 0, -1.0, 1.0)
-    images = left[:, :, 0] * (lengths[:, 0] * signs)[:, None]
+    maps = left[:, :, 0] * (lengths[:, 0] * signs)[:, None]
     squares = np.square(lengths)
     shares = squares[:, 0] / np.maximum(squares.sum(axis=1), np.finfo(float).tiny)
-    return images.reshape(n, rows, columns), colours * signs[:, None], shares
+    return maps.reshape(n, rows, columns), colours * signs[:, None], shares
 
 
 def gabor(fit: pd.Series, rows: int, columns: int) -> NDArray:
-    """Return the image (rows, columns) of a row of `fit_gabors`."""
+    """Return the map (rows, columns) of a row of `fit_gabors`."""
     y, x = _places(rows, columns)
     along, across = _turned(x - fit["x"], y - fit["y"], math.radians(fit["orientation"]))
     envelope = np.exp(-0.5 * (np.square(along / fit["sigma_x"]) + np.square(across / fit["sigma_y"])))
     return fit["amplitude"] * envelope * np.cos(2 * math.pi * fit["frequency"] * along + math.radians(fit["phase"]))
 
 
-def fit_gabors(images: NDArray) -> pd.DataFrame:
-    """Fit a Gabor function to each image by least squares.
+def fit_gabors(maps: NDArray) -> pd.DataFrame:
+    """Fit a Gabor function to each map by least squares.
 
     With x' = x cos(orientation) + y sin(orientation) and y' across, both from the centre of the envelope,
 
@@ -76,22 +76,22 @@ def fit_gabors(images: NDArray) -> pd.DataFrame:
 
     Parameters
     ----------
-    images : (n, rows, columns) array
+    maps : (n, rows, columns) array
 
     Returns
     -------
     DataFrame
-        One row an image. `orientation` in degrees from 0 to 180 is the direction of the wave: 0 varies along columns,
-        as vertical bars do. `frequency` in cycles per pixel is between half a cycle in the image's shorter side and
+        One row a map. `orientation` in degrees from 0 to 180 is the direction of the wave: 0 varies along columns,
+        as vertical bars do. `frequency` in cycles per pixel is between half a cycle in the map's shorter side and
         0.5. `phase` in degrees from 0 to 360 is that at the centre of the envelope. `x`, `y` (from the middle of the
-        image, to the right and down), `sigma_x` (along the wave) and `sigma_y` (across) are in pixels. `r2` is the
-        fraction of the image's variance that the Gabor explains, and NaN for a constant image.
+        map, to the right and down), `sigma_x` (along the wave) and `sigma_y` (across) are in pixels. `r2` is the
+        fraction of the map's variance that the Gabor explains, and NaN for a constant map.
     """
-    images = np.asarray(images, float)
-    starts = np.stack([_best_of_grid(images, width) for width in WIDTHS], axis=1)
+    maps = np.asarray(maps, float)
+    starts = np.stack([_best_of_grid(maps, width) for width in WIDTHS], axis=1)
     starts = np.take_along_axis(starts, np.argsort(-starts[:, :, -1])[:, :STARTS, None], axis=1)
-    parts = np.array_split(np.arange(len(images)), math.ceil(images.size * STARTS * N_PARAMETERS / AT_ONCE))
-    return pd.concat([_fitted(images[part], starts[part]) for part in parts], ignore_index=True)
+    parts = np.array_split(np.arange(len(maps)), math.ceil(maps.size * STARTS * N_PARAMETERS / AT_ONCE))
+    return pd.concat([_fitted(maps[part], starts[part]) for part in parts], ignore_index=True)
 
 
 def _places(rows: int, columns: int) -> tuple[NDArray, NDArray]:
@@ -109,12 +109,12 @@ def lowest_frequency(rows: int, columns: int) -> float:
     return 0.5 / min(rows, columns)
 
 
-def _best_of_grid(images: NDArray, width: float) -> NDArray:
-    """Return the best point of a grid with one width for each image.
+def _best_of_grid(maps: NDArray, width: float) -> NDArray:
+    """Return the best point of a grid with one width for each map.
 
     Parameters
     ----------
-    images : (n, rows, columns) array
+    maps : (n, rows, columns) array
     width : float
         Standard deviation of the round envelope, as a share of the shorter side.
 
@@ -123,7 +123,7 @@ def _best_of_grid(images: NDArray, width: float) -> NDArray:
     (n, 6) array
         Place (x, y), frequency along x and along y, standard deviation, and sum of squares that the point explains.
     """
-    _, rows, columns = images.shape
+    _, rows, columns = maps.shape
     sigma = max(NARROWEST, width * min(rows, columns))
     frequencies = np.linspace(-NYQUIST, NYQUIST, 2 * math.ceil(6 * sigma * NYQUIST) + 1)
     y, x = _places(rows, columns)
@@ -132,13 +132,13 @@ def _best_of_grid(images: NDArray, width: float) -> NDArray:
     radius = np.hypot(at_rows[:, None, 1], at_columns[None, :, 1])
     allowed = (radius >= lowest_frequency(rows, columns)) & (radius <= NYQUIST)
     best = []
-    for part in np.array_split(images, math.ceil(len(images) * radius.size / AT_ONCE)):
+    for part in np.array_split(maps, math.ceil(len(maps) * radius.size / AT_ONCE)):
         explained = np.where(allowed, _explained(part, of_rows, of_columns), -np.inf).reshape(len(part), -1)
         best.append(np.stack([explained.argmax(axis=1), explained.max(axis=1)], axis=1))
     place, most = np.concatenate(best).T
     row, column = np.unravel_index(place.astype(np.intp), radius.shape)
     (y0, fy), (x0, fx) = at_rows[row].T, at_columns[column].T
-    return np.stack([x0, y0, fx, fy, np.full(len(images), sigma), most], axis=1)
+    return np.stack([x0, y0, fx, fy, np.full(len(maps), sigma), most], axis=1)
 
 
 def _waves(places: NDArray, frequencies: NDArray, sigma: float) -> tuple[NDArray, NDArray]:
@@ -150,10 +150,10 @@ def _waves(places: NDArray, frequencies: NDArray, sigma: float) -> tuple[NDArray
     return at, np.exp(-0.5 * np.square(from_centre / sigma) + 2j * math.pi * at[:, 1] * from_centre)
 
 
-def _explained(images: NDArray, of_rows: NDArray, of_columns: NDArray) -> NDArray:
+def _explained(maps: NDArray, of_rows: NDArray, of_columns: NDArray) -> NDArray:
     """Return the sum of squares (n, m, k) that each Gabor of the grid explains, with the best amplitude and phase."""
-    n, rows, columns = images.shape
-    along_rows = images.reshape(-1, columns).astype(complex) @ of_columns
+    n, rows, columns = maps.shape
+    along_rows = maps.reshape(-1, columns).astype(complex) @ of_columns
     products = np.ascontiguousarray(of_rows.T) @ along_rows.reshape(n, rows, -1)
     envelope = np.outer(*(np.square(np.abs(waves)).sum(axis=0) for waves in (of_rows, of_columns)))
     double = np.outer(*(np.square(waves).sum(axis=0) for waves in (of_rows, of_columns)))
@@ -165,25 +165,25 @@ def _explained(images: NDArray, of_rows: NDArray, of_columns: NDArray) -> NDArra
     return np.where(determinant > 1e-6 * np.square(envelope), both, np.square(np.abs(products)) / envelope)
 
 
-def _fitted(images: NDArray, starts: NDArray) -> pd.DataFrame:
-    """Return the better fit of each image (n, rows, columns) from several starts (n, k, 6)."""
+def _fitted(maps: NDArray, starts: NDArray) -> pd.DataFrame:
+    """Return the better fit of each map (n, rows, columns) from several starts (n, k, 6)."""
     n, n_starts, _ = starts.shape
-    problem = _Problem(np.repeat(images, n_starts, axis=0))
+    problem = _Problem(np.repeat(maps, n_starts, axis=0))
     free, squares = problem.solved(problem.start(starts.reshape(n * n_starts, -1)))
     best = np.arange(n) * n_starts + squares.reshape(n, n_starts).argmin(axis=1)
-    return _Problem(images).described(free[best], squares[best])
+    return _Problem(maps).described(free[best], squares[best])
 
 
 class _Problem:
-    """Least squares of Gabors on images, all at once, over free numbers (n, 8): a, b, x, y, angle, f, sigma_x, sigma_y.
+    """Least squares of Gabors on maps, all at once, over free numbers (n, 8): a, b, x, y, angle, f, sigma_x, sigma_y.
 
     The amplitudes a and b are those of cosine and sine. Place, frequency and widths are free logits within their
-    ranges, the last three on a logarithmic scale. SciPy fits one image at a time, which takes ten times as long.
+    ranges, the last three on a logarithmic scale. SciPy fits one map at a time, which takes ten times as long.
     """
 
-    def __init__(self, images: NDArray) -> None:
-        n, rows, columns = images.shape
-        self.images = images.reshape(n, -1)
+    def __init__(self, maps: NDArray) -> None:
+        n, rows, columns = maps.shape
+        self.maps = maps.reshape(n, -1)
         self.y, self.x = (places.ravel() for places in np.broadcast_arrays(*_places(rows, columns)))
         middle = np.array([columns, rows]) / 2
         lowest = [lowest_frequency(rows, columns), NARROWEST, NARROWEST]
@@ -200,7 +200,7 @@ class _Problem:
         nothing = np.zeros((len(points), 2))
         free = np.concatenate([nothing, logits[:, :2], np.arctan2(fy, fx)[:, None], logits[:, 2:]], axis=1)
         waves = self.jacobian(free)[:, :2].swapaxes(1, 2)
-        free[:, :2] = (np.linalg.pinv(waves) @ self.images[:, :, None])[:, :, 0]
+        free[:, :2] = (np.linalg.pinv(waves) @ self.maps[:, :, None])[:, :, 0]
         return free
 
     def solved(self, free: NDArray) -> tuple[NDArray, NDArray]:
@@ -241,9 +241,9 @@ class _Problem:
         return envelope, along, across, np.cos(turn), np.sin(turn), bounded, slopes
 
     def residuals(self, free: NDArray) -> NDArray:
-        """Return the Gabors minus the images (n, pixels)."""
+        """Return the Gabors minus the maps (n, pixels)."""
         envelope, _, _, cosine, sine, _, _ = self.parts(free)
-        return envelope * (free[:, :1] * cosine + free[:, 1:2] * sine) - self.images
+        return envelope * (free[:, :1] * cosine + free[:, 1:2] * sine) - self.maps
 
     def jacobian(self, free: NDArray) -> NDArray:
         """Return the derivatives (n, 8, pixels) of the residuals."""
@@ -273,9 +273,9 @@ class _Problem:
         *_, (x, y, frequency, sigma_x, sigma_y), _ = self.parts(free)
         half_turns, angle = np.divmod(free[:, 4], math.pi)
         phase = np.arctan2(-free[:, 1], free[:, 0]) * np.where(half_turns % 2, -1, 1)
-        deviation = self.images.std(axis=1)
-        constant = ~varies(deviation, np.abs(self.images).max(axis=1))
-        variance = np.where(constant, np.nan, np.square(deviation) * self.images.shape[1])
+        deviation = self.maps.std(axis=1)
+        constant = ~varies(deviation, np.abs(self.maps).max(axis=1))
+        variance = np.where(constant, np.nan, np.square(deviation) * self.maps.shape[1])
         return pd.DataFrame(
             {
                 "orientation": np.degrees(angle) % 180,

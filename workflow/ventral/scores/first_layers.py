@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.mappings.gabors import N_PARAMETERS, fit_gabors, principal_images
+from ventral.mappings.gabors import N_PARAMETERS, fit_gabors, principal_maps
 from ventral.models.zoo import completed, family
 from ventral.outputs import writing
 from ventral.statistics.v1 import FILTER, RANDOM, SHUFFLED
@@ -34,7 +34,7 @@ def filters(specs: Sequence[dict], output: Path, degrees: float, seed: int) -> N
         Models, from `resolve_model`.
     output : path
         Parquet file to write, a row for each filter. `kind` is `filter`, or `shuffled` for a filter whose pixels were
-        permuted, or `random` for independent normal weights. `image` has the values along the principal colour axis,
+        permuted, or `random` for independent normal weights. `map` has the values along the principal colour axis,
         row by row. `colour` is the axis, and `colour_share` the share of the sum of squares on it. The columns of
         `ventral.mappings.gabors.fit_gabors` follow. `spatial_frequency` is in cycles per degree. `nx` and `ny` are
         the standard deviations of the envelope in cycles (Ringach 2002), and `aspect` is ny over nx. `r2_shuffled` is
@@ -117,8 +117,8 @@ def _without_structure(weights: NDArray, n: int, seed: int) -> dict[str, NDArray
 
 def _fits(kinds: dict[str, NDArray]) -> Iterator[pd.DataFrame]:
     for kind, weights in kinds.items():
-        images, colours, shares = principal_images(weights)
-        _, rows, columns = images.shape
-        told = pd.DataFrame({"kind": kind, "number": np.arange(len(images)), "rows": rows, "columns": columns})
-        seen = {"image": list(images.reshape(len(images), -1)), "colour": list(colours), "colour_share": shares}
-        yield pd.concat([told.assign(**seen), fit_gabors(images)], axis=1)
+        maps, colours, shares = principal_maps(weights)
+        _, rows, columns = maps.shape
+        told = pd.DataFrame({"kind": kind, "number": np.arange(len(maps)), "rows": rows, "columns": columns})
+        seen = {"map": list(maps.reshape(len(maps), -1)), "colour": list(colours), "colour_share": shares}
+        yield pd.concat([told.assign(**seen), fit_gabors(maps)], axis=1)
