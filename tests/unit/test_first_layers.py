@@ -121,9 +121,9 @@ def test_shuffled_filters_keep_the_values_and_colours_of_filters():
     found = fitted_filters(weights, 3, seed=0)
     kinds = {kind: rows.reset_index() for kind, rows in found.groupby("kind")}
     for own, shuffled in zip(kinds["filter"].itertuples(), kinds["shuffled"].itertuples(), strict=True):
-        np.testing.assert_allclose(np.sort(own.image), np.sort(shuffled.image), atol=1e-12)
+        np.testing.assert_allclose(np.sort(own.map), np.sort(shuffled.map), atol=1e-12)
         np.testing.assert_allclose(own.colour, shuffled.colour, atol=1e-12)
-        assert not np.allclose(own.image, shuffled.image)
+        assert not np.allclose(own.map, shuffled.map)
 
 
 def test_frequencies_are_in_cycles_per_degree_of_each_model(table):
