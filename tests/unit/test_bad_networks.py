@@ -625,7 +625,7 @@ OFFERED = {
     if family_of(name).build and not name.startswith(("efficientnet", "cochcnn9", "cochresnet50"))
 }
 OFFERED |= dict.fromkeys(("efficientnet_lite0", "efficientnet_lite0_random", "resnet18_random"), SMALLER)
-OFFERED |= dict.fromkeys(("cochcnn9_random", "cochresnet50_random"))
+OFFERED |= dict.fromkeys(("cochcnn9_random",))
 
 
 @pytest.mark.parametrize("name", [*OFFERED, "vit_b_32_random"])
