@@ -176,20 +176,11 @@ def read(source: str | Path) -> dict[str, NDArray]:
     InputError
         If an array is missing or has another shape, or the file cannot be read.
     """
-    from ventral.recordings.arrays import NPZ, other_kind, reason, start_of
+    from ventral.recordings.arrays import named_arrays
 
     wanted = sorted({*AXES, *(name for axes in AXES.values() for name in axes if name)})
     right = f"an npz file with {', '.join(wanted)} is right"
-    start = start_of(source, NAME)
-    if not start.startswith(NPZ):
-        raise InputError(f"{NAME}: {source}: cannot be read, or cut short: {other_kind(start)}; {right}")
-    try:
-        with np.load(source, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in wanted if name in content.files}
-    except MemoryError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise more kinds than they document
-        raise InputError(f"{NAME}: {source}: cannot be read, or cut short: {reason(error)}; {right}") from error
+    arrays = named_arrays(source, wanted, NAME, right)
     if missing := [name for name in wanted if name not in arrays]:
         raise InputError(f"{NAME}: {source}: it has no {', '.join(missing)}; {right}")
     for name, axes in AXES.items():

@@ -181,19 +181,10 @@ def _taken(table: "pd.DataFrame", position: str | None) -> NDArray[np.bool_]:
 
 
 def _arrays(path: str | Path) -> dict[str, NDArray]:
-    from ventral.recordings.arrays import NPZ, other_kind, reason, start_of
+    from ventral.recordings.arrays import named_arrays
 
     right = f"an npz file with the arrays {', '.join(KINDS)} is right"
-    start = start_of(path, NAME)
-    if not start.startswith(NPZ):
-        raise InputError(f"{NAME}: {path}: cannot be read, or cut short: {other_kind(start)}; {right}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in KINDS if name in file.files}
-    except MemoryError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise more kinds than they document
-        raise InputError(f"{NAME}: {path}: cannot be read, or cut short: {reason(error)}; {right}") from error
+    arrays = named_arrays(path, KINDS, NAME, right)
     for name, kinds in KINDS.items():
         if name not in arrays:
             raise InputError(f"{NAME}: {path}: no array `{name}`; {right}")

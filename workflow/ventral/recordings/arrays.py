@@ -1,5 +1,6 @@
 """Opening of NumPy's files of arrays, and messages about other kinds of files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,26 @@ def open_array(path: str | Path, key: str, expected: str) -> NDArray:
     if left_over > 0 and array.size:
         raise InputError(f"{place}: {left_over} bytes follow the array: one array in a file is right; {expected}")
     return array
+
+
+def named_arrays(path: str | Path, names: Iterable[str], key: str, right: str) -> dict[str, NDArray]:
+    """Return the arrays of an npz file that have some of the names.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read. The message begins with `key` and ends with `right`, which says what is right.
+    """
+    start = start_of(path, key)
+    if not start.startswith(NPZ):
+        raise InputError(f"{key}: {path}: cannot be read, or cut short: {other_kind(start)}; {right}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names if name in file.files}
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise more kinds than they document
+        raise InputError(f"{key}: {path}: cannot be read, or cut short: {reason(error)}; {right}") from error
 
 
 def start_of(path: str | Path, key: str) -> bytes:
