@@ -20,7 +20,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from ventral.decoding.readouts import Readout, labels_to_read
-from ventral.errors import InputError
+from ventral.errors import InputError, allowed_instead
 from ventral.mappings.nearest_mean import nearest_mean_predictions
 from ventral.mappings.standardisation import standardised
 from ventral.mappings.svm import balanced_accuracy, chosen_costs, svm_predictions_across
@@ -171,10 +171,10 @@ def _groups(stimulus_set: "xr.Dataset", column: str | None) -> NDArray[np.intp]:
     if column is None:
         return np.arange(stimulus_set.sizes["stimulus"])
     if column not in stimulus_set.coords:
-        columns = [str(name) for name in stimulus_set.coords if name != "stimulus"]
+        columns = sorted(str(name) for name in stimulus_set.coords if name != "stimulus")
         raise InputError(
             f"config key decoding_over_time.shuffled_within: stimuli {stimulus_set.attrs['name']} have no column "
-            f"{column!r}; columns: {', '.join(columns) or 'none'}"
+            f"{column!r}; {allowed_instead(column, columns)}"
         )
     return np.unique(stimulus_set[column].values.astype(str), return_inverse=True)[1]
 
