@@ -107,7 +107,9 @@ def test_a_shuffle_keeps_what_each_row_shows():
 
 
 def test_what_cannot_be_read_is_said(folder, tmp_path):
-    with pytest.raises(InputError, match="shuffled_within: stimuli trials have no column 'trail'; allowed: object, one, place"):
+    with pytest.raises(
+        InputError, match="shuffled_within: stimuli trials have no column 'trail'; allowed: object, one, place"
+    ):
         decode(folder, tmp_path / "x", shuffled_within="trail")
     with pytest.raises(InputError, match="no label `object` or `category` differs"):
         decode(folder, tmp_path / "x", splits=["objects"])

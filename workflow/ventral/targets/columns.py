@@ -45,7 +45,8 @@ def check_column(column: str, columns: Mapping[str, ArrayLike], stimuli: str, ke
     """
     if column not in columns:
         raise InputError(
-            f"config key {key}: the stimuli {stimuli} have no column {column!r}; {allowed_instead(column, sorted(columns))}"
+            f"config key {key}: the stimuli {stimuli} have no column {column!r}; "
+            f"{allowed_instead(column, sorted(columns))}"
         )
     values = np.asarray(columns[column])
     missing = ~np.isfinite(values) if values.dtype.kind == "f" else values.astype(str) == ""
