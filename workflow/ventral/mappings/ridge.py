@@ -149,7 +149,8 @@ def nested_ridge_graphs(
     kept = inverses if len(candidates) * len(order) ** 2 * 4 <= KEPT_BYTES else [None] * len(candidates)
     results = []
     for folds in splits:
-        folds = [place[fold] for fold in folds]
+        # One object: Dask would search every list of folds for graphs, in every task.
+        folds = delayed([place[fold] for fold in folds], pure=False, traverse=False)
         inner = [
             delayed(_inner_errors, pure=False)(inverse, gram, penalty, ordered, folds)
             for inverse, (gram, penalty) in zip(inverses, candidates, strict=True)

@@ -67,7 +67,9 @@ def computing(cores: int) -> Iterator[int]:
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(1))
         if where in LOCAL:
-            settings = {"scheduler": where, "num_workers": cores, "multiprocessing.initializer": limit_blas}
+            # Given a name, Dask would load the package distributed.
+            scheduler = dask.base.named_schedulers[where]
+            settings = {"scheduler": scheduler, "num_workers": cores, "multiprocessing.initializer": limit_blas}
             stack.enter_context(dask.config.set(settings))
             yield cores
         elif jobs := slurm_jobs(where):
