@@ -59,7 +59,17 @@ def rich(folder: Path) -> dict:
                 "circular": {"pose": 12},
                 "size": 8,
             },
-            "objects": {"render": {**rendered, "variation": ["low"], "backgrounds": "noise", "seed": 1}},
+            "objects": {
+                "render": {
+                    **rendered,
+                    "variation": ["low"],
+                    "backgrounds": "noise",
+                    "occlusion": [0, 0.5],
+                    "clutter": [0, 2],
+                    "noise": [0, 0.1],
+                    "seed": 1,
+                }
+            },
             "training": {
                 "render": {
                     **rendered,

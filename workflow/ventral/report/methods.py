@@ -15,6 +15,7 @@ from ventral.models.registry import family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.stimuli.challenges import CHALLENGES
 from ventral.stimuli.modality import MODALITIES
 from ventral.targets.reliability import FEWEST_OF_SAMPLE, LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
@@ -243,9 +244,11 @@ def _rendered(facts: Mapping, settings: Mapping) -> str:
     render = settings["rendered"].get(facts["stimuli"])
     if not render:
         return ""
+    levels = [f"{name} {', '.join(f'{level:g}' for level in render[name])}" for name in CHALLENGES if render.get(name)]
     return (
         f", rendered: {counted(len(render['categories']), 'category', 'categories')}, {render['exemplars']} objects of "
         f"each, {counted(render['images'], 'image')} of each object, on unrelated backgrounds"
+        f"{f', with levels of {listed(levels)}' if levels else ''}"
     )
 
 
