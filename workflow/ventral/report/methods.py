@@ -269,8 +269,13 @@ def _teacher(simulate: Mapping) -> str:
         return ""
     teacher = simulate["teacher"]
     name = teacher if isinstance(teacher, str) else teacher.get("architecture", teacher.get("name", ""))
-    layers = listed([f"{area} of {spec['layer']}" for area, spec in simulate["areas"].items()])
+    layers = listed([f"{area} of {_in_bins(spec['layer'])}" for area, spec in simulate["areas"].items()])
     return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
+
+
+def _in_bins(layer: str | list[str]) -> str:
+    """Return a layer, or those of successive bins of time."""
+    return layer if isinstance(layer, str) else f"{', '.join(layer)} in successive bins of time"
 
 
 def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int, int]]:
