@@ -41,8 +41,8 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
     Raises
     ------
     InputError
-        If the recording's name lacks the word `simulated`, the teacher is also a scored model, an area's layer or field
-        is missing, or bins of time are wrong.
+        If the recording's name lacks the word `simulated`, the teacher is also a scored model, or an area's layer or
+        field is missing. Also if bins of time are wrong, or are not as many as an area's layers.
     """
     key = f"recordings.{name}.simulate"
     if MARK not in name:

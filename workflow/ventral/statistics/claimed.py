@@ -683,6 +683,13 @@ CLAIMS = (
         effect="0.7, with 10 layers and 80 of 640 stimuli in the category",
     ),
     Claim(
+        "later steps of {layer} of {model} predict later responses",
+        judge=later_steps_predict_later,
+        unit="stimuli and neurons",
+        null="every bin of time prefers the same steps",
+        effect="a trend of 0.02 a bin, with 4 steps, 5 bins, 160 stimuli and 48 neurons",
+    ),
+    Claim(
         "filters of {model}, trained on photographs, are like those of V1",
         judge=partial(filters_resemble_v1, family="pretrained", alike=True),
         unit="filters",
@@ -695,12 +702,5 @@ CLAIMS = (
         unit="filters",
         null="the similarity of filters to V1 is 0.5",
         effect="0.3, with 64 filters",
-    ),
-    Claim(
-        "later steps of {layer} of {model} predict later responses",
-        judge=later_steps_predict_later,
-        unit="stimuli and neurons",
-        null="every bin of time prefers the same steps",
-        effect="a trend of 0.02 a bin, with 4 steps, 5 bins, 160 stimuli and 48 neurons",
     ),
 )

@@ -1,9 +1,9 @@
 """Which step of a recurrent network predicts an area in which bin of time, and whether later steps predict it later.
 
 A step is one run of a module in a forward pass. Let s(k, b) be the score of step k in bin b. Let a(b) be its mean over
-steps, and c(b) the slope of a straight line through s(k, b) over k. If a network has one order of steps in all bins,
-c(b) = a(b) g: the score grows by a share g a step, however well the bin can be predicted. Later steps predict later
-responses if this share rises with the number of the bin. So t is fitted by least squares, where b is centred:
+steps, and c(b) the slope of a straight line through s(k, b) over k. If all bins prefer the same steps, c(b) = a(b) g.
+The score then grows by a share g with each step, however well it predicts the bin. Later steps predict later responses
+if this share rises with the number of the bin. So t is fitted by least squares:
 
     c(b) = a(b) (g + t b).
 
@@ -213,7 +213,7 @@ def _rows_of_bins(module: Module, rule: Mapping[str, float] | None) -> pd.DataFr
     matched = matched_scores(module.first_halves, module.second_halves)
     timed = np.array([1.0 if module.once else step_at(time, rule) for time in module.times])
     timed[~np.isin(timed, module.steps)] = np.nan
-    resampled = np.array([_of_step(module.resampled, module.steps, k, step) for k, step in enumerate(timed)])
+    resampled = np.array([_scores_at(module.resampled, module.steps, k, step) for k, step in enumerate(timed)])
     columns = {
         "n_steps": len(module.steps),
         TIME_BIN: module.bins,
@@ -225,14 +225,14 @@ def _rows_of_bins(module: Module, rule: Mapping[str, float] | None) -> pd.DataFr
         "best": np.where(np.isnan(best), np.nan, np.fmax.reduce(module.medians, axis=0)),
         "matched": matched.mean(axis=1),
         "timed_step": timed,
-        "timed": [_of_step(module.medians, module.steps, k, step) for k, step in enumerate(timed)],
+        "timed": [_scores_at(module.medians, module.steps, k, step) for k, step in enumerate(timed)],
     }
     for name, values in (("matched", matched), ("timed", resampled.reshape(len(timed), -1))):
         columns[f"{name}_low"], columns[f"{name}_high"] = _interval(values)
     return pd.DataFrame(columns).assign(**module.place)
 
 
-def _of_step(scores: NDArray, steps: NDArray, k: int, step: float) -> NDArray[np.float64]:
+def _scores_at(scores: NDArray, steps: NDArray, k: int, step: float) -> NDArray[np.float64]:
     """Return the scores (...) of a step in bin k, given scores (steps, bins, ...); NaN without a step."""
     if np.isnan(step):
         return np.full(scores.shape[2:], np.nan)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 OCCLUSION, CLUTTER, NOISE = CHALLENGES = ("occlusion", "clutter", "noise")
 # Standard deviation of the Gaussian that smooths the noise whose lowest places are occluders, in image widths.
 SMOOTHNESS = 0.04
-# Range of the diameters of other objects' spheres in image widths, number of these objects, and number of random
-# places, of which an object gets that with most room.
-DIAMETERS, NAMELESS, PLACES = (0.2, 0.3), 64, 30
+# Range of the diameters of other objects' spheres in image widths, and number of different objects.
+DIAMETERS, NAMELESS = (0.2, 0.3), 64
+# Number of random places, of which an object gets the one with most room.
+PLACES = 30
 
 
 def drawn_levels(spec: dict, name: str, n: int) -> dict[str, NDArray[np.float64]]:
