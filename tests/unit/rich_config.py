@@ -59,7 +59,17 @@ def rich(folder: Path) -> dict:
                 "circular": {"pose": 12},
                 "size": 8,
             },
-            "objects": {"render": {**rendered, "variation": ["low"], "backgrounds": "noise", "seed": 1}},
+            "objects": {
+                "render": {
+                    **rendered,
+                    "variation": ["low"],
+                    "backgrounds": "noise",
+                    "occlusion": [0, 0.5],
+                    "clutter": [0, 2],
+                    "noise": [0, 0.1],
+                    "seed": 1,
+                }
+            },
             "training": {
                 "render": {
                     **rendered,
@@ -100,6 +110,7 @@ def rich(folder: Path) -> dict:
                 "simulate": {
                     "teacher": "efficientnet_lite1",
                     "areas": areas,
+                    "time_bins": [[0, 50], [50, 100]],
                     "repetitions": 3,
                     "fano": 1.0,
                     "spikes": 4,
@@ -148,6 +159,7 @@ def rich(folder: Path) -> dict:
         "r_squared_corrected": True,
         "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "steps": {"conv1": {"start": 50, "width": 20}},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},

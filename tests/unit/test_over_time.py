@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.rises_by_chance import false_rise
 from tests.unit.synthetic_scores import score_table
-from ventral.figures.over_time import draw_over_time, over_time_figure, over_time_table
+from ventral.figures.over_time import draw_over_time, over_time_figure, over_time_table, times_of_steps
 from ventral.recordings.ingestion import ingest
 from ventral.statistics.bootstrap import write_bootstraps
 from ventral.statistics.over_time import assessed, first_in_a_row, latencies, latency_of, over_time
@@ -140,7 +140,8 @@ def table():
         parts.append(scores)
     scores = pd.concat(parts, ignore_index=True)
     untimed = score_table({"net": 2}, {"V4": 5}, recording="other")
-    return over_time_table(pd.concat([scores, untimed], ignore_index=True), 0.1, n_bootstrap=50, seed=0)
+    table = over_time_table(pd.concat([scores, untimed], ignore_index=True), 0.1, n_bootstrap=50, seed=0)
+    return times_of_steps(table, {"net": {"start": 0, "width": 20}})
 
 
 def test_the_table_has_areas_in_several_bins_and_the_best_layer_of_each(table):
@@ -166,9 +167,19 @@ def test_lines_and_maps_have_the_medians(table):
     assert len(mapped.lines[0].get_xdata()) == 3
 
 
+def test_the_map_has_the_times_of_steps_within_its_limits(table):
+    steps = table["layer"].replace({f"blocks.{k}": f"blocks@{k + 1}" for k in range(4)})
+    figure = draw_over_time(times_of_steps(table.assign(layer=steps), {"net": {"start": 0, "width": 20}}))
+    mapped = figure.axes[1]
+    lines = {line[0, 1]: (line[0, 0], line[1, 0]) for line in mapped.collections[1].get_segments()}
+    high = mapped.get_xlim()[1]
+    assert lines[0] == (0, 20)
+    assert lines[1] == (20, min(40, high))
+
+
 def test_without_bins_the_figure_says_so(tmp_path):
     score_table({"net": 2}).to_parquet(tmp_path / "scores.parquet")
     paths = [tmp_path / f"figure.{kind}" for kind in ("svg", "pdf", "csv")]
-    over_time_figure(tmp_path / "scores.parquet", [], *paths, 0.1, n_bootstrap=10, seed=0)
+    over_time_figure(tmp_path / "scores.parquet", [], *paths, 0.1, n_bootstrap=10, seed=0, steps={})
     assert "No scores over time" in paths[0].read_text()
     assert len(pd.read_csv(paths[2])) == 0

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from tests.messages import message
 from ventral.activations.extraction import extract
 from ventral.configuration.resolution import check_inputs, resolve
+from ventral.errors import InputError
 from ventral.grams.streaming import gram
 from ventral.models.zoo import resolve_model
 from ventral.outputs import writing
@@ -433,6 +434,43 @@ def test_pixels_and_layers_without_a_map_can_be_read(tmp_path):
         recording = read_dataset(tmp_path / f"{store}.zarr")
         assert recording.sizes["neuroid"] == neurons
         assert (recording["true_reliability"] > 0.3).all()
+
+
+def test_bins_of_time_read_their_own_layers(tmp_path):
+    """Of a single layer all bins have the rates of a recording without bins, and each its own noise."""
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 3, SIZE, SIZE), dtype=np.uint8)
+    write_set(tmp_path / "stimuli.zarr", pixels, np.array(["a", "b"] * 10))
+    bins = {"time_bins": [[0, 20], [20, 40]]}
+    areas = {"IT": {"layer": ["2", "1"], "neuroids": 3}, "V4": {"layer": "1", "neuroids": 2}}
+    alone = {area: {"layer": layer, "neuroids": 3} for area, layer in (("IT", "1"), ("V4", "1"))}
+    for name, spec in {"bins": described(areas, **bins), "alone": described(alone)}.items():
+        simulate(spec, tmp_path / "stimuli.zarr", tmp_path / f"{name}.zarr", name="simulated", n_splits=5)
+    timed, untimed = (read_dataset(tmp_path / f"{name}.zarr") for name in ("bins", "alone"))
+    assert timed["responses"].dims == ("repetition", "stimulus", "neuroid", "time_bin")
+    assert timed["time_bin"].values.tolist() == ["0-20", "20-40"]
+    assert timed.attrs["simulated"] is True
+    rates, expected = timed["rates"].values, untimed["rates"].values
+    np.testing.assert_allclose(rates[:, :3, 1], expected[:, :3])
+    np.testing.assert_allclose(rates[:, 3:], np.repeat(expected[:, 3:5, None], 2, axis=2))
+    assert not np.isclose(rates[:, :3, 0], rates[:, :3, 1]).all(axis=0).any()
+    responses = timed["responses"].values
+    assert (responses[..., 0] != responses[..., 1]).any(axis=(0, 1)).all()
+    assert np.array_equal(responses[:, :, 3:, 0], untimed["responses"].values[:, :, 3:5])
+    np.testing.assert_allclose(timed["true_reliability"], true_reliability(rates, 1.0, 10))
+    np.testing.assert_allclose(timed["mean_rate"], rates.mean(axis=(0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, r"areas.IT.layer: 2 layers for 0 `time_bins`; name one layer for each bin"),
+        ({"time_bins": [[0, 20], [20, 40], [40, 60]]}, r"areas.IT.layer: 2 layers for 3 `time_bins`"),
+        ({"time_bins": [[0, 20], [40, 20]]}, r"simulate.time_bins: bin 2 is from 40 to 20 ms"),
+    ],
+)
+def test_layers_of_bins_are_as_many_as_the_bins(options, message):
+    with pytest.raises(InputError, match=message):
+        described({"IT": {"layer": ["1", "2"], "neuroids": 2}}, **options)
 
 
 def test_measured_responses_are_not_simulated(blends, scored, plain, tmp_path):

@@ -57,6 +57,7 @@ MADE = {
     "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
     "timed": expand("<results>/recordings/{recording}.zarr", recording=TIMED),
     "over_time": tables_of("bootstraps", [pair for pair in RESAMPLED if pair[0] in TIMED]),
+    "order_of_steps": ["<results>/order_of_steps.csv"] if TIMED else [],
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
@@ -82,6 +83,7 @@ VALUES = {
     "reliability_threshold": settings["reliability_threshold"],
     "n_bootstrap": settings["bootstrap"],
     "seed": settings["seed"],
+    "steps": settings["steps"],
     # Models keep the order of the config.
     "models": list(settings["models"]),
     "groups": GROUPS,

@@ -122,6 +122,7 @@ def resolve(config: dict) -> dict:
     _check_partitions(config)
     _check_decoding(config)
     _check_over_time(config)
+    _check_steps(config)
     _check_versa(config)
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
@@ -423,6 +424,14 @@ def _check_over_time(config: dict) -> None:
         )
 
 
+def _check_steps(config: dict) -> None:
+    for name in config["steps"]:
+        if name not in config["models"]:
+            raise InputError(
+                f"config key steps: no model is called {name!r}; {allowed_instead(name, config['models'])}"
+            )
+
+
 def _check_versa(config: dict) -> None:
     """Refuse `versa` without the ridge regression whose predictions it compares."""
     if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
@@ -558,7 +567,8 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
 
 def recordings_over_time(config: dict) -> list[str]:
     """Return the recordings of neuroids whose config names several bins of time."""
-    timed = {name: spec for name, spec in config["recordings"].items() if spec.get("time_bins")}
+    specs = {name: spec.get("simulate", spec) for name, spec in config["recordings"].items()}
+    timed = {name: spec for name, spec in specs.items() if spec.get("time_bins")}
     return [name for name, spec in timed.items() if len(windows_of(spec)) > 1]
 
 

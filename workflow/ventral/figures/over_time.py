@@ -1,6 +1,6 @@
 """Draw how well each layer predicts an area in each bin of time, and which layer is best when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from ventral.figures.layout import figure_of_text, place_of_split, wrapped, writ
 from ventral.figures.measures import measures, named_on_split
 from ventral.figures.style import CHANCE, GREY, MM, WIDE, figure_style
 from ventral.grams.recorded import FAMILY
+from ventral.models.layer_names import step_of
 from ventral.recordings.time_bins import time_order, times_of
 from ventral.statistics.influence_table import read_influences, sampling_errors
 from ventral.statistics.summaries import COMPARED, area_summary, drawn_measure, read_scores
 
 PANEL = [name for name in COMPARED if name != "time_bin"]
+RULE = ("start", "width")
 PANEL_HEIGHT, LEFT, RIGHT, GAP, TOP, BOTTOM = 44, 12, 14, 30, 10, 12
 # With more layers than this, intervals would hide the lines.
 MOST_WITH_INTERVALS = 6
@@ -32,6 +34,7 @@ def over_time_figure(
     reliability_threshold: float,
     n_bootstrap: int,
     seed: int,
+    steps: Mapping[str, Mapping[str, float]],
 ) -> None:
     """Write the figure of scores over time, for recordings with several bins, and the numbers in it.
 
@@ -42,10 +45,13 @@ def over_time_figure(
     influences, reliability_threshold, n_bootstrap, seed
         As for `ventral.figures.layer_profile.layer_profile`.
     svg, pdf, csv : paths
-        The figure, and its numbers: the rows of `over_time_table`.
+        The figure, and its numbers: the rows of `over_time_table` with `times_of_steps`.
+    steps
+        As for `times_of_steps`.
     """
     errors = sampling_errors(read_influences(influences))
     table = over_time_table(read_scores(scores), reliability_threshold, n_bootstrap, seed, errors)
+    table = times_of_steps(table, steps)
     write_figure(draw_over_time(table), table, svg, pdf, csv)
 
 
@@ -73,6 +79,22 @@ def over_time_table(
     roots = np.sqrt(scores["reliability"].astype(float).clip(lower=0))
     roots = roots.groupby([scores[name] for name in [*PANEL, "time_bin"]]).median().rename("root_reliability")
     return table.assign(best=table["median"].eq(highest)).merge(roots.reset_index(), on=[*PANEL, "time_bin"])
+
+
+def times_of_steps(table: pd.DataFrame, steps: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Add `step`, 1 for layers that run once, and its time in ms, from `step_start` to `step_end`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Has the columns `model` and `layer`.
+    steps : mapping
+        `start` and `width` of the steps of each model with times, as in the config. Layers that run once have no time.
+    """
+    numbers = table["layer"].map(step_of).astype(float)
+    start, width = (table["model"].map({name: rule[key] for name, rule in steps.items()}).astype(float) for key in RULE)
+    first = start + (numbers - 1) * width
+    return table.assign(step=numbers.fillna(1).astype(int), step_start=first, step_end=first + width)
 
 
 def draw_over_time(table: pd.DataFrame) -> Figure:
@@ -128,7 +150,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, measure: str) -> None:
 
 
 def _draw_map(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the score by layer and time, with a dot on the best layer of each bin."""
+    """Draw the score by layer and time, with a dot on the best layer of each bin, and lines for times of steps."""
     layers = _layers(rows)
     grid = rows.pivot(index="layer", columns="time", values="median").loc[layers]
     times = grid.columns.to_numpy(float)
@@ -137,6 +159,11 @@ def _draw_map(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot(
         best["time"], [layers.index(layer) for layer in best["layer"]], "o", color="white", markeredgecolor="black"
     )
+    timed = rows.drop_duplicates("layer").dropna(subset="step_start")
+    places = [layers.index(layer) for layer in timed["layer"]]
+    low, high = axes.get_xlim()
+    starts, ends = (timed[column].clip(low, high) for column in ("step_start", "step_end"))
+    axes.hlines(places, starts, ends, color="white", linewidth=1.2)
     shown = range(0, len(layers), 1 + (len(layers) - 1) // 15)
     axes.set_yticks(list(shown), [layers[place] for place in shown])
     axes.set_xlabel("Middle of the bin (ms after the onset)")

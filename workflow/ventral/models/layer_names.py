@@ -60,3 +60,9 @@ def parsed(name: str) -> LayerName:
 def without_step(name: str) -> str:
     """Return a layer's name without the number of a run, which stands for all runs in a config."""
     return re.sub(rf"{MARK}\d+(?={MARK}|$)", "", name)
+
+
+def step_of(name: str) -> int | None:
+    """Return the number of the run in a layer's name, None for a module that runs once."""
+    found = re.search(rf"{MARK}(\d+)(?={MARK}|$)", name)
+    return int(found[1]) if found else None

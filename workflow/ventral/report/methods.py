@@ -15,6 +15,7 @@ from ventral.models.registry import family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.stimuli.challenges import CHALLENGES
 from ventral.stimuli.modality import MODALITIES
 from ventral.targets.reliability import FEWEST_OF_SAMPLE, LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
@@ -243,9 +244,11 @@ def _rendered(facts: Mapping, settings: Mapping) -> str:
     render = settings["rendered"].get(facts["stimuli"])
     if not render:
         return ""
+    levels = [f"{name} {', '.join(f'{level:g}' for level in render[name])}" for name in CHALLENGES if render.get(name)]
     return (
         f", rendered: {counted(len(render['categories']), 'category', 'categories')}, {render['exemplars']} objects of "
         f"each, {counted(render['images'], 'image')} of each object, on unrelated backgrounds"
+        f"{f', with levels of {listed(levels)}' if levels else ''}"
     )
 
 
@@ -266,8 +269,13 @@ def _teacher(simulate: Mapping) -> str:
         return ""
     teacher = simulate["teacher"]
     name = teacher if isinstance(teacher, str) else teacher.get("architecture", teacher.get("name", ""))
-    layers = listed([f"{area} of {spec['layer']}" for area, spec in simulate["areas"].items()])
+    layers = listed([f"{area} of {_in_bins(spec['layer'])}" for area, spec in simulate["areas"].items()])
     return f" ({name}; {layers}; Fano factor {simulate['fano']:g})"
+
+
+def _in_bins(layer: str | list[str]) -> str:
+    """Return a layer, or those of successive bins of time."""
+    return layer if isinstance(layer, str) else f"{', '.join(layer)} in successive bins of time"
 
 
 def _left_out(scores: pd.DataFrame, recording: str, threshold: float) -> dict[str, tuple[int, int, int, int]]:

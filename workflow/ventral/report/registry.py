@@ -230,13 +230,14 @@ FIGURES = {
             "layer. Bands are 95 % intervals for other stimuli and other neurons, drawn for six layers or fewer. The "
             "dashed line is the median over all neurons of the largest attainable r, the root of the reliability, in "
             "each bin. Predictivity is r over this ceiling. For dissimilarities, the grey band is the noise ceiling. "
-            "Maps show the same medians. White dots mark the best layer of each bin, chosen by the same scores, which"
-            " flatters it. `best_layers.csv` has scores of layers chosen on other neurons and folds. `over_time.csv` "
+            "Maps show the same medians. White dots mark the best layer of each bin, chosen by the same scores, which "
+            "flatters it. White lines are the times of a network's steps, if the config has them. `best_layers.csv` "
+            "has scores of layers chosen on other neurons and folds. `over_time.csv` "
             "says which bins are above the baseline, and `latencies.csv` when a layer begins to predict."
         ),
         function="figures.over_time.over_time_figure",
         reads={"scores": "scores", "influences": "influences"},
-        options=RESAMPLED,
+        options=(*RESAMPLED, "steps"),
         needs="over_time",
         still=True,
     ),
@@ -340,6 +341,33 @@ TABLES = {
         reads={"bootstraps": "over_time", "recordings": "timed"},
         options=("n_bootstrap", "seed"),
         needs="timed",
+    ),
+    "steps_over_time": Shown(
+        title="Steps of recurrent networks over time",
+        caption=(
+            "Which step of a module predicts an area in each bin of time. A step is one run of the module in a forward "
+            "pass, and a layer that runs once has one step. `best_step` has the highest score, `best`, which this "
+            "choice flatters. For `matched`, the best step of a bin is chosen on one half of the neurons and scored on "
+            "the other half. `timed_step` is the step at the middle of the bin by the key `steps` of the config, and "
+            "`timed` is its score. `low` and `high` are ends of 95 % intervals for other stimuli and neurons."
+        ),
+        function="statistics.steps.steps_over_time",
+        reads={"bootstraps": "over_time"},
+        options=("steps",),
+        needs="over_time",
+    ),
+    "order_of_steps": Shown(
+        title="Order of steps",
+        caption=(
+            "Whether later steps of a recurrent network predict later responses, for each module with several steps. "
+            "`trend` is the rise, from one bin of time to the next, of the share by which scores grow with each step. "
+            "The trend is 0 if all bins prefer the same steps. `low` and `high` are the ends of its 95 % interval for "
+            "other stimuli and neurons, and `p` is two-sided. `slope` is that of the best step over bins, in steps a "
+            "bin."
+        ),
+        function="statistics.steps.order_of_steps",
+        reads={"bootstraps": "over_time"},
+        needs="over_time",
     ),
     "animals": Shown(
         title="Scores over animals",
@@ -467,6 +495,7 @@ TABLES = {
             "influences": "influences",
             "selectivity": "selectivity",
             "first_layers": "filter_distances",
+            "order_of_steps": "order_of_steps",
         },
         options=("networks", "reliability_threshold", "seed"),
     ),

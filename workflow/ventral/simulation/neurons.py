@@ -229,7 +229,7 @@ def true_reliability(rates: NDArray, fano: float, repetitions: int) -> NDArray[n
 
     Parameters
     ----------
-    rates : (n, neuroids) array
+    rates : (n, neuroids, ...) array
         Mean responses.
     fano : float
         Variance of a response over its mean.
@@ -238,7 +238,7 @@ def true_reliability(rates: NDArray, fano: float, repetitions: int) -> NDArray[n
 
     Returns
     -------
-    (neuroids,) array
+    (neuroids, ...) array
     """
     signal = np.var(rates, axis=0, ddof=1)
     return signal / (signal + fano * np.mean(rates, axis=0) / repetitions)

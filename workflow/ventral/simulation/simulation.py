@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ventral.recordings.time_bins import bins_between
 from ventral.simulation.neurons import NOISE, noisy, population, random_numbers, true_reliability
 from ventral.simulation.teacher import check_field, layers_of_teacher
+from ventral.stimuli.places import as_list
 
 
 def simulate(
@@ -26,6 +28,10 @@ def simulate(
     areas called `simulated V1` and so on. The variable `rates` (stimulus, neuroid) has the responses without noise.
     Each neuroid has `mean_rate` (over stimuli), `true_reliability` (see the function) and `preferred_object`, '' if the
     neuroid prefers none.
+
+    With `time_bins`, every bin is simulated from its own layer, and from the same random numbers of each neuroid.
+    Layers of one shape are then read with the same receptive field and weights. `rates` and `true_reliability` have a
+    last dimension `time_bin`, and `mean_rate` is the mean over bins.
 
     Parameters
     ----------
@@ -60,21 +66,35 @@ def simulate(
     # One stimulus comes first, so that a layer without a map is reported before the long forward pass.
     with layers_of_teacher(spec, stimuli, 1, output, key, **options | {"batch_size": 1}) as layers:
         for area, wanted in spec["areas"].items():
-            check_field(wanted, layers[wanted["layer"]][1], f"{key}.areas.{area}")
+            for layer in as_list(wanted["layer"]):
+                check_field(wanted["field"], layer, layers[layer][1], f"{key}.areas.{area}")
+    bins = bins_between(spec["time_bins"], f"{key}.time_bins") if spec.get("time_bins") else None
+    n_bins = len(bins.names) if bins else 1
     tables, rates, responses = [], [], []
     with layers_of_teacher(spec, stimuli, n, output, key, **options) as layers:
         for area, wanted in spec["areas"].items():
-            features, shape = layers[wanted["layer"]]
-            table, of_area = population(
-                features, shape, objects, area, wanted, spikes=spec["spikes"], seed=spec["seed"]
-            )
-            tables.append(table)
+            of_bins = [
+                population(*layers[layer], objects, area, wanted, spikes=spec["spikes"], seed=spec["seed"])
+                for layer in _layers_of_bins(wanted, n_bins)
+            ]
+            of_area = np.stack([of_bin for _, of_bin in of_bins], axis=2)
+            tables.append(of_bins[0][0].assign(mean_rate=of_area.mean(axis=(0, 2))))
             rates.append(of_area)
-            for k, of_neuron in enumerate(of_area.T):
+            for k in range(wanted["neuroids"]):
                 random = random_numbers(spec["seed"], area, k, NOISE)
-                responses.append(noisy(of_neuron, spec["repetitions"], spec["fano"], random))
-    neuroids, rates = pd.concat(tables), np.concatenate(rates, axis=1)
-    neuroids["true_reliability"] = true_reliability(rates, spec["fano"], spec["repetitions"])
-    dataset = dataset_of(np.stack(responses, axis=2), neuroids, stimulus_set, name, key, n_splits, seed)
-    dataset["rates"] = (("stimulus", "neuroid"), rates)
+                drawn = [noisy(of_bin, spec["repetitions"], spec["fano"], random) for of_bin in of_area[:, k].T]
+                responses.append(np.stack(drawn, axis=2))
+    neuroids, rates, responses = pd.concat(tables), np.concatenate(rates, axis=1), np.stack(responses, axis=2)
+    reliability = true_reliability(rates, spec["fano"], spec["repetitions"])
+    of_target = ("neuroid", "time_bin") if bins else ("neuroid",)
+    if bins is None:
+        rates, responses, reliability = rates[..., 0], responses[..., 0], reliability[..., 0]
+    dataset = dataset_of(responses, neuroids, stimulus_set, name, key, n_splits, seed, bins)
+    dataset["rates"] = (("stimulus", *of_target), rates)
+    dataset = dataset.assign_coords(true_reliability=(of_target, reliability))
     write_dataset(dataset.assign_attrs(simulated=True), output)
+
+
+def _layers_of_bins(area: dict, n_bins: int) -> list[str]:
+    """Return the layer of an area in each bin."""
+    return area["layer"] if isinstance(area["layer"], list) else [area["layer"]] * n_bins

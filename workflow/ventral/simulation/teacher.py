@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from ventral.errors import InputError, nearest
 from ventral.models.zoo import check_model, resolve_model
 from ventral.provenance import read_description
+from ventral.recordings.time_bins import bins_between
 from ventral.simulation.neurons import FIELDS, MARK, WHOLE
+from ventral.stimuli.places import as_list
 
 if TYPE_CHECKING:
     import zarr
@@ -24,7 +26,8 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
     spec : dict
         Options of the recording. `teacher` is the name of a model, or a mapping with its `architecture` and other
         options of `resolve_model`. `areas` gives each area its `layer` by name, its number of `neuroids`, and `field`,
-        which is optional for areas in `FIELDS`. The rest are `repetitions`, `fano`, `spikes` and `seed`.
+        which is optional for areas in `FIELDS`. With `time_bins`, `layer` may name one layer for each bin. The rest are
+        `repetitions`, `fano`, `spikes` and `seed`.
     models : dict of dict
         Models scored against the recording, from `resolve_model`, by name.
     name : str
@@ -39,7 +42,7 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
     ------
     InputError
         If the recording's name lacks the word `simulated`, the teacher is also a scored model, or an area's layer or
-        field is missing.
+        field is missing. Also if bins of time are wrong, or are not as many as an area's layers.
     """
     key = f"recordings.{name}.simulate"
     if MARK not in name:
@@ -55,7 +58,10 @@ def resolve_simulation(spec: dict, models: Mapping[str, dict], name: str) -> dic
                 f"the same weights; a teacher scored against its own neurons does not test a model. Take "
                 f"`{model}` out of `models`, or name another teacher"
             )
-    areas = {area: _resolved_area(area, options, f"{key}.areas.{area}") for area, options in spec["areas"].items()}
+    n_bins = len(bins_between(spec["time_bins"], f"config key {key}.time_bins").names) if spec.get("time_bins") else 0
+    areas = {
+        area: _resolved_area(area, options, n_bins, f"{key}.areas.{area}") for area, options in spec["areas"].items()
+    }
     return {**spec, "teacher": teacher, "areas": areas}
 
 
@@ -105,11 +111,12 @@ def describe_teacher(spec: dict, output: str | Path, *, name: str) -> None:
         described = read_description(unfinished)
         available = [*described["available"], *chain.from_iterable(described["tokens"].values())]
         for area, options in spec["areas"].items():
-            if options["layer"] not in available:
-                raise InputError(
-                    f"{key}.areas.{area}.layer: {spec['teacher']['architecture']} has no layer {options['layer']!r}; "
-                    f"the nearest are {nearest(options['layer'], available)}"
-                )
+            for layer in as_list(options["layer"]):
+                if layer not in available:
+                    raise InputError(
+                        f"{key}.areas.{area}.layer: {spec['teacher']['architecture']} has no layer {layer!r}; the "
+                        f"nearest are {nearest(layer, available)}"
+                    )
 
 
 @contextmanager
@@ -120,7 +127,7 @@ def layers_of_teacher(
     from ventral.activations.extraction import extract
     from ventral.store import open_store
 
-    names = list(dict.fromkeys(area["layer"] for area in spec["areas"].values()))
+    names = list(dict.fromkeys(layer for area in spec["areas"].values() for layer in as_list(area["layer"])))
     store = Path(output).with_name(f".{Path(output).name}.teacher")
     try:
         with _said_of(spec["teacher"], f"{key}.teacher"):
@@ -131,11 +138,11 @@ def layers_of_teacher(
         shutil.rmtree(store, ignore_errors=True)
 
 
-def check_field(options: dict, shape: tuple[int, ...], key: str) -> None:
+def check_field(field: float, layer: str, shape: tuple[int, ...], key: str) -> None:
     """Refuse a receptive field smaller than the map if a layer has no map."""
-    if options["field"] != WHOLE and len(shape) != 3:
+    if field != WHOLE and len(shape) != 3:
         raise InputError(
-            f"{key}.layer: {options['layer']!r} has no map of channels, rows and columns (its output is {shape}), "
+            f"{key}.layer: {layer!r} has no map of channels, rows and columns (its output is {shape}), "
             f"as small receptive fields need; name a layer with a map, or set `field: 1`"
         )
 
@@ -157,9 +164,16 @@ def _resolved_teacher(given: str | dict, key: str) -> dict:
         return resolve_model(name, options)
 
 
-def _resolved_area(area: str, options: dict, key: str) -> dict:
-    if any(character in options["layer"] for character in "*?["):
-        raise InputError(f"config key {key}.layer: {options['layer']!r} stands for several layers; name a single layer")
+def _resolved_area(area: str, options: dict, n_bins: int, key: str) -> dict:
+    layers = as_list(options["layer"])
+    for layer in layers:
+        if any(character in layer for character in "*?["):
+            raise InputError(f"config key {key}.layer: {layer!r} stands for several layers; name a single layer")
+    if isinstance(options["layer"], list) and len(layers) != n_bins:
+        raise InputError(
+            f"config key {key}.layer: {len(layers)} layers for {n_bins} `time_bins`; name one layer for each bin, or a "
+            f"single layer for all of them"
+        )
     if options.get("field") is None and area not in FIELDS:
         raise InputError(
             f"config key {key}.field: missing; set the share of the map's side that a receptive field covers, which "

@@ -243,6 +243,8 @@ class Evidence:
         Table for a category that networks never saw (`ventral.scores.selectivity`).
     first_layers : DataFrame or None
         Distances of filters from V1 (`ventral.statistics.v1.filter_distances`).
+    order_of_steps : DataFrame or None
+        Trends of steps over time (`ventral.statistics.steps.order_of_steps`).
     seed : int
         Seed of the draws in `ventral.statistics.contrasts.contrast`.
     """
@@ -251,6 +253,7 @@ class Evidence:
     accuracies: pd.DataFrame
     selectivity: pd.DataFrame | None
     first_layers: pd.DataFrame | None
+    order_of_steps: pd.DataFrame | None
     seed: int
 
     @cached_property
@@ -535,6 +538,29 @@ def filters_resemble_v1(name: str, evidence: Evidence, family: str, alike: bool)
         yield Finding(claim, "", "", "", "", evidently, **units, **found)
 
 
+def later_steps_predict_later(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Test whether later steps of a module of a recurrent network predict later responses of an area."""
+    if evidence.order_of_steps is None:
+        return
+    for row in evidence.order_of_steps.to_dict("records"):
+        verdict = HOLDS if row["low"] > 0 else FAILS if row["high"] < 0 else OPEN
+        how = "" if row["mapping"] == "ridge" else f" ({row['mapping']})"
+        yield Finding(
+            f"{name.format(model=row['model'], layer=row['layer'])}{how}",
+            row["recording"],
+            row["area"],
+            "",
+            row["split"],
+            f"{row['n_steps']} steps in {row['n_bins']} bins; the best step changes by {row['slope']:.2f} a bin",
+            verdict=verdict,
+            estimate=row["trend"],
+            **{column: row[column] for column in ("low", "high", "p")},
+            unit="stimuli and neurons",
+            n_units=row["n_neuroids"],
+            measure="trend of the growth of scores with each step",
+        )
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim and its test.
@@ -655,6 +681,13 @@ CLAIMS = (
         unit="stimuli",
         null="the best layer of a network has a balanced accuracy of 0.6",
         effect="0.7, with 10 layers and 80 of 640 stimuli in the category",
+    ),
+    Claim(
+        "later steps of {layer} of {model} predict later responses",
+        judge=later_steps_predict_later,
+        unit="stimuli and neurons",
+        null="every bin of time prefers the same steps",
+        effect="a trend of 0.02 a bin, with 4 steps, 5 bins, 160 stimuli and 48 neurons",
     ),
     Claim(
         "filters of {model}, trained on photographs, are like those of V1",

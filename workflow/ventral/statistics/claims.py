@@ -30,6 +30,7 @@ def claims(
     seed: int,
     selectivity: Path | None = None,
     first_layers: Path | None = None,
+    order_of_steps: Path | None = None,
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
@@ -57,6 +58,8 @@ def claims(
         Table for a category that networks never saw (`ventral.scores.selectivity`).
     first_layers : path, optional
         Distances of filters of first layers from V1 (`ventral.statistics.v1.filter_distances`).
+    order_of_steps : path, optional
+        Trends of the steps of recurrent networks over time (`ventral.statistics.steps.order_of_steps`).
 
     Raises
     ------
@@ -74,6 +77,7 @@ def claims(
         accuracies=_accuracies(rows),
         selectivity=read_csv(selectivity) if selectivity else None,
         first_layers=read_csv(first_layers) if first_layers else None,
+        order_of_steps=read_csv(order_of_steps) if order_of_steps else None,
         seed=seed,
     )
     found = [finding for claim in CLAIMS for finding in claim.findings(evidence)]

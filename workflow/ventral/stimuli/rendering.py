@@ -16,13 +16,16 @@ from ventral.errors import InputError
 from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.shards import rows_of_shard
-from ventral.stimuli import backgrounds, meshes
+from ventral.stimuli import backgrounds, challenges, meshes
+from ventral.stimuli.challenges import CLUTTER, NOISE, OCCLUSION
 from ventral.stimuli.draws import named_generator
 from ventral.stimuli.modality import FIRST, MODALITIES
 from ventral.stimuli.store import ROWS_PER_CHUNK, complete_set, create_set
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ventral.stimuli.scene import Scene
 
 logger = logging.getLogger("ventral")
 
@@ -37,6 +40,7 @@ PERIODS = {"rotation_x": 360.0, "rotation_y": 360.0, "rotation_z": 360.0}
 # A table of more images would not fit into memory while the config is checked.
 MOST_IMAGES = 5_000_000
 MEASURED = ("centroid_x", "centroid_y", "box_left", "box_bottom", "box_width", "box_height", "area")
+OCCLUDED = "occluded"
 
 
 def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
@@ -46,7 +50,8 @@ def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
     ----------
     spec : dict
         Has `categories`, `exemplars`, `first_exemplar`, `images`, `variation`, `size`, `backgrounds` and `seed`, as in
-        the config. The images of an object take the levels of `variation` in turn.
+        the config. The images of an object take the levels of `variation` in turn. `occlusion`, `clutter` and `noise`
+        are optional.
     key : str
         Config key of `spec`, for messages.
 
@@ -56,7 +61,7 @@ def plan(spec: dict, key: str = "render") -> "pd.DataFrame":
         One row for each image, objects in order; the index `stimulus` has the names. Text columns are `object`,
         `category` and `variation`. The columns `position_x` (to the right), `position_y` (up) and `size` (diameter of
         the object's sphere) are in image widths. The columns `rotation_x`, `rotation_y` and `rotation_z` are in degrees
-        about the object's own axes.
+        about the object's own axes. `occlusion`, `clutter` and `noise` have the drawn levels of these options.
 
     Raises
     ------
@@ -101,7 +106,8 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
     spec : dict
         As for `plan`.
     output : path
-        Store to write: `pixels` (rows, 3, size, size) uint8, `measured` (rows, 7) float64 (`MEASURED`), `background`.
+        Store to write: `pixels` (rows, 3, size, size) uint8, `measured` (rows, `measured_columns`) float64,
+        `background`.
     name : str
         Name of the set.
     shard, shards : int
@@ -124,7 +130,7 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
     size = spec["size"]
     progress = Progress(f"render {name} {start}-{stop}", len(rows), "images")
     pixels = np.empty((len(rows), 3, size, size), np.uint8)
-    measured, names = np.empty((len(rows), len(MEASURED))), []
+    measured, names = np.empty((len(rows), len(measured_columns(spec)))), []
     shown, scene = None, None
     for row, (stimulus, view) in enumerate(rows.iterrows()):
         if view["object"] != shown:
@@ -132,14 +138,7 @@ def render(spec: dict, output: str | Path, *, name: str, shard: int, shards: int
             category = view["category"]
             surface = meshes.load_object(category, exemplar, files[category], f"{key}.categories.{category}")
             scene = Scene(surface, size)
-        drawn = scene.draw(
-            (view["position_x"], view["position_y"]),
-            view["size"],
-            (view["rotation_x"], view["rotation_y"], view["rotation_z"]),
-        )
-        behind, background = background_of(spec, stimulus, sources, size)
-        pixels[row] = composed(drawn, behind)
-        measured[row] = measures(drawn[3])
+        pixels[row], measured[row], background = _image(spec, stimulus, view, scene, sources)
         names.append(background)
         progress.advance()
     with writing(output) as unfinished, new_store(unfinished) as group:
@@ -161,8 +160,8 @@ def assemble(
     shards : sequence of paths
         Stores from `render` that together hold every image once.
     output : path
-        Store to write, as `ventral.stimuli.store` describes. Besides the columns of `plan` it has `background`, those
-        of `MEASURED`, and the attribute `drawn_by`.
+        Store to write, as `ventral.stimuli.store` describes. Besides the columns of `plan` it has `background`, the
+        `measured_columns`, and the attribute `drawn_by`.
     name : str
         Name of the set.
     degrees : float, optional
@@ -179,7 +178,7 @@ def assemble(
     meshes.report_left_out(spec["categories"], f"{key}.categories")
     backgrounds.report_left_out(_sources(spec), f"{key}.backgrounds")
     table["background"] = [background for store in stores for background in store.attrs["background"]]
-    table[list(MEASURED)] = np.concatenate([store["measured"][:] for store in stores])
+    table[measured_columns(spec)] = np.concatenate([store["measured"][:] for store in stores])
     digests, outlines = [], []
     with writing(output) as unfinished:
         pixels = create_set(unfinished, table, MODALITIES[FIRST], (3, spec["size"], spec["size"]))
@@ -203,13 +202,13 @@ def background_of(
     return sources.draw(size, named_generator(spec["seed"], stimulus, "background"))
 
 
-def composed(drawn: NDArray[np.float32], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image (3, size, size) of an object (4, size, size) from `Scene.draw` on a background."""
-    return np.round(drawn[:3] + (1 - drawn[3]) * background).astype(np.uint8)
+def measured_columns(spec: dict) -> list[str]:
+    """Return the names of the properties that are measured in the images of a set."""
+    return [*MEASURED, *([OCCLUDED] if OCCLUSION in spec else [])]
 
 
 def measures(coverage: NDArray) -> NDArray[np.float64]:
-    """Return the measures `MEASURED` of the visible part of an object, in image widths from the image's centre.
+    """Return the measures `MEASURED` of the part of an object in the image, in image widths from the image's centre.
 
     Parameters
     ----------
@@ -250,6 +249,29 @@ def folders(spec: dict) -> list[str]:
     ]
 
 
+def _image(
+    spec: dict, stimulus: str, view: "pd.Series", scene: "Scene", sources: backgrounds.Backgrounds
+) -> tuple[NDArray[np.uint8], list[float], str]:
+    """Return a stimulus (3, size, size), its `measured_columns`, and the name of its background."""
+
+    def random(challenge: str) -> np.random.Generator:
+        return named_generator(spec["seed"], stimulus, challenge)
+
+    position = (view["position_x"], view["position_y"])
+    drawn = scene.draw(position, view["size"], (view["rotation_x"], view["rotation_y"], view["rotation_z"]))
+    behind, background = background_of(spec, stimulus, sources, spec["size"])
+    measured = [*measures(drawn[3])]
+    if CLUTTER in spec:
+        behind = challenges.cluttered(behind, int(view[CLUTTER]), position, random(CLUTTER))
+    pixels = challenges.composed(drawn, behind)
+    if OCCLUSION in spec:
+        pixels, share = challenges.occluded(pixels, drawn[3], view[OCCLUSION], sources, random(OCCLUSION))
+        measured.append(share)
+    if NOISE in spec:
+        pixels = challenges.noisy(pixels, view[NOISE], random(NOISE))
+    return pixels, measured, background
+
+
 def _sources(spec: dict) -> list[str]:
     return [spec["backgrounds"]] if isinstance(spec["backgrounds"], str) else spec["backgrounds"]
 
@@ -271,4 +293,5 @@ def _views(spec: dict, category: str, name: str) -> dict[str, NDArray]:
         "category": np.repeat(category, len(number)),
         "variation": variation,
         **dict(zip(PLANNED, values.T, strict=True)),
+        **challenges.drawn_levels(spec, name, len(number)),
     }
