@@ -47,6 +47,7 @@ benchmark: .venv/installed benchmarks/.venv/installed
 	.venv/bin/python benchmarks/rendering.py
 	.venv/bin/python benchmarks/training.py
 	.venv/bin/python benchmarks/sounds.py
+	.venv/bin/python benchmarks/time_bins.py
 	.venv/bin/python benchmarks/engine.py --long $(if $(DATA_DIR),--data-dir $(DATA_DIR))
 	.venv/bin/python benchmarks/scale.py
 	.venv/bin/python benchmarks/start_up.py

@@ -262,6 +262,18 @@ def _sound_rows(figures: dict) -> Iterator[tuple[str, ...]]:
         yield f"{what}, {of}", f"{_cost(timing)}, of processors {_seconds(timing['cpu_seconds'])}", "", "", ""
 
 
+def _time_bins_rows(figures: dict) -> Iterator[tuple[str, ...]]:
+    many, one = figures["many"], figures["one"]
+    yield (
+        f"`fit` of {figures['bins']} time bins with intervals, {figures['stimuli']} stimuli, {figures['neurons']} "
+        f"neurons, {figures['repetitions']} repetitions, {figures['layers']} layers",
+        f"{_cost(many)}, of processors {_seconds(many['cpu_seconds'])}",
+        f"one bin: {_cost(one)}, of processors {_seconds(one['cpu_seconds'])}",
+        f"{_times(figures['times_cpu_seconds'])} as long, of processors",
+        "",
+    )
+
+
 ROWS = {
     "nested_ridge": _ridge_rows,
     "many_targets": _many_targets_rows,
@@ -273,6 +285,7 @@ ROWS = {
     "dry_run": _dry_run_rows,
     "overhead_v4_slurm": _overhead_rows,
     "sounds": _sound_rows,
+    "time_bins": _time_bins_rows,
 }
 
 

@@ -95,7 +95,7 @@ def rich(folder: Path) -> dict:
                 "trials": str(folder / "trials.csv"),
                 "spikes": str(folder / "spikes.csv"),
                 "onset": ["photodiode", 2],
-                "time_bins": [[0, 50], [50, 100]],
+                "bins": {"start": 0, "stop": 100, "width": 50, "step": 25, "counts": False},
                 "baseline": [-2, 0],
                 "models": ["pixels"],
             },

@@ -296,3 +296,30 @@ def test_bad_input_is_refused(change, message):
     }
     with pytest.raises(ValueError, match=message):
         nested_ridge(**(arguments | change))
+
+
+def test_many_targets_are_chosen_and_predicted_as_by_float64():
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(60, 40)) / np.sqrt(np.arange(1, 41))
+    # Errors of noise fall slowly with the penalty, so that float32 alone cannot choose.
+    responses = rng.normal(size=(60, ridge.MANY_TARGETS + 20))
+    responses[:, ::4] += 3 * features @ rng.normal(size=(40, (ridge.MANY_TARGETS + 20) // 4))
+    folds, penalties = np.array_split(rng.permutation(60), 4), np.geomspace(1e-3, 1e7, 24)
+    gram = features @ features.T
+    together = nested_ridge(gram, responses, folds, penalties)
+    for columns in np.array_split(np.arange(responses.shape[1]), 3):
+        alone = nested_ridge(gram, responses[:, columns], folds, penalties)
+        np.testing.assert_array_equal(together.candidate[:, columns], alone.candidate)
+        np.testing.assert_allclose(together.predictions[:, columns], alone.predictions, rtol=0, atol=1e-12)
+
+
+def test_float32_alone_would_not_choose_among_large_penalties():
+    rng = np.random.default_rng(5)
+    gram, responses = np.cov(rng.normal(size=(60, 90))), rng.normal(size=(60, 300))
+    folds = np.array_split(np.arange(60), 4)
+    inner = [
+        ridge._inner_errors(held_out.inverse_in(np.float64, gram, penalty), gram, penalty, responses, folds, np.float32)
+        for penalty in (1e6, 1e7)
+    ]
+    assert all(0 < error < 1e-3 for _, error in inner)
+    assert held_out.first_choice(inner).close.any()

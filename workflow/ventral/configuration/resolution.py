@@ -566,10 +566,16 @@ def decoded_models(config: dict) -> dict[str, list[str]]:
 
 
 def recordings_over_time(config: dict) -> list[str]:
-    """Return the recordings of neuroids whose config names several bins of time."""
+    """Return the recordings of neuroids whose config names several bins of time.
+
+    Raises
+    ------
+    InputError
+        If widths or steps of bins are wrong.
+    """
     specs = {name: spec.get("simulate", spec) for name, spec in config["recordings"].items()}
-    timed = {name: spec for name, spec in specs.items() if spec.get("time_bins")}
-    return [name for name, spec in timed.items() if len(windows_of(spec)) > 1]
+    timed = {name: spec for name, spec in specs.items() if spec.get("bins") or spec.get("time_bins")}
+    return [name for name, spec in timed.items() if len(windows_of(spec, f"config key recordings.{name}")) > 1]
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:
@@ -664,7 +670,7 @@ def _check_kind(recording: dict, key: str) -> None:
             f"neurons"
         )
     of_trials, of_nwb = ("counts", "spikes", "onset"), ("presentations", "stimulus_column")
-    of_array = ("neuroids", "array", "axes", "time_bins", "baseline", "ceiling", "animal", "group", "mask")
+    of_array = ("neuroids", "array", "axes", "time_bins", "bins", "baseline", "ceiling", "animal", "group", "mask")
     of_responses = (*of_array, *of_trials, *of_nwb)
     for option in (*of_responses, "area"):
         if "simulate" in recording and recording.get(option):
@@ -716,7 +722,7 @@ def _check_trials(recording: dict, key: str) -> None:
         )
     if ways == ["spikes"]:
         _check_windows(recording, key)
-    others = {"counts": ("array", "axes", "time_bins", "baseline", "onset"), "spikes": ("array", "axes")}
+    others = {"counts": ("array", "axes", "time_bins", "bins", "baseline", "onset"), "spikes": ("array", "axes")}
     for option in others.get(ways[0], ("onset",)):
         if recording.get(option):
             raise InputError(
@@ -734,7 +740,9 @@ def _check_nwb(recording: dict, key: str) -> None:
 
 
 def _check_windows(recording: dict, key: str) -> None:
-    if not recording.get("time_bins"):
+    if recording.get("bins") and recording.get("time_bins"):
+        raise InputError(f"config key {key}.bins: spikes are counted in `bins` or in `time_bins`; give one of the two")
+    if not recording.get("bins") and not recording.get("time_bins"):
         raise InputError(
             f"config key {key}.time_bins: missing; give start and end in ms of each window in which spikes are "
             f"counted, such as [[70, 170]]"

@@ -153,18 +153,20 @@ def resampled_sums(predictions: NDArray, responses: NDArray, folds: Sequence[NDA
         w, known_of_fold = weights[:, rows[start:end]].astype(float), known[rows[start:end]]
         # Without missing values, the sum of weights is the same for all targets.
         size = w.sum(axis=1)[:, None] if known_of_fold.all() else w @ known_of_fold
-        total += (*_resampled_products(x[start:end], y[start:end], w, size), np.broadcast_to(size, total[0].shape))
+        for sums, of_fold in zip(total, (*_resampled_products(x[start:end], y[start:end], w, size), size), strict=True):
+            sums += of_fold
     return Sums(*total)
 
 
 def _resampled_products(x: NDArray, y: NDArray, w: NDArray, size: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return xx, yy and xy (resamples, targets) of one fold, 0 where one stimulus was drawn again and again."""
     n = np.maximum(size, 1)
-    sum_x, sum_y = w @ x, w @ y
-    square_x, square_y = w @ (x * x), w @ (y * y)
+    # One product of all is faster than five.
+    sums = w @ np.concatenate([x, y, x * x, y * y, x * y], axis=1)
+    sum_x, sum_y, square_x, square_y, products = np.split(sums, 5, axis=1)
     xx, yy = square_x - sum_x**2 / n, square_y - sum_y**2 / n
     varying_x, varying_y = varies(xx, square_x, ROUNDING), varies(yy, square_y, ROUNDING)
-    xy = w @ (x * y) - sum_x * sum_y / n
+    xy = products - sum_x * sum_y / n
     return np.where(varying_x, xx, 0), np.where(varying_y, yy, 0), np.where(varying_x & varying_y, xy, 0)
 
 

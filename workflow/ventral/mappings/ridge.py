@@ -45,6 +45,7 @@ from ventral.mappings.held_out import (
     precise_inverse,
     settled,
     solved_errors,
+    solver,
     spread,
 )
 from ventral.running.devices import is_tensor
@@ -52,6 +53,8 @@ from ventral.running.parallel import computed
 
 # Inverses are kept until the penalties are chosen if all fit into this many bytes; otherwise they are computed again.
 KEPT_BYTES = 2**29
+# With as many targets, products for inner errors are in float32, even if the inverse is in float64.
+MANY_TARGETS = 256
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ def nested_ridge_graphs(
         for centred, scale in [in_order[id(gram)]]
     ]
     ordered, size = in_standard_deviations(responses[order])
+    products = np.float32 if ordered.shape[1] >= MANY_TARGETS else None
     ordered = delayed(ordered, pure=False)
     inverses = [delayed(precise_inverse, pure=False)(gram, penalty) for gram, penalty in candidates]
     kept = inverses if len(candidates) * len(order) ** 2 * 4 <= KEPT_BYTES else [None] * len(candidates)
@@ -152,7 +156,7 @@ def nested_ridge_graphs(
         # One object: Dask would search every list of folds for graphs, in every task.
         folds = delayed([place[fold] for fold in folds], pure=False, traverse=False)
         inner = [
-            delayed(_inner_errors, pure=False)(inverse, gram, penalty, ordered, folds)
+            delayed(_inner_errors, pure=False)(inverse, gram, penalty, ordered, folds, products)
             for inverse, (gram, penalty) in zip(inverses, candidates, strict=True)
         ]
         first = delayed(first_choice, pure=False)(inner)
@@ -282,8 +286,17 @@ def _centred_in_order(gram: NDArray, order: NDArray) -> tuple[NDArray, float]:
     return gram, scale
 
 
-def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: NDArray, folds: Sequence[NDArray]):
+def _inner_errors(
+    inverse: NDArray,
+    gram: NDArray,
+    penalty: float,
+    responses: NDArray,
+    folds: Sequence[NDArray],
+    products: type | None = None,
+):
     """Return the sums of squared errors of the inner folds at one penalty, and their relative uncertainty.
+
+    Products with the responses are in the precision `products`, or by default in that of the inverse.
 
     Returns
     -------
@@ -300,21 +313,24 @@ def _inner_errors(inverse: NDArray, gram: NDArray, penalty: float, responses: ND
         if inverse.dtype == np.float64:
             raise
         # A block of P may be too ill-conditioned for float32 even if P itself is not.
-        return _inner_errors(inverse_in(np.float64, gram, penalty), gram, penalty, responses, folds)
+        return _inner_errors(inverse_in(np.float64, gram, penalty), gram, penalty, responses, folds, products)
+    products = products or inverse.dtype
+    multiplied, own = inverse.astype(products, copy=False), [part.astype(products, copy=False) for part in own]
+    rounded = [pair.astype(products) for pair in pairs]
     squares = np.empty((len(pairs), 2, responses.shape[1]))
     for start in range(0, responses.shape[1], TARGETS_AT_ONCE):
         block = slice(start, start + TARGETS_AT_ONCE)
-        projected = inverse @ responses[:, block].astype(inverse.dtype)
+        projected = multiplied @ responses[:, block].astype(products)
         projected = [projected[rows] for rows in held]
         alone = [inverted @ values for inverted, values in zip(own, projected, strict=True)]
-        for pair, of_pair in zip(pairs, squares, strict=True):
+        for pair, of_pair in zip(rounded, squares, strict=True):
             for errors, sums in zip(pair.errors(alone[pair.i], projected[pair.j]), of_pair, strict=True):
                 sums[block] = np.einsum("ij,ij->j", errors, errors)
     inner = np.zeros((len(folds), responses.shape[1]))
     for pair, (of_i, of_j) in zip(pairs, squares, strict=True):
         inner[pair.i] += of_j
         inner[pair.j] += of_i
-    if inverse.dtype == np.float64:
+    if products == np.float64:
         return inner, 0.0
     return inner, _relative_error(squares, pairs, inverse, gram, penalty, responses, folds)
 
@@ -337,6 +353,11 @@ class _Pair:
         rest = inverted(inverse[cross(held[j], held[j])] - across @ coupling)
         return cls(i, j, own[i], across, coupling, rest)
 
+    def astype(self, dtype: type) -> "_Pair":
+        """Return the pair with blocks of another precision."""
+        blocks = (self.own, self.across, self.coupling, self.rest)
+        return _Pair(self.i, self.j, *(block.astype(dtype, copy=False) for block in blocks))
+
     def errors(self, alone: NDArray, projected: NDArray) -> tuple[NDArray, NDArray]:
         """Return errors of both folds by fits without both, given errors of i by fits without i, and (P Y) of j."""
         of_j = self.rest @ (projected - self.across @ alone)
@@ -351,9 +372,16 @@ def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, pen
     """Return the largest relative error of squared errors (pairs, 2, targets), on a sample of them."""
     targets = spread(responses.shape[1], PROBED_TARGETS)
     probed = spread(len(pairs), PROBED_FOLDS)
-    groups = [((pairs[k].i, pairs[k].j), responses[:, targets]) for k in probed]
     solvers = [pairs[k].solve for k in probed]
-    exact = held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
+    if inverse.dtype == np.float64:
+        projected = inverse @ responses[:, targets]
+        exact = [
+            solve(projected[folds[pairs[k].i]], projected[folds[pairs[k].j]])
+            for k, solve in zip(probed, solvers, strict=True)
+        ]
+    else:
+        groups = [((pairs[k].i, pairs[k].j), responses[:, targets]) for k in probed]
+        exact = held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
     return max(largest_relative_error(squares[k][:, targets], errors) for k, errors in zip(probed, exact, strict=True))
 
 
@@ -361,9 +389,21 @@ def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence
     """Return the sums of squared errors of inner folds in float64, for some targets of each outer fold."""
     # Targets of both outer folds share the fit without both.
     pairs = {(i, j): np.union1d(targets[i], targets[j]) for i, j in combinations(range(len(folds)), 2)}
-    groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items() if len(wanted)]
+    pairs = {pair: wanted for pair, wanted in pairs.items() if len(wanted)}
+    if inverse.dtype == np.float64:
+        every = np.unique(np.concatenate(list(pairs.values())))
+        projected = inverse @ responses[:, every]
+        errors = [
+            solver(inverse, [folds[i], folds[j]])(
+                *(projected[cross(contiguous(folds[k]), np.searchsorted(every, wanted))] for k in (i, j))
+            )
+            for (i, j), wanted in pairs.items()
+        ]
+    else:
+        groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items()]
+        errors = held_out_errors(inverse, gram, penalty, folds, groups)
     inner = [np.zeros(len(some)) for some in targets]
-    for ((i, j), _), (of_i, of_j) in zip(groups, held_out_errors(inverse, gram, penalty, folds, groups), strict=True):
+    for (i, j), (of_i, of_j) in zip(pairs, errors, strict=True):
         inner[i] += np.square(of_j).sum(axis=0)[np.searchsorted(pairs[i, j], targets[i])]
         inner[j] += np.square(of_i).sum(axis=0)[np.searchsorted(pairs[i, j], targets[j])]
     return inner

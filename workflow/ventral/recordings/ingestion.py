@@ -36,7 +36,10 @@ from ventral.recordings.time_bins import (
     START,
     TimeBins,
     bins_between,
+    chosen_bins,
     columns_of,
+    edges_of,
+    in_chosen_bins,
     numbered_bins,
     windows_of,
     with_baseline,
@@ -85,9 +88,10 @@ def check(
         - `behaviour` has choices, as for `ventral.recordings.choices.check_choices`.
 
         Optional keys: `array` is the name of the array in the file. `axes` names axes in another order, or with bins of
-        time. `time_bins` has start and end of each bin in ms, and `baseline` is the bin before the stimulus. `neuroids`
-        is a CSV or Parquet file with one row for each neuroid, in the order of the array. `area` and `animal` hold for
-        all neuroids. `ceiling` is as for `ventral.recordings.given_ceilings.numbers_given`.
+        time. `time_bins` has start and end of each bin in ms, and `baseline` is the bin before the stimulus. `bins` has
+        windows that join bins of the file, as for `ventral.recordings.time_bins.in_chosen_bins`. `neuroids` is a CSV or
+        Parquet file with one row for each neuroid, in the order of the array. `area` and `animal` hold for all
+        neuroids. `ceiling` is as for `ventral.recordings.given_ceilings.numbers_given`.
     n_stimuli : int, optional
         Number of stimuli in the set that was shown, if it is known.
     key : str
@@ -118,16 +122,17 @@ def check(
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
     if "nwb" in spec or _is_assembly(spec, key):
-        neuroids, bins = (
-            nwb.check(spec, key, stimuli)
-            if "nwb" in spec
-            else brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
-        )
-        with_baseline(bins, spec.get("baseline"), key)
+        if "nwb" in spec:
+            neuroids, bins = nwb.check(spec, key, stimuli)
+            with_baseline(bins, spec.get("baseline"), key)
+        else:
+            neuroids, bins = brainio.check(spec["responses"], f"{key}.responses", n_stimuli)
+            bins = chosen_bins(bins, spec, key)
         neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)
         return len(neuroids) * _number_of(bins)
     array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
+    bins = chosen_bins(bins, spec, key)
     shape = in_order(array, axes).shape
     neuroids = _neuroids(spec, shape, axes, key)
     if given := numbers_given(spec, neuroids, key):
@@ -199,14 +204,14 @@ def ingest(
     if "trials" in spec:
         array, neuroids, bins = _read_presented(spec, columns, key)
     elif "nwb" in spec or _is_assembly(spec, key):
-        array, neuroids, bins = (
-            nwb.read(spec, key, columns)
-            if "nwb" in spec
-            else brainio.read(spec["responses"], f"{key}.responses", columns)
-        )
+        if "nwb" in spec:
+            array, neuroids, bins = nwb.read(spec, key, columns)
+            bins = with_baseline(bins, spec.get("baseline"), key)
+        else:
+            array, neuroids, bins = brainio.read(spec["responses"], f"{key}.responses", columns)
+            array, bins = in_chosen_bins(array, bins, spec, key), chosen_bins(bins, spec, key)
         _report_dropped(neuroids, place)
         neuroids = _neuroids_of_file(neuroids, spec)
-        bins = with_baseline(bins, spec.get("baseline"), key)
     else:
         array, neuroids, bins = _read(spec, stimulus_set.sizes["stimulus"], key)
     responses = np.ascontiguousarray(array.swapaxes(0, 2), dtype=np.float64)
@@ -374,14 +379,18 @@ def _presented(spec: dict, key: str, *, unread: bool = False) -> tuple[Trials, "
         listed = table[NEUROID].tolist()
     bins, windows = None, []
     if spec.get("spikes"):
-        windows = windows_of(spec)
+        windows = windows_of(spec, key)
         bins = bins_between(windows, f"{key}.time_bins")
     trials = read_trials(spec, key, windows, listed, unread=unread)
     if spec.get("responses"):
         bins = _time_bins(spec, trials.in_file, trials.axes, key)
         if bins is None and TIME_BIN in trials.axes:
             trials = replace(trials, values=trials.values[..., 0])
+        elif not unread:
+            trials = replace(trials, values=in_chosen_bins(trials.values, bins, spec, key))
     neuroids = _neuroids(spec, (trials.values.shape[1], 0, 0), trials.axes, key, trials.neuroids)
+    if spec.get("responses"):
+        return trials, neuroids, chosen_bins(bins, spec, key)
     return trials, neuroids, with_baseline(bins, spec.get("baseline"), key)
 
 
@@ -391,6 +400,7 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
     The responses are (neuroids, n, repetitions), or (neuroids, n, repetitions, bins).
     """
     array, axes, bins = _responses(spec, n_stimuli, key)
+    chosen = chosen_bins(bins, spec, key)
     ordered = in_order(array, axes)
     neuroids = _neuroids(spec, ordered.shape, axes, key)
     if spec.get("neuroids"):
@@ -415,13 +425,13 @@ def _read(spec: dict, n_stimuli: int, key: str) -> tuple[NDArray, "pd.DataFrame"
             copied,
             ordered.shape[2],
         )
-    return ordered if bins else of_bins[0], neuroids, bins
+    return in_chosen_bins(ordered, bins, spec, key) if bins else of_bins[0], neuroids, chosen
 
 
 def _responses(
     spec: dict, n_stimuli: int | None, key: str, *, unread: bool = False
 ) -> tuple[NDArray, list[str], TimeBins | None]:
-    """Return the responses in the order of the file, the names of their axes, and their bins of time."""
+    """Return the responses in the order of the file, the names of their axes, and the file's bins of time."""
     array = open_responses(spec, key, EXPECTED, unread=unread)
     place = f"{key}.responses: {spec['responses']}"
     if array.dtype.kind not in "fiu":
@@ -429,7 +439,7 @@ def _responses(
     if array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise InputError(f"{place}: its shape is {array.shape}; {EXPECTED}")
     axes = axes_of(spec, array.ndim, key)
-    bins = with_baseline(_time_bins(spec, array.shape, axes, key), spec.get("baseline"), key)
+    bins = _time_bins(spec, array.shape, axes, key)
     if n_stimuli is not None and array.shape[axes.index("stimulus")] != n_stimuli:
         other = with_stimuli_elsewhere(array.shape, axes, n_stimuli)
         raise InputError(
@@ -443,7 +453,7 @@ def _responses(
 def _time_bins(spec: dict, shape: tuple[int, ...], axes: list[str], key: str) -> TimeBins | None:
     """Return the bins of time of an array; None without such an axis, or for a single bin without a name."""
     n_bins = shape[axes.index(TIME_BIN)] if TIME_BIN in axes else None
-    edges = spec.get("time_bins")
+    edges = edges_of(spec.get("time_bins") or [], f"{key}.time_bins")
     if not edges:
         return numbered_bins(n_bins) if (n_bins or 1) > 1 else None
     if n_bins is None:

@@ -52,7 +52,7 @@ def check(spec: dict, key: str, stimuli: Mapping[str, NDArray] | None) -> tuple[
     Parameters
     ----------
     spec : dict
-        `nwb` has one file or several. `time_bins` and optionally `baseline` have start and end of each window in ms.
+        `nwb` has one file or several. `time_bins` or `bins`, and optionally `baseline`, have the windows in ms.
         Optional keys: `presentations` is the table or series of presentations, and `stimulus_column` its column with
         the stimulus. `onset` has columns, in s, and numbers, in ms, whose sum is the time of the onset.
     key : str
@@ -65,7 +65,7 @@ def check(spec: dict, key: str, stimuli: Mapping[str, NDArray] | None) -> tuple[
     InputError
         If a file cannot be read, lacks a part, or presents a stimulus that is not in the set.
     """
-    bins, units = bins_between(windows_of(spec), f"{key}.time_bins"), []
+    bins, units = bins_between(windows_of(spec, key), f"{key}.time_bins"), []
     for path in _files(spec, key):
         with _opened(path, key) as (file, place):
             ids, _ = _presented(file, spec, place)
@@ -98,7 +98,7 @@ def read(spec: dict, key: str, stimuli: Mapping[str, NDArray]) -> tuple[NDArray[
     InputError
         As for `check`, and if no spike is in any window.
     """
-    windows, responses, units = windows_of(spec), [], []
+    windows, responses, units = windows_of(spec, key), [], []
     for path in _files(spec, key):
         with _opened(path, key) as (file, place):
             ids, onsets = _presented(file, spec, place)

@@ -155,18 +155,28 @@ def _r_of_halves(
     # Deviations from the neuroid's mean lose no digits when a half is subtracted from the total.
     deviations = responses - np.nanmean(responses, axis=(0, 1))
     values = np.where(shown[:, :, None], deviations, 0).transpose(1, 0, 2)
-    chosen = half.transpose(2, 0, 1)
-    first = chosen.astype(float) @ values
-    others = values.sum(axis=1)[:, None] - first
-    n_first = chosen.sum(axis=2)[:, :, None]
-    n_others = shown.sum(axis=0)[:, None, None] - n_first
-    first, others = first / n_first, others / n_others
-    rs = [np.einsum("nsk,nsk->sk", _unit_vectors(first[part]), _unit_vectors(others[part])) for part in parts]
-    return np.mean(rs, axis=0)
+    total = np.zeros((half.shape[0], responses.shape[2]))
+    for part in parts:
+        chosen = half[:, :, part].transpose(2, 0, 1)
+        first = chosen.astype(float) @ values[part]
+        others = values[part].sum(axis=1)[:, None] - first
+        counts = shown[:, part].sum(axis=0)
+        # r is the same of sums as of means where all stimuli have the same number of repetitions.
+        if (counts != counts[0]).any():
+            n_first = chosen.sum(axis=2)[:, :, None]
+            first /= n_first
+            others /= counts[:, None, None] - n_first
+        total += _correlation(first, others)
+    return total / len(parts)
 
 
-def _unit_vectors(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return means (n, splits, neuroids) centred and of unit length over stimuli; NaN where all are the same."""
-    centred = means - means.mean(axis=0)
-    length = np.sqrt(np.einsum("nsk,nsk->sk", centred, centred))
-    return centred / np.where(length > 0, length, np.nan)
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Pearson's r (splits, neuroids) of values (n, splits, neuroids), which are centred in place.
+
+    NaN where the values of either are the same for all n.
+    """
+    for values in (a, b):
+        values -= values.mean(axis=0)
+    products, *squares = (np.einsum("nsk,nsk->sk", *pair) for pair in ((a, b), (a, a), (b, b)))
+    lengths = [np.sqrt(np.where(square > 0, square, np.nan)) for square in squares]
+    return products / lengths[0] / lengths[1]

@@ -5,7 +5,7 @@ the same stimuli, so code that reads columns of neuroids also reads neuroids in 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, shown
 from ventral.recordings.axes import NEUROID, TIME_BIN
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ START, END = "time_bin_start", "time_bin_end"
 # Name of the bin before stimulus onset, in which responses should not depend on the stimulus.
 BASELINE = "baseline"
 # Start and end in ms, as in '-50-0' or '70-90'.
+# Largest difference in ms between equal times, which may be rounded.
+ROUNDING = 1e-6
 EDGES = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)")
 
 
@@ -101,10 +103,101 @@ def sliding_windows(start: float, stop: float, width: float, step: float, place:
     return [[start + k * step, start + k * step + width] for k in range(number)]
 
 
-def windows_of(spec: dict) -> list[list[float]]:
-    """Return the windows in which spikes of a recording are counted: its `baseline` and its `time_bins`."""
-    baseline, windows = spec.get("baseline"), [list(edges) for edges in spec["time_bins"]]
+def edges_of(given: Sequence[Sequence[float]] | Mapping[str, float], place: str) -> list[list[float]]:
+    """Return start and end of each bin in ms.
+
+    Parameters
+    ----------
+    given : sequence of pairs of float, or mapping
+        Start and end of each bin; or `start`, `stop`, `width` and optionally `step`, by default the width.
+    place : str
+        Config key of the bins, for messages.
+
+    Raises
+    ------
+    InputError
+        As for `sliding_windows`.
+    """
+    if not isinstance(given, Mapping):
+        return [list(edges) for edges in given]
+    start, stop, width = (given[name] for name in ("start", "stop", "width"))
+    return sliding_windows(start, stop, width, given.get("step") or width, place)
+
+
+def windows_of(spec: dict, key: str) -> list[list[float]]:
+    """Return the windows of a recording: its `baseline`, and its `bins` or, without these, its `time_bins`.
+
+    Raises
+    ------
+    InputError
+        As for `sliding_windows`.
+    """
+    name = "bins" if spec.get("bins") else "time_bins"
+    baseline, windows = spec.get("baseline"), edges_of(spec[name], f"{key}.{name}")
     return windows if baseline is None or list(baseline) in windows else [list(baseline), *windows]
+
+
+def chosen_bins(bins: TimeBins | None, spec: dict, key: str) -> TimeBins | None:
+    """Return the bins of a recording, given those of its file: the windows of `bins`, or else the file's own.
+
+    Raises
+    ------
+    InputError
+        As for `places_in_windows` and `with_baseline`.
+    """
+    if spec.get("bins"):
+        places_in_windows(bins, spec, key)
+        bins = bins_between(windows_of(spec, key), f"{key}.bins")
+    return with_baseline(bins, spec.get("baseline"), key)
+
+
+def in_chosen_bins(responses: NDArray, bins: TimeBins | None, spec: dict, key: str) -> NDArray:
+    """Return responses (..., bins) in the windows of `bins`, as means over the file's bins, or as sums with `counts`.
+
+    A response that is missing in one bin of the file is missing in the window. Without `bins`, responses are returned
+    unchanged. Brain-Score averages the same bins of a window (`time_align` of its `temporal.py`). There, a bin
+    that lies only partly in the window counts by its share; here, such a window is refused.
+
+    Raises
+    ------
+    InputError
+        As for `places_in_windows`.
+    """
+    if not spec.get("bins"):
+        return responses
+    joined = np.sum if spec["bins"].get("counts") else np.mean
+    places = places_in_windows(bins, spec, key)
+    return np.stack([joined(responses[..., inside], axis=-1, dtype=np.float64) for inside in places], axis=-1)
+
+
+def places_in_windows(bins: TimeBins | None, spec: dict, key: str) -> list[NDArray[np.intp]]:
+    """Return the places of the file's bins that lie in each window of a recording.
+
+    Raises
+    ------
+    InputError
+        If the times of the file's bins are not known, or if these bins do not fill a window without a gap or overlap.
+    """
+    if bins is None or bins.edges is None:
+        raise InputError(
+            f"{key}.bins: the responses are in no bins of known times; give `time_bins`, the start and end in ms of "
+            f"each bin of the file, or leave `bins` out"
+        )
+    starts, ends = bins.edges.T
+    order = np.argsort(starts)
+    found = []
+    for start, end in windows_of(spec, key):
+        inside = order[(starts[order] > start - ROUNDING) & (ends[order] < end + ROUNDING)]
+        borders = np.append(starts[inside], end), np.append(start, ends[inside])
+        if not np.allclose(*borders, rtol=0, atol=ROUNDING):
+            touched = order[(starts[order] < end) & (ends[order] > start)]
+            name = "baseline" if [start, end] == list(spec.get("baseline") or ()) else "bins"
+            raise InputError(
+                f"{key}.{name}: from {start:g} to {end:g} ms; the bins of the file do not fill this window exactly: "
+                f"those in it are {shown([f'{a:g} to {b:g}' for a, b in bins.edges[touched]]) or 'none'}"
+            )
+        found.append(inside)
+    return found
 
 
 def with_baseline(bins: TimeBins | None, baseline: Sequence[float] | None, key: str) -> TimeBins | None:

@@ -33,7 +33,8 @@ COLUMNS = {
 # Columns with the medians of every resample as lists: over all neuroids, and over each half of them.
 RESAMPLED = ["medians", "first_halves", "second_halves"]
 SORTED_BY = ["recording", "area", "time_bin", "split", "mapping", "model", "depth", "layer"]
-VALUES_AT_ONCE = 2**20
+# Scores of resamples in memory at once, and sums of resamples that stay in the processor's cache.
+VALUES_AT_ONCE, SUMS_AT_ONCE = 2**21, 2**17
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,8 @@ def resampled_medians(
     n_resamples, n = resamples.stimuli.shape
     n_targets = divisors.shape[1]
     medians = {place: np.empty((3, n_resamples)) for place in resamples.neuroids}
-    rows_at_once, columns_at_once = max(1, VALUES_AT_ONCE // max(1, n_targets)), max(1, VALUES_AT_ONCE // n)
+    rows_at_once = min(n_resamples, max(1, VALUES_AT_ONCE // max(1, n_targets)))
+    columns_at_once = max(1, min(VALUES_AT_ONCE // n, SUMS_AT_ONCE // rows_at_once))
     for start in range(0, n_resamples, rows_at_once):
         block = slice(start, start + rows_at_once)
         # The last entry stands for index -1: no target.
