@@ -8,7 +8,7 @@ from ventral.models.families.small import SMALL
 if TYPE_CHECKING:
     from torch import nn
 
-LAYERS = {**SMALL, "layers": ["layer*", "pooled"]}
+NAMES = ("small_blt", "small_bl", "small_bt", "small_b", "small_b_features", "small_b_kernels", "small_b_deep")
 
 
 def build(spec: dict) -> "nn.Module":
@@ -29,26 +29,16 @@ FAMILY = ModelFamily(
         "with B alone were feed-forward controls."
     ),
     build=build,
-    architectures={
-        name: LAYERS
-        for name in (
-            "small_blt",
-            "small_bl",
-            "small_bt",
-            "small_b",
-            "small_b_features",
-            "small_b_kernels",
-            "small_b_deep",
-        )
-    },
+    architectures={name: {**SMALL, "layers": ["layer*", "pooled"]} for name in NAMES},
     references={
         "Spoerer et al. 2017": (
             "Spoerer CJ, McClure P, Kriegeskorte N (2017). Recurrent convolutional neural networks: a better model of "
             "biological object recognition. Frontiers in Psychology 8:1551."
         ),
         "Spoerer et al. 2020": (
-            "Spoerer CJ, Kietzmann TC, Mehrer J, Charest I, Kriegeskorte N (2020). Recurrent neural networks can explain "
-            "flexible trading of speed and accuracy in biological vision. PLoS Computational Biology 16:e1008215."
+            "Spoerer CJ, Kietzmann TC, Mehrer J, Charest I, Kriegeskorte N (2020). Recurrent neural networks can "
+            "explain flexible trading of speed and accuracy in biological vision. PLoS Computational Biology "
+            "16:e1008215."
         ),
     },
 )
