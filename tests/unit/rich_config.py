@@ -128,6 +128,14 @@ def rich(folder: Path) -> dict:
                     "autocast": None,
                 }
             },
+            "apart1": {
+                "architecture": "small_blt",
+                "train": {"stimuli": "training", "label": "category", "apart": ["object"], "validation": 0.3},
+            },
+            "apart2": {
+                "architecture": "small_b",
+                "train": {"stimuli": "training", "label": "category", "apart": ["object"], "validation": 0.3},
+            },
             "fitted": {"architecture": "conv2", "weights": "random", "train": {"recording": "rec"}},
         },
         "extraction": {
@@ -148,6 +156,7 @@ def rich(folder: Path) -> dict:
         "r_squared_corrected": True,
         "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
+        "recurrence": {"networks": {"one": ["apart1"], "two": ["apart2"]}, "property": "variation"},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},

@@ -29,7 +29,7 @@ def recurrence_figure(table: Path, svg: Path, pdf: Path, csv: Path, split_by: st
     split_by : str, optional
         Name of the property.
     """
-    rows = read_csv(table).fillna({"other": "", "level": ""})
+    rows = read_csv(table, "network", "other", "level").fillna({"other": "", "level": ""})
     write_figure(draw_recurrence(rows, split_by), rows, svg, pdf, csv)
 
 

@@ -16,6 +16,7 @@ from ventral.tables import read_parquet
 
 ANSWERS = "answers.parquet"
 MOST_LEVELS = 12
+NUMBERS = "fiu"
 # Level of rows over all stimuli.
 EVERY = ""
 COLUMNS = ["network", "step", "other", "other_step", "level", "n_stimuli", "n_apart", "value", "low", "high", "chance"]
@@ -142,8 +143,8 @@ def recurrence_table(
         Rows without `other` have the accuracy of `network` at `step`. Other rows have `value`, the accuracy of
         `network` at `step` less that of `other` at `other_step`, on the same stimuli. The first kind at its last step
         is compared with every other kind at its last step, and with itself at its first step. `level` is '' for all
-        stimuli. The level 'b less a' has the difference at the highest level less that at the lowest. `low` and `high`
-        are percentiles (Efron 1979, Annals of Statistics 7:1). `n_apart` counts the units.
+        stimuli. For numbers, the level 'b less a' has the difference at the highest level less that at the lowest.
+        `low` and `high` are percentiles (Efron 1979, Annals of Statistics 7:1). `n_apart` counts the units.
     """
     series = [(kind, int(step)) for kind, table in right.items() for step in table]
     answers = np.concatenate([table.to_numpy(float) for table in right.values()], axis=1)
@@ -162,8 +163,9 @@ def recurrence_table(
             table.append({"network": kind, "step": step, "other": "", **facts, **_interval(of_level[:, place])})
         for one, other in pairs:
             table.append({**_named(one, other), **facts, **_interval(_difference(of_level, series, one, other))})
-    ordered = [level for level in shares if level != EVERY]
-    for one, other in pairs if len(ordered) > 1 else ():
+    # Levels in words have no order.
+    ordered = [level for level in shares if level != EVERY] if levels.dtype.kind in NUMBERS else []
+    for one, other in pairs if ordered else ():
         lowest, highest = (_difference(shares[level][0], series, one, other) for level in (ordered[0], ordered[-1]))
         facts = {"level": f"{ordered[-1]} less {ordered[0]}", **_interval(highest - lowest)}
         table.append({**_named(one, other), **facts})
@@ -182,7 +184,7 @@ def _rows_of_levels(levels: NDArray) -> Iterator[tuple[str, NDArray[np.intp]]]:
     yield EVERY, np.arange(len(levels))
     values = np.unique(levels)
     for value in values if len(values) > 1 else ():
-        yield f"{value:g}" if values.dtype.kind in "fiu" else str(value), np.flatnonzero(levels == value)
+        yield f"{value:g}" if values.dtype.kind in NUMBERS else str(value), np.flatnonzero(levels == value)
 
 
 def _summed(answers: NDArray, units: NDArray, n_units: int) -> NDArray[np.float64]:

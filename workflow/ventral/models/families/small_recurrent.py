@@ -24,9 +24,9 @@ FAMILY = ModelFamily(
         "feed-forward controls with as many parameters."
     ),
     sentence=(
-        "{models} had bottom-up (B), lateral (L) or top-down (T) connections, as letters in their names say, with a "
-        "readout at each step and batch normalisation for each step (Spoerer et al. 2017, Spoerer et al. 2020). Those "
-        "with B alone were feed-forward controls."
+        "{models} had bottom-up (B), lateral (L) or top-down (T) connections, as the names of their architectures say "
+        "(Spoerer et al. 2017). Those with B alone were feed-forward. The others had a readout and a batch "
+        "normalisation for each step, and learned from the mean of the losses of all steps (Spoerer et al. 2020)."
     ),
     build=build,
     architectures={name: {**SMALL, "layers": ["layer*", "pooled"]} for name in NAMES},
