@@ -30,7 +30,7 @@ SETTINGS = {
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
-    "recurrence": None,
+    "recurrence": {"compared": [], "apart": [], "split_by": None},
     "rendered": {},
     "synthesised": {},
     "simulated": {},

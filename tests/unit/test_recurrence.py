@@ -114,7 +114,7 @@ def trained(tmp_path):
 def written(folder, compared, **options):
     given = {"apart": ["object"], "split_by": "occlusion", "n_bootstrap": 20, "seed": 0} | options
     trainings = [folder / name for names in compared.values() for name in names]
-    recurrence(trainings, folder / "set.zarr", folder / "table.csv", compared, **given)
+    recurrence(trainings, folder / "set.zarr", folder / "table.csv", list(compared.items()), **given)
     return read_csv(folder / "table.csv", "other", "level").fillna({"other": "", "level": ""})
 
 
@@ -196,11 +196,8 @@ def test_a_wrong_comparison_is_told_before_any_job(tmp_path, monkeypatch, change
 
 
 def test_the_methods_say_what_was_compared():
-    settings = {
-        "recurrence": {"networks": {"BLT": ["r0", "r1"], "B": ["b0", "b1"]}, "property": "occlusion"},
-        "trained": {"r0": {"apart": ["object"]}},
-        "bootstrap": 1000,
-    }
+    compared = [["BLT", ["r0", "r1"]], ["B", ["b0", "b1"]]]
+    settings = {"recurrence": {"compared": compared, "apart": ["object"], "split_by": "occlusion"}, "bootstrap": 1000}
     text = " ".join(_describe_recurrence(settings))
     assert "BLT (r0 and r1) and B (b0 and b1)" in text
     assert "at each level of occlusion" in text

@@ -27,11 +27,11 @@ def results(tmp_path_factory):
             "recurrent": {"architecture": "small_bt", "size": 32, "train": train},
             "plain": {"architecture": "small_b", "size": 32, "train": train},
         },
-        "recurrence": {"networks": {"BT": ["recurrent"], "B": ["plain"]}, "property": "variation"},
+        "recurrence": {"networks": {"BT": ["recurrent"], "control": ["plain"]}, "property": "variation"},
         "splits": ["stimuli"],
         "extraction": {"shards": 1},
         "grams": {"from": "forward"},
-        "bootstrap": 20,
+        "bootstrap": 100,
     }
     experiment.run("results/report.html", "results/best_layers.csv", "results/figures/recurrence.csv")
     return experiment.folder / "results"
@@ -40,7 +40,7 @@ def results(tmp_path_factory):
 def test_steps_are_compared(results):
     table = read_csv(results / "recurrence.csv", "other", "level").fillna({"other": "", "level": ""})
     accuracy = table[(table["other"] == "") & (table["level"] == "")].set_index(["network", "step"])["value"]
-    assert accuracy.index.tolist() == [("BT", 1), ("BT", 2), ("BT", 3), ("BT", 4), ("B", 1)]
+    assert accuracy.index.tolist() == [("BT", 1), ("BT", 2), ("BT", 3), ("BT", 4), ("control", 1)]
     answers = pd.read_parquet(results / "models" / "recurrent" / "answers.parquet")
     # One object of four in each of two categories.
     assert answers["stimulus"].nunique() == 12
@@ -49,7 +49,7 @@ def test_steps_are_compared(results):
     assert set(table["level"]) == {"", "high", "low", "medium"}
     page = (results / "report.html").read_text()
     assert "What recurrence adds" in page
-    assert "The accuracy of BT (recurrent) and B (plain) was taken at each step" in page
+    assert "The accuracy of BT (recurrent) and control (plain) was taken at each step" in page
 
 
 def test_every_step_of_every_layer_is_scored(results):
@@ -62,5 +62,5 @@ def test_every_step_of_every_layer_is_scored(results):
     profile = pd.read_csv(results / "figures" / "layer_profile.csv")
     assert set(profile.loc[profile["model"] == "recurrent", "layer"]) == set(of_steps["layer"])
     best = pd.read_csv(results / "best_layers.csv").set_index("model")
-    assert best["layer"]["recurrent"] in set(of_steps["layer"])
-    assert best["layer"]["plain"] in modules
+    assert best["best_layer"]["recurrent"] in set(of_steps["layer"])
+    assert best["best_layer"]["plain"] in modules

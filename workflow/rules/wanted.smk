@@ -97,7 +97,8 @@ VALUES = {
     # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
     "labels": CATEGORISERS,
-    "compared": COMPARED["networks"],
+    # Pairs, because the names of options are sorted.
+    "compared": list(COMPARED["networks"].items()),
     "apart": COMPARED_TRAINING.get("apart", []),
     "split_by": COMPARED["property"],
     "networks": {

@@ -49,7 +49,7 @@ def recurrence(
     trainings: Sequence[Path],
     stimuli: Path,
     output: Path,
-    compared: Mapping[str, Sequence[str]],
+    compared: Sequence[tuple[str, Sequence[str]]],
     apart: Sequence[str],
     split_by: str | None,
     n_bootstrap: int,
@@ -65,8 +65,8 @@ def recurrence(
         Store of the training set.
     output : path
         CSV with the rows of `recurrence_table`.
-    compared : mapping of sequences of str
-        Names of trained networks of each kind, by the name of the kind; the first kind is compared with the others.
+    compared : sequence of (str, sequence of str)
+        Kinds of networks, each with the names of its trained networks; the first kind is compared with the others.
         Networks at the same place in two kinds have the same test part.
     apart : sequence of str
         Columns of the stimuli that training and the test part share no values of.
@@ -85,8 +85,7 @@ def recurrence(
     levels = columns[split_by] if split_by else pd.Series(EVERY, index=columns.index)
     levels_of(levels, split_by or "")
     right = {
-        kind: pd.concat([_right(folders[name]) for name in names], keys=range(len(names)))
-        for kind, names in compared.items()
+        kind: pd.concat([_right(folders[name]) for name in names], keys=range(len(names))) for kind, names in compared
     }
     for kind, table in right.items():
         if not table.index.equals(next(iter(right.values())).index):
@@ -96,7 +95,7 @@ def recurrence(
             )
     shown = next(iter(right.values())).index.get_level_values("stimulus")
     units = columns[list(apart)].astype(str).agg("\n".join, axis=1).reindex(shown).to_numpy()
-    n_names = read_parquet(folders[next(iter(compared.values()))[0]] / ANSWERS)["name"].nunique()
+    n_names = read_parquet(folders[compared[0][1][0]] / ANSWERS)["name"].nunique()
     table = recurrence_table(right, units, levels.reindex(shown).to_numpy(), n_bootstrap, seed)
     table["chance"] = np.where(table["other"] == "", 1 / n_names, np.nan)
     with writing(output) as unfinished:
