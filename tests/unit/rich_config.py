@@ -139,6 +139,14 @@ def rich(folder: Path) -> dict:
                     "autocast": None,
                 }
             },
+            "apart1": {
+                "architecture": "small_blt",
+                "train": {"stimuli": "training", "label": "category", "apart": ["object"], "validation": 0.3},
+            },
+            "apart2": {
+                "architecture": "small_b",
+                "train": {"stimuli": "training", "label": "category", "apart": ["object"], "validation": 0.3},
+            },
             "fitted": {"architecture": "conv2", "weights": "random", "train": {"recording": "rec"}},
         },
         "extraction": {
@@ -160,6 +168,7 @@ def rich(folder: Path) -> dict:
         "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "steps": {"conv1": {"start": 50, "width": 20}},
+        "recurrence": {"networks": {"one": ["apart1"], "two": ["apart2"]}, "property": "variation"},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},

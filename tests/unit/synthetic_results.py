@@ -30,6 +30,7 @@ SETTINGS = {
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
+    "recurrence": {"compared": [], "apart": [], "split_by": None},
     "rendered": {},
     "synthesised": {},
     "simulated": {},

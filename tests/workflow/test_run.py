@@ -128,12 +128,16 @@ def test_ready_configs_dry_run_with_no_data(tmp_path, name):
         arguments, cwd=checkout, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    embedded = name in ("demo.yaml", "published.yaml", "sounds.yaml")
+    embedded = name in ("demo.yaml", "published.yaml", "sounds.yaml", "recurrence.yaml")
     made = "synthesise" if name == "sounds.yaml" else "render"
     sources = {made, "simulate", "train"} if embedded or len(names) > 1 else set()
     sources |= set() if embedded else {"fetch", "ingest"}
     sources |= {"render", "train"} if name == "gpu.yaml" else set()
-    sources |= {"gram_forward"} if names[0] in ("demo.yaml", "gpu.yaml", "sounds.yaml") else {"extract", "gram"}
+    sources |= (
+        {"gram_forward"}
+        if names[0] in ("demo.yaml", "gpu.yaml", "sounds.yaml", "recurrence.yaml")
+        else {"extract", "gram"}
+    )
     assert {*sources, "fit", "layer_profile"} <= set(jobs_of(done.stdout + done.stderr))
     assert not (checkout / "results").exists()
 

@@ -43,6 +43,10 @@ FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
     GRAMS_BY = "gram_forward"
+# Kinds of networks whose accuracy at each step is compared.
+COMPARED = settings.get("recurrence", {"networks": {}, "property": None})
+COMPARED_NETWORKS = [name for names in COMPARED["networks"].values() for name in names]
+COMPARED_TRAINING = settings["trainings"][COMPARED_NETWORKS[0]] if COMPARED_NETWORKS else {}
 
 
 def tables_of(folder, pairs):
@@ -77,6 +81,9 @@ MADE = {
     "decoding_over_time": expand("<results>/decoding_over_time/{recording}.parquet", recording=DECODED_OVER_TIME),
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
+    "compared": expand("<results>/models/{model}", model=COMPARED_NETWORKS),
+    "compared_stimuli": [f"<results>/stimuli/{name}.zarr" for name in given(COMPARED_TRAINING, "stimuli")],
+    "recurrence": ["<results>/recurrence.csv"] if COMPARED_NETWORKS else [],
 }
 # Values of the parameters of figures and tables, by name.
 VALUES = {
@@ -92,6 +99,10 @@ VALUES = {
     # Recordings that networks are fitted to.
     "recordings": list(FITTED.values()),
     "labels": CATEGORISERS,
+    # Pairs, because the names of options are sorted.
+    "compared": list(COMPARED["networks"].items()),
+    "apart": COMPARED_TRAINING.get("apart", []),
+    "split_by": COMPARED["property"],
     "networks": {
         name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}
         for name, spec in settings["models"].items()

@@ -115,6 +115,7 @@ def resolve(config: dict) -> dict:
     if isinstance(config["gres"], str):
         config["gres"] = dict.fromkeys(ON_GPU, config["gres"])
     _check_unseen(config)
+    _check_recurrence(config)
     _check_first_layers(config)
     _check_recorded(config)
     _check_inter_animal(config)
@@ -232,6 +233,15 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
 
         unseen = config["unseen"]
         check_category(unseen["category"], labels[unseen["stimuli"]], unseen["stimuli"], "unseen.category")
+    compared = config.get("recurrence", {})
+    trained_on = _compared_training(config)["stimuli"] if compared else None
+    if trained_on in described and compared["property"]:
+        from ventral.statistics.recurrence import levels_of
+        from ventral.targets.columns import check_column
+
+        column = compared["property"]
+        check_column(column, described[trained_on], trained_on, "recurrence.property")
+        levels_of(described[trained_on][column], column)
     for training in config["trainings"].values():
         if training["stimuli"] in described:
             table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()
@@ -296,6 +306,48 @@ def _check_unseen(config: dict) -> None:
                 f"config key unseen.models: no model called {model!r} is scored on {unseen['stimuli']}; "
                 f"{allowed_instead(model, scored)}"
             )
+
+
+def _compared_training(config: dict) -> dict:
+    """Return the training of the first network that `recurrence` compares."""
+    return config["trainings"][next(iter(config["recurrence"]["networks"].values()))[0]]
+
+
+def _check_recurrence(config: dict) -> None:
+    """Refuse to compare networks that were not trained on one label, or not tested on the same stimuli."""
+    key, trainings = "config key recurrence.networks", config["trainings"]
+    kinds = config.get("recurrence", {}).get("networks", {})
+    for kind, names in kinds.items():
+        for name in names:
+            if name not in trainings:
+                raise InputError(
+                    f"{key}.{kind}: no network called {name!r} is trained here; {allowed_instead(name, trainings)}"
+                )
+            if "apart" not in trainings[name]:
+                raise InputError(
+                    f"{key}.{kind}: {name} is tested on nothing apart from its training; give `apart` to "
+                    f"models.{name}.train, such as [object]"
+                )
+            if len(as_list(trainings[name]["label"])) > 1:
+                raise InputError(f"{key}.{kind}: {name} learns several labels; compare networks that learn one")
+    for kind, names in list(kinds.items())[1:]:
+        first = next(iter(kinds.values()))
+        if len(names) != len(first):
+            raise InputError(
+                f"{key}.{kind}: {len(names)} networks, and {len(first)} of {next(iter(kinds))}; name equally many"
+            )
+        for name, other in zip(names, first, strict=True):
+            for option in ("stimuli", "label", "apart", "validation", "exclude", "see"):
+                if trainings[name][option] != trainings[other][option]:
+                    raise InputError(
+                        f"{key}.{kind}: {name} and {other} would be tested on other stimuli, since their "
+                        f"`train.{option}` differs; make it the same"
+                    )
+            if trainings[name]["network"]["seed"] != trainings[other]["network"]["seed"]:
+                raise InputError(
+                    f"{key}.{kind}: {name} and {other} would be tested on other stimuli, since their `seed` differs; "
+                    f"networks at the same place of two lists have the same seed"
+                )
 
 
 def _check_first_layers(config: dict) -> None:

@@ -139,6 +139,7 @@ def methods(
         ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
         ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
         ("First layers", _describe_first_layers(settings) if settings["first_layers"] else ()),
+        ("Recurrence", _describe_recurrence(settings) if settings["recurrence"]["compared"] else ()),
         ("Other analyses", _describe_other_analyses(settings)),
         ("Statistics", _describe_statistics(scores, settings) if has_models(scores) else ()),
         ("Software", _describe_software(settings, software)),
@@ -675,6 +676,18 @@ def _describe_first_layers(settings: Mapping) -> Iterator[str]:
         f"that of neurons drawn from the published counts. Its 95 % intervals are over {settings['bootstrap']:,} "
         f"bootstrap samples of filters, centred on the estimate. Scores over Gabors alone are 1 \N{MINUS SIGN} KS / "
         f"KS_max (Marques et al. 2021)."
+    )
+
+
+def _describe_recurrence(settings: Mapping) -> Iterator[str]:
+    asked = settings["recurrence"]
+    kinds = [f"{kind} ({listed(names)})" for kind, names in asked["compared"]]
+    levels = f", over all stimuli and at each level of {asked['split_by']}" if asked["split_by"] else ""
+    yield (
+        f"The accuracy of {listed(kinds)} was taken at each step, on stimuli that chose nothing in training{levels}. "
+        f"Differences are those on the same stimuli. Intervals are percentiles over {settings['bootstrap']:,} "
+        f"bootstrap samples of the values of {listed(asked['apart'])}, with all their stimuli. They do not cover other "
+        f"trainings."
     )
 
 

@@ -286,9 +286,42 @@ FIGURES = {
         needs="categorisers",
         still=True,
     ),
+    "recurrence": Shown(
+        title="What recurrence adds",
+        caption=(
+            "How well networks categorise stimuli that chose nothing in training, such as those of other objects. The "
+            "first panel shows accuracy at each step of recurrent networks. Dashed lines are networks with a single "
+            "step, and the dotted line is chance. With a property in the config, the other panels have its levels: "
+            "accuracy at the last step, and the accuracy of the first network less that of the others on the same "
+            "stimuli. In the colour of the first network stands its last step less its first step. The last group, "
+            "'less', is the difference at the highest level less that at the lowest. Lines are 95 % intervals for "
+            "other objects, or whatever else is held apart in training. They do not cover other trainings: "
+            "`recurrence.csv` pools networks that the config names together."
+        ),
+        function="figures.recurrence.recurrence_figure",
+        reads={"table": "recurrence"},
+        options=("split_by",),
+        needs="recurrence",
+        still=True,
+    ),
 }
 
 TABLES = {
+    "recurrence": Shown(
+        title="Accuracy by step, and differences between networks",
+        caption=(
+            "How well networks categorise the test part of training. Rows without `other` have the accuracy of "
+            "`network` at `step`. Other rows have the accuracy of `network` at `step` less that of `other` at "
+            "`other_step`, on the same stimuli. `level` is the level of the property, or empty for all stimuli. The "
+            "level 'b less a' has the difference at the highest level less that at the lowest. `low` and `high` are "
+            "the ends of a 95 % interval over bootstrap samples of what training and test do not share, such as "
+            "objects (`n_apart`). They do not cover other trainings."
+        ),
+        function="statistics.recurrence.recurrence",
+        reads={"trainings": "compared", "stimuli": "compared_stimuli"},
+        options=("compared", "apart", "split_by", "n_bootstrap", "seed"),
+        needs="compared",
+    ),
     "baselines": Shown(
         title="Predictions before the stimulus",
         caption=(

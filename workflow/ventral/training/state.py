@@ -16,6 +16,7 @@ from ventral.training.task import Task
 
 FINAL = "final.safetensors"
 HELD_OUT = "held_out.parquet"
+ANSWERS = "answers.parquet"
 STATE = "state.pt"
 DIGEST_BYTES = 32
 
@@ -47,6 +48,8 @@ class State:
         Correlations of the final network's outputs with responses, by part.
     held_out : (test stimuli, neuroids) tensor or None
         Outputs of the final network for the test part.
+    answers : (test stimuli, steps, labels) int64 tensor or None
+        Numbers of the names that the final network gives the test part, under each label.
     finished : bool
         True if only the results remain to be written.
     """
@@ -61,6 +64,7 @@ class State:
     problem: str = ""
     correlations: dict[str, Tensor] = field(default_factory=dict)
     held_out: Tensor | None = None
+    answers: Tensor | None = None
     finished: bool = False
 
 

@@ -331,10 +331,20 @@ def network_for(task: Task) -> nn.Module:
     return with_outputs(build(network, new_readout=True), task.n_outputs, network).requires_grad_(True)
 
 
+def steps_of(network: nn.Module) -> int:
+    """Return the number of steps at which a network is read out: `steps_read_out` of the network, else 1."""
+    return getattr(network, "steps_read_out", 1)
+
+
 def check_network(task: Task, layers: dict | None) -> None:
-    """Refuse a network that lacks a requested layer, or whose output is not the output of its last linear layer."""
+    """Refuse a network that lacks a requested layer, or whose output is not the output of its last linear layer.
+
+    With several steps, the output (n, steps, outputs) has that of each step.
+    """
     spec = task.spec["network"]
-    network, expected = network_for(task), (2, sum(task.n_outputs))
+    network = network_for(task)
+    n_steps, n_outputs = steps_of(network), sum(task.n_outputs)
+    expected = (2, n_outputs) if n_steps == 1 else (2, n_steps, n_outputs)
     traced = trace_stimuli(network.eval(), task.shape, task.network)
     if layers:
         chosen = choose_layers(network, traced, {**task.network, **layers})

@@ -2,9 +2,11 @@
 
 Labels are learned with cross-entropy, as a mean over the stimuli that have a label. Several labels are learned at once,
 with outputs of their own (Kell et al. 2018, Neuron 98:630); the loss is then the sum over labels. Responses are fitted
-with the mean squared error of z-scored mean responses, over all recorded pairs of stimulus and neuroid. The optimiser
-is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). The learning rate rises over the first steps and then falls as
-half a cosine. The final weights are those of the epoch with the lowest loss on the validation part.
+with the mean squared error of z-scored mean responses, over all recorded pairs of stimulus and neuroid. The loss of a
+network with a readout at each step is the mean over steps (Spoerer et al. 2020, PLoS Computational Biology
+16:e1008215), and its answer is that of the last step. The optimiser is AdamW (Loshchilov and Hutter 2019,
+arXiv:1711.05101). The learning rate rises over the first steps and then falls as half a cosine. The final weights are
+those of the epoch with the lowest loss on the validation part.
 
 Random numbers depend only on the seed, the epoch and the stimulus. Training that is stopped and resumed therefore ends
 in the same weights, bit for bit. Training uses one CPU thread, so that the number of cores does not change the weights.
@@ -33,7 +35,7 @@ from ventral.outputs import sha256, writing
 from ventral.recordings.time_bins import place_of
 from ventral.running.progress import Progress
 from ventral.training.state import STATE, State, epoch_file, read_state, write_weights
-from ventral.training.task import NONE, Task, network_for
+from ventral.training.task import NONE, Task, network_for, steps_of
 
 logger = logging.getLogger("ventral")
 
@@ -98,6 +100,7 @@ class Trainer:
         self.rank, self.world, self.task, self.folder, self.device = rank, world, task, folder, device
         self.spec = task.spec
         self.network = network_for(task).to(device, memory_format=torch.channels_last)
+        self.n_steps = steps_of(self.network)
         self.kept, self.targets = resident(task.kept, device), task.targets.to(device)
         # Divisors of mean losses: for each label the number of stimuli, or the number of pairs of stimulus and neuroid.
         self.counts = (task.there if task.neuroids is None else task.there.sum(1, keepdim=True)).numpy()
@@ -228,13 +231,20 @@ class Trainer:
         return self.spec["learning_rate"] * min(rising, (1 + math.cos(math.pi * step / steps)) / 2)
 
     def _forward(self, network: nn.Module, stimuli: Tensor) -> Tensor:
+        """Return the outputs (n, steps, outputs) for stimuli as they are kept."""
         inputs = self.task.training.shown(stimuli, self.spec["network"])
         # Convolutions over two axes are fastest with channels last.
         layout = torch.channels_last if inputs.ndim == 4 else torch.contiguous_format
         with self.precision:
-            return network(inputs.contiguous(memory_format=layout)).float()
+            outputs = network(inputs.contiguous(memory_format=layout)).float()
+        return outputs.reshape(len(stimuli), self.n_steps, -1)
 
     def _losses(self, outputs: Tensor, targets: Tensor) -> list[Tensor]:
+        """Return the mean over steps of `_losses_of_step`, for outputs (n, steps, outputs)."""
+        of_steps = [self._losses_of_step(of_step, targets) for of_step in outputs.unbind(1)]
+        return [sum(losses[1:], losses[0]) / self.n_steps for losses in zip(*of_steps, strict=True)]
+
+    def _losses_of_step(self, outputs: Tensor, targets: Tensor) -> list[Tensor]:
         """Return the sum of losses over stimuli for each label, or over pairs of stimulus and neuroid."""
         if self.task.neuroids is None:
             return [
@@ -245,7 +255,11 @@ class Trainer:
         return [((outputs - targets.nan_to_num()).square() * there).sum()]
 
     def _by_label(self, outputs: Tensor) -> Sequence[Tensor]:
-        return outputs.split(self.task.n_outputs, dim=1)
+        return outputs.split(self.task.n_outputs, dim=-1)
+
+    def _answers(self, outputs: Tensor) -> Tensor:
+        """Return the number of the most likely name under each label (..., labels), for outputs (..., outputs)."""
+        return torch.stack([of_label.argmax(-1) for of_label in self._by_label(outputs)], dim=-1)
 
     def _counts(self, rows: NDArray[np.intp]) -> list[float]:
         return np.maximum(1.0, self.counts[rows].sum(axis=0)).tolist()
@@ -254,8 +268,7 @@ class Trainer:
         """Return how many stimuli are recognised, for each label; 0 for neuroids."""
         if self.task.neuroids is not None:
             return torch.zeros(1, dtype=torch.float64, device=outputs.device)
-        answers = torch.stack([of_label.argmax(1) for of_label in self._by_label(outputs)], dim=1)
-        return (answers == targets).sum(0).double()
+        return (self._answers(outputs[:, -1]) == targets).sum(0).double()
 
     def _accuracies(self, part: str, values: Iterable[float]) -> dict[str, float]:
         """Return the columns of accuracies in a part, one for each label; none for neuroids."""
@@ -314,12 +327,15 @@ class Trainer:
         if self.task.neuroids is not None:
             self.network.load_state_dict(state.best_weights)
             state.correlations = {part: torch.from_numpy(self._correlations(part)) for part in ("train", "test")}
-            state.held_out = self._outputs(self.task.parts["test"])
+            state.held_out = self._outputs(self.task.parts["test"])[:, -1]
+        elif "test" in self.task.parts:
+            self.network.load_state_dict(state.best_weights)
+            state.answers = self._answers(self._outputs(self.task.parts["test"]))
 
     def _outputs(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return the network's outputs (len(rows), outputs) in evaluation mode on the CPU, equal in all processes."""
+        """Return the outputs (len(rows), steps, outputs) in evaluation mode on the CPU, equal in all processes."""
         self.network.eval()
-        outputs = torch.zeros(len(rows), sum(self.task.n_outputs), device=self.device)
+        outputs = torch.zeros(len(rows), self.n_steps, sum(self.task.n_outputs), device=self.device)
         with torch.inference_mode():
             for start in range(0, len(rows), self.task.largest_batch):
                 batch = rows[start : start + self.task.largest_batch]
@@ -331,7 +347,7 @@ class Trainer:
 
     def _correlations(self, part: str) -> NDArray[np.float64]:
         rows = self.task.parts[part]
-        return correlations(self._outputs(rows).numpy(), self.task.targets[rows].numpy())
+        return correlations(self._outputs(rows)[:, -1].numpy(), self.task.targets[rows].numpy())
 
     def _medians(self) -> dict[str, float]:
         medians = {}

@@ -15,8 +15,8 @@ from ventral.models.zoo import completed, modality_asked
 from ventral.outputs import writing
 from ventral.running.devices import choose_device
 from ventral.tables import write_parquet
-from ventral.training.state import FINAL, HELD_OUT, State, epoch_file, read_state, write_weights
-from ventral.training.task import Task, check_network, prepare
+from ventral.training.state import ANSWERS, FINAL, HELD_OUT, State, epoch_file, read_state, write_weights
+from ventral.training.task import NONE, Task, check_network, prepare
 from ventral.training.trainer import spawn, work
 
 logger = logging.getLogger("ventral")
@@ -41,6 +41,10 @@ def train(
     correlation with the final network on the training and test parts. ``held_out.parquet`` has the final network's
     `output` for each `stimulus` of the test part, `neuroid` and `time_bin`. The test part is fold 0 of split `stimuli`.
     Neither training nor the choice of the epoch uses this part.
+
+    A network with labels and a test part, by `apart`, adds ``answers.parquet``. For each `stimulus` of the test part
+    with a name under a `label`, and each `step` from 1, the file has this `name`, and the `answer` of the final
+    network. Feed-forward networks have one step.
 
     Parameters
     ----------
@@ -115,6 +119,8 @@ def _write_results(folder: Path, task: Task, state: State, unfinished: Path) -> 
         columns = ["neuroid", "area", "time_bin", "train_r", "test_r", "reliability", "epochs"]
         table.assign(epochs=state.best_epoch)[columns].to_csv(folder / "neurons.csv", index=False)
         write_parquet(_held_out(task, state.held_out.numpy()), folder / HELD_OUT)
+    if state.answers is not None:
+        write_parquet(_answers(task, state.answers.numpy()), folder / ANSWERS)
     logger.info(
         "train %s: kept the weights of epoch %d, validation loss %.4g",
         task.spec["name"],
@@ -128,3 +134,20 @@ def _held_out(task: Task, outputs: NDArray) -> pd.DataFrame:
     stimuli = task.stimuli["stimulus"].to_numpy()[task.parts["test"]]
     names = {name: np.tile(task.neuroids[name], len(stimuli)) for name in ("neuroid", "time_bin")}
     return pd.DataFrame({"stimulus": np.repeat(stimuli, outputs.shape[1]), **names, "output": outputs.ravel()})
+
+
+def _answers(task: Task, answers: NDArray) -> pd.DataFrame:
+    """Return the answers (test stimuli, steps, labels) in long form."""
+    rows, tables = task.parts["test"], []
+    for k, (label, names) in enumerate(task.classes.items()):
+        targets, names = task.targets[rows, k].numpy(), np.array(names, dtype=object)
+        for step in range(answers.shape[1]):
+            table = {
+                "stimulus": task.stimuli["stimulus"].to_numpy()[rows],
+                "label": label,
+                "step": step + 1,
+                "name": names[targets],
+                "answer": names[answers[:, step, k]],
+            }
+            tables.append(pd.DataFrame(table)[targets != NONE])
+    return pd.concat(tables, ignore_index=True)
