@@ -26,6 +26,9 @@ ASKED = DRAWS | {
     "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "decoding_over_time": {},
     "first_layers": {"models": ["efficientnet_lite0"]},
+    # Readouts read activations.
+    "grams": {"from": "activations"},
+    "in_silico": {"next_experiment": {"recording": "simulated", "pool": "objects"}},
     "envmodules": ["one/2"],
 }
 

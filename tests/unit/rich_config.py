@@ -149,6 +149,14 @@ def rich(folder: Path) -> dict:
         "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
+        "in_silico": {
+            "next_experiment": {
+                "recording": "simulated",
+                "pool": "training",
+                "candidates": {"pixels": ["pixels"], "conv1": "best"},
+                "chosen": 3,
+            }
+        },
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
         "partitions": {"what_conv1_adds": ["pixels", "conv1", {"column": "category"}]},

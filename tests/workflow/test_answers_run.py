@@ -15,9 +15,14 @@ import xarray as xr
 from tests.workflow.conftest import Experiment, command, environment
 from tests.workflow.test_run import jobs_of
 from ventral.mappings.correlation import pooled_r, sums_within_folds
-from ventral.tables import read_parquet
+from ventral.tables import read_csv, read_parquet
 
-ASKED = {"outputs": {"predictions": "all", "readouts": "best"}, "first_layers": {"models": ["tiny"]}}
+NEXT = {"recording": "rec", "pool": "mine", "candidates": {"tiny": "best", "pixels": "best"}, "chosen": 5}
+ASKED = {
+    "outputs": {"predictions": "all", "readouts": "best"},
+    "first_layers": {"models": ["tiny"]},
+    "in_silico": {"next_experiment": NEXT},
+}
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
 
@@ -142,6 +147,24 @@ def test_the_filters_of_a_first_layer_stand_beside_v1_and_in_the_crate(ran, audi
     for path in ("filters.parquet", "filter_distances.csv", "figures/filters.svg", "figures/filter_distributions.csv"):
         assert verdicts[f"results/{path}"] == "verified"
         assert f"results/{path}" in crate.namelist()
+
+
+def test_the_stimuli_of_the_next_experiment_are_chosen_and_their_trials_counted(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    chosen = read_csv(results / "next_experiment.csv", "layer")
+    assert chosen.groupby(["model", "layer"])["rank"].apply(list).tolist() == [[1, 2, 3, 4, 5]] * 2
+    assert chosen["stimulus"].nunique() == 5
+    trials = read_csv(results / "next_experiment_trials.csv", "layer_a", "layer_b")
+    assert set(trials[["model_a", "model_b"]].to_numpy().ravel()) == {"tiny", "pixels"}
+    assert trials["trials"].item() <= trials["random_trials"].item()
+    assert trials["log_ratio"].item() > trials["random_log_ratio"].item()
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for shown in ("Stimuli of the next experiment", "Box GEP, Hill WJ (1967)"):
+        assert shown in page
+    for path in ("next_experiment.csv", "next_experiment_trials.csv", "figures/next_experiment.svg"):
+        assert verdicts[f"results/{path}"] == "verified"
+        assert f"results/{path}" in crate.namelist()
+    assert verdicts["results/next_experiment.zarr"] == "verified"
 
 
 def test_a_run_that_does_not_ask_plans_neither(ran, undisturbed):

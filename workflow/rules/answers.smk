@@ -48,3 +48,44 @@ use rule fit as predictions with:
             reliability_threshold=settings["reliability_threshold"],
             **DEAL,
         ),
+
+
+rule predict_pool:
+    input:
+        readouts=expand(
+            "<results>/readouts/{recording}/{model}",
+            recording=NEXT_EXPERIMENT.get("recording", []),
+            model=NEXT_EXPERIMENT.get("candidates", []),
+        ),
+        pool=MADE["pool"],
+        reads=watched(
+            "next_experiment_pool",
+            lambda wildcards: [
+                path
+                for name in NEXT_EXPERIMENT.get("candidates", [])
+                for path in checkpoint_of(settings["models"][name])
+            ],
+        ),
+    output:
+        directory("<results>/next_experiment.zarr"),
+        provenance="<provenance>/next_experiment_pool.json",
+    log:
+        "<logs>/next_experiment_pool.log",
+    benchmark:
+        "<benchmarks>/next_experiment_pool.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    envmodules:
+        *settings["envmodules"],
+    threads: 8
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
+        # These affect speed, not results, so changing them triggers no rerun.
+        device=settings["extraction"]["device"],
+        batch_size=settings["extraction"]["batch_size"],
+        gres=settings["gres"].get("extract", ""),
+    params:
+        **told("predict_pool", candidates=NEXT_EXPERIMENT.get("candidates", {})),
+    shell:
+        command("device batch_size")

@@ -44,6 +44,7 @@ STAGES = {
     "filters": "scores.first_layers.filters",
     "readout": "readouts.making.readout",
     "predictions": "predictions.held_out.predictions",
+    "predict_pool": "in_silico.pool.predict_pool",
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
     "decode_over_time": "decoding.over_time.decode_over_time",

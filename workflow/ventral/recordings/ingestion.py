@@ -135,6 +135,20 @@ def check(
     return len(neuroids) * _number_of(bins)
 
 
+def n_repetitions(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> int | None:
+    """Return the number of repetitions in a file of responses, by its header; None for recordings of other forms.
+
+    Parameters
+    ----------
+    spec, n_stimuli, key
+        As for `check`.
+    """
+    if "responses" not in spec or "trials" in spec or _is_assembly(spec, key):
+        return None
+    array, axes, _ = _responses(spec, n_stimuli, key, unread=True)
+    return in_order(array, axes).shape[2]
+
+
 def _number_of(bins: TimeBins | None) -> int:
     return len(bins.names) if bins else 1
 

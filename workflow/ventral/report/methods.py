@@ -33,6 +33,7 @@ FAMILY_IN_WORDS = {
 }
 REFERENCES = {
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
+    "Box and Hill 1967": "Box GEP, Hill WJ (1967). Technometrics 9:57.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Dapello et al. 2020": "Dapello J, Marques T, Schrimpf M, et al. (2020). NeurIPS 33.",
     "De Valois et al. 1982a": "De Valois RL, Yund EW, Hepler N (1982). Vision Research 22:531.",
@@ -43,6 +44,7 @@ REFERENCES = {
     "Geirhos et al. 2020": "Geirhos R, Meding K, Wichmann FA (2020). NeurIPS 33:13890.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
+    "Hunter and Reiner 1965": "Hunter WG, Reiner AM (1965). Technometrics 7:307.",
     "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Lescroart et al. 2015": "Lescroart MD, Stansbury DE, Gallant JL (2015). Front. Comput. Neurosci. 9:135.",
@@ -119,7 +121,7 @@ def methods(
         those of simulated recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields
         of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over
         time. `architectures` has the architecture of each model, by name. `groups` names the sets summarised over
-        animals.
+        animals. `next_experiment` has its options, and is empty if off.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -137,6 +139,7 @@ def methods(
         ("Behaviour", _describe_behaviour(settings, recordings) if "behaviour" in kinds else ()),
         ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
         ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
+        ("Next experiment", _describe_next_experiment(settings) if settings["next_experiment"] else ()),
         ("First layers", _describe_first_layers(settings) if settings["first_layers"] else ()),
         ("Other analyses", _describe_other_analyses(settings)),
         ("Statistics", _describe_statistics(scores, settings) if has_models(scores) else ()),
@@ -667,6 +670,19 @@ def _describe_first_layers(settings: Mapping) -> Iterator[str]:
         f"that of neurons drawn from the published counts. Its 95 % intervals are over {settings['bootstrap']:,} "
         f"bootstrap samples of filters, centred on the estimate. Scores over Gabors alone are 1 \N{MINUS SIGN} KS / "
         f"KS_max (Marques et al. 2021)."
+    )
+
+
+def _describe_next_experiment(settings: Mapping) -> Iterator[str]:
+    asked = settings["next_experiment"]
+    about = "Models that were tied" if asked["tied"] else f"Layers of {listed(asked['candidates'])}"
+    yield (
+        f"{about} were to be told apart by responses of the neurons of {asked['recording']}. From the stimuli "
+        f"{asked['pool']}, {asked['chosen']:,} were chosen for each area, one after the other. Each choice left the "
+        f"smallest sum over pairs of models of the probability that the wrong model is the likelier one. Responses "
+        f"were taken as normal around a model's prediction (Hunter and Reiner 1965). Their variance was the noise of a "
+        f"trial plus the variance that held-out predictions miss (Box and Hill 1967). Trials were counted until this "
+        f"probability was 5 %, with the chosen stimuli and with {settings['bootstrap']:,} draws of random stimuli."
     )
 
 

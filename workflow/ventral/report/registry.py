@@ -165,6 +165,20 @@ FIGURES = {
         needs="filters",
         still=True,
     ),
+    "next_experiment": Shown(
+        title="Stimuli of the next experiment",
+        caption=(
+            "Stimuli of a pool that best tell apart the models or layers that are tied, for each area, in the order of "
+            "the choice. The number is the expected log likelihood ratio of a single trial, the mean over pairs. The "
+            "text above counts the trials until the likelier of two models is the true one in 95 % of experiments, "
+            "and how many as many random stimuli of the pool would need. Both counts rest on the predictions of the "
+            "readouts, and are too low where neurons share errors. Long sets show their first stimuli."
+        ),
+        function="figures.next_experiment.chosen_stimuli",
+        reads={"stimuli": "next_experiment", "trials": "next_experiment_trials", "pool": "pool"},
+        needs="next_experiment",
+        still=True,
+    ),
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
@@ -445,6 +459,40 @@ TABLES = {
         reads={"filters": "filters"},
         options=("n_bootstrap", "seed"),
         needs="filters",
+    ),
+    "next_experiment": Shown(
+        title="Stimuli of the next experiment",
+        caption=(
+            "Stimuli of a pool that best tell apart the models or layers that are tied, for each area, in the order of "
+            "the choice (`rank`). `predicted` is the mean over neurons of the response that a model predicts, and "
+            "`beyond` the share of neurons for which this is beyond all responses of the recording. `log_ratio` is the "
+            "expected log likelihood ratio of a single trial, the mean over pairs of models. Neurons with a "
+            "reliability below {reliability_threshold} are left out."
+        ),
+        function="in_silico.next_experiment.choose_stimuli",
+        reads={"predicted": "predicted_pool", "recording": "next_recording", "comparisons": "comparisons"},
+        options=("tied", "n_chosen", "reliability_threshold"),
+        needs="predicted_pool",
+    ),
+    "next_experiment_trials": Shown(
+        title="Trials of the next experiment",
+        caption=(
+            "How many trials tell two models or layers apart. `trials` is the number with the chosen stimuli, shown in "
+            "rounds (`repetitions`), after which the likelier model is the true one in 95 % of experiments: "
+            "alpha is 5 % and power is 95 %. `random_trials` is the median over draws of as many random stimuli, with "
+            "95 % of the draws from `random_low` to `random_high`. `inf` says that no number of trials suffices. The "
+            "counts rest on the noise of the repetitions and on the variance that held-out predictions miss, both "
+            "taken as independent over neurons. Shared errors make the true numbers larger."
+        ),
+        function="in_silico.next_experiment.count_trials",
+        reads={
+            "predicted": "predicted_pool",
+            "recording": "next_recording",
+            "comparisons": "comparisons",
+            "stimuli": "next_experiment",
+        },
+        options=("tied", "reliability_threshold", "n_draws", "seed"),
+        needs="predicted_pool",
     ),
     "claims": Shown(
         title="Which claims hold",
