@@ -30,6 +30,7 @@ SETTINGS = {
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
+    "drive": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

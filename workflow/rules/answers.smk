@@ -48,3 +48,38 @@ use rule fit as predictions with:
             reliability_threshold=settings["reliability_threshold"],
             **DEAL,
         ),
+
+
+if DRIVE:
+
+    use rule extract as drive with:
+        input:
+            readouts=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['model']}",
+            judges=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['judge']}",
+            linear=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['linear']}" if DRIVE["linear"] else [],
+            recording=f"<results>/recordings/{DRIVE['recording']}.zarr",
+            stimuli=f"<results>/stimuli/{settings['recordings'][DRIVE['recording']]['stimuli']}.zarr",
+            pool=f"<results>/stimuli/{DRIVE['pool']}.zarr" if DRIVE["pool"] else [],
+            reads=watched(
+                "driven",
+                lambda wildcards: [
+                    path
+                    for model in (DRIVE["model"], DRIVE["judge"])
+                    for path in checkpoint_of(settings["models"][model])
+                ],
+            ),
+        output:
+            directory("<results>/driven"),
+            provenance="<provenance>/driven.json",
+        log:
+            "<logs>/driven.log",
+        benchmark:
+            "<benchmarks>/driven.tsv"
+        params:
+            **told(
+                "drive",
+                **{key: DRIVE[key] for key in ("neuroids", "time_bin", "objectives", "start", "seeds")},
+                search={key: DRIVE[key] for key in SEARCH},
+                reliability_threshold=settings["reliability_threshold"],
+                seed=settings["seed"],
+            ),
