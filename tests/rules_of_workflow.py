@@ -29,6 +29,8 @@ ASKED = DRAWS | {
     "in_silico": {
         "drive": {"recording": "simulated", "neuroids": ["V4_01"], "model": "efficientnet_lite0", "judge": "pixels"}
     },
+    # Readouts read activations.
+    "grams": {"from": "activations"},
     "envmodules": ["one/2"],
 }
 

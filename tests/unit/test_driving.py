@@ -295,7 +295,7 @@ def test_the_table_has_every_control_and_the_responses_of_its_files(made, table)
         if column == "response":
             best = rows.set_index("kind").loc["natural"]
             assert best["response"] == pytest.approx(natural.max(), rel=1e-4)
-            assert best["stimulus"] == f"image{natural.argmax():03}"
+            assert best["stimulus"] == f"image{natural.argmax():03}.png"
     with Image.open(paths[0]) as image:
         assert image.size == (SIDE, SIDE)
         assert image.text == {"degrees": "6"}
@@ -385,7 +385,7 @@ def test_what_cannot_be_searched_is_refused(made, tmp_path, name):
 
 
 def test_readouts_have_no_gradients_of_unknown_neurons(made):
-    with pytest.raises(InputError, match=r"no neuroid is called 'n9'; did you mean"):
+    with pytest.raises(InputError, match=r"no neuroid is called 'n9'; allowed: n0, n1"):
         only(made.smooth).differentiable(["n9"], device="cpu")
 
 
@@ -401,9 +401,9 @@ CONFIG = {
             "models": ["net", "pixels"],
         },
         "fmri": {"stimuli": "mine", "matrices": "m.npz"},
-        "ear": {"stimuli": "heard", "responses": "r.npy", "models": ["waveform"]},
+        "ear": {"stimuli": "heard", "responses": "r.npy", "models": ["cochleagram"]},
     },
-    "models": {"net": OWN, "other": OWN, "sift_bag": None, "pixels": None, "waveform": None},
+    "models": {"net": OWN, "other": OWN, "sift_bag": None, "pixels": None, "cochleagram": None},
 }
 DRIVE = {"recording": "rec", "neuroids": ["n1"], "model": "net", "judge": "other"}
 
@@ -436,7 +436,7 @@ WRONG = {
     "pool": ({"pool": "min"}, r"drive.pool: no stimulus set is called 'min'; did you mean `mine`"),
     "pool of sounds": ({"pool": "heard"}, r"drive: the stimuli heard are no image files"),
     "model": ({"model": "nett"}, r"drive.model: no model called 'nett' is scored against rec; did you mean `net`"),
-    "judge": ({"judge": "waveform"}, r"drive.judge: no model called 'waveform' is scored against rec"),
+    "judge": ({"judge": "cochleagram"}, r"drive.judge: no model called 'cochleagram' is scored against rec"),
     "the model judges": ({"judge": "net"}, r"drive.judge: net is the model that is optimised; name another one"),
     "no gradient": ({"model": "sift_bag"}, r"drive.model: features of sift_bag have no gradient"),
     "time bin": ({"recording": "timed", "judge": "pixels"}, r"drive.time_bin: missing; timed has several time bins"),

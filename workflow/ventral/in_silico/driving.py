@@ -118,7 +118,7 @@ def drive(
     from ventral.in_silico.ascent import Search
 
     stimulus_set = read_stimuli(stimuli, [recording])
-    targets = neurons(read_recording(recording))
+    targets = read_out(neurons(read_recording(recording)), [readouts, judges])
     columns = columns_of(targets, neuroids, time_bin)
     own, judge = Network(readouts, targets), Network(judges, targets)
     refuse_same_network(own, judge)
@@ -128,7 +128,7 @@ def drive(
         "stimuli": [read_dataset(path).attrs["sha256"] for path in (stimuli, pool) if path],
         "options": [time_bin, list(objectives), search, start, seeds, seed, reliability_threshold],
         "device": device,
-        "hardware": hardware(),
+        "hardware": {key: value for key, value in hardware().items() if key != "cores"},
         "code": code_loaded(),
         "packages": packages_loaded(),
     }
@@ -152,6 +152,8 @@ def drive(
             how={"device": device, "batch_size": batch_size},
         )
         experiment.predict_sources(columns)
+        if kept := len(list(folder.glob(f"*.{SYNTHESISED}.*.png"))):
+            logger.info("%d synthesised images are kept from an earlier attempt", kept)
         progress = Progress("drive", len(columns) * len(objectives), "searches")
         tables = []
         for column in columns:
@@ -164,6 +166,18 @@ def drive(
         warn_of_range(table)
         with writing(folder / TABLE) as unfinished:
             write_parquet(table, unfinished)
+
+
+def read_out(targets: Targets, folders: Sequence[str | Path]) -> Targets:
+    """Return the targets that the readouts of all folders predict; those with too few values have no readout."""
+    for folder in folders:
+        for file in sorted(Path(folder).glob("*.zarr.zip"))[:1]:
+            attributes = load_readout(file).attributes
+            known = set(zip(attributes["neuroid"], attributes["time_bin"], strict=True))
+            places = zip(targets.names.tolist(), targets.time_bins.tolist(), strict=True)
+            kept = np.array([k for k, place in enumerate(places) if place in known], dtype=np.intp)
+            targets = targets.taken(kept, np.arange(len(targets.values)))
+    return targets
 
 
 def columns_of(targets: Targets, neuroids: Sequence[str], time_bin: str | None) -> NDArray[np.intp]:
@@ -506,7 +520,10 @@ class Experiment:
         files = [self._file(column, aim.objective, f"{SYNTHESISED}.{k}") for k in range(self.n_seeds)]
         if not all((self.folder / file).exists() for file in files):
             matched = next(source for source in self.sources if source.kind == MATCHED)
-            starts = [None if self.start == NOISE else matched.image(natural[k]) / 255 for k in range(self.n_seeds)]
+            starts = [
+                None if self.start == NOISE else matched.image(natural[k % len(natural)]) / 255
+                for k in range(self.n_seeds)
+            ]
             score = self._slope(self.own, column, population, aim)
             images = ascend(score, self.look, self.search, starts, seed=self.seed, device=self._device)
             for file, image in zip(files, images, strict=True):
