@@ -31,6 +31,7 @@ SETTINGS = {
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
     "next_experiment": {},
+    "drive": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

@@ -39,7 +39,21 @@ PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, 
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 # Models whose first layers are compared with V1.
 FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
+# Stimuli that tell models apart.
 NEXT_EXPERIMENT = settings.get("in_silico", {}).get("next_experiment", {})
+# Images that drive neurons.
+DRIVE = settings.get("in_silico", {}).get("drive")
+# Options of the search for images.
+SEARCH = (
+    "steps",
+    "parametrisation",
+    "learning_rate",
+    "jitter",
+    "scale",
+    "rotation",
+    "blur",
+    "total_variation",
+)
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -64,6 +78,7 @@ MADE = {
     "partitioned": PARTITIONED,
     "partitions": ["<results>/partitions.csv"] if PARTITIONED else [],
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "driven": ["<results>/driven"] if DRIVE else [],
     "filters": ["<results>/filters.parquet"] if FIRST_LAYERS["models"] else [],
     "filter_distances": ["<results>/filter_distances.csv"] if FIRST_LAYERS["models"] else [],
     "pool": [f"<results>/stimuli/{NEXT_EXPERIMENT['pool']}.zarr"] if NEXT_EXPERIMENT else [],

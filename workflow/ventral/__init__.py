@@ -11,6 +11,7 @@ PLACES = {
     "test_set_ridge": "mappings.ridge_test_set",
     "load_readout": "readouts.loading",
     "next_experiment": "in_silico.next_experiment",
+    "controversial_images": "in_silico.controversial",
     "open_features": "activations.features",
     "open_scores": "scores.labelled",
     "brainio_scores": "scores.labelled",

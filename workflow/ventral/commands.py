@@ -43,6 +43,7 @@ STAGES = {
     "selectivity": "scores.selectivity.selectivity",
     "filters": "scores.first_layers.filters",
     "readout": "readouts.making.readout",
+    "drive": "in_silico.driving.drive",
     "predictions": "predictions.held_out.predictions",
     "predict_pool": "in_silico.pool.predict_pool",
     "decode": "decoding.populations.decode",

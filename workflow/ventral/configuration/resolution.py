@@ -32,6 +32,7 @@ from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.stimuli.modality import (
+    FIRST,
     MODALITIES,
     RENDER,
     SYNTHESIS,
@@ -126,8 +127,10 @@ def resolve(config: dict) -> dict:
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
+    given = list(config["outputs"]["readouts"])
+    _check_drive(config)
     config["grams"]["from"] = _source_of_grams(config)
-    _resolve_next_experiment(config)
+    _resolve_next_experiment(config, given)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -216,7 +219,8 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
         elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
             n_stimuli = None if table is None else len(table)
             names = None if table is None else {"stimulus": table.index.to_numpy(), **table}
-            found = recordings.check(spec, n_stimuli, f"recordings.{name}", names)
+            asked = driven_neuroids(config, name)
+            found = recordings.check(spec, n_stimuli, f"recordings.{name}", names, asked)
             n_neuroids |= {} if found is None else {name: found}
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
@@ -524,8 +528,11 @@ def _check_named_layers(spec: dict, layers: list[str], key: str) -> None:
         check_taken(layers, [*taken, *known], key, spec["name"])
 
 
-def _resolve_next_experiment(config: dict) -> None:
-    """Check the next experiment, name the layers of each candidate, and ask for their readouts."""
+def _resolve_next_experiment(config: dict, given: list[str]) -> None:
+    """Check the next experiment, name the layers of each candidate, and add their readouts to those of the config.
+
+    `given` are the models with readouts in all recordings.
+    """
     asked = config.get("in_silico", {}).get("next_experiment")
     if asked is None:
         return
@@ -562,6 +569,7 @@ def _resolve_next_experiment(config: dict) -> None:
             f"{key}.candidates: {', '.join(candidates) or 'none'} is a single candidate, and two or more are told "
             f"apart; name another model or layer{f' of {name}' if asked['tied'] else ''}"
         )
+    asked["added"] = [model for model in candidates if model not in given]
     readouts = config["outputs"]["readouts"]
     for model, layers in candidates.items():
         readouts[model] = _both(readouts.get(model, layers), layers, model)
@@ -627,9 +635,71 @@ def _check_next_experiment(config: dict, described: dict, fetched: tuple[str, ..
             )
 
 
+def _check_drive(config: dict) -> None:
+    """Check `in_silico.drive`, and add the readouts that it needs to those of the config."""
+    drive = config.get("in_silico", {}).get("drive")
+    if drive is None:
+        return
+    key, name = "config key in_silico.drive", drive["recording"]
+    if name not in config["recordings"]:
+        raise InputError(
+            f"{key}.recording: no recording is called {name!r}; {allowed_instead(name, config['recordings'])}"
+        )
+    recording, scored = config["recordings"][name], models_of(config, name)
+    if not has_neuroids(recording):
+        raise InputError(f"{key}.recording: {name} has {_content_of(recording)}; name a recording of neuroids")
+    for part in (recording["stimuli"], drive["pool"]):
+        if part is not None and part not in config["stimuli"]:
+            raise InputError(
+                f"{key}.pool: no stimulus set is called {part!r}; {allowed_instead(part, config['stimuli'])}"
+            )
+        if part is not None and (_modality_of_set(config, part).name != FIRST or part not in sets_with_files(config)):
+            raise InputError(f"{key}: the stimuli {part} are no image files; name a set of images")
+    if name in recordings_over_time(config) and drive["time_bin"] is None:
+        raise InputError(f"{key}.time_bin: missing; {name} has several time bins, so name one, such as `70-170`")
+    if "ridge" not in config["mappings"]:
+        raise InputError(f"{key}: readouts are of ridge regression; add `ridge` to `mappings`")
+    for role in ("model", "judge"):
+        if drive[role] not in scored:
+            raise InputError(
+                f"{key}.{role}: no model called {drive[role]!r} is scored against {name}; "
+                f"{allowed_instead(drive[role], scored)}"
+            )
+    if drive["judge"] == drive["model"]:
+        raise InputError(f"{key}.judge: {drive['judge']} is the model that is optimised; name another one")
+    if not family_of(config["models"][drive["model"]]["architecture"]).has_gradients:
+        raise InputError(
+            f"{key}.model: features of {drive['model']} have no gradient with respect to the pixels; name another "
+            f"model, and take this one as the judge"
+        )
+    readouts = config["outputs"]["readouts"]
+    for model in (drive["model"], drive["judge"]):
+        if not isinstance(readouts.get(model, ""), str) and len(readouts[model]) > 1:
+            raise InputError(
+                f"config key outputs.readouts.{model}: in_silico.drive takes one layer, or the best of each area; name "
+                f"one layer, `best` or `all`"
+            )
+    # The readout of the baseline gives the control of a linear model.
+    linear = [model for model in scored if is_baseline(config["models"][model])]
+    drive["linear"] = linear[0] if linear else None
+    needed = dict.fromkeys([drive["model"], drive["judge"], *linear[:1]])
+    drive["added"] = [model for model in needed if model not in readouts]
+    for model in drive["added"]:
+        readouts[model] = "all" if model in linear else "best"
+
+
+def driven_neuroids(config: dict, recording: str) -> list[str]:
+    """Return the names of the neuroids of a recording for which `in_silico.drive` finds images."""
+    drive = config.get("in_silico", {}).get("drive")
+    return drive["neuroids"] if drive and drive["recording"] == recording else []
+
+
 def readouts_of(config: dict) -> list[tuple[str, str]]:
     """Return each pair of a recording of neuroids and a model with readouts."""
-    return _pairs_with(config, "readouts")
+    experiments = config.get("in_silico", {}).values()
+    added = {model for experiment in experiments for model in experiment.get("added", [])}
+    asked = {(experiment["recording"], model) for experiment in experiments for model in experiment.get("added", [])}
+    return [pair for pair in _pairs_with(config, "readouts") if pair[1] not in added or pair in asked]
 
 
 def predictions_of(config: dict) -> list[tuple[str, str]]:

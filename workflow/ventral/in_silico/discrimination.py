@@ -1,9 +1,9 @@
 """Choose stimuli whose responses tell two models of neurons apart, and count the trials until they do.
 
 Each model predicts the mean response a or b of a neuron to a stimulus. The mean response of the neuron differs from the
-prediction of the true model by a variance u, known from held-out stimuli. Single trials have the noise variance s, so
-that the mean over k trials is normal around the prediction with the variance v = u + s / k. The log likelihood ratio of
-the two models then has the mean D / 2 or -D / 2, depending on which is true, and the variance D, where
+prediction of the true model by a variance u, known from held-out stimuli. A single trial has the noise variance s. The
+mean over k trials is then normal around the prediction, with the variance v = u + s / k. The log likelihood ratio of the
+true model over the other has the mean D / 2 and the variance D, where
 
     D = sum over stimuli and neurons of (a - b)^2 / v.
 

@@ -81,6 +81,8 @@ class Question:
         Model and layer of each candidate.
     pairs : sequence of (int, int)
         Pairs of candidates to tell apart.
+    neuroids : sequence of str
+        Names of the neurons.
     predicted : (candidates, n, neurons) array
         Predictions for the pool.
     noise : (neurons,) array
@@ -94,6 +96,7 @@ class Question:
     place: Mapping[str, str]
     candidates: Sequence[tuple[str, str]]
     pairs: Sequence[tuple[int, int]]
+    neuroids: Sequence[str]
     predicted: NDArray[np.float64]
     noise: NDArray[np.float64]
     unexplained: NDArray[np.float64]
@@ -111,7 +114,7 @@ class Question:
 
     @property
     def separations(self) -> NDArray[np.float64]:
-        """What a trial with each stimulus adds to D of each pair (pairs, n)."""
+        """Contribution of a trial with each stimulus to D of each pair (pairs, n)."""
         return np.array([separation(*self.compared(pair)) for pair in self.pairs])
 
 
@@ -279,7 +282,8 @@ def questions(
         values = predicted["predicted"].values[standing][:, :, neurons]
         lowest, highest = (one[neurons] for one in ranges)
         of_candidates = unexplained[np.ix_(standing, neurons)]
-        found.append(Question(place, names, pairs, values, of_trial[neurons], of_candidates, lowest, highest))
+        neuroids = predicted["neuroid"].values[neurons].astype(str).tolist()
+        found.append(Question(place, names, pairs, neuroids, values, of_trial[neurons], of_candidates, lowest, highest))
     return found
 
 
@@ -330,8 +334,8 @@ def trials_of(asked: Sequence[Question], names: NDArray, table: pd.DataFrame, n_
     -------
     DataFrame
         Table with these columns. `trials` is the number of trials after which the wrong candidate is the likelier one
-        with probability `error`, as `ventral.in_silico.discrimination` defines it, and `repetitions` the number of
-        rounds. `random_trials` is the median over draws of as many random stimuli of the pool, with 95 % of the draws
+        with probability `error`, as `ventral.in_silico.discrimination` defines it. `repetitions` is the number of rounds.
+        `random_trials` is the median over draws of as many random stimuli of the pool, with 95 % of the draws
         from `random_low` to `random_high`. `log_ratio` is the expected log likelihood ratio of a trial, the mean over
         chosen stimuli, and `random_log_ratio` the mean over the pool.
     """

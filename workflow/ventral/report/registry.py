@@ -179,6 +179,25 @@ FIGURES = {
         needs="next_experiment",
         still=True,
     ),
+    "driven": Shown(
+        title="Images that drive neurons",
+        caption=(
+            "Images that a gradient ascent through a network and its fitted readout found for each neuron, beside "
+            "control images. All but those as shown (natural) have the mean and contrast of the recording's stimuli. "
+            "Matched is the best stimulus of the recording with this mean and contrast, and masked is the same behind "
+            "the mask of the synthesised image. Pool is the best of further images, Gabor the best Gabor function, and "
+            "linear the image of a linear model of the pixels. The first number is the response that the optimised "
+            "network predicts, and the second is the response that the judge predicts, another network that took no "
+            "part in the search. Both are in standard deviations of the predicted responses to the recording's "
+            "stimuli, from their mean. Orange numbers mark images that only the optimised network prefers to the "
+            "matched one. An exclamation mark says that the predicted response lies outside the measured responses. No "
+            "neuron has seen these images."
+        ),
+        function="figures.driven.drive_figure",
+        reads={"driven": "driven"},
+        needs="driven",
+        still=True,
+    ),
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
@@ -493,6 +512,22 @@ TABLES = {
         },
         options=("tied", "reliability_threshold", "n_draws", "seed"),
         needs="predicted_pool",
+    ),
+    "drive": Shown(
+        title="Drive of synthesised and control images",
+        caption=(
+            "Means over the neurons of an area for each kind of image. `drive` is the response that the optimised "
+            "network predicts, in standard deviations of its predictions for the recording's stimuli, from their mean. "
+            "`judged_drive` is the same for the judge, another network. `gain` and `judged_gain` are the scores beyond "
+            "that of the best stimulus of the recording with matched mean and contrast. `share` is the share of the "
+            "gain that the judge confirms. `n_confirmed` counts the images whose gain both networks see, and "
+            "`n_beyond` those whose predicted response lies outside the measured responses. Intervals of 95 % are for "
+            "other neurons and other seeds."
+        ),
+        function="in_silico.driven.drive_summary",
+        reads={"driven": "driven"},
+        options=("n_bootstrap", "seed"),
+        needs="driven",
     ),
     "claims": Shown(
         title="Which claims hold",
