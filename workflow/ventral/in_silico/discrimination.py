@@ -2,8 +2,8 @@
 
 Each model predicts the mean response a or b of a neuron to a stimulus. The mean response of the neuron differs from the
 prediction of the true model by a variance u, known from held-out stimuli. A single trial has the noise variance s. The
-mean over k trials is then normal around the prediction, with the variance v = u + s / k. The log likelihood ratio of the
-true model over the other has the mean D / 2 and the variance D, where
+mean over k trials is then normal around the prediction, with the variance v = u + s / k. The log likelihood ratio of
+the true model over the other has the mean D / 2 and the variance D, where
 
     D = sum over stimuli and neurons of (a - b)^2 / v.
 

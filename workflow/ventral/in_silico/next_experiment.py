@@ -334,10 +334,10 @@ def trials_of(asked: Sequence[Question], names: NDArray, table: pd.DataFrame, n_
     -------
     DataFrame
         Table with these columns. `trials` is the number of trials after which the wrong candidate is the likelier one
-        with probability `error`, as `ventral.in_silico.discrimination` defines it. `repetitions` is the number of rounds.
-        `random_trials` is the median over draws of as many random stimuli of the pool, with 95 % of the draws
+        with probability `error`, as `ventral.in_silico.discrimination` defines it. `repetitions` is the number of
+        rounds. `random_trials` is the median over draws of as many random stimuli of the pool, with 95 % of the draws
         from `random_low` to `random_high`. `log_ratio` is the expected log likelihood ratio of a trial, the mean over
-        chosen stimuli, and `random_log_ratio` the mean over the pool.
+        chosen stimuli. `random_log_ratio` is the mean over the pool.
     """
     row_of = {name: row for row, name in enumerate(names)}
     rows = []

@@ -30,6 +30,7 @@ def predict_pool(
     candidates: Mapping[str, str | Sequence[str]],
     device: str = "auto",
     batch_size: int = BATCH_SIZE,
+    cores: int = 1,
 ) -> None:
     """Write the responses to a pool of stimuli that the readouts of candidates predict.
 
@@ -48,6 +49,8 @@ def predict_pool(
         'auto', 'cpu' or 'cuda'.
     batch_size : int
         Stimuli in a forward pass.
+    cores : int
+        Threads of a CPU.
 
     Raises
     ------
@@ -55,6 +58,8 @@ def predict_pool(
         If fewer than two candidates have readouts, stimuli differ in shape from those of the readouts, or a network
         cannot be loaded.
     """
+    from ventral.activations.forward import exact_products
+
     stimulus_set = read_dataset(pool)
     stimuli = open_store(pool)[declared_modality(stimulus_set.attrs, str(pool)).array]
     files = [file for folder in readouts for file in sorted(Path(folder).glob("*.zarr.zip"))]
@@ -76,9 +81,9 @@ def predict_pool(
         "alike": stimulus_set.attrs["duplicates"] + stimulus_set.attrs.get("near_duplicates", []),
     }
     best = [model for model, wanted in candidates.items() if wanted == BEST]
-    predicted = predictions_for(
-        taken, stimuli, stimulus_set["stimulus"].values.astype(str), best, device=device, batch_size=batch_size
-    )
+    names = stimulus_set["stimulus"].values.astype(str)
+    with exact_products(cores):
+        predicted = predictions_for(taken, stimuli, names, best, device=device, batch_size=batch_size)
     write_dataset(predicted.assign_attrs(attributes), output)
 
 
