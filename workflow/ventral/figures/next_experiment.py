@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -82,5 +83,9 @@ def _title(place: tuple[str, str, str], rows: pd.DataFrame, n_pool: int) -> str:
 
 def _trials(pair: dict) -> str:
     models = f"{pair['model_a']} {pair['layer_a']} against {pair['model_b']} {pair['layer_b']}"
-    random, low, high = (f"{pair[name]:,.0f}" for name in ("random_trials", "random_low", "random_high"))
-    return f"{models}: {pair['trials']:,.0f} trials; with random stimuli {random} ({low} to {high})"
+    chosen, *random = (_counted(pair[name]) for name in ("trials", "random_trials", "random_low", "random_high"))
+    return f"{models}: {chosen} trials; with random stimuli {random[0]} ({random[1]} to {random[2]})"
+
+
+def _counted(trials: float) -> str:
+    return f"{trials:,.0f}" if np.isfinite(trials) else "infinitely many"
