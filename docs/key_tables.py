@@ -41,6 +41,10 @@ def tables() -> dict[str, list[Row]]:
         "key below `synthesis`": rows(stimuli["synthesis"]["properties"], "synthesis."),
         "key below `simulate`": rows(recordings["simulate"]["properties"], "simulate."),
         "key below `behaviour`": rows(recordings["behaviour"]["properties"], "behaviour."),
+        "key below `drive`": rows(keys["in_silico"]["properties"]["drive"]["properties"], "drive."),
+        "key below `next_experiment`": rows(
+            keys["in_silico"]["properties"]["next_experiment"]["properties"], "next_experiment."
+        ),
         "option": rows(definitions["model"]["properties"]),
         "key below `train`": rows(definitions["training"]["properties"], "train."),
         "key of a split": rows(definitions["splits"]["items"]["oneOf"][1]["properties"], "splits."),

@@ -26,6 +26,12 @@ ASKED = DRAWS | {
     "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "decoding_over_time": {},
     "first_layers": {"models": ["efficientnet_lite0"]},
+    "in_silico": {
+        "drive": {"recording": "simulated", "neuroids": ["V4_01"], "model": "efficientnet_lite0", "judge": "pixels"},
+        "next_experiment": {"recording": "simulated", "pool": "objects"},
+    },
+    # Readouts read activations.
+    "grams": {"from": "activations"},
     "envmodules": ["one/2"],
 }
 

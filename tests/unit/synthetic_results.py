@@ -31,6 +31,8 @@ SETTINGS = {
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
     "recurrence": {"compared": [], "apart": [], "split_by": None},
+    "next_experiment": {},
+    "drive": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

@@ -26,7 +26,7 @@ FLOORS = [
     ["activations", "grams"],
     ["targets"],
     ["training", "simulation"],
-    ["statistics", "scores", "decoding", "readouts", "predictions"],
+    ["statistics", "scores", "decoding", "readouts", "predictions", "in_silico"],
     ["figures", "report"],
     ["configuration", "commands", "audit", "crate", "launch", "__main__"],
 ]

@@ -6,20 +6,30 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
+import ventral
 from tests.workflow.conftest import Experiment, command, environment
 from tests.workflow.test_run import jobs_of
 from ventral.mappings.correlation import pooled_r, sums_within_folds
-from ventral.tables import read_parquet
+from ventral.tables import read_csv, read_parquet
 
-ASKED = {"outputs": {"predictions": "all", "readouts": "best"}, "first_layers": {"models": ["tiny"]}}
+NEURONS = ["neuroid_1", "neuroid_2"]
+DRIVE = {"recording": "rec", "neuroids": NEURONS, "model": "tiny", "judge": "pixels", "seeds": 1, "steps": 4}
+NEXT = {"recording": "rec", "pool": "mine", "candidates": {"tiny": "best", "pixels": "best"}, "chosen": 5}
+ASKED = {
+    "outputs": {"predictions": "all", "readouts": "best"},
+    "first_layers": {"models": ["tiny"]},
+    "in_silico": {"drive": DRIVE, "next_experiment": NEXT},
+}
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
+DRIVEN = "results/driven"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +44,7 @@ def ran(undisturbed, tmp_path_factory) -> Experiment:
 @pytest.fixture(scope="module")
 def audited(ran) -> tuple[dict[str, str], zipfile.ZipFile]:
     """The verdict on each output by an audit that makes predictions and readouts again, and the crate."""
-    ran.run("audit", "crate", **ASKED, audit={"sample": 0, "outputs": [STORES["tiny"], READOUTS]})
+    ran.run("audit", "crate", **ASKED, audit={"sample": 0, "outputs": [STORES["tiny"], READOUTS, DRIVEN]})
     found = json.loads((ran.folder / "results" / "audit" / "audit.json").read_text())
     verdicts = {output["path"]: output["verdict"] for output in found["outputs"]}
     with zipfile.ZipFile(ran.folder / "results" / "crate.zip") as crate:
@@ -142,6 +152,46 @@ def test_the_filters_of_a_first_layer_stand_beside_v1_and_in_the_crate(ran, audi
     for path in ("filters.parquet", "filter_distances.csv", "figures/filters.svg", "figures/filter_distributions.csv"):
         assert verdicts[f"results/{path}"] == "verified"
         assert f"results/{path}" in crate.namelist()
+
+
+def test_the_stimuli_of_the_next_experiment_are_chosen_and_their_trials_counted(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    chosen = read_csv(results / "next_experiment.csv", "layer")
+    assert chosen.groupby(["model", "layer"])["rank"].apply(list).tolist() == [[1, 2, 3, 4, 5]] * 2
+    assert chosen["stimulus"].nunique() == 5
+    trials = read_csv(results / "next_experiment_trials.csv", "layer_a", "layer_b")
+    assert set(trials[["model_a", "model_b"]].to_numpy().ravel()) == {"tiny", "pixels"}
+    assert trials["trials"].item() <= trials["random_trials"].item()
+    assert trials["log_ratio"].item() > trials["random_log_ratio"].item()
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for shown in ("Stimuli of the next experiment", "Box GEP, Hill WJ (1967)"):
+        assert shown in page
+    for path in ("next_experiment.csv", "next_experiment_trials.csv", "figures/next_experiment.svg"):
+        assert verdicts[f"results/{path}"] == "verified"
+        assert f"results/{path}" in crate.namelist()
+    assert verdicts["results/next_experiment.zarr"] == "verified"
+
+
+def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    table = read_parquet(ran.folder / DRIVEN / "stimuli.parquet")
+    assert table.groupby("neuroid")["kind"].apply(list).to_dict() == {
+        name: ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"] for name in NEURONS
+    }
+    readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['layer'].iloc[0])}.zarr.zip")
+    for row in table.itertuples():
+        predicted = readout.predict([ran.folder / DRIVEN / row.image]).sel(neuroid=row.neuroid).item()
+        assert row.response == pytest.approx(predicted, rel=1e-4, abs=1e-5)
+    means = pd.read_csv(results / "drive.csv")
+    assert means.set_index("kind").loc["synthesised", "gain"] == pytest.approx(
+        table.loc[table["kind"] == "synthesised", "gain"].mean()
+    )
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for shown in ("Images that drive neurons", "For 2 neurons of rec, images were synthesised", "Walker EY"):
+        assert shown in page
+    assert verdicts[DRIVEN] == "rerun and equal"
+    for path in (f"{DRIVEN}/{table['image'].iloc[0]}", "results/drive.csv", "results/figures/driven.svg"):
+        assert path in crate.namelist()
 
 
 def test_a_run_that_does_not_ask_plans_neither(ran, undisturbed):

@@ -48,3 +48,67 @@ use rule fit as predictions with:
             reliability_threshold=settings["reliability_threshold"],
             **DEAL,
         ),
+
+
+if NEXT_EXPERIMENT:
+
+    use rule extract as predict_pool with:
+        input:
+            readouts=expand(
+                "<results>/readouts/{recording}/{model}",
+                recording=NEXT_EXPERIMENT["recording"],
+                model=NEXT_EXPERIMENT["candidates"],
+            ),
+            pool=MADE["pool"],
+            reads=watched(
+                "next_experiment_pool",
+                lambda wildcards: [
+                    path
+                    for model in NEXT_EXPERIMENT["candidates"]
+                    for path in checkpoint_of(settings["models"][model])
+                ],
+            ),
+        output:
+            directory("<results>/next_experiment.zarr"),
+            provenance="<provenance>/next_experiment_pool.json",
+        log:
+            "<logs>/next_experiment_pool.log",
+        benchmark:
+            "<benchmarks>/next_experiment_pool.tsv"
+        params:
+            **told("predict_pool", candidates=NEXT_EXPERIMENT["candidates"]),
+
+
+if DRIVE:
+
+    use rule extract as drive with:
+        input:
+            readouts=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['model']}",
+            judges=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['judge']}",
+            linear=f"<results>/readouts/{DRIVE['recording']}/{DRIVE['linear']}" if DRIVE["linear"] else [],
+            recording=f"<results>/recordings/{DRIVE['recording']}.zarr",
+            stimuli=f"<results>/stimuli/{settings['recordings'][DRIVE['recording']]['stimuli']}.zarr",
+            pool=f"<results>/stimuli/{DRIVE['pool']}.zarr" if DRIVE["pool"] else [],
+            reads=watched(
+                "driven",
+                lambda wildcards: [
+                    path
+                    for model in (DRIVE["model"], DRIVE["judge"])
+                    for path in checkpoint_of(settings["models"][model])
+                ],
+            ),
+        output:
+            directory("<results>/driven"),
+            provenance="<provenance>/driven.json",
+        log:
+            "<logs>/driven.log",
+        benchmark:
+            "<benchmarks>/driven.tsv"
+        params:
+            **told(
+                "drive",
+                **{key: DRIVE[key] for key in ("neuroids", "time_bin", "objectives", "start", "seeds")},
+                search={key: DRIVE[key] for key in SEARCH},
+                reliability_threshold=settings["reliability_threshold"],
+                seed=settings["seed"],
+            ),

@@ -39,6 +39,21 @@ PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, 
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 # Models whose first layers are compared with V1.
 FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
+# Stimuli that tell models apart.
+NEXT_EXPERIMENT = settings.get("in_silico", {}).get("next_experiment", {})
+# Images that drive neurons.
+DRIVE = settings.get("in_silico", {}).get("drive")
+# Options of the search for images.
+SEARCH = (
+    "steps",
+    "parametrisation",
+    "learning_rate",
+    "jitter",
+    "scale",
+    "rotation",
+    "blur",
+    "total_variation",
+)
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -68,8 +83,15 @@ MADE = {
     "partitioned": PARTITIONED,
     "partitions": ["<results>/partitions.csv"] if PARTITIONED else [],
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
+    "driven": ["<results>/driven"] if DRIVE else [],
     "filters": ["<results>/filters.parquet"] if FIRST_LAYERS["models"] else [],
     "filter_distances": ["<results>/filter_distances.csv"] if FIRST_LAYERS["models"] else [],
+    "pool": [f"<results>/stimuli/{NEXT_EXPERIMENT['pool']}.zarr"] if NEXT_EXPERIMENT else [],
+    "predicted_pool": ["<results>/next_experiment.zarr"] if NEXT_EXPERIMENT else [],
+    "next_recording": [f"<results>/recordings/{NEXT_EXPERIMENT['recording']}.zarr"] if NEXT_EXPERIMENT else [],
+    "comparisons": ["<results>/comparisons.csv"] if RESAMPLED else [],
+    "next_experiment": ["<results>/next_experiment.csv"] if NEXT_EXPERIMENT else [],
+    "next_experiment_trials": ["<results>/next_experiment_trials.csv"] if NEXT_EXPERIMENT else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],
@@ -103,6 +125,9 @@ VALUES = {
     "compared": list(COMPARED["networks"].items()),
     "apart": COMPARED_TRAINING.get("apart", []),
     "split_by": COMPARED["property"],
+    "tied": NEXT_EXPERIMENT.get("tied"),
+    "n_chosen": NEXT_EXPERIMENT.get("chosen"),
+    "n_draws": settings["bootstrap"],
     "networks": {
         name: {"architecture": spec["architecture"], "network": spec.get("trained_by") or name}
         for name, spec in settings["models"].items()

@@ -10,6 +10,8 @@ PLACES = {
     "TestSetRidge": "mappings.ridge_test_set",
     "test_set_ridge": "mappings.ridge_test_set",
     "load_readout": "readouts.loading",
+    "next_experiment": "in_silico.next_experiment",
+    "controversial_images": "in_silico.controversial",
     "open_features": "activations.features",
     "open_scores": "scores.labelled",
     "brainio_scores": "scores.labelled",

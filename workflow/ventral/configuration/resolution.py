@@ -32,6 +32,7 @@ from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
 from ventral.stimuli.modality import (
+    FIRST,
     MODALITIES,
     RENDER,
     SYNTHESIS,
@@ -128,7 +129,10 @@ def resolve(config: dict) -> dict:
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
+    given = list(config["outputs"]["readouts"])
+    _check_drive(config)
     config["grams"]["from"] = _source_of_grams(config)
+    _resolve_next_experiment(config, given)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -217,7 +221,8 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
         elif not any(_to_be_fetched(path, fetched) for path in _files_of(spec)):
             n_stimuli = None if table is None else len(table)
             names = None if table is None else {"stimulus": table.index.to_numpy(), **table}
-            found = recordings.check(spec, n_stimuli, f"recordings.{name}", names)
+            asked = driven_neuroids(config, name)
+            found = recordings.check(spec, n_stimuli, f"recordings.{name}", names, asked)
             n_neuroids |= {} if found is None else {name: found}
         if table is not None:
             _check_splits(spec, table, config, f"stimuli.{spec['stimuli']}")
@@ -227,6 +232,7 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{spec['stimuli']}")
     for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
         rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
+    _check_next_experiment(config, described, fetched)
     labels = {name: _labels(table) for name, table in described.items()}
     if "unseen" in config and config["unseen"]["stimuli"] in described:
         from ventral.targets.splits import check_category
@@ -536,6 +542,7 @@ def _source_of_grams(config: dict) -> str:
         for key, reads in (
             ("extraction.keep", config["extraction"]["keep"]),
             ("outputs.readouts", config["outputs"]["readouts"]),
+            ("in_silico.next_experiment", "next_experiment" in config.get("in_silico", {})),
             ("mappings.factorised", "factorised" in config["mappings"]),
         )
         if reads
@@ -569,22 +576,191 @@ def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:
                 f"{allowed_instead(name, dict.fromkeys(scored))}"
             )
         if not isinstance(layers, str):
-            _check_named_layers(config["models"][name], layers, output)
+            _check_named_layers(config["models"][name], layers, f"outputs.{output}")
     return wanted
 
 
-def _check_named_layers(spec: dict, layers: list[str], output: str) -> None:
+def _check_named_layers(spec: dict, layers: list[str], key: str) -> None:
     """Refuse names of layers that a model's list of layers lacks; layers from globs and `auto` are known later."""
     taken = [spec["architecture"]] if is_baseline(spec) else spec["layers"]
     if are_names(taken) and not any(GLOB.search(name) for name in taken):
         # The number of runs of a module is known later.
         known = [name for name in layers if without_step(name) in taken]
-        check_taken(layers, [*taken, *known], f"outputs.{output}", spec["name"])
+        check_taken(layers, [*taken, *known], key, spec["name"])
+
+
+def _resolve_next_experiment(config: dict, given: list[str]) -> None:
+    """Check the next experiment, name the layers of each candidate, and add their readouts to those of the config.
+
+    `given` are the models with readouts in all recordings.
+    """
+    asked = config.get("in_silico", {}).get("next_experiment")
+    if asked is None:
+        return
+    key = "config key in_silico.next_experiment"
+    name, pool = asked["recording"], asked["pool"]
+    for kind, given, known in (("recording", name, "recordings"), ("pool", pool, "stimuli")):
+        if given not in config[known]:
+            called = {"recording": "recording", "pool": "stimulus set"}[kind]
+            raise InputError(f"{key}.{kind}: no {called} is called {given!r}; {allowed_instead(given, config[known])}")
+    recording = config["recordings"][name]
+    if not has_neuroids(recording):
+        raise InputError(
+            f"{key}.recording: {name} has {_content_of(recording)}; models are told apart by responses of neuroids"
+        )
+    if recording.get("simulate", {}).get("repetitions") == 1:
+        raise InputError(_without_repetitions(name))
+    _check_pool(config, pool, recording["stimuli"], f"{key}.pool")
+    if "ridge" not in config["mappings"]:
+        raise InputError(f"{key}: its readouts are of ridge regression; add `ridge` to `mappings`")
+    scored = models_with_neuroids(config, name)
+    asked["tied"] = asked["candidates"] == "tied"
+    candidates = asked["candidates"] = dict.fromkeys(scored, "best") if asked["tied"] else asked["candidates"]
+    for model, layers in candidates.items():
+        if model not in scored:
+            raise InputError(
+                f"{key}.candidates: no model called {model!r} is scored against {name}; "
+                f"{allowed_instead(model, scored)}"
+            )
+        if not isinstance(layers, str):
+            _check_named_layers(config["models"][model], layers, f"{key.removeprefix('config key ')}.candidates")
+    # The number of all layers of a model is known later.
+    if "all" not in candidates.values() and sum(1 if one == "best" else len(one) for one in candidates.values()) < 2:
+        raise InputError(
+            f"{key}.candidates: {', '.join(candidates) or 'none'} is a single candidate, and two or more are told "
+            f"apart; name another model or layer{f' of {name}' if asked['tied'] else ''}"
+        )
+    asked["added"] = [model for model in candidates if model not in given]
+    readouts = config["outputs"]["readouts"]
+    for model, layers in candidates.items():
+        readouts[model] = _both(readouts.get(model, layers), layers, model)
+
+
+def _both(given: str | list[str], wanted: str | list[str], model: str) -> str | list[str]:
+    """Return the layers with readouts of a model, given those for `outputs.readouts` and for another key."""
+    if given == wanted:
+        return given
+    if "all" in (given, wanted):
+        return "all"
+    if isinstance(given, str) or isinstance(wanted, str):
+        raise InputError(
+            f"config key outputs.readouts.{model}: {given!r}, and in_silico.next_experiment takes {wanted!r}; set one "
+            f"of them to `all`, or both to the same"
+        )
+    return list(dict.fromkeys([*given, *wanted]))
+
+
+def _check_pool(config: dict, pool: str, shown: str, key: str) -> None:
+    """Refuse a pool that networks cannot be shown as they were shown the stimuli of the recording."""
+    if pool not in sets_with_files(config):
+        raise InputError(
+            f"{key}: the stimuli {pool} are a table alone, and networks need their files; name another set"
+        )
+    kinds = [_modality_of_set(config, name).name for name in (pool, shown)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"{key}: {pool} has {kinds[0]}, and the recording's stimuli {shown} are {kinds[1]}")
+    degrees = [config["stimuli"][name].get("degrees") for name in (pool, shown)]
+    if degrees[0] != degrees[1]:
+        said = [f"{name} has {value or 'none'}" for name, value in zip((pool, shown), degrees, strict=True)]
+        raise InputError(
+            f"{key}: `degrees` differ ({', '.join(said)}); give both sets the same degrees of visual angle"
+        )
+
+
+def _without_repetitions(recording: str) -> str:
+    return (
+        f"config key in_silico.next_experiment.recording: {recording} has one repetition of each stimulus, so that the "
+        f"noise of a trial is not known, nor how many trials tell models apart; name a recording with repetitions"
+    )
+
+
+def _check_next_experiment(config: dict, described: dict, fetched: tuple[str, ...]) -> None:
+    """Refuse a next experiment whose present files have no repetitions, or stimuli of another size."""
+    asked = config.get("in_silico", {}).get("next_experiment")
+    if asked is None:
+        return
+    name, recording = asked["recording"], config["recordings"][asked["recording"]]
+    if not any(_to_be_fetched(path, fetched) for path in _files_of(recording)):
+        known = described.get(recording["stimuli"])
+        if recordings.n_repetitions(recording, None if known is None else len(known), f"recordings.{name}") == 1:
+            raise InputError(_without_repetitions(name))
+    sets = [asked["pool"], recording["stimuli"]]
+    if all(one in described for one in sets):
+        shapes = [stimuli.shape_of(config["stimuli"][one], f"stimuli.{one}") for one in sets]
+        if None not in shapes and shapes[0] != shapes[1]:
+            sizes = [" x ".join(map(str, shape)) for shape in shapes]
+            said = " and ".join(f"{one} has {size}" for one, size in zip(sets, sizes, strict=True))
+            raise InputError(
+                f"config key in_silico.next_experiment.pool: readouts predict stimuli of the recording's size, but "
+                f"{said} (colours, rows, columns); give {sets[0]} the `size` of {sets[1]}"
+            )
+
+
+def _check_drive(config: dict) -> None:
+    """Check `in_silico.drive`, and add the readouts that it needs to those of the config."""
+    drive = config.get("in_silico", {}).get("drive")
+    if drive is None:
+        return
+    key, name = "config key in_silico.drive", drive["recording"]
+    if name not in config["recordings"]:
+        raise InputError(
+            f"{key}.recording: no recording is called {name!r}; {allowed_instead(name, config['recordings'])}"
+        )
+    recording, scored = config["recordings"][name], models_of(config, name)
+    if not has_neuroids(recording):
+        raise InputError(f"{key}.recording: {name} has {_content_of(recording)}; name a recording of neuroids")
+    for part in (recording["stimuli"], drive["pool"]):
+        if part is not None and part not in config["stimuli"]:
+            raise InputError(
+                f"{key}.pool: no stimulus set is called {part!r}; {allowed_instead(part, config['stimuli'])}"
+            )
+        if part is not None and (_modality_of_set(config, part).name != FIRST or part not in sets_with_files(config)):
+            raise InputError(f"{key}: the stimuli {part} are no image files; name a set of images")
+    if name in recordings_over_time(config) and drive["time_bin"] is None:
+        raise InputError(f"{key}.time_bin: missing; {name} has several time bins, so name one, such as `70-170`")
+    if "ridge" not in config["mappings"]:
+        raise InputError(f"{key}: readouts are of ridge regression; add `ridge` to `mappings`")
+    for role in ("model", "judge"):
+        if drive[role] not in scored:
+            raise InputError(
+                f"{key}.{role}: no model called {drive[role]!r} is scored against {name}; "
+                f"{allowed_instead(drive[role], scored)}"
+            )
+    if drive["judge"] == drive["model"]:
+        raise InputError(f"{key}.judge: {drive['judge']} is the model that is optimised; name another one")
+    if not family_of(config["models"][drive["model"]]["architecture"]).has_gradients:
+        raise InputError(
+            f"{key}.model: features of {drive['model']} have no gradient with respect to the pixels; name another "
+            f"model, and take this one as the judge"
+        )
+    readouts = config["outputs"]["readouts"]
+    for model in (drive["model"], drive["judge"]):
+        if not isinstance(readouts.get(model, ""), str) and len(readouts[model]) > 1:
+            raise InputError(
+                f"config key outputs.readouts.{model}: in_silico.drive takes one layer, or the best of each area; name "
+                f"one layer, `best` or `all`"
+            )
+    # The readout of the baseline gives the control of a linear model.
+    linear = [model for model in scored if is_baseline(config["models"][model])]
+    drive["linear"] = linear[0] if linear else None
+    needed = dict.fromkeys([drive["model"], drive["judge"], *linear[:1]])
+    drive["added"] = [model for model in needed if model not in readouts]
+    for model in drive["added"]:
+        readouts[model] = "all" if model in linear else "best"
+
+
+def driven_neuroids(config: dict, recording: str) -> list[str]:
+    """Return the names of the neuroids of a recording for which `in_silico.drive` finds images."""
+    drive = config.get("in_silico", {}).get("drive")
+    return drive["neuroids"] if drive and drive["recording"] == recording else []
 
 
 def readouts_of(config: dict) -> list[tuple[str, str]]:
     """Return each pair of a recording of neuroids and a model with readouts."""
-    return _pairs_with(config, "readouts")
+    experiments = config.get("in_silico", {}).values()
+    added = {model for experiment in experiments for model in experiment.get("added", [])}
+    asked = {(experiment["recording"], model) for experiment in experiments for model in experiment.get("added", [])}
+    return [pair for pair in _pairs_with(config, "readouts") if pair[1] not in added or pair in asked]
 
 
 def predictions_of(config: dict) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Load a readout with its network, and predict responses to new stimuli."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +10,17 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from ventral.errors import InputError
+from ventral.errors import InputError, allowed_instead
 from ventral.models.zoo import on_stimuli, sha256_of_weights, weights_file
 from ventral.readouts.making import ACCURACY, FORMAT
-from ventral.stimuli.modality import MODALITIES
+from ventral.stimuli.modality import FIRST, MODALITIES
 from ventral.store import open_store
 
 if TYPE_CHECKING:
+    import torch
     import zarr
 
+    from ventral.activations.gradients import DifferentiableLayer
     from ventral.activations.layer_features import LayerFeatures
 
 BATCH_SIZE = 32
@@ -73,6 +75,7 @@ class Readout:
         self.attributes = dict(group.attrs)
         self.card: str = self.attributes["card"]
         self._features: dict[str, LayerFeatures] = {}
+        self._layers: dict[tuple[str, str], DifferentiableLayer] = {}
 
     @cached_property
     def neuroids(self) -> pd.DataFrame:
@@ -124,6 +127,77 @@ class Readout:
         paths = [str(image) for image in images if isinstance(image, str | Path)]
         return labelled.assign_coords(stimulus=paths) if paths and len(paths) == len(images) else labelled
 
+    def differentiable(
+        self,
+        neuroids: Sequence[str] | None = None,
+        time_bin: str | None = None,
+        *,
+        device: str = "auto",
+        dtype: str = "float32",
+    ) -> "Callable[[torch.Tensor], torch.Tensor]":
+        """Return the predictions as a function that torch can differentiate with respect to the pixels.
+
+        Parameters
+        ----------
+        neuroids : sequence of str, optional
+            Names of neuroids; by default all.
+        time_bin : str, optional
+            Time bin of the neuroids, such as '70-90'; by default all.
+        device : str
+            'auto', 'cpu' or 'cuda'.
+        dtype : str
+            'float32' or 'float64'.
+
+        Returns
+        -------
+        function of a tensor
+            Returns the predicted responses (n, neuroids), given images (n, 3, height, width) with values from 0 to 1.
+            Pixels are not rounded to 8 bits.
+
+        Raises
+        ------
+        InputError
+            If a neuroid is unknown, stimuli are not images, or the network or its weights cannot be loaded.
+        """
+        columns, layer = self.columns_of(neuroids, time_bin), self._layer_on(device, dtype)
+        weights, intercept = (layer.tensor(array[..., columns]) for array in (self._weights, self._intercept))
+        return lambda images: layer(images) @ weights + intercept
+
+    def columns_of(self, neuroids: Sequence[str] | None = None, time_bin: str | None = None) -> NDArray[np.intp]:
+        """Return the positions of neuroids among the predictions, as for `differentiable`.
+
+        Raises
+        ------
+        InputError
+            If a neuroid is unknown.
+        """
+        known = pd.Series(self.attributes["neuroid"], dtype=str)
+        if time_bin is not None:
+            known = known[np.array(self.attributes["time_bin"], str) == time_bin]
+        if neuroids is None:
+            return known.index.to_numpy()
+        for name in neuroids:
+            if name not in set(known):
+                raise InputError(f"{self.path}: no neuroid is called {name!r}; {allowed_instead(name, known.unique())}")
+        return np.concatenate([np.empty(0, np.intp), *(known.index[known == name] for name in neuroids)])
+
+    def _layer_on(self, device: str, dtype: str) -> "DifferentiableLayer":
+        """Return the layer with gradients, loaded once for each device and type, or raise InputError."""
+        shown = self.attributes["stimuli"]["modality"]
+        if shown != FIRST:
+            raise InputError(f"{self.path}: its stimuli are {shown}; gradients are of images alone")
+        if (device, dtype) not in self._layers:
+            from ventral.activations.gradients import DifferentiableLayer
+
+            name = self.attributes["layer"]["name"]
+            try:
+                loaded = DifferentiableLayer(self._spec, name, self.shape, device=device, dtype=dtype)
+            except InputError as error:
+                raise InputError(f"{self.path}: the network cannot be loaded: {error}") from error
+            self._refuse_another(loaded)
+            self._layers[device, dtype] = loaded
+        return self._layers[device, dtype]
+
     def _features_on(self, device: str) -> "LayerFeatures":
         """Return the network, loaded once for each device, or raise InputError if its weights differ."""
         if device not in self._features:
@@ -155,7 +229,7 @@ class Readout:
         spec = {**spec, "weights": str(self._weights_file)}
         return {**spec, "sha256": sha256_of_weights(spec)}
 
-    def _refuse_another(self, loaded: "LayerFeatures") -> None:
+    def _refuse_another(self, loaded: "LayerFeatures | DifferentiableLayer") -> None:
         expected, layer = self.attributes["weights_sha256"], self.attributes["layer"]
         if loaded.weights_sha256 != expected:
             raise InputError(

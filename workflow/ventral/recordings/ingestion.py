@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ventral.errors import InputError, shown
+from ventral.errors import InputError, nearest, shown
 from ventral.mappings.standardisation import varies
 from ventral.recordings import brainio, nwb
 from ventral.recordings.axes import (
@@ -70,6 +70,7 @@ def check(
     n_stimuli: int | None = None,
     key: str = "recordings",
     stimuli: Mapping[str, NDArray] | None = None,
+    asked: Sequence[str] = (),
 ) -> int | None:
     """Check that a recording's files exist and match, reading only the header of the responses.
 
@@ -98,6 +99,8 @@ def check(
         Config key of `spec`, for messages.
     stimuli : mapping of (n,) arrays, optional
         Columns of the set, including `stimulus`, if they are known.
+    asked : sequence of str
+        Names of neuroids that `in_silico.drive` names.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def check(
     Raises
     ------
     InputError
-        If a file cannot be read, or the array is not of this kind.
+        If a file cannot be read, the array is not of this kind, or a neuroid is unknown.
     """
     if "matrices" in spec:
         areas_of(spec, list(read_matrices(spec, n_stimuli, key)), key)
@@ -118,6 +121,7 @@ def check(
     if "trials" in spec:
         trials, neuroids, bins = _presented(spec, key, unread=True)
         numbers_given(spec, neuroids, key)
+        _check_asked(neuroids, asked)
         if stimuli is not None:
             rows_presented(trials, stimuli, spec, key)
         return len(neuroids) * _number_of(bins)
@@ -130,14 +134,40 @@ def check(
             bins = chosen_bins(bins, spec, key)
         neuroids = _neuroids_of_file(neuroids, spec)
         numbers_given(spec, neuroids, key)
+        _check_asked(neuroids, asked)
         return len(neuroids) * _number_of(bins)
     array, axes, bins = _responses(spec, n_stimuli, key, unread=True)
     bins = chosen_bins(bins, spec, key)
     shape = in_order(array, axes).shape
     neuroids = _neuroids(spec, shape, axes, key)
+    _check_asked(neuroids, asked)
     if given := numbers_given(spec, neuroids, key):
         check_repetitions(given, spec, shape[2] > 1, key)
     return len(neuroids) * _number_of(bins)
+
+
+def n_repetitions(spec: dict, n_stimuli: int | None = None, key: str = "recordings") -> int | None:
+    """Return the number of repetitions in a file of responses, by its header; None for recordings of other forms.
+
+    Parameters
+    ----------
+    spec, n_stimuli, key
+        As for `check`.
+    """
+    if "responses" not in spec or "trials" in spec or _is_assembly(spec, key):
+        return None
+    array, axes, _ = _responses(spec, n_stimuli, key, unread=True)
+    return in_order(array, axes).shape[2]
+
+
+def _check_asked(neuroids: "pd.DataFrame", asked: Sequence[str]) -> None:
+    known = neuroids.index.astype(str).tolist()
+    for name in asked:
+        if name not in known:
+            raise InputError(
+                f"config key in_silico.drive.neuroids: no neuroid of the recording is called {name!r}; "
+                f"similar or first names: {nearest(name, known)}"
+            )
 
 
 def _number_of(bins: TimeBins | None) -> int:

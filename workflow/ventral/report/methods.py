@@ -33,7 +33,9 @@ FAMILY_IN_WORDS = {
     "unknown": "whose training is not known",
 }
 REFERENCES = {
+    "Bashivan et al. 2019": "Bashivan P, Kar K, DiCarlo JJ (2019). Science 364:eaav9436.",
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
+    "Box and Hill 1967": "Box GEP, Hill WJ (1967). Technometrics 9:57.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
     "Dapello et al. 2020": "Dapello J, Marques T, Schrimpf M, et al. (2020). NeurIPS 33.",
     "De Valois et al. 1982a": "De Valois RL, Yund EW, Hepler N (1982). Vision Research 22:531.",
@@ -44,6 +46,7 @@ REFERENCES = {
     "Geirhos et al. 2020": "Geirhos R, Meding K, Wichmann FA (2020). NeurIPS 33:13890.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
+    "Hunter and Reiner 1965": "Hunter WG, Reiner AM (1965). Technometrics 7:307.",
     "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Lescroart et al. 2015": "Lescroart MD, Stansbury DE, Gallant JL (2015). Front. Comput. Neurosci. 9:135.",
@@ -60,6 +63,7 @@ REFERENCES = {
     "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
+    "Walker et al. 2019": "Walker EY, Sinz FH, Cobos E, et al. (2019). Nature Neuroscience 22:2060.",
     "Willeke et al. 2022": "Willeke KF, Fahey PG, Bashiri M, et al. (2022). arXiv:2206.08666.",
     "Yamins et al. 2014": "Yamins DLK, Hong H, Cadieu CF, et al. (2014). PNAS 111:8619.",
     "Zou and Donner 2008": "Zou GY, Donner A (2008). Statistics in Medicine 27:1693.",
@@ -114,13 +118,13 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`
-        and `first_layers` (None if off). `splits` has the splits with options. `features` says how features are stored.
-        `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and `simulated`
-        those of simulated recordings, by name. `trained` names the networks trained on labels. `degrees` has the fields
-        of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features are means over
-        time. `architectures` has the architecture of each model, by name. `groups` names the sets summarised over
-        animals.
+        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`,
+        `first_layers` and `drive` (None if off). `splits` has the splits with options. `features` says how features are
+        stored. `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and
+        `simulated` those of simulated recordings, by name. `trained` names the networks trained on labels. `degrees`
+        has the fields of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features
+        are means over time. `architectures` has the architecture of each model, by name. `groups` names the sets
+        summarised over animals. `next_experiment` has its options, and is empty if off.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -138,8 +142,10 @@ def methods(
         ("Behaviour", _describe_behaviour(settings, recordings) if "behaviour" in kinds else ()),
         ("Explicitness", _describe_decoding(settings) if settings["decoding"] else ()),
         ("Recorded areas as models", _describe_recorded_areas(settings) if FAMILY in set(scores["family"]) else ()),
+        ("Next experiment", _describe_next_experiment(settings) if settings["next_experiment"] else ()),
         ("First layers", _describe_first_layers(settings) if settings["first_layers"] else ()),
         ("Recurrence", _describe_recurrence(settings) if settings["recurrence"]["compared"] else ()),
+        ("Images that drive neurons", _describe_drive(settings["drive"], settings) if settings["drive"] else ()),
         ("Other analyses", _describe_other_analyses(settings)),
         ("Statistics", _describe_statistics(scores, settings) if has_models(scores) else ()),
         ("Software", _describe_software(settings, software)),
@@ -688,6 +694,56 @@ def _describe_recurrence(settings: Mapping) -> Iterator[str]:
         f"Differences are those on the same stimuli. Intervals are percentiles over {settings['bootstrap']:,} "
         f"bootstrap samples of the values of {listed(asked['apart'])}, with all their stimuli. They do not cover other "
         f"trainings."
+def _describe_next_experiment(settings: Mapping) -> Iterator[str]:
+    asked = settings["next_experiment"]
+    about = "Models that were tied" if asked["tied"] else f"Layers of {listed(asked['candidates'])}"
+    yield (
+        f"{about} were to be told apart by responses of the neurons of {asked['recording']}. From the stimuli "
+        f"{asked['pool']}, {asked['chosen']:,} were chosen for each area, one after the other. Each choice left the "
+        f"smallest sum over pairs of models of the probability that the wrong model is the likelier one. Responses "
+        f"were taken as normal around a model's prediction (Hunter and Reiner 1965). Their variance was the noise of a "
+        f"trial plus the variance that held-out predictions miss (Box and Hill 1967). Trials were counted until this "
+        f"probability was 5 %, with the chosen stimuli and with {settings['bootstrap']:,} draws of random stimuli."
+    )
+
+
+def _describe_drive(drive: Mapping, settings: Mapping) -> Iterator[str]:
+    aims = {
+        "excite": "raise its predicted response",
+        "inhibit": "lower it",
+        "one_hot": "raise its share in the softmax over its area's neurons (Bashivan et al. 2019)",
+    }
+    moves = [
+        f"{word} of up to {drive[key]:g}{unit}"
+        for key, word, unit in (
+            ("jitter", "shifts", " pixels"),
+            ("scale", "relative changes of size", ""),
+            ("rotation", "rotations", " degrees"),
+        )
+        if drive[key]
+    ]
+    parameters = {"fourier": "Fourier spectrum", "pixels": "pixels"}[drive["parametrisation"]]
+    yield (
+        f"For {counted(len(drive['neuroids']), 'neuron')} of {drive['recording']}, images were synthesised by gradient "
+        f"ascent on their {parameters}, through {drive['model']} and the ridge regression of its best layer, to "
+        f"{listed([aims[name] for name in drive['objectives']])}. Each had {drive['seeds']:,} images, from "
+        f"{'noise' if drive['start'] == 'noise' else 'the best stimuli of the recording'}, in {drive['steps']:,} steps "
+        f"of Adam. Mean and contrast of all images were the means over the recording's stimuli."
+    )
+    if moves:
+        yield f"At every step images had random {listed(moves)}."
+    if drive["blur"]:
+        yield f"Images were blurred by up to {drive['blur']:g} pixels, less with every step."
+    if drive["total_variation"]:
+        yield f"The total variation was penalised with a weight of {drive['total_variation']:g}."
+    linear = ", and the image of a linear model of the pixels" if drive["linear"] else ""
+    pool = f", that of {drive['pool']}" if drive["pool"] else ""
+    yield (
+        f"Controls were the best stimulus of the recording, also behind a mask of the synthesised image's extent "
+        f"(Walker et al. 2019){pool}, the best Gabor function of a grid after an ascent{linear}. The readouts of "
+        f"{drive['judge']} judged all images and took no part in the search. Gains are beyond the recording's best "
+        f"stimulus with matched mean and contrast, in standard deviations of predictions. Their 95 % intervals are "
+        f"from {settings['bootstrap']:,} bootstrap samples of neurons and seeds."
     )
 
 

@@ -165,6 +165,39 @@ FIGURES = {
         needs="filters",
         still=True,
     ),
+    "next_experiment": Shown(
+        title="Stimuli of the next experiment",
+        caption=(
+            "Stimuli of a pool that best tell apart the models or layers that are tied, for each area, in the order of "
+            "the choice. The number is the expected log likelihood ratio of a single trial, the mean over pairs. The "
+            "text above counts the trials until the likelier of two models is the true one in 95 % of experiments, "
+            "and how many as many random stimuli of the pool would need. Both counts rest on the predictions of the "
+            "readouts, and are too low where neurons share errors. Long sets show their first stimuli."
+        ),
+        function="figures.next_experiment.chosen_stimuli",
+        reads={"stimuli": "next_experiment", "trials": "next_experiment_trials", "pool": "pool"},
+        needs="next_experiment",
+        still=True,
+    ),
+    "driven": Shown(
+        title="Images that drive neurons",
+        caption=(
+            "Images that a gradient ascent through a network and its fitted readout found for each neuron, beside "
+            "control images. All but those as shown (natural) have the mean and contrast of the recording's stimuli. "
+            "Matched is the best stimulus of the recording with this mean and contrast, and masked is the same behind "
+            "the mask of the synthesised image. Pool is the best of further images, Gabor the best Gabor function, and "
+            "linear the image of a linear model of the pixels. The first number is the response that the optimised "
+            "network predicts, and the second is the response that the judge predicts, another network that took no "
+            "part in the search. Both are in standard deviations of the predicted responses to the recording's "
+            "stimuli, from their mean. Orange numbers mark images that only the optimised network prefers to the "
+            "matched one. An exclamation mark says that the predicted response lies outside the measured responses. No "
+            "neuron has seen these images."
+        ),
+        function="figures.driven.drive_figure",
+        reads={"driven": "driven"},
+        needs="driven",
+        still=True,
+    ),
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
@@ -506,6 +539,56 @@ TABLES = {
         reads={"filters": "filters"},
         options=("n_bootstrap", "seed"),
         needs="filters",
+    ),
+    "next_experiment": Shown(
+        title="Stimuli of the next experiment",
+        caption=(
+            "Stimuli of a pool that best tell apart the models or layers that are tied, for each area, in the order of "
+            "the choice (`rank`). `predicted` is the mean over neurons of the response that a model predicts, and "
+            "`beyond` the share of neurons for which this is beyond all responses of the recording. `log_ratio` is the "
+            "expected log likelihood ratio of a single trial, the mean over pairs of models. Neurons with a "
+            "reliability below {reliability_threshold} are left out."
+        ),
+        function="in_silico.next_experiment.choose_stimuli",
+        reads={"predicted": "predicted_pool", "recording": "next_recording", "comparisons": "comparisons"},
+        options=("tied", "n_chosen", "reliability_threshold"),
+        needs="predicted_pool",
+    ),
+    "next_experiment_trials": Shown(
+        title="Trials of the next experiment",
+        caption=(
+            "How many trials tell two models or layers apart. `trials` is the number with the chosen stimuli, shown in "
+            "rounds (`repetitions`), after which the likelier model is the true one in 95 % of experiments: "
+            "alpha is 5 % and power is 95 %. `random_trials` is the median over draws of as many random stimuli, with "
+            "95 % of the draws from `random_low` to `random_high`. `inf` says that no number of trials suffices. The "
+            "counts rest on the noise of the repetitions and on the variance that held-out predictions miss, both "
+            "taken as independent over neurons. Shared errors make the true numbers larger."
+        ),
+        function="in_silico.next_experiment.count_trials",
+        reads={
+            "predicted": "predicted_pool",
+            "recording": "next_recording",
+            "comparisons": "comparisons",
+            "stimuli": "next_experiment",
+        },
+        options=("tied", "reliability_threshold", "n_draws", "seed"),
+        needs="predicted_pool",
+    ),
+    "drive": Shown(
+        title="Drive of synthesised and control images",
+        caption=(
+            "Means over the neurons of an area for each kind of image. `drive` is the response that the optimised "
+            "network predicts, in standard deviations of its predictions for the recording's stimuli, from their mean. "
+            "`judged_drive` is the same for the judge, another network. `gain` and `judged_gain` are the scores beyond "
+            "that of the best stimulus of the recording with matched mean and contrast. `share` is the share of the "
+            "gain that the judge confirms. `n_confirmed` counts the images whose gain both networks see, and "
+            "`n_beyond` those whose predicted response lies outside the measured responses. Intervals of 95 % are for "
+            "other neurons and other seeds."
+        ),
+        function="in_silico.driven.drive_summary",
+        reads={"driven": "driven"},
+        options=("n_bootstrap", "seed"),
+        needs="driven",
     ),
     "claims": Shown(
         title="Which claims hold",

@@ -393,15 +393,15 @@ def _centred(side: int, size: int) -> tuple[slice, slice]:
 
 
 def resized(pixels: "Tensor", shape: tuple[int, int], interpolation: str) -> "Tensor":
-    """Resize uint8 images, antialiased, as image libraries do and as networks were trained.
+    """Resize images, antialiased, as image libraries do and as networks were trained.
 
     The bytes are those of torchvision's `transforms.v2.functional.resize`. Importing torchvision takes longer than a
-    small network's pass over a thousand images.
+    small network's pass over a thousand images. Images of floats are not rounded, and have gradients.
 
     Parameters
     ----------
     pixels : (n, channels, height, width) Tensor
-        Images, uint8.
+        Images from 0 to 255, uint8 or floats.
     shape : (int, int)
         New height and width.
     interpolation : str
@@ -416,6 +416,12 @@ def resized(pixels: "Tensor", shape: tuple[int, int], interpolation: str) -> "Te
 
     if pixels.shape[-2:] == shape:
         return pixels
+    if pixels.is_floating_point():
+        # Products of matrices give the same gradients in every run, also on a GPU.
+        rows, columns = (
+            _resizing(*sides, interpolation).to(pixels) for sides in zip(pixels.shape[-2:], shape, strict=True)
+        )
+        return (rows @ pixels @ columns.T).clamp(0, 255)
     # PyTorch has kernels for bytes on CPUs alone; without vector instructions the bilinear one is slow.
     vectors = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") or platform.machine() in (
         "aarch64",
@@ -425,6 +431,15 @@ def resized(pixels: "Tensor", shape: tuple[int, int], interpolation: str) -> "Te
         return interpolate(pixels, shape, mode=interpolation, antialias=True)
     images = interpolate(pixels.float(), shape, mode=interpolation, antialias=True)
     return images.clamp_(0, 255).round_().to(torch.uint8)
+
+
+def _resizing(before: int, after: int, interpolation: str) -> "Tensor":
+    """Return the matrix (after, before) that resizes a side of an image."""
+    import torch
+    from torch.nn.functional import interpolate
+
+    identity = torch.eye(before, dtype=torch.float64)[None, None]
+    return interpolate(identity, (after, before), mode=interpolation, antialias=True)[0, 0]
 
 
 def examples(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:

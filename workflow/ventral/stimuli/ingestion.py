@@ -17,7 +17,7 @@ from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
 from ventral.stimuli.files import Listing, natural
-from ventral.stimuli.modality import Modality, is_table_alone, modality_shown
+from ventral.stimuli.modality import FIRST, Modality, is_table_alone, modality_shown
 from ventral.stimuli.places import as_list, list_places, open_places
 from ventral.stimuli.store import complete_set, create_set, write_properties
 from ventral.stimuli.tables import UNNAMED, read_table, report_columns
@@ -68,6 +68,23 @@ def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
 
         return plan(spec, key)
     return _table_alone(spec, key) if is_table_alone(spec) else _described(spec, key)[0]
+
+
+def shape_of(spec: dict, key: str = "stimuli") -> tuple[int, ...] | None:
+    """Return the shape of the first image of a set, by its header; None for sets of other stimuli.
+
+    Parameters
+    ----------
+    spec, key
+        As for `describe`.
+    """
+    if spec.get("render"):
+        return 3, spec["render"]["size"], spec["render"]["size"]
+    modality = modality_shown(spec)
+    if modality.name != FIRST or is_table_alone(spec):
+        return None
+    with open_places(spec[modality.name]) as opened:
+        return modality.common_shape(spec, opened, _described(spec, key)[1][:1], map)
 
 
 def periods(spec: dict) -> dict[str, float]:

@@ -73,6 +73,8 @@ class ModelFamily:
         Modality of the stimuli, from `ventral.stimuli.modality.MODALITIES`. A user's own network states its modality.
     is_trained : bool
         True if its models are trained for a task, in this workflow or elsewhere.
+    has_gradients : bool
+        True if features have gradients with respect to the stimuli.
     brings_weights : bool
         True if a network comes with weights of unknown origin.
     without_effect : dict of str
@@ -95,6 +97,7 @@ class ModelFamily:
     output: Callable[[Any, Any], Any] = lambda _module, output: output
     modality: str = FIRST
     is_trained: bool = True
+    has_gradients: bool = True
     brings_weights: bool = False
     without_effect: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)

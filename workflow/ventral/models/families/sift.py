@@ -21,6 +21,8 @@ FAMILY = ModelFamily(
     build=build,
     architectures={"sift_bag": {**FIXED_FORM, "layers": ["descriptors", "bag", "pyramid"]}},
     is_trained=False,
+    # The nearest word does not change with a small change of a descriptor.
+    has_gradients=False,
     references={
         "Csurka et al. 2004": (
             "Csurka G, Dance C, Fan L, Willamowski J, Bray C (2004). ECCV Workshop on Statistical Learning in Computer "

@@ -1,0 +1,1 @@
+"""Experiments on fitted readouts: stimuli that drive neurons, tuning, and the experiments that tell models apart."""
