@@ -13,6 +13,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, nearest, shown
+from ventral.in_silico.images import (
+    ALONE,
+    CONFIRMED,
+    GABOR,
+    KINDS,
+    LINEAR,
+    MASKED,
+    MATCHED,
+    NATURAL,
+    NO_GAIN,
+    POOL,
+    SYNTHESISED,
+    TABLE,
+    read_png,
+    write_png,
+)
 from ventral.in_silico.objectives import EXCITE, INHIBIT, ONE_HOT, Aim
 from ventral.models.layer_names import MARK
 from ventral.outputs import resuming, sha256, writing
@@ -35,12 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TABLE = "stimuli.parquet"
-SYNTHESISED, NATURAL, MATCHED, POOL = "synthesised", "natural", "natural_matched", "pool"
-MASKED, GABOR, LINEAR = "natural_masked", "gabor", "linear"
-KINDS = (SYNTHESISED, NATURAL, MATCHED, MASKED, POOL, GABOR, LINEAR)
 NOISE = "noise"
-CONFIRMED, ALONE, NO_GAIN = "confirmed", "own network only", "no gain"
 # Mean and contrast are matched in blocks of this many stimuli.
 AT_ONCE = 128
 
@@ -111,8 +122,8 @@ def drive(
     Raises
     ------
     InputError
-        If a neuron or its readout is missing, a layer has no gradient, stores do not fit together, or the judge has the
-        weights of the optimised network.
+        If a neuron or its readout is missing, a layer has no gradient, or stores do not fit together. Also if the judge
+        has the weights of the optimised network.
     """
     from ventral.activations.forward import exact_products
     from ventral.in_silico.ascent import Search
@@ -363,7 +374,7 @@ def matched_blocks(stimuli: Path, rows: NDArray[np.intp], look: "Look") -> Itera
 
 @dataclass
 class Experiment:
-    """What the searches for one recording share.
+    """The networks, images and options that the searches for one recording share.
 
     Attributes
     ----------
@@ -423,11 +434,11 @@ class Experiment:
         Returns
         -------
         DataFrame
-            A row for each image. `kind` is `synthesised`, with its number as `seed`, or a control: the best stimulus of
-            the recording as shown (`natural`), among those with matched mean and contrast (`natural_matched`), and
-            behind the mask of the synthesised image (`natural_masked`); the best of the `pool`; the best `gabor`; the
-            image of the `linear` model of the pixels. `image` is the file, and `stimulus` the name of a natural one.
-            `mean` and `contrast` are those of the file.
+            A row for each image. `kind` is `synthesised`, with its number as `seed`, or a control. Controls are the
+            best stimulus of the recording as shown (`natural`) and the best with matched mean and contrast
+            (`natural_matched`). The latter is also behind the mask of the synthesised image (`natural_masked`). Further
+            controls are the best of the `pool`, the best `gabor`, and the image of the `linear` model of the pixels.
+            `image` is the file, and `stimulus` the name of a natural one. `mean` and `contrast` are those of the file.
 
             `response` and `judged` are the responses that the two networks predict. `drive` and `judged_drive` are
             in standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
@@ -569,26 +580,6 @@ class Experiment:
 
     def _write(self, file: str, image: NDArray[np.uint8]) -> None:
         write_png(self.folder / file, image, self.degrees)
-
-
-def write_png(path: Path, image: NDArray[np.uint8], degrees: float | None) -> None:
-    """Write an image (3, height, width) as PNG, with the degrees that its width spans as text, if they are known."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    said = PngInfo()
-    if degrees is not None:
-        said.add_text("degrees", f"{degrees:g}")
-    with writing(path) as unfinished:
-        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(unfinished, format="PNG", pnginfo=said)
-
-
-def read_png(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels (3, height, width) of a PNG file."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image).transpose(2, 0, 1)
 
 
 def warn_of_range(table: pd.DataFrame) -> None:
