@@ -149,6 +149,7 @@ def rich(folder: Path) -> dict:
         "decoding_over_time": {},
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "first_layers": {"models": ["conv1.epoch0"], "degrees": 4},
+        "in_silico": {"tuning": {"models": ["conv1"], "readouts": True, "degrees": 4, "units": 5}},
         "decoding": {"units": 3, "draws": 2, "models": ["pixels"]},
         "banded": {"pixels": ["pixels", "other"]},
         "partitions": {"what_conv1_adds": ["pixels", "conv1", {"column": "category"}]},

@@ -30,6 +30,7 @@ SETTINGS = {
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,
+    "tuning": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

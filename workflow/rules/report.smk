@@ -20,6 +20,7 @@ DESCRIBED = {
     "features": settings["extraction"]["dtype"],
     "decoding": settings.get("decoding"),
     "first_layers": settings.get("first_layers"),
+    "tuning": settings.get("in_silico", {}).get("tuning"),
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "synthesised": {name: spec[SYNTHESIS] for name, spec in settings["stimuli"].items() if SYNTHESIS in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},

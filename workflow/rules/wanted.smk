@@ -39,6 +39,9 @@ PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, 
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 # Models whose first layers are compared with V1.
 FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
+# Models and readouts that are shown gratings.
+TUNING = settings.get("in_silico", {}).get("tuning", {"models": [], "readouts": False, "neurons": None})
+TUNED_READOUTS = tuned_readouts(settings)
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -65,6 +68,10 @@ MADE = {
     "selectivity": ["<results>/selectivity.csv"] if "unseen" in settings else [],
     "filters": ["<results>/filters.parquet"] if FIRST_LAYERS["models"] else [],
     "filter_distances": ["<results>/filter_distances.csv"] if FIRST_LAYERS["models"] else [],
+    "tuned": expand("<results>/tuning/{model}.parquet", model=TUNING["models"])
+    + tables_of("tuning_of_readouts", TUNED_READOUTS),
+    "tuning": ["<results>/tuning.csv"] if TUNING["models"] or TUNED_READOUTS else [],
+    "tuned_neurons": files_of_curves(TUNING["neurons"]) if TUNING["neurons"] else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],

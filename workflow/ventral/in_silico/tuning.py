@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from ventral.errors import InputError
 from ventral.in_silico.tuning_curves import (
     circular_variance,
+    contiguity_ratio,
     contrast_responses,
     frequency_tuning,
     modulation_ratio,
     orientation_tuning,
-    roughness,
     size_tuning,
 )
 from ventral.models.zoo import completed, family
@@ -26,29 +26,24 @@ from ventral.outputs import writing
 from ventral.running.progress import Progress
 from ventral.statistics.v1 import SHUFFLED
 from ventral.statistics.v1_tuning import UNIT
-from ventral.stimuli.gratings import PROPERTIES, Screen, check_frequencies, draw_gratings
+from ventral.stimuli.gratings import PROPERTIES, Screen, draw_gratings, shown_frequencies
 from ventral.stimuli.images import BACKGROUND
 from ventral.tables import write_parquet
 
 logger = logging.getLogger(__name__)
 
-KEY = "config key in_silico.tuning"
 # Orientations and phases of the code of Marques et al. 2021.
 ORIENTATIONS = np.arange(12) * 15.0
 PHASES = np.arange(8) * 45.0
-# Spatial frequencies in cycles per degree: middles of the published bins, and one more at each end.
-LADDER = 0.6 * 2 ** (np.arange(-1, 10) / 2)
-FEWEST_FREQUENCIES = 4
 CONTRASTS = 2.0 ** np.arange(-5, 1)
 # Diameters of apertures, as shares of the shorter side.
 SHARES_OF_SIDE = 2.0 ** (np.arange(-8, 1) / 2)
 # A unit responds if its largest response is above this share of the largest in its layer; rounding is far below.
 RESPONDING = 1e-3
-# Number of curves in random order for each layer, at least.
+# Number of units with responses in random order for each layer, at least.
 N_SHUFFLED = 100
-# A curve is in order if it is smoother than all but this share of curves in random order.
+# Responses are in order if they are smoother than all but this share of responses in random order.
 LEVEL = 0.05
-ROUGHNESS = ("orientation_roughness", "frequency_roughness")
 
 
 @dataclass(frozen=True)
@@ -102,9 +97,9 @@ def tuning(
     units : int
         Largest number of units for each layer, drawn at random. Of layers with maps, these are channels at the middle.
     frequencies : sequence of float or None
-        Spatial frequencies in cycles per degree. None takes those of `LADDER` that the input can show.
+        Spatial frequencies in cycles per degree. None takes half octaves from 0.42 on.
     seed : int
-        Seed of the draws of units, and of curves in random order.
+        Seed of the draws of units, and of random orders.
     device : str
         'auto', 'cpu' or 'cuda'.
     batch_size, cores : int
@@ -156,6 +151,7 @@ def tuning_of_readouts(
     seed: int,
     device: str = "auto",
     batch_size: int = 32,
+    cores: int = 1,
 ) -> None:
     """Write the tuning that readouts predict for recorded neuroids.
 
@@ -167,7 +163,7 @@ def tuning_of_readouts(
         As for `tuning`; `unit` has the neuroids, with their time bin if there are several.
     degrees : float
         Degrees that the width of a stimulus spans, unless the stimuli of the fit have their own `degrees`.
-    frequencies, seed, device, batch_size
+    frequencies, seed, device, batch_size, cores
         As for `tuning`.
 
     Raises
@@ -175,10 +171,13 @@ def tuning_of_readouts(
     InputError
         If a readout is not of images, cannot be loaded, or a frequency is not below Nyquist's.
     """
+    from ventral.activations.forward import exact_products
+
     files = sorted(readouts.glob("*.zarr.zip")) if readouts.is_dir() else [readouts]
-    tables = [_tuning_of_readout(file, degrees, frequencies, seed, device, batch_size) for file in files]
-    if not tables:
+    if not files:
         raise InputError(f"{readouts}: no readout LAYER.zarr.zip is here, so nothing can be shown gratings")
+    with exact_products(cores):
+        tables = [_tuning_of_readout(file, degrees, frequencies, seed, device, batch_size) for file in files]
     with writing(output) as unfinished:
         write_parquet(pd.concat(tables, ignore_index=True), unfinished)
 
@@ -211,27 +210,6 @@ def _screen_of_readout(attributes: dict, degrees: float, file: Path) -> Screen:
     spans = stimuli.get("degrees")
     share = spans / model["degrees"] if spans and model.get("degrees") else 1
     return Screen(rows, columns, float(spans or degrees), (model.get("size") or columns) * share)
-
-
-def shown_frequencies(frequencies: Sequence[float] | None, screen: Screen) -> NDArray:
-    """Return the spatial frequencies to show: those that are named, or all of `LADDER` that the screen can show.
-
-    Raises
-    ------
-    InputError
-        If a named frequency is not below Nyquist's, or fewer than four are left.
-    """
-    if frequencies is not None:
-        check_frequencies(frequencies, screen, f"{KEY}.frequencies")
-        return np.sort(np.asarray(frequencies, float))
-    chosen = LADDER[screen.nyquist > LADDER]
-    if len(chosen) < FEWEST_FREQUENCIES:
-        raise InputError(
-            f"{KEY}.degrees: the screen of {screen.columns} pixels over {screen.degrees:g} degrees can show "
-            f"{len(chosen)} of the frequencies from {LADDER[0]:.2g} cycles per degree on, {FEWEST_FREQUENCIES} are "
-            f"needed; give fewer degrees, or name lower `frequencies`"
-        )
-    return chosen
 
 
 def sampled_units(shape: Sequence[int], n: int, seed: int) -> NDArray[np.intp]:
@@ -346,8 +324,8 @@ def tuning_table(tuned: Tuned, named: pd.DataFrame, seed: int) -> pd.DataFrame:
         frequencies are in random order. `responds` says whether the unit responds to gratings. `orientation`,
         `circular_variance`, `orientation_bandwidth`, `spatial_frequency`, `frequency_bandwidth` (octaves), `f1_f0`,
         `suppression`, `summation_diameter` (degrees), `c50`, `contrast_exponent` and `contrast_r2` are those of
-        `ventral.in_silico.tuning_curves`. `orientation_roughness` and `frequency_roughness` are von Neumann's ratios.
-        `selective` and `frequency_tuned` say whether a ratio is below the 5 % quantile of shuffled curves of the
+        `ventral.in_silico.tuning_curves`. `contiguity_ratio` is Geary's over orientations and frequencies. `in_order`
+        says whether it is below the 5 % quantile of responses in random order in the
         layer; `selective` also needs a bandwidth. `*_curve` has the responses to `orientations`, `frequencies`,
         `diameters` and `contrasts`.
     """
@@ -369,17 +347,17 @@ def _tables_of_layer(tuned: Tuned, named: pd.DataFrame, rng: np.random.Generator
     shuffled[~tuned.responds[repeats]] = np.nan
     own = pd.concat([_of_grid(tuned.grid[at], tuned.frequencies), _further(tuned, at)], axis=1)
     own[~tuned.responds[at]] = np.nan
-    limits = {name: shuffled[name].quantile(LEVEL) for name in ROUGHNESS}
+    limit = shuffled["contiguity_ratio"].quantile(LEVEL)
     for kind, table, rows in ((UNIT, own.assign(**_curves(tuned, at)), at), (SHUFFLED, shuffled, repeats)):
-        in_order = {name: table[name] < limits[name] for name in ROUGHNESS}
+        in_order = table["contiguity_ratio"] < limit
         yield (
             named.loc[rows]
             .reset_index(drop=True)
             .assign(
                 kind=kind,
                 responds=tuned.responds[rows],
-                selective=in_order["orientation_roughness"] & table["orientation_bandwidth"].notna(),
-                frequency_tuned=in_order["frequency_roughness"],
+                in_order=in_order,
+                selective=in_order & table["orientation_bandwidth"].notna(),
                 **table,
             )
         )
@@ -421,9 +399,8 @@ def _of_grid(grid: NDArray, frequencies: NDArray) -> pd.DataFrame:
             "orientation": orientation,
             "circular_variance": circular_variance(of_orientation, ORIENTATIONS),
             "orientation_bandwidth": bandwidth,
-            "orientation_roughness": roughness(of_orientation, circular=True),
             "spatial_frequency": frequency,
             "frequency_bandwidth": octaves,
-            "frequency_roughness": roughness(of_frequency, circular=False),
+            "contiguity_ratio": contiguity_ratio(grid),
         }
     )

@@ -121,20 +121,21 @@ def first_below(curves: NDArray, limits: NDArray) -> NDArray:
     return np.where(below.any(axis=1), below.argmax(axis=1), np.nan)
 
 
-def roughness(curves: NDArray, *, circular: bool) -> NDArray:
-    """Return von Neumann's ratio of curves: the mean squared difference of neighbours over the variance.
+def contiguity_ratio(grid: NDArray) -> NDArray:
+    """Return Geary's ratio of responses: squared differences of neighbours over those of any two.
 
-    Values in random order have about 2, and values in order have less (von Neumann 1941, Annals of Mathematical
-    Statistics 12:367).
+    Values in random order have about 1, and values in order have less (Geary 1954, The Incorporated Statistician
+    5:115).
 
     Parameters
     ----------
-    curves : (n, k) array
-    circular : bool
-        Whether the last point is a neighbour of the first.
+    grid : (n, orientations, frequencies) array
+        Orientations are evenly spaced over the circle, so that the first is a neighbour of the last.
     """
-    closed = np.concatenate([curves, curves[:, :1]], axis=1) if circular else curves
-    return _divided(np.square(np.diff(closed, axis=1)).mean(axis=1), curves.var(axis=1))
+    over_orientations = np.square(grid - np.roll(grid, 1, axis=1)).reshape(len(grid), -1)
+    over_frequencies = np.square(np.diff(grid, axis=2)).reshape(len(grid), -1)
+    of_neighbours = np.concatenate([over_orientations, over_frequencies], axis=1).mean(axis=1)
+    return _divided(of_neighbours, 2 * grid.reshape(len(grid), -1).var(axis=1, ddof=1))
 
 
 def size_tuning(responses: NDArray, diameters: NDArray) -> tuple[NDArray, NDArray]:

@@ -30,6 +30,7 @@ def claims(
     seed: int,
     selectivity: Path | None = None,
     first_layers: Path | None = None,
+    tuning: Path | None = None,
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
@@ -57,6 +58,8 @@ def claims(
         Table for a category that networks never saw (`ventral.scores.selectivity`).
     first_layers : path, optional
         Distances of filters of first layers from V1 (`ventral.statistics.v1.filter_distances`).
+    tuning : path, optional
+        Tuning of layers to gratings (`ventral.statistics.v1_tuning.tuning_by_layer`).
 
     Raises
     ------
@@ -74,6 +77,7 @@ def claims(
         accuracies=_accuracies(rows),
         selectivity=read_csv(selectivity) if selectivity else None,
         first_layers=read_csv(first_layers) if first_layers else None,
+        tuning=read_csv(tuning) if tuning else None,
         seed=seed,
     )
     found = [finding for claim in CLAIMS for finding in claim.findings(evidence)]

@@ -14,7 +14,7 @@ from ventral.tables import read_parquet
 UNIT = "unit"
 LAYER = ["model", "architecture", "family", "recording", "layer", "depth", "degrees"]
 # Properties with published counts, each with the column that says whether a unit is tuned to it at all.
-COMPARED = {"orientation": "selective", "spatial frequency": "frequency_tuned"}
+COMPARED = {"orientation": "selective", "spatial frequency": "in_order"}
 # Properties without published counts here.
 DESCRIBED = ("circular_variance", "orientation_bandwidth", "frequency_bandwidth", "f1_f0", "suppression")
 DESCRIBED += ("summation_diameter", "c50", "contrast_exponent")
@@ -62,11 +62,11 @@ def _rows(of_layer: pd.DataFrame, n_bootstrap: int, seed: int) -> Iterator[dict]
         # Orientations lie on a circle.
         described["orientation"][name] = np.nan
     for name, values in {**found, ALL: means}.items():
-        yield {**told, "property": name, "degrees_times": 1.0, **described.get(name, {}), **summary(values)}
+        yield {**told, "property": name, "degrees_times": 1.0, **described.get(name, {}), **_similarity(values)}
     name = "spatial frequency"
     for times in (times for times in FIELDS if times != 1):
         seen = of_layer.assign(spatial_frequency=of_layer["spatial_frequency"] / times)
-        values = summary(_compared(seen, name, n_bootstrap, seed))
+        values = _similarity(_compared(seen, name, n_bootstrap, seed))
         yield {**told, "property": name, "degrees": told["degrees"] * times, "degrees_times": times, **values}
     for name in DESCRIBED:
         yield {**told, "property": name, "degrees_times": 1.0, **_described(own[name], n_bootstrap, seed)}
@@ -84,6 +84,12 @@ def _compared(of_layer: pd.DataFrame, name: str, n_bootstrap: int, seed: int) ->
         for kind, rows in of_layer.groupby("kind")
     }
     return distances_from_v1(bins[UNIT], {SHUFFLED: bins[SHUFFLED]}, published, n_bootstrap, seed)
+
+
+def _similarity(values: dict[str, NDArray | float]) -> dict[str, float]:
+    """Return distances and similarity with their intervals, and the standard error of the similarity."""
+    error = np.std(values["samples"], ddof=1) / (values["ks_shuffled"] - values["ks_v1"])
+    return {**summary(values), "standard_error": float(error)}
 
 
 def _described(values: pd.Series, n_bootstrap: int, seed: int) -> dict[str, float]:

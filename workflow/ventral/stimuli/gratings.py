@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # Largest difference from middle grey.
 AMPLITUDE = 127
+# Spatial frequencies in cycles per degree: middles of the bins published for V1, and one more at each end.
+LADDER = 0.6 * 2 ** (np.arange(-1, 10) / 2)
+FEWEST_FREQUENCIES = 4
+KEY = "config key in_silico.tuning"
 # Properties of a grating, in the order of tables.
 PROPERTIES = ("orientation", "spatial_frequency", "phase", "diameter", "contrast")
 
@@ -65,6 +69,27 @@ def check_frequencies(frequencies: Sequence[float], screen: Screen, key: str) ->
             f"span {screen.degrees:g} degrees, only frequencies below {screen.nyquist:g} have two pixels for each "
             f"cycle (Nyquist). Name lower frequencies, or fewer degrees"
         )
+
+
+def shown_frequencies(frequencies: Sequence[float] | None, screen: Screen) -> NDArray:
+    """Return the spatial frequencies to show: those that are named, or all of `LADDER` that the screen can show.
+
+    Raises
+    ------
+    InputError
+        If a named frequency is not below Nyquist's, or fewer than four are left.
+    """
+    if frequencies is not None:
+        check_frequencies(frequencies, screen, f"{KEY}.frequencies")
+        return np.sort(np.asarray(frequencies, float))
+    chosen = LADDER[screen.nyquist > LADDER]
+    if len(chosen) < FEWEST_FREQUENCIES:
+        raise InputError(
+            f"{KEY}.degrees: the screen of {screen.columns} pixels over {screen.degrees:g} degrees can show "
+            f"{len(chosen)} of the frequencies from {LADDER[0]:.2g} cycles per degree on, {FEWEST_FREQUENCIES} are "
+            f"needed; give fewer degrees, or name lower `frequencies`"
+        )
+    return chosen
 
 
 def draw_gratings(gratings: "pd.DataFrame", screen: Screen) -> NDArray[np.uint8]:
