@@ -17,7 +17,12 @@ from tests.workflow.test_run import jobs_of
 from ventral.mappings.correlation import pooled_r, sums_within_folds
 from ventral.tables import read_parquet
 
-ASKED = {"outputs": {"predictions": "all", "readouts": "best"}, "first_layers": {"models": ["tiny"]}}
+TUNING = {"models": ["tiny"], "readouts": True, "degrees": 4, "units": 3, "frequencies": [0.5, 1, 1.5, 2.5]}
+ASKED = {
+    "outputs": {"predictions": "all", "readouts": "best"},
+    "first_layers": {"models": ["tiny"]},
+    "in_silico": {"tuning": TUNING},
+}
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
 
@@ -140,6 +145,28 @@ def test_the_filters_of_a_first_layer_stand_beside_v1_and_in_the_crate(ran, audi
     for shown in ("Filters of first layers", "Filters of first layers and neurons of V1", "Ringach DL (2002)"):
         assert shown in page
     for path in ("filters.parquet", "filter_distances.csv", "figures/filters.svg", "figures/filter_distributions.csv"):
+        assert verdicts[f"results/{path}"] == "verified"
+        assert f"results/{path}" in crate.namelist()
+
+
+def test_layers_and_readouts_are_shown_gratings_and_stand_on_the_page_and_in_the_crate(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    layers = read_parquet(results / "tuning" / "tiny.parquet")
+    assert layers[layers["kind"] == "unit"].groupby("layer").size().to_dict() == {"0": 3, "2": 3, "5": 3}
+    readouts = read_parquet(results / "tuning_of_readouts" / "rec" / "tiny.parquet")
+    assert layers_of_readouts(ran) == readouts["layer"].unique().tolist()
+    assert (readouts["kind"] == "unit").sum() == 6
+    table = pd.read_csv(results / "tuning.csv", keep_default_na=False)
+    # Pixels have a readout, too.
+    assert table.groupby("model")["recording"].unique().map(sorted).to_dict() == {
+        "pixels": ["rec"],
+        "tiny": ["", "rec"],
+    }
+    assert set(table["property"]) >= {"orientation", "spatial frequency", "all", "circular_variance", "f1_f0", "c50"}
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "Tuning to gratings" in page
+    assert "Skottun BC" in page
+    for path in ("tuning/tiny.parquet", "tuning.csv", "figures/tuning.svg", "tuning_of_readouts/rec/tiny.parquet"):
         assert verdicts[f"results/{path}"] == "verified"
         assert f"results/{path}" in crate.namelist()
 

@@ -698,9 +698,10 @@ def _describe_tuning(settings: Mapping) -> Iterator[str]:
     yield (
         f"Orientations (De Valois et al. 1982a) and spatial frequencies (De Valois et al. 1982b) were compared with "
         f"macaque V1, with counts from Dapello et al. 2020, by the Kolmogorov-Smirnov distance over all units. Units "
-        f"that are not tuned lie in no bin. A unit is tuned if its responses are smoother over orientation and frequency "
-        f"(Geary 1954) than 95 % of responses in random order; for orientation it must also have a bandwidth. Similarity is 0 at the distance of units with responses in random order, and 1 at "
-        f"that of neurons drawn from the published counts. Its 95 % intervals are over {settings['bootstrap']:,} "
+        f"that are not tuned lie in no bin. A unit is tuned if its responses are smoother over orientation and "
+        f"frequency (Geary 1954) than 95 % of responses in random order; for orientation it also has a bandwidth. "
+        f"Similarity is 0 at the distance of units with responses in random order, and 1 at that of neurons drawn from "
+        f"the published counts. Its 95 % intervals are over {settings['bootstrap']:,} "
         f"bootstrap samples of units, centred on the estimate."
     )
 
