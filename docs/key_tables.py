@@ -58,6 +58,8 @@ def keys_of_the_config(keys: Mapping[str, dict]) -> Iterator[Row]:
         if name not in MOVED:
             yield from rows({name: key} if not below or "default" not in key else {})
             yield from rows(below, f"{name}.")
+        for group, part in below.items() if name == "in_silico" else ():
+            yield from rows(part["properties"], f"{name}.{group}.")
 
 
 def rows(keys: Mapping[str, dict], before: str = "", meaning_of_all: str = "") -> list[Row]:

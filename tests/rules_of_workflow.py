@@ -29,7 +29,9 @@ ASKED = DRAWS | {
     "in_silico": {
         "drive": {"recording": "simulated", "neuroids": ["V4_01"], "model": "efficientnet_lite0", "judge": "pixels"},
         "next_experiment": {"recording": "simulated", "pool": "objects"},
+        "tuning": {"models": ["efficientnet_lite0"], "readouts": True},
     },
+    "outputs": {"readouts": "best"},
     # Readouts read activations.
     "grams": {"from": "activations"},
     "envmodules": ["one/2"],

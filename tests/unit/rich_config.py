@@ -170,6 +170,7 @@ def rich(folder: Path) -> dict:
         "steps": {"conv1": {"start": 50, "width": 20}},
         "recurrence": {"networks": {"one": ["apart1"], "two": ["apart2"]}, "property": "variation"},
         "in_silico": {
+            "tuning": {"models": ["conv1"], "readouts": True, "degrees": 4, "units": 5},
             "drive": {
                 "recording": "rec",
                 "neuroids": ["n0", "n1"],

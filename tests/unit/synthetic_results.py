@@ -33,6 +33,7 @@ SETTINGS = {
     "recurrence": {"compared": [], "apart": [], "split_by": None},
     "next_experiment": {},
     "drive": None,
+    "tuning": None,
     "rendered": {},
     "synthesised": {},
     "simulated": {},

@@ -22,10 +22,11 @@ from ventral.tables import read_csv, read_parquet
 NEURONS = ["neuroid_1", "neuroid_2"]
 DRIVE = {"recording": "rec", "neuroids": NEURONS, "model": "tiny", "judge": "pixels", "seeds": 1, "steps": 4}
 NEXT = {"recording": "rec", "pool": "mine", "candidates": {"tiny": "best", "pixels": "best"}, "chosen": 5}
+TUNING = {"models": ["tiny"], "readouts": True, "degrees": 4, "units": 3, "frequencies": [0.5, 1, 1.5, 2.5]}
 ASKED = {
     "outputs": {"predictions": "all", "readouts": "best"},
     "first_layers": {"models": ["tiny"]},
-    "in_silico": {"drive": DRIVE, "next_experiment": NEXT},
+    "in_silico": {"drive": DRIVE, "next_experiment": NEXT, "tuning": TUNING},
 }
 STORES = {model: f"results/predictions/rec/{model}.zarr" for model in ("tiny", "pixels")}
 READOUTS = "results/readouts/rec/tiny"
@@ -192,6 +193,28 @@ def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audit
     assert verdicts[DRIVEN] == "rerun and equal"
     for path in (f"{DRIVEN}/{table['image'].iloc[0]}", "results/drive.csv", "results/figures/driven.svg"):
         assert path in crate.namelist()
+
+
+def test_layers_and_readouts_are_shown_gratings_and_stand_on_the_page_and_in_the_crate(ran, audited):
+    results, (verdicts, crate) = ran.folder / "results", audited
+    layers = read_parquet(results / "tuning" / "tiny.parquet")
+    assert layers[layers["kind"] == "unit"].groupby("layer").size().to_dict() == {"0": 3, "2": 3, "5": 3}
+    readouts = read_parquet(results / "tuning_of_readouts" / "rec" / "tiny.parquet")
+    assert layers_of_readouts(ran) == readouts["layer"].unique().tolist()
+    assert (readouts["kind"] == "unit").sum() == 6
+    table = pd.read_csv(results / "tuning.csv", keep_default_na=False)
+    # Pixels have a readout, too.
+    assert table.groupby("model")["recording"].unique().map(sorted).to_dict() == {
+        "pixels": ["rec"],
+        "tiny": ["", "rec"],
+    }
+    assert set(table["property"]) >= {"orientation", "spatial frequency", "all", "circular_variance", "f1_f0", "c50"}
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert "Tuning to gratings" in page
+    assert "Skottun BC" in page
+    for path in ("tuning/tiny.parquet", "tuning.csv", "figures/tuning.svg", "tuning_of_readouts/rec/tiny.parquet"):
+        assert verdicts[f"results/{path}"] == "verified"
+        assert f"results/{path}" in crate.namelist()
 
 
 def test_a_run_that_does_not_ask_plans_neither(ran, undisturbed):

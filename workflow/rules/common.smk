@@ -79,10 +79,12 @@ from ventral.configuration.resolution import (
     sets_played,
     sets_with_files,
     splits_with_options,
+    tuned_readouts,
 )
 from ventral.configuration.files import check_files
 from ventral.configuration.options import licences_of_downloads, moved_keys
 from ventral.configuration.splits import number_of_places
+from ventral.datasets.goris2015 import files_of_curves
 from ventral.datasets.registry import DOWNLOADS
 from ventral.errors import InputError, shown
 from ventral.mappings.registry import predicting

@@ -54,6 +54,9 @@ SEARCH = (
     "blur",
     "total_variation",
 )
+# Models and readouts that are shown gratings.
+TUNING = settings.get("in_silico", {}).get("tuning", {"models": [], "readouts": False, "neurons": None})
+TUNED_READOUTS = tuned_readouts(settings)
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"
 if settings["grams"]["from"] == "forward":
@@ -92,6 +95,10 @@ MADE = {
     "comparisons": ["<results>/comparisons.csv"] if RESAMPLED else [],
     "next_experiment": ["<results>/next_experiment.csv"] if NEXT_EXPERIMENT else [],
     "next_experiment_trials": ["<results>/next_experiment_trials.csv"] if NEXT_EXPERIMENT else [],
+    "tuned": expand("<results>/tuning/{model}.parquet", model=TUNING["models"])
+    + tables_of("tuning_of_readouts", TUNED_READOUTS),
+    "tuning": ["<results>/tuning.csv"] if TUNING["models"] or TUNED_READOUTS else [],
+    "tuned_neurons": files_of_curves(TUNING["neurons"]) if TUNING["neurons"] else [],
     "grouped": expand("<results>/recordings/{recording}.zarr", recording=GROUPS),
     "inter_animal": expand("<results>/inter_animal/{group}.parquet", group=settings["inter_animal"]),
     "areas": [gram_of_areas(recording) for recording in settings["reverse"]],

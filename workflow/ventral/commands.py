@@ -42,6 +42,8 @@ STAGES = {
     "brainscore": "scores.brainscore.brainscore",
     "selectivity": "scores.selectivity.selectivity",
     "filters": "scores.first_layers.filters",
+    "tuning": "in_silico.tuning.tuning",
+    "tuning_of_readouts": "in_silico.tuning.tuning_of_readouts",
     "readout": "readouts.making.readout",
     "drive": "in_silico.driving.drive",
     "predictions": "predictions.held_out.predictions",

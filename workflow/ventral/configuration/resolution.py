@@ -10,6 +10,7 @@ import numpy as np
 from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
 from ventral.configuration.splits import named_splits
+from ventral.datasets import goris2015
 from ventral.errors import InputError, allowed_instead
 from ventral.mappings.registry import MAPPINGS, predicting
 from ventral.models.layer_names import without_step
@@ -31,6 +32,7 @@ from ventral.shards import rows_of_shard
 from ventral.simulation import teacher
 from ventral.stimuli import ingestion as stimuli
 from ventral.stimuli import rendering
+from ventral.stimuli.gratings import Screen, shown_frequencies
 from ventral.stimuli.modality import (
     FIRST,
     MODALITIES,
@@ -131,6 +133,7 @@ def resolve(config: dict) -> dict:
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
     given = list(config["outputs"]["readouts"])
     _check_drive(config)
+    _check_tuning(config)
     config["grams"]["from"] = _source_of_grams(config)
     _resolve_next_experiment(config, given)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
@@ -357,17 +360,42 @@ def _check_recurrence(config: dict) -> None:
 
 
 def _check_first_layers(config: dict) -> None:
-    key = "config key first_layers.models"
     for name in config.get("first_layers", {}).get("models", ()):
-        if name not in config["models"]:
-            raise InputError(f"{key}: no model is called {name!r}; {allowed_instead(name, config['models'])}")
+        _check_has_degrees(config, name, "config key first_layers.models", "filters")
+
+
+def _check_has_degrees(config: dict, name: str, key: str, parts: str) -> None:
+    """Refuse a model whose filters, or units, have no degrees of visual angle."""
+    if name not in config["models"]:
+        raise InputError(f"{key}: no model is called {name!r}; {allowed_instead(name, config['models'])}")
+    spec = config["models"][name]
+    if is_baseline(spec):
+        raise InputError(f"{key}: {name} has no network, and so no {parts}; leave it out")
+    if "degrees" not in modality_asked(spec).model_options:
+        raise InputError(f"{key}: {name} takes no images, so its {parts} have no degrees; leave it out")
+    if not spec.get("size"):
+        raise InputError(f"{key}: {parts} of {name} have degrees only with a size; give models.{name}.size")
+
+
+def _check_tuning(config: dict) -> None:
+    """Refuse models and readouts that cannot be shown gratings, and frequencies above Nyquist's."""
+    tuning, key = config.get("in_silico", {}).get("tuning"), "config key in_silico.tuning"
+    if tuning is None:
+        return
+    if tuning["readouts"] and not tuned_readouts(config):
+        raise InputError(f"{key}.readouts: no readouts of images are made; name their layers in `outputs.readouts`")
+    if not tuning["models"] and not tuning["readouts"]:
+        raise InputError(f"{key}.models: nothing is shown gratings; name models, or set `readouts: true`")
+    for name in tuning["models"]:
+        _check_has_degrees(config, name, f"{key}.models", "units")
         spec = config["models"][name]
-        if is_baseline(spec):
-            raise InputError(f"{key}: {name} has no network, and so no filters; leave it out")
-        if "degrees" not in modality_asked(spec).model_options:
-            raise InputError(f"{key}: {name} takes no images, so its filters have no degrees; leave it out")
-        if not spec.get("size"):
-            raise InputError(f"{key}: filters of {name} have degrees only with a size; give models.{name}.size")
+        screen = Screen(spec["size"], spec["size"], spec.get("degrees") or tuning["degrees"], spec["size"])
+        try:
+            shown_frequencies(tuning["frequencies"], screen)
+        except InputError as error:
+            raise InputError(f"{error} (model {name})") from None
+    if tuning["neurons"]:
+        goris2015.check_folder(tuning["neurons"], f"{key}.neurons")
 
 
 def _check_recorded(config: dict) -> None:
@@ -761,6 +789,13 @@ def readouts_of(config: dict) -> list[tuple[str, str]]:
     added = {model for experiment in experiments for model in experiment.get("added", [])}
     asked = {(experiment["recording"], model) for experiment in experiments for model in experiment.get("added", [])}
     return [pair for pair in _pairs_with(config, "readouts") if pair[1] not in added or pair in asked]
+
+
+def tuned_readouts(config: dict) -> list[tuple[str, str]]:
+    """Return each pair of a recording and a model whose readouts are shown gratings."""
+    asked = config.get("in_silico", {}).get("tuning", {}).get("readouts", False)
+    shown = [(recording, model) for recording, model in readouts_of(config) if asked]
+    return [pair for pair in shown if modality_asked(config["models"][pair[1]]).name == "images"]
 
 
 def predictions_of(config: dict) -> list[tuple[str, str]]:

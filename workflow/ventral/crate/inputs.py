@@ -62,6 +62,7 @@ def _paths(config: dict) -> Iterable[tuple[str, MutableMapping | MutableSequence
         teacher = (spec.get("simulate") or {}).get("teacher")
         if isinstance(teacher, dict):
             yield from _given(teacher, f"recordings.{name}.simulate.teacher", ("weights",), NO_FILES)
+    yield from _given((config.get("in_silico") or {}).get("tuning") or {}, "in_silico.tuning", ("neurons",))
     models = config.get("models")
     for name, spec in (models if isinstance(models, dict) else {}).items():
         yield from _given(spec or {}, f"models.{name}", ("weights",), NO_FILES)

@@ -34,14 +34,17 @@ FAMILY_IN_WORDS = {
 }
 REFERENCES = {
     "Bashivan et al. 2019": "Bashivan P, Kar K, DiCarlo JJ (2019). Science 364:eaav9436.",
+    "Albrecht and Hamilton 1982": "Albrecht DG, Hamilton DB (1982). Journal of Neurophysiology 48:217.",
     "Benjamini and Hochberg 1995": "Benjamini Y, Hochberg Y (1995). Journal of the Royal Statistical Society B 57:289.",
     "Box and Hill 1967": "Box GEP, Hill WJ (1967). Technometrics 9:57.",
     "Brown 1910": "Brown W (1910). British Journal of Psychology 3:296.",
+    "Cavanaugh et al. 2002": "Cavanaugh JR, Bair W, Movshon JA (2002). Journal of Neurophysiology 88:2530.",
     "Dapello et al. 2020": "Dapello J, Marques T, Schrimpf M, et al. (2020). NeurIPS 33.",
     "De Valois et al. 1982a": "De Valois RL, Yund EW, Hepler N (1982). Vision Research 22:531.",
     "De Valois et al. 1982b": "De Valois RL, Albrecht DG, Thorell LG (1982). Vision Research 22:545.",
     "Dupre la Tour et al. 2022": "Dupre la Tour T, Eickenberg M, Nunez-Elizalde AO, et al. (2022). NeuroImage 264.",
     "Efron 1979": "Efron B (1979). Annals of Statistics 7:1.",
+    "Geary 1954": "Geary RC (1954). The Incorporated Statistician 5:115.",
     "Geirhos et al. 2018": "Geirhos R, Temme CRM, Rauber J, et al. (2018). NeurIPS 31:7549.",
     "Geirhos et al. 2020": "Geirhos R, Meding K, Wichmann FA (2020). NeurIPS 33:13890.",
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
@@ -59,9 +62,11 @@ REFERENCES = {
     "Peacock 1983": "Peacock JA (1983). Monthly Notices of the Royal Astronomical Society 202:615.",
     "Rajalingham et al. 2018": "Rajalingham R, Issa EB, Bashivan P, et al. (2018). Journal of Neuroscience 38:7255.",
     "Ringach 2002": "Ringach DL (2002). Journal of Neurophysiology 88:455.",
+    "Ringach et al. 2002": "Ringach DL, Shapley RM, Hawken MJ (2002). Journal of Neuroscience 22:5639.",
     "Romano and Wolf 2005": "Romano JP, Wolf M (2005). Econometrica 73:1237.",
     "Schoppe et al. 2016": "Schoppe O, Harper NS, Willmore BDB, et al. (2016). Front. Comput. Neurosci. 10:10.",
     "Schrimpf et al. 2018": "Schrimpf M, Kubilius J, Hong H, et al. (2018). bioRxiv 407007.",
+    "Skottun et al. 1991": "Skottun BC, De Valois RL, Grosof DH, et al. (1991). Vision Research 31:1079.",
     "Spearman 1910": "Spearman C (1910). British Journal of Psychology 3:271.",
     "Walker et al. 2019": "Walker EY, Sinz FH, Cobos E, et al. (2019). Nature Neuroscience 22:2060.",
     "Willeke et al. 2022": "Willeke KF, Fahey PG, Bashiri M, et al. (2022). arXiv:2206.08666.",
@@ -119,12 +124,12 @@ def methods(
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
         `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`,
-        `first_layers` and `drive` (None if off). `splits` has the splits with options. `features` says how features are
-        stored. `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised sounds, and
-        `simulated` those of simulated recordings, by name. `trained` names the networks trained on labels. `degrees`
-        has the fields of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose features
-        are means over time. `architectures` has the architecture of each model, by name. `groups` names the sets
-        summarised over animals. `next_experiment` has its options, and is empty if off.
+        `first_layers`, `tuning` and `drive` (None if off). `splits` has the splits with options. `features` says how
+        features are stored. `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised
+        sounds, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on labels.
+        `degrees` has the fields of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose
+        features are means over time. `architectures` has the architecture of each model, by name. `groups` names the
+        sets summarised over animals. `next_experiment` has its options, and is empty if off.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -146,6 +151,7 @@ def methods(
         ("First layers", _describe_first_layers(settings) if settings["first_layers"] else ()),
         ("Recurrence", _describe_recurrence(settings) if settings["recurrence"]["compared"] else ()),
         ("Images that drive neurons", _describe_drive(settings["drive"], settings) if settings["drive"] else ()),
+        ("Tuning to gratings", _describe_tuning(settings) if settings["tuning"] else ()),
         ("Other analyses", _describe_other_analyses(settings)),
         ("Statistics", _describe_statistics(scores, settings) if has_models(scores) else ()),
         ("Software", _describe_software(settings, software)),
@@ -694,6 +700,9 @@ def _describe_recurrence(settings: Mapping) -> Iterator[str]:
         f"Differences are those on the same stimuli. Intervals are percentiles over {settings['bootstrap']:,} "
         f"bootstrap samples of the values of {listed(asked['apart'])}, with all their stimuli. They do not cover other "
         f"trainings."
+    )
+
+
 def _describe_next_experiment(settings: Mapping) -> Iterator[str]:
     asked = settings["next_experiment"]
     about = "Models that were tied" if asked["tied"] else f"Layers of {listed(asked['candidates'])}"
@@ -744,6 +753,36 @@ def _describe_drive(drive: Mapping, settings: Mapping) -> Iterator[str]:
         f"{drive['judge']} judged all images and took no part in the search. Gains are beyond the recording's best "
         f"stimulus with matched mean and contrast, in standard deviations of predictions. Their 95 % intervals are "
         f"from {settings['bootstrap']:,} bootstrap samples of neurons and seeds."
+    )
+
+
+def _describe_tuning(settings: Mapping) -> Iterator[str]:
+    tuning, own = settings["tuning"], settings["degrees"]["models"]
+    said = [f"{name} {own.get(name, tuning['degrees']):g}" for name in tuning["models"]]
+    shown = [f"up to {tuning['units']} units of each layer of {listed(tuning['models'])}"] if said else []
+    shown += ["all fitted readouts"] if tuning["readouts"] else []
+    spans = f" The input was taken to span, in degrees: {listed(said)}." if said else ""
+    yield (
+        f"Tuning was measured for {listed(shown)}. Units of maps were those at the middle. Stimuli were sinusoidal "
+        f"gratings of 12 orientations, 8 phases and several spatial frequencies, at full contrast in a circular "
+        f"aperture on grey.{spans} Responses were taken above the response to grey, and lower ones as 0. Sizes and "
+        f"contrasts were then varied at the best orientation and frequency of each unit."
+    )
+    yield (
+        "Properties are the circular variance, and the half width at 1/\N{SQUARE ROOT}2 of the smoothed curve "
+        "(Ringach et al. 2002); the preferred spatial frequency and the full width at half height in octaves (De "
+        "Valois et al. 1982b); F1/F0 (Skottun et al. 1991); the suppression index and the summation field (Cavanaugh "
+        "et al. 2002); and the half saturation and exponent of contrast (Albrecht and Hamilton 1982). Gratings stood "
+        "still, so no unit has a direction."
+    )
+    yield (
+        f"Orientations (De Valois et al. 1982a) and spatial frequencies (De Valois et al. 1982b) were compared with "
+        f"macaque V1, with counts from Dapello et al. 2020, by the Kolmogorov-Smirnov distance over all units. Units "
+        f"that are not tuned lie in no bin. A unit is tuned if its responses are smoother over orientation and "
+        f"frequency (Geary 1954) than 95 % of responses in random order; for orientation it also has a bandwidth. "
+        f"Similarity is 0 at the distance of units with responses in random order, and 1 at that of neurons drawn from "
+        f"the published counts. Its 95 % intervals are over {settings['bootstrap']:,} "
+        f"bootstrap samples of units, centred on the estimate."
     )
 
 

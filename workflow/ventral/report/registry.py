@@ -198,6 +198,27 @@ FIGURES = {
         needs="driven",
         still=True,
     ),
+    "tuning": Shown(
+        title="Tuning to gratings",
+        caption=(
+            "Tuning of layers and readouts to gratings. The first panels show, for each model, the shares of units in "
+            "the bins published for neurons in V1 of the macaque (grey): orientation and spatial frequency (De Valois "
+            "et al. 1982a, b). Each line is a layer, from dark (early) to light (late); dotted lines are readouts. "
+            "Shares are of all units shown gratings, so units that do not respond or are not tuned are missing. "
+            "Spatial frequencies depend on the degrees that the input of a model is taken to span. The curves are of "
+            "the layers most like V1: the median over tuned units and its quartiles, around the best grating and over "
+            "the largest response. Thin grey lines are recorded neurons, where the config names them (Goris et al. "
+            "2015). The other panels show the median over units by depth, with quartiles; hollow markers are readouts. "
+            "Only orientation and spatial frequency have published counts here. Similarity is 0 at the "
+            "Kolmogorov-Smirnov distance of units whose responses are in random order, and 1 at that of neurons drawn "
+            "from the published counts, with 95 % intervals over units."
+        ),
+        function="figures.tuning.tuning_figure",
+        reads={"tables": "tuned", "summary": "tuning", "neurons": "tuned_neurons"},
+        options=MODELS,
+        needs="tuned",
+        still=True,
+    ),
     "reverse": Shown(
         title="Reverse predictivity",
         caption=(
@@ -590,13 +611,30 @@ TABLES = {
         options=("n_bootstrap", "seed"),
         needs="driven",
     ),
+    "tuning": Shown(
+        title="Tuning to gratings, by layer",
+        caption=(
+            "Tuning of layers and readouts to gratings. `median`, its 95 % interval over units, and the quartiles are "
+            "those of `n_known` units. `property` names the property: circular variance, bandwidth of orientation in "
+            "degrees and of spatial frequency in octaves, F1/F0, suppression by size, diameter of the summation field, "
+            "and the half saturation and exponent of contrast. Orientation and spatial frequency have the distance "
+            "`ks` from published distributions of V1 of the macaque, where units that are not tuned lie in no bin. "
+            "`ks_shuffled` is that of units whose responses are in random order, and `ks_v1` that of as many neurons. "
+            "`similarity` is 0 at `ks_shuffled` and 1 at `ks_v1`, with its standard error. Spatial frequencies also "
+            "have rows for other fields of view (`degrees_times`)."
+        ),
+        function="statistics.v1_tuning.tuning_by_layer",
+        reads={"tables": "tuned"},
+        options=("n_bootstrap", "seed"),
+        needs="tuned",
+    ),
     "claims": Shown(
         title="Which claims hold",
         caption=(
             "Which claims of Yamins et al. 2014 and Hong et al. 2016 hold on the recordings of this run. `estimate` "
             "is the difference between the two best layers that `evidence` names, or a mean of such differences over "
             "architectures. For other claims, `estimate` is a correlation over networks, an accuracy, or a similarity "
-            "of filters to V1. A layer's score is the mean over neurons of r within folds, divided by the root of the "
+            "to V1. A layer's score is the mean over neurons of r within folds, divided by the root of the "
             "reliability. Where the row says so, r is not divided. `low` and `high` are the ends of the 95 % interval "
             "for other samples of the `unit`. Units are stimuli and neurons, subjects, held-out objects or "
             "categories, architectures or networks. The interval includes the search for the best of several layers. "
@@ -612,6 +650,7 @@ TABLES = {
             "selectivity": "selectivity",
             "first_layers": "filter_distances",
             "order_of_steps": "order_of_steps",
+            "tuning": "tuning",
         },
         options=("networks", "reliability_threshold", "seed"),
     ),

@@ -1,6 +1,7 @@
 """Test the claims of Yamins et al. 2014 (PNAS 111:8619) and Hong et al. 2016 (Nature Neuroscience 19:613).
 
-Claims about first layers compare their filters with V1 of the macaque (`ventral.statistics.v1`).
+Claims about first layers compare their filters with V1 of the macaque (`ventral.statistics.v1`), and claims about
+tuning compare units of layers (`ventral.statistics.v1_tuning`).
 
 Every claim has an entry with its sampled unit, its null hypothesis and an effect that most experiments detect
 (`benchmarks/claims.json`). A function of the entry yields the findings.
@@ -247,6 +248,8 @@ class Evidence:
         Trends of steps over time (`ventral.statistics.steps.order_of_steps`).
     seed : int
         Seed of the draws in `ventral.statistics.contrasts.contrast`.
+    tuning : DataFrame or None
+        Tuning of layers to gratings (`ventral.statistics.v1_tuning.tuning_by_layer`).
     """
 
     influences: pd.DataFrame
@@ -255,6 +258,7 @@ class Evidence:
     first_layers: pd.DataFrame | None
     order_of_steps: pd.DataFrame | None
     seed: int
+    tuning: pd.DataFrame | None = None
 
     @cached_property
     def areas(self) -> list[Panel]:
@@ -561,6 +565,58 @@ def later_steps_predict_later(name: str, evidence: Evidence) -> Iterator[Finding
         )
 
 
+def early_layers_are_tuned_like_v1(name: str, evidence: Evidence) -> Iterator[Finding]:
+    """Test whether the layer of a trained network whose tuning is most like that of V1 lies where V1 is expected.
+
+    Similarities are means over orientation and spatial frequency. Units of layers are independent samples.
+    """
+    if evidence.tuning is None:
+        return
+    low, high = PLACES["V1"]
+    table = evidence.tuning[(evidence.tuning["property"] == ALL) & evidence.tuning["family"].isin(TRAINED)]
+    # Readouts have a recording.
+    for model, layers in table[table["recording"].isna()].groupby("model", sort=False):
+        early = layers["depth"].between(low, high)
+        sides = [layers[early], layers[~early]]
+        claim = name.format(model=model, low=low, high=high)
+        units = {"unit": "units", "n_units": int(layers["n_units"].min()), "measure": "similarity of tuning to V1"}
+        if any(side.empty for side in sides):
+            note = f"no layer {'inside' if sides[0].empty else 'outside'} this range was shown gratings"
+            yield Finding(claim, "", "", "", "", "", **units, note=note)
+            continue
+        best = [side.loc[side["similarity"].idxmax()] for side in sides]
+        evidently = ", ".join(f"{row['layer']} (depth {row['depth']:.2f}) {row['similarity']:.2f}" for row in best)
+        found = _best_of_independent(*sides)
+        yield Finding(claim, "", "", "", "", evidently, **units, **found, note="this network only")
+
+
+def _best_of_independent(better: pd.DataFrame, worse: pd.DataFrame) -> dict:
+    """Return the difference of the best similarities of two sets of layers, its interval, p and verdict.
+
+    One side is better if one of its layers is better than every layer of the other. The level is divided by the number
+    of layers that are tried (Bonferroni), and all comparisons of a layer must hold (intersection-union test).
+    """
+    from scipy.special import ndtr, ndtri
+
+    value, error = (
+        [side[column].to_numpy(float) for side in (better, worse)] for column in ("similarity", "standard_error")
+    )
+    difference = value[0][:, None] - value[1]
+    errors = np.hypot(error[0][:, None], error[1])
+    z = difference / errors
+    n_better, n_worse = difference.shape
+    low = (difference + ndtri(LEVEL / n_better) * errors).min(axis=1).max()
+    high = (difference - ndtri(LEVEL / n_worse) * errors).max(axis=0).min()
+    p_above, p_below = n_better * ndtr(-z.min(axis=1).max()), n_worse * ndtr(z.max(axis=0).min())
+    return {
+        "estimate": float(value[0].max() - value[1].max()),
+        "low": float(low),
+        "high": float(high),
+        "p": float(min(1.0, 2 * min(p_above, p_below))),
+        "verdict": HOLDS if low > 0 else FAILS if high < 0 else OPEN,
+    }
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim and its test.
@@ -702,5 +758,12 @@ CLAIMS = (
         unit="filters",
         null="the similarity of filters to V1 is 0.5",
         effect="0.3, with 64 filters",
+    ),
+    Claim(
+        "the layer of {model} whose tuning is most like that of V1 lies at a depth of {low:g} to {high:g}",
+        judge=early_layers_are_tuned_like_v1,
+        unit="units",
+        null="the best layers inside and outside the range are equally similar to V1",
+        effect="one of 4 early layers 0.35 above 6 late ones, with 64 units",
     ),
 )

@@ -31,6 +31,7 @@ def claims(
     selectivity: Path | None = None,
     first_layers: Path | None = None,
     order_of_steps: Path | None = None,
+    tuning: Path | None = None,
 ) -> None:
     """Write the table of claims, a row for each finding of `ventral.statistics.claimed`.
 
@@ -60,6 +61,8 @@ def claims(
         Distances of filters of first layers from V1 (`ventral.statistics.v1.filter_distances`).
     order_of_steps : path, optional
         Trends of the steps of recurrent networks over time (`ventral.statistics.steps.order_of_steps`).
+    tuning : path, optional
+        Tuning of layers to gratings (`ventral.statistics.v1_tuning.tuning_by_layer`).
 
     Raises
     ------
@@ -78,6 +81,7 @@ def claims(
         selectivity=read_csv(selectivity) if selectivity else None,
         first_layers=read_csv(first_layers) if first_layers else None,
         order_of_steps=read_csv(order_of_steps) if order_of_steps else None,
+        tuning=read_csv(tuning) if tuning else None,
         seed=seed,
     )
     found = [finding for claim in CLAIMS for finding in claim.findings(evidence)]

@@ -1,9 +1,9 @@
-"""Compare filters of first layers with published distributions of neurons in V1 of the macaque.
+"""Compare filters of first layers, or units, with published distributions of neurons in V1 of the macaque.
 
 The counts are those of `VOneNet` (Dapello et al. 2020, NeurIPS 33), which read them from the publications.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -150,12 +150,12 @@ def _rows(of_model: pd.DataFrame, n_bootstrap: int, seed: int) -> Iterator[dict]
     found = {name: _compared(of_model, published, n_bootstrap, seed) for name, published in PUBLISHED.items()}
     means = {key: np.mean([values[key] for values in found.values()], axis=0) for key in next(iter(found.values()))}
     for name, values in {**found, ALL: means}.items():
-        yield {**told, "property": name, "degrees": degrees, "degrees_times": 1.0, **_summary(values)}
+        yield {**told, "property": name, "degrees": degrees, "degrees_times": 1.0, **summary(values)}
     name = "spatial frequency"
     for times in (times for times in FIELDS if times != 1):
         seen = of_model.assign(spatial_frequency=of_model["spatial_frequency"] / times)
         values = _compared(seen, PUBLISHED[name], n_bootstrap, seed)
-        yield {**told, "property": name, "degrees": degrees * times, "degrees_times": times, **_summary(values)}
+        yield {**told, "property": name, "degrees": degrees * times, "degrees_times": times, **summary(values)}
 
 
 def _auc(of_model: pd.DataFrame) -> float:
@@ -165,28 +165,56 @@ def _auc(of_model: pd.DataFrame) -> float:
 
 def _compared(of_model: pd.DataFrame, published: Published, n_bootstrap: int, seed: int) -> dict[str, NDArray | float]:
     """Return distances of a model's filters, of samples of these filters, and of the filters to compare with."""
-    rng = np.random.default_rng(seed)
-    size, n_axes = published.counts.size, published.counts.ndim
-
-    def distance(bins: NDArray, weights: NDArray | None = None) -> NDArray | float:
-        weights = np.ones((1, len(bins))) if weights is None else weights
-        # The last bin is that of filters in no bin.
-        counts = np.stack([weights[:, bins == k].sum(axis=1) for k in range(size)], axis=1)
-        shares = (counts / weights.sum(axis=1)[:, None]).reshape(-1, *published.counts.shape)
-        return ks(shares, published.shares, n_axes)
-
     bins = {kind: _bins_of_gabors(rows, published) for kind, rows in of_model.groupby("kind")}
     own = bins[FILTER]
-    inside = own[own < size]
+    inside = own[own < published.counts.size]
+    found = distances_from_v1(own, {kind: bins[kind] for kind in (SHUFFLED, RANDOM)}, published, n_bootstrap, seed)
+    score = 1 - _distance(inside, published)[0] / largest_ks(published) if len(inside) else np.nan
+    return {**found, "score_gabors": score}
+
+
+def distances_from_v1(
+    own: NDArray[np.intp],
+    without_structure: Mapping[str, NDArray[np.intp]],
+    published: Published,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, NDArray | float]:
+    """Return the distances of filters or units from the published distribution.
+
+    Parameters
+    ----------
+    own : (n,) array
+        Bin of each, from `Published.bins`; the number of bins stands for one in no bin.
+    without_structure : mapping of arrays
+        Bins of those without structure, by kind.
+    published : Published
+    n_bootstrap, seed : int
+        Number of bootstrap samples, and the seed of their draws.
+
+    Returns
+    -------
+    dict
+        `ks`; `samples` (n_bootstrap,), the distances of bootstrap samples; `ks_KIND` for each kind without structure;
+        and `ks_v1`, the mean distance of as many neurons.
+    """
+    rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), n_bootstrap).astype(float)
     return {
-        "ks": distance(own)[0],
-        "samples": distance(own, weights),
-        "ks_shuffled": distance(bins[SHUFFLED])[0],
-        "ks_random": distance(bins[RANDOM])[0],
+        "ks": _distance(own, published)[0],
+        "samples": _distance(own, published, weights),
+        **{f"ks_{kind}": _distance(bins, published)[0] for kind, bins in without_structure.items()},
         "ks_v1": _ks_of_v1(published, len(own), n_bootstrap, rng),
-        "score_gabors": 1 - distance(inside)[0] / largest_ks(published) if len(inside) else np.nan,
     }
+
+
+def _distance(bins: NDArray, published: Published, weights: NDArray | None = None) -> NDArray:
+    """Return the distance for each row of weights (samples, n) of the bins (n,)."""
+    weights = np.ones((1, len(bins))) if weights is None else weights
+    # The last bin is that of filters in no bin.
+    counts = np.stack([weights[:, bins == k].sum(axis=1) for k in range(published.counts.size)], axis=1)
+    shares = (counts / weights.sum(axis=1)[:, None]).reshape(-1, *published.counts.shape)
+    return ks(shares, published.shares, published.counts.ndim)
 
 
 def _bins_of_gabors(filters: pd.DataFrame, published: Published) -> NDArray[np.intp]:
@@ -200,12 +228,12 @@ def _ks_of_v1(published: Published, n: int, n_draws: int, rng: np.random.Generat
     return float(ks(*(shares.reshape(shape) for shares in drawn), published.counts.ndim).mean())
 
 
-def _summary(values: dict[str, NDArray | float]) -> dict[str, float]:
-    """Return estimates with their intervals from the distances of samples."""
+def summary(values: Mapping[str, NDArray | float]) -> dict[str, float]:
+    """Return estimates with their intervals from distances, such as those of `distances_from_v1`."""
     estimate, samples = values["ks"], values["samples"]
     # Samples of filters are further from V1 than the filters themselves, on average.
     samples = np.clip(samples - samples.mean() + estimate, 0, 1)
-    names = ("ks_shuffled", "ks_random", "ks_v1", "score_gabors")
+    others = {name: float(value) for name, value in values.items() if name not in ("ks", "samples")}
 
     def similarity(distance: NDArray | float) -> NDArray | float:
         return (values["ks_shuffled"] - distance) / (values["ks_shuffled"] - values["ks_v1"])
@@ -214,7 +242,7 @@ def _summary(values: dict[str, NDArray | float]) -> dict[str, float]:
     below = np.mean(resampled <= LIKE_V1), np.mean(resampled >= LIKE_V1)
     return {
         **_with_interval("ks", estimate, samples),
-        **{name: float(values[name]) for name in names},
+        **others,
         **_with_interval("similarity", similarity(estimate), resampled),
         "p": float(min(1.0, 2 * max(min(below), 1 / (len(samples) + 1)))),
     }
