@@ -245,10 +245,11 @@ FIGURES = {
         caption=(
             "How well labels are read from the neurons of an area in each bin of time, on held-out stimuli. Lines show "
             "the balanced accuracy of a reading that is fitted and tested in the same bin. Bands are 95 % intervals "
-            "for other stimuli and other shuffles of trials, not for other neurons. Thin lines show single groups of "
-            "held-out stimuli. Maps show readings that are fitted in one bin and tested in another. A square above "
-            "chance away from the diagonal is a code that lasts. A diagonal alone is a code that changes. 'Nearest "
-            "mean' takes the label whose mean pattern correlates best."
+            "for other stimuli and other shuffles of trials. The wider, lighter bands are for other neurons, too. "
+            "Marks at the bottom are bins above chance, by shuffles of the labels and corrected for all bins. Thin "
+            "lines show single groups of held-out stimuli. Maps show readings that are fitted in one bin and tested in "
+            "another. A square above chance away from the diagonal is a code that lasts. A diagonal alone is a code "
+            "that changes. 'Nearest mean' takes the label whose mean pattern correlates best."
         ),
         function="figures.decoding_over_time.decoding_over_time",
         reads={"tables": "decoding_over_time"},
@@ -331,13 +332,14 @@ TABLES = {
     "latencies": Shown(
         title="Latencies",
         caption=(
-            "When a layer begins to predict an area, and when a neuron begins to respond: the middle of the first of "
-            "three bins in a row above the baseline. `low` and `high` are the ends of a 95 % interval over the "
-            "bootstrap samples with a latency, and `share_found` is the share of these samples. Samples are of "
-            "stimuli and neurons for layers, and of stimuli for neurons, whose mean response is taken."
+            "When a layer begins to predict an area, when a neuron begins to respond, and when labels begin to be "
+            "read: the middle of the first of three bins in a row above the baseline. The baseline of a reading is "
+            "what shuffled labels reach. `low` and `high` are the ends of a 95 % interval over the bootstrap samples "
+            "with a latency, and `share_found` is the share of these samples. Samples are of stimuli and neurons for "
+            "layers and readings, and of stimuli for neurons, whose mean response is taken."
         ),
         function="statistics.over_time.latencies",
-        reads={"bootstraps": "over_time", "recordings": "timed"},
+        reads={"bootstraps": "over_time", "recordings": "timed", "decoded": "decoding_over_time"},
         options=("n_bootstrap", "seed"),
         needs="timed",
     ),
