@@ -256,6 +256,24 @@ FIGURES = {
         needs="decoding_over_time",
         still=True,
     ),
+    "solution_times": Shown(
+        title="Solution times",
+        caption=(
+            "When neurons recognise a stimulus as well as subjects do (Kar et al. 2019). i1 of labels that are read "
+            "from an area, on held-out stimuli, then reaches i1 of the subjects. Left: the share of stimuli "
+            "that are solved by each time. A line ends below 1 where stimuli are never solved. Dashed lines are "
+            "challenge stimuli, which subjects recognise better than a model by a d' of 1.5 or more. Solid lines are "
+            "controls, which differ by 0.4 at most. Right: how much later challenge stimuli are solved than controls, "
+            "with 95 % intervals for other stimuli. Hollow markers are differences of means. Filled markers are "
+            "differences at equal i1 of the subjects, since a higher accuracy is reached later. Stimuli that are never "
+            "solved have no time, and are left out there; `solution_times.csv` counts them."
+        ),
+        function="figures.solution_times.solution_times_figure",
+        reads={"tables": "solution_times", "differences": "later_challenges"},
+        options=MODELS,
+        needs="solution_times",
+        still=True,
+    ),
     "fitted": Shown(
         title="Networks fitted to neurons",
         caption=(
@@ -389,6 +407,20 @@ TABLES = {
         function="scores.behaviour.behaviour",
         reads={"scores": "scores"},
         needs="behaviour",
+    ),
+    "solution_times": Shown(
+        title="Solution times of challenge and control stimuli",
+        caption=(
+            "How much later the neurons of an area solve the stimuli that are a challenge to a model than controls. "
+            "Times are means in ms over solved stimuli, and `n_never` counts the stimuli that are never solved. "
+            "`difference` is challenge less control. `at_equal_i1` is the same at equal i1 of the subjects, by linear "
+            "regression. Both have 95 % intervals over bootstrap samples of the stimuli. `reliability` is Spearman's r "
+            "of solution times from halves of the repetitions and of the subjects' trials, stepped up to all."
+        ),
+        function="statistics.solution_times.later_challenges",
+        reads={"tables": "solution_times"},
+        options=("n_bootstrap", "seed"),
+        needs="solution_times",
     ),
     "comparisons": Shown(
         title="Which layers and models differ",
