@@ -32,8 +32,8 @@ def later_challenges(tables: Sequence[Path], output: Path, n_bootstrap: int, see
         Tables of `ventral.decoding.solution_times.solution_times`.
     output : path
         CSV to write, with `COLUMNS`. Times are means in ms over solved stimuli. `n_never` counts stimuli that are never
-        solved. `difference` is challenge less control, and `at_equal_i1` the same at equal behaviour, each with its
-        95 % interval over bootstrap samples of the stimuli; NaN with fewer than five solved stimuli of either kind.
+        solved. `difference` is challenge less control, and `at_equal_i1` the same at equal behaviour. Each has its 95 %
+        interval over bootstrap samples of the stimuli. Both are NaN with fewer than five solved stimuli of a kind.
     n_bootstrap, seed : int
         Number of bootstrap samples, and seed of their draw.
     """
