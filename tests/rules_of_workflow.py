@@ -25,6 +25,7 @@ ASKED = DRAWS | {
     "banded": {"efficientnet_lite0": ["_blocks.0", "_blocks.8"]},
     "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "decoding_over_time": {},
+    "solution_times": True,
     "first_layers": {"models": ["efficientnet_lite0"]},
     "in_silico": {
         "drive": {"recording": "simulated", "neuroids": ["V4_01"], "model": "efficientnet_lite0", "judge": "pixels"},

@@ -9,7 +9,7 @@ from ventral.configuration.options import MOVED
 
 
 def written(folder: Path) -> Path:
-    """Write 12 images of 3 objects and their table, responses and spikes of 4 neurons, and dissimilarity matrices."""
+    """Write 12 images of 3 objects and their table, responses and spikes of 4 neurons, choices and matrices."""
     (folder / "images").mkdir()
     (folder / "photographs").mkdir()
     rng = np.random.default_rng(0)
@@ -26,6 +26,8 @@ def written(folder: Path) -> Path:
     (folder / "trials.csv").write_text(f"stimulus,photodiode\n{trials}")
     spikes = "".join(f"{k % 24 + 1},n{k % 4},{5 * (k % 24) + k}\n" for k in range(96))
     (folder / "spikes.csv").write_text(f"trial,neuroid,time\n{spikes}")
+    choices = "".join(f"s{k % 2},image{k % 12},object{k % 4 % 3}\n" for k in range(24))
+    (folder / "choices.csv").write_text(f"subject,stimulus,choice\n{choices}")
     np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
     return folder
 
@@ -105,6 +107,11 @@ def rich(folder: Path) -> dict:
                 "area": {"it": "IT"},
                 "models": ["pixels"],
             },
+            "people": {
+                "stimuli": "mine",
+                "behaviour": {"trials": str(folder / "choices.csv"), "label": "object"},
+                "models": ["pixels"],
+            },
             "simulated": {
                 "stimuli": "objects",
                 "simulate": {
@@ -166,6 +173,7 @@ def rich(folder: Path) -> dict:
         "inter_animal": ["cowley2023"],
         "r_squared_corrected": True,
         "decoding_over_time": {},
+        "solution_times": True,
         "unseen": {"stimuli": "objects", "category": "faces", "models": ["pixels", "conv1.epoch0"]},
         "steps": {"conv1": {"start": 50, "width": 20}},
         "recurrence": {"networks": {"one": ["apart1"], "two": ["apart2"]}, "property": "variation"},

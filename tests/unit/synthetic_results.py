@@ -27,6 +27,7 @@ SETTINGS = {
     "banded": {},
     "partitions": {},
     "brainscore": False,
+    "solution_times": False,
     "features": "float16",
     "decoding": {"units": None, "draws": 20},
     "first_layers": None,

@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ventral.decoding.over_time import decode_over_time
+from benchmarks.decoded_by_chance import coverage, false_reading
+from ventral.decoding.over_time import LINE, decode_over_time, with_chance
 from ventral.errors import InputError
 from ventral.figures.decoding_over_time import decoding_over_time, draw_decoding_over_time, in_order
 from ventral.recordings.ingestion import ingest
+from ventral.statistics.over_time import latencies
 from ventral.store import write_dataset
 from ventral.tables import read_parquet
 
@@ -82,9 +84,47 @@ def test_each_place_that_is_held_out_has_a_row_where_fit_and_test_have_the_same_
 
 
 def test_intervals_hold_the_scores_and_need_two_draws(folder, table, tmp_path):
-    assert ((table["low"] <= table["score"]) & (table["score"] <= table["high"])).all()
+    for kind in ("", "both_"):
+        assert ((table[f"{kind}low"] <= table["score"]) & (table["score"] <= table[f"{kind}high"])).all()
     decode(folder, tmp_path / "one.parquet", draws=1, classifiers=["nearest_mean"])
     assert read_parquet(tmp_path / "one.parquet")[["low", "high"]].isna().all(axis=None)
+
+
+def test_scores_above_chance_are_those_above_the_largest_of_shuffled_labels():
+    rng = np.random.default_rng(0)
+    shuffled, score = rng.uniform(0.2, 0.5, size=(3, 99)), np.array([0.3, 0.6, 0.49])
+    table = pd.DataFrame({"score": score, "shuffled": list(shuffled)}).assign(**dict.fromkeys(LINE, "x"))
+    untested = table.assign(area="y", shuffled=None)
+    found = with_chance(pd.concat([table, untested], ignore_index=True))
+    mean, deviation = shuffled.mean(axis=1), shuffled.std(axis=1)
+    largest = sorted(max((shuffled[k, b] - mean[k]) / deviation[k] for k in range(3)) for b in range(99))
+    expected = [(sum(value >= (score[k] - mean[k]) / deviation[k] for value in largest) + 1) / 100 for k in range(3)]
+    assert found["p"][:3].tolist() == pytest.approx(expected)
+    # p is below 0.05 where at most 3 of 99 shuffles are as large.
+    assert found["critical"][:3].tolist() == pytest.approx(mean + deviation * largest[-4], abs=1e-6)
+    assert found["p"][3:].isna().all()
+
+
+def test_labels_that_are_in_no_response_are_read_in_one_experiment_of_twenty():
+    # Of 60 experiments, 7 or more are false with a probability below 3 % if 5 % are false.
+    assert sum(false_reading(seed) for seed in range(60)) < 7
+
+
+def test_intervals_over_neurons_hold_the_score_of_other_neurons():
+    of_trials, of_both = coverage(25)
+    assert of_both > 0.8 > of_trials
+
+
+def test_a_reading_begins_with_its_code(folder, tmp_path):
+    latencies([], [], [folder / "table.parquet"], tmp_path / "latencies.csv", 10, seed=0)
+    found = pd.read_csv(tmp_path / "latencies.csv", keep_default_na=False, na_values=[""])
+    found = found.fillna({"held_out": ""}).set_index(["area", "held_out"])
+    assert set(found["kind"]) == {"reading"}
+    assert set(found["mapping"]) == {"nearest_mean"}
+    assert found.loc[("IT", ""), ["target", "split", "latency"]].tolist() == ["object", "place", 50]
+    assert found.loc["IT", "latency"].tolist() == [50] * 4
+    assert found.loc[("IT", ""), ["low", "high", "share_found"]].tolist() == [50, 50, 1]
+    assert found.loc["V4", "latency"].isna().all()
 
 
 def test_cores_change_no_number_and_shuffles_do(folder, table, tmp_path):
@@ -100,7 +140,7 @@ def test_a_shuffle_keeps_what_each_row_shows():
     from ventral.decoding.over_time import _shuffled
 
     groups = np.array([1, 0, 1, 0, 0, 2])
-    order = _shuffled(50, 0, groups=groups, seed=0)
+    order = _shuffled(50, groups=groups, seed=[0, 0])
     assert (groups[order] == groups[:, None]).all()
     assert (np.sort(order, axis=0) == np.arange(6)[:, None]).all()
     assert len({tuple(column) for column in order.T}) > 5

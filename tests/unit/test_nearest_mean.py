@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ventral.mappings.nearest_mean import nearest_mean_predictions
+from ventral.mappings.nearest_mean import accuracies_of_shuffles, nearest_mean_predictions
 from ventral.mappings.standardisation import standardised
-from ventral.mappings.svm import svm_predictions, svm_predictions_across
+from ventral.mappings.svm import balanced_accuracy, svm_predictions, svm_predictions_across
 
 LABELS = np.resize(["cup", "dog", "pan"], 24)
 FOLDS = [np.arange(k, 24, 4) for k in range(4)]
@@ -57,3 +57,19 @@ def test_machines_without_a_choice_or_a_pattern_predict_nothing():
     units, costs = standardised(patterns()), np.ones(4)
     for fitted, chosen in ((units, costs * np.nan), (0 * units, costs)):
         assert (svm_predictions_across(fitted, units[None], LABELS, FOLDS, chosen) == "").all()
+
+
+def test_accuracies_of_shuffles_are_those_of_fits_to_shuffled_labels():
+    rng, units = np.random.default_rng(1), patterns()
+    orders = np.tile(np.arange(24), (5, 1))
+    for fold in FOLDS:
+        orders[1:, fold] = rng.permuted(orders[1:, fold], axis=1)
+    codes = np.unique(LABELS, return_inverse=True)[1]
+    found = accuracies_of_shuffles(units, codes, FOLDS, orders)
+    for shuffle, order in enumerate(orders):
+        (predicted,) = nearest_mean_predictions(units, units[None], LABELS[order], FOLDS)
+        expected = [balanced_accuracy(LABELS[order], predicted, [fold]) for fold in FOLDS]
+        np.testing.assert_allclose(found[:, shuffle], expected)
+    units[FOLDS[2][0]] = 1
+    unknown = np.isnan(accuracies_of_shuffles(units, codes, FOLDS, orders))
+    assert unknown.all(axis=1).tolist() == unknown.any(axis=1).tolist() == [False, False, True, False]

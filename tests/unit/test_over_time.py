@@ -109,7 +109,7 @@ def test_latencies_are_those_of_the_courses(folder, tmp_path):
     spec = {"stimuli": "set", "responses": str(folder / "responses.npy"), "area": "IT", "baseline": [-20, 0]}
     spec |= {"axes": ["neuroid", "stimulus", "time_bin"], "time_bins": edges}
     ingest(spec, tmp_path / "stimuli.zarr", tmp_path / "rec.zarr", name="rec", seed=0)
-    latencies([folder / "bootstraps.parquet"], [tmp_path / "rec.zarr"], tmp_path / "table.csv", 300, seed=0)
+    latencies([folder / "bootstraps.parquet"], [tmp_path / "rec.zarr"], [], tmp_path / "table.csv", 300, seed=0)
     table = pd.read_csv(tmp_path / "table.csv")
     assert table["kind"].tolist() == ["layer", "layer", "neuroid", "neuroid"]
     assert table["latency"].iloc[[0, 2]].tolist() == [30, 50]
@@ -120,7 +120,7 @@ def test_latencies_are_those_of_the_courses(folder, tmp_path):
 
 def test_without_models_or_baseline_tables_have_no_rows(tmp_path):
     over_time([], tmp_path / "table.csv")
-    latencies([], [], tmp_path / "latencies.csv", 10, seed=0)
+    latencies([], [], [], tmp_path / "latencies.csv", 10, seed=0)
     assert len(pd.read_csv(tmp_path / "table.csv")) == len(pd.read_csv(tmp_path / "latencies.csv")) == 0
 
 

@@ -68,6 +68,7 @@ from ventral.configuration.resolution import (
     models_in_partition,
     models_of,
     models_with_neuroids,
+    pairs_of_solution_times,
     penalty_grid,
     predictions_of,
     readouts_of,
@@ -201,6 +202,7 @@ pathvars:
 wildcard_constraints:
     stimuli=r"[^/]+",
     recording=r"[^/]+",
+    behaviour=r"[^/]+",
     model=r"[^/]+",
     partition=r"[^/]+",
     shard=r"\d+",
@@ -431,6 +433,11 @@ def periods_of(wildcards):
 
 def gram_of(wildcards):
     return f"<results>/grams/{wildcards.model}/{settings['recordings'][wildcards.recording]['stimuli']}.zarr.zip"
+
+
+def grams_of_behaviour(wildcards):
+    stimuli = settings["recordings"][wildcards.behaviour]["stimuli"]
+    return [f"<results>/grams/{model}/{stimuli}.zarr.zip" for model in models_of(settings, wildcards.behaviour)]
 
 
 def probabilities_of(wildcards):

@@ -63,3 +63,20 @@ use rule decode as decode_over_time with:
             shuffled_within=lambda wildcards: settings["decoding_over_time"]["shuffled_within"],
             **DEAL,
         ),
+
+
+use rule decode as solution_times with:
+    input:
+        recording="<results>/recordings/{recording}.zarr",
+        behaviour="<results>/recordings/{behaviour}.zarr",
+        stimuli=stimuli_of,
+        grams=grams_of_behaviour,
+    output:
+        "<results>/solution_times/{recording}/{behaviour}.parquet",
+        provenance="<provenance>/solution_times/{recording}/{behaviour}.json",
+    log:
+        "<logs>/solution_times/{recording}/{behaviour}.log",
+    benchmark:
+        "<benchmarks>/solution_times/{recording}/{behaviour}.tsv"
+    params:
+        **told("solution_times", **DEAL),

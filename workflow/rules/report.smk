@@ -15,6 +15,7 @@ DESCRIBED = {
         "banded",
         "partitions",
         "brainscore",
+        "solution_times",
     )
 } | {
     "features": settings["extraction"]["dtype"],

@@ -34,6 +34,7 @@ GROUPS = {
 DECODED = decoded_models(settings)
 TIMED = recordings_over_time(settings)
 DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
+SOLVED = pairs_of_solution_times(settings) if settings["solution_times"] else []
 READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
@@ -108,6 +109,8 @@ MADE = {
     "decoding": tables_of("decoding", [(recording, model) for recording in DECODED for model in DECODED[recording]])
     + [f"<results>/decoded_areas/{recording}.parquet" for recording in DECODED],
     "decoding_over_time": expand("<results>/decoding_over_time/{recording}.parquet", recording=DECODED_OVER_TIME),
+    "solution_times": tables_of("solution_times", SOLVED),
+    "later_challenges": ["<results>/solution_times.csv"] if SOLVED else [],
     "fitted_networks": expand("<results>/models/{model}", model=FITTED),
     "categorisers": expand("<results>/models/{model}", model=CATEGORISERS),
     "compared": expand("<results>/models/{model}", model=COMPARED_NETWORKS),

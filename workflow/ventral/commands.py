@@ -51,6 +51,7 @@ STAGES = {
     "decode": "decoding.populations.decode",
     "decode_areas": "decoding.populations.decode_areas",
     "decode_over_time": "decoding.over_time.decode_over_time",
+    "solution_times": "decoding.solution_times.solution_times",
     "join": "scores.table.join",
     "contact_sheet": "figures.contact_sheets.contact_sheet",
     "report": "report.page.report",

@@ -127,6 +127,7 @@ def resolve(config: dict) -> dict:
     _check_decoding(config)
     _check_over_time(config)
     _check_steps(config)
+    _check_solution_times(config)
     _check_versa(config)
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
@@ -518,6 +519,14 @@ def _check_steps(config: dict) -> None:
             )
 
 
+def _check_solution_times(config: dict) -> None:
+    if config["solution_times"] and not pairs_of_solution_times(config):
+        raise InputError(
+            "config key solution_times: no recording with several `time_bins` has the stimuli of a recording with "
+            "`behaviour`; give both, or leave `solution_times` out"
+        )
+
+
 def _check_versa(config: dict) -> None:
     """Refuse `versa` without the ridge regression whose predictions it compares."""
     if "versa" in config["mappings"] and "ridge" not in config["mappings"]:
@@ -839,6 +848,17 @@ def recordings_over_time(config: dict) -> list[str]:
     specs = {name: spec.get("simulate", spec) for name, spec in config["recordings"].items()}
     timed = {name: spec for name, spec in specs.items() if spec.get("bins") or spec.get("time_bins")}
     return [name for name, spec in timed.items() if len(windows_of(spec, f"config key recordings.{name}")) > 1]
+
+
+def pairs_of_solution_times(config: dict) -> list[tuple[str, str]]:
+    """Return the pairs of a recording in bins of time and a recording of behaviour with the same stimuli."""
+    recordings = config["recordings"]
+    return [
+        (timed, chosen)
+        for timed in recordings_over_time(config)
+        for chosen, spec in recordings.items()
+        if "behaviour" in spec and spec["stimuli"] == recordings[timed]["stimuli"]
+    ]
 
 
 def recorded_models_of(config: dict, recording: str) -> list[str]:

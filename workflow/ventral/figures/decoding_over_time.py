@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ def decoding_over_time(tables: Sequence[Path], svg: Path, pdf: Path, csv: Path) 
         The figure, and its rows.
     """
     table = pd.concat(map(read_parquet, tables), ignore_index=True)
-    write_figure(draw_decoding_over_time(table), table, svg, pdf, csv)
+    write_figure(draw_decoding_over_time(table), table.drop(columns="resampled"), svg, pdf, csv)
 
 
 def draw_decoding_over_time(table: pd.DataFrame) -> Figure:
@@ -73,7 +74,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, classifiers: Sequence[str]) -> N
     chance = rows["chance"].iloc[0]
     axes.axhline(chance, **CHANCE, zorder=1)
     axes.annotate("chance", (1, chance), (0, 2), ("axes fraction", "data"), textcoords="offset points", ha="right")
-    for classifier, colour in zip(classifiers, COLOURS, strict=False):
+    for row, (classifier, colour) in enumerate(zip(classifiers, COLOURS, strict=False)):
         of_classifier = rows[rows["classifier"] == classifier]
         for group, line in _lines_of_groups(of_classifier).items():
             of_group = in_order(of_classifier[of_classifier["held_out"] == group])
@@ -81,6 +82,9 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame, classifiers: Sequence[str]) -> N
         whole = in_order(of_classifier[of_classifier["held_out"] == ""])
         axes.plot(whole["time"], whole["score"], color=colour, label=NAMES[classifier])
         axes.fill_between(whole["time"], whole["low"], whole["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(whole["time"], whole["both_low"], whole["both_high"], color=colour, alpha=0.1, linewidth=0)
+        above = whole.loc[whole["score"] > whole["critical"], "time"]
+        axes.plot(above, np.full(len(above), 0.02 * (row + 1)), "|", color=colour, markersize=3, label="_above")
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("Middle of the bin (ms after the onset)")
     axes.set_ylabel("Balanced accuracy")

@@ -163,14 +163,23 @@ def patterns(
         d' minus its mean over the stimuli of the same label. `o2` (labels * labels,) is d' of labels.
     """
     against = sensitivities(confused, truth, weights)
-    known = np.isfinite(against)
     expected = means_of_labels(against, truth, weights)[truth]
     return {
         "accuracy_by_stimulus": (accuracy, weights),
-        "i1": (_ratio(np.where(known, against, 0.0).sum(axis=1), known.sum(axis=1)), weights),
+        "i1": (_mean_over_labels(against), weights),
         "i2n": ((against - expected).ravel(), np.repeat(weights, against.shape[1])),
         "o2": (sensitivities_of_labels(confused, truth, weights).ravel(), np.ones(confused.shape[1] ** 2)),
     }
+
+
+def i1_of(confused: NDArray, truth: NDArray) -> NDArray[np.float64]:
+    """Return i1 (n,), the mean d' of each stimulus over wrong labels, from confusions (n, labels)."""
+    return _mean_over_labels(sensitivities(confused, truth, np.ones(len(truth))))
+
+
+def _mean_over_labels(against: NDArray) -> NDArray[np.float64]:
+    known = np.isfinite(against)
+    return _ratio(np.where(known, against, 0.0).sum(axis=1), known.sum(axis=1))
 
 
 def correlations(one: Mapping, other: Mapping) -> dict[str, float]:

@@ -22,7 +22,7 @@ LOWEST = 1e-12
 
 
 def label_probabilities(
-    gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray]
+    gram: NDArray, labels: ArrayLike, folds: Sequence[NDArray], costs: NDArray | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the probability of each label for each stimulus, by a fit without the stimulus's fold.
 
@@ -38,6 +38,8 @@ def label_probabilities(
         Label of each stimulus. Every label occurs outside of every fold.
     folds : sequence of integer arrays
         Held-out rows of each fold.
+    costs : (folds,) array, optional
+        C of each fit, where it was chosen before.
 
     Returns
     -------
@@ -48,14 +50,14 @@ def label_probabilities(
     """
     codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1]
     probabilities = np.full((len(codes), codes.max() + 1), np.nan)
-    costs = np.full(len(folds), np.nan)
+    given, costs = costs, np.full(len(folds), np.nan)
     kernel = scaled_gram(gram)
     if not kernel.any():
         return probabilities, costs
     features = principal_components(kernel)
     for k, fold in enumerate(folds):
         rest = np.delete(np.arange(len(codes)), fold)
-        costs[k] = _chosen_cost(features[rest], codes[rest])
+        costs[k] = _chosen_cost(features[rest], codes[rest]) if given is None or np.isnan(given[k]) else given[k]
         probabilities[fold] = _fitted(features[rest], codes[rest], costs[k]).predict_proba(features[fold])
     return probabilities, costs
 

@@ -49,3 +49,40 @@ def nearest_mean_predictions(
             nearest = names[known[(scaled.T @ means).argmax(axis=1)]]
             predictions[condition, fold] = np.where(varying, nearest, "")
     return predictions
+
+
+def accuracies_of_shuffles(
+    units: NDArray, codes: NDArray[np.intp], folds: Sequence[NDArray], orders: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the balanced accuracy of `nearest_mean_predictions` in each fold, for labels in other orders.
+
+    Parameters
+    ----------
+    units : (n, p) array
+        Patterns that are learned and predicted.
+    codes : (n,) integer array
+        Number of the label of each stimulus. Every label occurs outside of every fold.
+    folds : sequence of integer arrays
+        Held-out rows of each fold.
+    orders : (shuffles, n) integer array
+        Order of the labels in each shuffle, which keeps the labels of each fold in the fold.
+
+    Returns
+    -------
+    (folds, shuffles) array
+        NaN where a pattern has no variance.
+    """
+    shuffled, n_labels = codes[orders], codes.max() + 1
+    members = (shuffled[:, None] == np.arange(n_labels)[:, None]).astype(float)
+    accuracies = np.full((len(folds), len(orders)), np.nan)
+    for k, fold in enumerate(folds):
+        rest = np.delete(np.arange(len(codes)), fold)
+        of_rest = members[:, :, rest].reshape(-1, len(rest))
+        means = unit_columns((of_rest @ units[rest] / of_rest.sum(axis=1, keepdims=True)).T)[0]
+        patterns, varying = unit_columns(units[fold].T)
+        if varying.all():
+            nearest = (means.T @ patterns).reshape(len(orders), n_labels, len(fold)).argmax(axis=1)
+            counts = np.bincount(codes[fold], minlength=n_labels)
+            right = (nearest == shuffled[:, fold]) / counts[shuffled[:, fold]]
+            accuracies[k] = right.sum(axis=1) / np.count_nonzero(counts)
+    return accuracies

@@ -50,6 +50,7 @@ REFERENCES = {
     "Hesterberg 2015": "Hesterberg TC (2015). The American Statistician 69:371.",
     "Hong et al. 2016": "Hong H, Yamins DLK, Majaj NJ, DiCarlo JJ (2016). Nature Neuroscience 19:613.",
     "Hunter and Reiner 1965": "Hunter WG, Reiner AM (1965). Technometrics 7:307.",
+    "Kar et al. 2019": "Kar K, Kubilius J, Schmidt K, Issa EB, DiCarlo JJ (2019). Nature Neuroscience 22:974.",
     "Kell et al. 2018": "Kell AJE, Yamins DLK, Shook EN, Norman-Haignere SV, McDermott JH (2018). Neuron 98:630.",
     "Kriegeskorte et al. 2009": "Kriegeskorte N, Simmons WK, Bellgowan PSF, et al. (2009). Nature Neuroscience 12:535.",
     "Lescroart et al. 2015": "Lescroart MD, Stansbury DE, Gallant JL (2015). Front. Comput. Neurosci. 9:135.",
@@ -123,13 +124,14 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`, `decoding`,
-        `first_layers`, `tuning` and `drive` (None if off). `splits` has the splits with options. `features` says how
-        features are stored. `rendered` has the options of rendered stimulus sets, `synthesised` those of synthesised
-        sounds, and `simulated` those of simulated recordings, by name. `trained` names the networks trained on labels.
-        `degrees` has the fields of view of `stimuli` and `models`, by name. `averaged_over_time` names the models whose
-        features are means over time. `architectures` has the architecture of each model, by name. `groups` names the
-        sets summarised over animals. `next_experiment` has its options, and is empty if off.
+        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`,
+        `solution_times`, `decoding`, `first_layers`, `tuning` and `drive` (None if off). `splits` has the splits with
+        options. `features` says how features are stored. `rendered` has the options of rendered stimulus sets,
+        `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by name. `trained`
+        names the networks trained on labels. `degrees` has the fields of view of `stimuli` and `models`, by name.
+        `averaged_over_time` names the models whose features are means over time. `architectures` has the architecture
+        of each model, by name. `groups` names the sets summarised over animals. `next_experiment` has its options, and
+        is empty if off.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -799,6 +801,16 @@ def _describe_other_analyses(settings: Mapping) -> Iterator[str]:
             "(Dupre la Tour et al. 2022), with a penalty for each model. A model was the mean of its layers' Gram "
             "matrices, each divided by its mean squared distance of features from their mean. Explained variance is "
             "r |r| on held-out stimuli, divided by the reliability where there are repetitions."
+        )
+    if settings["solution_times"]:
+        yield (
+            "Solution times (Kar et al. 2019) say when labels read from an area are as right as the choices of "
+            "subjects. Labels were read from its neurons in each bin after the onset, by multinomial logistic "
+            "regression on held-out stimuli. The solution time of a stimulus is when i1 of this reading first reaches "
+            "i1 of the subjects, linearly interpolated between the middles of bins. Challenge stimuli have an i1 of "
+            "the subjects above that of a model's last layer by 1.5 or more, and controls differ by 0.4 at most. Their "
+            "difference in time was also taken at equal i1 of the subjects, by linear regression. The reliability is "
+            "Spearman's r of the times from ten random halves of repetitions and trials, stepped up to all."
         )
     if settings["reverse"]:
         yield (

@@ -300,14 +300,33 @@ FIGURES = {
         caption=(
             "How well labels are read from the neurons of an area in each bin of time, on held-out stimuli. Lines show "
             "the balanced accuracy of a reading that is fitted and tested in the same bin. Bands are 95 % intervals "
-            "for other stimuli and other shuffles of trials, not for other neurons. Thin lines show single groups of "
-            "held-out stimuli. Maps show readings that are fitted in one bin and tested in another. A square above "
-            "chance away from the diagonal is a code that lasts. A diagonal alone is a code that changes. 'Nearest "
-            "mean' takes the label whose mean pattern correlates best."
+            "for other stimuli and other shuffles of trials. The wider, lighter bands are for other neurons, too. "
+            "Marks at the bottom are bins above chance, by shuffles of the labels and corrected for all bins. Thin "
+            "lines show single groups of held-out stimuli. Maps show readings that are fitted in one bin and tested in "
+            "another. A square above chance away from the diagonal is a code that lasts. A diagonal alone is a code "
+            "that changes. 'Nearest mean' takes the label whose mean pattern correlates best."
         ),
         function="figures.decoding_over_time.decoding_over_time",
         reads={"tables": "decoding_over_time"},
         needs="decoding_over_time",
+        still=True,
+    ),
+    "solution_times": Shown(
+        title="Solution times",
+        caption=(
+            "When neurons recognise a stimulus as well as subjects do (Kar et al. 2019). i1 of labels that are read "
+            "from an area, on held-out stimuli, then reaches i1 of the subjects. Left: the share of stimuli "
+            "that are solved by each time. A line ends below 1 where stimuli are never solved. Dashed lines are "
+            "challenge stimuli, which subjects recognise better than a model by a d' of 1.5 or more. Solid lines are "
+            "controls, which differ by 0.4 at most. Right: how much later challenge stimuli are solved than controls, "
+            "with 95 % intervals for other stimuli. Hollow markers are differences of means. Filled markers are "
+            "differences at equal i1 of the subjects, since a higher accuracy is reached later. Stimuli that are never "
+            "solved have no time, and are left out there; `solution_times.csv` counts them."
+        ),
+        function="figures.solution_times.solution_times_figure",
+        reads={"tables": "solution_times", "differences": "later_challenges"},
+        options=MODELS,
+        needs="solution_times",
         still=True,
     ),
     "fitted": Shown(
@@ -419,13 +438,14 @@ TABLES = {
     "latencies": Shown(
         title="Latencies",
         caption=(
-            "When a layer begins to predict an area, and when a neuron begins to respond: the middle of the first of "
-            "three bins in a row above the baseline. `low` and `high` are the ends of a 95 % interval over the "
-            "bootstrap samples with a latency, and `share_found` is the share of these samples. Samples are of "
-            "stimuli and neurons for layers, and of stimuli for neurons, whose mean response is taken."
+            "When a layer begins to predict an area, when a neuron begins to respond, and when labels begin to be "
+            "read: the middle of the first of three bins in a row above the baseline. The baseline of a reading is "
+            "what shuffled labels reach. `low` and `high` are the ends of a 95 % interval over the bootstrap samples "
+            "with a latency, and `share_found` is the share of these samples. Samples are of stimuli and neurons for "
+            "layers and readings, and of stimuli for neurons, whose mean response is taken."
         ),
         function="statistics.over_time.latencies",
-        reads={"bootstraps": "over_time", "recordings": "timed"},
+        reads={"bootstraps": "over_time", "recordings": "timed", "decoded": "decoding_over_time"},
         options=("n_bootstrap", "seed"),
         needs="timed",
     ),
@@ -502,6 +522,20 @@ TABLES = {
         function="scores.behaviour.behaviour",
         reads={"scores": "scores"},
         needs="behaviour",
+    ),
+    "solution_times": Shown(
+        title="Solution times of challenge and control stimuli",
+        caption=(
+            "How much later the neurons of an area solve the stimuli that are a challenge to a model than controls. "
+            "Times are means in ms over solved stimuli, and `n_never` counts the stimuli that are never solved. "
+            "`difference` is challenge less control. `at_equal_i1` is the same at equal i1 of the subjects, by linear "
+            "regression. Both have 95 % intervals over bootstrap samples of the stimuli. `reliability` is Spearman's r "
+            "of solution times from halves of the repetitions and of the subjects' trials, stepped up to all."
+        ),
+        function="statistics.solution_times.later_challenges",
+        reads={"tables": "solution_times"},
+        options=("n_bootstrap", "seed"),
+        needs="solution_times",
     ),
     "comparisons": Shown(
         title="Which layers and models differ",

@@ -1,4 +1,4 @@
-"""When layers predict an area, and when its neurons respond: tests over bins of time, and latencies.
+"""When layers predict an area, its neurons respond, and labels are read: tests over bins of time, and latencies.
 
 Let d be the rise in each bin: the score less that in the baseline, or the score itself without a baseline. Resampled
 rises d* share their stimuli and neurons between bins. The largest (d* - d) / s over bins has the 95 % quantile c. Bins
@@ -22,6 +22,7 @@ from ventral.recordings.ingestion import mean_responses
 from ventral.recordings.time_bins import BASELINE, time_order, times_of
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import read_dataset
+from ventral.tables import read_parquet
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +32,13 @@ LEVEL = 0.05
 IN_A_ROW = 3
 PLACE = ["recording", "area", "split", "mapping", "model", "family", "layer", "depth"]
 COLUMNS = [*PLACE, "time_bin", "time", "n_neuroids", "median", "low", "high", "rise", "p", "above"]
-LATENCIES = ["kind", "recording", "area", "neuroid", *PLACE[2:], "latency", "low", "high", "share_found"]
+LATENCIES = ["kind", "recording", "area", "neuroid", "target", "held_out", *PLACE[2:]]
+LATENCIES += ["latency", "low", "high", "share_found"]
+# Columns of a table of decoding over time that say what is read, and their names in the table of latencies.
+READING = {
+    **{name: name for name in ("recording", "area", "target", "held_out", "split")},
+    "classifier": "mapping",
+}
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,14 @@ def over_time(bootstraps: Sequence[Path], output: Path) -> None:
 
 
 def latencies(
-    bootstraps: Sequence[Path], recordings: Sequence[Path], output: Path, n_bootstrap: int, seed: int
+    bootstraps: Sequence[Path],
+    recordings: Sequence[Path],
+    decoded: Sequence[Path],
+    output: Path,
+    n_bootstrap: int,
+    seed: int,
 ) -> None:
-    """Write the latency of each layer's score, and of each neuroid's mean response.
+    """Write the latency of each layer's score, of each neuroid's mean response, and of each reading of labels.
 
     Parameters
     ----------
@@ -82,17 +94,22 @@ def latencies(
         As for `over_time`.
     recordings : sequence of paths
         Stores of recordings with time bins. Neuroids have a latency where there is a baseline.
+    decoded : sequence of paths
+        Tables of `ventral.decoding.over_time.decode_over_time`. Readings have a latency where shuffled labels say what
+        accuracy is above chance, which is then their baseline.
     output : path
-        CSV to write, with `LATENCIES`. `kind` is `layer` or `neuroid`. `latency` is in ms, and empty without three bins
-        above baseline in a row. `low` and `high` are the ends of the 95 % interval over the resamples that have a
-        latency, and `share_found` is the share of these resamples. Resamples are of stimuli and neurons for layers, and
-        of stimuli for neuroids.
+        CSV to write, with `LATENCIES`. `kind` is `layer`, `neuroid` or `reading`. `latency` is in ms, and empty without
+        three bins above baseline in a row. `low` and `high` are the ends of the 95 % interval over the resamples that
+        have a latency, and `share_found` is the share of these resamples. Resamples are of stimuli and neurons for
+        layers and readings, and of stimuli for neuroids.
     n_bootstrap, seed : int
         Number of resamples of stimuli for neuroids, and seed of their draw.
     """
     rows = [*map(_latency_of_layer, _layers(bootstraps))]
     for path in recordings:
         rows += _latencies_of_neuroids(read_dataset(path), n_bootstrap, seed)
+    for path in decoded:
+        rows += _latencies_of_readings(read_parquet(path))
     with writing(output) as unfinished:
         pd.DataFrame(rows, columns=LATENCIES).to_csv(unfinished, index=False, lineterminator="\n")
 
@@ -157,7 +174,16 @@ def latency_of(
     rise, resampled
         As for `assessed`.
     """
-    critical = assessed(rise, resampled).critical
+    return latency_above(times, rise, resampled, assessed(rise, resampled).critical)
+
+
+def latency_above(
+    times: NDArray[np.float64],
+    rise: NDArray[np.float64],
+    resampled: NDArray[np.float64],
+    critical: NDArray[np.float64],
+) -> tuple[float, float, float, float]:
+    """Return the same as `latency_of`, given the smallest rises (bins,) that are above baseline."""
     with np.errstate(invalid="ignore"):
         (first,) = first_in_a_row((rise > critical)[:, None])
         firsts = first_in_a_row(resampled > critical[:, None])
@@ -263,3 +289,15 @@ def _latencies_of_neuroids(recording: "xr.Dataset", n_bootstrap: int, seed: int)
         after, rise, resampled = _rises(names, values[shown].mean(axis=0), resampled)
         place = {"kind": "neuroid", "recording": recording.attrs["recording"], "area": area, NEUROID: neuroid}
         yield place | _named(latency_of(times[after], rise, resampled))
+
+
+def _latencies_of_readings(table: pd.DataFrame) -> Iterator[dict]:
+    """Yield the latency of each reading that is tested against shuffled labels; resamples are centred on its scores."""
+    tested = table[table["critical"].notna() & (table[TIME_BIN] != BASELINE)]
+    for key, rows in tested.groupby(list(READING), sort=False):
+        bins = sorted(rows[TIME_BIN], key=time_order)
+        rows = rows.set_index(TIME_BIN).loc[bins]
+        score, resampled = rows["score"].to_numpy(float), np.stack(rows["resampled"])
+        centred = resampled + (score - resampled.mean(axis=1))[:, None]
+        place = {"kind": "reading", **dict(zip(READING.values(), key, strict=True))}
+        yield place | _named(latency_above(times_of(bins), score, centred, rows["critical"].to_numpy(float)))
