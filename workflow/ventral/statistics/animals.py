@@ -150,8 +150,8 @@ def summary_over_animals(
     DataFrame
         A row for each set, area, time bin, split, mapping, layer and animal. `measure` is `predictivity`, or `r` if
         some animal of the panel has no repetitions. `median` is the animal's median over `n_neuroids` in `n_sessions`.
-        The other columns are the same for all animals of a layer. `mean` is the mean of the `n_animals` medians, `sem`
-        its standard error, NaN for one animal, and `low` and `high` are the ends of its 95 % interval. `interval_over`
+        The other columns are the same for all animals of a layer. `mean` is the mean of the `n_animals` medians. `sem`
+        is its standard error, NaN for one animal. `low` and `high` are the ends of its 95 % interval. `interval_over`
         is `animals`, or says why there is no interval. `best_layer` marks the model's layer with the highest mean,
         among the layers with the most animals.
     """
