@@ -57,7 +57,7 @@ def results(tmp_path_factory):
         "folds": 3,
         "penalties": {"number": 5},
         "bootstrap": 100,
-        "outputs": {"readouts": {"cochleagram": "best"}},
+        "outputs": {"readouts": {"cochleagram": ["cochleagram"]}},
     }
     run_config(folder, config)
     return folder / "results"
