@@ -40,6 +40,8 @@ SETTINGS = {
     "simulated": {},
     "trained": {"net_trained": {"modality": ["images"], "labels": ["category"], "apart": []}},
     "degrees": {"stimuli": {}, "models": {}},
+    "forms": {},
+    "inputs": {},
     "averaged_over_time": [],
     "architectures": {},
     "groups": [],

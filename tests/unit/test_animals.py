@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import xarray as xr
 
 from tests.unit.synthetic_results import RECORDING, SETTINGS, scores_of_a_run
@@ -67,6 +68,20 @@ def test_two_sessions_of_one_animal_are_one_animal():
     assert table["mean"].tolist() == pytest.approx([0.55, 0.55])
     assert set(table["n_animals"]) == {2}
     assert set(table["measure"]) == {"predictivity"}
+
+
+def test_subjects_of_one_recording_are_summarised_as_in_the_field():
+    """The median over the voxels of each subject, and its mean with its standard error over subjects."""
+    r = np.random.default_rng(0).uniform(0.1, 0.9, (6, 7))
+    names = np.repeat([f"subject{k}" for k in range(6)], 7)
+    table = summarise(scored("voxels", r.ravel()), members({"voxels": ""}, n=42).assign(animal=names))
+    medians = np.median(r, axis=1)
+    assert table["animal"].tolist() == sorted(set(names))
+    np.testing.assert_allclose(table["median"], medians)
+    np.testing.assert_allclose(table["mean"], medians.mean())
+    np.testing.assert_allclose(table["sem"], scipy.stats.sem(medians))
+    alone = summarise(scored("voxels", r[0]), members({"voxels": "subject0"}, n=7))
+    assert alone["sem"].isna().all()
 
 
 def test_fewer_than_five_animals_have_no_interval_and_the_table_says_so():

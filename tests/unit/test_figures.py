@@ -115,6 +115,9 @@ def test_neurons_without_a_positive_reliability_are_counted_in_words():
     n = scores.loc[scores["target_kind"] == "neuron", "target"].nunique()
     assert neuroids_taken(summary) == f"n = {n - 2} neurons, 2 left out\nreliability not above 0: 2"
     assert said_of_neuroids(summary) == f"{n - 2} neurons, 2 left out; reliability not above 0: 2"
+    one = area_summary(scores[scores["target"] == "V4_9"], 0.1, n_bootstrap=100, seed=0)
+    assert neuroids_taken(one) == "n = 1 neuron, 0 left out"
+    assert said_of_neuroids(one) == "1 neuron, 0 left out"
 
 
 def test_marked_neurons_and_matrices_are_counted_in_words():

@@ -147,6 +147,11 @@ def test_configs_are_right(folder, name):
     assert resolved["folds"] == 4
 
 
+def test_electrodes_and_components_are_no_sessions_of_one_animal(folder):
+    resolved = resolve(BOTH | {"data_dir": str(folder)})
+    assert [spec["group"] for spec in resolved["recordings"].values()] == ["natsound165", None, None]
+
+
 def test_folders_as_in_the_source_are_found(folder, tmp_path):
     for sounds in ("stimuli", "sounds"):
         (tmp_path / sounds / "data").mkdir(parents=True)

@@ -33,6 +33,7 @@ from ventral.report.registry import FIGURES
 from ventral.report.summary import MOST_LAYERS, best_models, counts, in_order, layer_table, single_neuroids, thinned
 from ventral.report.tables import claims_section
 from ventral.statistics.summaries import area_summary
+from ventral.stimuli.modality import MODALITIES
 from ventral.targets.reliability import LARGEST_STANDARD_ERROR
 
 LIBRARY = "window.vegaEmbed = () => {};"
@@ -556,6 +557,27 @@ def test_methods_say_which_features_were_averaged_over_time():
     assert any("Chi T" in work for work in cited)
     assert any("Feather J" in work for work in cited)
     assert "over time" not in said(neurons(), [RECORDING])
+
+
+def test_methods_say_in_which_form_sounds_reached_the_networks():
+    scores = pd.concat([neurons(), neurons().replace({"model": {"net": "other", "pixels": "third"}})])
+    inputs = {"net": ("cochleagram", 20_000), "pixels": ("waveform", None), "other": ("cochleagram", 20_000)}
+    inputs |= {"third": ("waveform", 16_000), "unscored": ("waveform", 8000)}
+    stimuli = RECORDING["stimuli"]
+    form = MODALITIES["sounds"].formed(stimuli, {"rate": 16_000, "level": 0.05})
+    recordings = [RECORDING, {**RECORDING, "recording": "again"}]
+    text = said(scores, recordings, forms={stimuli: form, "another": "Sounds of another were"}, inputs=inputs)
+    assert text.count(f"Sounds of {stimuli} were waveforms of 2 s with one channel and 16,000 samples per second.") == 1
+    assert "Their mean was 0, and the root of their mean square was 0.05, before any padding." in text
+    assert "another" not in text
+    assert "The input of net and other was the cochleagram of a sound at 20,000 samples per second." in text
+    assert "The input of pixels was the waveform of a sound at the rate of the set." in text
+    assert "The input of third was the waveform of a sound at 16,000 samples per second." in text
+    assert "from 50 to 10,000 Hz, with 4 low-pass and 4 high-pass filters" in text
+    assert "sampled at 200 Hz, and raised to the power 0.3" in text
+    assert "unscored" not in text
+    waves = said(scores, recordings, inputs={"net": ("waveform", None)})
+    assert "ochleagram" not in waves
 
 
 def test_methods_say_how_networks_were_trained():

@@ -24,7 +24,7 @@ from ventral.models.families import crepe, silero
 from ventral.models.layers import choose_layers
 from ventral.models.permuted import permute_weights
 from ventral.models.silero import Spectra, _fourier_basis
-from ventral.models.zoo import family, resolve_model
+from ventral.models.zoo import check_model, family, resolve_model
 from ventral.outputs import sha256
 from ventral.stimuli.cochleagram import cochleagram
 from ventral.stimuli.ingestion import ingest
@@ -289,6 +289,9 @@ def test_parts_of_a_checkpoint_that_differ_are_refused(tmp_path):
 def test_networks_without_a_package_of_weights_need_a_checkpoint(name):
     with pytest.raises(InputError, match=rf"models\.{name}\.weights: coch.* has its weights in a file; name a checkpo"):
         build(resolve_model(name))
+    with pytest.raises(InputError, match=rf"models\.{name}\.weights: coch.* has its weights in a file; name a checkpo"):
+        check_model(resolve_model(name))
+    check_model(resolve_model("cochcnn9_random"))
 
 
 def test_cochcnn9_refuses_sounds_of_another_length():

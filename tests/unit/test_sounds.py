@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
+from ventral.configuration.doubts import doubts
 from ventral.configuration.resolution import resolve
 from ventral.errors import InputError
-from ventral.models.zoo import on_stimuli, preprocessing, resolve_model
+from ventral.models.zoo import check_model, on_stimuli, preprocessing, resolve_model
 from ventral.report.players import MOST_PLAYED, players_section, read_players
 from ventral.stimuli import sounds
 from ventral.stimuli.cochleagram import cochleagram
@@ -358,6 +359,41 @@ def test_a_config_takes_the_options_of_sounds_for_sounds_alone():
             resolve({"stimuli": {**sets, "mine": changed}, "recordings": recordings})
 
 
+@pytest.mark.parametrize(("name", "rate"), [("cochleagram", 16_000), ("spectemp", 20_100), ("small_cochcnn", 44_100)])
+def test_rates_without_cochleagrams_are_refused_before_a_run(name, rate):
+    with pytest.raises(
+        InputError, match=rf"models\.{name}\.rate: a rate of {rate} Hz; right is a multiple of 200 from"
+    ):
+        check_model(resolve_model(name, {"rate": rate}))
+    check_model(resolve_model(name, {"rate": 40_000}))
+    check_model(resolve_model("crepe_tiny"))
+
+
+def test_a_warning_says_which_channels_of_cochleagrams_are_empty():
+    def said(rate):
+        config = {
+            "stimuli": {"heard": {"sounds": "data", "rate": rate}, "trained": {"sounds": "data", "rate": rate}},
+            "recordings": {"rec": {"stimuli": "heard", "responses": "r.npy"}},
+            "models": {
+                "cochleagram": None,
+                "crepe_tiny": None,
+                "spectemp": None,
+                "net": {"architecture": "small_cochcnn", "train": {"stimuli": "trained", "label": "word"}},
+            },
+        }
+        return list(doubts(resolve(config)))
+
+    assert said(20_000) == []
+    heard, trained = said(15_001)
+    assert heard.startswith(
+        "config key stimuli.heard: at a `rate` of 15001, sounds have no frequencies above 7500.5 Hz"
+    )
+    assert "from there to 10000 Hz are empty" in heard
+    assert heard.endswith("(models: cochleagram, spectemp, net)")
+    assert trained.startswith("config key stimuli.trained: ")
+    assert trained.endswith("(models: net)")
+
+
 # The page.
 
 
@@ -428,9 +464,53 @@ def test_the_preview_agrees_with_the_cochleagram():
 
 def test_waveforms_given_in_python_are_those_of_the_store():
     waveforms = np.random.default_rng(0).normal(size=(2, 7))
-    found = MODALITIES["sounds"].given(waveforms, (7,))
+    found = MODALITIES["sounds"].given(waveforms, (7,), {})
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, waveforms.astype(np.float32))
-    for wrong in (waveforms[:, :6], np.full((2, 7), np.nan), ["a.wav", "b.wav"], [io.BytesIO()]):
-        with pytest.raises(InputError, match=r"right are finite waveforms \(n, 7\), with the rate and the level"):
-            MODALITIES["sounds"].given(wrong, (7,))
+    for wrong in (waveforms[:, :6], np.full((2, 7), np.nan), [["a.wav"], ["b.wav"]]):
+        with pytest.raises(
+            InputError, match=r"files of sounds, or finite waveforms \(n, 7\), with the rate and the level"
+        ):
+            MODALITIES["sounds"].given(wrong, (7,), {})
+
+
+OF_SET = {"rate": RATE, "seconds": 0.5, "level": 0.02}
+
+
+def given(files):
+    return MODALITIES["sounds"].given(files, (RATE // 2,), OF_SET)
+
+
+def test_files_given_in_python_become_the_waveforms_of_a_set_with_their_rate_length_and_level(folder, caplog):
+    stereo = np.stack([noise(1, 24_000), noise(2, 24_000)], axis=1)
+    soundfile.write(folder / "other.flac", stereo, 48_000)
+    soundfile.write(folder / "short.ogg", noise(3, 6_000), 16_000)
+    soundfile.write(folder / "song.mp3", noise(4, 24_000), 48_000)
+    files = [folder / name for name in ("good.wav", "other.flac", "short.ogg", "song.mp3")]
+    expected = stored(folder, level=OF_SET["level"])
+    caplog.clear()
+    np.testing.assert_array_equal(given(files), expected["waveform"])
+    assert f"stimuli: padded with zeros at the end, to 0.5 s: 1 ({files[2]})" in caplog.text
+    np.testing.assert_array_equal(given([str(file) for file in files]), expected["waveform"])
+    with files[1].open("rb") as first, io.BytesIO(files[0].read_bytes()) as second:
+        np.testing.assert_array_equal(given([first, second]), expected["waveform"][[1, 0]])
+        assert not first.closed
+    assert {name: expected.attrs[name] for name in OF_SET} == OF_SET
+
+
+def test_files_given_in_python_are_refused_together(folder):
+    soundfile.write(folder / "silent.wav", np.zeros(RATE // 2), RATE)
+    soundfile.write(folder / "short.wav", noise(1, RATE // 8), RATE)
+    (folder / "no.wav").write_bytes(b"no sound")
+    files = [folder / name for name in ("silent.wav", "good.wav", "short.wav", "no.wav", "missing.wav")]
+    with pytest.raises(InputError, match="stimuli: 5 of 6 sounds cannot be used; replace them:") as raised:
+        given([*files, io.BytesIO()])
+    for said in (
+        f"{files[0]}: it is silent",
+        f"{files[2]}: 0.125 s long, where 0.25 to 0.75 s are cut or padded to 0.5 s",
+        f"{files[3]}: not a sound, or damaged",
+        f"{files[4]}: cannot be decoded: [Errno 2] No such file",
+        "sound 5: not a sound, or damaged",
+    ):
+        assert said in str(raised.value)
+    assert "good.wav" not in str(raised.value)

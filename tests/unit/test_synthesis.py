@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import zarr
 
+from ventral.configuration.doubts import doubts
+from ventral.configuration.resolution import resolve
 from ventral.configuration.schema import whole
 from ventral.errors import InputError
 from ventral.report.methods import _synthesised
@@ -65,6 +67,45 @@ def test_limits_of_the_schema_are_those_of_the_lists():
     assert tuple(options["backgrounds"]["default"]) == background_sounds.BACKGROUNDS
     assert len({program for program, _, _ in INSTRUMENTS.values()}) == len(INSTRUMENTS)
     assert all(highest - lowest >= 12 for _, lowest, highest in INSTRUMENTS.values())
+
+
+def sets_of_training(label, kinds=("speech", "music"), **tested):
+    """A config of a network that is trained on one synthesised set, and tested on another."""
+    small = {"words": 3, "voices": 4, "instruments": 3, "phrases": 4}
+    return {
+        "stimuli": {"heard": {"synthesis": small}, "tested": {"synthesis": {**small, "kinds": list(kinds), **tested}}},
+        "recordings": {"rec": {"stimuli": "tested", "responses": "r.npy"}},
+        "models": {"net": {"architecture": "small_cochcnn", "train": {"stimuli": "heard", "label": label}}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "tested", "shared"),
+    [
+        ("word", {"first_voice": 4}, ()),
+        ("word", {"first_voice": 2}, list(VOICES)[2:4]),
+        ("instrument", {"first_voice": 2, "first_phrase": 4}, ()),
+        ("instrument", {"first_phrase": 3}, ["phrase_0003"]),
+        (["word", "instrument"], {"first_voice": 3, "first_phrase": 3}, [list(VOICES)[3], "phrase_0003"]),
+        ("kind", {"first_voice": 4, "first_phrase": 3}, ["phrase_0003"]),
+        ("kind", {"kinds": ["music"], "first_phrase": 4}, ()),
+    ],
+)
+def test_sounds_that_are_trained_on_and_tested_are_noticed(label, tested, shared):
+    """The same seed makes the same sounds, and another seed makes the same word in the same voice."""
+    config = sets_of_training(label, **tested)
+    other_seed = sets_of_training(label, seed=1, **tested)
+    if not shared:
+        assert not list(doubts(resolve(config)))
+        assert not list(doubts(resolve(other_seed)))
+        return
+    said = f"share {', '.join(shared)}"
+    with pytest.raises(
+        InputError, match=f"net.train.stimuli: heard and tested, which tests .* {said} with the same seed"
+    ):
+        resolve(config)
+    (warning,) = doubts(resolve(other_seed))
+    assert f"{said}, with the same words or instruments. Only pitch, speed and background differ" in warning
 
 
 def test_a_set_has_every_word_in_every_voice_and_every_phrase_on_every_instrument(installed):

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import run_config
+from ventral.readouts.loading import load_readout
+from ventral.readouts.predicting import predict_folder
 from ventral.store import read_dataset
 
 soundfile = pytest.importorskip("soundfile")
@@ -55,6 +57,7 @@ def results(tmp_path_factory):
         "folds": 3,
         "penalties": {"number": 5},
         "bootstrap": 100,
+        "outputs": {"readouts": {"cochleagram": ["cochleagram"]}},
     }
     run_config(folder, config)
     return folder / "results"
@@ -87,3 +90,18 @@ def test_a_dozen_sounds_can_be_played_on_the_page(results):
     assert "media-src data:" in page
     assert len(page) < 10e6
     assert "The features of cochleagram were the values of the cochleagrams of the stimuli" in page
+    form = "Sounds of heard were waveforms of 0.5 s with one channel and 20,000 samples per second."
+    assert form in page
+    assert "The input of waves was the waveform of a sound at 16,000 samples per second." in page
+    assert "Cochleagrams (Feather et al. 2023) had 211 channels: 203 band-pass filters" in page
+
+
+def test_a_readout_reads_files_of_sounds_as_the_set_was_read(results, tmp_path):
+    (file,) = (results / "readouts" / "rec" / "cochleagram").glob("*.zarr.zip")
+    predict_folder(file, results.parent / "sounds", tmp_path / "predicted.csv", device="cpu", batch_size=10)
+    table = pd.read_csv(tmp_path / "predicted.csv", index_col="stimulus")
+    dataset, readout = read_dataset(results / "stimuli" / "heard.zarr"), load_readout(file)
+    assert [name.split(".")[0] for name in table.index] == dataset["stimulus"].values.tolist()
+    np.testing.assert_allclose(table, readout.predict(dataset["waveform"].values, device="cpu"), rtol=1e-5)
+    assert "- Form: Sounds of heard were waveforms of 0.5 s with one channel and 20,000 samples" in readout.card
+    assert "Field of view" not in readout.card

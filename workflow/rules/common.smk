@@ -82,6 +82,7 @@ from ventral.configuration.resolution import (
     splits_with_options,
     tuned_readouts,
 )
+from ventral.configuration.doubts import doubts
 from ventral.configuration.files import check_files
 from ventral.configuration.options import licences_of_downloads, moved_keys
 from ventral.configuration.splits import number_of_places
@@ -94,8 +95,9 @@ from ventral.configuration.schema import typed
 from ventral.running.slurm import check_commands
 from ventral.stimuli import rendering
 from ventral.stimuli.ingestion import periods
-from ventral.stimuli.modality import MODALITIES, SYNTHESIS, WAYS_TO_MAKE
+from ventral.stimuli.modality import MODALITIES, SYNTHESIS, WAYS_TO_MAKE, modality_shown
 from ventral.stimuli.places import as_list
+from ventral.stimuli.sounds import rate_of_input
 
 CONFIGFILE = "config/config.yaml"
 try:
@@ -124,6 +126,8 @@ try:
         stimuli_now, neuroids_now = check_inputs(settings, fetched="" if IMPORTED else "resources/")
         if moved_keys(config) and not READ_BEFORE:
             logger.warning(f"module {__name__}: {moved_keys(config)}" if IMPORTED else moved_keys(config))
+        for doubt in () if READ_BEFORE else doubts(settings):
+            logger.warning(f"module {__name__}: {doubt}" if IMPORTED else doubt)
         for licence in [] if READ_BEFORE else licences_of_downloads(settings):
             logger.info(licence)
 except InputError as error:

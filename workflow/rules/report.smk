@@ -40,6 +40,10 @@ DESCRIBED = {
         kind: {name: spec["degrees"] for name, spec in settings[kind].items() if spec.get("degrees")}
         for kind in ("stimuli", "models")
     },
+    "forms": {name: modality_shown(spec).formed(name, spec) for name, spec in settings["stimuli"].items()},
+    "inputs": {
+        name: (spec["input"], rate_of_input(spec)) for name, spec in settings["models"].items() if "input" in spec
+    },
     "averaged_over_time": [name for name, spec in settings["models"].items() if spec.get("over_time") == "mean"],
     "splits": splits_with_options(settings),
     "models": list(settings["models"]),

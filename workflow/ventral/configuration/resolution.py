@@ -11,7 +11,7 @@ from ventral.configuration import schema
 from ventral.configuration.options import expanded_datasets, mapping_options, rename_splits, without_dropped
 from ventral.configuration.splits import named_splits
 from ventral.datasets import goris2015
-from ventral.errors import InputError, allowed_instead
+from ventral.errors import InputError, allowed_instead, shown
 from ventral.mappings.registry import MAPPINGS, predicting
 from ventral.models.layer_names import without_step
 from ventral.models.registry import family_of
@@ -1092,6 +1092,23 @@ def _expand_trainings(config: dict) -> None:
                 f"{training['stimuli']!r}, in the recordings {', '.join(recordings_of)}; train it on others, or leave "
                 f"it out there: `recordings.{recordings_of[0]}.models` names those that are scored"
             )
+        for tested in training["tested"]:
+            _refuse_same_sounds(training, tested, config)
+
+
+def _refuse_same_sounds(training: dict, tested: str, config: dict) -> None:
+    """Refuse to train on synthesised sounds that the same seed makes for a tested set."""
+    trained, other = (config["stimuli"][name].get(SYNTHESIS) for name in (training["stimuli"], tested))
+    if not (trained and other) or trained["seed"] != other["seed"]:
+        return
+    from ventral.stimuli.synthesis import shared_sources
+
+    if sources := shared_sources(trained, other, training["label"]):
+        raise InputError(
+            f"config key models.{training['name']}.train.stimuli: {training['stimuli']} and {tested}, which tests the "
+            f"network, share {shown(sources)} with the same seed, and so the same sounds; set `first_voice` and "
+            f"`first_phrase` of one set beyond those of the other"
+        )
 
 
 def _training(name: str, spec: dict, train: dict, config: dict) -> dict:

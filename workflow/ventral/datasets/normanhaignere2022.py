@@ -87,6 +87,8 @@ def expand(folder: str | None, results: str, *, time_bins: Sequence[Sequence[int
             "axes": ["neuroid", "stimulus", "time_bin"],
             "time_bins": windows,
             "neuroids": neuroids,
+            # Nothing to summarise over animals: the file does not name the subjects of electrodes.
+            "group": None,
             "splits": [*natsound165.SPLITS],
         }
         inputs = {"source": source, "components": components}

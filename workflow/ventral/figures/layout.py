@@ -63,7 +63,7 @@ def neuroids_taken(rows: pd.DataFrame) -> str:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
         ceiling = "" if rows["has_ceiling"].iloc[0] else "\nno repetitions, so no ceiling"
-        said = f"n = {taken} neurons, {left_out} left out{ceiling}"
+        said = f"n = {taken} {'neuron' if taken == '1' else 'neurons'}, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, chr(10))}"
 
 

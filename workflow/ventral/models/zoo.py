@@ -240,8 +240,8 @@ def check_model(spec: dict) -> None:
     Raises
     ------
     InputError
-        If a value has the wrong kind, the architecture is unknown, a module is not installed, or weights do not exist.
-        Also if a checkpoint is missing, or its hash does not match.
+        If a value has the wrong kind or cannot work, the architecture is unknown, a module is not installed, or weights
+        do not exist. Also if a checkpoint is missing, or its hash does not match.
     """
     key = f"models.{spec['name']}"
     if "train" in spec:
@@ -250,7 +250,9 @@ def check_model(spec: dict) -> None:
     family = family_of(spec["architecture"])
     if family.check is not None:
         family.check(spec["architecture"], f"{key}.architecture")
+    modality_asked(spec).check_model(spec, key)
     _check_weights(spec, key)
+    family.check_weights(spec, key)
     _check_trained_on(spec, f"{key}.trained_on")
     if weights_file(spec) is not None and not spec.get("trained_by"):
         _check_checkpoint(spec, key)

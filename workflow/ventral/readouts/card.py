@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from ventral.stimuli.modality import MODALITIES
+
 # Packages whose versions predictions can depend on.
 PACKAGES = ("ventral", "numpy", "scipy", "torch", "torchvision")
 LICENCE = (
@@ -53,7 +55,7 @@ def model_card(attributes: Mapping, values: Mapping[str, NDArray]) -> str:
         "",
         f"- Shape {tuple(stimuli['shape'])} and type {stimuli['dtype']}, as in the fit; other stimuli are refused.",
         f"- Shown to the network after: {_listed(attributes['preprocessing'])}.",
-        f"- Field of view: {_field_of_view(attributes['preprocessing'])}",
+        _form(attributes),
         "",
         "## Accuracy",
         "",
@@ -102,6 +104,14 @@ def _best(places: list[str]) -> str:
 
 def _listed(preprocessing: Mapping) -> str:
     return ", ".join(f"{name} {value}" for name, value in preprocessing.items() if name not in ("degrees", "stimuli"))
+
+
+def _form(attributes: Mapping) -> str:
+    stimuli = attributes["stimuli"]
+    sentence = MODALITIES[stimuli["modality"]].formed(stimuli["name"], stimuli)
+    if sentence:
+        return f"- Form: {sentence} Files are brought to this form when they are read."
+    return f"- Field of view: {_field_of_view(attributes['preprocessing'])}"
 
 
 def _field_of_view(preprocessing: Mapping) -> str:

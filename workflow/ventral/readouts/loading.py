@@ -102,8 +102,9 @@ class Readout:
         ----------
         images : array or sequence
             Images (n, 3, height, width) or (n, height, width, 3) of the size that the readout was fitted to. Values are
-            uint8, or floats from 0 to 1, which are rounded to 8 bits. Alternatively, a list of Pillow images or of
-            paths. Stimuli of another modality are an array in the form of the stimulus store.
+            uint8, or floats from 0 to 1, which are rounded to 8 bits. Alternatively, a list of Pillow images, of paths,
+            or of opened files. Sounds are a list of paths or of opened files, which are read like files of the set. Or
+            they are an array (n, samples) with the rate, length and level of the set.
         device : str
             'auto', 'cpu' or 'cuda'.
         batch_size : int
@@ -118,9 +119,10 @@ class Readout:
         Raises
         ------
         InputError
-            If stimuli have another size or range, or if the network or its weights cannot be loaded.
+            If stimuli have another size or range or cannot be read, or if the network or its weights cannot be loaded.
         """
-        stimuli = MODALITIES[self.attributes["stimuli"]["modality"]].given(images, self.shape)
+        of_fit = self.attributes["stimuli"]
+        stimuli = MODALITIES[of_fit["modality"]].given(images, self.shape, of_fit)
         features = self._features_on(device)
         predicted = [self._apply(batch) for batch in features.compute(stimuli, batch_size)]
         labelled = self._labelled(np.concatenate([np.empty((0, len(self._intercept))), *predicted]))

@@ -164,7 +164,7 @@ def readout(
             "modality": modality.name,
             "shape": list(stimulus_set[modality.array].shape[1:]),
             "dtype": modality.dtype,
-            **modality.kept(stimulus_set.attrs),
+            **modality.stored(stimulus_set.attrs),
         },
         "recording": responses.attrs["recording"],
         "mapping": MAPPING,

@@ -119,7 +119,7 @@ def categorisation(measure: str, accuracy: str, limits: tuple[float, float, floa
         Accuracy of guessing.
     """
     across = alt.Scale(domain=list(limits[:2]), nice=False)
-    x = alt.X("accuracy:Q", title=accuracy, scale=across)
+    x = alt.X("accuracy:Q", title=accuracy, scale=across, axis=alt.Axis(tickCount=5))
     y = {"title": measure, "scale": alt.Scale(domain=list(limits[2:]), nice=False)}
     hover = _hover()
     faint = alt.condition(hover, alt.value(0.9), alt.value(0.15))

@@ -15,8 +15,10 @@ from ventral.models.registry import family_of, model_families
 from ventral.report.summary import families, has_models
 from ventral.scores.halves import HALVINGS
 from ventral.statistics.summaries import RECORDED
+from ventral.stimuli import cochleagram
 from ventral.stimuli.challenges import CHALLENGES
 from ventral.stimuli.modality import MODALITIES
+from ventral.stimuli.sounds import COCHLEAGRAM
 from ventral.targets.reliability import FEWEST_OF_SAMPLE, LARGEST_STANDARD_ERROR
 from ventral.targets.selection import chosen
 from ventral.targets.splits import held_out
@@ -129,9 +131,10 @@ def methods(
         options. `features` says how features are stored. `rendered` has the options of rendered stimulus sets,
         `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by name. `trained`
         names the networks trained on labels. `degrees` has the fields of view of `stimuli` and `models`, by name.
-        `averaged_over_time` names the models whose features are means over time. `architectures` has the architecture
-        of each model, by name. `groups` names the sets summarised over animals. `next_experiment` has its options, and
-        is empty if off.
+        `forms` has the sentence about the form of the stimuli of each set. `inputs` has the kind of input and its rate
+        for each model of sounds; the rate is None for that of the set. `averaged_over_time` names the models whose
+        features are means over time. `architectures` has the architecture of each model, by name. `groups` names the
+        sets summarised over animals. `next_experiment` has its options, and is empty if off.
     recordings : sequence of mappings
         From `read_recording`.
     software : mapping
@@ -187,6 +190,7 @@ def listed(words: Sequence[str]) -> str:
 
 def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Sequence[Mapping]) -> Iterator[str]:
     threshold = settings["reliability_threshold"]
+    forms = [settings["forms"].get(name) for name in dict.fromkeys(facts["stimuli"] for facts in recordings)]
     for facts in recordings:
         name = facts["recording"]
         shown = (
@@ -253,6 +257,7 @@ def _describe_recordings(scores: pd.DataFrame, settings: Mapping, recordings: Se
                     f"error of a perfect model's score was above {LARGEST_STANDARD_ERROR:g} or badly known. A single "
                     f"corrected score of a marked one should not be read."
                 )
+    yield from filter(None, forms)
 
 
 def _rendered(facts: Mapping, settings: Mapping) -> str:
@@ -335,6 +340,7 @@ def _describe_models(scores: pd.DataFrame, settings: Mapping, recordings: Sequen
     )
     yield from _describe_degrees(scores, settings, recordings)
     yield from _describe_families(scores, settings)
+    yield from _describe_inputs(scores, settings)
     averaged = [name for name in settings["averaged_over_time"] if name in scores["model"].unique()]
     if averaged:
         yield f"The features of {listed(averaged)} were averaged over time."
@@ -391,6 +397,24 @@ def _describe_degrees(scores: pd.DataFrame, settings: Mapping, recordings: Seque
         yield (
             f"In degrees of visual angle, the width of an image spanned {shown}, and the side of the input {inputs}. "
             f"Images were padded with grey or cropped around their centre, so that they kept their size in degrees."
+        )
+
+
+def _describe_inputs(scores: pd.DataFrame, settings: Mapping) -> Iterator[str]:
+    """Say which networks got cochleagrams, and which got waveforms."""
+    scored = set(scores["model"])
+    inputs = {name: tuple(its) for name, its in settings["inputs"].items() if name in scored}
+    for kind, rate in dict.fromkeys(inputs.values()):
+        models = listed([name for name, its in inputs.items() if its == (kind, rate)])
+        at = "the rate of the set" if rate is None else f"{rate:,} samples per second"
+        yield f"The input of {models} was the {kind} of a sound at {at}."
+    if any(kind == COCHLEAGRAM for kind, _ in inputs.values()):
+        yield (
+            f"Cochleagrams (Feather et al. 2023) had {cochleagram.CHANNELS} channels: {cochleagram.BANDPASS} band-pass "
+            f"filters, which are half periods of cosines evenly spaced on the ERB scale from {cochleagram.LOWEST:g} to "
+            f"{cochleagram.HIGHEST:,g} Hz, with {cochleagram.SAMPLE_FACTOR} low-pass and {cochleagram.SAMPLE_FACTOR} "
+            f"high-pass filters. Their envelopes were sampled at {cochleagram.FRAME_RATE} Hz, and raised to the power "
+            f"{cochleagram.POWER:g}."
         )
 
 

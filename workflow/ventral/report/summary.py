@@ -256,7 +256,7 @@ def said_of_neuroids(rows: pd.DataFrame) -> str:
         said = "one dissimilarity matrix" if taken == "1" else f"mean of {taken} dissimilarity matrices"
     else:
         ceiling = "" if rows["has_ceiling"].iloc[0] else "; no repetitions, so no ceiling"
-        said = f"{taken} neurons, {left_out} left out{ceiling}"
+        said = f"{taken} {'neuron' if taken == '1' else 'neurons'}, {left_out} left out{ceiling}"
     return f"{said}{doubtful(known, '; ')}"
 
 

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 GROUP = ["group", *[name for name in PANEL if name != "recording"]]
 OF_ANIMALS = ["animal", "median", "n_neuroids", "n_sessions"]
-OVER_ANIMALS = ["mean", "low", "high", "n_animals", "interval_over", "best_layer"]
+OVER_ANIMALS = ["mean", "sem", "low", "high", "n_animals", "interval_over", "best_layer"]
 COLUMNS = [*GROUP, *LAYER, "measure", *OF_ANIMALS, *OVER_ANIMALS]
 UNKNOWN = "unknown"
 TOO_FEW = f"none (fewer than {FEWEST_UNITS} animals)"
@@ -150,9 +150,10 @@ def summary_over_animals(
     DataFrame
         A row for each set, area, time bin, split, mapping, layer and animal. `measure` is `predictivity`, or `r` if
         some animal of the panel has no repetitions. `median` is the animal's median over `n_neuroids` in `n_sessions`.
-        The other columns are the same for all animals of a layer. `mean` is the mean of the `n_animals` medians, and
-        `low` and `high` are the ends of its 95 % interval. `interval_over` is `animals`, or says why there is no
-        interval. `best_layer` marks the model's layer with the highest mean, among the layers with the most animals.
+        The other columns are the same for all animals of a layer. `mean` is the mean of the `n_animals` medians. `sem`
+        is its standard error, NaN for one animal. `low` and `high` are the ends of its 95 % interval. `interval_over`
+        is `animals`, or says why there is no interval. `best_layer` marks the model's layer with the highest mean,
+        among the layers with the most animals.
     """
     groups = neuroids.groupby("recording")["group"].first()
     rows = scores[(scores["target_kind"] == "neuron") & (scores["family"] != FAMILY)]
@@ -270,11 +271,13 @@ def _over_animals(
     known = [of_layer[np.isfinite(of_layer)] for of_layer in medians]
     n_animals = np.array([len(values) for values in known])
     mean = np.array([values.mean() if len(values) else np.nan for values in known])
+    sem = np.array([values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan for values in known])
     low, high = np.array([interval_of_mean(values, n_bootstrap, seed) for values in known]).T
     ranked = layers.assign(n=n_animals, mean=mean)[n_animals > 0]
     best = ranked.sort_values(["n", "mean"], ascending=False, kind="stable").drop_duplicates("model").index
     return {
         "mean": mean,
+        "sem": sem,
         "low": low,
         "high": high,
         "n_animals": n_animals,

@@ -53,7 +53,8 @@ def cochleagram(waveforms: "Tensor", rate: int) -> "Tensor":
     import torch
 
     samples = waveforms.shape[-1]
-    check_rate(rate, samples)
+    check_rate(rate, "cochleagram")
+    _check_length(samples, rate)
     filters, window = _constants(samples, rate, waveforms.dtype, waveforms.device)
     # The complex subband and its envelope.
     bytes_of_channel = 3 * samples * waveforms.element_size()
@@ -68,13 +69,16 @@ def cochleagram(waveforms: "Tensor", rate: int) -> "Tensor":
         )
 
 
-def check_rate(rate: int, samples: int) -> None:
-    """Raise InputError if there are no cochleagrams of waveforms with such a rate and number of samples."""
+def check_rate(rate: int, place: str) -> None:
+    """Raise InputError if there are no cochleagrams of waveforms with such a rate; `place` begins the message."""
     if rate < 2 * HIGHEST or rate % FRAME_RATE:
         raise InputError(
-            f"cochleagram: a rate of {rate} Hz; right is a multiple of {FRAME_RATE} from {2 * HIGHEST:.0f} on, such as "
-            f"20000, because the filters reach up to {HIGHEST:.0f} Hz"
+            f"{place}: a rate of {rate} Hz; right is a multiple of {FRAME_RATE} from {2 * HIGHEST:.0f} on, such as "
+            f"20000, because the filters of cochleagrams reach up to {HIGHEST:.0f} Hz"
         )
+
+
+def _check_length(samples: int, rate: int) -> None:
     taps = len(frame_window(rate))
     if samples < taps:
         raise InputError(f"cochleagram: {samples} samples; one frame alone takes {taps} samples at {rate} Hz")

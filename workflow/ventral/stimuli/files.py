@@ -7,7 +7,7 @@ import re
 import stat
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ FOLDER, FILE = "folder", "file"
 # Names that operating systems add to folders, besides names that begin with a dot.
 OF_THE_SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
 ENCRYPTED, NAMED_IN_UTF8 = 0x1, 0x800
+NAMED_IN_MESSAGE = 10
 
 LINKED = "left out, behind a link to a folder that is taken already, or that contains this one"
 OUTSIDE = "left out, as the path leads out of the zip"
@@ -115,6 +116,26 @@ def opener(place: Path) -> Iterator[Callable[[str], BinaryIO]]:
         members = {_member_name(entry): entry for entry in archive.infolist()}
         # A zip file checks only members that are read to their end.
         yield lambda file: io.BytesIO(archive.read(members[file]))
+
+
+def unusable(problems: Mapping[str, str], place: str, n_files: int, kind: str) -> str:
+    """Return one message about all files that cannot be used.
+
+    Parameters
+    ----------
+    problems : mapping of str
+        Problem with each such file, by its name.
+    place : str
+        Config key or argument that names the files.
+    n_files : int
+        Number of all files.
+    kind : str
+        Name of such files.
+    """
+    lines = [f"{file}: {problem}" for file, problem in problems.items()]
+    more = [f"and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
+    listed = "\n  ".join([*lines[:NAMED_IN_MESSAGE], *more])
+    return f"{place}: {len(problems)} of {n_files} {kind} cannot be used; replace them:\n  {listed}"
 
 
 def natural(text: str) -> tuple[list[str | tuple[int, str]], str]:

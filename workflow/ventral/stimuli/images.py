@@ -193,7 +193,7 @@ def decode(
     return np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1))
 
 
-def given(images: NDArray | Sequence, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def given(images: NDArray | Sequence, shape: tuple[int, int, int], _options: Mapping) -> NDArray[np.uint8]:
     """Return the pixels (n, 3, height, width) of images given in Python.
 
     Parameters

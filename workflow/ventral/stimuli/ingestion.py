@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ventral.errors import InputError, allowed_instead, shown
 from ventral.running.progress import Progress
 from ventral.running.slurm import allocated_cores
-from ventral.stimuli.files import Listing, natural
+from ventral.stimuli.files import Listing, natural, unusable
 from ventral.stimuli.modality import FIRST, Modality, is_table_alone, modality_shown
 from ventral.stimuli.places import as_list, list_places, open_places
 from ventral.stimuli.store import complete_set, create_set, write_properties
@@ -31,7 +31,6 @@ logger = logging.getLogger("ventral")
 LABELS = ("object", "category")
 # Columns with names of stimuli in published recordings, which are text even if they look like numbers.
 IDS = ("stimulus_id", "image_id")
-NAMED_IN_MESSAGE = 10
 
 
 def describe(spec: dict, key: str = "stimuli") -> "pd.DataFrame":
@@ -113,7 +112,7 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
     - `duplicates`, lists of the names of stimuli with the same content;
     - `near_duplicates`, pairs of names of stimuli that are nearly the same, if there are any;
     - `modality`, which sets of images lack;
-    - the modality's `kept_options`, such as `degrees`, if the set has them.
+    - the modality's options that a readout needs for new stimuli, such as `degrees`, if the set has them.
 
     A warning names duplicates. They are kept, because the recording has responses to both. Jobs that hold out one of a
     pair of near-duplicates warn. The store of a table alone has names and properties, without an array of stimuli.
@@ -163,9 +162,9 @@ def ingest(spec: dict, output: str | Path, *, name: str, cores: int = 1) -> None
             stored, files, lambda names: pool.map(decode, names), modality.outlines, progress
         )
         if problems:
-            raise InputError(_report(problems, place, len(files), modality))
+            raise InputError(unusable(problems, place, len(files), modality.name))
         Listing(files, remarks).warn(place)
-        attributes = {**modality.attributes, **modality.kept(spec)}
+        attributes = {**modality.attributes, **modality.stored(spec)}
         duplicates = complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
     if duplicates:
         logger.warning(
@@ -362,10 +361,3 @@ def _fill(
             stored[start : start + len(block)] = block
             outlines.append(outlines_of(block))
     return digests, outlines, problems, remarks
-
-
-def _report(problems: dict[str, str], place: str, n_files: int, modality: Modality) -> str:
-    lines = [f"{file}: {problem}" for file, problem in problems.items()]
-    more = [f"and {len(lines) - NAMED_IN_MESSAGE} more"] if len(lines) > NAMED_IN_MESSAGE else []
-    listed = "\n  ".join([*lines[:NAMED_IN_MESSAGE], *more])
-    return f"{place}: {len(problems)} of {n_files} {modality.name} cannot be used; replace them:\n  {listed}"

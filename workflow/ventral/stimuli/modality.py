@@ -77,7 +77,7 @@ class Training:
     variation: str = ""
 
 
-def as_stored(stimuli: NDArray, shape: tuple[int, ...]) -> NDArray:
+def as_stored(stimuli: NDArray, shape: tuple[int, ...], _options: Mapping) -> NDArray:
     """Return stimuli (n, ...) given in Python, in the form of the store of a set.
 
     Raises
@@ -141,8 +141,9 @@ class Modality:
         Returns a data URI of each of some stimuli (n, ...) of the store for the page, given these and the
         `kept_options`. None for stimuli that are seen on the contact sheet.
     given : callable
-        Returns stimuli (n, ...) in the form of the store, given an array, or a list such as of opened files, and the
-        shape of a stimulus. It raises InputError for stimuli of another shape or range.
+        Returns stimuli (n, ...) in the form of the store. Its arguments are an array, or a list such as of opened
+        files, the shape of a stimulus, and the options from `stored`. It raises InputError for stimuli of another shape
+        or range.
     outlines : callable
         Returns a few hundred numbers (n, p) by which near-duplicates are recognised, given stimuli (n, ...) of the
         store.
@@ -150,13 +151,24 @@ class Modality:
         Schema of the options of a stimulus set, by name: type, meaning as `description`, and `default` if there is one.
     kept_options : tuple of str
         Names of the `set_options` that `prepare` reads, under `stimuli` in the model. The store has them as attributes.
+    given_options : tuple of str
+        Names of the `set_options` that `given` reads besides. The store has them as attributes, too.
     paired_options : tuple of str
-        Names of those that have an effect only if the model has an option of the same name, which needs the set's.
+        Names of the `kept_options` that have an effect only if the model has an option of the same name, which needs
+        the set's.
     model_options : dict of dicts
         Schema of the options of a model that `prepare` reads, by name. Each also has a `default`, and `without`, the
         documented default for architectures that have their own.
     without_effect : callable
         Returns the reason why an option has no effect on a model, given both; empty if it has an effect.
+    check_model : callable
+        Raises InputError for options of a model that cannot work, given the model and its config key.
+    doubt : callable
+        Returns a warning about a model on stimuli of a set, given the model and the set's description; empty if there
+        is none.
+    form : str
+        Sentence about stimuli of a set as models get them, with `{set}` and options from `stored`; empty if the shape
+        says everything.
     hint : callable
         Returns advice for a network that fails on such stimuli, given its error message; empty if there is none.
     training : Training
@@ -179,13 +191,17 @@ class Modality:
     preview: Callable[["Axes", NDArray, Mapping], None]
     playable: Callable[[NDArray, Mapping], list[str]] | None = None
     reduced: Callable[[object, "Tensor", dict], "Tensor"] = lambda _module, output, _spec: output
-    given: Callable[[NDArray | Sequence, tuple[int, ...]], NDArray] = as_stored
+    given: Callable[[NDArray | Sequence, tuple[int, ...], Mapping], NDArray] = as_stored
     outlines: Callable[[NDArray], NDArray] = evenly_spaced
     set_options: Mapping[str, dict] = field(default_factory=dict)
     kept_options: tuple[str, ...] = ()
+    given_options: tuple[str, ...] = ()
     paired_options: tuple[str, ...] = ()
     model_options: Mapping[str, dict] = field(default_factory=dict)
     without_effect: Callable[[str, dict], str] = lambda _option, _spec: ""
+    check_model: Callable[[dict, str], None] = lambda _spec, _key: None
+    doubt: Callable[[dict, Mapping], str] = lambda _spec, _options: ""
+    form: str = ""
     hint: Callable[[str], str] = lambda _message: ""
     training: Training = field(default_factory=Training)
 
@@ -196,7 +212,18 @@ class Modality:
 
     def kept(self, options: Mapping) -> dict[str, object]:
         """Return the `kept_options` among options of a set, or among attributes of its store, or their defaults."""
-        found = {name: options.get(name, self.set_options[name].get("default")) for name in self.kept_options}
+        return self._taken(options, self.kept_options)
+
+    def stored(self, options: Mapping) -> dict[str, object]:
+        """Return the `kept_options` and the `given_options`, as `kept` does."""
+        return self._taken(options, (*self.kept_options, *self.given_options))
+
+    def formed(self, name: str, options: Mapping) -> str:
+        """Return the sentence `form` about a set, given its name and its options, or attributes of its store."""
+        return self.form.format(set=name, **self.stored(options))
+
+    def _taken(self, options: Mapping, names: Sequence[str]) -> dict[str, object]:
+        found = {name: options.get(name, self.set_options[name].get("default")) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -259,7 +286,7 @@ MODALITIES: dict[str, Modality] = {
             name="cochleagram",
             features=sounds.cochleagram_features,
             taken="which is the cochleagram of the sounds, with `rate` and `over_time` alone",
-            options={"rate": sounds.RATE},
+            options={"input": sounds.COCHLEAGRAM, "rate": sounds.RATE},
             sentence=(
                 "The features of {models} were the values of the cochleagrams of the stimuli (Feather et al. 2023)."
             ),
@@ -276,7 +303,12 @@ MODALITIES: dict[str, Modality] = {
         outlines=sounds.outlines,
         set_options=sounds.SET_OPTIONS,
         kept_options=("rate",),
+        given_options=("seconds", "level"),
         model_options=sounds.MODEL_OPTIONS,
+        check_model=sounds.check_model,
+        doubt=sounds.doubt,
+        form="Sounds of {set} were waveforms of {seconds:g} s with one channel and {rate:,} samples per second. Their "
+        "mean was 0, and the root of their mean square was {level:g}, before any padding.",
         training=Training(
             kept=variation.kept_sounds,
             shown=lambda kept, _spec: kept.float(),

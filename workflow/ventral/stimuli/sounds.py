@@ -23,9 +23,12 @@ padded, or sampled at a lower rate than the set.
 import io
 import re
 from base64 import b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from math import gcd
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -33,13 +36,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ventral.errors import InputError
+from ventral.stimuli.files import Listing, unusable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import Tensor, nn
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-WAVEFORM = "waveform"
+WAVEFORM, COCHLEAGRAM = "waveform", "cochleagram"
 AXES = ("sample",)
 # As published for networks of auditory cortex.
 RATE, SECONDS, LEVEL = 20_000, 2.0, 0.1
@@ -90,8 +94,8 @@ MODEL_OPTIONS = {
     "input": {
         "description": "Input of the network: `waveform` (n, samples), or `cochleagram` (n, 1, 211, frames).",
         "without": "from the architecture, else `waveform`",
-        "enum": ["waveform", "cochleagram"],
-        "default": "waveform",
+        "enum": [WAVEFORM, COCHLEAGRAM],
+        "default": WAVEFORM,
     },
     "rate": {
         "description": "Samples per second that the network expects. Sounds of another `rate` are resampled.",
@@ -298,27 +302,91 @@ def prepare(waveforms: "Tensor", spec: Mapping) -> "Tensor":
     """
     from ventral.stimuli.cochleagram import cochleagram
 
-    of_set, is_waveform = _option(spec.get("stimuli", {}), "rate"), spec["input"] == WAVEFORM
-    rate = spec["rate"] or (of_set if is_waveform else RATE)
+    of_set = _option(spec.get("stimuli", {}), "rate")
+    rate = rate_of_input(spec) or of_set
     sounds = resampled_on_device(waveforms, of_set, rate)
-    return sounds if is_waveform else cochleagram(sounds, rate)[:, None]
+    return sounds if spec["input"] == WAVEFORM else cochleagram(sounds, rate)[:, None]
 
 
-def given(waveforms: NDArray | Sequence, shape: tuple[int]) -> NDArray[np.float32]:
-    """Return waveforms (n, samples) given in Python, such as float64; their rate and level have to be those of the set.
+def rate_of_input(spec: Mapping) -> int | None:
+    """Return the samples per second of the waveforms that a model gets; None if they are those of the set."""
+    return spec["rate"] or (RATE if spec["input"] == COCHLEAGRAM else None)
+
+
+def check_model(spec: Mapping, key: str) -> None:
+    """Raise InputError if there are no cochleagrams at the `rate` of a model, whose config key is `key`."""
+    if spec["input"] == COCHLEAGRAM:
+        from ventral.stimuli.cochleagram import check_rate
+
+        check_rate(rate_of_input(spec), f"{key}.rate")
+
+
+def doubt(spec: Mapping, options: Mapping) -> str:
+    """Return a warning if the sounds of a set lack frequencies of a model's cochleagrams; otherwise an empty text."""
+    from ventral.stimuli.cochleagram import HIGHEST
+
+    rate = _option(options, "rate")
+    if spec["input"] != COCHLEAGRAM or rate >= 2 * HIGHEST:
+        return ""
+    return (
+        f"at a `rate` of {rate}, sounds have no frequencies above {rate / 2:g} Hz, and the channels of cochleagrams "
+        f"from there to {HIGHEST:.0f} Hz are empty; set `rate` to {RATE} or more if the sounds were recorded so"
+    )
+
+
+def given(waveforms: NDArray | Sequence, shape: tuple[int], options: Mapping) -> NDArray[np.float32]:
+    """Return the waveforms (n, samples) of sounds given in Python.
+
+    Parameters
+    ----------
+    waveforms : array or sequence
+        A list of paths or opened files, which are read like files of the set. Or an array (n, samples) with the rate,
+        the length and the level of the set.
+    shape : tuple of int
+        Shape (samples,) of every waveform.
+    options : mapping
+        Has the `rate`, `seconds` and `level` of the set.
 
     Raises
     ------
     InputError
-        If they are no numbers, such as files, or not finite, or have another length.
+        As for `decode`, and if an array has another length or type, or values that are not finite.
     """
+    if isinstance(waveforms, list | tuple) and any(map(_is_file, waveforms)):
+        return _read_given(waveforms, shape, options)
     found = np.asarray(waveforms)
     if found.dtype.kind not in "iuf" or found.shape[1:] != tuple(shape) or not np.isfinite(found).all():
         raise InputError(
-            f"stimuli: an array of {found.dtype} of shape {found.shape}; right are finite waveforms (n, {shape[0]}), "
-            f"with the rate and the level of the set. Files of sounds are not read here"
+            f"stimuli: an array of {found.dtype} of shape {found.shape}; right are files of sounds, or finite "
+            f"waveforms (n, {shape[0]}), with the rate and the level of the set"
         )
     return found.astype(np.float32)
+
+
+def _is_file(given: object) -> bool:
+    return isinstance(given, str | Path) or hasattr(given, "read")
+
+
+def _read_given(files: Sequence, shape: tuple[int], options: Mapping) -> NDArray[np.float32]:
+    found, problems, remarks = [], {}, defaultdict(list)
+    for number, file in enumerate(files):
+        name = str(file) if isinstance(file, str | Path) else getattr(file, "name", f"sound {number}")
+        noticed = []
+        try:
+            found.append(decode(options, _opened, file, shape, noticed.append))
+        except InputError as error:
+            problems[name] = str(error)
+        for remark in noticed:
+            remarks[remark].append(name)
+    if problems:
+        raise InputError(unusable(problems, "stimuli", len(files), "sounds"))
+    Listing(remarks=remarks).warn("stimuli")
+    return np.stack(found)
+
+
+def _opened(file: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """Return a file for reading; files that the caller opened stay open."""
+    return Path(file).open("rb") if isinstance(file, str | Path) else nullcontext(file)
 
 
 def reduced(module: "nn.Module", output: "Tensor", spec: Mapping) -> "Tensor":
@@ -385,7 +453,7 @@ def cochleagram_features(waveforms: NDArray[np.float32], spec: Mapping) -> NDArr
     """Return the cochleagrams (n, 211, frames) of waveforms (n, samples), or their means (n, 211) over time."""
     import torch
 
-    features = prepare(torch.from_numpy(waveforms), {**spec, "input": "cochleagram"})[:, 0]
+    features = prepare(torch.from_numpy(waveforms), spec)[:, 0]
     return (features.mean(dim=-1) if spec["over_time"] == "mean" else features).numpy()
 
 

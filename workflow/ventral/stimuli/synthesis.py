@@ -25,6 +25,7 @@ from ventral.stimuli import background_sounds, music, sounds, speech
 from ventral.stimuli.background_sounds import BABBLE, NOISE, NONE, TEXTURE
 from ventral.stimuli.draws import named_generator
 from ventral.stimuli.modality import SYNTHESIS, modality_shown
+from ventral.stimuli.places import as_list
 from ventral.stimuli.store import complete_set, create_set
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ SHORTEST = 1.25
 # A table of more sounds would not fit into memory while the config is checked.
 MOST_SOUNDS = 1_000_000
 SOUNDS_PER_TASK = 16
+# Kind of sounds with each label; other labels belong to both kinds.
+KIND_OF_LABEL = {"word": SPEECH, "voice": SPEECH, "instrument": MUSIC, "phrase": MUSIC}
 # The page of results is made last, and needs this package, too.
 PLAYER = "soundfile"
 # What needs each package, and the command that installs it. Dependencies of the last two are for playing and for files.
@@ -86,6 +89,25 @@ def plan(spec: Mapping, key: str = "stimuli") -> "pd.DataFrame":
     kinds = [_rows(options, kind) for kind in options["kinds"]]
     columns = {column: np.concatenate([rows[column] for rows in kinds]) for column in kinds[0]}
     return pd.DataFrame(columns).set_index("stimulus")
+
+
+def shared_sources(trained: Mapping, tested: Mapping, label: str | Sequence[str] | None) -> list[str]:
+    """Return the voices and phrases that two sets share, with the same words and instruments.
+
+    Parameters
+    ----------
+    trained, tested : mapping
+        The `synthesis` of each set.
+    label : str or sequence of str, optional
+        What is learned of the first set. Sounds of a kind without this label are not trained on.
+    """
+    labels = as_list(label or "kind")
+    learned = {KIND_OF_LABEL.get(name, kind) for name in labels for kind in (SPEECH, MUSIC)}
+    shared = []
+    for kind in trained["kinds"]:
+        if kind in tested["kinds"] and kind in learned:
+            shared += [source for source in _sources(trained, kind) if source in _sources(tested, kind)]
+    return shared
 
 
 def synthesise(spec: Mapping, output: str | Path, *, name: str, cores: int = 1) -> None:
@@ -131,7 +153,7 @@ def synthesise(spec: Mapping, output: str | Path, *, name: str, cores: int = 1) 
             stored[start : start + len(block)] = block
             digests += [hashlib.sha256(waveform).digest() for waveform in block]
             outlines.append(modality.outlines(block))
-        attributes = {**modality.attributes, **modality.kept(spec), "made_by": ", ".join(made_by)}
+        attributes = {**modality.attributes, **modality.stored(spec), "made_by": ", ".join(made_by)}
         complete_set(unfinished, name, table, digests, np.concatenate(outlines), **attributes)
 
 
@@ -229,13 +251,12 @@ def _is_installed(package: str) -> bool:
 def _rows(options: Mapping, kind: str) -> dict[str, NDArray]:
     """Return the columns of the sounds of one kind: each word by each voice, or each phrase on each instrument."""
     if kind == SPEECH:
-        everything, n_labels, sources = speech.WORDS, options["words"], _voices(options)
+        everything, n_labels = speech.WORDS, options["words"]
         label_column, source_column = "word", "voice"
     else:
         everything, n_labels = list(music.INSTRUMENTS), options["instruments"]
-        sources = [f"phrase_{options['first_phrase'] + number:04d}" for number in range(options["phrases"])]
         label_column, source_column = "instrument", "phrase"
-    n_sounds = options["sounds"]
+    sources, n_sounds = _sources(options, kind), options["sounds"]
     # Draw for all words and instruments that there are, sound by sound, so that the first do not depend on numbers.
     drawn = np.concatenate(
         [
@@ -260,6 +281,13 @@ def _rows(options: Mapping, kind: str) -> dict[str, NDArray]:
         "speed": FASTEST ** (2 * drawn[:, 3] - 1),
         "snr": np.where(named["background"] == NONE, np.nan, snr),
     }
+
+
+def _sources(options: Mapping, kind: str) -> list[str]:
+    """Return the voices or the phrases of a set."""
+    if kind == SPEECH:
+        return _voices(options)
+    return [f"phrase_{options['first_phrase'] + number:04d}" for number in range(options["phrases"])]
 
 
 def _place(drawn: NDArray[np.float64], values: Sequence) -> NDArray[np.intp]:

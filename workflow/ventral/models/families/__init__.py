@@ -55,6 +55,8 @@ class ModelFamily:
         Options of such further architectures, as in `architectures`.
     check : callable, optional
         Refuses wrong names of architectures without loading anything, given the architecture and its config key.
+    check_weights : callable
+        Refuses weights that are not there, without loading any, given the description and its config key.
     recorded : callable, optional
         Returns the options of `RECORDED` that the library has on record for a model, given its description. The
         function may ask the library, and read files of the model. None if `architectures` and `defaults` have them.
@@ -91,6 +93,7 @@ class ModelFamily:
     covers: Callable[[str], bool] = lambda _architecture: False
     defaults: Mapping = field(default_factory=dict)
     check: Callable[[str, str], None] | None = None
+    check_weights: Callable[[dict, str], None] = lambda _spec, _key: None
     recorded: Callable[[dict], dict] | None = None
     weights: Callable[[dict], Any] | None = None
     tokens: Callable[[Any], Tokens | None] = lambda _network: None

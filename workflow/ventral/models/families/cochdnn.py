@@ -12,21 +12,26 @@ SHOWN = {"input": "cochleagram", "rate": 20_000}
 CHECKPOINTS = "https://mcdermottlab.mit.edu/cochdnn/cochdnn_model_checkpoints.tar"
 
 
+def check_weights(spec: dict, key: str) -> None:
+    """Raise InputError if the description, whose config key is `key`, names no checkpoint."""
+    if spec["weights"] == "pretrained":
+        raise InputError(
+            f"{key}.weights: {spec['architecture']} has its weights in a file; name a checkpoint of {CHECKPOINTS} "
+            f"under `weights` with its `sha256`, or set `weights: random`"
+        )
+
+
 def build(spec: dict) -> "nn.Module":
     """Return a network with random weights, which a checkpoint may replace.
 
     Raises
     ------
     InputError
-        If the description names no checkpoint.
+        As for `check_weights`.
     """
     from ventral.models.coch_networks import NETWORKS
 
-    if spec["weights"] == "pretrained":
-        raise InputError(
-            f"models.{spec['name']}.weights: {spec['architecture']} has its weights in a file; name a checkpoint of "
-            f"{CHECKPOINTS} under `weights` with its `sha256`, or set `weights: random`"
-        )
+    check_weights(spec, f"models.{spec['name']}")
     return NETWORKS[spec["architecture"]]()
 
 
@@ -34,6 +39,7 @@ FAMILY = ModelFamily(
     meaning="Networks for cochleagrams of 2 s, trained on words, speakers and other sounds.",
     sentence="{models} had an architecture for cochleagrams (Tuckute et al. 2023).",
     build=build,
+    check_weights=check_weights,
     architectures={
         "cochcnn9": {
             **SHOWN,
