@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
 from tests.workflow.conftest import run_config
+from ventral.grams.representations import read_representation
 from ventral.store import read_dataset
 
 NETWORK = '''
@@ -57,6 +59,7 @@ def results(tmp_path_factory):
         "models": {"net": {**network, "seed": 7, "layers": ["cell"]}},
         "steps": {"net": {"start": 0, "width": 20}},
         "splits": ["stimuli"],
+        "mappings": ["ridge", "rsa"],
         "folds": 4,
         "penalties": {"number": 5},
         "bootstrap": 200,
@@ -101,3 +104,24 @@ def test_the_figure_has_the_steps_and_their_times(results):
     cells = table.loc[[f"cell@{k}" for k in range(1, 5)]]
     assert cells["step"].tolist() == [1, 2, 3, 4]
     assert cells["step_start"].tolist() == [0, 20, 40, 60]
+
+
+def test_matrices_of_bins_are_compared_with_every_step(results):
+    """By numpy and scipy, from the stores; the best step of each bin follows the recurrent teacher in the figure."""
+    recording = read_dataset(results / "recordings" / "simulated_in_time.zarr")
+    responses = recording["responses"].mean("repetition")
+    scores = pd.read_parquet(results / "scores.parquet").query("mapping == 'rsa'")
+    upper = np.triu_indices(64, 1)
+    for row in scores[scores["area"] == RECURRENT].to_dict("records"):
+        values = responses.sel(time_bin=row["time_bin"]).values[:, recording["area"].values == RECURRENT]
+        patterns = np.corrcoef((values - values.mean(axis=0)) / values.std(axis=0))
+        layer = read_representation(next((results / "grams" / "net").iterdir()), row["layer"])
+        centred = layer.gram - np.outer(layer.row_sums, layer.row_sums) / layer.n_features
+        lengths = np.sqrt(np.diag(centred))
+        expected = spearmanr(1 - patterns[upper], 1 - (centred / np.outer(lengths, lengths))[upper])[0]
+        assert row["r"] == pytest.approx(expected, abs=1e-4)
+    figure = pd.read_csv(results / "figures" / "over_time.csv").query("mapping == 'rsa' and best").sort_values("time")
+    best = {area: rows["step"].tolist() for area, rows in figure.groupby("area")}
+    assert best == {RECURRENT: [1, 2, 3, 4], FEED_FORWARD: [4, 4, 4, 4]}
+    drawn = (results / "figures" / "over_time.svg").read_text()
+    assert drawn.count(f"simulated_in_time, {RECURRENT}: net") == 2

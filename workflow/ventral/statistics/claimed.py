@@ -549,13 +549,15 @@ def later_steps_predict_later(name: str, evidence: Evidence) -> Iterator[Finding
     for row in evidence.order_of_steps.to_dict("records"):
         verdict = HOLDS if row["low"] > 0 else FAILS if row["high"] < 0 else OPEN
         how = "" if row["mapping"] == "ridge" else f" ({row['mapping']})"
+        # Without the sign of a change that rounds to 0.
+        change = round(row["slope"], 2) + 0
         yield Finding(
             f"{name.format(model=row['model'], layer=row['layer'])}{how}",
             row["recording"],
             row["area"],
             "",
             row["split"],
-            f"{row['n_steps']} steps in {row['n_bins']} bins; the best step changes by {row['slope']:.2f} a bin",
+            f"{row['n_steps']} steps in {row['n_bins']} bins; the best step changes by {change:.2f} a bin",
             verdict=verdict,
             estimate=row["trend"],
             **{column: row[column] for column in ("low", "high", "p")},
