@@ -101,6 +101,6 @@ def _with_intervals(axes: Axes, places: Sequence[float], rows: pd.DataFrame, loo
 
 
 def _label(axes: Axes, levels: Sequence[str], split_by: str | None) -> None:
-    axes.set_xticks(range(len(levels)), levels)
+    axes.set_xticks(range(len(levels)), [level.replace(" less ", "\nless ") for level in levels])
     axes.set_xlim(-0.5, len(levels) - 0.5)
     axes.set_xlabel(split_by)

@@ -127,8 +127,8 @@ def recurrence_table(
     Parameters
     ----------
     right : mapping of DataFrame
-        Whether each answer is right, with a row for each stimulus of the test parts, the same in all tables, and a
-        column for each step. Keys are kinds of networks.
+        Whether each answer is right, by kind of network. A table has a row for each stimulus of the test parts and a
+        column for each step. The rows of all tables are the same.
     units : (n,) array of str
         Units that are drawn with replacement, with all their stimuli: what training and test do not share.
     levels : (n,) array
