@@ -2,9 +2,9 @@
 
 A network is a chain of layers, followed by `pooled`, the means of the last layer's maps, and by `readout`, which is
 linear. At each step, a layer adds up convolutions of the layer below and of two last states: its own, and that of the
-layer above (Spoerer et al. 2017, Frontiers in Psychology 8:1551). Batch normalisation, with numbers of its own for each
-step, and rectification follow. The image reaches all layers in the first step, and there is a readout at each step
-(Spoerer et al. 2020, PLoS Computational Biology 16:e1008215).
+layer above. This is the form of Spoerer et al. (2017, Frontiers in Psychology 8:1551). Batch normalisation, with
+numbers of its own for each step, and rectification follow. The image reaches all layers in the first step, and there is
+a readout at each step (Spoerer et al. 2020, PLoS Computational Biology 16:e1008215).
 
 The controls have a single step, without lateral and top-down connections. They have as many parameters as the network
 with all connections: in more features, in larger kernels, or in more layers. The deep control has as many layers as the
