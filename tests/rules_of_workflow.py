@@ -18,7 +18,10 @@ TIMED = {
     "models": ["efficientnet_lite0"],
 }
 PEOPLE = {"stimuli": "objects", "behaviour": {"trials": "resources/people.csv"}, "models": ["efficientnet_lite0"]}
+TRAINED = {"architecture": "conv1", "train": {"stimuli": "training", "label": "category", "apart": ["object"]}}
 ASKED = DRAWS | {
+    "models": {"tested_apart": TRAINED},
+    "recurrence": {"networks": {"one": ["tested_apart"]}},
     "recordings": {"timed": TIMED, "people": PEOPLE},
     "reverse": ["simulated"],
     "inter_animal": ["several"],

@@ -153,8 +153,10 @@ def test_the_figure_shows_the_table(trained, tmp_path):
     np.testing.assert_allclose(steps.lines[1].get_ydata(), [13 / 16, 13 / 16])
     assert levels.get_xlabel() == differences.get_xlabel() == "occlusion"
     np.testing.assert_allclose(levels.lines[1].get_ydata(), [1, 5 / 8])
-    assert [text.get_text() for text in differences.get_xticklabels()] == ["0", "0.5", "0.5 less 0"]
+    assert [text.get_text() for text in differences.get_xticklabels()] == ["0", "0.5", "0.5\nless 0"]
     assert len(draw_recurrence(table[table["level"] == ""], None).axes) == 1
+    # A network with one step has nothing to be compared with.
+    assert len(draw_recurrence(written(trained, {"B": ["b0"]}), "occlusion").axes) == 2
 
 
 def changed(folder, change) -> dict:

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from ventral.configuration.resolution import resolve
 from ventral.errors import InputError
-from ventral.models.description import build, trace_stimuli
+from ventral.models.description import build, preprocess, trace_stimuli
 from ventral.models.families.small_recurrent import FAMILY
 from ventral.models.layers import choose_layers
 from ventral.models.recurrent import NETWORKS, STEPS, RecurrentNetwork, unrolled_depth
@@ -221,10 +221,7 @@ def test_the_loss_is_the_mean_over_steps_and_answers_are_those_of_each_step(impo
     network = build({**spec["network"], "weights": weights, "trained_by": "net"})
     dataset = read_dataset(shown)
     names, labels = dataset["stimulus"].values, dataset["category"].values.astype(str)
-    images = (torch.from_numpy(dataset["pixels"].values) / 255 - 0.5) / 0.5
-    given = resolve_model("small_blt") | spec["network"]
-    mean, std = (torch.tensor(given[key]).view(3, 1, 1) for key in ("mean", "std"))
-    images = (torch.from_numpy(dataset["pixels"].values) / 255 - mean) / std
+    images = preprocess(torch.from_numpy(dataset["pixels"].values), spec["network"])
     with torch.inference_mode():
         outputs = network(images)
     tested = set(answers["stimulus"])

@@ -246,12 +246,12 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
     compared = config.get("recurrence", {})
     trained_on = _compared_training(config)["stimuli"] if compared else None
     if trained_on in described and compared["property"]:
-        from ventral.statistics.recurrence import levels_of
+        from ventral.statistics.recurrence import check_levels
         from ventral.targets.columns import check_column
 
         column = compared["property"]
         check_column(column, described[trained_on], trained_on, "recurrence.property")
-        levels_of(described[trained_on][column], column)
+        check_levels(described[trained_on][column], column)
     for training in config["trainings"].values():
         if training["stimuli"] in described:
             table, known = described[training["stimuli"]], set(training["tested"]) & labels.keys()

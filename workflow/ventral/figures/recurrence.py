@@ -38,11 +38,11 @@ def draw_recurrence(table: pd.DataFrame, split_by: str | None) -> Figure:
     kinds = list(dict.fromkeys(table["network"]))
     own = {kind: look_of(place) for place, kind in enumerate(kinds)}
     panels: list[Callable[[Axes], None]] = [lambda axes: _draw_steps(axes, table, own)]
-    if (table["level"] != "").any():
-        panels += [
-            lambda axes: _draw_levels(axes, table, own, split_by),
-            lambda axes: _draw_differences(axes, table, own, split_by),
-        ]
+    at_levels = table[table["level"] != ""]
+    if len(at_levels):
+        panels.append(lambda axes: _draw_levels(axes, at_levels, own, split_by))
+    if (at_levels["other"] != "").any():
+        panels.append(lambda axes: _draw_differences(axes, at_levels, own, split_by))
     height = TOP + PANEL_HEIGHT + BOTTOM + LINE * len(kinds) + 2
     width = (WIDE - LEFT - 2 - 2 * GAP) / 3
     with figure_style():
@@ -72,7 +72,7 @@ def _draw_steps(axes: Axes, table: pd.DataFrame, own: dict[str, dict]) -> None:
 
 
 def _draw_levels(axes: Axes, table: pd.DataFrame, own: dict[str, dict], split_by: str | None) -> None:
-    rows = table[(table["other"] == "") & (table["level"] != "")]
+    rows = table[table["other"] == ""]
     last = rows[rows["step"] == rows.groupby("network")["step"].transform("max")]
     levels = list(dict.fromkeys(last["level"]))
     for place, (kind, of_kind) in enumerate(last.groupby("network", sort=False)):
@@ -84,7 +84,7 @@ def _draw_levels(axes: Axes, table: pd.DataFrame, own: dict[str, dict], split_by
 
 
 def _draw_differences(axes: Axes, table: pd.DataFrame, own: dict[str, dict], split_by: str | None) -> None:
-    rows = table[(table["other"] != "") & (table["level"] != "")]
+    rows = table[table["other"] != ""]
     levels = list(dict.fromkeys(rows["level"]))
     for place, (other, of_other) in enumerate(rows.groupby("other", sort=False)):
         places = [levels.index(level) + APART * place for level in of_other["level"]]
@@ -101,6 +101,6 @@ def _with_intervals(axes: Axes, places: Sequence[float], rows: pd.DataFrame, loo
 
 
 def _label(axes: Axes, levels: Sequence[str], split_by: str | None) -> None:
-    axes.set_xticks(range(len(levels)), levels)
+    axes.set_xticks(range(len(levels)), [level.replace(" less ", "\nless ") for level in levels])
     axes.set_xlim(-0.5, len(levels) - 0.5)
     axes.set_xlabel(split_by)

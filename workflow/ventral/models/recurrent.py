@@ -1,8 +1,8 @@
 """Small recurrent networks with bottom-up, lateral and top-down connections, and feed-forward controls.
 
 A network is a chain of layers, followed by `pooled`, the means of the last layer's maps, and by `readout`, which is
-linear. At each step, a layer adds up convolutions of the layer below, of its own last state, and of the last state of
-the layer above (Spoerer, McClure and Kriegeskorte 2017, Frontiers in Psychology 8:1551). Batch normalisation, with
+linear. At each step, a layer adds up convolutions of the layer below and of two last states: its own, and that of the
+layer above. This is the form of Spoerer et al. (2017, Frontiers in Psychology 8:1551). Batch normalisation, with
 numbers of its own for each step, and rectification follow. The image reaches all layers in the first step, and there is
 a readout at each step (Spoerer et al. 2020, PLoS Computational Biology 16:e1008215).
 

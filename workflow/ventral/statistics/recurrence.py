@@ -1,7 +1,6 @@
 """How well networks categorise at each step, by a property of the stimuli, and by how much networks differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,27 +21,6 @@ EVERY = ""
 COLUMNS = ["network", "step", "other", "other_step", "level", "n_stimuli", "n_apart", "value", "low", "high", "chance"]
 
 Series = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Right answers and stimuli, counted in the units that are resampled.
-
-    Attributes
-    ----------
-    right : (units, series) array
-        Number of right answers of each network at each step.
-    n : (units,) array
-        Number of stimuli.
-    """
-
-    right: NDArray[np.float64]
-    n: NDArray[np.float64]
-
-    def shares(self, counts: NDArray) -> NDArray[np.float64]:
-        """Return the shares of right answers (samples, series) in samples that hold each unit `counts` times."""
-        with np.errstate(invalid="ignore"):
-            return counts @ self.right / (counts @ self.n)[:, None]
 
 
 def recurrence(
@@ -83,7 +61,8 @@ def recurrence(
     folders = {Path(folder).name: Path(folder) for folder in trainings}
     columns = read_dataset(stimuli)[list(dict.fromkeys([*apart, *([split_by] if split_by else [])]))].to_dataframe()
     levels = columns[split_by] if split_by else pd.Series(EVERY, index=columns.index)
-    levels_of(levels, split_by or "")
+    if split_by:
+        check_levels(levels, split_by)
     right = {
         kind: pd.concat([_right(folders[name]) for name in names], keys=range(len(names))) for kind, names in compared
     }
@@ -102,21 +81,14 @@ def recurrence(
         table[COLUMNS].to_csv(unfinished, index=False)
 
 
-def levels_of(values: ArrayLike, column: str) -> NDArray:
-    """Return the levels of a property, ascending.
-
-    Raises
-    ------
-    InputError
-        If there are more than `MOST_LEVELS`.
-    """
-    levels = np.unique(np.asarray(values))
-    if len(levels) > MOST_LEVELS:
+def check_levels(values: ArrayLike, column: str) -> None:
+    """Refuse a property with more than `MOST_LEVELS` levels."""
+    n_levels = len(np.unique(np.asarray(values)))
+    if n_levels > MOST_LEVELS:
         raise InputError(
-            f"config key recurrence.property: column {column!r} has {len(levels)} values; name a column with "
+            f"config key recurrence.property: column {column!r} has {n_levels} values; name a column with "
             f"{MOST_LEVELS} values at most, such as `variation`"
         )
-    return levels
 
 
 def recurrence_table(
@@ -127,8 +99,8 @@ def recurrence_table(
     Parameters
     ----------
     right : mapping of DataFrame
-        Whether each answer is right, with a row for each stimulus of the test parts, the same in all tables, and a
-        column for each step. Keys are kinds of networks.
+        Whether each answer is right, by kind of network. A table has a row for each stimulus of the test parts and a
+        column for each step. The rows of all tables are the same.
     units : (n,) array of str
         Units that are drawn with replacement, with all their stimuli: what training and test do not share.
     levels : (n,) array
@@ -149,15 +121,10 @@ def recurrence_table(
     answers = np.concatenate([table.to_numpy(float) for table in right.values()], axis=1)
     names, of_row = np.unique(units, return_inverse=True)
     counts = np.concatenate([np.ones((1, len(names)), int), sample_counts(len(names), n_bootstrap, seed)])
-    shares, n_units = {}, {}
+    pairs, shares, table = list(_pairs(right)), {}, []
     for level, rows in _rows_of_levels(levels):
-        counted = Counted(_summed(answers[rows], of_row[rows], len(names)), np.bincount(of_row[rows], None, len(names)))
-        shares[level] = counted.shares(counts), len(rows)
-        n_units[level] = int((counted.n > 0).sum())
-    pairs = list(_pairs(right))
-    table = []
-    for level, (of_level, n) in shares.items():
-        facts = {"level": level, "n_stimuli": n, "n_apart": n_units[level]}
+        of_level = shares[level] = _shares(answers[rows], of_row[rows], counts)
+        facts = {"level": level, "n_stimuli": len(rows), "n_apart": len(np.unique(of_row[rows]))}
         for place, (kind, step) in enumerate(series):
             table.append({"network": kind, "step": step, "other": "", **facts, **_interval(of_level[:, place])})
         for one, other in pairs:
@@ -165,10 +132,12 @@ def recurrence_table(
     # Levels in words have no order.
     ordered = [level for level in shares if level != EVERY] if levels.dtype.kind in NUMBERS else []
     for one, other in pairs if ordered else ():
-        lowest, highest = (_difference(shares[level][0], series, one, other) for level in (ordered[0], ordered[-1]))
+        lowest, highest = (_difference(shares[level], series, one, other) for level in (ordered[0], ordered[-1]))
         facts = {"level": f"{ordered[-1]} less {ordered[0]}", **_interval(highest - lowest)}
         table.append({**_named(one, other), **facts})
-    return pd.DataFrame(table).astype({"other_step": "Int64", "n_stimuli": "Int64", "n_apart": "Int64"})
+    return pd.DataFrame(table, columns=COLUMNS).astype(
+        {"other_step": "Int64", "n_stimuli": "Int64", "n_apart": "Int64"}
+    )
 
 
 def _right(folder: Path) -> pd.DataFrame:
@@ -186,11 +155,22 @@ def _rows_of_levels(levels: NDArray) -> Iterator[tuple[str, NDArray[np.intp]]]:
         yield f"{value:g}" if values.dtype.kind in NUMBERS else str(value), np.flatnonzero(levels == value)
 
 
-def _summed(answers: NDArray, units: NDArray, n_units: int) -> NDArray[np.float64]:
-    """Return the sum of answers (n, series) over the rows of each unit."""
-    summed = np.zeros((n_units, answers.shape[1]))
-    np.add.at(summed, units, answers)
-    return summed
+def _shares(answers: NDArray, units: NDArray, counts: NDArray) -> NDArray[np.float64]:
+    """Return the share of right answers (samples, series) in samples that hold each unit `counts` times.
+
+    Parameters
+    ----------
+    answers : (n, series) array
+        1 for right answers, 0 for others.
+    units : (n,) integer array
+        Unit of each row.
+    counts : (samples, units) array
+    """
+    right = np.zeros((counts.shape[1], answers.shape[1]))
+    np.add.at(right, units, answers)
+    n = np.bincount(units, minlength=counts.shape[1])
+    with np.errstate(invalid="ignore"):
+        return counts @ right / (counts @ n)[:, None]
 
 
 def _pairs(right: Mapping[str, pd.DataFrame]) -> Iterator[tuple[Series, Series]]:

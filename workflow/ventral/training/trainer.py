@@ -2,9 +2,9 @@
 
 Labels are learned with cross-entropy, as a mean over the stimuli that have a label. Several labels are learned at once,
 with outputs of their own (Kell et al. 2018, Neuron 98:630); the loss is then the sum over labels. Responses are fitted
-with the mean squared error of z-scored mean responses, over all recorded pairs of stimulus and neuroid. The loss of a
-network with a readout at each step is the mean over steps (Spoerer et al. 2020, PLoS Computational Biology
-16:e1008215), and its answer is that of the last step. The optimiser is AdamW (Loshchilov and Hutter 2019,
+with the mean squared error of z-scored mean responses, over all recorded pairs of stimulus and neuroid. If a
+network has a readout at each step, the loss is the mean over steps (Spoerer et al. 2020, PLoS Computational Biology
+16:e1008215). Its answer is that of the last step. The optimiser is AdamW (Loshchilov and Hutter 2019,
 arXiv:1711.05101). The learning rate rises over the first steps and then falls as half a cosine. The final weights are
 those of the epoch with the lowest loss on the validation part.
 
