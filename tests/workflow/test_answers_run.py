@@ -153,16 +153,18 @@ def test_the_filters_of_a_first_layer_stand_beside_v1_and_in_the_crate(ran, audi
         assert f"results/{path}" in crate.namelist()
 
 
-def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audited):
+def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audited, monkeypatch):
     results, (verdicts, crate) = ran.folder / "results", audited
+    monkeypatch.syspath_prepend(ran.folder)
     table = read_parquet(ran.folder / DRIVEN / "stimuli.parquet")
     assert table.groupby("neuroid")["kind"].apply(list).to_dict() == dict.fromkeys(
         NEURONS, ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"]
     )
-    readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['layer'].iloc[0])}.zarr.zip")
+    readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['model_layer'].iloc[0])}.zarr.zip")
     for row in table.itertuples():
         predicted = readout.predict([ran.folder / DRIVEN / row.image]).sel(neuroid=row.neuroid).item()
         assert row.response == pytest.approx(predicted, rel=1e-4, abs=1e-5)
+    sys.modules.pop("tinynet")
     means = pd.read_csv(results / "drive.csv")
     assert means.set_index("kind").loc["synthesised", "gain"] == pytest.approx(
         table.loc[table["kind"] == "synthesised", "gain"].mean()
