@@ -440,7 +440,8 @@ class Experiment:
             controls are the best of the `pool`, the best `gabor`, and the image of the `linear` model of the pixels.
             `image` is the file, and `stimulus` the name of a natural one. `mean` and `contrast` are those of the file.
 
-            `response` and `judged_response` are predicted by the two networks. `drive` and `judged_drive` are in standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
+            `response` and `judged_response` are predicted by the two networks. `drive` and `judged_drive` are in
+            standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
             `judged_score` are the scores of `Aim`, and `gain` and `judged_gain` are beyond those of `natural_matched`.
             `verdict` is `confirmed` if both gains are positive, `own network only` if the first is, else `no gain`.
             `beyond_seen` says whether `response` is outside the measured responses, `lowest_seen` to `highest_seen`.
