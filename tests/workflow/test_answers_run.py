@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import product
 from urllib.parse import quote
 
 import numpy as np
@@ -157,9 +158,8 @@ def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audit
     results, (verdicts, crate) = ran.folder / "results", audited
     monkeypatch.syspath_prepend(ran.folder)
     table = read_parquet(ran.folder / DRIVEN / "stimuli.parquet")
-    assert table.groupby("neuroid")["kind"].apply(list).to_dict() == dict.fromkeys(
-        NEURONS, ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"]
-    )
+    kinds = ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"]
+    assert list(zip(table["neuroid"], table["kind"], strict=True)) == list(product(NEURONS, kinds))
     readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['model_layer'].iloc[0])}.zarr.zip")
     for row in table.itertuples():
         predicted = readout.predict([ran.folder / DRIVEN / row.image]).sel(neuroid=row.neuroid).item()
