@@ -292,7 +292,7 @@ def test_the_table_has_every_control_and_the_responses_of_its_files(made, table)
     assert files == sorted([*table["image"], TABLE])
     rows = table[(table["neuroid"] == "n3") & (table["objective"] == "excite")]
     paths = [made.folder / "driven" / file for file in rows["image"]]
-    for column, folder in (("response", made.smooth), ("judged", made.other)):
+    for column, folder in (("response", made.smooth), ("judged_response", made.other)):
         loaded = only(folder)
         np.testing.assert_allclose(rows[column], loaded.predict(paths).sel(neuroid="n3"), rtol=1e-4, atol=1e-5)
         natural = loaded.predict(made.pixels).sel(neuroid="n3").values

@@ -440,8 +440,8 @@ class Experiment:
             controls are the best of the `pool`, the best `gabor`, and the image of the `linear` model of the pixels.
             `image` is the file, and `stimulus` the name of a natural one. `mean` and `contrast` are those of the file.
 
-            `response` and `judged` are the responses that the two networks predict. `drive` and `judged_drive` are
-            in standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
+            `response` and `judged_response` are predicted by the two networks. `drive` and `judged_drive` are in
+            standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
             `judged_score` are the scores of `Aim`, and `gain` and `judged_gain` are beyond those of `natural_matched`.
             `verdict` is `confirmed` if both gains are positive, `own network only` if the first is, else `no gain`.
             `beyond_seen` says whether `response` is outside the measured responses, `lowest_seen` to `highest_seen`.
@@ -454,20 +454,19 @@ class Experiment:
         pixels = np.stack([row.pop("pixels") for row in found])
         table = pd.DataFrame(found)
         values = self.targets.values[:, column]
-        table.insert(0, "objective", objective)
-        for name, aim, network in zip(("judge", "model"), aims[::-1], self._networks[::-1], strict=True):
-            prefix = "judged_" if name == "judge" else ""
+        named = {**self._names(column), "objective": objective}
+        for role, prefix, aim, network in zip(("model", "judge"), ("", "judged_"), aims, self._networks, strict=True):
+            attributes = network.readout(column).attributes
+            named[role] = attributes["model"]["name"]
+            named[f"{role}_layer"] = attributes["layer"]["name"]
             responses = self._predict(network, column, population, pixels)
-            layer = network.readout(column).attributes["layer"]["name"]
-            table.insert(0, f"{'judge_' if prefix else ''}layer", layer)
-            table.insert(0, name, network.readout(column).attributes["model"]["name"])
-            table["judged" if prefix else "response"] = responses[:, aim.target]
+            table[f"{prefix}response"] = responses[:, aim.target]
             table[f"{prefix}drive"] = aim.drive(responses)[:, aim.target]
             table[f"{prefix}score"] = aim.score(responses)
             reference = table.loc[table["kind"] == MATCHED, f"{prefix}score"].item()
             table[f"{prefix}gain"] = table[f"{prefix}score"] - reference
-        for name, value in reversed(self._names(column).items()):
-            table.insert(0, name, value)
+        for place, (name, value) in enumerate(named.items()):
+            table.insert(place, name, value)
         lowest, highest = np.nanmin(values), np.nanmax(values)
         return table.assign(
             verdict=np.select([table["gain"] <= 0, table["judged_gain"] > 0], [NO_GAIN, CONFIRMED], ALONE),
