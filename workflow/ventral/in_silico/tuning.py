@@ -343,9 +343,11 @@ def _tables_of_layer(tuned: Tuned, named: pd.DataFrame, rng: np.random.Generator
     at = named.index.to_numpy()
     repeats = np.tile(at, math.ceil(N_SHUFFLED / len(at)))
     grid = tuned.grid[repeats]
-    shuffled = _of_grid(rng.permuted(grid.reshape(len(grid), -1), axis=1).reshape(grid.shape), tuned.frequencies)
+    shuffled = _tuned_over_grid(
+        rng.permuted(grid.reshape(len(grid), -1), axis=1).reshape(grid.shape), tuned.frequencies
+    )
     shuffled[~tuned.responds[repeats]] = np.nan
-    own = pd.concat([_of_grid(tuned.grid[at], tuned.frequencies), _further(tuned, at)], axis=1)
+    own = pd.concat([_tuned_over_grid(tuned.grid[at], tuned.frequencies), _further(tuned, at)], axis=1)
     own[~tuned.responds[at]] = np.nan
     limit = shuffled["contiguity_ratio"].quantile(LEVEL)
     for kind, table, rows in ((UNIT, own.assign(**_curves(tuned, at)), at), (SHUFFLED, shuffled, repeats)):
@@ -389,7 +391,7 @@ def _at_best(grid: NDArray) -> tuple[NDArray, NDArray]:
     return grid[np.arange(n), :, frequency], grid[np.arange(n), orientation]
 
 
-def _of_grid(grid: NDArray, frequencies: NDArray) -> pd.DataFrame:
+def _tuned_over_grid(grid: NDArray, frequencies: NDArray) -> pd.DataFrame:
     """Return the properties of tuning to orientation and frequency from responses (n, orientations, frequencies)."""
     of_orientation, of_frequency = _at_best(grid)
     orientation, bandwidth = orientation_tuning(of_orientation, ORIENTATIONS)
