@@ -26,8 +26,7 @@ ASKED = DRAWS | {
     "partitions": {"what_pixels_add": ["efficientnet_lite0", "pixels"]},
     "decoding_over_time": {},
     "first_layers": {"models": ["efficientnet_lite0"]},
-    "in_silico": {"tuning": {"models": ["efficientnet_lite0"], "readouts": True}},
-    "outputs": {"readouts": "best"},
+    "in_silico": {"tuning": {"models": ["efficientnet_lite0"]}},
     "envmodules": ["one/2"],
 }
 

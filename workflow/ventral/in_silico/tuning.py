@@ -95,7 +95,7 @@ def tuning(
     degrees : float
         Degrees that the input of the model spans, unless the model has its own `degrees`.
     units : int
-        Largest number of units for each layer, drawn at random. Of layers with maps, these are channels at the middle.
+        Largest number of units for each layer, drawn at random. In layers with maps, these are channels at the middle.
     frequencies : sequence of float or None
         Spatial frequencies in cycles per degree. None takes half octaves from 0.42 on.
     seed : int
@@ -215,7 +215,8 @@ def _screen_of_readout(attributes: dict, degrees: float, file: Path) -> Screen:
 def sampled_units(shape: Sequence[int], n: int, seed: int) -> NDArray[np.intp]:
     """Return the places of some units among the flattened features of a layer.
 
-    Of maps (channels, rows, columns), these are channels at the middle place; on an even side, that after the middle.
+    In maps (channels, rows, columns), these are channels at the middle place. On an even side, this is the place after
+    the middle.
     """
     rng = np.random.default_rng(seed)
     if len(shape) == 3:
