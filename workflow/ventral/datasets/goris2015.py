@@ -47,8 +47,8 @@ def read_curves(files: Sequence[Path]) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        A row for each point: `unit`, `area`, `property` (`orientation` or `spatial frequency`), `x` in degrees or
-        cycles per degree, and `rate` in spikes per second, above the unit's lowest.
+        A row for each point, with `unit`, `area` and `property`, which is `orientation` or `spatial frequency`. `x` is
+        in degrees or cycles per degree. `rate` is in spikes per second, above the unit's lowest.
 
     Raises
     ------

@@ -95,7 +95,7 @@ def tuning(
     degrees : float
         Degrees that the input of the model spans, unless the model has its own `degrees`.
     units : int
-        Largest number of units for each layer, drawn at random. Of layers with maps, these are channels at the middle.
+        Largest number of units for each layer, drawn at random. In layers with maps, these are channels at the middle.
     frequencies : sequence of float or None
         Spatial frequencies in cycles per degree. None takes half octaves from 0.42 on.
     seed : int
@@ -215,7 +215,8 @@ def _screen_of_readout(attributes: dict, degrees: float, file: Path) -> Screen:
 def sampled_units(shape: Sequence[int], n: int, seed: int) -> NDArray[np.intp]:
     """Return the places of some units among the flattened features of a layer.
 
-    Of maps (channels, rows, columns), these are channels at the middle place; on an even side, that after the middle.
+    In maps (channels, rows, columns), these are channels at the middle place. On an even side, this is the place after
+    the middle.
     """
     rng = np.random.default_rng(seed)
     if len(shape) == 3:
@@ -343,9 +344,11 @@ def _tables_of_layer(tuned: Tuned, named: pd.DataFrame, rng: np.random.Generator
     at = named.index.to_numpy()
     repeats = np.tile(at, math.ceil(N_SHUFFLED / len(at)))
     grid = tuned.grid[repeats]
-    shuffled = _from_grid(rng.permuted(grid.reshape(len(grid), -1), axis=1).reshape(grid.shape), tuned.frequencies)
+    shuffled = _tuned_over_grid(
+        rng.permuted(grid.reshape(len(grid), -1), axis=1).reshape(grid.shape), tuned.frequencies
+    )
     shuffled[~tuned.responds[repeats]] = np.nan
-    own = pd.concat([_from_grid(tuned.grid[at], tuned.frequencies), _further(tuned, at)], axis=1)
+    own = pd.concat([_tuned_over_grid(tuned.grid[at], tuned.frequencies), _further(tuned, at)], axis=1)
     own[~tuned.responds[at]] = np.nan
     limit = shuffled["contiguity_ratio"].quantile(LEVEL)
     for kind, table, rows in ((UNIT, own.assign(**_curves(tuned, at)), at), (SHUFFLED, shuffled, repeats)):
@@ -389,7 +392,7 @@ def _at_best(grid: NDArray) -> tuple[NDArray, NDArray]:
     return grid[np.arange(n), :, frequency], grid[np.arange(n), orientation]
 
 
-def _from_grid(grid: NDArray, frequencies: NDArray) -> pd.DataFrame:
+def _tuned_over_grid(grid: NDArray, frequencies: NDArray) -> pd.DataFrame:
     """Return the properties of tuning to orientation and frequency from responses (n, orientations, frequencies)."""
     of_orientation, of_frequency = _at_best(grid)
     orientation, bandwidth = orientation_tuning(of_orientation, ORIENTATIONS)

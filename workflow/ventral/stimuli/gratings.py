@@ -105,9 +105,9 @@ def draw_gratings(gratings: "pd.DataFrame", screen: Screen) -> NDArray[np.uint8]
     Parameters
     ----------
     gratings : DataFrame
-        One row for each grating, with the columns `PROPERTIES`: `orientation` and `phase` in degrees,
-        `spatial_frequency` in cycles per degree, `diameter` of the aperture in degrees, and Michelson `contrast` from 0
-        to 1. An orientation of 0 varies along rows, as vertical bars do.
+        One row for each grating, with the columns `PROPERTIES`. `orientation`, `phase` and `diameter` of the aperture
+        are in degrees, and `spatial_frequency` is in cycles per degree. `contrast` is Michelson's. An orientation of 0
+        varies along rows, as vertical bars do.
     screen : Screen
 
     Returns
