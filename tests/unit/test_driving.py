@@ -19,7 +19,8 @@ from ventral.grams.streaming import gram
 from ventral.in_silico import ascent, controls
 from ventral.in_silico.ascent import Look, Search, ascend, matched, moved
 from ventral.in_silico.driven import resampled_means, summary
-from ventral.in_silico.driving import KINDS, TABLE, drive, read_png
+from ventral.in_silico.driving import drive
+from ventral.in_silico.images import KINDS, TABLE, read_png
 from ventral.in_silico.objectives import Aim
 from ventral.models.zoo import resolve_model
 from ventral.readouts.making import readout
@@ -134,7 +135,7 @@ def only(folder: Path) -> "ventral.readouts.loading.Readout":
 
 def test_gradients_equal_finite_differences(made):
     loaded = only(made.smooth)
-    respond = loaded.differentiable(["n0", "n3"], device="cpu", dtype="float64")
+    respond = loaded.differentiable(["n0", "n3"], device="cpu", double=True)
     rng = np.random.default_rng(3)
     images = torch.tensor(rng.uniform(0.2, 0.8, (1, 3, SIDE, SIDE)), requires_grad=True)
     for k in range(2):
@@ -156,9 +157,7 @@ def test_differentiable_predictions_are_those_of_the_readout(made):
         # Resized pixels of the network with a size are rounded to bytes in the run alone.
         found = loaded.differentiable(device="cpu")(torch.tensor(made.pixels[:20] / 255)).numpy()
         assert np.abs(found - expected).max() < tolerance * expected.std()
-        chosen = loaded.differentiable(["n2", "n1"], device="cpu", dtype="float64")(
-            torch.tensor(made.pixels[:20] / 255)
-        )
+        chosen = loaded.differentiable(["n2", "n1"], device="cpu", double=True)(torch.tensor(made.pixels[:20] / 255))
         assert np.abs(chosen.numpy() - expected[:, [2, 1]]).max() < tolerance * expected.std()
 
 
@@ -188,7 +187,14 @@ def correlation(image: np.ndarray, kernel: np.ndarray) -> float:
 def test_the_synthesis_finds_the_gabor_of_a_neuron(made, neuron, parametrisation):
     respond = only(made.pixels_read_out).differentiable([f"n{neuron}"], device="cpu")
     search = Search(60, parametrisation, jitter=0, scale=0, rotation=0)
-    images = ascend(lambda x: respond(x)[:, 0], Look((3, SIDE, SIDE), 0.5, 0.15, grey=True), search, [None] * 2, seed=0)
+    images = ascend(
+        lambda x: respond(x)[:, 0],
+        Look((3, SIDE, SIDE), 0.5, 0.15, grey=True),
+        search,
+        [None] * 2,
+        seed=0,
+        device="cpu",
+    )
     for image in images:
         assert correlation(image, GABORS[neuron % 2]) > 0.9
         assert (image == image[:1]).all()
@@ -200,11 +206,11 @@ def test_transformations_blur_and_variation_keep_a_gabor(made):
     respond = only(made.pixels_read_out).differentiable(["n0"], device="cpu")
     search = Search(60, jitter=1, scale=0.05, rotation=4, blur=1, total_variation=0.1)
     look = Look((3, SIDE, SIDE), 0.5, 0.15, grey=True)
-    one = ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=0)
+    one = ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=0, device="cpu")
     assert correlation(one[0], GABORS[0]) > 0.9
-    np.testing.assert_array_equal(one, ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=0))
-    assert (one != ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=1)).any()
-    smoother = ascend(lambda x: respond(x)[:, 0], look, Search(60, total_variation=20), [None], seed=0)
+    np.testing.assert_array_equal(one, ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=0, device="cpu"))
+    assert (one != ascend(lambda x: respond(x)[:, 0], look, search, [None], seed=1, device="cpu")).any()
+    smoother = ascend(lambda x: respond(x)[:, 0], look, Search(60, total_variation=20), [None], seed=0, device="cpu")
     variation = [ascent.total_variation(torch.tensor(images / 255)).item() for images in (one, smoother)]
     assert variation[1] < variation[0]
 
@@ -286,7 +292,7 @@ def test_the_table_has_every_control_and_the_responses_of_its_files(made, table)
     assert files == sorted([*table["image"], TABLE])
     rows = table[(table["neuroid"] == "n3") & (table["objective"] == "excite")]
     paths = [made.folder / "driven" / file for file in rows["image"]]
-    for column, folder in (("response", made.smooth), ("judged", made.other)):
+    for column, folder in (("response", made.smooth), ("judged_response", made.other)):
         loaded = only(folder)
         np.testing.assert_allclose(rows[column], loaded.predict(paths).sel(neuroid="n3"), rtol=1e-4, atol=1e-5)
         natural = loaded.predict(made.pixels).sel(neuroid="n3").values

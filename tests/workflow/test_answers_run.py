@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import product
 from urllib.parse import quote
 
 import numpy as np
@@ -172,16 +173,17 @@ def test_the_stimuli_of_the_next_experiment_are_chosen_and_their_trials_counted(
     assert verdicts["results/next_experiment.zarr"] == "verified"
 
 
-def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audited):
+def test_images_that_drive_neurons_stand_on_the_page_and_in_the_crate(ran, audited, monkeypatch):
     results, (verdicts, crate) = ran.folder / "results", audited
+    monkeypatch.syspath_prepend(ran.folder)
     table = read_parquet(ran.folder / DRIVEN / "stimuli.parquet")
-    assert table.groupby("neuroid")["kind"].apply(list).to_dict() == {
-        name: ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"] for name in NEURONS
-    }
-    readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['layer'].iloc[0])}.zarr.zip")
+    kinds = ["synthesised", "natural", "natural_matched", "natural_masked", "gabor", "linear"]
+    assert list(zip(table["neuroid"], table["kind"], strict=True)) == list(product(NEURONS, kinds))
+    readout = ventral.load_readout(ran.folder / READOUTS / f"{quote(table['model_layer'].iloc[0])}.zarr.zip")
     for row in table.itertuples():
         predicted = readout.predict([ran.folder / DRIVEN / row.image]).sel(neuroid=row.neuroid).item()
         assert row.response == pytest.approx(predicted, rel=1e-4, abs=1e-5)
+    sys.modules.pop("tinynet")
     means = pd.read_csv(results / "drive.csv")
     assert means.set_index("kind").loc["synthesised", "gain"] == pytest.approx(
         table.loc[table["kind"] == "synthesised", "gain"].mean()

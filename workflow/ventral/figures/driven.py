@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ventral.figures.layout import write_figure
 from ventral.figures.style import MM, WIDE, figure_style
-from ventral.in_silico.driving import (
+from ventral.in_silico.images import (
     ALONE,
     GABOR,
     KINDS,

@@ -41,7 +41,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Search:
-    """How images are searched.
+    """Options of the search for an image.
 
     Attributes
     ----------
@@ -81,8 +81,7 @@ def ascend(
     starts: Sequence[NDArray | None],
     *,
     seed: int,
-    device: str = "cpu",
-    dtype: str = "float32",
+    device: str,
 ) -> NDArray[np.uint8]:
     """Return images (n, 3, height, width) with a high score.
 
@@ -96,11 +95,11 @@ def ascend(
         Start of each image: an image with values from 0 to 1, or None for noise.
     seed : int
         Seed of the noise and of the transformations, which differ between images by their position.
-    device, dtype : str
-        Of the images during the search.
+    device : str
+        Device of the images, such as 'cpu' or 'cuda'.
     """
     draws = [np.random.default_rng([seed, k]) for k in range(len(starts))]
-    place = {"device": device, "dtype": getattr(torch, dtype)}
+    place = {"device": device, "dtype": torch.float32}
     begun = torch.stack([_start(start, look, rng) for start, rng in zip(starts, draws, strict=True)])
     painted, parameters = _parametrised(begun.to(**place), look, search.parametrisation)
     moves = torch.tensor(np.stack([rng.uniform(-1, 1, (search.steps, 4)) for rng in draws], axis=1), **place)

@@ -25,8 +25,8 @@ LARGEST_STEP = 0.05
 def masked(images: NDArray[np.uint8], seen: NDArray[np.uint8], look: Look) -> NDArray[np.uint8]:
     """Return images behind the mask of a synthesised image, with the mean and contrast of `look`.
 
-    The mask is the root, to the power 1.875, of a Gaussian with the moments of the squared deviation of the synthesised
-    image from its mean (Walker et al. 2019, Nature Neuroscience 22:2060).
+    The mask is the root, to the power 1.875, of a Gaussian (Walker et al. 2019, Nature Neuroscience 22:2060). The
+    Gaussian has the moments of the squared deviation of the synthesised image from its mean.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ventral.in_silico.driving import CONFIRMED, KINDS, SYNTHESISED, TABLE
+from ventral.in_silico.images import CONFIRMED, KINDS, SYNTHESISED, TABLE
 from ventral.outputs import writing
 from ventral.tables import read_parquet
 
@@ -49,9 +49,9 @@ def summary(table: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.DataFrame:
     DataFrame
         A row for each area, objective and kind of image, with the number of neuroids and images. Then come the means of
         `drive`, `judged_drive`, `gain` and `judged_gain`, and the ends of 95 % intervals for other neurons and, within
-        neurons, other seeds. `share` is the mean gain under the judge over that under the network itself, both in
-        standard deviations; NaN if the network itself sees no gain. `n_confirmed` counts the images whose gain both
-        networks see, and `n_beyond` those outside the measured responses.
+        neurons, other seeds. `share` is the mean gain under the judge over that under the network itself. It is NaN
+        if the network itself sees no gain. `n_confirmed` counts the images whose gain both networks see, and `n_beyond`
+        those outside the measured responses.
     """
     rows = []
     for place, panel in table.groupby(PANEL, sort=False):
@@ -60,12 +60,12 @@ def summary(table: pd.DataFrame, n_bootstrap: int, seed: int) -> pd.DataFrame:
             if len(images):
                 named = dict(zip(PANEL, place, strict=True), model=images["model"].iloc[0])
                 rows.append(
-                    named | {"judge": images["judge"].iloc[0], "kind": kind} | _of_kind(images, n_bootstrap, seed)
+                    named | {"judge": images["judge"].iloc[0], "kind": kind} | _means_of(images, n_bootstrap, seed)
                 )
     return pd.DataFrame(rows)
 
 
-def _of_kind(images: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, float]:
+def _means_of(images: pd.DataFrame, n_bootstrap: int, seed: int) -> dict[str, float]:
     values = images.pivot(index="neuroid", columns="seed", values=list(MEASURES))
     # (measures, neuroids, seeds)
     values = np.stack([values[measure].to_numpy() for measure in MEASURES])

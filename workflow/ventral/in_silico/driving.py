@@ -13,6 +13,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ventral.errors import InputError, allowed_instead, nearest, shown
+from ventral.in_silico.images import (
+    ALONE,
+    CONFIRMED,
+    GABOR,
+    KINDS,
+    LINEAR,
+    MASKED,
+    MATCHED,
+    NATURAL,
+    NO_GAIN,
+    POOL,
+    SYNTHESISED,
+    TABLE,
+    read_png,
+    write_png,
+)
 from ventral.in_silico.objectives import EXCITE, INHIBIT, ONE_HOT, Aim
 from ventral.models.layer_names import MARK
 from ventral.outputs import resuming, sha256, writing
@@ -35,12 +51,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TABLE = "stimuli.parquet"
-SYNTHESISED, NATURAL, MATCHED, POOL = "synthesised", "natural", "natural_matched", "pool"
-MASKED, GABOR, LINEAR = "natural_masked", "gabor", "linear"
-KINDS = (SYNTHESISED, NATURAL, MATCHED, MASKED, POOL, GABOR, LINEAR)
 NOISE = "noise"
-CONFIRMED, ALONE, NO_GAIN = "confirmed", "own network only", "no gain"
 # Mean and contrast are matched in blocks of this many stimuli.
 AT_ONCE = 128
 
@@ -111,8 +122,8 @@ def drive(
     Raises
     ------
     InputError
-        If a neuron or its readout is missing, a layer has no gradient, stores do not fit together, or the judge has the
-        weights of the optimised network.
+        If a neuron or its readout is missing, a layer has no gradient, or stores do not fit together. Also if the judge
+        has the weights of the optimised network.
     """
     from ventral.activations.forward import exact_products
     from ventral.in_silico.ascent import Search
@@ -363,7 +374,7 @@ def matched_blocks(stimuli: Path, rows: NDArray[np.intp], look: "Look") -> Itera
 
 @dataclass
 class Experiment:
-    """What the searches for one recording share.
+    """The networks, images and options that the searches for one recording share.
 
     Attributes
     ----------
@@ -423,14 +434,14 @@ class Experiment:
         Returns
         -------
         DataFrame
-            A row for each image. `kind` is `synthesised`, with its number as `seed`, or a control: the best stimulus of
-            the recording as shown (`natural`), among those with matched mean and contrast (`natural_matched`), and
-            behind the mask of the synthesised image (`natural_masked`); the best of the `pool`; the best `gabor`; the
-            image of the `linear` model of the pixels. `image` is the file, and `stimulus` the name of a natural one.
-            `mean` and `contrast` are those of the file.
+            A row for each image. `kind` is `synthesised`, with its number as `seed`, or a control. Controls are the
+            best stimulus of the recording as shown (`natural`) and the best with matched mean and contrast
+            (`natural_matched`). The latter is also behind the mask of the synthesised image (`natural_masked`). Further
+            controls are the best of the `pool`, the best `gabor`, and the image of the `linear` model of the pixels.
+            `image` is the file, and `stimulus` the name of a natural one. `mean` and `contrast` are those of the file.
 
-            `response` and `judged` are the responses that the two networks predict. `drive` and `judged_drive` are
-            in standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
+            `response` and `judged_response` are predicted by the two networks. `drive` and `judged_drive` are in
+            standard deviations of the predicted responses to the recording's stimuli, from their mean. `score` and
             `judged_score` are the scores of `Aim`, and `gain` and `judged_gain` are beyond those of `natural_matched`.
             `verdict` is `confirmed` if both gains are positive, `own network only` if the first is, else `no gain`.
             `beyond_seen` says whether `response` is outside the measured responses, `lowest_seen` to `highest_seen`.
@@ -443,20 +454,19 @@ class Experiment:
         pixels = np.stack([row.pop("pixels") for row in found])
         table = pd.DataFrame(found)
         values = self.targets.values[:, column]
-        table.insert(0, "objective", objective)
-        for name, aim, network in zip(("judge", "model"), aims[::-1], self._networks[::-1], strict=True):
-            prefix = "judged_" if name == "judge" else ""
+        named = {**self._names(column), "objective": objective}
+        for role, prefix, aim, network in zip(("model", "judge"), ("", "judged_"), aims, self._networks, strict=True):
+            attributes = network.readout(column).attributes
+            named[role] = attributes["model"]["name"]
+            named[f"{role}_layer"] = attributes["layer"]["name"]
             responses = self._predict(network, column, population, pixels)
-            layer = network.readout(column).attributes["layer"]["name"]
-            table.insert(0, f"{'judge_' if prefix else ''}layer", layer)
-            table.insert(0, name, network.readout(column).attributes["model"]["name"])
-            table["judged" if prefix else "response"] = responses[:, aim.target]
+            table[f"{prefix}response"] = responses[:, aim.target]
             table[f"{prefix}drive"] = aim.drive(responses)[:, aim.target]
             table[f"{prefix}score"] = aim.score(responses)
             reference = table.loc[table["kind"] == MATCHED, f"{prefix}score"].item()
             table[f"{prefix}gain"] = table[f"{prefix}score"] - reference
-        for name, value in reversed(self._names(column).items()):
-            table.insert(0, name, value)
+        for place, (name, value) in enumerate(named.items()):
+            table.insert(place, name, value)
         lowest, highest = np.nanmin(values), np.nanmax(values)
         return table.assign(
             verdict=np.select([table["gain"] <= 0, table["judged_gain"] > 0], [NO_GAIN, CONFIRMED], ALONE),
@@ -569,26 +579,6 @@ class Experiment:
 
     def _write(self, file: str, image: NDArray[np.uint8]) -> None:
         write_png(self.folder / file, image, self.degrees)
-
-
-def write_png(path: Path, image: NDArray[np.uint8], degrees: float | None) -> None:
-    """Write an image (3, height, width) as PNG, with the degrees that its width spans as text, if they are known."""
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    said = PngInfo()
-    if degrees is not None:
-        said.add_text("degrees", f"{degrees:g}")
-    with writing(path) as unfinished:
-        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(unfinished, format="PNG", pnginfo=said)
-
-
-def read_png(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels (3, height, width) of a PNG file."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return np.asarray(image).transpose(2, 0, 1)
 
 
 def warn_of_range(table: pd.DataFrame) -> None:

@@ -133,7 +133,7 @@ class Readout:
         time_bin: str | None = None,
         *,
         device: str = "auto",
-        dtype: str = "float32",
+        double: bool = False,
     ) -> "Callable[[torch.Tensor], torch.Tensor]":
         """Return the predictions as a function that torch can differentiate with respect to the pixels.
 
@@ -145,8 +145,8 @@ class Readout:
             Time bin of the neuroids, such as '70-90'; by default all.
         device : str
             'auto', 'cpu' or 'cuda'.
-        dtype : str
-            'float32' or 'float64'.
+        double : bool
+            Compute in float64, not float32.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Readout:
         InputError
             If a neuroid is unknown, stimuli are not images, or the network or its weights cannot be loaded.
         """
-        columns, layer = self.columns_of(neuroids, time_bin), self._layer_on(device, dtype)
+        columns, layer = self.columns_of(neuroids, time_bin), self._layer_on(device, "float64" if double else "float32")
         weights, intercept = (layer.tensor(array[..., columns]) for array in (self._weights, self._intercept))
         return lambda images: layer(images) @ weights + intercept
 
