@@ -300,7 +300,8 @@ def test_every_key_is_explained():
     keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
     keys += [f"{kind}.{inner}" for kind in ("simulate", "behaviour") for inner in recordings[kind]["properties"]]
     keys += [f"{made}.{inner}" for made in ("render", "synthesis") for inner in stimuli[made]["properties"]]
-    keys += [f"drive.{inner}" for inner in schema["properties"]["in_silico"]["properties"]["drive"]["properties"]]
+    in_silico = schema["properties"]["in_silico"]["properties"]
+    keys += [f"{name}.{inner}" for name, below in in_silico.items() for inner in below["properties"]]
     keys += [f"train.{inner}" for inner in schema["$defs"]["training"]["properties"]]
     keys += [f"splits.{inner}" for inner in schema["$defs"]["splits"]["items"]["oneOf"][1]["properties"]]
     assert sorted(documented) == sorted([*keys, *options_of_models()])

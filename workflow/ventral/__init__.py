@@ -10,7 +10,7 @@ PLACES = {
     "TestSetRidge": "mappings.ridge_test_set",
     "test_set_ridge": "mappings.ridge_test_set",
     "load_readout": "readouts.loading",
-    "next_experiment": "in_silico.next_experiment",
+    "next_experiment": "in_silico.in_notebooks",
     "controversial_images": "in_silico.controversial",
     "open_features": "activations.features",
     "open_scores": "scores.labelled",

@@ -20,9 +20,7 @@ from ventral.in_silico.discrimination import (
     trials_with_random_stimuli,
     unexplained_variance,
 )
-from ventral.in_silico.pool import predictions_for
 from ventral.outputs import writing
-from ventral.readouts.making import MAPPING
 from ventral.recordings.noise import Noise
 from ventral.recordings.time_bins import bins_of, place_of, read_recording
 from ventral.store import read_dataset
@@ -32,10 +30,9 @@ from ventral.targets.ceilings import noise_of_neurons
 if TYPE_CHECKING:
     import xarray as xr
 
-    from ventral.readouts.loading import Readout
-
 logger = logging.getLogger(__name__)
 
+RIDGE = "ridge"
 PLACE = ["recording", "area", "time_bin"]
 CHOSEN_COLUMNS = [
     *PLACE,
@@ -188,48 +185,6 @@ def count_trials(
     asked = questions(dataset, read_recording(recording), reliability_threshold, pairs)
     table = read_csv(stimuli, "stimulus", "layer")
     _write(trials_of(asked, dataset["stimulus"].values, table, n_draws, seed), output)
-
-
-def next_experiment(
-    readouts: "Sequence[Readout]",
-    pool: NDArray | Sequence,
-    recording: str | Path,
-    *,
-    n_chosen: int,
-    n_draws: int,
-    seed: int,
-    reliability_threshold: float,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the stimuli of a pool that tell readouts of the same neuroids apart, and the trials until they do.
-
-    Parameters
-    ----------
-    readouts : sequence of Readout
-        From `ventral.load_readout`.
-    pool : array or sequence
-        Stimuli, as for `ventral.readouts.loading.Readout.predict`.
-    recording : path
-        Store of the recording that the readouts are of.
-    n_chosen, reliability_threshold
-        As for `choose_stimuli`.
-    n_draws, seed
-        As for `count_trials`.
-
-    Returns
-    -------
-    chosen, trials : DataFrames
-        From `chosen_of` and `trials_of`, for all pairs of readouts.
-
-    Raises
-    ------
-    InputError
-        If readouts are of different neuroids, or the recording has no repetitions.
-    """
-    names = np.array([str(one) if isinstance(one, str | Path) else str(k) for k, one in enumerate(pool)])
-    dataset = predictions_for(readouts, pool, names)
-    asked = questions(dataset, read_recording(recording), reliability_threshold)
-    table = chosen_of(asked, names, [], n_chosen)
-    return table, trials_of(asked, names, table, n_draws, seed)
 
 
 def questions(
@@ -438,7 +393,7 @@ def _names(predicted: "xr.Dataset", candidates: NDArray[np.intp]) -> list[tuple[
 def _tied(comparisons: Path, split: str) -> pd.DataFrame:
     """Return the pairs of models that ridge regression does not tell apart on a split."""
     table = read_csv(comparisons, "layer_a", "layer_b")
-    same = (table["compared"] == "models") & (table["mapping"] == MAPPING) & (table["split"] == split)
+    same = (table["compared"] == "models") & (table["mapping"] == RIDGE) & (table["split"] == split)
     return table[same & ~table["differs"].astype(bool)]
 
 
