@@ -9,7 +9,7 @@ chance. Each draw shuffles the responses of each neuroid among the rows of the s
 
 Chance is what nearest-mean classifiers reach when labels are shuffled within each fold, the same in all bins. Distances
 from the mean of the shuffles are in their standard deviations. A score is above chance where its distance exceeds the
-largest distance over bins in 95 % of shuffles (Nichols and Holmes 2002, Human Brain Mapping 15:1).
+largest over bins in 95 % of shuffles (Nichols and Holmes 2002, Human Brain Mapping 15:1).
 """
 
 import logging
@@ -99,11 +99,11 @@ def decode_over_time(
         Stores of a recording with time bins, and of its stimuli.
     output : path
         Parquet file to write, with `COLUMNS`. `fit_bin` is the bin of the fit, and `time_bin` that of the test. `score`
-        is the mean balanced accuracy over draws, with a 95 % interval from `low` to `high` for other stimuli and
-        shuffles, and from `both_low` to `both_high` for other neuroids, too. `held_out` is '' for all folds. Where both
-        bins are the same, there is also a row for each group of stimuli that a split holds out. There, `resampled` has
-        the accuracies of resampled stimuli and neuroids. Nearest-mean classifiers also have `p`, corrected for all
-        bins, and `critical`, the smallest score above chance.
+        is the mean balanced accuracy over draws. Its 95 % interval for other stimuli and shuffles is from `low` to
+        `high`. The interval from `both_low` to `both_high` is for other neuroids, too. `held_out` is '' for all
+        folds. Where both bins are the same, there is also a row for each group of stimuli that a split holds out.
+        There, `resampled` has the accuracies of resampled stimuli and neuroids. Nearest-mean classifiers also have `p`,
+        corrected for all bins, and `critical`, the smallest score above chance.
     splits, n_folds, seed
         As for `ventral.scores.fitting.fit`; the seed also determines all draws.
     classifiers : sequence of str
