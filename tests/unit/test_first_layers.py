@@ -215,7 +215,7 @@ def test_controls_and_networks_of_unknown_training_have_no_claim(tmp_path):
 
 
 def claimed(folder, table) -> pd.DataFrame:
-    evidence = Evidence(None, None, None, distances(folder, table), 0)
+    evidence = Evidence(influences=None, accuracies=None, seed=0, first_layers=distances(folder, table))
     findings = [
         finding for claim in CLAIMS if claim.name.startswith("filters of") for finding in claim.findings(evidence)
     ]

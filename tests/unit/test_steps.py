@@ -166,7 +166,7 @@ def test_the_order_is_found_where_there_is_one(path, tmp_path):
 
 def test_the_claim_has_three_verdicts(path, tmp_path):
     order_of_steps([path], tmp_path / "table.csv")
-    evidence = Evidence(None, None, None, None, pd.read_csv(tmp_path / "table.csv"), 0)
+    evidence = Evidence(influences=None, accuracies=None, seed=0, order_of_steps=pd.read_csv(tmp_path / "table.csv"))
     found = {finding.area: finding for finding in later_steps_predict_later("later steps of {layer}", evidence)}
     verdicts = {area: finding.verdict for area, finding in found.items()}
     assert verdicts == {"IT": "holds", "V4": "undecided", "V1": "fails"}

@@ -235,7 +235,7 @@ def test_only_layers_of_trained_networks_on_both_sides_are_compared(tmp_path):
 
 
 def claimed(folder, *layers) -> list:
-    evidence = Evidence(None, None, None, None, 0, summarised(folder, *layers))
+    evidence = Evidence(influences=None, accuracies=None, seed=0, tuning=summarised(folder, *layers))
     (claim,) = [claim for claim in CLAIMS if "tuning" in claim.name]
     return list(claim.findings(evidence))
 

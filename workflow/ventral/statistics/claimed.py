@@ -228,7 +228,7 @@ class Panel:
         return self.layers.iloc[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Evidence for all claims.
 
@@ -240,24 +240,24 @@ class Evidence:
     accuracies : DataFrame
         Balanced accuracy of every `label` on held-out stimuli: `recording`, `model`, `layer`, `label`,
         `balanced_accuracy`.
+    seed : int
+        Seed of the draws in `ventral.statistics.contrasts.contrast`.
     selectivity : DataFrame or None
         Table for a category that networks never saw (`ventral.scores.selectivity`).
     first_layers : DataFrame or None
         Distances of filters from V1 (`ventral.statistics.v1.filter_distances`).
     order_of_steps : DataFrame or None
         Trends of steps over time (`ventral.statistics.steps.order_of_steps`).
-    seed : int
-        Seed of the draws in `ventral.statistics.contrasts.contrast`.
     tuning : DataFrame or None
         Tuning of layers to gratings (`ventral.statistics.v1_tuning.tuning_by_layer`).
     """
 
     influences: pd.DataFrame
     accuracies: pd.DataFrame
-    selectivity: pd.DataFrame | None
-    first_layers: pd.DataFrame | None
-    order_of_steps: pd.DataFrame | None
     seed: int
+    selectivity: pd.DataFrame | None = None
+    first_layers: pd.DataFrame | None = None
+    order_of_steps: pd.DataFrame | None = None
     tuning: pd.DataFrame | None = None
 
     @cached_property
