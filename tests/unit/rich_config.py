@@ -26,7 +26,7 @@ def written(folder: Path) -> Path:
     (folder / "trials.csv").write_text(f"stimulus,photodiode\n{trials}")
     spikes = "".join(f"{k % 24 + 1},n{k % 4},{5 * (k % 24) + k}\n" for k in range(96))
     (folder / "spikes.csv").write_text(f"trial,neuroid,time\n{spikes}")
-    choices = "".join(f"s{k % 2},image{k % 12},object{k % 4 % 3}\n" for k in range(24))
+    choices = "".join(f"s{k // 12},image{k % 12},object{k % 4 % 3}\n" for k in range(24))
     (folder / "choices.csv").write_text(f"subject,stimulus,choice\n{choices}")
     np.savez(folder / "matrices.npz", it=1 - np.corrcoef(rng.normal(size=(12, 20))))
     return folder
