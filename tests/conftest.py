@@ -11,6 +11,9 @@ from ventral.running.rounding import round_alike_on_any_cores
 round_alike_on_any_cores()
 
 ROOT = Path(__file__).parents[1]
+# At every start of Snakemake, its plugin for SLURM asks `scontrol`, and waits nine seconds where no controller answers.
+WITHOUT_SLURM = f"{ROOT / 'tests' / 'without_slurm'}{os.pathsep}"
+os.environ["PATH"] = WITHOUT_SLURM + os.environ["PATH"]
 
 
 @pytest.fixture(scope="session")

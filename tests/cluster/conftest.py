@@ -1,5 +1,6 @@
 """A SLURM cluster on this machine, and how to run the workflow on it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import WITHOUT_SLURM
 from tests.workflow.conftest import ROOT, Experiment, environment
 
+os.environ["PATH"] = os.environ["PATH"].removeprefix(WITHOUT_SLURM)
 HERE = Path(__file__).parent
 # On which no node is anybody else's, so that tests may take one down.
 CLUSTER = "sandbox"
