@@ -12,25 +12,27 @@ from PIL import Image
 
 import ventral
 from ventral.activations.extraction import extract_shards
-from ventral.configuration.resolution import driven_neuroids, readouts_of, resolve
+from ventral.configuration.resolution import driven_neuroids, readouts_of, resolve, tuned_readouts
 from ventral.errors import InputError
 from ventral.figures.driven import OWN_ONLY, draw_drive
 from ventral.grams.streaming import gram
 from ventral.in_silico import ascent, controls
 from ventral.in_silico.ascent import Look, Search, ascend, matched, moved
 from ventral.in_silico.driven import resampled_means, summary
-from ventral.in_silico.driving import drive
+from ventral.in_silico.driving import Network, drive
 from ventral.in_silico.images import KINDS, TABLE, read_png
 from ventral.in_silico.objectives import Aim
 from ventral.models.zoo import resolve_model
 from ventral.readouts.making import readout
 from ventral.recordings import ingestion as recordings
+from ventral.recordings.time_bins import read_recording
 from ventral.report.methods import _describe_drive
 from ventral.scores.fitting import fit
 from ventral.stimuli.images import read_pixels, resize, resized
 from ventral.stimuli.ingestion import ingest
 from ventral.store import read_dataset, write_dataset
 from ventral.tables import read_parquet
+from ventral.targets.values import neurons
 
 SIDE, N = 12, 500
 MODULE = """
@@ -419,14 +421,59 @@ def asked(drive: dict, **changed: object) -> dict:
 
 
 def test_the_readouts_that_a_search_needs_are_made_for_its_recording_alone():
-    assert readouts_of(resolve(CONFIG)) == []
+    assert readouts_of(resolve(CONFIG)) == {}
     config = asked({})
-    assert readouts_of(config) == [("rec", "net"), ("rec", "other"), ("rec", "pixels")]
-    assert config["outputs"]["readouts"] == {"net": "best", "other": "best", "pixels": "all"}
+    needed = {("rec", "net"): "best", ("rec", "other"): "best", ("rec", "pixels"): "all"}
+    assert readouts_of(config) == needed
+    assert config["outputs"]["readouts"] == {}
     assert config["grams"]["from"] == "activations"
     with_readouts = asked({}, outputs={"readouts": {"net": ["conv1"]}})
-    assert readouts_of(with_readouts) == [("rec", "net"), ("rec", "other"), ("rec", "pixels"), ("timed", "net")]
+    assert readouts_of(with_readouts) == {**needed, ("rec", "net"): ["conv1"], ("timed", "net"): ["conv1"]}
     assert config["in_silico"]["drive"]["objectives"] == ["excite"]
+
+
+def test_readouts_of_experiments_leave_those_of_the_config_as_they_are():
+    following = {"recording": "timed", "pool": "mine", "candidates": {"net": ["conv2"], "pixels": "all"}}
+    tuning = {"models": [], "readouts": True}
+    experiments = {"drive": DRIVE, "next_experiment": following, "tuning": tuning}
+    config = resolve({**CONFIG, "in_silico": experiments, "outputs": {"readouts": {"net": ["conv1"]}}})
+    assert config["outputs"]["readouts"] == {"net": ["conv1"]}
+    assert readouts_of(config) == {
+        ("rec", "net"): ["conv1"],
+        ("rec", "other"): "best",
+        ("rec", "pixels"): "all",
+        ("timed", "net"): ["conv1", "conv2"],
+        ("timed", "pixels"): "all",
+    }
+    assert tuned_readouts(config) == [("rec", "net"), ("timed", "net")]
+    with pytest.raises(InputError, match=r"tuning.readouts: no readouts of images are made"):
+        resolve({**CONFIG, "in_silico": experiments})
+    experiments["next_experiment"] = {**following, "recording": "rec"}
+    with pytest.raises(InputError, match=r"drive takes one layer, .*, but readouts are of conv1, conv2; name one"):
+        resolve({**CONFIG, "in_silico": experiments, "outputs": {"readouts": {"net": ["conv1"]}}})
+    del experiments["tuning"]
+    with pytest.raises(InputError, match=r"takes \['conv2'\]; set outputs.readouts.net to `all`"):
+        resolve({**CONFIG, "in_silico": experiments})
+    with pytest.raises(InputError, match=r"grams.from: .*, and in_silico.drive would read them"):
+        asked({}, grams={"from": "forward"})
+
+
+def test_of_several_layers_the_best_of_a_neurons_area_is_searched(made, tmp_path):
+    """A run writes all layers, and says in each readout for which areas and time bins its layer is the best."""
+    (smooth,) = made.smooth.glob("*.zarr.zip")
+    both = tmp_path / "both"
+    both.mkdir()
+    (both / "first.zarr.zip").symlink_to(next(made.other.glob("*.zarr.zip")))
+    (both / "second.zarr.zip").symlink_to(smooth)
+    targets = neurons(read_recording(made.folder / "rec.zarr"))
+    network = Network(both, targets)
+    best = network._readouts[1].attributes["best_of"]
+    assert best == ["V1"]
+    network._readouts[0].attributes["best_of"] = ["V4"]
+    assert network.readout(0).path == both / "second.zarr.zip"
+    network._readouts[1].attributes["best_of"] = []
+    with pytest.raises(InputError, match=r"no readout is of the best layer for V1, because no neuron there is"):
+        network.readout(0)
 
 
 def test_the_defaults_of_the_config_are_those_of_a_search():

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 import ventral
 from tests.unit.rich_config import rich, written
-from ventral.configuration.resolution import check_inputs, resolve
+from ventral.configuration.resolution import check_inputs, readouts_of, resolve
 from ventral.errors import InputError
 from ventral.figures.next_experiment import chosen_stimuli
 from ventral.in_silico import pool as pools
@@ -305,16 +305,16 @@ def asked(changed: dict | None = None, **options: object) -> dict:
 
 def test_candidates_get_readouts():
     config = asked()
-    assert config["outputs"]["readouts"] == {"net": "best", "pixels": "best"}
+    assert readouts_of(config) == {("rec", "net"): "best", ("rec", "pixels"): "best"}
     assert config["in_silico"]["next_experiment"]["tied"]
     layers = asked(candidates={"net": ["conv1", "conv2"]})
-    assert layers["outputs"]["readouts"] == {"net": ["conv1", "conv2"]}
+    assert readouts_of(layers) == {("rec", "net"): ["conv1", "conv2"]}
     assert not layers["in_silico"]["next_experiment"]["tied"]
     both = asked(
         {"outputs": {"readouts": {"net": ["conv2"], "pixels": ["pixels"]}}}, candidates={"net": ["conv1", "conv2"]}
     )
-    assert both["outputs"]["readouts"] == {"net": ["conv2", "conv1"], "pixels": ["pixels"]}
-    assert asked({"outputs": {"readouts": "all"}})["outputs"]["readouts"] == {"net": "all", "pixels": "all"}
+    assert readouts_of(both) == {("rec", "net"): ["conv2", "conv1"], ("rec", "pixels"): ["pixels"]}
+    assert readouts_of(asked({"outputs": {"readouts": "all"}})) == {("rec", "net"): "all", ("rec", "pixels"): "all"}
 
 
 WRONG = {
@@ -358,7 +358,7 @@ def test_a_single_model_is_never_tied():
 
 def test_other_layers_for_readouts_are_refused():
     with pytest.raises(
-        InputError, match=r"outputs.readouts.net: \['conv1'\], and in_silico.next_experiment takes 'best'"
+        InputError, match=r"outputs.readouts.net: \['conv1'\] .*, and in_silico.next_experiment takes 'best'"
     ):
         asked({"outputs": {"readouts": {"net": ["conv1"]}}})
 

@@ -318,13 +318,13 @@ def asked(readouts: object, **changed: object) -> dict:
 
 def test_the_config_says_which_layers_of_which_models_have_readouts():
     assert resolve(CONFIG)["outputs"]["readouts"] == {}
-    assert readouts_of(resolve(CONFIG)) == []
+    assert readouts_of(resolve(CONFIG)) == {}
     for word in ("best", "all"):
         assert asked(word)["outputs"]["readouts"] == dict.fromkeys(("net", "other", "pixels"), word)
-        assert readouts_of(asked(word)) == [("rec", "net"), ("rec", "other"), ("rec", "pixels")]
+        assert readouts_of(asked(word)) == dict.fromkeys([("rec", "net"), ("rec", "other"), ("rec", "pixels")], word)
     # What every network has; pixels have no such layer.
     assert asked(["conv2"])["outputs"]["readouts"] == {"net": ["conv2"], "other": ["conv2"]}
-    assert readouts_of(asked({"pixels": ["pixels"]})) == [("rec", "pixels")]
+    assert readouts_of(asked({"pixels": ["pixels"]})) == {("rec", "pixels"): ["pixels"]}
     assert asked({"net": ["conv1"], "other": [7]})["outputs"]["readouts"] == {"net": ["conv1"], "other": ["7"]}
 
 

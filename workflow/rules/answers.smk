@@ -15,7 +15,7 @@ use rule factorise as readout with:
     params:
         **told(
             "readout",
-            layers=lambda wildcards: settings["outputs"]["readouts"][wildcards.model],
+            layers=lambda wildcards: READ_OUT[wildcards.recording, wildcards.model],
             spec=lambda wildcards: settings["models"][wildcards.model],
             penalties=penalty_grid(settings["penalties"]),
             reliability_threshold=settings["reliability_threshold"],

@@ -376,10 +376,9 @@ def kept_if_asked(path):
     return path if settings["extraction"]["keep"] else temp(path)
 
 
-def named_layers(output, model):
-    """Return the layers of a model that the config names for readouts or predictions."""
-    layers = settings["outputs"][output].get(model, [])
-    return [] if isinstance(layers, str) else layers
+def named_layers(choices):
+    """Return the layers that choices of layers name, without those of `best` and `all`."""
+    return list(dict.fromkeys(layer for layers in choices if not isinstance(layers, str) for layer in layers))
 
 
 def gram_of_areas(recording):

@@ -18,8 +18,10 @@ rule model:
         # These are only checked, and do not change the model, so changing them triggers no rerun.
         checked=options(
             together=lambda wildcards: settings["banded"].get(wildcards.model, []),
-            read_out=lambda wildcards: named_layers("readouts", wildcards.model),
-            predicted=lambda wildcards: named_layers("predictions", wildcards.model),
+            read_out=lambda wildcards: named_layers(
+                layers for (_, model), layers in READ_OUT.items() if model == wildcards.model
+            ),
+            predicted=lambda wildcards: named_layers([settings["outputs"]["predictions"].get(wildcards.model, [])]),
         ),
     params:
         **told("model", spec=lambda wildcards: settings["models"][wildcards.model]),

@@ -35,7 +35,9 @@ DECODED = decoded_models(settings)
 TIMED = recordings_over_time(settings)
 DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
 SOLVED = pairs_of_solution_times(settings) if settings["solution_times"] else []
-READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in readouts_of(settings)]
+# Layers with readouts, by recording and model.
+READ_OUT = readouts_of(settings)
+READOUTS = [f"<results>/readouts/{recording}/{model}" for recording, model in READ_OUT]
 PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, model in predictions_of(settings)]
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 # Models whose first layers are compared with V1.

@@ -132,11 +132,11 @@ def resolve(config: dict) -> dict:
     _check_crossnobis(config)
     _check_mappings_of_outputs(config)
     config["outputs"] = {output: _layers_by_model(config, output) for output in ("readouts", "predictions")}
-    given = list(config["outputs"]["readouts"])
     _check_drive(config)
     _check_tuning(config)
     config["grams"]["from"] = _source_of_grams(config)
-    _resolve_next_experiment(config, given)
+    _resolve_next_experiment(config)
+    _check_driven_layers(config)
     jobs, shards = config["extraction"]["jobs"], config["extraction"]["shards"]
     if jobs > shards:
         raise InputError(
@@ -579,6 +579,7 @@ def _source_of_grams(config: dict) -> str:
         for key, reads in (
             ("extraction.keep", config["extraction"]["keep"]),
             ("outputs.readouts", config["outputs"]["readouts"]),
+            ("in_silico.drive", "drive" in config.get("in_silico", {})),
             ("in_silico.next_experiment", "next_experiment" in config.get("in_silico", {})),
             ("mappings.factorised", "factorised" in config["mappings"]),
         )
@@ -626,11 +627,8 @@ def _check_named_layers(spec: dict, layers: list[str], key: str) -> None:
         check_taken(layers, [*taken, *known], key, spec["name"])
 
 
-def _resolve_next_experiment(config: dict, given: list[str]) -> None:
-    """Check the next experiment, name the layers of each candidate, and add their readouts to those of the config.
-
-    `given` are the models with readouts in all recordings.
-    """
+def _resolve_next_experiment(config: dict) -> None:
+    """Check the next experiment, and name the layers of each candidate, which get readouts."""
     asked = config.get("in_silico", {}).get("next_experiment")
     if asked is None:
         return
@@ -667,22 +665,19 @@ def _resolve_next_experiment(config: dict, given: list[str]) -> None:
             f"{key}.candidates: {', '.join(candidates) or 'none'} is a single candidate, and two or more are told "
             f"apart; name another model or layer{f' of {name}' if asked['tied'] else ''}"
         )
-    asked["added"] = [model for model in candidates if model not in given]
-    readouts = config["outputs"]["readouts"]
-    for model, layers in candidates.items():
-        readouts[model] = _both(readouts.get(model, layers), layers, model)
+    asked["added"] = candidates
 
 
 def _both(given: str | list[str], wanted: str | list[str], model: str) -> str | list[str]:
-    """Return the layers with readouts of a model, given those for `outputs.readouts` and for another key."""
+    """Return the layers with readouts of a model, given those for two keys."""
     if given == wanted:
         return given
     if "all" in (given, wanted):
         return "all"
     if isinstance(given, str) or isinstance(wanted, str):
         raise InputError(
-            f"config key outputs.readouts.{model}: {given!r}, and in_silico.next_experiment takes {wanted!r}; set one "
-            f"of them to `all`, or both to the same"
+            f"config key outputs.readouts.{model}: {given!r} (in_silico.drive takes 'best' if this key is missing), and "
+            f"in_silico.next_experiment takes {wanted!r}; set outputs.readouts.{model} to `all`"
         )
     return list(dict.fromkeys([*given, *wanted]))
 
@@ -734,7 +729,7 @@ def _check_next_experiment(config: dict, described: dict, fetched: tuple[str, ..
 
 
 def _check_drive(config: dict) -> None:
-    """Check `in_silico.drive`, and add the readouts that it needs to those of the config."""
+    """Check `in_silico.drive`, and name the layers of the readouts that it needs beside those of the config."""
     drive = config.get("in_silico", {}).get("drive")
     if drive is None:
         return
@@ -770,20 +765,25 @@ def _check_drive(config: dict) -> None:
             f"{key}.model: features of {drive['model']} have no gradient with respect to the pixels; name another "
             f"model, and take this one as the judge"
         )
-    readouts = config["outputs"]["readouts"]
-    for model in (drive["model"], drive["judge"]):
-        if not isinstance(readouts.get(model, ""), str) and len(readouts[model]) > 1:
-            raise InputError(
-                f"config key outputs.readouts.{model}: in_silico.drive takes one layer, or the best of each area; name "
-                f"one layer, `best` or `all`"
-            )
     # The readout of the baseline gives the control of a linear model.
     linear = [model for model in scored if is_baseline(config["models"][model])]
     drive["linear"] = linear[0] if linear else None
     needed = dict.fromkeys([drive["model"], drive["judge"], *linear[:1]])
-    drive["added"] = [model for model in needed if model not in readouts]
-    for model in drive["added"]:
-        readouts[model] = "all" if model in linear else "best"
+    drive["added"] = {
+        model: "all" if model in linear else "best" for model in needed if model not in config["outputs"]["readouts"]
+    }
+
+
+def _check_driven_layers(config: dict) -> None:
+    """Refuse readouts of several named layers, of which `in_silico.drive` cannot take one."""
+    drive, layers = config.get("in_silico", {}).get("drive"), readouts_of(config)
+    for model in (drive["model"], drive["judge"]) if drive else ():
+        named = layers[drive["recording"], model]
+        if not isinstance(named, str) and len(named) > 1:
+            raise InputError(
+                f"config key outputs.readouts.{model}: in_silico.drive takes one layer, or the best of each area, but "
+                f"readouts are of {', '.join(named)}; name one layer, `best` or `all`"
+            )
 
 
 def driven_neuroids(config: dict, recording: str) -> list[str]:
@@ -792,18 +792,23 @@ def driven_neuroids(config: dict, recording: str) -> list[str]:
     return drive["neuroids"] if drive and drive["recording"] == recording else []
 
 
-def readouts_of(config: dict) -> list[tuple[str, str]]:
-    """Return each pair of a recording of neuroids and a model with readouts."""
-    experiments = config.get("in_silico", {}).values()
-    added = {model for experiment in experiments for model in experiment.get("added", [])}
-    asked = {(experiment["recording"], model) for experiment in experiments for model in experiment.get("added", [])}
-    return [pair for pair in _pairs_with(config, "readouts") if pair[1] not in added or pair in asked]
+def readouts_of(config: dict) -> dict[tuple[str, str], str | list[str]]:
+    """Return the layers (`best`, `all` or names) with readouts, for each pair of a recording and a model.
+
+    Experiments in silico add readouts for their own recording alone.
+    """
+    found = {pair: config["outputs"]["readouts"][pair[1]] for pair in _pairs_with(config, "readouts")}
+    for experiment in config.get("in_silico", {}).values():
+        for model, layers in experiment.get("added", {}).items():
+            pair = (experiment["recording"], model)
+            found[pair] = _both(found.get(pair, layers), layers, model)
+    return found
 
 
 def tuned_readouts(config: dict) -> list[tuple[str, str]]:
-    """Return each pair of a recording and a model whose readouts are shown gratings."""
+    """Return each pair of a recording and a model whose readouts in `outputs.readouts` are shown gratings."""
     asked = config.get("in_silico", {}).get("tuning", {}).get("readouts", False)
-    shown = [(recording, model) for recording, model in readouts_of(config) if asked]
+    shown = _pairs_with(config, "readouts") if asked else []
     return [pair for pair in shown if modality_asked(config["models"][pair[1]]).name == "images"]
 
 

@@ -259,7 +259,7 @@ class Network:
         """
         place = place_of(self._targets.areas[column], self._targets.time_bins[column])
         for readout in self._readouts:
-            if len(self._readouts) == 1 or place in readout.attributes["layer"]["best_of"]:
+            if len(self._readouts) == 1 or place in readout.attributes["best_of"]:
                 return readout
         raise InputError(
             f"{self._folder}: no readout is of the best layer for {place}, because no neuron there is reliable enough; "
