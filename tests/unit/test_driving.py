@@ -399,7 +399,11 @@ def test_readouts_have_no_gradients_of_unknown_neurons(made):
 
 OWN = {"architecture": "a.module:make", "layers": ["conv1", "conv2"]}
 CONFIG = {
-    "stimuli": {"mine": {"images": "images"}, "heard": {"sounds": "sounds"}},
+    "stimuli": {
+        "mine": {"images": "images"},
+        "large": {"images": "images", "degrees": 8},
+        "heard": {"sounds": "sounds"},
+    },
     "recordings": {
         "rec": {"stimuli": "mine", "responses": "r.npy"},
         "timed": {
@@ -487,6 +491,7 @@ WRONG = {
     "matrices": ({"recording": "fmri"}, r"drive.recording: fmri has dissimilarity matrices; name a recording of"),
     "sounds": ({"recording": "ear"}, r"drive: the stimuli heard are no image files"),
     "pool": ({"pool": "min"}, r"drive.pool: no stimulus set is called 'min'; did you mean `mine`"),
+    "pool of other degrees": ({"pool": "large"}, r"drive.pool: `degrees` differ \(large has 8, mine has none\)"),
     "pool of sounds": ({"pool": "heard"}, r"drive: the stimuli heard are no image files"),
     "model": ({"model": "nett"}, r"drive.model: no model called 'nett' is scored against rec; did you mean `net`"),
     "judge": ({"judge": "cochleagram"}, r"drive.judge: no model called 'cochleagram' is scored against rec"),

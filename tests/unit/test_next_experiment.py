@@ -394,10 +394,12 @@ def small(tmp_path) -> dict:
 def test_present_files_of_another_size_or_without_repetitions_are_refused(small, tmp_path):
     check_inputs(resolve(small))
     small["stimuli"]["pool"]["size"] = 16
-    with pytest.raises(
-        InputError, match=r"pool: readouts .* pool has 3 x 16 x 16 and mine has 3 x 8 x 8 \(colours, rows"
-    ):
+    refused = r"readouts .* pool has 3 x 16 x 16 and mine has 3 x 8 x 8 \(colours, rows"
+    with pytest.raises(InputError, match=rf"next_experiment.pool: {refused}"):
         check_inputs(resolve(small))
+    drive = {"recording": "rec", "neuroids": ["n0"], "model": "v1like", "judge": "pixels", "pool": "pool"}
+    with pytest.raises(InputError, match=rf"drive.pool: {refused}"):
+        check_inputs(resolve({**small, "in_silico": {"drive": drive}}))
     small["stimuli"]["pool"] = {"render": {"categories": ["cars"], "exemplars": 2, "images": 4, "size": 32}}
     with pytest.raises(
         InputError, match=r"pool has 3 x 32 x 32 and mine has 3 x 8 x 8 .*; give pool the `size` of mine"

@@ -236,7 +236,9 @@ def check_inputs(config: dict, fetched: str = "resources/") -> tuple[dict[str, i
                 _check_splits({"splits": ["stimuli"]}, table, config, f"stimuli.{spec['stimuli']}")
     for name in described.keys() & {spec["stimuli"] for spec in config["recordings"].values()}:
         rows_of_shard(len(described[name]), 0, config["extraction"]["shards"], stimuli=f"stimuli of {name}")
-    _check_next_experiment(config, described, fetched)
+    _check_repetitions(config, described, fetched)
+    for experiment in ("drive", "next_experiment"):
+        _check_size_of_pool(config, experiment, described)
     labels = {name: _labels(table) for name, table in described.items()}
     if "unseen" in config and config["unseen"]["stimuli"] in described:
         from ventral.targets.splits import check_category
@@ -676,7 +678,7 @@ def _both(given: str | list[str], wanted: str | list[str], model: str) -> str | 
         return "all"
     if isinstance(given, str) or isinstance(wanted, str):
         raise InputError(
-            f"config key outputs.readouts.{model}: {given!r} (in_silico.drive takes 'best' if this key is missing), and "
+            f"config key outputs.readouts.{model}: {given!r} (in_silico.drive takes 'best' without this key), and "
             f"in_silico.next_experiment takes {wanted!r}; set outputs.readouts.{model} to `all`"
         )
     return list(dict.fromkeys([*given, *wanted]))
@@ -706,8 +708,8 @@ def _without_repetitions(recording: str) -> str:
     )
 
 
-def _check_next_experiment(config: dict, described: dict, fetched: tuple[str, ...]) -> None:
-    """Refuse a next experiment whose present files have no repetitions, or stimuli of another size."""
+def _check_repetitions(config: dict, described: dict, fetched: tuple[str, ...]) -> None:
+    """Refuse a next experiment for a recording whose present files have no repetitions."""
     asked = config.get("in_silico", {}).get("next_experiment")
     if asked is None:
         return
@@ -716,14 +718,21 @@ def _check_next_experiment(config: dict, described: dict, fetched: tuple[str, ..
         known = described.get(recording["stimuli"])
         if recordings.n_repetitions(recording, None if known is None else len(known), f"recordings.{name}") == 1:
             raise InputError(_without_repetitions(name))
-    sets = [asked["pool"], recording["stimuli"]]
+
+
+def _check_size_of_pool(config: dict, experiment: str, described: dict) -> None:
+    """Refuse an experiment in silico with a pool whose present files have another size than the recording's stimuli."""
+    asked = config.get("in_silico", {}).get(experiment, {})
+    if not asked.get("pool"):
+        return
+    sets = [asked["pool"], config["recordings"][asked["recording"]]["stimuli"]]
     if all(one in described for one in sets):
         shapes = [stimuli.shape_of(config["stimuli"][one], f"stimuli.{one}") for one in sets]
         if None not in shapes and shapes[0] != shapes[1]:
             sizes = [" x ".join(map(str, shape)) for shape in shapes]
             said = " and ".join(f"{one} has {size}" for one, size in zip(sets, sizes, strict=True))
             raise InputError(
-                f"config key in_silico.next_experiment.pool: readouts predict stimuli of the recording's size, but "
+                f"config key in_silico.{experiment}.pool: readouts predict stimuli of the recording's size, but "
                 f"{said} (colours, rows, columns); give {sets[0]} the `size` of {sets[1]}"
             )
 
@@ -748,6 +757,8 @@ def _check_drive(config: dict) -> None:
             )
         if part is not None and (_modality_of_set(config, part).name != FIRST or part not in sets_with_files(config)):
             raise InputError(f"{key}: the stimuli {part} are no image files; name a set of images")
+    if drive["pool"] is not None:
+        _check_pool(config, drive["pool"], recording["stimuli"], f"{key}.pool")
     if name in recordings_over_time(config) and drive["time_bin"] is None:
         raise InputError(f"{key}.time_bin: missing; {name} has several time bins, so name one, such as `70-170`")
     if "ridge" not in config["mappings"]:
