@@ -323,3 +323,16 @@ def test_float32_alone_would_not_choose_among_large_penalties():
     ]
     assert all(0 < error < 1e-3 for _, error in inner)
     assert held_out.first_choice(inner).close.any()
+
+
+def test_a_target_without_noise_is_chosen_for_among_many_noisy_targets_as_alone():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 60)) / np.sqrt(np.arange(1, 61))
+    responses = rng.normal(size=(200, ridge.MANY_TARGETS + 44))
+    exact = features @ rng.normal(size=(60, 5))
+    # Not among the targets that stand at equal steps.
+    responses[:, 5:10] = exact / exact.std(axis=0) + 1e-5 * rng.normal(size=(200, 5))
+    gram, folds = features @ features.T, np.array_split(rng.permutation(200), 5)
+    penalties = np.trace(gram) / 200 * np.geomspace(1e-8, 1e4, 13)
+    together, alone = (nested_ridge(gram, of, folds, penalties) for of in (responses, responses[:, 5:10]))
+    np.testing.assert_array_equal(together.candidate[:, 5:10], alone.candidate)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 START, END = "time_bin_start", "time_bin_end"
 # Name of the bin before stimulus onset, in which responses should not depend on the stimulus.
 BASELINE = "baseline"
-# Start and end in ms, as in '-50-0' or '70-90'.
 # Largest difference in ms between equal times, which may be rounded.
 ROUNDING = 1e-6
+# Start and end in ms, as in '-50-0' or '70-90'.
 EDGES = re.compile(r"(-?\d+(?:\.\d+)?)-(-?\d+(?:\.\d+)?)")
 
 
