@@ -118,6 +118,21 @@ def test_latencies_are_those_of_the_courses(folder, tmp_path):
     assert (table["low"] <= table["latency"]).iloc[[0, 2]].all()
 
 
+def test_counts_in_bins_wider_than_the_baseline_are_no_rise(folder, tmp_path):
+    from ventral.stimuli.ingestion import ingest as ingest_stimuli
+
+    ingest_stimuli({"table": str(folder / "stimuli.csv")}, tmp_path / "stimuli.zarr", name="set")
+    counts = np.random.default_rng(0).poisson(5, size=(2, 40, 21)).astype(float)
+    counts[1, :, 9:] += 10
+    np.save(tmp_path / "counts.npy", counts)
+    spec = {"stimuli": "set", "responses": str(tmp_path / "counts.npy"), "area": "IT", "baseline": [-20, 0]}
+    spec |= {"axes": ["neuroid", "stimulus", "time_bin"], "time_bins": {"start": -20, "stop": 400, "width": 20}}
+    spec |= {"bins": {"start": 0, "stop": 400, "width": 80, "counts": True}}
+    ingest(spec, tmp_path / "stimuli.zarr", tmp_path / "rec.zarr", name="rec", seed=0)
+    latencies([], [tmp_path / "rec.zarr"], [], tmp_path / "table.csv", 300, seed=0)
+    np.testing.assert_array_equal(pd.read_csv(tmp_path / "table.csv")["latency"], [np.nan, 200])
+
+
 def test_without_models_or_baseline_tables_have_no_rows(tmp_path):
     over_time([], tmp_path / "table.csv")
     latencies([], [], [], tmp_path / "latencies.csv", 10, seed=0)

@@ -143,6 +143,15 @@ def test_each_bin_has_its_best_step_and_the_matched_and_timed_scores(path, tmp_p
     assert late.loc[BINS[2], ["timed", "timed_low", "timed_high"]].isna().all()
 
 
+def test_a_resample_without_a_score_does_not_hide_the_matched_score(tmp_path):
+    table = pd.DataFrame(rows("late@1", [0.1] * 3) + rows("late@2", [0.4] * 3))
+    for column in ("first_halves", "second_halves"):
+        table.at[0, column][7] = table.at[3, column][7] = np.nan
+    write_bootstraps(table, tmp_path / "bootstraps.parquet")
+    steps_over_time([tmp_path / "bootstraps.parquet"], tmp_path / "table.csv", {})
+    assert pd.read_csv(tmp_path / "table.csv")["matched"].to_numpy() == pytest.approx([0.4] * 3, abs=0.02)
+
+
 def test_a_layer_that_runs_once_has_one_step(path, tmp_path):
     steps_over_time([path], tmp_path / "table.csv", {})
     early = pd.read_csv(tmp_path / "table.csv").query("layer == 'early'")

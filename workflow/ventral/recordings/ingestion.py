@@ -39,6 +39,7 @@ from ventral.recordings.time_bins import (
     chosen_bins,
     columns_of,
     edges_of,
+    has_counts,
     in_chosen_bins,
     numbered_bins,
     windows_of,
@@ -193,7 +194,8 @@ def ingest(
     depends on the scored stimuli, there is also a coordinate `given_signal_to_noise` (neuroid).
 
     In a recording with bins of time all three variables have a last dimension `time_bin`. Its coordinates are the names
-    of bins and, if known, `time_bin_start` and `time_bin_end` in ms. A neuroid may be left out in some bins alone.
+    of bins and, if known, `time_bin_start` and `time_bin_end` in ms. A neuroid may be left out in some bins alone. The
+    attribute `counted_in_bins` says whether responses are counts, which grow with the width of a bin.
     `ventral.recordings.time_bins.columns_of` turns neuroids in bins into columns.
 
     A recording of dissimilarity matrices has `dissimilarities` (matrix, pair) instead, with one row for each matrix of
@@ -249,7 +251,7 @@ def ingest(
     neuroids, ceilings = with_given_ceilings(spec, neuroids, responses, key)
     dataset = dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins)
     report_baseline(dataset, place)
-    write_dataset(dataset.assign_attrs(ceilings), output)
+    write_dataset(dataset.assign_attrs(ceilings, counted_in_bins=has_counts(spec)), output)
 
 
 def dataset_of(

@@ -137,6 +137,11 @@ def windows_of(spec: dict, key: str) -> list[list[float]]:
     return windows if baseline is None or list(baseline) in windows else [list(baseline), *windows]
 
 
+def has_counts(spec: dict) -> bool:
+    """Return whether the responses of a recording in bins are counts, which grow with the width of a bin."""
+    return "nwb" in spec or bool(spec.get("spikes")) or bool((spec.get("bins") or {}).get("counts"))
+
+
 def chosen_bins(bins: TimeBins | None, spec: dict, key: str) -> TimeBins | None:
     """Return the bins of a recording, given those of its file: the windows of `bins`, or else the file's own.
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ventral.outputs import writing
 from ventral.recordings.axes import NEUROID, TIME_BIN
 from ventral.recordings.ingestion import mean_responses
-from ventral.recordings.time_bins import BASELINE, time_order, times_of
+from ventral.recordings.time_bins import BASELINE, END, START, time_order, times_of
 from ventral.statistics.bootstrap import read_bootstraps
 from ventral.store import read_dataset
 from ventral.tables import read_parquet
@@ -263,7 +263,10 @@ def _named(latency: tuple[float, ...]) -> dict[str, float]:
 
 
 def _latencies_of_neuroids(recording: "xr.Dataset", n_bootstrap: int, seed: int) -> Iterator[dict]:
-    """Yield the latency of the mean response over stimuli of each neuroid; none without a baseline."""
+    """Yield the latency of the mean response over stimuli of each neuroid; none without a baseline.
+
+    Counts are divided by the width of their bin, because the baseline may be wider than the other bins.
+    """
     names = recording[TIME_BIN].values.astype(str) if TIME_BIN in recording.dims else []
     if BASELINE not in names:
         return
@@ -272,6 +275,8 @@ def _latencies_of_neuroids(recording: "xr.Dataset", n_bootstrap: int, seed: int)
     # One column for each neuroid in each bin, bins varying fastest.
     columns = mean_responses(recording).transpose("stimulus", NEUROID).values.astype(np.float64)
     responses = columns.reshape(len(columns), recording.sizes[NEUROID], -1)[:, :, order]
+    if recording.attrs.get("counted_in_bins", False):
+        responses = responses / (recording[END] - recording[START]).values[order]
     times = times_of(names)
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), size=n_bootstrap)

@@ -78,8 +78,8 @@ def steps_over_time(bootstraps: Sequence[Path], output: Path, steps: Mapping[str
     output : path
         CSV to write, with `COLUMNS`. A layer that runs once has one step. `best_step` has the highest score, `best`.
         For `matched`, the best step of a bin is chosen on one half of the neurons and scored on the other half. It is
-        the mean over both ways and all resamples. `timed_step` is the step whose time, by `steps`, has the middle of
-        the bin, and `timed` is its score. Intervals are 95 % intervals for other stimuli and neurons.
+        the mean over both ways and all resamples with a score. `timed_step` is the step whose time, by `steps`, has the
+        middle of the bin, and `timed` is its score. Intervals are 95 % intervals for other stimuli and neurons.
     steps : mapping
         `start` and `width` in ms of the steps of each model with times: step k is from start + (k - 1) width to
         start + k width.
@@ -223,7 +223,7 @@ def _rows_of_bins(module: Module, rule: Mapping[str, float] | None) -> pd.DataFr
         "best_step_low": best_low,
         "best_step_high": best_high,
         "best": np.where(np.isnan(best), np.nan, np.fmax.reduce(module.medians, axis=0)),
-        "matched": matched.mean(axis=1),
+        "matched": _known_means(matched),
         "timed_step": timed,
         "timed": [_scores_at(module.medians, module.steps, k, step) for k, step in enumerate(timed)],
     }
@@ -251,6 +251,13 @@ def _order_of_module(module: Module) -> dict:
         "slope": np.polyfit(np.flatnonzero(known), best[known], 1)[0] if several else np.nan,
         **(trend_with_interval(module.medians[:, known], module.resampled[:, known], module.steps) if several else {}),
     }
+
+
+def _known_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean (bins,) of the known values (bins, B); NaN for bins without a value."""
+    known = np.isfinite(values)
+    counts = known.sum(axis=1)
+    return np.where(known, values, 0).sum(axis=1) / np.where(counts, counts, np.nan)
 
 
 def _interval(resampled: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
