@@ -53,6 +53,9 @@ def write(folder: Path) -> None:
         "penalties": {"number": 6},
         "mappings": ["ridge"],
         "extraction": {"keep": True},
-        "outputs": {key: {"efficientnet_lite0": ["_blocks.13"]} for key in ("predictions", "readouts")},
+        "outputs": {
+            "predictions": {"efficientnet_lite0": ["_blocks.13"]},
+            "readouts": {"efficientnet_lite0": ["_blocks.7", "_blocks.13"]},
+        },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))

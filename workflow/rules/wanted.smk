@@ -33,6 +33,7 @@ GROUPS = {
 # Models that `decoding` reads, for each recording of neuroids.
 DECODED = decoded_models(settings)
 TIMED = recordings_over_time(settings)
+SCORED_OVER_TIME = [pair for pair in RESAMPLED if pair[0] in TIMED]
 DECODED_OVER_TIME = TIMED if "decoding_over_time" in settings else []
 SOLVED = pairs_of_solution_times(settings) if settings["solution_times"] else []
 # Layers with readouts, by recording and model.
@@ -81,8 +82,8 @@ MADE = {
     "bootstraps": tables_of("bootstraps", RESAMPLED),
     "baselines": [name for name, spec in settings["recordings"].items() if spec.get("baseline")] and RESAMPLED,
     "timed": expand("<results>/recordings/{recording}.zarr", recording=TIMED),
-    "over_time": tables_of("bootstraps", [pair for pair in RESAMPLED if pair[0] in TIMED]),
-    "order_of_steps": ["<results>/order_of_steps.csv"] if TIMED else [],
+    "over_time": tables_of("bootstraps", SCORED_OVER_TIME),
+    "order_of_steps": ["<results>/order_of_steps.csv"] if SCORED_OVER_TIME else [],
     "influences": tables_of("influences", SCORED) + expand("<results>/fitted_networks/{model}.parquet", model=FITTED),
     "best_layers": ["<results>/best_layers.csv"] if RESAMPLED else [],
     "banded": tables_of("banded", BANDED),
