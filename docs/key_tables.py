@@ -41,10 +41,10 @@ def tables() -> dict[str, list[Row]]:
         "key below `synthesis`": rows(stimuli["synthesis"]["properties"], "synthesis."),
         "key below `simulate`": rows(recordings["simulate"]["properties"], "simulate."),
         "key below `behaviour`": rows(recordings["behaviour"]["properties"], "behaviour."),
-        "key below `drive`": rows(keys["in_silico"]["properties"]["drive"]["properties"], "drive."),
-        "key below `next_experiment`": rows(
-            keys["in_silico"]["properties"]["next_experiment"]["properties"], "next_experiment."
-        ),
+        **{
+            f"key below `{name}`": rows(experiment["properties"], f"{name}.")
+            for name, experiment in keys["in_silico"]["properties"].items()
+        },
         "option": rows(definitions["model"]["properties"]),
         "key below `train`": rows(definitions["training"]["properties"], "train."),
         "key of a split": rows(definitions["splits"]["items"]["oneOf"][1]["properties"], "splits."),
@@ -58,8 +58,6 @@ def keys_of_the_config(keys: Mapping[str, dict]) -> Iterator[Row]:
         if name not in MOVED:
             yield from rows({name: key} if not below or "default" not in key else {})
             yield from rows(below, f"{name}.")
-        for group, part in below.items() if name == "in_silico" else ():
-            yield from rows(part["properties"], f"{name}.{group}.")
 
 
 def rows(keys: Mapping[str, dict], before: str = "", meaning_of_all: str = "") -> list[Row]:

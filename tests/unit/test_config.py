@@ -294,8 +294,6 @@ def test_every_key_is_explained():
             keys += [f"{key}.{name}.{option}" for name, of_name in nested.items() for option in of_name["properties"]]
         else:
             keys += [f"{key}.{inner}" for inner in nested]
-            for inner, part in nested.items() if key == "in_silico" else ():
-                keys += [f"{key}.{inner}.{option}" for option in part["properties"]]
         keys += [] if key in ("audit", "extraction", "fits", "grams", "outputs", "penalties") else [key]
     keys += [f"recordings.NAME.{inner}" for inner in recordings] + [f"stimuli.NAME.{inner}" for inner in stimuli]
     keys += [f"{kind}.{inner}" for kind in ("simulate", "behaviour") for inner in recordings[kind]["properties"]]
