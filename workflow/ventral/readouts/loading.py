@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import torch
     import zarr
 
-    from ventral.activations.gradients import DifferentiableLayer
     from ventral.activations.layer_features import LayerFeatures
+    from ventral.readouts.gradients import DifferentiableLayer
 
 BATCH_SIZE = 32
 # Rows of weights converted to float64 at a time.
@@ -189,7 +189,7 @@ class Readout:
         if shown != FIRST:
             raise InputError(f"{self.path}: its stimuli are {shown}; gradients are of images alone")
         if (device, dtype) not in self._layers:
-            from ventral.activations.gradients import DifferentiableLayer
+            from ventral.readouts.gradients import DifferentiableLayer
 
             name = self.attributes["layer"]["name"]
             try:

@@ -126,9 +126,9 @@ def methods(
         Score table.
     settings : mapping
         Keys of the completed config: `mappings`, `components`, `penalties`, `reliability_threshold`, `bootstrap`,
-        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions`, `brainscore`,
-        `solution_times`, `decoding`, `first_layers`, `tuning` and `drive` (None if off). `splits` has the splits with
-        options. `features` says how features are stored. `rendered` has the options of rendered stimulus sets,
+        `seed`, `folds`, `recorded_models`, `reverse`, `inter_animal`, `banded`, `partitions` and `brainscore`. More
+        are `solution_times`, `decoding`, `first_layers`, `tuning` and `drive` (None if off). `splits` has the splits
+        with options. `features` says how features are stored. `rendered` has the options of rendered stimulus sets,
         `synthesised` those of synthesised sounds, and `simulated` those of simulated recordings, by name. `trained`
         names the networks trained on labels. `degrees` has the fields of view of `stimuli` and `models`, by name.
         `forms` has the sentence about the form of the stimuli of each set. `inputs` has the kind of input and its rate
