@@ -185,7 +185,7 @@ def rich(folder: Path) -> dict:
                 "model": "conv1",
                 "judge": "pixels",
                 "time_bin": None,
-                "pool": "objects",
+                "pool": "mine",
                 "objectives": ["excite", "inhibit", "one_hot"],
                 "seeds": 2,
                 "start": "natural",
