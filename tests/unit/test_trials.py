@@ -232,6 +232,7 @@ def test_every_form_gives_the_same_store(recording, stored, form):
         expected["responses"].transpose("neuroid", "stimulus", "repetition", "time_bin"), recording.responses
     )
     found = stored(in_bins(recording, form) | baseline)
+    assert found.attrs.pop("counted_in_bins", False) == form.startswith("spikes")
     xr.testing.assert_identical(found, expected)
 
 
@@ -262,6 +263,7 @@ def test_without_a_table_neuroids_are_called_as_their_columns_or_spikes(recordin
 def test_the_baseline_is_a_window_more_and_comes_first(recording, stored):
     dataset = stored(recording.of_spikes(time_bins=WINDOWS[1:], baseline=WINDOWS[0]))
     assert dataset["time_bin"].values.tolist() == ["baseline", "0-80", "50-150"]
+    assert dataset.attrs.pop("counted_in_bins")
     xr.testing.assert_identical(dataset, stored(in_bins(recording, "npy") | {"baseline": WINDOWS[0]}))
 
 

@@ -195,7 +195,7 @@ def ingest(
 
     In a recording with bins of time all three variables have a last dimension `time_bin`. Its coordinates are the names
     of bins and, if known, `time_bin_start` and `time_bin_end` in ms. A neuroid may be left out in some bins alone. The
-    attribute `counted_in_bins` says whether responses are counts, which grow with the width of a bin.
+    attribute `counted_in_bins` says that responses are counts, which grow with the width of a bin.
     `ventral.recordings.time_bins.columns_of` turns neuroids in bins into columns.
 
     A recording of dissimilarity matrices has `dissimilarities` (matrix, pair) instead, with one row for each matrix of
@@ -251,7 +251,8 @@ def ingest(
     neuroids, ceilings = with_given_ceilings(spec, neuroids, responses, key)
     dataset = dataset_of(responses, neuroids, stimulus_set, name, place, n_splits, seed, bins)
     report_baseline(dataset, place)
-    write_dataset(dataset.assign_attrs(ceilings, counted_in_bins=has_counts(spec)), output)
+    counted = {"counted_in_bins": True} if has_counts(spec) else {}
+    write_dataset(dataset.assign_attrs(ceilings | counted), output)
 
 
 def dataset_of(
