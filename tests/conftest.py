@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ventral.running.rounding import round_alike_on_any_cores
 
 # As jobs do, before anything is computed: on processors of Intel's, other bits come out otherwise.
 round_alike_on_any_cores()
+
+# No test fails for a slow machine.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 # At every start of Snakemake, its plugin for SLURM asks `scontrol`, and waits nine seconds where no controller answers.

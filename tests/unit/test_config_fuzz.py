@@ -23,7 +23,6 @@ MORE = int(os.environ.get("VENTRAL_FUZZ", "0"))
 FUZZ = settings(
     max_examples=MORE or 300,
     derandomize=not MORE,
-    deadline=None,
     database=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

@@ -35,7 +35,7 @@ def test_one_layer_against_one_is_a_t_test():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_interval_verdict_and_p_belong_to_the_difference(seed, n_better, n_worse):
     of = estimates(seed, n_better + n_worse)
     better, worse = range(n_better), range(n_better, n_better + n_worse)
@@ -48,7 +48,7 @@ def test_interval_verdict_and_p_belong_to_the_difference(seed, n_better, n_worse
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_interval_is_the_test_inverted(seed):
     """Shifting one side by a little less than the lower end still holds; by a little more, it does not."""
     of = estimates(seed, 6, units=200, neurons=100)

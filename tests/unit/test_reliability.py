@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ventral.recordings.reliability import means_of_halves, split_half_reliability
@@ -33,7 +33,6 @@ def simulated(rng, repetitions, n, neuroids, noise=1.0):
     return rng.normal(size=(n, neuroids)) + noise * rng.normal(size=(repetitions, n, neuroids))
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     repetitions=st.integers(2, 7),
@@ -63,7 +62,6 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_allclose(split_half_reliability(responses, n_splits=11), whole, rtol=1e-10)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(6)), kept=st.integers(1, 6))
 def test_a_neuroid_does_not_depend_on_the_others(seed, order, kept):
     rng = np.random.default_rng(seed)
@@ -77,7 +75,6 @@ def test_a_neuroid_does_not_depend_on_the_others(seed, order, kept):
     )
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3))
 def test_units_and_baseline_do_not_matter(seed, scale, offset):
     responses = simulated(np.random.default_rng(seed), 4, 25, 3)

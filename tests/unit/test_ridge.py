@@ -65,14 +65,14 @@ def problems(draw):
     return features, responses, folds, penalties
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problem=problems())
 def test_equals_refitting_with_scikit_learn(precision, problem):
     features, *rest = problem
     assert_equals_refitting(nested_ridge(features @ features.T, *rest), *problem)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(problem=problems())
 def test_equals_refitting_from_the_features(problem):
     features, responses, folds, penalties = problem

@@ -88,7 +88,7 @@ def a_problem(sizes=(40, 40, 40, 40, 40), p=150, targets=20, seed=0):
     return features @ features.T, responses, folds, penalties
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(problem=test_ridge.problems())
 @pytest.mark.parametrize("fast", [True, False])
 def test_equals_refitting_with_scikit_learn(fast, problem):
@@ -347,7 +347,7 @@ def test_inverses_of_batches(n, monkeypatch):
     torch.testing.assert_close(found[0], expected[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(problem=test_ridge_test_set.problems())
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_test_set_equals_refitting_with_scikit_learn(fast, problem):
@@ -356,7 +356,7 @@ def test_a_test_set_equals_refitting_with_scikit_learn(fast, problem):
     test_ridge_test_set.assert_equals_refitting(result, *problem)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(problem=test_ridge_test_set.problems())
 def test_a_test_set_by_features_equals_refitting_with_scikit_learn(problem):
     features, *rest = problem

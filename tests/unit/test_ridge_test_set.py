@@ -71,14 +71,14 @@ def problems(draw):
     return features, responses, training, test, inner, penalties
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=problems())
 def test_equals_refitting_with_scikit_learn(precision, problem):
     features, *rest = problem
     assert_equals_refitting(ridge_test_set.test_set_ridge(features @ features.T, *rest), *problem)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=problems())
 def test_equals_refitting_from_the_features(problem):
     assert_equals_refitting(by_features(*problem), *problem)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ventral.activations.shardfile import ShardWriter
@@ -17,7 +17,8 @@ def arrays(folder, shape, dtype, chunk, shard_rows):
 
 
 # A machine may be busy: no test depends on its speed.
-@settings(deadline=None)
+
+
 @given(
     shape=st.tuples(st.integers(1, 9), st.integers(1, 23)),
     dtype=st.sampled_from(["float16", "float32"]),

@@ -152,7 +152,7 @@ def scored(blends):
 # The noise
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rate=st.floats(0.5, 50), fano=st.floats(0.25, 4), seed=st.integers(0, 2**32 - 1))
 def test_responses_have_the_rate_for_mean_and_fano_times_the_rate_for_variance(rate, fano, seed):
     n = 20_000
@@ -170,7 +170,6 @@ def test_repetitions_are_independent():
     np.testing.assert_allclose(np.corrcoef(responses), np.eye(4), atol=0.04)
 
 
-@settings(deadline=None)
 @given(
     rates=st.lists(st.floats(0.01, 100), min_size=3, max_size=20).filter(lambda rates: np.ptp(rates) > 1e-3),
     fano=st.floats(0.1, 10),
@@ -217,7 +216,6 @@ def test_a_whole_field_reads_the_mean_of_every_channel(shape):
     np.testing.assert_allclose(rates, expected)
 
 
-@settings(deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 20), st.integers(1, 20)),
     share=st.floats(0.01, 1),
