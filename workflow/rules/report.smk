@@ -24,7 +24,7 @@ DESCRIBED = {
     "recurrence": {key: VALUES[key] for key in ("compared", "apart", "split_by")},
     "next_experiment": without(NEXT_EXPERIMENT, "added"),
     "drive": without(DRIVE, "added") if DRIVE else None,
-    "tuning": settings.get("in_silico", {}).get("tuning"),
+    "tuning": IN_SILICO.get("tuning"),
     "rendered": {name: spec["render"] for name, spec in settings["stimuli"].items() if "render" in spec},
     "synthesised": {name: spec[SYNTHESIS] for name, spec in settings["stimuli"].items() if SYNTHESIS in spec},
     "simulated": {name: spec["simulate"] for name, spec in settings["recordings"].items() if "simulate" in spec},

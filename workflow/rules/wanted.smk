@@ -43,10 +43,11 @@ PREDICTIONS = [f"<results>/predictions/{recording}/{model}.zarr" for recording, 
 BRAINSCORED = sorted({recording for recording, _ in WITH_NEUROIDS}) if settings["brainscore"] else []
 # Models whose first layers are compared with V1.
 FIRST_LAYERS = settings.get("first_layers", {"models": [], "degrees": 8})
+IN_SILICO = settings.get("in_silico", {})
 # Stimuli that tell models apart.
-NEXT_EXPERIMENT = settings.get("in_silico", {}).get("next_experiment", {})
+NEXT_EXPERIMENT = IN_SILICO.get("next_experiment", {})
 # Images that drive neurons.
-DRIVE = settings.get("in_silico", {}).get("drive")
+DRIVE = IN_SILICO.get("drive")
 # Options of the search for images.
 SEARCH = (
     "steps",
@@ -59,7 +60,7 @@ SEARCH = (
     "total_variation",
 )
 # Models and readouts that are shown gratings.
-TUNING = settings.get("in_silico", {}).get("tuning", {"models": [], "readouts": False, "neurons": None})
+TUNING = IN_SILICO.get("tuning", {"models": [], "readouts": False, "neurons": None})
 TUNED_READOUTS = tuned_readouts(settings)
 # The rule that makes the Gram matrices of models.
 GRAMS_BY = "gram" if settings["grams"]["device"] == "cpu" else "gram_on_gpu"

@@ -382,7 +382,7 @@ def _check_has_degrees(config: dict, name: str, key: str, parts: str) -> None:
 
 def _check_tuning(config: dict) -> None:
     """Refuse models and readouts that cannot be shown gratings, and frequencies above Nyquist's."""
-    tuning, key = config.get("in_silico", {}).get("tuning"), "config key in_silico.tuning"
+    tuning, key = _experiment(config, "tuning"), "config key in_silico.tuning"
     if tuning is None:
         return
     if tuning["readouts"] and not tuned_readouts(config):
@@ -610,14 +610,22 @@ def _layers_by_model(config: dict, output: str) -> dict[str, str | list[str]]:
     elif isinstance(wanted, str):
         wanted = dict.fromkeys(scored, wanted)
     for name, layers in wanted.items():
-        if name not in scored:
-            raise InputError(
-                f"{key}: no model called {name!r} is scored against a recording of neuroids; "
-                f"{allowed_instead(name, dict.fromkeys(scored))}"
-            )
+        _check_scored(name, dict.fromkeys(scored), "a recording of neuroids", key)
         if not isinstance(layers, str):
             _check_named_layers(config["models"][name], layers, f"outputs.{output}")
     return wanted
+
+
+def _experiment(config: dict, name: str) -> dict | None:
+    """Return the options of an experiment in silico; None if the config does not ask for it."""
+    return config.get("in_silico", {}).get(name)
+
+
+def _check_scored(model: str, scored: Iterable[str], against: str, key: str) -> None:
+    if model not in scored:
+        raise InputError(
+            f"{key}: no model called {model!r} is scored against {against}; {allowed_instead(model, scored)}"
+        )
 
 
 def _check_named_layers(spec: dict, layers: list[str], key: str) -> None:
@@ -631,7 +639,7 @@ def _check_named_layers(spec: dict, layers: list[str], key: str) -> None:
 
 def _resolve_next_experiment(config: dict) -> None:
     """Check the next experiment, and name the layers of each candidate, which get readouts."""
-    asked = config.get("in_silico", {}).get("next_experiment")
+    asked = _experiment(config, "next_experiment")
     if asked is None:
         return
     key = "config key in_silico.next_experiment"
@@ -654,11 +662,7 @@ def _resolve_next_experiment(config: dict) -> None:
     asked["tied"] = asked["candidates"] == "tied"
     candidates = asked["candidates"] = dict.fromkeys(scored, "best") if asked["tied"] else asked["candidates"]
     for model, layers in candidates.items():
-        if model not in scored:
-            raise InputError(
-                f"{key}.candidates: no model called {model!r} is scored against {name}; "
-                f"{allowed_instead(model, scored)}"
-            )
+        _check_scored(model, scored, name, f"{key}.candidates")
         if not isinstance(layers, str):
             _check_named_layers(config["models"][model], layers, f"{key.removeprefix('config key ')}.candidates")
     # The number of all layers of a model is known later.
@@ -710,7 +714,7 @@ def _without_repetitions(recording: str) -> str:
 
 def _check_repetitions(config: dict, described: dict, fetched: tuple[str, ...]) -> None:
     """Refuse a next experiment for a recording whose present files have no repetitions."""
-    asked = config.get("in_silico", {}).get("next_experiment")
+    asked = _experiment(config, "next_experiment")
     if asked is None:
         return
     name, recording = asked["recording"], config["recordings"][asked["recording"]]
@@ -722,8 +726,8 @@ def _check_repetitions(config: dict, described: dict, fetched: tuple[str, ...]) 
 
 def _check_size_of_pool(config: dict, experiment: str, described: dict) -> None:
     """Refuse an experiment in silico with a pool whose present files have another size than the recording's stimuli."""
-    asked = config.get("in_silico", {}).get(experiment, {})
-    if not asked.get("pool"):
+    asked = _experiment(config, experiment)
+    if not asked or not asked["pool"]:
         return
     sets = [asked["pool"], config["recordings"][asked["recording"]]["stimuli"]]
     if all(one in described for one in sets):
@@ -739,7 +743,7 @@ def _check_size_of_pool(config: dict, experiment: str, described: dict) -> None:
 
 def _check_drive(config: dict) -> None:
     """Check `in_silico.drive`, and name the layers of the readouts that it needs beside those of the config."""
-    drive = config.get("in_silico", {}).get("drive")
+    drive = _experiment(config, "drive")
     if drive is None:
         return
     key, name = "config key in_silico.drive", drive["recording"]
@@ -764,11 +768,7 @@ def _check_drive(config: dict) -> None:
     if "ridge" not in config["mappings"]:
         raise InputError(f"{key}: readouts are of ridge regression; add `ridge` to `mappings`")
     for role in ("model", "judge"):
-        if drive[role] not in scored:
-            raise InputError(
-                f"{key}.{role}: no model called {drive[role]!r} is scored against {name}; "
-                f"{allowed_instead(drive[role], scored)}"
-            )
+        _check_scored(drive[role], scored, name, f"{key}.{role}")
     if drive["judge"] == drive["model"]:
         raise InputError(f"{key}.judge: {drive['judge']} is the model that is optimised; name another one")
     if not family_of(config["models"][drive["model"]]["architecture"]).has_gradients:
@@ -787,7 +787,7 @@ def _check_drive(config: dict) -> None:
 
 def _check_driven_layers(config: dict) -> None:
     """Refuse readouts of several named layers, of which `in_silico.drive` cannot take one."""
-    drive, layers = config.get("in_silico", {}).get("drive"), readouts_of(config)
+    drive, layers = _experiment(config, "drive"), readouts_of(config)
     for model in (drive["model"], drive["judge"]) if drive else ():
         named = layers[drive["recording"], model]
         if not isinstance(named, str) and len(named) > 1:
@@ -799,7 +799,7 @@ def _check_driven_layers(config: dict) -> None:
 
 def driven_neuroids(config: dict, recording: str) -> list[str]:
     """Return the names of the neuroids of a recording for which `in_silico.drive` finds images."""
-    drive = config.get("in_silico", {}).get("drive")
+    drive = _experiment(config, "drive")
     return drive["neuroids"] if drive and drive["recording"] == recording else []
 
 
@@ -818,7 +818,7 @@ def readouts_of(config: dict) -> dict[tuple[str, str], str | list[str]]:
 
 def tuned_readouts(config: dict) -> list[tuple[str, str]]:
     """Return each pair of a recording and a model whose readouts in `outputs.readouts` are shown gratings."""
-    asked = config.get("in_silico", {}).get("tuning", {}).get("readouts", False)
+    asked = (_experiment(config, "tuning") or {}).get("readouts", False)
     shown = _pairs_with(config, "readouts") if asked else []
     return [pair for pair in shown if modality_asked(config["models"][pair[1]]).name == "images"]
 

@@ -20,7 +20,7 @@ computed again in float64. Predictions at the chosen penalties always have the p
 float64, or from the float32 inverse by iterative refinement (Wilkinson 1963, Rounding Errors in Algebraic Processes).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from ventral.mappings.held_out import (
     PROBED_FOLDS,
     PROBED_TARGETS,
+    REFINED,
     REFINED_PROBES,
     TARGETS_AT_ONCE,
     Choice,
@@ -373,17 +374,35 @@ def _relative_error(squares: NDArray, pairs: Sequence[_Pair], inverse, gram, pen
     # Rounding matters most for the best predicted target, so the sample goes from the smallest errors to the largest.
     targets = np.argsort(squares.sum(axis=(0, 1)))[spread(responses.shape[1], PROBED_TARGETS)]
     probed = spread(len(pairs), PROBED_FOLDS)
+    wanted = {(pairs[k].i, pairs[k].j): targets for k in probed}
     solvers = [pairs[k].solve for k in probed]
-    if inverse.dtype == np.float64:
-        projected = inverse @ responses[:, targets]
-        exact = [
-            solve(projected[folds[pairs[k].i]], projected[folds[pairs[k].j]])
-            for k, solve in zip(probed, solvers, strict=True)
-        ]
-    else:
-        groups = [((pairs[k].i, pairs[k].j), responses[:, targets]) for k in probed]
-        exact = held_out_errors(inverse, gram, penalty, folds, groups, REFINED_PROBES, solvers)
+    exact = _exact_errors(inverse, gram, penalty, responses, folds, wanted, REFINED_PROBES, solvers)
     return max(largest_relative_error(squares[k][:, targets], errors) for k, errors in zip(probed, exact, strict=True))
+
+
+def _exact_errors(
+    inverse, gram, penalty, responses, folds, wanted: Mapping, tolerance: float = REFINED, solvers=None
+) -> list[Sequence[NDArray]]:
+    """Return the errors of both folds of pairs in float64, by fits without both, for some targets of each pair.
+
+    Parameters
+    ----------
+    wanted : mapping
+        Targets (c,) of each pair of folds (i, j).
+    tolerance, solvers
+        As for `held_out_errors`.
+    """
+    if inverse.dtype != np.float64:
+        groups = [(pair, responses[:, some]) for pair, some in wanted.items()]
+        return held_out_errors(inverse, gram, penalty, folds, groups, tolerance, solvers)
+    # One product with the inverse serves all pairs.
+    every = np.unique(np.concatenate(list(wanted.values())))
+    projected = inverse @ responses[:, every]
+    solvers = solvers or (solver(inverse, [folds[k] for k in pair]) for pair in wanted)
+    return [
+        solve(*(projected[cross(contiguous(folds[k]), np.searchsorted(every, some))] for k in pair))
+        for solve, (pair, some) in zip(solvers, wanted.items(), strict=True)
+    ]
 
 
 def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence[NDArray]) -> list[NDArray]:
@@ -391,18 +410,7 @@ def _inner_errors_of(inverse, gram, penalty, responses, folds, targets: Sequence
     # Targets of both outer folds share the fit without both.
     pairs = {(i, j): np.union1d(targets[i], targets[j]) for i, j in combinations(range(len(folds)), 2)}
     pairs = {pair: wanted for pair, wanted in pairs.items() if len(wanted)}
-    if inverse.dtype == np.float64:
-        every = np.unique(np.concatenate(list(pairs.values())))
-        projected = inverse @ responses[:, every]
-        errors = [
-            solver(inverse, [folds[i], folds[j]])(
-                *(projected[cross(contiguous(folds[k]), np.searchsorted(every, wanted))] for k in (i, j))
-            )
-            for (i, j), wanted in pairs.items()
-        ]
-    else:
-        groups = [(pair, responses[:, wanted]) for pair, wanted in pairs.items()]
-        errors = held_out_errors(inverse, gram, penalty, folds, groups)
+    errors = _exact_errors(inverse, gram, penalty, responses, folds, pairs)
     inner = [np.zeros(len(some)) for some in targets]
     for (i, j), (of_i, of_j) in zip(pairs, errors, strict=True):
         inner[i] += np.square(of_j).sum(axis=0)[np.searchsorted(pairs[i, j], targets[i])]
